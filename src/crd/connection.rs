@@ -1,0 +1,83 @@
+//! The connection to a store: where it is and which credentials sign for it.
+//!
+//! A part of `PresignedUrl` today; a resource that several share will embed it later.
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::rules;
+
+/// An S3-compatible store and the credentials to sign with.
+#[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = rules::ENDPOINT_USERINFO,
+    validation = rules::ENDPOINT_QUERY,
+    validation = rules::ENDPOINT_FORM,
+    validation = rules::REGION_BLANK,
+    validation = rules::REGION_FORM,
+)]
+pub struct S3Connection {
+    /// Address of the store as the *callers* of the URL reach it, since the host is
+    /// signed: `http://` or `https://`, a host, optionally a port and a path prefix.
+    /// Default: AWS, in the given region. Example: `https://us-west.s3.qencode.com`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 8, max = 1024))]
+    pub endpoint: Option<String>,
+    /// Region to sign for; never guessed. Stores that have no regions usually take
+    /// `us-east-1` or `auto`. Example: `us-west`.
+    #[schemars(length(max = 64))]
+    pub region: String,
+    /// Where the bucket stands in the URL. Path: after the host. VirtualHosted: before
+    /// it. Auto: Path with an endpoint or a dotted bucket, VirtualHosted for AWS.
+    /// Default: Auto.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addressing_style: Option<AddressingStyle>,
+    /// The Secret in the same namespace that holds the access key.
+    pub credentials_secret_ref: CredentialsSecretRef,
+}
+
+/// Where the bucket stands in the URL.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum AddressingStyle {
+    /// Path with an endpoint or a dotted bucket, `VirtualHosted` for AWS.
+    #[default]
+    Auto,
+    /// `https://host/bucket/key`.
+    Path,
+    /// `https://bucket.host/key`.
+    VirtualHosted,
+}
+
+/// The Secret that holds the access key. Without explicit keys, the usual layouts are
+/// recognised by their key names.
+#[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = rules::CREDENTIALS_NAME,
+    validation = rules::CREDENTIALS_BOTH,
+    validation = rules::CREDENTIALS_KEYS,
+)]
+pub struct CredentialsSecretRef {
+    /// Name of the Secret, in the namespace of the PresignedUrl.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Data key of the access key id; set together with `secretAccessKeyKey`.
+    #[serde(default, rename = "accessKeyIDKey", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub access_key_id_key: Option<String>,
+    /// Data key of the secret access key; set together with `accessKeyIDKey`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub secret_access_key_key: Option<String>,
+    /// Data key of the session token of temporary credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub session_token_key: Option<String>,
+    /// Data key of the time at which temporary credentials expire (RFC 3339 or Unix
+    /// seconds). A URL signed with them never outlives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub expiration_key: Option<String>,
+}

@@ -1,0 +1,19 @@
+//! The contract: everything that a user writes and reads, and every name of identity.
+//!
+//! Types and schema only. What a value *means* is decided in `domain`; nothing here
+//! knows clients, clocks or AWS.
+
+mod connection;
+pub mod duration;
+pub mod names;
+mod presigned_url;
+pub mod rules;
+mod schema;
+mod status;
+
+pub use connection::{AddressingStyle, CredentialsSecretRef, S3Connection};
+pub use presigned_url::{
+    DeletionPolicy, Method, PresignedUrl, PresignedUrlSpec, Renewal, ResponseOverrides, SecretTarget,
+};
+pub use schema::definitions;
+pub use status::{LimitedBy, PresignedUrlStatus, READY, ROTATION_SAFE, STALLED};

@@ -1,0 +1,270 @@
+//! `PresignedUrl`: what a user asks for.
+//!
+//! The comments on fields are user documentation: `kubectl explain psu.spec` prints
+//! them. Defaults are described here and applied in `domain`, never written into
+//! stored objects, so that GitOps tools see no drift.
+
+use std::collections::BTreeMap;
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::connection::S3Connection;
+use super::duration::DurationText;
+use super::status::PresignedUrlStatus;
+use super::{rules, schema};
+
+/// Which URL to issue, how long it lives and where it is written.
+#[derive(Clone, CustomResource, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[kube(
+    group = "presign.dev",
+    version = "v1alpha1",
+    kind = "PresignedUrl",
+    plural = "presignedurls",
+    singular = "presignedurl",
+    shortname = "psu",
+    namespaced,
+    status = "PresignedUrlStatus",
+    derive = "PartialEq",
+    doc = "PresignedUrl issues an S3 presigned URL into a Secret of the same namespace and renews it before it expires.",
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
+        description = "Whether the Secret holds a valid URL"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
+        description = "Why"
+    ),
+    printcolumn(
+        name = "Expires",
+        type_ = "string",
+        json_path = ".status.expirationTime",
+        description = "When the URL expires"
+    ),
+    printcolumn(
+        name = "Renews",
+        type_ = "string",
+        json_path = ".status.renewalTime",
+        description = "When the next URL is issued"
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "Method",
+        type_ = "string",
+        json_path = ".spec.method",
+        description = "HTTP method; GET when empty",
+        priority = 1
+    ),
+    printcolumn(name = "Bucket", type_ = "string", json_path = ".spec.bucket", priority = 1),
+    printcolumn(name = "Key", type_ = "string", json_path = ".spec.key", priority = 1),
+    printcolumn(
+        name = "Secret",
+        type_ = "string",
+        json_path = ".status.secretName",
+        description = "The Secret that holds the URL",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
+    )
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = rules::BUCKET_EXPRESS,
+    validation = rules::BUCKET_AWS,
+    validation = rules::BUCKET_ENDPOINT,
+    validation = rules::KEY_BYTES,
+    validation = rules::KEY_CONTROL,
+    validation = rules::KEY_DOTS,
+    validation = rules::VERSION_METHOD,
+    validation = rules::VERSION_CONTROL,
+    validation = rules::HEADER_NAME,
+    validation = rules::HEADER_UNIQUE,
+    validation = rules::HEADER_REFUSED,
+    validation = rules::HEADER_VALUE,
+    validation = rules::RESPONSE_METHOD,
+    validation = rules::QUERY_NAME,
+    validation = rules::QUERY_PART,
+    validation = rules::QUERY_PART_NUMBER,
+    validation = rules::QUERY_VALUE,
+    validation = rules::EXPIRES_FORM,
+    validation = rules::EXPIRES_RANGE,
+    validation = rules::BEFORE_SHORTER,
+    validation = rules::STYLE_HOST,
+    validation = rules::STYLE_BUCKET,
+    validation = rules::STYLE_ARN,
+)]
+pub struct PresignedUrlSpec {
+    /// Name of the bucket. Without `s3.endpoint` it must be an AWS bucket name or the ARN
+    /// of an access point (not a multi-region one); with `s3.endpoint`, 3 to 255 of
+    /// letters, digits, '.', '_' and '-'. Directory buckets ('--x-s3') are not supported.
+    #[schemars(length(min = 3, max = 255))]
+    pub bucket: String,
+    /// Key of the object, as it is stored: it is percent-encoded for you, exactly once.
+    /// 1 to 1024 bytes of UTF-8; no control characters, and no '.' or '..' between
+    /// slashes, because HTTP clients collapse those and the signature breaks.
+    /// Example: `2026/q3 summary.pdf`.
+    #[schemars(length(min = 1, max = 1024))]
+    pub key: String,
+    /// HTTP method that the URL permits. Default: GET.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<Method>,
+    /// Version of the object in a versioned bucket. For GET, HEAD and DELETE.
+    #[serde(default, rename = "versionID", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub version_id: Option<String>,
+    /// Headers that the caller must send, with exactly these values: each is signed.
+    /// Examples: `Content-Type`, `If-None-Match: "*"` (write once), `Content-Length`
+    /// (exact size), `x-amz-server-side-encryption`. The Secret's key `headers` repeats
+    /// them for `curl -H @headers`. Names that the client or the signature itself sets
+    /// (Host, User-Agent, x-amz-date ...) are refused. At most 32.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::headers_map")]
+    pub headers: Option<BTreeMap<String, String>>,
+    /// What the store puts into the headers of its answer instead of the object's own
+    /// metadata. For GET only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response: Option<ResponseOverrides>,
+    /// Further signed query parameters: `partNumber` with `uploadId` (PUT: one part of a
+    /// multipart upload), and tags for the access log named `x-...` (not `x-id`, not
+    /// `x-amz-...`). Others are refused, since they can turn a download into another
+    /// operation. At most 16.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::query_map")]
+    pub query: Option<BTreeMap<String, String>>,
+    /// Lifetime of each URL, from `1m` to `168h`. Shorter in practice when the
+    /// credentials expire earlier. Examples: `90m`, `1h30m`. Default: `1h`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<DurationText>,
+    /// When the next URL is issued. Default: when a third of the lifetime is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewal: Option<Renewal>,
+    /// The S3-compatible store and the credentials to sign with.
+    pub s3: S3Connection,
+    /// The Secret that the URL is written to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<SecretTarget>,
+    /// While true, nothing is issued and nothing is written; what exists stays, and
+    /// expires. Default: false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<bool>,
+}
+
+/// HTTP method that a URL permits.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize, strum::Display)]
+#[serde(rename_all = "UPPERCASE")]
+#[strum(serialize_all = "UPPERCASE")]
+pub enum Method {
+    /// Download the object.
+    #[default]
+    Get,
+    /// Read the object's metadata.
+    Head,
+    /// Upload the object.
+    Put,
+    /// Delete the object.
+    Delete,
+}
+
+/// Headers of the answer that a GET URL overrides.
+#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::RESPONSE_VALUE)]
+pub struct ResponseOverrides {
+    /// `Content-Type` of the answer. Example: `application/pdf`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub content_type: Option<String>,
+    /// `Content-Disposition` of the answer. Example: `attachment; filename="report.pdf"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub content_disposition: Option<String>,
+    /// `Content-Language` of the answer. Example: `de`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub content_language: Option<String>,
+    /// `Content-Encoding` of the answer. Example: `gzip`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub content_encoding: Option<String>,
+    /// `Cache-Control` of the answer. Example: `no-store`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub cache_control: Option<String>,
+    /// `Expires` of the answer, an HTTP date. Example: `Wed, 02 Jan 2030 03:04:05 GMT`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub expires: Option<String>,
+}
+
+/// When the next URL is issued: at most one of the two fields.
+#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::RENEWAL_ONE, validation = rules::BEFORE_FORM)]
+pub struct Renewal {
+    /// Renew this long before the URL expires. Must be shorter than `expiresIn`; what
+    /// exceeds five sixths of the actual lifetime falls back to a third of it.
+    /// Example: `20m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<DurationText>,
+    /// Renew when this share of the actual lifetime is left, in percent, 1 to 80.
+    /// Example: `50`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 80))]
+    pub before_percentage: Option<i32>,
+}
+
+/// The Secret that the URL is written to, always in the namespace of the PresignedUrl.
+#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = rules::SECRET_NAME,
+    validation = rules::SECRET_KEY,
+    validation = rules::SECRET_KEY_TAKEN,
+    validation = rules::LABELS_OURS,
+    validation = rules::LABELS_FORM,
+    validation = rules::ANNOTATIONS_OURS,
+    validation = rules::ANNOTATIONS_FORM,
+)]
+pub struct SecretTarget {
+    /// Name of the Secret. It must not exist yet: a Secret of somebody else is never
+    /// touched. Default: the name of the PresignedUrl.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub name: Option<String>,
+    /// Data key that holds the URL; not `method`, `headers` or `expires-at`, which stand
+    /// beside it. Default: `url`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub key: Option<String>,
+    /// Labels for the Secret, beside ours. At most 32.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::label_map")]
+    pub labels: Option<BTreeMap<String, String>>,
+    /// Annotations for the Secret, beside ours. At most 32.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::annotation_map")]
+    pub annotations: Option<BTreeMap<String, String>>,
+    /// What becomes of the Secret when the PresignedUrl is deleted. Delete: it goes too.
+    /// Retain: it stays, with a URL that works until it expires. Default: Delete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<DeletionPolicy>,
+}
+
+/// What becomes of the Secret when its `PresignedUrl` is deleted.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum DeletionPolicy {
+    /// The Secret is deleted with the `PresignedUrl`.
+    #[default]
+    Delete,
+    /// The Secret stays.
+    Retain,
+}

@@ -1,0 +1,180 @@
+//! The validation rules: what the API server evaluates, and the sentence that a person
+//! reads when one is broken.
+//!
+//! `domain::request` checks the same again for objects that were stored without these
+//! rules, and answers with the same sentences, so both sides take them from here.
+
+/// One validation rule of the schema.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule {
+    /// The field at fault, relative to the struct that carries the rule; empty for itself.
+    pub field: &'static str,
+    /// CEL expression; `self` is the struct that carries the rule.
+    pub cel: &'static str,
+    /// What to write instead.
+    pub message: &'static str,
+}
+
+impl From<Rule> for kube::core::Rule {
+    fn from(rule: Rule) -> Self {
+        let cel = Self::new(rule.cel).message(rule.message);
+        if rule.field.is_empty() { cel } else { cel.field_path(format!(".{}", rule.field)) }
+    }
+}
+
+/// Declares [`Rule`] constants; the message is the documentation.
+macro_rules! rules {
+    ($($name:ident, $field:literal, $cel:literal, $message:literal;)*) => {
+        $(
+            #[doc = $message]
+            pub const $name: Rule = Rule { field: $field, cel: $cel, message: $message };
+        )*
+    };
+}
+
+// spec
+rules! {
+    BUCKET_EXPRESS, "bucket",
+        "!self.bucket.endsWith('--x-s3')",
+        "directory buckets (names that end in '--x-s3') cannot be used with presigned URLs here: use a general purpose bucket";
+    BUCKET_AWS, "bucket",
+        r"has(self.s3.endpoint) || (self.bucket.startsWith('arn:') ? self.bucket.matches('^arn:aws(-[a-z]+)*:s3:[a-z0-9-]+:[0-9]{12}:accesspoint[/:][a-z0-9]([a-z0-9-]{1,48}[a-z0-9])$') : (self.bucket.matches('^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$') && !self.bucket.contains('..') && !self.bucket.startsWith('xn--') && !self.bucket.matches('^[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+$')))",
+        "without s3.endpoint this must be an AWS bucket name (3 to 63 of a-z, 0-9, '.' and '-', with a letter or digit at both ends, no '..', no 'xn--' in front, not like an IP address) or the ARN of an access point that is not multi-region";
+    BUCKET_ENDPOINT, "bucket",
+        r"!has(self.s3.endpoint) || (self.bucket.matches('^[A-Za-z0-9._-]{3,255}$') && !self.bucket.contains('..'))",
+        "with s3.endpoint this must be 3 to 255 of A-Z, a-z, 0-9, '.', '_' and '-', without '..'";
+    KEY_BYTES, "key",
+        "size(bytes(self.key)) <= 1024",
+        "must not be longer than 1024 bytes in UTF-8";
+    KEY_CONTROL, "key",
+        r"!self.key.matches('\\p{Cc}')",
+        "must not contain control characters (a tab or a line break, for example)";
+    KEY_DOTS, "key",
+        r"!self.key.matches('(^|/)[.][.]?(/|$)')",
+        "must not contain '.' or '..' between slashes: HTTP clients collapse them and the signature breaks";
+    VERSION_METHOD, "versionID",
+        "!has(self.versionID) || !has(self.method) || self.method != 'PUT'",
+        "only GET, HEAD and DELETE name a version: remove versionID or change method";
+    VERSION_CONTROL, "versionID",
+        r"!has(self.versionID) || !self.versionID.matches('\\p{Cc}')",
+        "must not contain control characters";
+    HEADER_NAME, "headers",
+        r"!has(self.headers) || self.headers.all(name, size(name) <= 128 && name.matches('^[A-Za-z0-9_.~!#$%&*+^|-]+$'))",
+        "header names must be 1 to 128 of A-Z, a-z, 0-9 and _.~!#$%&*+^|-";
+    HEADER_UNIQUE, "headers",
+        "!has(self.headers) || self.headers.all(name, self.headers.exists_one(other, other.lowerAscii() == name.lowerAscii()))",
+        "header names are case-insensitive: name each header once";
+    HEADER_REFUSED, "headers",
+        "!has(self.headers) || !self.headers.exists(name, name.lowerAscii() in ['host', 'authorization', 'user-agent', 'transfer-encoding', 'connection', 'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'proxy-connection', 'te', 'trailer', 'upgrade', 'expect', 'x-amzn-trace-id', 'x-amz-user-agent', 'x-amz-date', 'x-amz-security-token', 'x-amz-content-sha256'])",
+        "remove headers that the client or the signature itself sets: Host, Authorization, User-Agent, Expect, Connection and the other hop-by-hop names, X-Amzn-Trace-Id, x-amz-user-agent, x-amz-date, x-amz-security-token, x-amz-content-sha256";
+    HEADER_VALUE, "headers",
+        "!has(self.headers) || self.headers.all(name, self.headers[name].matches('^[!-~]([ -~]*[!-~])?$'))",
+        "header values must be visible ASCII, with spaces only inside, and not empty";
+    RESPONSE_METHOD, "response",
+        "!has(self.response) || !has(self.method) || self.method == 'GET'",
+        "only a GET can override the answer: remove response or set method to GET";
+    QUERY_NAME, "query",
+        "!has(self.query) || self.query.all(name, name == 'partNumber' || name == 'uploadId' || (size(name) <= 128 && name.matches('^x-[A-Za-z0-9._~-]+$') && name.lowerAscii() != 'x-id' && !name.lowerAscii().startsWith('x-amz-')))",
+        "only partNumber, uploadId and tags named 'x-...' (letters, digits, '.', '_', '~', '-'; not x-id, not x-amz-...) may be added to the query";
+    QUERY_PART, "query",
+        "!has(self.query) || (('partNumber' in self.query) == ('uploadId' in self.query) && (!('partNumber' in self.query) || (has(self.method) && self.method == 'PUT')))",
+        "partNumber and uploadId belong together and to method PUT";
+    QUERY_PART_NUMBER, "query",
+        "!has(self.query) || !('partNumber' in self.query) || (self.query['partNumber'].matches('^[1-9][0-9]{0,4}$') && int(self.query['partNumber']) <= 10000)",
+        "partNumber must be a number from 1 to 10000";
+    QUERY_VALUE, "query",
+        r"!has(self.query) || (self.query.all(name, !self.query[name].matches('\\p{Cc}')) && !('uploadId' in self.query && self.query['uploadId'] == ''))",
+        "query values must not contain control characters, and uploadId must not be empty";
+    EXPIRES_FORM, "expiresIn",
+        "!has(self.expiresIn) || self.expiresIn.matches('^([0-9]{1,6}[hms])+$')",
+        "must be whole hours, minutes and seconds, such as 90m or 1h30m (from s3cmd: '+3600' becomes 1h)";
+    EXPIRES_RANGE, "expiresIn",
+        "!has(self.expiresIn) || !self.expiresIn.matches('^([0-9]{1,6}[hms])+$') || (duration(self.expiresIn) >= duration('1m') && duration(self.expiresIn) <= duration('168h'))",
+        "must be from 1m to 168h, the most that a signature allows";
+    BEFORE_SHORTER, "renewal",
+        "!has(self.renewal) || !has(self.renewal.before) || !self.renewal.before.matches('^([0-9]{1,6}[hms])+$') || (has(self.expiresIn) ? (!self.expiresIn.matches('^([0-9]{1,6}[hms])+$') || duration(self.renewal.before) < duration(self.expiresIn)) : duration(self.renewal.before) < duration('1h'))",
+        "before must be shorter than expiresIn (1h when not set)";
+    STYLE_HOST, "s3.addressingStyle",
+        r"!has(self.s3.addressingStyle) || self.s3.addressingStyle != 'VirtualHosted' || !has(self.s3.endpoint) || !self.s3.endpoint.matches('^[Hh][Tt][Tt][Pp][Ss]?://([0-9]+[.][0-9]+[.][0-9]+[.][0-9]+|[[].*)(:[0-9]*)?(/.*)?$')",
+        "VirtualHosted needs a host name, since a bucket cannot stand before an IP address: use Path";
+    STYLE_BUCKET, "s3.addressingStyle",
+        r"!has(self.s3.addressingStyle) || self.s3.addressingStyle != 'VirtualHosted' || self.bucket.startsWith('arn:') || (has(self.s3.endpoint) && self.s3.endpoint.matches('^[Hh][Tt][Tt][Pp]://') ? self.bucket.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*$') : self.bucket.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')) && size(self.bucket) <= 63",
+        "VirtualHosted needs a bucket that is a DNS label (a-z, 0-9 and '-', at most 63; dots only over http, since no certificate covers them): use Path";
+    STYLE_ARN, "s3.addressingStyle",
+        "!has(self.s3.addressingStyle) || self.s3.addressingStyle != 'Path' || !self.bucket.startsWith('arn:')",
+        "an access point is only reached with VirtualHosted: remove addressingStyle";
+}
+
+// spec.response
+rules! {
+    RESPONSE_VALUE, "",
+        r"[has(self.contentType) ? self.contentType : '', has(self.contentDisposition) ? self.contentDisposition : '', has(self.contentLanguage) ? self.contentLanguage : '', has(self.contentEncoding) ? self.contentEncoding : '', has(self.cacheControl) ? self.cacheControl : '', has(self.expires) ? self.expires : ''].all(value, !value.matches('\\p{Cc}'))",
+        "must not contain control characters";
+}
+
+// spec.renewal
+rules! {
+    RENEWAL_ONE, "beforePercentage",
+        "!(has(self.before) && has(self.beforePercentage))",
+        "set before or beforePercentage, not both";
+    BEFORE_FORM, "before",
+        "!has(self.before) || (self.before.matches('^([0-9]{1,6}[hms])+$') && duration(self.before) > duration('0s'))",
+        "must be whole hours, minutes and seconds, more than 0, such as 20m";
+}
+
+// spec.secret
+rules! {
+    SECRET_NAME, "name",
+        "!has(self.name) || !format.dns1123Subdomain().validate(self.name).hasValue()",
+        "must be a name of a Secret: a-z, 0-9, '-' and '.', with a letter or digit at both ends";
+    SECRET_KEY, "key",
+        "!has(self.key) || (self.key.matches('^[A-Za-z0-9._-]+$') && !self.key.matches('^[.][.]?$') && !self.key.startsWith('..'))",
+        "must be a data key of a Secret: letters, digits, '.', '_' and '-', not beginning with '..'";
+    SECRET_KEY_TAKEN, "key",
+        "!has(self.key) || !(self.key in ['method', 'headers', 'expires-at'])",
+        "method, headers and expires-at stand beside the URL: choose another key";
+    LABELS_OURS, "labels",
+        "!has(self.labels) || !self.labels.exists(name, name.startsWith('presign.dev/') || name == 'app.kubernetes.io/managed-by')",
+        "presign.dev/... and app.kubernetes.io/managed-by are set by the operator: remove them";
+    LABELS_FORM, "labels",
+        "!has(self.labels) || self.labels.all(name, size(name) <= 317 && !format.qualifiedName().validate(name).hasValue() && !format.labelValue().validate(self.labels[name]).hasValue())",
+        "must be valid labels: a name with an optional DNS prefix, and a value of at most 63 letters, digits, '.', '_' and '-'";
+    ANNOTATIONS_OURS, "annotations",
+        "!has(self.annotations) || !self.annotations.exists(name, name.startsWith('presign.dev/') || name == 'app.kubernetes.io/managed-by')",
+        "presign.dev/... and app.kubernetes.io/managed-by are set by the operator: remove them";
+    ANNOTATIONS_FORM, "annotations",
+        "!has(self.annotations) || self.annotations.all(name, size(name) <= 317 && !format.qualifiedName().validate(name.lowerAscii()).hasValue())",
+        "must be valid annotation names: letters, digits, '.', '_' and '-', with an optional DNS prefix";
+}
+
+// spec.s3
+rules! {
+    ENDPOINT_USERINFO, "endpoint",
+        r"!has(self.endpoint) || !self.endpoint.matches('^[^/]*//[^/?#]*@')",
+        "must not contain a user or a password: put the access key into the Secret that credentialsSecretRef names";
+    ENDPOINT_QUERY, "endpoint",
+        "!has(self.endpoint) || !self.endpoint.matches('[?#]')",
+        "must not contain a query or a fragment: remove '?' or '#' and what follows";
+    ENDPOINT_FORM, "endpoint",
+        r"!has(self.endpoint) || self.endpoint.matches('[?#@]') || (self.endpoint.matches('^[Hh][Tt][Tt][Pp][Ss]?://([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[[][0-9A-Fa-f:.]+[]])(:0*[1-9][0-9]{0,4})?(/[A-Za-z0-9._~-]+)*/*$') && isURL(self.endpoint) && !self.endpoint.matches('/[.][.]?(/|$)') && !self.endpoint.matches('[.][.]') && !self.endpoint.matches(':0*(6553[6-9]|655[4-9][0-9]|65[6-9][0-9]{2}|6[6-9][0-9]{3}|[7-9][0-9]{4})(/|$)'))",
+        "must be http:// or https://, a host, and optionally a port and a path prefix, such as https://us-west.s3.qencode.com";
+    REGION_BLANK, "region",
+        r"self.region.matches('\\S')",
+        "must not be blank: it is signed and never guessed; stores that have no regions usually take us-east-1 or auto";
+    REGION_FORM, "region",
+        r"!self.region.matches('\\S') || (has(self.endpoint) ? self.region.matches('^[A-Za-z0-9._-]+$') : self.region.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$'))",
+        "must be letters, digits, '.', '_' and '-' (without an endpoint: an AWS region such as eu-central-1)";
+}
+
+// spec.s3.credentialsSecretRef
+rules! {
+    CREDENTIALS_NAME, "name",
+        "!format.dns1123Subdomain().validate(self.name).hasValue()",
+        "must be a name of a Secret: a-z, 0-9, '-' and '.', with a letter or digit at both ends";
+    CREDENTIALS_BOTH, "accessKeyIDKey",
+        "has(self.accessKeyIDKey) == has(self.secretAccessKeyKey)",
+        "set accessKeyIDKey and secretAccessKeyKey together, or neither to have the layout recognised";
+    CREDENTIALS_KEYS, "accessKeyIDKey",
+        "[has(self.accessKeyIDKey) ? self.accessKeyIDKey : 'a', has(self.secretAccessKeyKey) ? self.secretAccessKeyKey : 'a', has(self.sessionTokenKey) ? self.sessionTokenKey : 'a', has(self.expirationKey) ? self.expirationKey : 'a'].all(key, key.matches('^[A-Za-z0-9._-]+$'))",
+        "the keys must be data keys of a Secret: letters, digits, '.', '_' and '-'";
+}

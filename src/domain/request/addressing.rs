@@ -1,0 +1,65 @@
+//! Where the bucket stands in the URL: decided here, never by the signing library,
+//! which falls back to path style without a word.
+
+use super::checks::{is_dns_label, require};
+use super::{Endpoint, InvalidSpec, Scheme};
+use crate::crd::{AddressingStyle, PresignedUrlSpec, rules};
+
+/// Where the bucket stands in the URL.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Addressing {
+    /// `https://host/bucket/key`.
+    Path,
+    /// `https://bucket.host/key`.
+    VirtualHosted,
+}
+
+/// A store as far as signing is concerned: one signing client serves all requests that
+/// share it.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Connection {
+    /// Address of the store; AWS in the region when absent.
+    pub endpoint: Option<Endpoint>,
+    /// Region that is signed for.
+    pub region: String,
+    /// Where the bucket stands.
+    pub addressing: Addressing,
+}
+
+impl Connection {
+    pub(super) fn parse(spec: &PresignedUrlSpec) -> Result<Self, InvalidSpec> {
+        let endpoint = spec.s3.endpoint.as_deref().map(Endpoint::parse).transpose()?;
+        let style = spec.s3.addressing_style.unwrap_or_default();
+        let addressing = addressing(style, &spec.bucket, endpoint.as_ref())?;
+        Ok(Self { endpoint, region: spec.s3.region.clone(), addressing })
+    }
+}
+
+fn addressing(
+    style: AddressingStyle,
+    bucket: &str,
+    endpoint: Option<&Endpoint>,
+) -> Result<Addressing, InvalidSpec> {
+    let field = "s3.addressingStyle";
+    let is_arn = bucket.starts_with("arn:");
+    match style {
+        AddressingStyle::Auto if is_arn => Ok(Addressing::VirtualHosted),
+        AddressingStyle::Auto if endpoint.is_some() || bucket.contains('.') => Ok(Addressing::Path),
+        AddressingStyle::Auto => Ok(Addressing::VirtualHosted),
+        AddressingStyle::Path => {
+            require(!is_arn, field, rules::STYLE_ARN)?;
+            Ok(Addressing::Path)
+        }
+        AddressingStyle::VirtualHosted => {
+            require(!endpoint.is_some_and(Endpoint::is_address), field, rules::STYLE_HOST)?;
+            let dots = endpoint.is_some_and(|endpoint| endpoint.scheme == Scheme::Http);
+            require(is_arn || can_stand_in_host(bucket, dots), field, rules::STYLE_BUCKET)?;
+            Ok(Addressing::VirtualHosted)
+        }
+    }
+}
+
+fn can_stand_in_host(bucket: &str, dots: bool) -> bool {
+    let fits = if dots { bucket.split('.').all(is_dns_label) } else { is_dns_label(bucket) };
+    fits && bucket.len() <= 63
+}

@@ -1,0 +1,182 @@
+//! From a spec to a value that cannot be wrong.
+//!
+//! Parsing happens once, here; whatever holds a [`Request`] may rely on it. What the
+//! API server lets through anyway (an object stored by an older definition, a manifest
+//! that never met a server) is refused with the same sentences.
+
+mod addressing;
+mod checks;
+mod endpoint;
+mod target;
+
+use std::collections::BTreeMap;
+
+pub use addressing::{Addressing, Connection};
+pub use endpoint::{Endpoint, Scheme};
+pub use target::Target;
+
+use crate::crd::duration::DurationText;
+use crate::crd::rules::{self, Rule};
+use crate::crd::{CredentialsSecretRef, Method, PresignedUrlSpec, Renewal, ResponseOverrides};
+
+/// Why a spec cannot be acted on.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("spec.{field}: {message}")]
+pub struct InvalidSpec {
+    /// Path of the field below `spec`.
+    pub field: &'static str,
+    /// What to write instead.
+    pub message: &'static str,
+}
+
+impl InvalidSpec {
+    fn new(field: &'static str, message: &'static str) -> Self {
+        Self { field, message }
+    }
+}
+
+/// How long before its expiry a URL is replaced.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Overlap {
+    /// A number of seconds.
+    Seconds(u32),
+    /// A share of the actual lifetime, in percent.
+    Percentage(u32),
+    /// A third of the actual lifetime.
+    Third,
+}
+
+/// A checked spec: everything that is needed to sign, to store and to renew.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// The store that is signed for.
+    pub connection: Connection,
+    /// Name of the bucket, or ARN of an access point.
+    pub bucket: String,
+    /// Key of the object, not encoded.
+    pub key: String,
+    /// HTTP method that the URL permits.
+    pub method: Method,
+    /// Headers that the caller must send, ordered by name without regard to case.
+    pub headers: Vec<(String, String)>,
+    /// Signed query parameters beside the signature's own, ordered by name, not encoded.
+    pub query: Vec<(String, String)>,
+    /// Lifetime that was asked for, in seconds: 60 to 604800.
+    pub expires_in: u32,
+    /// How long before its expiry the URL is replaced.
+    pub overlap: Overlap,
+    /// The Secret to take credentials from.
+    pub credentials: CredentialsSecretRef,
+    /// The Secret to write.
+    pub target: Target,
+    /// Whether to issue and write nothing for now.
+    pub suspend: bool,
+    /// Token that asks for one renewal.
+    pub renew: Option<String>,
+}
+
+/// Lifetime when the spec names none, in seconds.
+const DEFAULT_LIFETIME: u32 = 3600;
+/// Shortest lifetime that can be asked for, in seconds.
+const MIN_LIFETIME: u32 = 60;
+/// SigV4's week, in seconds: <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>.
+const MAX_LIFETIME: u32 = 604_800;
+
+impl Request {
+    /// Checks the spec of the `PresignedUrl` called `name`; `renew` is its annotation.
+    ///
+    /// # Errors
+    /// Names the first field that cannot be acted on, and what to write instead.
+    pub fn parse(name: &str, spec: &PresignedUrlSpec, renew: Option<&str>) -> Result<Self, InvalidSpec> {
+        let method = spec.method.unwrap_or_default();
+        checks::bucket(&spec.bucket, spec.s3.endpoint.is_some())?;
+        checks::key(&spec.key)?;
+        checks::version(spec.version_id.as_deref(), method)?;
+        checks::response(spec.response.as_ref(), method)?;
+        checks::region(spec)?;
+        let empty = BTreeMap::new();
+        checks::headers(spec.headers.as_ref().unwrap_or(&empty))?;
+        checks::query(spec.query.as_ref().unwrap_or(&empty), method)?;
+        let expires_in = lifetime(spec.expires_in.as_ref())?;
+        target::check_reference(&spec.s3.credentials_secret_ref)?;
+        Ok(Self {
+            connection: Connection::parse(spec)?,
+            bucket: spec.bucket.clone(),
+            key: spec.key.clone(),
+            method,
+            headers: headers(spec),
+            query: query(spec),
+            expires_in,
+            overlap: overlap(spec.renewal.as_ref(), expires_in)?,
+            credentials: spec.s3.credentials_secret_ref.clone(),
+            target: Target::parse(name, spec.secret.as_ref())?,
+            suspend: spec.suspend.unwrap_or(false),
+            renew: renew.and_then(renew_token),
+        })
+    }
+}
+
+/// An empty token asks for nothing; one that is too long is cut to what a status may hold.
+fn renew_token(token: &str) -> Option<String> {
+    (!token.is_empty()).then(|| token.chars().take(128).collect())
+}
+
+fn lifetime(text: Option<&DurationText>) -> Result<u32, InvalidSpec> {
+    let field = "expiresIn";
+    let seconds = match text {
+        None => DEFAULT_LIFETIME,
+        Some(text) => text.seconds().ok_or(InvalidSpec::new(field, rules::EXPIRES_FORM.message))?,
+    };
+    let in_range = (MIN_LIFETIME..=MAX_LIFETIME).contains(&seconds);
+    checks::require(in_range, field, rules::EXPIRES_RANGE)?;
+    Ok(seconds)
+}
+
+fn overlap(renewal: Option<&Renewal>, expires_in: u32) -> Result<Overlap, InvalidSpec> {
+    let refused = |field, rule: Rule| Err(InvalidSpec::new(field, rule.message));
+    match renewal.map(|renewal| (&renewal.before, renewal.before_percentage)) {
+        None | Some((None, None)) => Ok(Overlap::Third),
+        Some((Some(_), Some(_))) => refused("renewal", rules::RENEWAL_ONE),
+        Some((Some(before), None)) => match before.seconds() {
+            None | Some(0) => refused("renewal.before", rules::BEFORE_FORM),
+            Some(seconds) if seconds >= expires_in => refused("renewal.before", rules::BEFORE_SHORTER),
+            Some(seconds) => Ok(Overlap::Seconds(seconds)),
+        },
+        Some((None, Some(percentage))) => match u32::try_from(percentage) {
+            Ok(percentage @ 1..=80) => Ok(Overlap::Percentage(percentage)),
+            _ => Err(InvalidSpec::new("renewal.beforePercentage", "must be from 1 to 80")),
+        },
+    }
+}
+
+fn headers(spec: &PresignedUrlSpec) -> Vec<(String, String)> {
+    let mut headers: Vec<_> = spec.headers.clone().unwrap_or_default().into_iter().collect();
+    headers.sort_by_key(|(name, _)| name.to_ascii_lowercase());
+    headers
+}
+
+fn query(spec: &PresignedUrlSpec) -> Vec<(String, String)> {
+    let mut query: Vec<_> = spec.query.clone().unwrap_or_default().into_iter().collect();
+    if let Some(version) = &spec.version_id {
+        query.push(("versionId".to_owned(), version.clone()));
+    }
+    if let Some(response) = &spec.response {
+        query.extend(response_parameters(response).map(|(name, value)| (name.to_owned(), value.clone())));
+    }
+    query.sort();
+    query
+}
+
+/// The `response-*` parameters that are set, by their names in the S3 API.
+fn response_parameters(response: &ResponseOverrides) -> impl Iterator<Item = (&'static str, &String)> {
+    [
+        ("response-cache-control", &response.cache_control),
+        ("response-content-disposition", &response.content_disposition),
+        ("response-content-encoding", &response.content_encoding),
+        ("response-content-language", &response.content_language),
+        ("response-content-type", &response.content_type),
+        ("response-expires", &response.expires),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| value.as_ref().map(|value| (name, value)))
+}

@@ -1,0 +1,77 @@
+//! The Secret that a URL is written to, and the names of Secrets and their keys.
+
+use std::collections::BTreeMap;
+
+use super::InvalidSpec;
+use super::checks::{is_data_key, is_dns_subdomain, require};
+use crate::crd::names::{self, DATA_EXPIRES_AT, DATA_HEADERS, DATA_METHOD};
+use crate::crd::{CredentialsSecretRef, DeletionPolicy, SecretTarget, rules};
+
+/// The Secret that a URL is written to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Target {
+    /// Name of the Secret.
+    pub name: String,
+    /// Data key that holds the URL.
+    pub url_key: String,
+    /// Labels beside ours.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations beside ours.
+    pub annotations: BTreeMap<String, String>,
+    /// What becomes of it when the `PresignedUrl` goes.
+    pub deletion_policy: DeletionPolicy,
+}
+
+impl Target {
+    pub(super) fn parse(owner: &str, target: Option<&SecretTarget>) -> Result<Self, InvalidSpec> {
+        let target = target.cloned().unwrap_or_default();
+        let name = target.name.unwrap_or_else(|| owner.to_owned());
+        let url_key = target.key.unwrap_or_else(|| names::DATA_URL.to_owned());
+        let (labels, annotations) =
+            (target.labels.unwrap_or_default(), target.annotations.unwrap_or_default());
+        require(is_dns_subdomain(&name), "secret.name", rules::SECRET_NAME)?;
+        require(is_data_key(&url_key), "secret.key", rules::SECRET_KEY)?;
+        let taken = [DATA_METHOD, DATA_HEADERS, DATA_EXPIRES_AT].contains(&url_key.as_str());
+        require(!taken, "secret.key", rules::SECRET_KEY_TAKEN)?;
+        require(!labels.keys().any(|name| is_ours(name)), "secret.labels", rules::LABELS_OURS)?;
+        let valid = labels.iter().all(|(name, value)| is_qualified(name) && is_label_value(value));
+        require(valid, "secret.labels", rules::LABELS_FORM)?;
+        let field = "secret.annotations";
+        require(!annotations.keys().any(|name| is_ours(name)), field, rules::ANNOTATIONS_OURS)?;
+        let valid = annotations.keys().all(|name| is_qualified(&name.to_ascii_lowercase()));
+        require(valid, field, rules::ANNOTATIONS_FORM)?;
+        let deletion_policy = target.deletion_policy.unwrap_or_default();
+        Ok(Self { name, url_key, labels, annotations, deletion_policy })
+    }
+}
+
+/// Checks the names in a reference to a credentials Secret.
+pub(super) fn check_reference(reference: &CredentialsSecretRef) -> Result<(), InvalidSpec> {
+    let field = "s3.credentialsSecretRef";
+    require(is_dns_subdomain(&reference.name), field, rules::CREDENTIALS_NAME)?;
+    let (id, secret) = (&reference.access_key_id_key, &reference.secret_access_key_key);
+    require(id.is_some() == secret.is_some(), field, rules::CREDENTIALS_BOTH)?;
+    let keys = [id, secret, &reference.session_token_key, &reference.expiration_key];
+    let valid = keys.into_iter().flatten().all(|key| is_data_key(key));
+    require(valid, field, rules::CREDENTIALS_KEYS)
+}
+
+fn is_ours(name: &str) -> bool {
+    name.starts_with(names::RESERVED_PREFIX) || name == names::LABEL_MANAGED_BY
+}
+
+/// A name with an optional DNS prefix, as labels and annotations have.
+fn is_qualified(name: &str) -> bool {
+    let (prefix, name) = name.split_once('/').map_or((None, name), |(prefix, name)| (Some(prefix), name));
+    prefix.is_none_or(is_dns_subdomain) && !name.is_empty() && is_label_value(name)
+}
+
+/// At most 63 of letters, digits, '.', '_' and '-', with a letter or digit at both ends.
+fn is_label_value(value: &str) -> bool {
+    let alphanumeric = |c: char| c.is_ascii_alphanumeric();
+    value.is_empty()
+        || (value.len() <= 63
+            && value.starts_with(alphanumeric)
+            && value.ends_with(alphanumeric)
+            && value.chars().all(|c| alphanumeric(c) || matches!(c, '.' | '_' | '-')))
+}

@@ -1,0 +1,140 @@
+//! When a URL begins, ends and is replaced. All in whole seconds.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::request::Overlap;
+use crate::crd::LimitedBy;
+
+/// Credentials with less than this left sign nothing, in seconds.
+const MIN_CREDENTIALS_LIFETIME: i64 = 10;
+/// The overlap that a mounted Secret needs to arrive everywhere, in seconds: kubelet
+/// may lag by two minutes.
+const SAFE_OVERLAP: u32 = 180;
+
+/// The time during which a URL works.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Validity {
+    /// When the URL was signed, and from when it works.
+    pub signing_time: Timestamp,
+    /// For how long it works, in seconds.
+    pub lifetime: u32,
+}
+
+/// The credentials expire too soon to sign with them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the credentials expire at {expiration}")]
+pub struct CredentialsExpired {
+    /// When they expire.
+    pub expiration: Timestamp,
+}
+
+impl Validity {
+    /// The longest validity that starts at `signing_time` and ends with neither the
+    /// requested lifetime (seconds) nor the credentials exceeded.
+    ///
+    /// # Errors
+    /// When the credentials have less than 10 seconds left.
+    pub fn new(
+        signing_time: Timestamp,
+        expires_in: u32,
+        credentials_expiration: Option<Timestamp>,
+    ) -> Result<Self, CredentialsExpired> {
+        let Some(expiration) = credentials_expiration else {
+            return Ok(Self { signing_time, lifetime: expires_in });
+        };
+        let left = expiration.as_second() - signing_time.as_second();
+        if left < MIN_CREDENTIALS_LIFETIME {
+            return Err(CredentialsExpired { expiration });
+        }
+        let left = u32::try_from(left).unwrap_or(u32::MAX);
+        Ok(Self { signing_time, lifetime: expires_in.min(left) })
+    }
+
+    /// The first moment at which the URL no longer works.
+    #[must_use]
+    pub fn expiration_time(&self) -> Timestamp {
+        plus(self.signing_time, self.lifetime)
+    }
+
+    /// What ended the lifetime, given what was asked for.
+    #[must_use]
+    pub fn limited_by(&self, expires_in: u32) -> LimitedBy {
+        if self.lifetime < expires_in { LimitedBy::Credentials } else { LimitedBy::Requested }
+    }
+
+    /// Seconds between renewal and expiry, before jitter, and whether what was asked
+    /// for did not fit and fell back to a third.
+    #[must_use]
+    pub fn overlap(&self, overlap: Overlap) -> (u32, bool) {
+        let third = (self.lifetime / 3).max(1);
+        let asked = match overlap {
+            Overlap::Seconds(seconds) => seconds,
+            Overlap::Percentage(percentage) => share(self.lifetime, percentage, 100).max(1),
+            Overlap::Third => third,
+        };
+        let fits = u64::from(asked) * 6 <= u64::from(self.lifetime) * 5;
+        if fits { (asked, false) } else { (third, true) }
+    }
+
+    /// Whether the overlap gives a mounted Secret time to arrive everywhere.
+    #[must_use]
+    pub fn is_overlap_safe(&self, overlap: Overlap) -> bool {
+        self.overlap(overlap).0 >= SAFE_OVERLAP
+    }
+
+    /// When the next URL is due: `seed`, a hash of the object's identity, moves it
+    /// earlier by up to a tenth of the lifetime, so that a herd spreads out and a restart
+    /// changes nothing. Always after the signing time and before the expiry.
+    #[must_use]
+    pub fn renewal_time(&self, overlap: Overlap, seed: u32) -> Timestamp {
+        let wait = self.lifetime - self.overlap(overlap).0;
+        let spread = (self.lifetime / 10).min(wait / 2);
+        let jitter = (u64::from(seed) * u64::from(spread)) >> 32;
+        let jitter = u32::try_from(jitter).unwrap_or(spread);
+        plus(self.signing_time, (wait - jitter).max((self.lifetime / 6).max(1)))
+    }
+}
+
+/// `whole * part / of` without overflow.
+fn share(whole: u32, part: u32, of: u32) -> u32 {
+    u32::try_from(u64::from(whole) * u64::from(part) / u64::from(of)).unwrap_or(whole)
+}
+
+/// A time `seconds` later; the end of time when there is none.
+pub(super) fn plus(time: Timestamp, seconds: u32) -> Timestamp {
+    time.checked_add(SignedDuration::from_secs(i64::from(seconds))).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn ends_with_the_credentials() {
+        let limited = Validity::new(at(1000), 3600, Some(at(1010))).unwrap();
+        assert_eq!((limited.lifetime, limited.limited_by(3600)), (10, LimitedBy::Credentials));
+        assert!(Validity::new(at(1000), 3600, Some(at(1009))).is_err());
+        let free = Validity::new(at(1000), 3600, Some(at(9999))).unwrap();
+        assert_eq!((free.lifetime, free.limited_by(3600)), (3600, LimitedBy::Requested));
+    }
+
+    #[test]
+    fn renews_when_two_thirds_elapsed() {
+        let hour = Validity::new(at(0), 3600, None).unwrap();
+        assert_eq!(hour.renewal_time(Overlap::Third, 0), at(2400));
+        assert_eq!(hour.renewal_time(Overlap::Third, u32::MAX), at(2400 - 359));
+        assert_eq!(hour.renewal_time(Overlap::Percentage(80), u32::MAX), at(600));
+    }
+
+    #[test]
+    fn an_overlap_that_does_not_fit_falls_back_to_a_third() {
+        let hour = Validity::new(at(0), 3600, None).unwrap();
+        assert_eq!(hour.overlap(Overlap::Seconds(3000)), (3000, false));
+        assert_eq!(hour.overlap(Overlap::Seconds(3001)), (1200, true));
+        assert_eq!(hour.renewal_time(Overlap::Seconds(3000), u32::MAX), at(600));
+    }
+}

@@ -1,0 +1,180 @@
+//! The wall clock, and the moments it jumps.
+//!
+//! The only file that may ask the system for the time of day. Deciding what a time means
+//! (due, expired) is no business of this file.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use futures::Stream;
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::{Interval, MissedTickBehavior};
+
+/// How far the wall clock may drift from the monotonic one before it counts as a jump.
+///
+/// Readings are whole seconds, so a difference of two readings is off by up to one second.
+const TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
+
+/// Tells the time of day, in whole seconds. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Clock {
+    offset_seconds: Arc<AtomicI64>,
+}
+
+/// Moves the [`Clock`] it was made with, and all clones of it.
+#[derive(Clone, Debug)]
+pub struct ClockOffset {
+    offset_seconds: Arc<AtomicI64>,
+}
+
+impl Clock {
+    /// The clock of the system.
+    #[must_use]
+    pub fn system() -> Self {
+        Self::default()
+    }
+
+    /// A clock that starts at the system's time and is moved by the handle, for tests.
+    #[must_use]
+    pub fn adjustable() -> (Self, ClockOffset) {
+        let clock = Self::default();
+        let offset_seconds = Arc::clone(&clock.offset_seconds);
+        (clock, ClockOffset { offset_seconds })
+    }
+
+    /// The time of day, cut to the whole second.
+    ///
+    /// Whole, because that is what Kubernetes stores and what a signature states: a time written
+    /// and read again compares equal.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the system for the time")]
+    pub fn now(&self) -> Timestamp {
+        let offset = self.offset_seconds.load(Ordering::Relaxed);
+        let second = Timestamp::now().as_second().saturating_add(offset);
+        let limit = if offset < 0 { Timestamp::MIN } else { Timestamp::MAX };
+        Timestamp::from_second(second).unwrap_or(limit)
+    }
+}
+
+impl ClockOffset {
+    /// Puts the clock this many seconds ahead of the system's (behind, when negative).
+    pub fn set(&self, seconds: i64) {
+        self.offset_seconds.store(seconds, Ordering::Relaxed);
+    }
+
+    /// Moves the clock by this many seconds from where it is.
+    pub fn advance(&self, seconds: i64) {
+        self.offset_seconds.fetch_add(seconds, Ordering::Relaxed);
+    }
+}
+
+/// Yields each time the wall clock has moved by more than 2 s against the monotonic clock.
+///
+/// Looks once in `every` (which must not be zero), so a jump is noticed that much later at most.
+/// Timers run on the monotonic clock, which knows nothing of a corrected wall clock and stands
+/// still while the machine sleeps: whoever waits until a time of day must look again after a jump.
+///
+/// # Guarantees
+/// One item per jump, forward or back; several small steps add up. The stream never ends.
+pub fn jumps(clock: Clock, every: Duration) -> impl Stream<Item = ()> + Send + 'static {
+    futures::stream::unfold(Watch::new(clock, every), |mut watch| async move {
+        watch.jump().await;
+        Some(((), watch))
+    })
+}
+
+struct Watch {
+    clock: Clock,
+    ticks: Interval,
+    wall: Timestamp,
+    // Of std, not of tokio: a test that pauses tokio's time does not move the wall clock.
+    monotonic: Instant,
+}
+
+impl Watch {
+    fn new(clock: Clock, every: Duration) -> Self {
+        let mut ticks = tokio::time::interval(every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let wall = clock.now();
+        Self { clock, ticks, wall, monotonic: Instant::now() }
+    }
+
+    async fn jump(&mut self) {
+        loop {
+            self.ticks.tick().await;
+            let drift = self.drift();
+            if drift.abs() > TOLERANCE {
+                self.wall = self.clock.now();
+                self.monotonic = Instant::now();
+                tracing::info!(seconds = drift.as_secs(), "the wall clock jumped");
+                return;
+            }
+        }
+    }
+
+    fn drift(&self) -> SignedDuration {
+        let wall = self.clock.now().duration_since(self.wall);
+        let monotonic = SignedDuration::try_from(self.monotonic.elapsed()).unwrap_or(SignedDuration::MAX);
+        wall.saturating_sub(monotonic)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures::{FutureExt, StreamExt};
+
+    use super::*;
+
+    const TICK: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn tells_whole_seconds() {
+        assert_eq!(Clock::system().now().subsec_nanosecond(), 0);
+    }
+
+    #[test]
+    fn every_clone_follows_the_offset() {
+        let (clock, offset) = Clock::adjustable();
+        let clone = clock.clone();
+        let before = clone.now();
+        offset.set(3600);
+        offset.advance(60);
+        let moved = clone.now().duration_since(before).as_secs();
+        assert!((3660..=3662).contains(&moved), "{moved}");
+    }
+
+    #[test]
+    fn an_absurd_offset_stops_at_the_end_of_time() {
+        let (clock, offset) = Clock::adjustable();
+        offset.set(i64::MAX);
+        assert_eq!(clock.now(), Timestamp::MAX);
+        offset.set(i64::MIN);
+        assert_eq!(clock.now(), Timestamp::MIN);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn yields_once_for_each_jump_in_either_direction() {
+        let (clock, offset) = Clock::adjustable();
+        let mut jumps = pin!(jumps(clock, TICK));
+        for seconds in [3600, -3600, -4] {
+            offset.advance(seconds);
+            assert_eq!(jumps.next().await, Some(()), "{seconds}");
+            tokio::time::advance(TICK * 2).await;
+            assert_eq!(jumps.next().now_or_never(), None, "{seconds}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn small_steps_pass_until_they_add_up() {
+        let (clock, offset) = Clock::adjustable();
+        let mut jumps = pin!(jumps(clock, TICK));
+        offset.advance(1);
+        tokio::time::advance(TICK).await;
+        assert_eq!(jumps.next().now_or_never(), None);
+        offset.advance(3);
+        assert_eq!(jumps.next().await, Some(()));
+    }
+}

@@ -1,0 +1,198 @@
+//! Logs: their format, their level, and what must never be in them.
+//!
+//! Where a line is logged, and with which fields, is decided by the rooms that log.
+
+use std::io::{IsTerminal, stderr};
+
+use clap::ValueEnum;
+use tracing::level_filters::LevelFilter;
+use tracing::{Metadata, Subscriber};
+use tracing_subscriber::filter::{EnvFilter, ParseError, filter_fn};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::{Layer, Registry};
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people: one line of text, in colour on a terminal.
+    #[default]
+    Text,
+    /// For machines: one JSON object per line.
+    Json,
+}
+
+/// Why logging could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A part of the filter is neither a level nor `target=level`.
+    #[error(
+        "log filter '{filter}': '{part}' is neither a level (off, error, warn, info, debug, trace) nor target=level"
+    )]
+    NotALevel {
+        /// The whole filter.
+        filter: String,
+        /// The part that makes no sense.
+        part: String,
+    },
+    /// The filter does not parse.
+    #[error("log filter '{filter}' is not valid")]
+    Filter {
+        /// The whole filter.
+        filter: String,
+        /// What the parser says.
+        source: ParseError,
+    },
+    /// The process logs already.
+    #[error("logging is set up already")]
+    Twice(#[source] TryInitError),
+}
+
+/// Starts logging to stderr; stdout belongs to the commands that print a result.
+///
+/// `filter` is a level (`info`) or a list of `target=level` as `tracing_subscriber` reads it.
+///
+/// # Guarantees
+/// Whatever the filter says, the lines of libraries that could hold a Secret's data, a token or
+/// a signature are not written: see [`loudest`].
+pub fn init(filter: &str, format: LogFormat) -> Result<(), Error> {
+    subscriber(filter, format, stderr, stderr().is_terminal())?.try_init().map_err(Error::Twice)
+}
+
+fn subscriber<W>(
+    filter: &str,
+    format: LogFormat,
+    writer: W,
+    is_terminal: bool,
+) -> Result<impl Subscriber + Send + Sync + use<W>, Error>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(is_terminal);
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
+    };
+    Ok(Registry::default().with(lines).with(parse(filter)?).with(filter_fn(is_harmless)))
+}
+
+fn parse(filter: &str) -> Result<EnvFilter, Error> {
+    // `EnvFilter` takes a misspelt level for the name of a target, and then logs nothing at all.
+    // Commas inside a span's brackets separate fields, so such a filter is left to it alone.
+    let is_level = |part: &str| !part.is_empty() && part.parse::<LevelFilter>().is_ok();
+    let mut parts = filter.split(',').map(str::trim).filter(|_| !filter.contains('['));
+    if let Some(part) = parts.find(|part| !part.contains('=') && !is_level(part)) {
+        return Err(Error::NotALevel { filter: filter.to_owned(), part: part.to_owned() });
+    }
+    EnvFilter::builder()
+        .parse(filter)
+        .map_err(|source| Error::Filter { filter: filter.to_owned(), source })
+}
+
+fn is_harmless(line: &Metadata<'_>) -> bool {
+    *line.level() <= loudest(line.target())
+}
+
+/// The most talkative level a library is allowed, whatever the user asks for.
+///
+/// - `kube_client::client` writes the *whole body* of a response it cannot deserialize, at WARN,
+///   and response headers at TRACE. A Secret is such a body. Its callers get the error anyway.
+/// - The SDK writes requests and strings to sign at TRACE, identities at DEBUG.
+/// - The transports write TLS handshakes and session tickets at TRACE.
+#[must_use]
+pub fn loudest(target: &str) -> LevelFilter {
+    let library = target.split("::").next().unwrap_or(target);
+    match library {
+        "kube_client" if target == "kube_client::client" => LevelFilter::ERROR,
+        _ if library.starts_with("aws_") => LevelFilter::INFO,
+        "h2" | "hyper" | "hyper_rustls" | "hyper_timeout" | "hyper_util" | "kube" | "kube_client" | "rustls"
+        | "rustls_platform_verifier" | "tokio_rustls" | "tower" | "tower_http" => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(filter: &str, format: LogFormat, speak: impl FnOnce()) -> String {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = subscriber(filter, format, move || writer.clone(), false).unwrap();
+        tracing::subscriber::with_default(subscriber, speak);
+        let bytes = lines.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    fn libraries_speak() {
+        tracing::trace!(target: "aws_sigv4::http_request::sign", "LEAK");
+        tracing::debug!(target: "aws_smithy_runtime::client::identity", "LEAK");
+        tracing::info!(target: "aws_smithy_runtime::client::identity", "sdk");
+        tracing::warn!(target: "kube_client::client", "LEAK");
+        tracing::debug!(target: "kube_client::client", "LEAK");
+        tracing::error!(target: "kube_client::client", "client");
+        tracing::warn!(target: "kube_client::client::tls", "tls");
+        tracing::trace!(target: "kube_client::api", "LEAK");
+        tracing::trace!(target: "rustls::client::hs", "LEAK");
+        tracing::debug!(target: "hyper_util::client::legacy::pool", "pool");
+        tracing::trace!(target: "presign_operator::controller", "ours");
+        let span = tracing::trace_span!(target: "hyper::proto", "frame");
+        span.in_scope(|| tracing::trace!(target: "aws_sigv4", "LEAK"));
+    }
+
+    #[test]
+    fn no_filter_lifts_the_cap() {
+        for filter in [
+            "trace",
+            "trace,aws_sigv4=trace,aws_sigv4::http_request::sign=trace,kube_client::client=trace",
+            "trace,rustls=trace,hyper=trace,[frame]=trace,aws_sigv4[frame]=trace",
+        ] {
+            let text = logged(filter, LogFormat::Text, libraries_speak);
+            assert!(!text.contains("LEAK"), "{filter}:\n{text}");
+            for harmless in ["sdk", "client", "tls", "pool", "ours"] {
+                assert!(text.contains(&format!(": {harmless}\n")), "{filter}: {harmless} of\n{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_cap_does_not_lift_the_filter() {
+        assert_eq!(logged("off", LogFormat::Text, libraries_speak), "");
+        let text = logged("warn", LogFormat::Text, libraries_speak);
+        assert_eq!(text.lines().count(), 2, "{text}");
+    }
+
+    #[test]
+    fn json_is_one_object_a_line_with_the_fields_on_top() {
+        let text = logged("info", LogFormat::Json, || tracing::info!(reason = "RenewalDue", "issued"));
+        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&line["message"], &line["reason"]), (&"issued".into(), &"RenewalDue".into()));
+    }
+
+    #[test]
+    fn a_bad_filter_is_an_error_that_names_it() {
+        for bad in ["inof", "", "info,hyper", "info,hyper=loud", "info,[a=b"] {
+            let Err(error) = parse(bad) else { panic!("{bad:?} was taken") };
+            assert!(error.to_string().contains(&format!("'{bad}'")), "{error}");
+        }
+        for good in ["info", "OFF", "info, hyper=debug", "warn,[HTTP{a,b}]=debug"] {
+            assert!(parse(good).is_ok(), "{good:?} was refused");
+        }
+    }
+}
