@@ -3,14 +3,26 @@
 //! Nothing here is `async`, knows a client, reads the environment or a clock, or draws
 //! a random number. Whatever can be tested with a pencil belongs here.
 
+pub mod backoff;
 pub mod credentials;
+pub mod decision;
+mod fields;
+mod owner;
+pub mod reason;
 pub mod request;
+pub mod secret;
 mod sensitive;
 mod signed_url;
+pub mod status;
+pub mod stored;
 mod validity;
 
 pub use credentials::Credentials;
+pub use fields::has_other_managers;
+pub use owner::{Owner, Ownership};
 pub use request::Request;
+pub use secret::{IssuedSecret, render};
 pub use sensitive::Sensitive;
 pub use signed_url::{SignedUrl, UrlParts};
+pub use stored::Stored;
 pub use validity::{CredentialsExpired, Validity};

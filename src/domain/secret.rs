@@ -1,0 +1,104 @@
+//! The Secret, a pure function of the request, the URL and the owner.
+
+use std::fmt;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::Resource as _;
+use kube::core::ObjectMeta;
+
+use super::stored::Content;
+use super::{Owner, Request, SignedUrl};
+use crate::crd::names::{
+    ANNOTATION_FORMAT, ANNOTATION_OWNER, ANNOTATION_RENEW, ANNOTATION_SIGNING_TIME, DATA_EXPIRES_AT,
+    DATA_HEADERS, DATA_METHOD, FORMAT, LABEL_MANAGED, LABEL_MANAGED_BY, MANAGED, OPERATOR,
+};
+use crate::crd::{DeletionPolicy, PresignedUrl};
+
+/// A Secret that we rendered. It holds the URL, so it cannot be printed.
+#[derive(Clone)]
+pub struct IssuedSecret {
+    secret: Secret,
+    url_key: String,
+}
+
+impl fmt::Debug for IssuedSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IssuedSecret").field("name", &self.secret.metadata.name).finish_non_exhaustive()
+    }
+}
+
+impl IssuedSecret {
+    /// The object to apply. It carries the URL.
+    #[must_use]
+    pub fn into_secret(self) -> Secret {
+        self.secret
+    }
+
+    /// What it holds, for comparison with what is stored.
+    #[must_use]
+    pub fn content(&self) -> Content {
+        Content::rendered(&self.secret, &self.url_key)
+    }
+}
+
+/// Renders the one Secret of a request, complete: whatever is left out is removed by the
+/// apply. `handled_renew` is the renewal token that the URL answers.
+#[must_use]
+pub fn render(
+    request: &Request,
+    signed: &SignedUrl,
+    owner: &Owner,
+    handled_renew: Option<&str>,
+) -> IssuedSecret {
+    let target = &request.target;
+    let mut labels = target.labels.clone();
+    labels.insert(LABEL_MANAGED.to_owned(), MANAGED.to_owned());
+    labels.insert(LABEL_MANAGED_BY.to_owned(), OPERATOR.to_owned());
+    let mut annotations = target.annotations.clone();
+    annotations.insert(ANNOTATION_OWNER.to_owned(), owner.name.clone());
+    annotations.insert(ANNOTATION_SIGNING_TIME.to_owned(), signed.validity.signing_time.to_string());
+    annotations.insert(ANNOTATION_FORMAT.to_owned(), FORMAT.to_owned());
+    annotations.extend(handled_renew.map(|token| (ANNOTATION_RENEW.to_owned(), token.to_owned())));
+    let data = [
+        (target.url_key.as_str(), signed.url.expose().clone()),
+        (DATA_METHOD, request.method.to_string()),
+        (DATA_HEADERS, header_lines(&request.headers)),
+        (DATA_EXPIRES_AT, signed.validity.expiration_time().to_string()),
+    ];
+    let secret = Secret {
+        metadata: ObjectMeta {
+            name: Some(target.name.clone()),
+            namespace: Some(owner.namespace.clone()),
+            labels: Some(labels),
+            annotations: Some(annotations),
+            owner_references: (target.deletion_policy == DeletionPolicy::Delete)
+                .then(|| vec![controller_reference(owner)]),
+            ..ObjectMeta::default()
+        },
+        data: Some(data.map(|(key, text)| (key.to_owned(), ByteString(text.into_bytes()))).into()),
+        type_: Some("Opaque".to_owned()),
+        ..Secret::default()
+    };
+    IssuedSecret { secret, url_key: target.url_key.clone() }
+}
+
+/// One `Name: value` a line, as `curl -H @file` reads them.
+#[must_use]
+pub fn header_lines(headers: &[(String, String)]) -> String {
+    headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
+}
+
+/// Lets the garbage collector delete the Secret with its owner. Without
+/// `blockOwnerDeletion`, which would need a permission on finalizers.
+fn controller_reference(owner: &Owner) -> OwnerReference {
+    OwnerReference {
+        api_version: PresignedUrl::api_version(&()).into_owned(),
+        kind: PresignedUrl::kind(&()).into_owned(),
+        name: owner.name.clone(),
+        uid: owner.uid.clone(),
+        controller: Some(true),
+        block_owner_deletion: None,
+    }
+}

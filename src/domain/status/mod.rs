@@ -1,0 +1,170 @@
+//! What a `PresignedUrl` reports after a pass: one pure function of the status before,
+//! the outcome and the time.
+
+mod conditions;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::reason::FailureReason;
+use super::{Credentials, Request, Validity};
+use crate::crd::{LimitedBy, PresignedUrlStatus};
+
+/// The URL that is stored, as far as a report says anything of it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Standing {
+    /// When it works.
+    pub validity: Validity,
+    /// When the next one is due.
+    pub renewal_time: Timestamp,
+    /// Whether it is what the spec asks for.
+    pub matches: bool,
+    /// The address of its object, without any query.
+    pub location: Option<String>,
+    /// The renewal token that it answers.
+    pub handled_renew: Option<String>,
+    /// What limits its lifetime.
+    pub limited_by: LimitedBy,
+    /// Whether a mounted Secret has time to arrive.
+    pub rotation: Rotation,
+}
+
+/// Whether a mounted Secret has time to arrive before the old URL expires.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Rotation {
+    /// It has.
+    Safe {
+        /// Seconds between renewal and expiry.
+        overlap: u32,
+        /// What the spec asks for did not fit, and a third of the lifetime stands for it.
+        is_fallback: bool,
+    },
+    /// It may not.
+    TooShort {
+        /// Seconds between renewal and expiry.
+        overlap: u32,
+        /// What the spec asks for did not fit, and a third of the lifetime stands for it.
+        is_fallback: bool,
+    },
+    /// A session token without an expiration: nobody knows when the URL dies.
+    ExpiryUnknown,
+}
+
+impl Standing {
+    /// Describes a stored URL.
+    #[must_use]
+    pub fn new(request: &Request, validity: Validity, credentials: Option<&Credentials>, seed: u32) -> Self {
+        Self {
+            validity,
+            renewal_time: validity.renewal_time(request.overlap, seed),
+            matches: true,
+            location: None,
+            handled_renew: None,
+            limited_by: validity.limited_by(request.expires_in),
+            rotation: Rotation::of(request, validity, credentials),
+        }
+    }
+
+    /// Whether the URL works at `now`.
+    #[must_use]
+    pub fn is_alive(&self, now: Timestamp) -> bool {
+        now < self.validity.expiration_time()
+    }
+}
+
+impl Rotation {
+    fn of(request: &Request, validity: Validity, credentials: Option<&Credentials>) -> Self {
+        let (overlap, is_fallback) = validity.overlap(request.overlap);
+        let dies_unseen = |c: &Credentials| c.session_token.is_some() && c.expiration.is_none();
+        if credentials.is_some_and(dies_unseen) {
+            Self::ExpiryUnknown
+        } else if validity.is_overlap_safe(request.overlap) {
+            Self::Safe { overlap, is_fallback }
+        } else {
+            Self::TooShort { overlap, is_fallback }
+        }
+    }
+}
+
+/// What a pass knows of the target Secret.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Seen {
+    /// It could not be looked at.
+    Unknown,
+    /// There is no URL of ours in it.
+    Nothing,
+    /// It holds this URL.
+    Url(Standing),
+}
+
+/// How a pass went.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Progress {
+    /// The stored URL is the right one, perhaps just written.
+    Settled,
+    /// Nothing is issued while suspended.
+    Suspended,
+    /// A renewal waits for the credentials to be renewed themselves.
+    AwaitingCredentials,
+    /// A predecessor's Secret is about to be garbage-collected.
+    AwaitingCollection,
+    /// There is no new URL.
+    Failed(Problem),
+}
+
+/// Why there is no new URL, for a person to read.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Problem {
+    /// The reason in one word.
+    pub reason: FailureReason,
+    /// What is wrong with which object, and what to do.
+    pub message: String,
+}
+
+/// The result of a pass over one object.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Generation of the spec that was acted on.
+    pub generation: Option<i64>,
+    /// Name of the target Secret, when the spec could be read.
+    pub secret_name: Option<String>,
+    /// Name of the credentials Secret, when the spec could be read.
+    pub credentials_name: Option<String>,
+    /// What the target Secret holds.
+    pub seen: Seen,
+    /// How it went.
+    pub progress: Progress,
+}
+
+/// The status after a pass. Equal to `previous` when nothing changed, transition times
+/// included, so that an unchanged state writes nothing.
+#[must_use]
+pub fn next_status(previous: &PresignedUrlStatus, outcome: &Outcome, now: Timestamp) -> PresignedUrlStatus {
+    let mut status = PresignedUrlStatus {
+        observed_generation: outcome.generation,
+        conditions: conditions::next(&previous.conditions, outcome, now),
+        secret_name: outcome.secret_name.clone().or_else(|| previous.secret_name.clone()),
+        ..PresignedUrlStatus::default()
+    };
+    match &outcome.seen {
+        // The last that was seen is the best there is to say.
+        Seen::Unknown => {
+            status = PresignedUrlStatus {
+                observed_generation: status.observed_generation,
+                conditions: status.conditions,
+                secret_name: status.secret_name,
+                ..previous.clone()
+            };
+        }
+        Seen::Nothing => {}
+        Seen::Url(standing) => {
+            status.location.clone_from(&standing.location);
+            status.signing_time = Some(Time(standing.validity.signing_time));
+            status.expiration_time = Some(Time(standing.validity.expiration_time()));
+            status.renewal_time = Some(Time(standing.renewal_time));
+            status.limited_by = Some(standing.limited_by);
+            status.last_handled_renew.clone_from(&standing.handled_renew);
+        }
+    }
+    status
+}

@@ -1,0 +1,196 @@
+//! What is kept in mind of a Secret: never its bytes, only what a decision needs.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use k8s_openapi::api::core::v1::Secret;
+use sha2::{Digest as _, Sha256};
+
+use super::fields::OwnedFields;
+use super::{UrlParts, Validity};
+use crate::crd::names::{
+    ANNOTATION_FORMAT, ANNOTATION_OWNER, ANNOTATION_RENEW, DATA_EXPIRES_AT, DATA_HEADERS, DATA_METHOD,
+    DATA_URL, FORMAT, GROUP, KIND, LABEL_MANAGED, MANAGED,
+};
+
+/// Half a SHA-256: enough to tell texts apart, too little to give one away.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Digest([u8; 16]);
+
+impl Digest {
+    fn of(text: &str) -> Self {
+        let mut short = [0; 16];
+        short.copy_from_slice(&Sha256::digest(text.as_bytes())[..16]);
+        Self(short)
+    }
+}
+
+/// A Secret's content as four digests, so that a change of one part can be told from a
+/// change of another. What others added is not in it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Content {
+    /// The stored URL; `None` when there is none that can be read.
+    pub url: Option<UrlDigest>,
+    /// Labels, annotations, side keys, owner reference and type.
+    pub frame: Digest,
+}
+
+/// A URL as digests.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct UrlDigest {
+    /// When it works.
+    pub validity: Validity,
+    /// Address and parameters.
+    pub address: Digest,
+    /// Access key id and session token.
+    pub identity: Digest,
+    /// The signature.
+    pub signature: Digest,
+}
+
+/// The controller in a Secret's owner references.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Controller {
+    /// Whether it is a `PresignedUrl`.
+    pub is_presigned_url: bool,
+    /// Its name.
+    pub name: Box<str>,
+    /// Its UID.
+    pub uid: Box<str>,
+}
+
+/// A Secret as it stands in the cluster.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Stored {
+    /// UID of the Secret.
+    pub uid: Box<str>,
+    /// Its resource version, which grows with every write.
+    pub resource_version: u64,
+    /// What it holds.
+    pub content: Content,
+    /// Who controls it.
+    pub controller: Option<Controller>,
+    /// Whether it carries our label.
+    pub is_managed: bool,
+    /// The `PresignedUrl` that it says it was written for.
+    pub owner: Option<Box<str>>,
+    /// The renewal token that it was last issued for.
+    pub handled_renew: Option<Box<str>>,
+    /// Whether the URL in it is the one that we wrote.
+    pub is_url_ours: bool,
+    /// Whether another release of the operator rendered it.
+    pub is_other_format: bool,
+    /// Whether somebody else created it, without any mark of ours.
+    pub is_created_by_another: bool,
+    /// Whether it can never be changed: `immutable`, or of another type.
+    pub is_fixed: bool,
+}
+
+impl Stored {
+    /// Reads a Secret that the API server returned.
+    #[must_use]
+    pub fn read(secret: &Secret) -> Self {
+        let metadata = &secret.metadata;
+        let fields = OwnedFields::read(metadata);
+        let annotation = |name: &str| metadata.annotations.as_ref().and_then(|all| all.get(name));
+        let controller =
+            metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
+        let url_key = url_key(secret, &fields);
+        let format_is_ours = fields.annotations.contains(ANNOTATION_FORMAT);
+        Self {
+            uid: metadata.uid.clone().unwrap_or_default().into(),
+            resource_version: resource_version(metadata.resource_version.as_deref()),
+            content: Content::read(secret, url_key, Some(&fields)),
+            controller: controller.map(|owner| Controller {
+                is_presigned_url: owner.kind == KIND && owner.api_version.starts_with(GROUP),
+                name: owner.name.as_str().into(),
+                uid: owner.uid.as_str().into(),
+            }),
+            is_managed: metadata.labels.as_ref().and_then(|all| all.get(LABEL_MANAGED)).map(String::as_str)
+                == Some(MANAGED),
+            owner: annotation(ANNOTATION_OWNER).map(|name| name.as_str().into()),
+            handled_renew: annotation(ANNOTATION_RENEW).map(|token| token.as_str().into()),
+            is_url_ours: url_key.is_some_and(|key| fields.data.contains(key)),
+            is_other_format: format_is_ours && annotation(ANNOTATION_FORMAT).is_some_and(|f| f != FORMAT),
+            is_created_by_another: fields.is_created_by_another,
+            is_fixed: secret.immutable == Some(true)
+                || secret.type_.as_deref().is_some_and(|t| t != "Opaque"),
+        }
+    }
+}
+
+impl Content {
+    /// The content of a Secret that we rendered: all of it is ours.
+    #[must_use]
+    pub fn rendered(secret: &Secret, url_key: &str) -> Self {
+        Self::read(secret, Some(url_key), None)
+    }
+
+    fn read(secret: &Secret, url_key: Option<&str>, fields: Option<&OwnedFields>) -> Self {
+        let text = |key: &str| {
+            secret
+                .data
+                .as_ref()
+                .and_then(|data| data.get(key))
+                .and_then(|bytes| std::str::from_utf8(&bytes.0).ok())
+        };
+        let parts = url_key.and_then(text).and_then(UrlParts::read);
+        Self {
+            url: parts.map(|parts| UrlDigest {
+                validity: parts.validity,
+                address: Digest::of(&parts.address),
+                identity: Digest::of(parts.identity.expose()),
+                signature: Digest::of(parts.signature.expose()),
+            }),
+            frame: Digest::of(&frame(secret, url_key, fields)),
+        }
+    }
+}
+
+/// Resource versions are opaque to clients, yet grow and compare as numbers since
+/// Kubernetes 1.35 says so; what is no number sorts first and is read again.
+#[must_use]
+pub fn resource_version(text: Option<&str>) -> u64 {
+    text.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// The key that holds the URL: whatever is not one of the side keys; ours before others'.
+fn url_key<'a>(secret: &'a Secret, fields: &OwnedFields) -> Option<&'a str> {
+    let side = [DATA_METHOD, DATA_HEADERS, DATA_EXPIRES_AT];
+    let keys: Vec<&str> = secret
+        .data
+        .iter()
+        .flat_map(BTreeMap::keys)
+        .map(String::as_str)
+        .filter(|key| !side.contains(key))
+        .collect();
+    let ours = keys.iter().find(|key| fields.data.contains(**key));
+    let usual = || keys.iter().find(|key| **key == DATA_URL);
+    ours.or_else(usual).or_else(|| keys.first()).copied()
+}
+
+/// Everything of ours beside the URL as one text; `fields` names what is ours, all if
+/// absent.
+fn frame(secret: &Secret, url_key: Option<&str>, fields: Option<&OwnedFields>) -> String {
+    let metadata = &secret.metadata;
+    let mut text = format!("{url_key:?} {:?}", secret.type_);
+    for owner in metadata.owner_references.iter().flatten().filter(|owner| owner.controller == Some(true)) {
+        let _ = write!(text, "\no {} {} {} {}", owner.api_version, owner.kind, owner.name, owner.uid);
+    }
+    for (name, value) in metadata.labels.iter().flatten() {
+        if fields.is_none_or(|fields| fields.labels.contains(name)) {
+            let _ = write!(text, "\nl {name:?} {value:?}");
+        }
+    }
+    for (name, value) in metadata.annotations.iter().flatten() {
+        if fields.is_none_or(|fields| fields.annotations.contains(name)) {
+            let _ = write!(text, "\na {name:?} {value:?}");
+        }
+    }
+    for (name, value) in secret.data.iter().flatten().filter(|(name, _)| Some(name.as_str()) != url_key) {
+        if fields.is_none_or(|fields| fields.data.contains(name)) {
+            let _ = write!(text, "\nd {name:?} {:?}", value.0);
+        }
+    }
+    text
+}
