@@ -1,5 +1,8 @@
 //! Issues S3 presigned URLs into Kubernetes Secrets and renews them before they expire.
 
+pub mod cli;
+pub mod controller;
 pub mod crd;
 pub mod domain;
 pub mod ops;
+pub mod s3;

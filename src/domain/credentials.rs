@@ -84,6 +84,17 @@ const LAYOUTS: [Layout; 6] = [
 ];
 
 impl Credentials {
+    /// An access key that no store knows, for comparing URLs while the real one is absent.
+    #[must_use]
+    pub fn stand_in() -> Self {
+        Self {
+            access_key_id: Sensitive::new("none".to_owned()),
+            secret_access_key: Sensitive::new("none".to_owned()),
+            session_token: None,
+            expiration: None,
+        }
+    }
+
     /// Reads an access key out of the data of the Secret that `reference` names.
     ///
     /// # Errors

@@ -103,6 +103,8 @@ fn is_harmless(line: &Metadata<'_>) -> bool {
 pub fn loudest(target: &str) -> LevelFilter {
     let library = target.split("::").next().unwrap_or(target);
     match library {
+        // Its span names the object on every line, which ours do themselves.
+        "kube_runtime" if target == "kube_runtime::controller" => LevelFilter::WARN,
         "kube_client" if target == "kube_client::client" => LevelFilter::ERROR,
         _ if library.starts_with("aws_") => LevelFilter::INFO,
         "h2"

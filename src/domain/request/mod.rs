@@ -15,9 +15,11 @@ pub use addressing::{Addressing, Connection};
 pub use endpoint::{Endpoint, Scheme};
 pub use target::Target;
 
+pub use crate::crd::Method;
+
 use crate::crd::duration::DurationText;
 use crate::crd::rules::{self, Rule};
-use crate::crd::{CredentialsSecretRef, Method, PresignedUrlSpec, Renewal, ResponseOverrides};
+use crate::crd::{CredentialsSecretRef, PresignedUrlSpec, Renewal, ResponseOverrides};
 
 /// Why a spec cannot be acted on.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]

@@ -1,1 +1,23 @@
+//! A real Kubernetes control plane and a real S3 server on loopback.
+//!
+//! For tests, the demo and benchmarks of presign-operator; nothing here knows
+//! what a presigned URL is. [`ControlPlane::start`] and [`ObjectStore::start`]
+//! are synchronous (call them from `spawn_blocking` or a `LazyLock`), build what
+//! they need on first use (see [`locate`]), and leave nothing behind, however
+//! their owner ends. `PRESIGN_TESTBED_KEEP=1` keeps the temporary folders.
 
+mod assets;
+mod component;
+mod control_plane;
+mod error;
+mod go;
+mod home;
+mod object_store;
+mod ports;
+mod progress;
+mod random;
+
+pub use assets::{Binary, locate};
+pub use control_plane::{ControlPlane, ControlPlaneBuilder};
+pub use error::{Error, Result};
+pub use object_store::{ObjectStore, ObjectStoreBuilder};

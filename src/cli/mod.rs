@@ -1,0 +1,85 @@
+//! The command line: arguments, subcommands, exit codes, and the one place that reads the
+//! environment.
+//!
+//! Not here: what a command does beyond reading its input and printing its output.
+
+mod crd;
+mod failure;
+mod manifest;
+mod run;
+mod sign;
+
+use clap::{Parser, Subcommand};
+
+pub use failure::Failure;
+pub use run::RunArgs;
+pub use sign::{Output, SignArgs};
+
+/// Issues S3 presigned URLs into Kubernetes Secrets and renews them before they expire.
+#[derive(Debug, Parser)]
+#[command(name = "presign-operator", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do; `run` when none is given.
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Arguments of `run`, which may be left out.
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// What the binary can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the operator (the default).
+    Run(RunArgs),
+    /// Print the definitions of our kinds (CRDs) as YAML.
+    Crd,
+    /// Sign one PresignedUrl offline and print the URL, for debugging.
+    ///
+    /// Needs no cluster. The access key is taken from the environment variables
+    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and, for temporary credentials,
+    /// `AWS_SESSION_TOKEN`, not from the Secret that the manifest names.
+    Sign(SignArgs),
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// When it could not be done; the failure knows its exit code.
+pub fn execute(cli: Cli) -> Result<(), Failure> {
+    match cli.command.unwrap_or(Command::Run(cli.run)) {
+        Command::Run(args) => run::run(args),
+        Command::Crd => crd::print().map_err(Failure::from),
+        Command::Sign(args) => sign::sign(&args).map_err(Failure::from),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn runs_when_no_command_is_given() {
+        let cli = Cli::try_parse_from(["presign-operator"]).unwrap();
+        assert!(cli.command.is_none());
+        let cli = Cli::try_parse_from(["presign-operator", "run"]).unwrap();
+        assert!(matches!(cli.command, Some(Command::Run(_))));
+    }
+
+    #[test]
+    fn a_wrong_use_exits_with_2() {
+        for args in
+            [&["sign"][..], &["sign", "-f", "x", "-o", "y"], &["sign", "-f", "x", "--signed-at", "y"], &["z"]]
+        {
+            let error = Cli::try_parse_from(["presign-operator"].iter().chain(args)).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{args:?}");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! `sign`: signs one `PresignedUrl` offline, with the very parse and presign of the operator.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+use k8s_openapi::ByteString;
+use serde::Serialize;
+
+use super::manifest;
+use crate::crd::CredentialsSecretRef;
+use crate::domain::credentials::InvalidCredentials;
+use crate::domain::{Credentials, Request, SignedUrl, Validity};
+use crate::ops::Clock;
+use crate::s3::Signer;
+
+/// Arguments of `sign`.
+#[derive(Args, Debug)]
+pub struct SignArgs {
+    /// The PresignedUrl, as YAML or JSON; - reads standard input.
+    #[arg(short = 'f', long = "filename", value_name = "FILE")]
+    file: PathBuf,
+    /// Sign as of this time, RFC 3339 (2030-01-02T03:04:05Z), instead of now.
+    #[arg(long, value_name = "TIME")]
+    signed_at: Option<Timestamp>,
+    /// What to print: the URL, or JSON with url, method, headers and expiresAt.
+    #[arg(short, long, value_enum, default_value_t = Output::Url)]
+    output: Output,
+}
+
+/// What `sign` prints.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Output {
+    /// The URL alone.
+    Url,
+    /// An object with `url`, `method`, `headers` and `expiresAt`.
+    Json,
+}
+
+/// What `-o json` prints.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Signed<'a> {
+    url: &'a str,
+    method: String,
+    headers: BTreeMap<&'a str, &'a str>,
+    expires_at: String,
+}
+
+/// Signs and prints.
+pub(super) fn sign(args: &SignArgs) -> anyhow::Result<()> {
+    let is_standard_input = args.file == Path::new("-");
+    let name = if is_standard_input { "standard input".to_owned() } else { args.file.display().to_string() };
+    let text = read(&args.file, is_standard_input).with_context(|| name.clone())?;
+    let request = parse(&text).with_context(|| name.clone())?;
+    let credentials = credentials()?;
+    let now = args.signed_at.unwrap_or_else(|| Clock::system().now());
+    let signing_time = Timestamp::from_second(now.as_second())?;
+    let validity = Validity::new(signing_time, request.expires_in, credentials.expiration)?;
+    let signed = Signer::default().presign(&request, &credentials, validity).with_context(|| name)?;
+    print(args.output, &request, &signed)
+}
+
+fn read(file: &Path, is_standard_input: bool) -> anyhow::Result<String> {
+    let bytes = if is_standard_input {
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes)?;
+        bytes
+    } else {
+        std::fs::read(file)?
+    };
+    String::from_utf8(bytes).map_err(|_| anyhow!("is not UTF-8 text"))
+}
+
+fn parse(text: &str) -> anyhow::Result<Request> {
+    let object = manifest::read(text)?;
+    let name = object.metadata.name.as_deref().unwrap_or_default();
+    Ok(Request::parse(name, &object.spec, None)?)
+}
+
+/// The access key in the environment, checked like one in a Secret.
+fn credentials() -> anyhow::Result<Credentials> {
+    let (id, secret, token) = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN");
+    let variable = |name: &str| {
+        #[expect(clippy::disallowed_methods, reason = "the command line is the one place that reads it")]
+        let value = std::env::var_os(name)?;
+        Some((name.to_owned(), ByteString(value.into_encoded_bytes())))
+    };
+    let reference = CredentialsSecretRef {
+        name: "environment".to_owned(),
+        access_key_id_key: None,
+        secret_access_key_key: None,
+        session_token_key: None,
+        expiration_key: None,
+    };
+    let data = [id, secret, token].into_iter().filter_map(variable).collect();
+    Credentials::parse(&reference, &data).map_err(|error| match error {
+        InvalidCredentials::BadValue { key, problem, .. } => anyhow!("environment variable {key}: {problem}"),
+        InvalidCredentials::MissingKey { key, .. } => anyhow!("environment variable {key}: is not set"),
+        InvalidCredentials::NoLayout { .. } | InvalidCredentials::TwoLayouts { .. } => {
+            anyhow!("environment variables {id} and {secret}: are not set")
+        }
+    })
+}
+
+fn print(output: Output, request: &Request, signed: &SignedUrl) -> anyhow::Result<()> {
+    let url = signed.url.expose().as_str();
+    let text = match output {
+        Output::Url => url.to_owned(),
+        Output::Json => serde_json::to_string_pretty(&Signed {
+            url,
+            method: request.method.to_string(),
+            headers: request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
+            expires_at: signed.validity.expiration_time().to_string(),
+        })?,
+    };
+    writeln!(std::io::stdout(), "{text}").context("standard output")
+}

@@ -1,0 +1,109 @@
+//! What the controller counts. Labels are closed lists, never an object's name.
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use strum::VariantArray;
+
+use crate::domain::reason::{FailureReason, IssueReason};
+
+/// One word out of a closed list.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Word(pub &'static str);
+
+impl EncodeLabelValue for Word {
+    fn encode(&self, encoder: &mut LabelValueEncoder) -> Result<(), std::fmt::Error> {
+        self.0.encode(encoder)
+    }
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ReasonLabel {
+    reason: Word,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct OutcomeLabel {
+    outcome: Word,
+}
+
+/// The controller's own metrics.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    issued: Family<ReasonLabel, Counter>,
+    repaired: Counter,
+    failures: Family<ReasonLabel, Counter>,
+    sign_seconds: Histogram,
+    reconcile_seconds: Family<OutcomeLabel, Histogram, fn() -> Histogram>,
+    renewal_lag_seconds: Histogram,
+}
+
+impl Metrics {
+    /// Registers the families; every reason is there from the start, at zero, so that
+    /// alerts see the first increase.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            issued: Family::default(),
+            repaired: Counter::default(),
+            failures: Family::default(),
+            sign_seconds: Histogram::new([20e-6, 50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 5e-3, 20e-3]),
+            reconcile_seconds: Family::new_with_constructor(pass_histogram),
+            renewal_lag_seconds: Histogram::new([1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0]),
+        };
+        registry.register("issued", "URLs issued, by reason", metrics.issued.clone());
+        registry.register("repaired", "Secrets written again with the same URL", metrics.repaired.clone());
+        registry.register(
+            "failures",
+            "Passes that ended without the URL that was due",
+            metrics.failures.clone(),
+        );
+        registry.register("sign_duration_seconds", "Time to sign one URL", metrics.sign_seconds.clone());
+        let passes = metrics.reconcile_seconds.clone();
+        registry.register("reconcile_duration_seconds", "Time of one pass over one object", passes);
+        let lag = metrics.renewal_lag_seconds.clone();
+        registry.register("renewal_lag_seconds", "How long after its time a renewal was written", lag);
+        for reason in IssueReason::VARIANTS {
+            let _ = metrics.issued.get_or_create(&ReasonLabel { reason: Word(reason.into()) });
+        }
+        for reason in FailureReason::VARIANTS {
+            let _ = metrics.failures.get_or_create(&ReasonLabel { reason: Word(reason.into()) });
+        }
+        metrics
+    }
+
+    /// Counts a URL that was written.
+    pub fn issued(&self, reason: IssueReason) {
+        self.issued.get_or_create(&ReasonLabel { reason: Word(reason.into()) }).inc();
+    }
+
+    /// Counts a Secret that was put right.
+    pub fn repaired(&self) {
+        self.repaired.inc();
+    }
+
+    /// Counts a pass that failed.
+    pub fn failed(&self, reason: FailureReason) {
+        self.failures.get_or_create(&ReasonLabel { reason: Word(reason.into()) }).inc();
+    }
+
+    /// Records how long signing took.
+    pub fn signed(&self, seconds: f64) {
+        self.sign_seconds.observe(seconds);
+    }
+
+    /// Records how long a pass took and how it ended.
+    pub fn reconciled(&self, outcome: &'static str, seconds: f64) {
+        self.reconcile_seconds.get_or_create(&OutcomeLabel { outcome: Word(outcome) }).observe(seconds);
+    }
+
+    /// Records how late a renewal was, in seconds.
+    pub fn renewal_lag(&self, seconds: f64) {
+        self.renewal_lag_seconds.observe(seconds.max(0.0));
+    }
+}
+
+fn pass_histogram() -> Histogram {
+    Histogram::new([100e-6, 500e-6, 1e-3, 5e-3, 10e-3, 50e-3, 100e-3, 500e-3, 1.0, 5.0, 30.0])
+}

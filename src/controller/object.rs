@@ -1,0 +1,147 @@
+//! The `PresignedUrl` as the watch keeps it in memory: lean, and never failing to parse.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::core::ObjectMeta;
+use kube::{Resource, ResourceExt as _};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use crate::crd::names::ANNOTATION_RENEW;
+use crate::crd::{PresignedUrl, PresignedUrlSpec, PresignedUrlStatus};
+use crate::domain::Owner;
+
+/// A `PresignedUrl` without what nobody reads: managed fields, labels, annotations but
+/// one. A spec that cannot be read is a value, so that one bad object cannot stop the
+/// watch for the others.
+#[derive(Clone, Debug, Deserialize, Resource)]
+#[resource(inherit = "PresignedUrl")]
+pub struct LeanPresignedUrl {
+    /// Name, namespace, UID, versions, deletion and the renew annotation.
+    #[serde(deserialize_with = "lean_metadata")]
+    pub metadata: ObjectMeta,
+    /// What is asked for, or why it cannot be read.
+    #[serde(default = "no_spec", deserialize_with = "readable_spec")]
+    pub spec: Result<PresignedUrlSpec, String>,
+    /// What was reported last; empty when it cannot be read.
+    #[serde(default, deserialize_with = "readable_status")]
+    pub status: PresignedUrlStatus,
+}
+
+impl LeanPresignedUrl {
+    /// Who its Secret belongs to.
+    #[must_use]
+    pub fn owner(&self) -> Owner {
+        Owner {
+            namespace: self.namespace().unwrap_or_default(),
+            name: self.name_any(),
+            uid: self.uid().unwrap_or_default(),
+        }
+    }
+
+    /// The token that asks for one renewal.
+    #[must_use]
+    pub fn renew(&self) -> Option<&str> {
+        self.annotations().get(ANNOTATION_RENEW).map(String::as_str)
+    }
+
+    /// Whether it is on its way out, and nothing may be written for it.
+    #[must_use]
+    pub fn is_being_deleted(&self) -> bool {
+        self.metadata.deletion_timestamp.is_some()
+    }
+
+    /// What an event about it refers to.
+    #[must_use]
+    pub fn reference(&self) -> ObjectReference {
+        self.object_ref(&())
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LeanMetadata {
+    name: Option<String>,
+    namespace: Option<String>,
+    uid: Option<String>,
+    resource_version: Option<String>,
+    generation: Option<i64>,
+    deletion_timestamp: Option<Time>,
+    #[serde(default)]
+    annotations: RenewAnnotation,
+}
+
+#[derive(Default, Deserialize)]
+struct RenewAnnotation {
+    #[serde(rename = "presign.dev/renew")]
+    renew: Option<String>,
+}
+
+fn lean_metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
+    let lean = LeanMetadata::deserialize(deserializer)?;
+    Ok(ObjectMeta {
+        name: lean.name,
+        namespace: lean.namespace,
+        uid: lean.uid,
+        resource_version: lean.resource_version,
+        generation: lean.generation,
+        deletion_timestamp: lean.deletion_timestamp,
+        annotations: lean
+            .annotations
+            .renew
+            .map(|token| BTreeMap::from([(ANNOTATION_RENEW.to_owned(), token)])),
+        ..ObjectMeta::default()
+    })
+}
+
+fn no_spec() -> Result<PresignedUrlSpec, String> {
+    Err("spec is missing: add it".to_owned())
+}
+
+fn readable_spec<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Result<PresignedUrlSpec, String>, D::Error> {
+    let spec = Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(spec).map_err(|error| format!("spec cannot be read: {error}")))
+}
+
+fn readable_status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PresignedUrlStatus, D::Error> {
+    let status = Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(status).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(object: Value) -> LeanPresignedUrl {
+        serde_json::from_value(object).unwrap()
+    }
+
+    #[test]
+    fn keeps_only_what_is_read() {
+        let object = read(serde_json::json!({
+            "metadata": {
+                "name": "a", "namespace": "n", "uid": "u", "generation": 2, "labels": {"x": "y"},
+                "annotations": {"presign.dev/renew": "t", "other": "z"}, "managedFields": [{}],
+            },
+            "spec": {"bucket": "b", "key": "k", "s3": {"region": "r", "credentialsSecretRef": {"name": "c"}}},
+        }));
+        assert_eq!(object.renew(), Some("t"));
+        assert_eq!(object.annotations().len(), 1);
+        assert!(object.metadata.labels.is_none() && object.metadata.managed_fields.is_none());
+        assert_eq!(object.spec.unwrap().bucket, "b");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_a_value() {
+        for spec in [serde_json::json!(7), serde_json::json!({"bucket": []}), Value::Null] {
+            let object = read(serde_json::json!({"metadata": {"name": "a"}, "spec": spec, "status": 5}));
+            assert!(object.spec.unwrap_err().starts_with("spec cannot be read"));
+            assert_eq!(object.status, PresignedUrlStatus::default());
+        }
+        assert!(read(serde_json::json!({"metadata": {"name": "a"}})).spec.is_err());
+    }
+}

@@ -1,0 +1,152 @@
+//! Step 2: how things stand. Memory first, the API server only on a miss.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+
+use super::attempts::Hold;
+use super::context::Context;
+use super::error::Failure;
+use super::facts::SecretKey;
+use crate::domain::decision::{Case, comparable_validity, issue_reason};
+use crate::domain::reason::IssueReason;
+use crate::domain::status::{Seen, Standing};
+use crate::domain::{Credentials, IssuedSecret, Owner, Request, Stored, render};
+
+/// How things stand for one object whose target is ours or free.
+#[derive(Debug)]
+pub struct Observed {
+    /// What the target Secret holds.
+    pub stored: Option<Stored>,
+    /// The access key, or why there is none.
+    pub credentials: Result<Credentials, Failure>,
+    /// The stored Secret as it would be rendered at its own signing time, and the address
+    /// of its object.
+    pub rendered: Option<(IssuedSecret, String)>,
+}
+
+/// What the target Secret holds; `None` when there is none.
+pub async fn target(ctx: &Context, key: &SecretKey, hold: Option<&Hold>) -> Result<Option<Stored>, Failure> {
+    if let Some(stored) = ctx.facts.get(key) {
+        return Ok(Some(stored));
+    }
+    if let Some(Hold { problem: Some(problem), .. }) = hold {
+        return Err(Failure::Held(problem.clone()));
+    }
+    let _turn = ctx.turn(ctx.clock.now().as_second()).await;
+    let secrets = Api::<Secret>::namespaced(ctx.client.clone(), &key.namespace);
+    let secret = secrets
+        .get_opt(&key.name)
+        .await
+        .map_err(|error| Failure::api(format!("read Secret {:?}", key.name), error))?;
+    let stored = secret.as_ref().map(Stored::read);
+    if let Some(stored) = &stored {
+        ctx.facts.learn(key.clone(), stored.clone());
+    }
+    Ok(stored)
+}
+
+/// Says which Secrets a request looks at. The namesake of an object needs no mention: it
+/// always wakes it.
+pub fn depend(ctx: &Context, request: &Request, owner: &Owner) {
+    let mut looked_at = BTreeSet::from([request.credentials.name.clone()]);
+    if request.target.name != owner.name {
+        looked_at.insert(request.target.name.clone());
+    }
+    ctx.dependents.set(&owner.namespace, &owner.name, &looked_at);
+}
+
+/// Adds the credentials and the comparison to what the target holds.
+pub async fn observe(
+    ctx: &Context,
+    request: &Request,
+    owner: &Owner,
+    stored: Option<Stored>,
+    hold: Option<&Hold>,
+) -> Observed {
+    let credentials = credentials(ctx, request, owner, hold).await;
+    let rendered =
+        stored.as_ref().and_then(|stored| rendered(ctx, request, owner, stored, credentials.as_ref().ok()));
+    Observed { stored, credentials, rendered }
+}
+
+async fn credentials(
+    ctx: &Context,
+    request: &Request,
+    owner: &Owner,
+    hold: Option<&Hold>,
+) -> Result<Credentials, Failure> {
+    let key = SecretKey::new(&owner.namespace, &request.credentials.name);
+    if let (Some(Hold { problem: Some(problem), .. }), false) = (hold, ctx.credentials.is_known(&key)) {
+        return Err(Failure::Held(problem.clone()));
+    }
+    let known =
+        ctx.credentials.get(&ctx.client, &key).await.map_err(|error| {
+            Failure::api(format!("read Secret {:?} with the credentials", key.name), error)
+        })?;
+    match &known.data {
+        None => Err(Failure::CredentialsNotFound { secret: key.name }),
+        Some(data) => Ok(Credentials::parse(&request.credentials, data)?),
+    }
+}
+
+/// The stored Secret rendered again at its own signing time. Without credentials it is
+/// signed with a stand-in: everything but key id, token and signature can be compared.
+fn rendered(
+    ctx: &Context,
+    request: &Request,
+    owner: &Owner,
+    stored: &Stored,
+    credentials: Option<&Credentials>,
+) -> Option<(IssuedSecret, String)> {
+    let validity = comparable_validity(stored.content.url?.validity, request, credentials);
+    let stand_in;
+    let credentials = if let Some(credentials) = credentials {
+        credentials
+    } else {
+        stand_in = Credentials::stand_in();
+        &stand_in
+    };
+    let signed = ctx.signer.presign(request, credentials, validity).ok()?;
+    let location = signed.location().to_owned();
+    Some((render(request, &signed, owner, stored.handled_renew.as_deref()), location))
+}
+
+impl Observed {
+    /// The question for [`decide`](crate::domain::decision::decide).
+    #[must_use]
+    pub fn case<'a>(
+        &'a self,
+        ctx: &Context,
+        request: &'a Request,
+        content: Option<&'a crate::domain::stored::Content>,
+        seed: u32,
+    ) -> Case<'a> {
+        Case {
+            now: ctx.clock.now(),
+            request,
+            stored: self.stored.as_ref(),
+            rendered: content,
+            credentials: self.credentials.as_ref().ok(),
+            seed,
+        }
+    }
+
+    /// What the report will say of the stored URL, before anything is written.
+    #[must_use]
+    pub fn seen(&self, case: &Case<'_>) -> Seen {
+        let Some((stored, url)) =
+            self.stored.as_ref().and_then(|stored| stored.content.url.map(|url| (stored, url)))
+        else {
+            return Seen::Nothing;
+        };
+        let mismatch = [IssueReason::Missing, IssueReason::SpecChanged, IssueReason::Drifted];
+        Seen::Url(Standing {
+            matches: issue_reason(case).is_none_or(|reason| !mismatch.contains(&reason)),
+            location: self.rendered.as_ref().map(|(_, location)| location.clone()),
+            handled_renew: stored.handled_renew.as_deref().map(str::to_owned),
+            ..Standing::new(case.request, url.validity, case.credentials, case.seed)
+        })
+    }
+}

@@ -1,0 +1,320 @@
+//! One pass over one `PresignedUrl`: parse, observe, decide, presign, apply, report.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::runtime::controller::Action;
+use tokio::time::Instant;
+
+use super::apply::{apply, permit, withdraw};
+use super::context::{Context, SAFETY_NET};
+use super::error::Failure;
+use super::facts::SecretKey;
+use super::object::LeanPresignedUrl;
+use super::observe::{self, Observed, observe};
+use super::report::report;
+use crate::domain::decision::{Decision, Obstacle, decide};
+use crate::domain::reason::{Disposition, IssueReason};
+use crate::domain::status::{Outcome, Progress, Seen, Standing};
+use crate::domain::{Credentials, Owner, Ownership, Request, Stored, Validity, render};
+
+/// How often a pass starts over because what it had seen was outdated.
+const FRESH_LOOKS: usize = 3;
+
+/// Reconciles one object and says when to look at it again.
+///
+/// # Errors
+/// None: what fails is reported on the object and tried again.
+pub async fn reconcile(object: Arc<LeanPresignedUrl>, ctx: Arc<Context>) -> Result<Action, Infallible> {
+    ctx.synced().await;
+    if object.is_being_deleted() {
+        return Ok(Action::await_change());
+    }
+    let started = Instant::now();
+    let mut pass = Passage::new(&object);
+    let mut result = Err(Failure::Outdated);
+    for _ in 0..FRESH_LOOKS {
+        result = pursue(&ctx, &object, &mut pass).await;
+        if !matches!(result, Err(Failure::Outdated)) {
+            break;
+        }
+    }
+    let action = conclude(&ctx, &object, pass, result).await;
+    ctx.metrics.reconciled(action.label, started.elapsed().as_secs_f64());
+    Ok(action.next)
+}
+
+/// What a pass found out, as far as it came.
+struct Passage {
+    owner: Owner,
+    request: Option<Request>,
+    seen: Seen,
+    issued: Option<IssueReason>,
+}
+
+impl Passage {
+    fn new(object: &LeanPresignedUrl) -> Self {
+        Self { owner: object.owner(), request: None, seen: Seen::Unknown, issued: None }
+    }
+}
+
+async fn pursue(ctx: &Context, object: &LeanPresignedUrl, pass: &mut Passage) -> Result<Progress, Failure> {
+    let spec = object.spec.as_ref().map_err(|why| Failure::UnreadableSpec(why.clone()))?;
+    let request = Request::parse(&pass.owner.name, spec, object.renew())?;
+    pass.request = Some(request.clone());
+    observe::depend(ctx, &request, &pass.owner);
+
+    let key = SecretKey::new(&pass.owner.namespace, &request.target.name);
+    let hold = ctx.attempts.hold(object);
+    let stored = observe::target(ctx, &key, hold.as_ref()).await?;
+    if let Some(stored) = &stored {
+        let ownership = Ownership::of(stored, &pass.owner);
+        if ownership != Ownership::Ours {
+            pass.seen = Seen::Nothing;
+        }
+        if ownership == Ownership::Predecessors {
+            return Ok(Progress::AwaitingCollection);
+        }
+        if ownership == Ownership::Merged && !request.suspend {
+            withdraw(ctx, &key, stored).await?;
+        }
+        permit(stored, ownership, &key)?;
+    }
+    let observed = observe(ctx, &request, &pass.owner, stored, hold.as_ref()).await;
+
+    let content = observed.rendered.as_ref().map(|(rendered, _)| rendered.content());
+    let case = observed.case(ctx, &request, content.as_ref(), seed(&pass.owner.uid));
+    pass.seen = observed.seen(&case);
+    match (decide(&case), hold) {
+        (Decision::Keep { .. }, _) => {
+            ctx.attempts.settle(object);
+            Ok(Progress::Settled)
+        }
+        (Decision::Wait { obstacle }, _) => waits(obstacle, &request, observed),
+        (Decision::Repair, Some(_)) => Ok(Progress::Settled),
+        (Decision::Repair, None) => repair(ctx, object, &key, observed, pass).await,
+        (Decision::Issue { reason, .. }, Some(hold))
+            if hold.problem.is_some() || is_undone(reason, object) =>
+        {
+            Err(hold.problem.map_or_else(|| contested(&key), Failure::Held))
+        }
+        (Decision::Issue { reason, validity }, _) => {
+            issue(ctx, object, &key, observed, pass, Due { reason, validity }).await
+        }
+    }
+}
+
+/// A decision to wait, as progress or as the failure behind it.
+fn waits(obstacle: Obstacle, request: &Request, observed: Observed) -> Result<Progress, Failure> {
+    match obstacle {
+        Obstacle::Suspended => Ok(Progress::Suspended),
+        Obstacle::AwaitingCredentials => Ok(Progress::AwaitingCredentials),
+        Obstacle::NoCredentials => observed.credentials.map(|_| Progress::Settled),
+        Obstacle::CredentialsExpired(expired) => Err(Failure::CredentialsExpired {
+            secret: request.credentials.name.clone(),
+            expiration: expired.expiration,
+        }),
+    }
+}
+
+/// Writes the same URL again, and notes it: a second writer must not make this hot.
+async fn repair(
+    ctx: &Context,
+    object: &LeanPresignedUrl,
+    key: &SecretKey,
+    observed: Observed,
+    pass: &Passage,
+) -> Result<Progress, Failure> {
+    let (Some((rendered, _)), Some(stored)) = (observed.rendered, observed.stored) else {
+        return Ok(Progress::Settled);
+    };
+    let _turn = ctx.turn(urgency(ctx, pass)).await;
+    apply(ctx, key, rendered, Some(&stored)).await?;
+    ctx.attempts.note(object, None, left(ctx, &pass.seen), None);
+    ctx.metrics.repaired();
+    tracing::debug!(namespace = key.namespace, name = pass.owner.name, secret = key.name, "repaired");
+    Ok(Progress::Settled)
+}
+
+/// A new URL that is due.
+struct Due {
+    reason: IssueReason,
+    validity: Validity,
+}
+
+/// Signs and writes a new URL.
+async fn issue(
+    ctx: &Context,
+    object: &LeanPresignedUrl,
+    key: &SecretKey,
+    observed: Observed,
+    pass: &mut Passage,
+    due: Due,
+) -> Result<Progress, Failure> {
+    let (Some(request), Ok(credentials)) = (pass.request.as_ref(), &observed.credentials) else {
+        return Ok(Progress::Settled);
+    };
+    let _turn = ctx.turn(urgency(ctx, pass)).await;
+    let begun = Instant::now();
+    let signed = ctx.signer.presign(request, credentials, due.validity)?;
+    ctx.metrics.signed(begun.elapsed().as_secs_f64());
+    let before = observed.stored.as_ref().and_then(|stored| stored.handled_renew.as_deref());
+    let token = request.renew.as_deref().or(before);
+    let rendered = render(request, &signed, &pass.owner, token);
+    let stored = apply(ctx, key, rendered, observed.stored.as_ref()).await?;
+
+    ctx.metrics.issued(due.reason);
+    if let (IssueReason::RenewalDue, Seen::Url(standing)) = (due.reason, &pass.seen) {
+        let lag = due.validity.signing_time.duration_since(standing.renewal_time);
+        ctx.metrics.renewal_lag(lag.as_secs_f64());
+    }
+    if is_undone(due.reason, object) {
+        ctx.attempts.note(object, None, None, None);
+    } else {
+        ctx.attempts.settle(object);
+    }
+    let (expires, reason) = (due.validity.expiration_time(), due.reason);
+    tracing::info!(namespace = key.namespace, name = pass.owner.name, %reason, %expires, "issued");
+    pass.issued = Some(due.reason);
+    pass.seen =
+        Seen::Url(standing(request, &stored, due.validity, credentials, signed.location(), &pass.owner));
+    Ok(Progress::Settled)
+}
+
+fn standing(
+    request: &Request,
+    stored: &Stored,
+    validity: Validity,
+    credentials: &Credentials,
+    location: &str,
+    owner: &Owner,
+) -> Standing {
+    Standing {
+        location: Some(location.to_owned()),
+        handled_renew: stored.handled_renew.as_deref().map(str::to_owned),
+        ..Standing::new(request, validity, Some(credentials), seed(&owner.uid))
+    }
+}
+
+/// Whether a reason means that somebody undid our work, perhaps again and again.
+fn is_undone(reason: IssueReason, object: &LeanPresignedUrl) -> bool {
+    match reason {
+        IssueReason::Missing => object.status.signing_time.is_some(),
+        IssueReason::Drifted => true,
+        _ => false,
+    }
+}
+
+fn contested(key: &SecretKey) -> Failure {
+    let why = "is changed or deleted by somebody else again and again: find out who writes to it; it is written again shortly";
+    Failure::SecretConflict { secret: key.name.clone(), why: why.to_owned() }
+}
+
+/// How a pass ended, and when the next one is due.
+struct Conclusion {
+    label: &'static str,
+    next: Action,
+}
+
+/// Reports, and says when to look again. There is always a look at the expiry itself.
+async fn conclude(
+    ctx: &Context,
+    object: &LeanPresignedUrl,
+    pass: Passage,
+    result: Result<Progress, Failure>,
+) -> Conclusion {
+    let mut wait = None;
+    let progress = match result {
+        Ok(progress) => progress,
+        Err(failure) => match failure.problem() {
+            None => return Conclusion { label: "terminating", next: Action::await_change() },
+            Some(problem) => {
+                let is_new = !matches!(failure, Failure::Held(_));
+                if is_new {
+                    ctx.metrics.failed(problem.reason);
+                }
+                wait = Some(retry(ctx, object, &pass, &failure, &problem, is_new));
+                Progress::Failed(problem)
+            }
+        },
+    };
+    let outcome = Outcome {
+        generation: object.metadata.generation,
+        secret_name: pass.request.as_ref().map(|request| request.target.name.clone()),
+        credentials_name: pass.request.as_ref().map(|request| request.credentials.name.clone()),
+        seen: pass.seen,
+        progress,
+    };
+    if let Err(error) = report(ctx, object, &outcome, pass.issued).await {
+        let failure = Failure::api("write the status", error);
+        tracing::debug!(namespace = pass.owner.namespace, name = pass.owner.name, "{failure}");
+        let pause =
+            ctx.attempts.note(object, failure.problem(), left(ctx, &outcome.seen), failure.retry_after());
+        wait = Some(wait.map_or(pause, |wait: Duration| wait.min(pause)));
+    }
+    let label = match &outcome.progress {
+        Progress::Settled if pass.issued.is_some() => "issued",
+        Progress::Settled => "kept",
+        Progress::Suspended | Progress::AwaitingCredentials | Progress::AwaitingCollection => "waiting",
+        Progress::Failed(_) => "failed",
+    };
+    Conclusion { label, next: next_look(ctx, object, &outcome, wait) }
+}
+
+/// How long a failure waits: until something changes, or a backoff.
+fn retry(
+    ctx: &Context,
+    object: &LeanPresignedUrl,
+    pass: &Passage,
+    failure: &Failure,
+    problem: &crate::domain::status::Problem,
+    is_new: bool,
+) -> Duration {
+    match (problem.reason.disposition(), is_new) {
+        (Disposition::Retry, true) => {
+            ctx.attempts.note(object, Some(problem.clone()), left(ctx, &pass.seen), failure.retry_after())
+        }
+        _ => ctx.attempts.hold(object).map_or(SAFETY_NET, |hold| hold.wait),
+    }
+}
+
+fn next_look(ctx: &Context, object: &LeanPresignedUrl, outcome: &Outcome, wait: Option<Duration>) -> Action {
+    let now = ctx.clock.now();
+    let until = |time: jiff::Timestamp| {
+        let seconds = time.as_second().saturating_sub(now.as_second());
+        u64::try_from(seconds).ok().filter(|seconds| *seconds > 0).map(Duration::from_secs)
+    };
+    let hold = ctx.attempts.hold(object).map(|hold| hold.wait);
+    let (renewal, expiry) = match &outcome.seen {
+        Seen::Url(standing) => (until(standing.renewal_time), until(standing.validity.expiration_time())),
+        Seen::Unknown | Seen::Nothing => (None, None),
+    };
+    let due = match &outcome.progress {
+        Progress::Settled => hold.into_iter().chain(renewal).min(),
+        Progress::Suspended => None,
+        Progress::AwaitingCredentials | Progress::AwaitingCollection => Some(SAFETY_NET),
+        Progress::Failed(_) => wait,
+    };
+    due.into_iter().chain(wait).chain(expiry).min().map_or_else(Action::await_change, Action::requeue)
+}
+
+/// Seconds that the stored URL has left.
+fn left(ctx: &Context, seen: &Seen) -> Option<u32> {
+    let Seen::Url(standing) = seen else { return None };
+    let left = standing.validity.expiration_time().as_second() - ctx.clock.now().as_second();
+    u32::try_from(left).ok().filter(|left| *left > 0)
+}
+
+/// The second at which the stored URL expires; now when there is none.
+fn urgency(ctx: &Context, pass: &Passage) -> i64 {
+    match &pass.seen {
+        Seen::Url(standing) => standing.validity.expiration_time().as_second(),
+        Seen::Unknown | Seen::Nothing => ctx.clock.now().as_second(),
+    }
+}
+
+/// A hash of an object's UID that no release changes (FNV-1a): it spreads renewals.
+fn seed(uid: &str) -> u32 {
+    uid.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}

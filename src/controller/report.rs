@@ -1,0 +1,116 @@
+//! Step 6: the status, on every path and only when it changed; events and log lines on
+//! transitions only.
+
+use kube::api::{Patch, PatchParams};
+use kube::runtime::events::{Event, EventType};
+use serde_json::json;
+
+use super::context::Context;
+use super::error::is_code;
+use super::object::LeanPresignedUrl;
+use crate::crd::names::{GROUP, KIND, OPERATOR, VERSION};
+use crate::crd::{PresignedUrlStatus, READY};
+use crate::domain::reason::IssueReason;
+use crate::domain::status::{Outcome, next_status};
+
+/// Writes the status of an object, if it changed, and tells of transitions.
+///
+/// # Errors
+/// What the API server or the way to it answered; an object that is gone is none.
+pub async fn report(
+    ctx: &Context,
+    object: &LeanPresignedUrl,
+    outcome: &Outcome,
+    issued: Option<IssueReason>,
+) -> Result<(), kube::Error> {
+    let previous = ctx.reports.latest(object);
+    let next = next_status(&previous, outcome, ctx.clock.now());
+    if next == previous {
+        return Ok(());
+    }
+    match write(ctx, object, &next).await {
+        Ok(answer) => ctx.reports.wrote(answer),
+        // Deleted meanwhile, and perhaps created again: that one has its own pass.
+        Err(error) if is_code(&error, 404) || is_code(&error, 409) => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    tell(ctx, object, &Transition::between(&previous, &next, issued)).await;
+    Ok(())
+}
+
+async fn write(
+    ctx: &Context,
+    object: &LeanPresignedUrl,
+    status: &PresignedUrlStatus,
+) -> Result<LeanPresignedUrl, kube::Error> {
+    let owner = object.owner();
+    let body = json!({
+        "apiVersion": format!("{GROUP}/{VERSION}"),
+        "kind": KIND,
+        "metadata": {"name": owner.name, "namespace": owner.namespace, "uid": owner.uid},
+        "status": status,
+    });
+    let params = PatchParams::apply(OPERATOR).force();
+    let _turn = ctx.turn(i64::MIN).await;
+    ctx.presigned_urls(&owner.namespace).patch_status(&owner.name, &params, &Patch::Apply(body)).await
+}
+
+/// What is worth an event.
+struct Transition<'a> {
+    warning: Option<(&'a str, &'a str)>,
+    issued: Option<(IssueReason, &'a str)>,
+    recovered: Option<&'a str>,
+}
+
+impl<'a> Transition<'a> {
+    fn between(
+        previous: &PresignedUrlStatus,
+        next: &'a PresignedUrlStatus,
+        issued: Option<IssueReason>,
+    ) -> Self {
+        let before = ready(previous).map(|(reason, _)| reason);
+        let (reason, message) = ready(next).unwrap_or_default();
+        let is_trouble = |reason: &str| !matches!(reason, "Issued" | "Suspended" | "AwaitingCredentials");
+        let was_trouble = before.is_some_and(is_trouble);
+        let worth_telling = issued.filter(|reason| *reason != IssueReason::RenewalDue);
+        Self {
+            warning: (is_trouble(reason) && before != Some(reason)).then_some((reason, message)),
+            issued: worth_telling.map(|reason| (reason, message)),
+            recovered: (was_trouble && reason == "Issued" && worth_telling.is_none()).then_some(message),
+        }
+    }
+}
+
+/// Reason and message of the Ready condition.
+fn ready(status: &PresignedUrlStatus) -> Option<(&str, &str)> {
+    let ready = status.conditions.iter().find(|condition| condition.type_ == READY)?;
+    Some((&ready.reason, &ready.message))
+}
+
+async fn tell(ctx: &Context, object: &LeanPresignedUrl, transition: &Transition<'_>) {
+    let owner = object.owner();
+    if let Some((reason, message)) = transition.warning {
+        tracing::warn!(namespace = owner.namespace, name = owner.name, reason, "{message}");
+        publish(ctx, object, EventType::Warning, reason, message.to_owned()).await;
+    }
+    if let Some((reason, message)) = transition.issued {
+        publish(ctx, object, EventType::Normal, "Issued", format!("{message} ({reason})")).await;
+    }
+    if let Some(message) = transition.recovered {
+        publish(ctx, object, EventType::Normal, "Recovered", message.to_owned()).await;
+    }
+}
+
+async fn publish(ctx: &Context, object: &LeanPresignedUrl, type_: EventType, reason: &str, mut note: String) {
+    // The API server refuses longer notes.
+    while note.len() > 1000 {
+        note.pop();
+    }
+    let (reason, action) = (reason.to_owned(), "Issue".to_owned());
+    let event = Event { type_, reason, note: Some(note), action, secondary: None };
+    let _turn = ctx.turn(i64::MAX).await;
+    if let Err(error) = ctx.recorder.publish(&event, &object.reference()).await {
+        let code = if let kube::Error::Api(status) = &error { status.code } else { 0 };
+        tracing::debug!(code, "an event could not be written");
+    }
+}

@@ -1,0 +1,107 @@
+//! Why there is no URL. No text here may hold a key, a token, a signature or a query.
+
+use std::error::Error;
+
+use crate::domain::Credentials;
+
+/// Why a request could not be signed.
+///
+/// The texts are for a status message: they name what is at fault and what to do, and hold
+/// nothing of the credentials and nothing of the URL's query.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum PresignError {
+    /// An access point can only be signed for in its own region.
+    #[error(
+        "spec.bucket names an access point in {access_point}, but spec.s3.region is {region}: set region to {access_point}"
+    )]
+    AccessPointRegion {
+        /// Region in the ARN.
+        access_point: String,
+        /// Region of the connection.
+        region: String,
+    },
+    /// The signing time is before 1970.
+    #[error("nothing can be signed for {time}, which is before 1970: correct the clock")]
+    SigningTime {
+        /// The signing time.
+        time: jiff::Timestamp,
+    },
+    /// The lifetime is zero or longer than a week.
+    #[error("a lifetime of {seconds} seconds cannot be signed: it must be from 1 to 604800")]
+    Lifetime {
+        /// The lifetime, in seconds.
+        seconds: u32,
+    },
+    /// The URL would be longer than any server reads, and than the SDK can hold.
+    #[error(
+        "the URL would have {bytes} bytes and must not have more than {limit}: shorten spec.query, spec.response, spec.versionID or the session token"
+    )]
+    TooLong {
+        /// Length that the URL would have.
+        bytes: usize,
+        /// Length that it may have.
+        limit: usize,
+    },
+    /// The SDK found no way to sign this.
+    #[error("the AWS SDK does not sign this request: {reason}")]
+    Refused {
+        /// What the SDK says.
+        reason: String,
+    },
+    /// The SDK wanted to wait for something, which signing never needs.
+    #[error("the AWS SDK did not sign at once: this is a fault of presign-operator, please report it")]
+    Waited,
+    /// The SDK signed another URL than the one that was asked for.
+    #[error(
+        "the AWS SDK signed for another {part} than the one asked for: check spec.s3 (endpoint, region, addressingStyle), and report this if they are right"
+    )]
+    Differs {
+        /// Which part of the URL is not as it should be; the name of a query parameter, or
+        /// `address`.
+        part: String,
+    },
+}
+
+/// What an error of the SDK says, its causes included, as far as it may be shown.
+///
+/// Only `Display`: the `Debug` of the SDK's errors holds requests. Causes such as a URI that
+/// does not parse repeat their input, so that a text with a query or a credential in it is
+/// withheld as a whole.
+pub(super) fn reason(error: &dyn Error, credentials: &Credentials) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    let token = credentials.session_token.as_ref();
+    let secrets = [Some(&credentials.access_key_id), Some(&credentials.secret_access_key), token];
+    let leaks = secrets.into_iter().flatten().any(|secret| text.contains(secret.expose().as_str()));
+    if leaks || text.contains('?') { "it gives a reason that cannot be shown here".to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Sensitive;
+
+    #[test]
+    fn shows_the_causes_but_no_query_and_no_credential() {
+        let credentials = Credentials {
+            access_key_id: Sensitive::new("AKIA".to_owned()),
+            secret_access_key: Sensitive::new("hidden".to_owned()),
+            session_token: Some(Sensitive::new("token".to_owned())),
+            expiration: None,
+        };
+        for (text, shown) in [
+            ("no such region", true),
+            ("bad uri https://h/k?x-tag=1", false),
+            ("the key AKIA is odd", false),
+            ("hidden", false),
+            ("token", false),
+        ] {
+            let error = std::io::Error::other(text);
+            assert_eq!(reason(&error, &credentials) == text, shown, "{text}");
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! From a checked request to a presigned URL.
+//!
+//! Synchronous and deterministic: the same request, credentials and validity make the same
+//! URL, whatever the time of day, so that a stored URL can be signed again and compared.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::http::HttpRequest;
+use aws_sdk_s3::config::{self, IdentityCache};
+use aws_sdk_s3::presigning::PresigningConfig;
+use futures::FutureExt;
+
+use super::clients::Clients;
+use super::error::{PresignError, reason};
+use super::expected::Expected;
+use crate::domain::request::{Method, Request};
+use crate::domain::{Credentials, Sensitive, SignedUrl, Validity};
+
+/// Longest lifetime of a signature, in seconds: a week.
+const MAX_LIFETIME: u32 = 604_800;
+
+/// Signs requests. Keeps what is costly to build between calls; share one, it needs no lock.
+#[derive(Debug, Default)]
+pub struct Signer {
+    clients: Clients,
+}
+
+impl Signer {
+    /// Signs a request with an access key, for the time that `validity` gives.
+    ///
+    /// # Guarantees
+    /// Never waits, never touches the network, never reads a clock; the same input gives the
+    /// same URL. A URL that is returned has the address, the parameters and the signed headers
+    /// that were asked for, and no others.
+    ///
+    /// # Errors
+    /// When there is no such URL; the text holds no part of the credentials or the query.
+    pub fn presign(
+        &self,
+        request: &Request,
+        credentials: &Credentials,
+        validity: Validity,
+    ) -> Result<SignedUrl, PresignError> {
+        check_region(request)?;
+        let config = presigning(validity)?;
+        let expected = Expected::new(request, credentials, validity)?;
+        let client = self.clients.get(&request.connection);
+        let url = sign(&client, request, credentials, config, expected.query())?;
+        expected.check(request, &url)?;
+        Ok(SignedUrl { url: Sensitive::new(url), validity })
+    }
+}
+
+/// An ARN carries a region too. The SDK would sign for that one; we never guess.
+fn check_region(request: &Request) -> Result<(), PresignError> {
+    let region = &request.connection.region;
+    match request.bucket.split(':').collect::<Vec<_>>()[..] {
+        ["arn", _, _, access_point, ..] if access_point != region => Err(PresignError::AccessPointRegion {
+            access_point: access_point.to_owned(),
+            region: region.clone(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn presigning(validity: Validity) -> Result<PresigningConfig, PresignError> {
+    let Validity { signing_time: time, lifetime: seconds } = validity;
+    let since_1970 = u64::try_from(time.as_second()).map_err(|_| PresignError::SigningTime { time })?;
+    if !(1..=MAX_LIFETIME).contains(&seconds) {
+        return Err(PresignError::Lifetime { seconds });
+    }
+    PresigningConfig::builder()
+        .start_time(UNIX_EPOCH + Duration::from_secs(since_1970))
+        .expires_in(Duration::from_secs(seconds.into()))
+        .build()
+        .map_err(|_| PresignError::Lifetime { seconds })
+}
+
+fn sign(
+    client: &Client,
+    request: &Request,
+    credentials: &Credentials,
+    config: PresigningConfig,
+    query: String,
+) -> Result<String, PresignError> {
+    let headers = request.headers.clone();
+    // Each operation is a type of its own, alike in everything but its name.
+    macro_rules! presigned {
+        ($operation:ident) => {
+            client
+                .$operation()
+                .bucket(&request.bucket)
+                .key(&request.key)
+                .customize()
+                .config_override(identity(credentials))
+                .map_request(move |http| amend(http, &headers, &query))
+                .presigned(config)
+                .now_or_never()
+                .ok_or(PresignError::Waited)?
+                .map(|signed| signed.uri().to_owned())
+                .map_err(|error| PresignError::Refused { reason: reason(&error, credentials) })
+        };
+    }
+    match request.method {
+        Method::Get => presigned!(get_object),
+        Method::Head => presigned!(head_object),
+        Method::Put => presigned!(put_object),
+        Method::Delete => presigned!(delete_object),
+    }
+}
+
+/// The credentials for one request. Without their expiry, which the SDK would compare with
+/// the clock: `Validity` has taken it into account.
+fn identity(credentials: &Credentials) -> config::Builder {
+    let token = credentials.session_token.as_ref().map(|token| token.expose().clone());
+    let credentials = config::Credentials::new(
+        credentials.access_key_id.expose(),
+        credentials.secret_access_key.expose(),
+        token,
+        None,
+        "presign-operator",
+    );
+    config::Builder::new().credentials_provider(credentials).identity_cache(IdentityCache::no_cache())
+}
+
+/// The request cannot carry what was asked for.
+#[derive(Debug, thiserror::Error)]
+#[error("a header or a query parameter cannot stand in an HTTP request")]
+struct NotHttp;
+
+/// Gives the request its headers and its query, in place of the query of the SDK: `x-id`,
+/// which no other client signs and some stores refuse.
+fn amend(mut http: HttpRequest, headers: &[(String, String)], query: &str) -> Result<HttpRequest, NotHttp> {
+    let uri = http.uri();
+    let address = uri.split_once('?').map_or(uri, |(address, _)| address);
+    let uri = format!("{address}{query}");
+    http.set_uri(uri).map_err(|_| NotHttp)?;
+    for (name, value) in headers {
+        http.headers_mut().try_insert(name.to_ascii_lowercase(), value.clone()).map_err(|_| NotHttp)?;
+    }
+    Ok(http)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn request(fields: &Value) -> Request {
+        let mut spec = json!({
+            "bucket": "reports",
+            "key": "q3 summary.pdf",
+            "s3": {"region": "us-west", "endpoint": "https://h.example/pre", "credentialsSecretRef": {"name": "k"}},
+        });
+        for (name, value) in fields.as_object().unwrap() {
+            spec[name] = value.clone();
+        }
+        Request::parse("name", &serde_json::from_value(spec).unwrap(), None).unwrap()
+    }
+
+    fn credentials(token: Option<&str>) -> Credentials {
+        let sensitive = |text: &str| Sensitive::new(text.to_owned());
+        Credentials {
+            access_key_id: sensitive("AKIDKEY"),
+            secret_access_key: sensitive("hidden"),
+            session_token: token.map(sensitive),
+            expiration: Some(Timestamp::UNIX_EPOCH),
+        }
+    }
+
+    fn at(signing_time: &str, lifetime: u32) -> Validity {
+        Validity { signing_time: signing_time.parse().unwrap(), lifetime }
+    }
+
+    fn presign(fields: &Value, token: Option<&str>, validity: Validity) -> Result<String, PresignError> {
+        let signed = Signer::default().presign(&request(fields), &credentials(token), validity)?;
+        Ok(signed.url.expose().clone())
+    }
+
+    #[test]
+    fn the_time_of_day_plays_no_part() {
+        for time in ["1970-01-01T00:00:00Z", "2001-02-03T04:05:06Z", "9999-01-01T00:00:00Z"] {
+            let url = presign(&json!({}), Some("token"), at(time, 60)).unwrap();
+            assert_eq!(presign(&json!({}), Some("token"), at(time, 60)).unwrap(), url);
+            assert!(
+                url.starts_with("https://h.example/pre/reports/q3%20summary.pdf?X-Amz-Algorithm="),
+                "{url}"
+            );
+        }
+    }
+
+    #[test]
+    fn signs_every_parameter_and_header() {
+        let fields = json!({
+            "method": "PUT",
+            "headers": {"Content-Length": "5", "x-amz-meta-a": "two  spaces"},
+            "query": {"partNumber": "7", "uploadId": "a+b/c=", "x-tag": ""},
+        });
+        let url = presign(&fields, Some("t/é+="), at("2030-01-02T03:04:05Z", 604_800)).unwrap();
+        for part in [
+            "?partNumber=7&uploadId=a%2Bb%2Fc%3D&x-tag=&",
+            "&X-Amz-SignedHeaders=content-length%3Bhost%3Bx-amz-meta-a&",
+            "&X-Amz-Security-Token=t%2F%C3%A9%2B%3D",
+            "&X-Amz-Expires=604800&",
+        ] {
+            assert!(url.contains(part), "{url}");
+        }
+        assert!(!url.contains("x-id"));
+    }
+
+    #[test]
+    fn the_bucket_stands_where_it_was_asked_for() {
+        let aws = |bucket: &str, style: &str| {
+            json!({"bucket": bucket, "s3": {"region": "eu-central-1", "addressingStyle": style,
+                "credentialsSecretRef": {"name": "k"}}})
+        };
+        let point = "arn:aws:s3:eu-central-1:123456789012:accesspoint/my-point";
+        for (bucket, style, expected) in [
+            ("reports", "Auto", "https://reports.s3.eu-central-1.amazonaws.com/q3"),
+            ("reports", "Path", "https://s3.eu-central-1.amazonaws.com/reports/q3"),
+            ("re.ports", "Auto", "https://s3.eu-central-1.amazonaws.com/re.ports/q3"),
+            (point, "Auto", "https://my-point-123456789012.s3-accesspoint.eu-central-1.amazonaws.com/q3"),
+        ] {
+            let url = presign(&aws(bucket, style), None, at("2030-01-02T03:04:05Z", 60)).unwrap();
+            assert!(url.starts_with(expected), "{url}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_cannot_be_signed_and_shows_no_secret() {
+        let now = "2030-01-02T03:04:05Z";
+        let elsewhere = json!({"bucket": "arn:aws:s3:us-east-1:123456789012:accesspoint/my-point",
+            "s3": {"region": "us-east-2", "credentialsSecretRef": {"name": "k"}}});
+        let global = json!({"s3": {"region": "aws-global", "credentialsSecretRef": {"name": "k"}}});
+        let long = "hidden".repeat(20_000);
+        for (fields, token, validity, expected) in [
+            (json!({}), None, at(now, 0), "a lifetime of 0 seconds"),
+            (json!({}), None, at(now, 604_801), "a lifetime of 604801 seconds"),
+            (json!({}), None, at("1969-12-31T23:59:59Z", 60), "before 1970"),
+            (json!({}), Some(long.as_str()), at(now, 60), "the URL would have"),
+            (elsewhere, None, at(now, 60), "set region to us-east-1"),
+            (global, None, at(now, 60), "signed for another X-Amz-Credential"),
+        ] {
+            let message = presign(&fields, token, validity).unwrap_err().to_string();
+            assert!(message.contains(expected), "{message}");
+            assert!(!message.contains("hidden") && !message.contains("AKIDKEY"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_url_just_short_of_the_limit_is_signed() {
+        let token = "é".repeat(9_800);
+        assert!(presign(&json!({}), Some(&token), at("2030-01-02T03:04:05Z", 60)).unwrap().len() > 58_000);
+    }
+
+    #[test]
+    fn a_url_that_differs_is_never_returned() {
+        let fields = json!({"query": {"x-tag": "a"}, "headers": {"If-Match": "b"}});
+        let (request, credentials) = (request(&fields), credentials(Some("token")));
+        let validity = at("2030-01-02T03:04:05Z", 60);
+        let expected = Expected::new(&request, &credentials, validity).unwrap();
+        let url = presign(&fields, Some("token"), validity).unwrap();
+        assert_eq!(expected.check(&request, &url), Ok(()));
+        for (from, to, part) in [
+            ("https://h.", "http://h.", "address"),
+            ("https://h.", "https://reports.h.", "address"),
+            ("/pre/", "/", "address"),
+            ("/reports/", "/", "address"),
+            ("q3%20", "q3+", "address"),
+            ("x-tag=a&", "", "x-tag"),
+            ("x-tag=a&", "x-tag=a&x-tag=a&", "x-tag"),
+            ("x-tag=a&", "x-tag=a&x-id=GetObject&", "x-id"),
+            ("us-west%2F", "us-east%2F", "X-Amz-Credential"),
+            ("20300102T03", "20300102T04", "X-Amz-Date"),
+            ("Expires=60", "Expires=61", "X-Amz-Expires"),
+            ("host%3B", "", "X-Amz-SignedHeaders"),
+            ("Token=token", "Token=other", "X-Amz-Security-Token"),
+            ("X-Amz-Signature=", "X-Amz-Signature=0", "X-Amz-Signature"),
+        ] {
+            let changed = url.replacen(from, to, 1);
+            let differs = PresignError::Differs { part: part.to_owned() };
+            assert_eq!(expected.check(&request, &changed), Err(differs), "{from}");
+        }
+        let unsigned = url.split("&X-Amz-Signature").next().unwrap();
+        assert!(expected.check(&request, unsigned).is_err());
+    }
+}

@@ -1,0 +1,98 @@
+//! Which programs a testbed is made of, and where they are.
+//!
+//! How one is built is in `go.rs`.
+
+use std::{
+    env,
+    path::{self, Path, PathBuf},
+};
+
+use crate::{
+    Error, Result,
+    go::{self, Recipe},
+    progress::say,
+};
+
+/// A program that the testbed can run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Binary {
+    /// The store of the API server.
+    Etcd,
+    /// The Kubernetes API server.
+    KubeApiserver,
+    /// Garbage collection, namespaces, service accounts, workloads.
+    KubeControllerManager,
+    /// The command line client.
+    Kubectl,
+    /// The S3 server.
+    Versitygw,
+}
+
+impl Binary {
+    /// All of them, in the order in which a person waits for them.
+    pub const ALL: [Self; 5] =
+        [Self::Etcd, Self::Versitygw, Self::KubeApiserver, Self::KubeControllerManager, Self::Kubectl];
+
+    /// The name of the executable, which is also that of its log.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Etcd => "etcd",
+            Self::KubeApiserver => "kube-apiserver",
+            Self::KubeControllerManager => "kube-controller-manager",
+            Self::Kubectl => "kubectl",
+            Self::Versitygw => "versitygw",
+        }
+    }
+
+    fn recipe(self) -> Recipe {
+        let (module, package) = match self {
+            Self::Etcd => ("etcd", "go.etcd.io/etcd/server/v3".to_owned()),
+            Self::Versitygw => ("versitygw", "github.com/versity/versitygw/cmd/versitygw".to_owned()),
+            Self::KubeApiserver | Self::KubeControllerManager | Self::Kubectl => {
+                ("kubernetes", format!("k8s.io/kubernetes/cmd/{}", self.name()))
+            }
+        };
+        Recipe {
+            module: Path::new(env!("CARGO_MANIFEST_DIR")).join("go").join(module),
+            package,
+            binary: self.name().to_owned(),
+        }
+    }
+}
+
+/// The path of a program: out of `KUBEBUILDER_ASSETS` where it is there, otherwise
+/// built from its pinned Go module and kept in the per-user cache.
+///
+/// The cache is `$PRESIGN_TESTBED_CACHE`, or `presign-operator/testbed` under
+/// `$XDG_CACHE_HOME` or `$HOME/.cache`.
+///
+/// # Errors
+/// When it has to be built and cannot be: no Go, no disk space, no download.
+pub fn locate(binary: Binary) -> Result<PathBuf> {
+    if let Some(folder) = variable("KUBEBUILDER_ASSETS") {
+        let candidate = folder.join(binary.name());
+        if candidate.is_file() {
+            return Ok(candidate);
+        }
+        say(format_args!(
+            "KUBEBUILDER_ASSETS ({}) has no {}; the testbed's own is used",
+            folder.display(),
+            binary.name(),
+        ));
+    }
+    go::find_or_build(&binary.recipe(), &cache()?).map(go::Found::into_path)
+}
+
+fn cache() -> Result<PathBuf> {
+    let below = "presign-operator/testbed";
+    variable("PRESIGN_TESTBED_CACHE")
+        .or_else(|| variable("XDG_CACHE_HOME").map(|cache| cache.join(below)))
+        .or_else(|| variable("HOME").map(|home| home.join(".cache").join(below)))
+        .ok_or(Error::NoCacheFolder)
+}
+
+/// A folder named by the environment; absolute, because children run elsewhere.
+fn variable(name: &str) -> Option<PathBuf> {
+    env::var_os(name).filter(|value| !value.is_empty()).and_then(|value| path::absolute(value).ok())
+}

@@ -1,0 +1,130 @@
+//! How each component is called. Pure: settings in, command line out.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use super::files::{self, Files};
+use crate::{Binary, Result, component::Launch, locate};
+
+/// Enough for a clean end of etcd and the controllers; the API server would take 1.1 s.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// Where the programs are.
+#[derive(Clone)]
+pub(super) struct Programs {
+    etcd: PathBuf,
+    apiserver: PathBuf,
+    controller_manager: PathBuf,
+}
+
+impl Programs {
+    /// Finds or builds them.
+    pub(super) fn locate() -> Result<Self> {
+        Ok(Self {
+            etcd: locate(Binary::Etcd)?,
+            apiserver: locate(Binary::KubeApiserver)?,
+            controller_manager: locate(Binary::KubeControllerManager)?,
+        })
+    }
+}
+
+/// What stays the same over a restart.
+pub(super) struct Settings {
+    pub(super) programs: Programs,
+    pub(super) etcd_port: u16,
+    pub(super) port: u16,
+    pub(super) apiserver_arguments: Vec<String>,
+}
+
+/// etcd without fsync: nothing here has to survive a power cut.
+pub(super) fn etcd(settings: &Settings, files: &Files) -> Launch {
+    let client = etcd_url(settings);
+    // A single member never calls its peer address, so any free port will do.
+    let peer = "http://127.0.0.1:0";
+    launch(
+        Binary::Etcd,
+        settings.programs.etcd.clone(),
+        [
+            flag("name", "testbed"),
+            flag("data-dir", files.etcd_data.as_os_str()),
+            flag("listen-client-urls", &client),
+            flag("advertise-client-urls", &client),
+            flag("listen-peer-urls", peer),
+            flag("initial-advertise-peer-urls", peer),
+            flag("initial-cluster", format!("testbed={peer}")),
+            flag("unsafe-no-fsync", "true"),
+            flag("log-level", "warn"),
+        ],
+    )
+}
+
+/// The API server.
+pub(super) fn apiserver(settings: &Settings, files: &Files) -> Launch {
+    let url = files::url(settings.port);
+    let mut launch = launch(
+        Binary::KubeApiserver,
+        settings.programs.apiserver.clone(),
+        [
+            flag("etcd-servers", etcd_url(settings)),
+            flag("bind-address", "127.0.0.1"),
+            flag("secure-port", settings.port.to_string()),
+            // Without it, the address of the default route is looked for, and there may be none.
+            flag("advertise-address", "127.0.0.1"),
+            // A loopback address is refused as an endpoint of the service `kubernetes`.
+            flag("endpoint-reconciler-type", "none"),
+            flag("service-cluster-ip-range", "10.0.0.0/24"),
+            flag("cert-dir", files.certificates.as_os_str()),
+            flag("token-auth-file", files.tokens.as_os_str()),
+            flag("authorization-mode", "Node,RBAC"),
+            flag("service-account-issuer", format!("{url}/")),
+            flag("service-account-key-file", files.public_key.as_os_str()),
+            flag("service-account-signing-key-file", files.private_key.as_os_str()),
+            flag("audit-policy-file", files.audit_policy.as_os_str()),
+            flag("audit-log-path", files.audit_log.as_os_str()),
+            flag("allow-privileged", "true"),
+            flag("profiling", "false"),
+        ],
+    );
+    let extra = settings.apiserver_arguments.iter().map(OsString::from);
+    launch.arguments.extend(extra);
+    launch
+}
+
+/// All default controllers: leaving most of them out makes the start no quicker.
+pub(super) fn controller_manager(settings: &Settings, files: &Files) -> Launch {
+    launch(
+        Binary::KubeControllerManager,
+        settings.programs.controller_manager.clone(),
+        [
+            flag("kubeconfig", files.kubeconfig.as_os_str()),
+            flag("leader-elect", "false"),
+            flag("use-service-account-credentials", "true"),
+            flag("service-account-private-key-file", files.private_key.as_os_str()),
+            flag("root-ca-file", files.ca.as_os_str()),
+            // Serves nothing, so it needs no port.
+            flag("secure-port", "0"),
+            // The defaults (20 and 30 a second) are for clusters that share the API server.
+            flag("kube-api-qps", "500"),
+            flag("kube-api-burst", "1000"),
+        ],
+    )
+}
+
+fn launch<const N: usize>(binary: Binary, program: PathBuf, arguments: [OsString; N]) -> Launch {
+    Launch {
+        name: binary.name(),
+        program,
+        arguments: arguments.into(),
+        environment: Vec::new(),
+        grace: GRACE,
+    }
+}
+
+fn flag(name: &str, value: impl Into<OsString>) -> OsString {
+    let mut argument = OsString::from(format!("--{name}="));
+    argument.push(value.into());
+    argument
+}
+
+fn etcd_url(settings: &Settings) -> String {
+    format!("http://127.0.0.1:{}", settings.etcd_port)
+}

@@ -1,0 +1,65 @@
+use std::{fs, path::Path, process::Command, thread};
+
+use super::{Found, Recipe, directive, find_or_build, ldflags};
+
+fn tiny_module(folder: &Path) -> Recipe {
+    let module = folder.join("tiny");
+    fs::create_dir(&module).unwrap();
+    let files = [
+        ("go.mod", "module example.com/tiny\n\ngo 1.21\n"),
+        ("go.sum", ""),
+        ("tools.go", "//go:build tools\n\npackage main\n"),
+        ("main.go", "package main\n\nfunc main() { print(\"tiny\") }\n"),
+    ];
+    for (name, text) in files {
+        fs::write(module.join(name), text).unwrap();
+    }
+    Recipe { module, package: ".".to_owned(), binary: "tiny".to_owned() }
+}
+
+#[test]
+fn builds_once_when_two_want_it_at_the_same_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = tiny_module(folder.path());
+    let cache = folder.path().join("cache");
+
+    let found: Vec<Found> = thread::scope(|scope| {
+        let runs: Vec<_> = (0..3).map(|_| scope.spawn(|| find_or_build(&recipe, &cache).unwrap())).collect();
+        runs.into_iter().map(|run| run.join().unwrap()).collect()
+    });
+
+    let built = found.iter().filter(|found| matches!(found, Found::Built(_)));
+    assert_eq!(built.count(), 1, "{found:?}");
+    for found in found {
+        let output = Command::new(found.into_path()).output().unwrap();
+        assert_eq!(output.stderr, b"tiny");
+    }
+}
+
+#[test]
+fn builds_again_when_the_module_changes_and_removes_what_a_killed_build_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = tiny_module(folder.path());
+    let first = find_or_build(&recipe, folder.path()).unwrap().into_path();
+    fs::remove_file(&first).unwrap();
+    let left = first.with_file_name(".building-left");
+    fs::create_dir(&left).unwrap();
+
+    let again = find_or_build(&recipe, folder.path()).unwrap();
+    assert!(matches!(again, Found::Built(ref path) if *path == first));
+    assert!(!left.exists());
+
+    fs::write(recipe.module.join("tools.go"), "//go:build tools\n\npackage main\n\n// changed\n").unwrap();
+    let other = find_or_build(&recipe, folder.path()).unwrap().into_path();
+    assert_ne!(first, other);
+}
+
+#[test]
+fn stamps_the_version_that_go_mod_requires() {
+    let go_mod = "module m\n\ngo 1.26.0\n\nrequire k8s.io/kubernetes v1.37.2\n";
+    assert_eq!(directive(go_mod, "go"), Some("1.26.0"));
+    let flags = ldflags(go_mod);
+    assert!(flags.contains("gitVersion=v1.37.2 "), "{flags}");
+    assert!(flags.ends_with("gitMinor=37"), "{flags}");
+    assert_eq!(ldflags("module m\n\ngo 1.26.0\n"), "-s -w");
+}

@@ -1,0 +1,122 @@
+//! The testbed on the command line.
+
+use std::{
+    error::Error as _,
+    io::{self, Write},
+    path::Path,
+    process::ExitCode,
+    thread,
+    time::{Duration, Instant},
+};
+
+use clap::{Parser, Subcommand};
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGTERM},
+    iterator::Signals,
+};
+use testbed::{Binary, ControlPlane, Error, ObjectStore, Result, locate};
+
+/// A real Kubernetes control plane and a real S3 server on loopback.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start both, print how to reach them, and keep them until Ctrl-C.
+    Up,
+    /// Only find or build the programs, and print their folders.
+    Build,
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Up => up(),
+        Command::Build => build(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn up() -> Result<()> {
+    let started = Instant::now();
+    let store = ObjectStore::builder().virtual_domain("localhost").start()?;
+    let plane = ControlPlane::start()?;
+    // Until here a signal just ends the process, and the guards clean up after it.
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(terminal)?;
+    print_environment(&plane, &store).map_err(terminal)?;
+    eprintln!("testbed: ready after {:.1} s; Ctrl-C ends it", started.elapsed().as_secs_f32());
+    while signals.pending().next().is_none() {
+        plane.check()?;
+        store.check()?;
+        thread::sleep(Duration::from_millis(200));
+    }
+    Ok(())
+}
+
+fn print_environment(plane: &ControlPlane, store: &ObjectStore) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    for (name, value) in [
+        ("KUBECONFIG", plane.kubeconfig().display().to_string()),
+        ("S3_ENDPOINT", store.endpoint()),
+        ("S3_REGION", store.region().to_owned()),
+        ("AWS_ACCESS_KEY_ID", store.access_key_id().to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", store.secret_access_key().to_owned()),
+    ] {
+        writeln!(output, "export {name}={}", quoted(&value))?;
+    }
+    if let Some(folder) = Path::new(plane.kubectl().get_program()).parent() {
+        let folder = quoted(&folder.display().to_string());
+        writeln!(output, "export PATH={folder}:\"$PATH\"")?;
+    }
+    for binary in Binary::ALL {
+        if let Some(pid) = plane.pid(binary) {
+            writeln!(output, "# {}: pid {pid}", binary.name())?;
+        }
+    }
+    writeln!(output, "# versitygw: pid {}", store.pid())?;
+    for folder in [plane.folder(), store.folder()] {
+        writeln!(output, "# files and logs: {}", folder.display())?;
+    }
+    output.flush()
+}
+
+fn build() -> Result<()> {
+    let mut folders = Vec::new();
+    for binary in Binary::ALL {
+        let folder = locate(binary)?.parent().map(Path::to_owned);
+        if !folders.contains(&folder) {
+            folders.push(folder);
+        }
+    }
+    for folder in folders.into_iter().flatten() {
+        println!("{}", folder.display());
+    }
+    Ok(())
+}
+
+/// For a shell, whatever is in it.
+fn quoted(value: &str) -> String {
+    format!("'{}'", value.replace('\'', r"'\''"))
+}
+
+fn terminal(source: io::Error) -> Error {
+    Error::Io { action: "use", path: "the terminal".into(), source }
+}
+
+fn report(error: &Error) {
+    eprint!("testbed: {error}");
+    let mut source = error.source();
+    while let Some(error) = source {
+        eprint!(": {error}");
+        source = error.source();
+    }
+    eprintln!();
+}

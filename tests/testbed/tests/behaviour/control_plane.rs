@@ -1,0 +1,138 @@
+use std::{
+    fs,
+    net::{Ipv4Addr, TcpListener},
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    process::Command,
+    sync::LazyLock,
+};
+
+use testbed::{Binary, ControlPlane, Error};
+
+use crate::{eventually, is_running};
+
+const COMPONENTS: [Binary; 3] = [Binary::Etcd, Binary::KubeApiserver, Binary::KubeControllerManager];
+
+static PLANE: LazyLock<ControlPlane> = LazyLock::new(|| ControlPlane::start().unwrap());
+
+fn run(command: &mut Command, arguments: &[&str]) -> Result<String, String> {
+    let output = command.args(arguments).output().unwrap();
+    if output.status.success() {
+        Ok(String::from_utf8(output.stdout).unwrap())
+    } else {
+        Err(String::from_utf8(output.stderr).unwrap())
+    }
+}
+
+fn kubectl(arguments: &[&str]) -> Result<String, String> {
+    run(&mut PLANE.kubectl(), arguments)
+}
+
+#[test]
+fn is_ready_once_started() {
+    assert_eq!(kubectl(&["get", "--raw", "/readyz"]).unwrap(), "ok");
+    let namespaces = kubectl(&["get", "namespaces", "--output=name"]).unwrap();
+    assert!(namespaces.contains("namespace/kube-system"), "{namespaces}");
+    kubectl(&["get", "serviceaccount", "default"]).unwrap();
+    let version = kubectl(&["version"]).unwrap();
+    assert!(!version.contains("v0.0.0"), "{version}");
+}
+
+#[test]
+fn lets_a_guest_in_without_rights() {
+    let kubeconfig = PLANE.kubeconfig_for("guest", PLANE.guest_token()).unwrap();
+    let guest = |arguments: &[&str]| run(PLANE.kubectl().env("KUBECONFIG", &kubeconfig), arguments);
+    assert!(guest(&["auth", "whoami"]).unwrap().contains("guest"));
+    let refusal = guest(&["get", "secrets"]).unwrap_err();
+    assert!(refusal.contains("forbidden"), "{refusal}");
+}
+
+#[test]
+fn issues_tokens_for_service_accounts() {
+    let token = kubectl(&["create", "token", "default"]).unwrap();
+    let kubeconfig = PLANE.kubeconfig_for("default", token.trim()).unwrap();
+    let identity = run(PLANE.kubectl().env("KUBECONFIG", kubeconfig), &["auth", "whoami"]).unwrap();
+    assert!(identity.contains("system:serviceaccount:default:default"), "{identity}");
+}
+
+#[test]
+fn writes_every_request_into_the_audit_log() {
+    kubectl(&["create", "configmap", "audited"]).unwrap();
+    eventually("the audit log names the request", || {
+        let log = fs::read_to_string(PLANE.audit_log()).unwrap();
+        log.lines().any(|line| {
+            line.contains(r#""verb":"create""#)
+                && line.contains(r#""resource":"configmaps""#)
+                && line.contains(r#""name":"audited""#)
+        })
+    });
+}
+
+#[test]
+fn collects_what_a_deleted_owner_leaves() {
+    kubectl(&["create", "configmap", "owner"]).unwrap();
+    let uid = kubectl(&["get", "configmap", "owner", "--output=jsonpath={.metadata.uid}"]).unwrap();
+    kubectl(&["create", "configmap", "owned"]).unwrap();
+    let reference = format!(
+        r#"{{"metadata":{{"ownerReferences":[{{"apiVersion":"v1","kind":"ConfigMap","name":"owner","uid":"{uid}"}}]}}}}"#
+    );
+    kubectl(&["patch", "configmap", "owned", "--patch", &reference]).unwrap();
+    kubectl(&["delete", "configmap", "owner"]).unwrap();
+    eventually("the owned object is collected", || {
+        kubectl(&["get", "configmap", "owned"]).is_err_and(|error| error.contains("NotFound"))
+    });
+}
+
+#[test]
+fn keeps_its_data_and_identity_over_a_restart() {
+    let plane = ControlPlane::start().unwrap();
+    let (url, ca, pid) = (plane.url(), plane.ca_pem().unwrap(), plane.pid(Binary::KubeApiserver));
+    run(&mut plane.kubectl(), &["create", "configmap", "kept"]).unwrap();
+
+    plane.stop_apiserver();
+    assert_eq!(plane.pid(Binary::KubeApiserver), None);
+    run(&mut plane.kubectl(), &["get", "configmap", "kept"]).unwrap_err();
+    plane.start_apiserver().unwrap();
+    plane.restart_controller_manager().unwrap();
+
+    run(&mut plane.kubectl(), &["get", "configmap", "kept"]).unwrap();
+    assert_eq!((plane.url(), plane.ca_pem().unwrap()), (url, ca));
+    assert_ne!(plane.pid(Binary::KubeApiserver), pid);
+    plane.check().unwrap();
+}
+
+#[test]
+fn leaves_nothing_behind_after_a_panic() {
+    let mut pids = Vec::new();
+    let mut folder = PathBuf::new();
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        let plane = ControlPlane::start().unwrap();
+        pids = COMPONENTS.map(|binary| plane.pid(binary).unwrap()).into();
+        plane.folder().clone_into(&mut folder);
+        assert!(pids.iter().all(|pid| is_running(*pid)) && folder.is_dir());
+        panic!("on purpose");
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(pids.len(), 3);
+    assert!(!pids.into_iter().any(is_running));
+    assert!(!folder.exists());
+}
+
+#[test]
+fn shows_the_log_of_a_component_that_ended_early() {
+    let result = ControlPlane::builder().apiserver_argument("--no-such-flag").start();
+    let error = result.err().unwrap().to_string();
+    assert!(error.starts_with("kube-apiserver ended early (exit status: 1)"), "{error}");
+    assert!(error.contains("unknown flag: --no-such-flag"), "{error}");
+}
+
+#[test]
+fn names_a_port_that_is_taken() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let taken = listener.local_addr().unwrap().port();
+    let error = ControlPlane::builder().port(taken).start().err().unwrap();
+    assert!(
+        matches!(error, Error::PortTaken { component: "kube-apiserver", port } if port == taken),
+        "{error}"
+    );
+}

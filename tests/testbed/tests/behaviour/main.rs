@@ -1,0 +1,38 @@
+//! What callers of the testbed rely on, with the real programs.
+
+// Clippy spares only the test functions themselves.
+#![allow(clippy::unwrap_used)]
+
+mod control_plane;
+mod object_store;
+mod owner;
+mod presign;
+mod surroundings;
+
+use std::{
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Polls until the condition holds; the test fails when it does not in time.
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !holds() {
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn is_running(pid: u32) -> bool {
+    send("0", pid)
+}
+
+fn send(signal: &str, pid: u32) -> bool {
+    Command::new("sh")
+        .args(["-c", "kill -\"$1\" \"$2\"", "sh", signal, &pid.to_string()])
+        .stderr(Stdio::null())
+        .status()
+        .unwrap()
+        .success()
+}
