@@ -29,6 +29,9 @@ pub struct RunArgs {
     /// How to log.
     #[arg(long, env = "PRESIGN_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
+    /// Look after this namespace only; all namespaces when not set.
+    #[arg(long, env = "PRESIGN_NAMESPACE")]
+    namespace: Option<String>,
     /// How many calls to the API server may be under way at a time; the URL that expires
     /// soonest goes first.
     #[arg(long, env = "PRESIGN_MAX_IN_FLIGHT", default_value_t = 16,
@@ -61,7 +64,7 @@ fn log_filter(flag: Option<String>) -> String {
 }
 
 async fn operate(args: RunArgs) -> Result<(), Failure> {
-    let RunArgs { listen, log: _, log_format: _, max_in_flight, request_timeout } = args;
+    let RunArgs { listen, log: _, log_format: _, namespace, max_in_flight, request_timeout } = args;
     let config = kube::Config::infer().await.map_err(|error| {
         Failure::configuration(anyhow::anyhow!(
             "no way to the API server: neither a kubeconfig nor a ServiceAccount can be used: {error}"
@@ -76,7 +79,7 @@ async fn operate(args: RunArgs) -> Result<(), Failure> {
     let client = client(config, calls, Duration::from_secs(request_timeout))
         .map_err(|error| Failure::configuration(anyhow::anyhow!("cannot use the kubeconfig: {error}")))?;
     let probes = Probes::new(STALE_AFTER);
-    let settings = Settings { instance: instance(), max_in_flight: max_in_flight.into() };
+    let settings = Settings { instance: instance(), namespace, max_in_flight: max_in_flight.into() };
     let presigner = Presigner::new(settings, client, Clock::system(), metrics.registry(), probes.clone());
 
     let (finish, finished) = watch::channel(false);

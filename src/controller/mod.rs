@@ -5,6 +5,7 @@
 
 mod apply;
 mod attempts;
+mod conclude;
 mod context;
 mod credentials;
 mod dependents;
@@ -55,6 +56,8 @@ type PassError = QueueError<Infallible, watcher::Error>;
 pub struct Settings {
     /// Name of this process in events.
     pub instance: String,
+    /// The only namespace to look after; all when absent.
+    pub namespace: Option<String>,
     /// How many calls to the API server may be under way at a time.
     pub max_in_flight: usize,
 }
@@ -66,6 +69,7 @@ pub struct Presigner {
     writer: reflector::store::Writer<LeanPresignedUrl>,
     synced: watch::Sender<bool>,
     probes: Probes,
+    namespace: Option<String>,
 }
 
 impl Presigner {
@@ -79,7 +83,7 @@ impl Presigner {
         registry: &mut Registry,
         probes: Probes,
     ) -> Self {
-        let Settings { instance, max_in_flight } = settings;
+        let Settings { instance, namespace, max_in_flight } = settings;
         let (synced, facts_synced) = watch::channel(false);
         let reporter = Reporter { controller: OPERATOR.to_owned(), instance: Some(instance) };
         let (objects, writer) = reflector::store();
@@ -98,21 +102,32 @@ impl Presigner {
             metrics: metrics::Metrics::register(registry),
             synced: facts_synced,
         });
-        Self { context, objects, writer, synced, probes }
+        Self { context, objects, writer, synced, probes, namespace }
     }
 
     /// Runs until `stop` resolves and the passes in flight have ended (20 s at most).
     pub async fn run(self, stop: impl Future<Output = ()> + Send + Sync + 'static) {
-        let Self { context, objects, writer, synced, probes } = self;
+        let Self { context, objects, writer, synced, probes, namespace } = self;
         let (alarm, woken) = Alarm::new(objects.clone());
         let alarm = Arc::new(alarm);
         let ours = probes.check("watch of our Secrets");
         let others = probes.check("watch of other Secrets");
         let watches = [
-            tokio::spawn(triggers::follow_ours(context.clone(), alarm.clone(), None, synced, ours)),
-            tokio::spawn(triggers::follow_others(context.clone(), alarm, None, others)),
+            tokio::spawn(triggers::follow_ours(
+                context.clone(),
+                alarm.clone(),
+                namespace.clone(),
+                synced,
+                ours,
+            )),
+            tokio::spawn(triggers::follow_others(context.clone(), alarm, namespace.clone(), others)),
         ];
-        let changed = triggers::objects(context.clone(), writer, probes.check("watch of PresignedUrls"));
+        let changed = triggers::objects(
+            context.clone(),
+            writer,
+            namespace.as_deref(),
+            probes.check("watch of PresignedUrls"),
+        );
         let (stopping, stopped) = watch::channel(false);
         let jumps = clock::jumps(context.clock.clone(), TICK);
         let passes = Controller::for_stream(changed, objects)

@@ -2,21 +2,20 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use kube::runtime::controller::Action;
 use tokio::time::Instant;
 
 use super::apply::{apply, permit, withdraw};
-use super::context::{Context, SAFETY_NET};
+use super::conclude::{conclude, left};
+use super::context::Context;
 use super::error::Failure;
 use super::facts::SecretKey;
 use super::object::LeanPresignedUrl;
 use super::observe::{self, Observed, observe};
-use super::report::report;
 use crate::domain::decision::{Decision, Obstacle, decide};
-use crate::domain::reason::{Disposition, IssueReason};
-use crate::domain::status::{Outcome, Progress, Seen, Standing};
+use crate::domain::reason::IssueReason;
+use crate::domain::status::{Progress, Seen, Standing};
 use crate::domain::{Credentials, Owner, Ownership, Request, Stored, Validity, render};
 
 /// How often a pass starts over because what it had seen was outdated.
@@ -46,11 +45,15 @@ pub async fn reconcile(object: Arc<LeanPresignedUrl>, ctx: Arc<Context>) -> Resu
 }
 
 /// What a pass found out, as far as it came.
-struct Passage {
-    owner: Owner,
-    request: Option<Request>,
-    seen: Seen,
-    issued: Option<IssueReason>,
+pub(super) struct Passage {
+    /// For whom.
+    pub(super) owner: Owner,
+    /// What is asked for, once it is parsed.
+    pub(super) request: Option<Request>,
+    /// What the target Secret holds.
+    pub(super) seen: Seen,
+    /// Why a new URL was issued, if one was.
+    pub(super) issued: Option<IssueReason>,
 }
 
 impl Passage {
@@ -209,101 +212,6 @@ fn is_undone(reason: IssueReason, object: &LeanPresignedUrl) -> bool {
 fn contested(key: &SecretKey) -> Failure {
     let why = "is changed or deleted by somebody else again and again: find out who writes to it; it is written again shortly";
     Failure::SecretConflict { secret: key.name.clone(), why: why.to_owned() }
-}
-
-/// How a pass ended, and when the next one is due.
-struct Conclusion {
-    label: &'static str,
-    next: Action,
-}
-
-/// Reports, and says when to look again. There is always a look at the expiry itself.
-async fn conclude(
-    ctx: &Context,
-    object: &LeanPresignedUrl,
-    pass: Passage,
-    result: Result<Progress, Failure>,
-) -> Conclusion {
-    let mut wait = None;
-    let progress = match result {
-        Ok(progress) => progress,
-        Err(failure) => match failure.problem() {
-            None => return Conclusion { label: "terminating", next: Action::await_change() },
-            Some(problem) => {
-                let is_new = !matches!(failure, Failure::Held(_));
-                if is_new {
-                    ctx.metrics.failed(problem.reason);
-                }
-                wait = Some(retry(ctx, object, &pass, &failure, &problem, is_new));
-                Progress::Failed(problem)
-            }
-        },
-    };
-    let outcome = Outcome {
-        generation: object.metadata.generation,
-        secret_name: pass.request.as_ref().map(|request| request.target.name.clone()),
-        credentials_name: pass.request.as_ref().map(|request| request.credentials.name.clone()),
-        seen: pass.seen,
-        progress,
-    };
-    if let Err(error) = report(ctx, object, &outcome, pass.issued).await {
-        let failure = Failure::api("write the status", error);
-        tracing::debug!(namespace = pass.owner.namespace, name = pass.owner.name, "{failure}");
-        let pause =
-            ctx.attempts.note(object, failure.problem(), left(ctx, &outcome.seen), failure.retry_after());
-        wait = Some(wait.map_or(pause, |wait: Duration| wait.min(pause)));
-    }
-    let label = match &outcome.progress {
-        Progress::Settled if pass.issued.is_some() => "issued",
-        Progress::Settled => "kept",
-        Progress::Suspended | Progress::AwaitingCredentials | Progress::AwaitingCollection => "waiting",
-        Progress::Failed(_) => "failed",
-    };
-    Conclusion { label, next: next_look(ctx, object, &outcome, wait) }
-}
-
-/// How long a failure waits: until something changes, or a backoff.
-fn retry(
-    ctx: &Context,
-    object: &LeanPresignedUrl,
-    pass: &Passage,
-    failure: &Failure,
-    problem: &crate::domain::status::Problem,
-    is_new: bool,
-) -> Duration {
-    match (problem.reason.disposition(), is_new) {
-        (Disposition::Retry, true) => {
-            ctx.attempts.note(object, Some(problem.clone()), left(ctx, &pass.seen), failure.retry_after())
-        }
-        _ => ctx.attempts.hold(object).map_or(SAFETY_NET, |hold| hold.wait),
-    }
-}
-
-fn next_look(ctx: &Context, object: &LeanPresignedUrl, outcome: &Outcome, wait: Option<Duration>) -> Action {
-    let now = ctx.clock.now();
-    let until = |time: jiff::Timestamp| {
-        let seconds = time.as_second().saturating_sub(now.as_second());
-        u64::try_from(seconds).ok().filter(|seconds| *seconds > 0).map(Duration::from_secs)
-    };
-    let hold = ctx.attempts.hold(object).map(|hold| hold.wait);
-    let (renewal, expiry) = match &outcome.seen {
-        Seen::Url(standing) => (until(standing.renewal_time), until(standing.validity.expiration_time())),
-        Seen::Unknown | Seen::Nothing => (None, None),
-    };
-    let due = match &outcome.progress {
-        Progress::Settled => hold.into_iter().chain(renewal).min(),
-        Progress::Suspended => None,
-        Progress::AwaitingCredentials | Progress::AwaitingCollection => Some(SAFETY_NET),
-        Progress::Failed(_) => wait,
-    };
-    due.into_iter().chain(wait).chain(expiry).min().map_or_else(Action::await_change, Action::requeue)
-}
-
-/// Seconds that the stored URL has left.
-fn left(ctx: &Context, seen: &Seen) -> Option<u32> {
-    let Seen::Url(standing) = seen else { return None };
-    let left = standing.validity.expiration_time().as_second() - ctx.clock.now().as_second();
-    u32::try_from(left).ok().filter(|left| *left > 0)
 }
 
 /// The second at which the stored URL expires; now when there is none.

@@ -72,9 +72,10 @@ impl Alarm {
 pub fn objects(
     ctx: Arc<Context>,
     writer: Writer<LeanPresignedUrl>,
+    namespace: Option<&str>,
     ready: Check,
-) -> impl Stream<Item = watcher::Result<LeanPresignedUrl>> + Send + 'static {
-    watcher(Api::<LeanPresignedUrl>::all(ctx.client.clone()), watcher::Config::default())
+) -> impl Stream<Item = watcher::Result<LeanPresignedUrl>> + Send + use<> {
+    watcher(api::<LeanPresignedUrl>(&ctx.client, namespace), watcher::Config::default())
         .default_backoff()
         .inspect(move |event| match event {
             Ok(Event::InitDone) => ready.pass(),

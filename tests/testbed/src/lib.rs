@@ -14,6 +14,7 @@ mod go;
 mod home;
 mod object_store;
 mod ports;
+mod program;
 mod progress;
 mod random;
 
@@ -21,3 +22,4 @@ pub use assets::{Binary, locate};
 pub use control_plane::{ControlPlane, ControlPlaneBuilder};
 pub use error::{Error, Result};
 pub use object_store::{ObjectStore, ObjectStoreBuilder};
+pub use program::Program;

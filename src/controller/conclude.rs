@@ -1,0 +1,110 @@
+//! How a pass ends: it is reported, and the next look is set.
+
+use std::time::Duration;
+
+use kube::runtime::controller::Action;
+
+use super::context::{Context, SAFETY_NET};
+use super::error::Failure;
+use super::object::LeanPresignedUrl;
+use super::reconcile::Passage;
+use super::report::report;
+use crate::domain::reason::Disposition;
+use crate::domain::status::{Outcome, Problem, Progress, Seen};
+
+/// How a pass ended, and when the next one is due.
+pub(super) struct Conclusion {
+    /// One word for the metrics.
+    pub(super) label: &'static str,
+    /// When to look again.
+    pub(super) next: Action,
+}
+
+/// Reports, and says when to look again. There is always a look at the expiry itself.
+pub(super) async fn conclude(
+    ctx: &Context,
+    object: &LeanPresignedUrl,
+    pass: Passage,
+    result: Result<Progress, Failure>,
+) -> Conclusion {
+    let mut wait = None;
+    let progress = match result {
+        Ok(progress) => progress,
+        Err(failure) => match failure.problem() {
+            None => return Conclusion { label: "terminating", next: Action::await_change() },
+            Some(problem) => {
+                let is_new = !matches!(failure, Failure::Held(_));
+                if is_new {
+                    ctx.metrics.failed(problem.reason);
+                }
+                wait = Some(retry(ctx, object, &pass, &failure, &problem, is_new));
+                Progress::Failed(problem)
+            }
+        },
+    };
+    let outcome = Outcome {
+        generation: object.metadata.generation,
+        secret_name: pass.request.as_ref().map(|request| request.target.name.clone()),
+        credentials_name: pass.request.as_ref().map(|request| request.credentials.name.clone()),
+        seen: pass.seen,
+        progress,
+    };
+    if let Err(error) = report(ctx, object, &outcome, pass.issued).await {
+        let failure = Failure::api("write the status", error);
+        tracing::debug!(namespace = pass.owner.namespace, name = pass.owner.name, "{failure}");
+        let pause =
+            ctx.attempts.note(object, failure.problem(), left(ctx, &outcome.seen), failure.retry_after());
+        wait = Some(wait.map_or(pause, |wait: Duration| wait.min(pause)));
+    }
+    let label = match &outcome.progress {
+        Progress::Settled if pass.issued.is_some() => "issued",
+        Progress::Settled => "kept",
+        Progress::Suspended | Progress::AwaitingCredentials | Progress::AwaitingCollection => "waiting",
+        Progress::Failed(_) => "failed",
+    };
+    Conclusion { label, next: next_look(ctx, object, &outcome, wait) }
+}
+
+/// How long a failure waits: until something changes, or a backoff.
+fn retry(
+    ctx: &Context,
+    object: &LeanPresignedUrl,
+    pass: &Passage,
+    failure: &Failure,
+    problem: &Problem,
+    is_new: bool,
+) -> Duration {
+    match (problem.reason.disposition(), is_new) {
+        (Disposition::Retry, true) => {
+            ctx.attempts.note(object, Some(problem.clone()), left(ctx, &pass.seen), failure.retry_after())
+        }
+        _ => ctx.attempts.hold(object).map_or(SAFETY_NET, |hold| hold.wait),
+    }
+}
+
+fn next_look(ctx: &Context, object: &LeanPresignedUrl, outcome: &Outcome, wait: Option<Duration>) -> Action {
+    let now = ctx.clock.now();
+    let until = |time: jiff::Timestamp| {
+        let seconds = time.as_second().saturating_sub(now.as_second());
+        u64::try_from(seconds).ok().filter(|seconds| *seconds > 0).map(Duration::from_secs)
+    };
+    let hold = ctx.attempts.hold(object).map(|hold| hold.wait);
+    let (renewal, expiry) = match &outcome.seen {
+        Seen::Url(standing) => (until(standing.renewal_time), until(standing.validity.expiration_time())),
+        Seen::Unknown | Seen::Nothing => (None, None),
+    };
+    let due = match &outcome.progress {
+        Progress::Settled => hold.into_iter().chain(renewal).min(),
+        Progress::Suspended => None,
+        Progress::AwaitingCredentials | Progress::AwaitingCollection => Some(SAFETY_NET),
+        Progress::Failed(_) => wait,
+    };
+    due.into_iter().chain(wait).chain(expiry).min().map_or_else(Action::await_change, Action::requeue)
+}
+
+/// Seconds that the stored URL has left.
+pub(super) fn left(ctx: &Context, seen: &Seen) -> Option<u32> {
+    let Seen::Url(standing) = seen else { return None };
+    let left = standing.validity.expiration_time().as_second() - ctx.clock.now().as_second();
+    u32::try_from(left).ok().filter(|left| *left > 0)
+}

@@ -1,0 +1,15 @@
+//! What every story needs: a control plane, a namespace of its own, an operator that looks
+//! after it, and waits that are watches with a deadline.
+
+mod operator;
+mod space;
+mod world;
+
+pub use operator::Operator;
+pub use space::{Space, condition, curl, ready, text};
+pub use world::World;
+
+use std::time::Duration;
+
+/// The longest that anything is waited for.
+pub const DEADLINE: Duration = Duration::from_secs(40);

@@ -1,0 +1,59 @@
+//! The operator as users run it: the binary, as a child process.
+
+use std::ffi::OsString;
+use std::net::TcpListener;
+
+use testbed::Program;
+
+use super::World;
+
+/// A running operator that looks after one namespace.
+pub struct Operator {
+    program: Program,
+    port: u16,
+}
+
+impl Operator {
+    /// Starts it for `namespace` with further environment variables.
+    pub fn start(world: &World, namespace: &str, environment: &[(&'static str, &str)]) -> Self {
+        // Bound to learn a free port, and let go for the operator.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let arguments =
+            ["run", "--listen", &format!("127.0.0.1:{port}"), "--namespace", namespace].map(OsString::from);
+        let mut variables = vec![
+            ("KUBECONFIG", world.plane.kubeconfig().as_os_str().to_owned()),
+            ("PRESIGN_LOG", "info,presign_operator=debug".into()),
+        ];
+        variables.extend(environment.iter().map(|(name, value)| (*name, OsString::from(value))));
+        let binary = env!("CARGO_BIN_EXE_presign-operator");
+        let program = Program::start("presign-operator", binary, arguments, variables).unwrap();
+        Self { program, port }
+    }
+
+    /// A folder for the files of a story, which goes with the operator.
+    pub fn folder(&self) -> &std::path::Path {
+        self.program.folder()
+    }
+
+    /// Everything that it has logged.
+    pub fn log(&self) -> String {
+        self.program.log()
+    }
+
+    /// Kills it, as a node that fails does.
+    pub fn kill(&self) {
+        self.program.kill();
+    }
+
+    /// Ends it, as a rollout does.
+    pub fn stop(&self) {
+        self.program.stop();
+    }
+
+    /// What one of its pages answers.
+    pub fn page(&self, path: &str) -> String {
+        let url = format!("http://127.0.0.1:{}{path}", self.port);
+        let answer = std::process::Command::new("curl").args(["-sS", "--max-time", "10", &url]).output();
+        String::from_utf8_lossy(&answer.expect("curl is installed").stdout).into_owned()
+    }
+}

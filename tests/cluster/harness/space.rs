@@ -1,0 +1,234 @@
+//! A namespace for one story, with everything in it.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::process::{Command, Output};
+
+use futures::StreamExt as _;
+use k8s_openapi::api::core::v1::{Event, Namespace, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::api::{Api, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::{Client, Resource};
+use presign_operator::crd::{PresignedUrl, READY};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::{DEADLINE, Operator, World};
+
+/// A namespace for one story.
+pub struct Space {
+    pub world: &'static World,
+    pub client: Client,
+    pub namespace: String,
+    pub operator: Operator,
+}
+
+impl Space {
+    /// A fresh namespace, an operator for it, and a Secret `keys` with the store's access
+    /// key.
+    pub async fn new(story: &str) -> Self {
+        Self::with(story, &[]).await
+    }
+
+    /// The same with further environment variables for the operator.
+    pub async fn with(story: &str, environment: &[(&'static str, &str)]) -> Self {
+        let world = World::get().await;
+        let client = world.client().await;
+        let metadata = ObjectMeta { generate_name: Some(format!("{story}-")), ..ObjectMeta::default() };
+        let namespace = Namespace { metadata, ..Namespace::default() };
+        let made = Api::all(client.clone()).create(&PostParams::default(), &namespace).await.unwrap();
+        let namespace = made.metadata.name.unwrap();
+        let operator = Operator::start(world, &namespace, environment);
+        let space = Self { world, client, namespace, operator };
+        space.write_keys(space.world.store.secret_access_key()).await;
+        space
+    }
+
+    /// Writes the Secret `keys`: the store's key id with this secret key.
+    pub async fn write_keys(&self, secret_access_key: &str) {
+        let id = self.world.store.access_key_id();
+        self.write_secret("keys", &[("access-key-id", id), ("secret-access-key", secret_access_key)]).await;
+    }
+
+    /// Writes a Secret as a person would.
+    pub async fn write_secret(&self, name: &str, data: &[(&str, &str)]) {
+        let data: BTreeMap<_, _> = data.iter().copied().collect();
+        let body = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data});
+        self.secrets().patch(name, &PatchParams::apply("person").force(), &Patch::Apply(body)).await.unwrap();
+    }
+
+    /// The Secrets of the namespace.
+    pub fn secrets(&self) -> Api<Secret> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// The `PresignedUrl`s of the namespace.
+    pub fn presigned_urls(&self) -> Api<PresignedUrl> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// A spec for an object in the store that is there to be downloaded, with `changes` on
+    /// top (a JSON merge patch).
+    pub fn spec(&self, changes: Value) -> Value {
+        let bucket = self.namespace.clone();
+        self.world.store.put_object(&bucket, "dir/a file.txt", b"content").unwrap();
+        let mut spec = json!({
+            "bucket": bucket,
+            "key": "dir/a file.txt",
+            "s3": {
+                "endpoint": self.world.store.endpoint(),
+                "region": self.world.store.region(),
+                "credentialsSecretRef": {"name": "keys"},
+            },
+        });
+        merge(&mut spec, changes);
+        spec
+    }
+
+    /// Applies a `PresignedUrl` as a person does.
+    pub async fn apply(&self, name: &str, spec: Value) -> PresignedUrl {
+        self.try_apply(name, spec).await.unwrap()
+    }
+
+    /// Applies a `PresignedUrl`, which may be refused.
+    pub async fn try_apply(&self, name: &str, spec: Value) -> Result<PresignedUrl, kube::Error> {
+        let body = json!({
+            "apiVersion": "presign.dev/v1alpha1", "kind": "PresignedUrl", "metadata": {"name": name}, "spec": spec,
+        });
+        self.presigned_urls().patch(name, &PatchParams::apply("person").force(), &Patch::Apply(body)).await
+    }
+
+    /// Waits until a `PresignedUrl` is as wanted.
+    pub async fn wait(
+        &self,
+        name: &str,
+        wanted: &str,
+        is_so: impl Fn(&PresignedUrl) -> bool,
+    ) -> PresignedUrl {
+        self.wait_for(self.presigned_urls(), name, wanted, |object| object.filter(|o| is_so(o)).cloned()).await
+    }
+
+    /// Waits until the Ready condition of the current generation has this status and reason.
+    pub async fn wait_ready(&self, name: &str, status: &str, reason: &str) -> PresignedUrl {
+        self.wait(name, &format!("Ready {status} {reason}"), |object| {
+            let is_current = ready(object).is_some_and(|c| c.observed_generation == object.metadata.generation);
+            is_current && ready(object).is_some_and(|c| c.status == status && c.reason == reason)
+        })
+        .await
+    }
+
+    /// Waits until a Secret is as wanted.
+    pub async fn wait_secret(&self, name: &str, wanted: &str, is_so: impl Fn(&Secret) -> bool) -> Secret {
+        self.wait_for(self.secrets(), name, wanted, |secret| secret.filter(|s| is_so(s)).cloned()).await
+    }
+
+    /// Waits, by a watch and with a deadline, until `look` finds what it wants in an object
+    /// that may be absent; otherwise fails with what there is.
+    pub async fn wait_for<K, T>(
+        &self,
+        api: Api<K>,
+        name: &str,
+        wanted: &str,
+        look: impl Fn(Option<&K>) -> Option<T>,
+    ) -> T
+    where
+        K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
+    {
+        let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
+        let mut events = std::pin::pin!(watcher(api, config).default_backoff());
+        let (mut last, mut is_listed) = (None, false);
+        let found = tokio::time::timeout(DEADLINE, async {
+            loop {
+                match events.next().await.expect("watches do not end") {
+                    Ok(watcher::Event::Init) => (last, is_listed) = (None, false),
+                    Ok(watcher::Event::InitDone) => is_listed = true,
+                    Ok(watcher::Event::InitApply(object) | watcher::Event::Apply(object)) => last = Some(object),
+                    Ok(watcher::Event::Delete(_)) => last = None,
+                    Err(_) => continue,
+                }
+                if is_listed && let Some(found) = look(last.as_ref()) {
+                    return found;
+                }
+            }
+        })
+        .await;
+        found.unwrap_or_else(|_| {
+            panic!(
+                "{name}: waited for {wanted}; there is {:?}; the operator says:\n{}",
+                last.map(|object| object.meta().clone()),
+                self.operator.log()
+            )
+        })
+    }
+
+    /// The text of a data key of a Secret.
+    pub async fn data(&self, secret: &str, key: &str) -> String {
+        text(&self.secrets().get(secret).await.unwrap(), key)
+    }
+
+    /// Events about a `PresignedUrl`, as "Type Reason".
+    pub async fn events(&self, name: &str) -> Vec<String> {
+        let api = Api::<Event>::namespaced(self.client.clone(), &self.namespace);
+        let selector = format!("involvedObject.name={name},involvedObject.kind=PresignedUrl");
+        let events = api.list(&ListParams::default().fields(&selector)).await.unwrap();
+        events
+            .items
+            .into_iter()
+            .map(|event| format!("{} {}", event.type_.unwrap_or_default(), event.reason.unwrap_or_default()))
+            .collect()
+    }
+
+    /// What curl gets through the URL in a Secret.
+    pub async fn download(&self, secret: &str) -> Result<String, String> {
+        curl(&[&self.data(secret, "url").await])
+    }
+
+    /// Runs kubectl in the namespace.
+    pub fn kubectl(&self, arguments: &[&str]) -> Output {
+        let mut command = self.world.plane.kubectl();
+        command.args(["-n", &self.namespace]).args(arguments).output().unwrap()
+    }
+}
+
+/// The text of a data key of a Secret.
+pub fn text(secret: &Secret, key: &str) -> String {
+    let data = secret.data.as_ref().expect("the Secret has data");
+    String::from_utf8(data[key].0.clone()).unwrap()
+}
+
+/// Runs curl as users do: its output, or how it failed, without the URL.
+pub fn curl(arguments: &[&str]) -> Result<String, String> {
+    let output = Command::new("curl").args(["-fsS", "--max-time", "20"]).args(arguments).output().unwrap();
+    if output.status.success() {
+        Ok(String::from_utf8(output.stdout).unwrap())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+}
+
+/// A condition of a `PresignedUrl`.
+pub fn condition<'a>(object: &'a PresignedUrl, kind: &str) -> Option<&'a Condition> {
+    object.status.as_ref()?.conditions.iter().find(|condition| condition.type_ == kind)
+}
+
+/// The Ready condition.
+pub fn ready(object: &PresignedUrl) -> Option<&Condition> {
+    condition(object, READY)
+}
+
+/// A JSON merge patch (RFC 7386).
+fn merge(target: &mut Value, changes: Value) {
+    match (target, changes) {
+        (Value::Object(target), Value::Object(changes)) => {
+            for (name, change) in changes {
+                if change.is_null() {
+                    target.remove(&name);
+                } else {
+                    merge(target.entry(name).or_insert(Value::Null), change);
+                }
+            }
+        }
+        (target, changes) => *target = changes,
+    }
+}

@@ -1,0 +1,81 @@
+//! A restart is no reason for anything.
+
+use kube::api::ListParams;
+use serde_json::json;
+
+use super::harness::{Operator, Space};
+
+/// Name, resource version and URL of every Secret of ours.
+async fn secrets(space: &Space) -> Vec<(String, String, String)> {
+    let ours = ListParams::default().labels("presign.dev/managed=true");
+    let list = space.secrets().list(&ours).await.unwrap();
+    list.items
+        .into_iter()
+        .map(|secret| {
+            let url = super::harness::text(&secret, "url");
+            (secret.metadata.name.unwrap(), secret.metadata.resource_version.unwrap(), url)
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_restart_writes_nothing() {
+    let mut space = Space::new("restart").await;
+    for name in ["a", "b", "c"] {
+        space.apply(name, space.spec(json!({"secret": {"labels": {"x": "y"}}}))).await;
+        space.wait_ready(name, "True", "Issued").await;
+    }
+    let before = secrets(&space).await;
+    let statuses = |list: kube::core::ObjectList<presign_operator::crd::PresignedUrl>| {
+        list.items.into_iter().map(|object| object.metadata.resource_version).collect::<Vec<_>>()
+    };
+    let reported = statuses(space.presigned_urls().list(&ListParams::default()).await.unwrap());
+    for _ in 0..2 {
+        space.operator.stop();
+        space.operator = Operator::start(space.world, &space.namespace, &[]);
+        // A new object is served after the old ones were looked at: passes run in parallel,
+        // so its URL shows that the operator is past its start.
+        space.apply("late", space.spec(json!({}))).await;
+        space.wait_ready("late", "True", "Issued").await;
+        let metrics = space.operator.page("/metrics");
+        assert!(metrics.contains("presign_reconcile_duration_seconds_count{outcome=\"kept\"}"), "{metrics}");
+        space.presigned_urls().delete("late", &kube::api::DeleteParams::default()).await.unwrap();
+        space.wait_for(space.secrets(), "late", "its end", |secret| secret.is_none().then_some(())).await;
+        assert_eq!(secrets(&space).await, before);
+        assert_eq!(statuses(space.presigned_urls().list(&ListParams::default()).await.unwrap()), reported);
+    }
+}
+
+#[tokio::test]
+async fn killed_at_any_moment_it_mints_once() {
+    let mut space = Space::new("killed").await;
+    for round in 0..6u64 {
+        let name = format!("r{round}");
+        space.apply(&name, space.spec(json!({}))).await;
+        // From before the look to after the status: wherever the kill strikes.
+        tokio::time::sleep(std::time::Duration::from_millis(round * 12)).await;
+        space.operator.kill();
+        let written = space.secrets().get_opt(&name).await.unwrap();
+        space.operator = Operator::start(space.world, &space.namespace, &[]);
+        space.wait_ready(&name, "True", "Issued").await;
+        let now = space.secrets().get(&name).await.unwrap();
+        if let Some(written) = written {
+            assert_eq!(now.metadata.resource_version, written.metadata.resource_version, "{name}");
+        }
+        assert_eq!(space.download(&name).await.unwrap(), "content");
+    }
+}
+
+#[tokio::test]
+async fn a_stop_finishes_and_exits_cleanly() {
+    let space = Space::new("stop").await;
+    space.apply("report", space.spec(json!({}))).await;
+    space.wait_ready("report", "True", "Issued").await;
+    assert_eq!(space.operator.page("/readyz").trim(), "ok");
+    assert_eq!(space.operator.page("/livez").trim(), "ok");
+    let started = std::time::Instant::now();
+    space.operator.stop();
+    let log = space.operator.log();
+    assert!(log.trim_end().ends_with("stopped"), "{log}");
+    assert!(started.elapsed() < std::time::Duration::from_secs(10));
+}

@@ -1,0 +1,124 @@
+//! The URLs that boto3 makes, through the built binary: the same specs, credentials and
+//! signing times must give the same host, path, parameters and signature.
+//!
+//! On a failure only the names of the row and of the part are printed, never a URL.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+const VECTORS: &str = include_str!("vectors/sigv4.jsonl");
+
+struct Row {
+    name: String,
+    manifest: String,
+    spec: Value,
+    credentials: Value,
+    signed_at: String,
+    url: String,
+}
+
+fn rows() -> Vec<Row> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    VECTORS
+        .lines()
+        .map(|line| {
+            let row: Value = serde_json::from_str(line).unwrap();
+            let mut spec = row["spec"].clone();
+            spec["s3"]["credentialsSecretRef"] = json!({"name": "unused"});
+            let manifest = json!({
+                "apiVersion": "presign.dev/v1alpha1",
+                "kind": "PresignedUrl",
+                "metadata": {"name": "row"},
+                "spec": spec,
+            });
+            Row {
+                name: text(&row["name"]),
+                manifest: manifest.to_string(),
+                spec,
+                credentials: row["credentials"].clone(),
+                signed_at: text(&row["signedAt"]),
+                url: text(&row["url"]),
+            }
+        })
+        .collect()
+}
+
+fn sign(row: &Row, output: &str) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_presign-operator"));
+    command.env_clear().args(["sign", "-f", "-", "--signed-at", &row.signed_at, "-o", output]);
+    for (variable, field) in [
+        ("AWS_ACCESS_KEY_ID", "accessKeyId"),
+        ("AWS_SECRET_ACCESS_KEY", "secretAccessKey"),
+        ("AWS_SESSION_TOKEN", "sessionToken"),
+    ] {
+        if let Some(value) = row.credentials.get(field).and_then(Value::as_str) {
+            command.env(variable, value);
+        }
+    }
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(row.manifest.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}: {}", row.name, String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Scheme and host, path, and parameters, none of them decoded.
+fn parts(url: &str) -> (String, String, BTreeMap<String, String>) {
+    let (address, query) = url.split_once('?').unwrap();
+    let (scheme, rest) = address.split_once("://").unwrap();
+    let (host, path) = rest.split_at(rest.find('/').unwrap());
+    let default_port = if scheme == "https" { ":443" } else { ":80" };
+    let host = host.strip_suffix(default_port).unwrap_or(host);
+    let parameters: BTreeMap<_, _> = query
+        .split('&')
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    assert_eq!(parameters.len(), query.split('&').count(), "a parameter stands there twice");
+    (format!("{scheme}://{host}"), path.to_owned(), parameters)
+}
+
+#[test]
+fn signs_what_boto3_signs() {
+    let rows = rows();
+    assert_eq!(rows.len(), 140);
+    for row in rows {
+        let (host, path, parameters) = parts(sign(&row, "url").strip_suffix('\n').unwrap());
+        let (expected_host, expected_path, expected) = parts(&row.url);
+        assert_eq!(host, expected_host, "{}: host", row.name);
+        assert_eq!(path, expected_path, "{}: path", row.name);
+        let names: BTreeSet<_> = parameters.keys().collect();
+        assert_eq!(names, expected.keys().collect(), "{}: names of parameters", row.name);
+        for (name, value) in &parameters {
+            assert!(expected[name] == *value, "{}: parameter {name}", row.name);
+        }
+        assert!(!parameters.contains_key("x-id"), "{}: x-id", row.name);
+    }
+}
+
+#[test]
+fn json_holds_all_that_a_caller_needs() {
+    for row in rows() {
+        let printed: Value = serde_json::from_str(&sign(&row, "json")).unwrap();
+        let (.., parameters) = parts(printed["url"].as_str().unwrap());
+        assert!(
+            parameters["X-Amz-Signature"] == parts(&row.url).2["X-Amz-Signature"],
+            "{}: signature",
+            row.name
+        );
+        let method = row.spec.get("method").cloned().unwrap_or(json!("GET"));
+        assert_eq!(printed["method"], method, "{}: method", row.name);
+        let headers = row.spec.get("headers").cloned().unwrap_or(json!({}));
+        assert_eq!(printed["headers"], headers, "{}: headers", row.name);
+        let begin: jiff::Timestamp = row.signed_at.parse().unwrap();
+        let end: jiff::Timestamp = printed["expiresAt"].as_str().unwrap().parse().unwrap();
+        let lifetime = (end.as_second() - begin.as_second()).to_string();
+        assert!(parameters["X-Amz-Expires"] == lifetime, "{}: expiresAt", row.name);
+    }
+}
