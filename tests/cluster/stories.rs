@@ -161,14 +161,28 @@ async fn what_stands_beside_the_url_is_repaired_without_a_new_one() {
     space.apply("report", spec).await;
     space.wait_ready("report", "True", "Issued").await;
     let url = space.data("report", "url").await;
-    let labels = |secret: &k8s_openapi::api::core::v1::Secret| secret.metadata.labels.clone().unwrap_or_default();
+    let labels =
+        |secret: &k8s_openapi::api::core::v1::Secret| secret.metadata.labels.clone().unwrap_or_default();
 
     for (arguments, wanted) in [
         (vec!["label", "secret", "report", "team=b", "--overwrite"], "the label as asked for"),
         (vec!["label", "secret", "report", "presign.dev/managed-"], "the managed label"),
         (vec!["annotate", "secret", "report", "presign.dev/owner-"], "the owner annotation"),
-        (vec!["patch", "secret", "report", "--type=merge", "-p", r#"{"data":{"method":"UFVU"}}"#], "the method"),
-        (vec!["patch", "secret", "report", "--type=merge", "-p", r#"{"metadata":{"ownerReferences":null}}"#], "the owner"),
+        (
+            vec!["patch", "secret", "report", "--type=merge", "-p", r#"{"data":{"method":"UFVU"}}"#],
+            "the method",
+        ),
+        (
+            vec![
+                "patch",
+                "secret",
+                "report",
+                "--type=merge",
+                "-p",
+                r#"{"metadata":{"ownerReferences":null}}"#,
+            ],
+            "the owner",
+        ),
     ] {
         let output = space.kubectl(&arguments);
         assert!(output.status.success(), "{output:?}");
@@ -188,7 +202,8 @@ async fn what_stands_beside_the_url_is_repaired_without_a_new_one() {
     // What others add is theirs; a label that the spec no longer names goes.
     assert!(space.kubectl(&["label", "secret", "report", "theirs=1"]).status.success());
     space.apply("report", space.spec(json!({"secret": {"annotations": {"note": "b"}}}))).await;
-    let secret = space.wait_secret("report", "no team label", |secret| !labels(secret).contains_key("team")).await;
+    let secret =
+        space.wait_secret("report", "no team label", |secret| !labels(secret).contains_key("team")).await;
     assert_eq!(labels(&secret)["theirs"], "1");
     assert_eq!(text(&secret, "url"), url);
 }
@@ -199,7 +214,8 @@ async fn a_value_that_somebody_put_in_the_place_of_the_url_is_replaced() {
     space.apply("report", space.spec(json!({}))).await;
     space.wait_ready("report", "True", "Issued").await;
     // "hello" in base64
-    let tampered = space.kubectl(&["patch", "secret", "report", "--type=merge", "-p", r#"{"data":{"url":"aGVsbG8="}}"#]);
+    let tampered =
+        space.kubectl(&["patch", "secret", "report", "--type=merge", "-p", r#"{"data":{"url":"aGVsbG8="}}"#]);
     assert!(tampered.status.success(), "{tampered:?}");
     space.wait_secret("report", "a URL again", |secret| text(secret, "url").starts_with("http")).await;
     assert_eq!(space.download("report").await.unwrap(), "content");
@@ -215,7 +231,8 @@ async fn a_renew_token_renews_once() {
     let first = space.data("report", "url").await;
     // A URL signed within the same second is the same URL.
     tokio::time::sleep(Duration::from_millis(1100)).await;
-    let annotate = |value: &str| assert!(space.kubectl(&["annotate", "psu", "report", value]).status.success());
+    let annotate =
+        |value: &str| assert!(space.kubectl(&["annotate", "psu", "report", value]).status.success());
     annotate("presign.dev/renew=today");
     let handled = |token: Option<&'static str>| {
         move |object: &presign_operator::crd::PresignedUrl| {
@@ -230,7 +247,9 @@ async fn a_renew_token_renews_once() {
     annotate("unrelated=1");
     space.apply("report", space.spec(json!({"secret": {"labels": {"a": "b"}}}))).await;
     let secret = space
-        .wait_secret("report", "the label", |secret| secret.metadata.labels.as_ref().unwrap().contains_key("a"))
+        .wait_secret("report", "the label", |secret| {
+            secret.metadata.labels.as_ref().unwrap().contains_key("a")
+        })
         .await;
     assert_eq!(text(&secret, "url"), second, "the same token never renews twice");
     let annotations: BTreeMap<_, _> = secret.metadata.annotations.unwrap();

@@ -54,7 +54,8 @@ impl Space {
     /// Writes a Secret as a person would.
     pub async fn write_secret(&self, name: &str, data: &[(&str, &str)]) {
         let data: BTreeMap<_, _> = data.iter().copied().collect();
-        let body = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data});
+        let body =
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data});
         self.secrets().patch(name, &PatchParams::apply("person").force(), &Patch::Apply(body)).await.unwrap();
     }
 
@@ -106,13 +107,15 @@ impl Space {
         wanted: &str,
         is_so: impl Fn(&PresignedUrl) -> bool,
     ) -> PresignedUrl {
-        self.wait_for(self.presigned_urls(), name, wanted, |object| object.filter(|o| is_so(o)).cloned()).await
+        self.wait_for(self.presigned_urls(), name, wanted, |object| object.filter(|o| is_so(o)).cloned())
+            .await
     }
 
     /// Waits until the Ready condition of the current generation has this status and reason.
     pub async fn wait_ready(&self, name: &str, status: &str, reason: &str) -> PresignedUrl {
         self.wait(name, &format!("Ready {status} {reason}"), |object| {
-            let is_current = ready(object).is_some_and(|c| c.observed_generation == object.metadata.generation);
+            let is_current =
+                ready(object).is_some_and(|c| c.observed_generation == object.metadata.generation);
             is_current && ready(object).is_some_and(|c| c.status == status && c.reason == reason)
         })
         .await
@@ -143,7 +146,9 @@ impl Space {
                 match events.next().await.expect("watches do not end") {
                     Ok(watcher::Event::Init) => (last, is_listed) = (None, false),
                     Ok(watcher::Event::InitDone) => is_listed = true,
-                    Ok(watcher::Event::InitApply(object) | watcher::Event::Apply(object)) => last = Some(object),
+                    Ok(watcher::Event::InitApply(object) | watcher::Event::Apply(object)) => {
+                        last = Some(object)
+                    }
                     Ok(watcher::Event::Delete(_)) => last = None,
                     Err(_) => continue,
                 }

@@ -1,0 +1,135 @@
+//! Whose Secret it is: each way to be foreign, and how a conflict ends.
+
+use kube::api::{DeleteParams, Patch, PatchParams};
+use serde_json::json;
+
+use super::harness::{Space, condition, ready, text};
+
+#[tokio::test]
+async fn a_secret_of_somebody_else_is_left_alone() {
+    let space = Space::new("foreign").await;
+    space.write_secret("report", &[("url", "mine")]).await;
+    let before = space.secrets().get("report").await.unwrap();
+    space.apply("report", space.spec(json!({}))).await;
+    let object = space.wait_ready("report", "False", "SecretConflict").await;
+    assert_eq!(condition(&object, "Stalled").unwrap().reason, "SecretConflict");
+    let message = &ready(&object).unwrap().message;
+    assert!(
+        message.contains("\"report\"") && message.contains("choose another spec.secret.name"),
+        "{message}"
+    );
+    let after = space.secrets().get("report").await.unwrap();
+    assert_eq!(after.metadata.resource_version, before.metadata.resource_version);
+    assert_eq!(space.events("report").await, ["Warning SecretConflict"]);
+
+    // It recovers by itself once the name is free.
+    space.secrets().delete("report", &DeleteParams::default()).await.unwrap();
+    let object = space.wait_ready("report", "True", "Issued").await;
+    assert!(condition(&object, "Stalled").is_none());
+    assert_eq!(space.download("report").await.unwrap(), "content");
+}
+
+#[tokio::test]
+async fn the_credentials_are_never_overwritten() {
+    let space = Space::new("credentials").await;
+    space.apply("report", space.spec(json!({"secret": {"name": "keys"}}))).await;
+    space.wait_ready("report", "False", "SecretConflict").await;
+    assert_eq!(space.data("keys", "secret-access-key").await, space.world.store.secret_access_key());
+}
+
+#[tokio::test]
+async fn marks_of_ours_without_a_proof_are_no_proof() {
+    let space = Space::new("marks").await;
+    // Our label and another owner's name; our label and no owner; another controller.
+    let annotation = |owner: &str| json!({"presign.dev/owner": owner});
+    let controller = json!([{
+        "apiVersion": "apps/v1", "kind": "Deployment", "name": "report", "uid": "1-2-3", "controller": true,
+    }]);
+    for (name, metadata) in [
+        ("other", json!({"labels": {"presign.dev/managed": "true"}, "annotations": annotation("somebody")})),
+        ("nobody", json!({"labels": {"presign.dev/managed": "true"}})),
+        ("unlabelled", json!({"annotations": annotation("unlabelled")})),
+    ] {
+        let mut metadata = metadata;
+        metadata["name"] = json!(name);
+        foreign(&space, name, metadata).await;
+        space.apply(name, space.spec(json!({}))).await;
+        space.wait_ready(name, "False", "SecretConflict").await;
+        assert_eq!(space.data(name, "theirs").await, "1");
+    }
+    // The garbage collector would take a Secret whose owner does not exist: look at once.
+    let metadata = json!({
+        "name": "controlled", "labels": {"presign.dev/managed": "true"},
+        "annotations": annotation("controlled"), "ownerReferences": controller,
+    });
+    foreign(&space, "controlled", metadata).await;
+    space.apply("controlled", space.spec(json!({}))).await;
+    space
+        .wait("controlled", "a conflict, or the Secret's collection", |object| {
+            ready(object).is_some_and(|ready| ready.reason == "SecretConflict" || ready.reason == "Issued")
+        })
+        .await;
+}
+
+async fn foreign(space: &Space, name: &str, metadata: serde_json::Value) {
+    let body =
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"theirs": "1"}});
+    space.secrets().patch(name, &PatchParams::apply("person"), &Patch::Apply(body)).await.unwrap();
+}
+
+#[tokio::test]
+async fn of_two_that_name_one_secret_the_owner_keeps_it_and_the_other_recovers() {
+    let space = Space::new("two").await;
+    let shared = json!({"secret": {"name": "shared"}});
+    space.apply("first", space.spec(shared.clone())).await;
+    space.wait_ready("first", "True", "Issued").await;
+    space.apply("second", space.spec(shared)).await;
+    let second = space.wait_ready("second", "False", "SecretConflict").await;
+    assert!(ready(&second).unwrap().message.contains("belongs to PresignedUrl \"first\""));
+    space.presigned_urls().delete("first", &DeleteParams::default()).await.unwrap();
+    space.wait_ready("second", "True", "Issued").await;
+    let secret = space.secrets().get("shared").await.unwrap();
+    assert_eq!(secret.metadata.annotations.unwrap()["presign.dev/owner"], "second");
+}
+
+#[tokio::test]
+async fn a_namesake_waits_until_its_predecessors_secret_is_collected() {
+    let space = Space::new("namesake").await;
+    let before = space.apply("report", space.spec(json!({}))).await;
+    space.wait_ready("report", "True", "Issued").await;
+    space.presigned_urls().delete("report", &DeleteParams::default()).await.unwrap();
+    let after = space.apply("report", space.spec(json!({}))).await;
+    assert_ne!(before.metadata.uid, after.metadata.uid);
+    space.wait_ready("report", "True", "Issued").await;
+    let secret = space.secrets().get("report").await.unwrap();
+    assert_eq!(Some(&secret.metadata.owner_references.unwrap()[0].uid), after.metadata.uid.as_ref());
+}
+
+#[tokio::test]
+async fn an_immutable_secret_is_a_conflict_that_says_what_to_do() {
+    let space = Space::new("immutable").await;
+    space.apply("report", space.spec(json!({}))).await;
+    space.wait_ready("report", "True", "Issued").await;
+    let url = space.data("report", "url").await;
+    let output = space.kubectl(&["patch", "secret", "report", "--type=merge", "-p", r#"{"immutable":true}"#]);
+    assert!(output.status.success(), "{output:?}");
+    let object = space.wait_ready("report", "False", "SecretConflict").await;
+    assert!(ready(&object).unwrap().message.contains("immutable"));
+    assert_eq!(space.data("report", "url").await, url);
+    space.secrets().delete("report", &DeleteParams::default()).await.unwrap();
+    space.wait_ready("report", "True", "Issued").await;
+}
+
+#[tokio::test]
+async fn what_others_add_stays_through_a_renewal() {
+    let space = Space::new("additions").await;
+    space.apply("report", space.spec(json!({}))).await;
+    space.wait_ready("report", "True", "Issued").await;
+    let url = space.data("report", "url").await;
+    let patch = r#"{"metadata":{"annotations":{"theirs":"1"}},"data":{"theirs":"MQ=="}}"#;
+    assert!(space.kubectl(&["patch", "secret", "report", "--type=merge", "-p", patch]).status.success());
+    space.apply("report", space.spec(json!({"expiresIn": "2h"}))).await;
+    let secret = space.wait_secret("report", "a new URL", |secret| text(secret, "url") != url).await;
+    assert_eq!(text(&secret, "theirs"), "1");
+    assert_eq!(secret.metadata.annotations.unwrap()["theirs"], "1");
+}

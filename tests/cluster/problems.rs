@@ -1,0 +1,179 @@
+//! Wrong input: what a person reads in `kubectl describe`, and that it heals.
+
+use serde_json::json;
+
+use super::harness::{Space, condition, ready, text};
+
+/// What `kubectl describe` shows of an object.
+fn describe(space: &Space, name: &str) -> String {
+    let output = space.kubectl(&["describe", "psu", name]);
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn missing_credentials_are_named_and_their_arrival_heals_at_once() {
+    let space = Space::new("nokeys").await;
+    let spec = space.spec(json!({"s3": {"credentialsSecretRef": {"name": "absent"}}}));
+    space.apply("report", spec).await;
+    let object = space.wait_ready("report", "False", "CredentialsNotFound").await;
+    assert!(condition(&object, "Stalled").is_none(), "it waits");
+    let shown = describe(&space, "report");
+    assert!(shown.contains("\"absent\"") && shown.contains("create it"), "{shown}");
+    assert!(shown.contains("Warning  CredentialsNotFound"), "{shown}");
+    let (id, secret) = (space.world.store.access_key_id(), space.world.store.secret_access_key());
+    space.write_secret("absent", &[("accessKey", id), ("secretKey", secret)]).await;
+    space.wait_ready("report", "True", "Issued").await;
+    assert_eq!(space.download("report").await.unwrap(), "content");
+}
+
+#[tokio::test]
+async fn unusable_credentials_are_explained_without_a_value() {
+    let space = Space::new("badkeys").await;
+    let cases = [
+        ("missing", json!({"access-key-id": "QUtJQQ=="}), "no key \"secret-access-key\""),
+        (
+            "two",
+            json!({"access-key-id": "QUtJQQ==", "rootUser": "YQ=="}),
+            "two layouts, access-key-id and rootUser",
+        ),
+        // 0xff 0xfe
+        ("binary", json!({"access-key-id": "QUtJQQ==", "secret-access-key": "//4="}), "is not UTF-8"),
+        ("none", json!({"password": "aGlkZGVu"}), "none of the known layouts"),
+        // "hidden value"
+        (
+            "spaced",
+            json!({"access-key-id": "aGlkZGVuIHZhbHVl", "secret-access-key": "YQ=="}),
+            "is no access key id",
+        ),
+    ];
+    for (name, data, _) in &cases {
+        let body = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": format!("{name}-keys")}, "data": data});
+        let params = kube::api::PatchParams::apply("person");
+        space
+            .secrets()
+            .patch(&format!("{name}-keys"), &params, &kube::api::Patch::Apply(body))
+            .await
+            .unwrap();
+        let reference = json!({"s3": {"credentialsSecretRef": {"name": format!("{name}-keys")}}});
+        space.apply(name, space.spec(reference)).await;
+    }
+    for (name, _, message) in &cases {
+        space.wait_ready(name, "False", "CredentialsInvalid").await;
+        let shown = describe(&space, name);
+        assert!(shown.contains(message) && shown.contains(&format!("{name}-keys")), "{name}: {shown}");
+        assert!(!shown.contains("hidden"), "{name}: {shown}");
+    }
+}
+
+#[tokio::test]
+async fn lost_credentials_leave_a_valid_url_ready_and_say_so() {
+    let space = Space::new("lostkeys").await;
+    space.apply("report", space.spec(json!({}))).await;
+    space.wait_ready("report", "True", "Issued").await;
+    let url = space.data("report", "url").await;
+    space.secrets().delete("keys", &kube::api::DeleteParams::default()).await.unwrap();
+    let object = space.wait_ready("report", "True", "RenewalFailing").await;
+    let message = &ready(&object).unwrap().message;
+    assert!(message.contains("\"keys\"") && message.contains("works until"), "{message}");
+    assert_eq!(space.download("report").await.unwrap(), "content");
+    space.write_keys(space.world.store.secret_access_key()).await;
+    space.wait_ready("report", "True", "Issued").await;
+    assert_eq!(space.data("report", "url").await, url, "the same key again is no reason");
+    assert_eq!(space.events("report").await, ["Normal Issued", "Warning RenewalFailing", "Normal Recovered"]);
+}
+
+#[tokio::test]
+async fn expiring_credentials_limit_the_url_and_are_waited_for() {
+    let space = Space::new("session").await;
+    let (id, secret) = (space.world.store.access_key_id(), space.world.store.secret_access_key());
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let expiration = (now + 25).to_string();
+    let keys = |expiration: &str| {
+        [("access-key-id", id), ("secret-access-key", secret)]
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .chain([("expiration".to_owned(), expiration.to_owned())])
+            .collect::<Vec<_>>()
+    };
+    let write = async |expiration: &str| {
+        let keys = keys(expiration);
+        let keys: Vec<(&str, &str)> =
+            keys.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        space.write_secret("session", &keys).await;
+    };
+    write(&expiration).await;
+    let spec = space.spec(json!({"s3": {"credentialsSecretRef": {"name": "session"}}}));
+    space.apply("report", spec).await;
+    let object = space.wait_ready("report", "True", "Issued").await;
+    let status = object.status.as_ref().unwrap();
+    assert_eq!(status.expiration_time.as_ref().unwrap().0.as_second().to_string(), expiration);
+    assert_eq!(status.limited_by, Some(presign_operator::crd::LimitedBy::Credentials));
+    assert_eq!(condition(&object, "RotationSafe").unwrap().reason, "OverlapTooShort");
+
+    let object = space.wait_ready("report", "True", "AwaitingCredentials").await;
+    assert_eq!(condition(&object, "RotationSafe").unwrap().reason, "AwaitingCredentials");
+    space.wait_ready("report", "False", "CredentialsExpired").await;
+    let metrics = space.operator.page("/metrics");
+    assert!(metrics.contains("presign_issued_total{reason=\"Missing\"} 1"), "{metrics}");
+    assert!(
+        metrics.contains("presign_issued_total{reason=\"RenewalDue\"} 0"),
+        "not re-signed for nothing: {metrics}"
+    );
+
+    write(&(now + 7200).to_string()).await;
+    let object = space.wait_ready("report", "True", "Issued").await;
+    assert_eq!(object.status.unwrap().limited_by, Some(presign_operator::crd::LimitedBy::Requested));
+    assert_eq!(space.download("report").await.unwrap(), "content");
+}
+
+#[tokio::test]
+async fn nothing_that_is_written_down_holds_a_url_or_a_key() {
+    let space = Space::with("leaks", &[("PRESIGN_LOG", "trace")]).await;
+    space
+        .write_secret(
+            "token",
+            &[
+                ("access-key-id", space.world.store.access_key_id()),
+                ("secret-access-key", space.world.store.secret_access_key()),
+                ("session-token", "a-session-token-that-is-hidden"),
+            ],
+        )
+        .await;
+    space.apply("report", space.spec(json!({}))).await;
+    space.apply("token", space.spec(json!({"s3": {"credentialsSecretRef": {"name": "token"}}}))).await;
+    space.wait_ready("report", "True", "Issued").await;
+    space.wait_ready("token", "True", "Issued").await;
+    let urls = [space.data("report", "url").await, space.data("token", "url").await];
+    space.write_keys("another-secret-key").await;
+    space.wait_secret("report", "another URL", |secret| text(secret, "url") != urls[0]).await;
+    space.secrets().delete("keys", &kube::api::DeleteParams::default()).await.unwrap();
+    space.wait_ready("report", "True", "RenewalFailing").await;
+
+    let mut written = space.operator.log();
+    assert!(written.contains("TRACE"), "the operator logs at trace level");
+    written += &space.operator.page("/metrics");
+    for kind in ["psu", "events"] {
+        written += &String::from_utf8(space.kubectl(&["get", kind, "-o", "yaml"]).stdout).unwrap();
+    }
+    let signature =
+        |url: &str| url.split("X-Amz-Signature=").nth(1).unwrap().split('&').next().unwrap().to_owned();
+    let hidden = [
+        "X-Amz-Signature".to_owned(),
+        "X-Amz-Credential".to_owned(),
+        signature(&urls[0]),
+        signature(&urls[1]),
+        space.world.store.access_key_id().to_owned(),
+        space.world.store.secret_access_key().to_owned(),
+        "another-secret-key".to_owned(),
+        "a-session-token-that-is-hidden".to_owned(),
+    ];
+    for text in hidden {
+        let at = written.find(&text);
+        assert!(
+            at.is_none(),
+            "{text} is written down: {:?}",
+            at.map(|at| &written[at.saturating_sub(200)..at])
+        );
+    }
+}
