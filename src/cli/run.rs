@@ -1,4 +1,5 @@
 //! `run`: the flags of the operator, and how its parts are put together.
+#![allow(clippy::doc_markdown, reason = "the comments on flags are printed by --help")]
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -46,7 +47,7 @@ pub struct RunArgs {
 /// Runs the operator until it is told to stop.
 pub(super) fn run(args: RunArgs) -> Result<(), Failure> {
     let filter = log_filter(args.log.clone());
-    telemetry::init(&filter, args.log_format).map_err(|error| Failure::configuration(error))?;
+    telemetry::init(&filter, args.log_format).map_err(Failure::configuration)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -8,7 +8,7 @@ use super::context::Context;
 use super::error::{Failure, is_code};
 use super::facts::SecretKey;
 use crate::crd::names::OPERATOR;
-use crate::domain::{IssuedSecret, Ownership, Stored, has_other_managers};
+use crate::domain::{IssuedSecret, Ownership, Request, Stored, has_other_managers};
 
 /// Writes a rendered Secret and returns what is stored now.
 ///
@@ -76,14 +76,18 @@ pub async fn withdraw(ctx: &Context, key: &SecretKey, merged: &Stored) -> Result
 }
 
 /// Whether the Secret may be written, as a failure if not.
-pub fn permit(stored: &Stored, ownership: Ownership, key: &SecretKey) -> Result<(), Failure> {
-    let conflict = |why: String| Err(Failure::SecretConflict { secret: key.name.clone(), why });
+pub fn permit(stored: &Stored, ownership: Ownership, request: &Request) -> Result<(), Failure> {
+    let conflict = |why: String| Err(Failure::SecretConflict { secret: request.target.name.clone(), why });
     match ownership {
         Ownership::Ours if stored.is_fixed => conflict(
             "is immutable or not of type Opaque, so no new URL can be written into it: delete it, or choose another spec.secret.name"
                 .to_owned(),
         ),
         Ownership::Ours => Ok(()),
+        _ if request.target.name == request.credentials.name => conflict(
+            "holds the credentials, so the URL needs another one: choose another spec.secret.name (default: the name of the PresignedUrl)"
+                .to_owned(),
+        ),
         Ownership::Merged | Ownership::Foreign | Ownership::Predecessors => match &stored.controller {
             Some(controller) if controller.is_presigned_url => conflict(format!(
                 "belongs to PresignedUrl {:?}: choose another spec.secret.name",

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kube::runtime::controller::Action;
 
 use super::context::{Context, SAFETY_NET};
@@ -62,7 +63,7 @@ pub(super) async fn conclude(
         Progress::Suspended | Progress::AwaitingCredentials | Progress::AwaitingCollection => "waiting",
         Progress::Failed(_) => "failed",
     };
-    Conclusion { label, next: next_look(ctx, object, &outcome, wait) }
+    Conclusion { label, next: next_look(ctx, object, &outcome, pass.prune_at, wait) }
 }
 
 /// How long a failure waits: until something changes, or a backoff.
@@ -82,9 +83,15 @@ fn retry(
     }
 }
 
-fn next_look(ctx: &Context, object: &LeanPresignedUrl, outcome: &Outcome, wait: Option<Duration>) -> Action {
+fn next_look(
+    ctx: &Context,
+    object: &LeanPresignedUrl,
+    outcome: &Outcome,
+    prune_at: Option<Timestamp>,
+    wait: Option<Duration>,
+) -> Action {
     let now = ctx.clock.now();
-    let until = |time: jiff::Timestamp| {
+    let until = |time: Timestamp| {
         let seconds = time.as_second().saturating_sub(now.as_second());
         u64::try_from(seconds).ok().filter(|seconds| *seconds > 0).map(Duration::from_secs)
     };
@@ -99,7 +106,13 @@ fn next_look(ctx: &Context, object: &LeanPresignedUrl, outcome: &Outcome, wait: 
         Progress::AwaitingCredentials | Progress::AwaitingCollection => Some(SAFETY_NET),
         Progress::Failed(_) => wait,
     };
-    due.into_iter().chain(wait).chain(expiry).min().map_or_else(Action::await_change, Action::requeue)
+    let prune = prune_at.and_then(until);
+    due.into_iter()
+        .chain(wait)
+        .chain(expiry)
+        .chain(prune)
+        .min()
+        .map_or_else(Action::await_change, Action::requeue)
 }
 
 /// Seconds that the stored URL has left.

@@ -16,6 +16,7 @@ mod inventory;
 mod metrics;
 mod object;
 mod observe;
+mod prune;
 mod reconcile;
 mod report;
 mod reports;

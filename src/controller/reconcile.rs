@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use kube::runtime::controller::Action;
 use tokio::time::Instant;
 
@@ -13,6 +14,7 @@ use super::error::Failure;
 use super::facts::SecretKey;
 use super::object::LeanPresignedUrl;
 use super::observe::{self, Observed, observe};
+use super::prune::prune;
 use crate::domain::decision::{Decision, Obstacle, decide};
 use crate::domain::reason::IssueReason;
 use crate::domain::status::{Progress, Seen, Standing};
@@ -35,6 +37,12 @@ pub async fn reconcile(object: Arc<LeanPresignedUrl>, ctx: Arc<Context>) -> Resu
     let mut result = Err(Failure::Outdated);
     for _ in 0..FRESH_LOOKS {
         result = pursue(&ctx, &object, &mut pass).await;
+        if let (Ok(Progress::Settled), Some(request)) = (&result, &pass.request) {
+            match prune(&ctx, &pass.owner, &request.target.name).await {
+                Ok(next) => pass.prune_at = next,
+                Err(failure) => result = Err(failure),
+            }
+        }
         if !matches!(result, Err(Failure::Outdated)) {
             break;
         }
@@ -52,13 +60,15 @@ pub(super) struct Passage {
     pub(super) request: Option<Request>,
     /// What the target Secret holds.
     pub(super) seen: Seen,
+    /// When a Secret of an earlier name is to go.
+    pub(super) prune_at: Option<Timestamp>,
     /// Why a new URL was issued, if one was.
     pub(super) issued: Option<IssueReason>,
 }
 
 impl Passage {
     fn new(object: &LeanPresignedUrl) -> Self {
-        Self { owner: object.owner(), request: None, seen: Seen::Unknown, issued: None }
+        Self { owner: object.owner(), request: None, seen: Seen::Unknown, prune_at: None, issued: None }
     }
 }
 
@@ -82,7 +92,7 @@ async fn pursue(ctx: &Context, object: &LeanPresignedUrl, pass: &mut Passage) ->
         if ownership == Ownership::Merged && !request.suspend {
             withdraw(ctx, &key, stored).await?;
         }
-        permit(stored, ownership, &key)?;
+        permit(stored, ownership, &request)?;
     }
     let observed = observe(ctx, &request, &pass.owner, stored, hold.as_ref()).await;
 

@@ -114,7 +114,7 @@ pub async fn follow_ours(
             Ok(Event::InitApply(secret)) => {
                 let key = key(&secret.metadata);
                 listed.insert(key.clone());
-                appeared(&ctx, &alarm, key, &secret);
+                appeared(&ctx, &alarm, &key, &secret);
             }
             Ok(Event::InitDone) => {
                 for key in ctx.facts.retain_listed(namespace.as_deref(), &listed) {
@@ -125,26 +125,26 @@ pub async fn follow_ours(
                 synced.send_replace(true);
                 ready.pass();
             }
-            Ok(Event::Apply(secret)) => appeared(&ctx, &alarm, key(&secret.metadata), &secret),
+            Ok(Event::Apply(secret)) => appeared(&ctx, &alarm, &key(&secret.metadata), &secret),
             Ok(Event::Delete(secret)) => disappeared(&ctx, &alarm, &secret.metadata),
             Err(error) => trouble("our Secrets", &error),
         }
     }
 }
 
-fn appeared(ctx: &Context, alarm: &Alarm, key: SecretKey, secret: &Secret) {
+fn appeared(ctx: &Context, alarm: &Alarm, key: &SecretKey, secret: &Secret) {
     let stored = Stored::read(secret);
-    let is_credentials = ctx.credentials.invalidate(&key, stored.resource_version);
+    let is_credentials = ctx.credentials.invalidate(key, stored.resource_version);
     let owner = stored.owner.clone();
     let (is_news, before) = ctx.facts.learn(key.clone(), stored);
     if is_credentials {
-        alarm.secret_changed(ctx, &key);
+        alarm.secret_changed(ctx, key);
     }
     // The first list comes before any pass; everyone is looked at then anyway.
     if is_news && *ctx.synced.borrow() {
         let before = before.and_then(|before| before.owner);
-        alarm.ring(ctx, &key.namespace, owners([owner, before], &key));
-        alarm.ring(ctx, &key.namespace, ctx.dependents.of(&key));
+        alarm.ring(ctx, &key.namespace, owners([owner, before], key));
+        alarm.ring(ctx, &key.namespace, ctx.dependents.of(key));
     }
 }
 
@@ -231,8 +231,8 @@ fn key(metadata: &ObjectMeta) -> SecretKey {
 /// an object.
 pub fn trouble(what: &str, error: &watcher::Error) {
     let status = match error {
-        watcher::Error::WatchError(status) => Some(status.as_ref()),
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        watcher::Error::WatchError(status)
+        | watcher::Error::InitialListFailed(kube::Error::Api(status))
         | watcher::Error::WatchStartFailed(kube::Error::Api(status))
         | watcher::Error::WatchFailed(kube::Error::Api(status)) => Some(status.as_ref()),
         _ => None,

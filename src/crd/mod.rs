@@ -2,6 +2,7 @@
 //!
 //! Types and schema only. What a value *means* is decided in `domain`; nothing here
 //! knows clients, clocks or AWS.
+#![allow(clippy::doc_markdown, reason = "the comments on fields are printed by kubectl explain")]
 
 mod connection;
 pub mod duration;

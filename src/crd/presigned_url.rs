@@ -3,6 +3,7 @@
 //! The comments on fields are user documentation: `kubectl explain psu.spec` prints
 //! them. Defaults are described here and applied in `domain`, never written into
 //! stored objects, so that GitOps tools see no drift.
+#![allow(clippy::duplicated_attributes, reason = "several printcolumn(...) share keys by design")]
 
 use std::collections::BTreeMap;
 

@@ -232,10 +232,12 @@ mod tests {
         }
     }
 
+    type Data<'a> = &'a [(&'a str, &'a [u8])];
+
     #[test]
     fn says_which_key_is_wrong_and_never_the_value() {
         let id = ("access-key-id", b"AKIA".as_slice());
-        let cases: [(&[(&str, &[u8])], &str); 9] = [
+        let cases: [(Data<'_>, &str); 9] = [
             (&[("other", b"x")], "none of the known layouts"),
             (&[id], "no key \"secret-access-key\""),
             (&[id, ("rootPassword", b"hidden")], "two layouts, access-key-id and rootUser"),

@@ -60,6 +60,7 @@ pub struct Controller {
 }
 
 /// A Secret as it stands in the cluster.
+#[allow(clippy::struct_excessive_bools, reason = "each is one independent observation")]
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Stored {
     /// UID of the Secret.

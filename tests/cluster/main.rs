@@ -1,5 +1,6 @@
 //! Stories against a real kube-apiserver and a real S3 server: the real operator binary,
 //! its resulting objects, and whether the URL downloads. One file a subject.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test fails by panicking")]
 
 mod harness;
 

@@ -5,6 +5,9 @@ use serde_json::json;
 
 use super::harness::{Space, condition, ready, text};
 
+/// Longer than the shortest lifetime of a URL.
+const A_LIFETIME: std::time::Duration = std::time::Duration::from_secs(90);
+
 #[tokio::test]
 async fn a_secret_of_somebody_else_is_left_alone() {
     let space = Space::new("foreign").await;
@@ -33,7 +36,8 @@ async fn a_secret_of_somebody_else_is_left_alone() {
 async fn the_credentials_are_never_overwritten() {
     let space = Space::new("credentials").await;
     space.apply("report", space.spec(json!({"secret": {"name": "keys"}}))).await;
-    space.wait_ready("report", "False", "SecretConflict").await;
+    let object = space.wait_ready("report", "False", "SecretConflict").await;
+    assert!(ready(&object).unwrap().message.contains("holds the credentials"));
     assert_eq!(space.data("keys", "secret-access-key").await, space.world.store.secret_access_key());
 }
 
@@ -132,4 +136,86 @@ async fn what_others_add_stays_through_a_renewal() {
     let secret = space.wait_secret("report", "a new URL", |secret| text(secret, "url") != url).await;
     assert_eq!(text(&secret, "theirs"), "1");
     assert_eq!(secret.metadata.annotations.unwrap()["theirs"], "1");
+}
+
+#[tokio::test]
+async fn a_renamed_target_keeps_the_old_secret_until_its_url_expires() {
+    let space = Space::new("rename").await;
+    let named = |name: &str| space.spec(json!({"expiresIn": "1m", "secret": {"name": name}}));
+    space.apply("report", named("old")).await;
+    space.wait_ready("report", "True", "Issued").await;
+    let old = space.data("old", "url").await;
+    space.apply("report", named("new")).await;
+    space.wait_ready("report", "True", "Issued").await;
+    assert_eq!(space.download("new").await.unwrap(), "content");
+    assert_eq!(space.data("old", "url").await, old, "pods that mount it can move");
+    let expires: jiff::Timestamp = space.data("old", "expires-at").await.parse().unwrap();
+    space
+        .wait_for(A_LIFETIME, space.secrets(), "old", "its end", |secret| secret.is_none().then_some(()))
+        .await;
+    assert!(presign_operator::ops::Clock::system().now() >= expires, "deleted before its URL expired");
+    assert_eq!(space.download("new").await.unwrap(), "content");
+}
+
+#[tokio::test]
+async fn a_renamed_target_leaves_a_retained_secret_to_itself() {
+    let space = Space::new("retain").await;
+    let named = |name: &str| space.spec(json!({"secret": {"name": name, "deletionPolicy": "Retain"}}));
+    space.apply("report", named("old")).await;
+    space.wait_ready("report", "True", "Issued").await;
+    let old = space.data("old", "url").await;
+    space.apply("report", named("new")).await;
+    let secret = space
+        .wait_secret("old", "no owner", |secret| {
+            !secret.metadata.annotations.as_ref().unwrap().contains_key("presign.dev/owner")
+        })
+        .await;
+    assert_eq!(text(&secret, "url"), old);
+    space.wait_ready("report", "True", "Issued").await;
+}
+
+#[tokio::test]
+async fn the_deletion_policy_can_be_switched_both_ways() {
+    let space = Space::new("policy").await;
+    let policy = |policy: &str| space.spec(json!({"secret": {"deletionPolicy": policy}}));
+    space.apply("report", policy("Delete")).await;
+    space.wait_ready("report", "True", "Issued").await;
+    let url = space.data("report", "url").await;
+    space.apply("report", policy("Retain")).await;
+    space.wait_secret("report", "no owner", |secret| secret.metadata.owner_references.is_none()).await;
+    space.apply("report", policy("Delete")).await;
+    let secret =
+        space.wait_secret("report", "an owner", |secret| secret.metadata.owner_references.is_some()).await;
+    assert_eq!(text(&secret, "url"), url, "nothing is minted for it");
+}
+
+#[tokio::test]
+async fn an_orphaned_secret_is_found_again() {
+    let space = Space::new("orphan").await;
+    space.apply("report", space.spec(json!({}))).await;
+    space.wait_ready("report", "True", "Issued").await;
+    let url = space.data("report", "url").await;
+    let output = space.kubectl(&["delete", "psu", "report", "--cascade=orphan"]);
+    assert!(output.status.success(), "{output:?}");
+    space.wait_secret("report", "no owner", |secret| secret.metadata.owner_references.is_none()).await;
+    space.apply("report", space.spec(json!({}))).await;
+    let secret =
+        space.wait_secret("report", "an owner", |secret| secret.metadata.owner_references.is_some()).await;
+    assert_eq!(text(&secret, "url"), url);
+}
+
+#[tokio::test]
+async fn a_namespace_that_goes_takes_everything_and_nothing_is_written() {
+    let space = Space::new("leaving").await;
+    space.apply("report", space.spec(json!({}))).await;
+    space.wait_ready("report", "True", "Issued").await;
+    let namespaces = kube::Api::<k8s_openapi::api::core::v1::Namespace>::all(space.client.clone());
+    namespaces.delete(&space.namespace, &DeleteParams::default()).await.unwrap();
+    space
+        .wait_for(A_LIFETIME, namespaces, &space.namespace, "its end", |namespace| {
+            namespace.is_none().then_some(())
+        })
+        .await;
+    let metrics = space.operator.page("/metrics");
+    assert!(metrics.contains("presign_issued_total{reason=\"Missing\"} 1"), "{metrics}");
 }

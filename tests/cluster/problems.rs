@@ -87,7 +87,7 @@ async fn lost_credentials_leave_a_valid_url_ready_and_say_so() {
 async fn expiring_credentials_limit_the_url_and_are_waited_for() {
     let space = Space::new("session").await;
     let (id, secret) = (space.world.store.access_key_id(), space.world.store.secret_access_key());
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let now = presign_operator::ops::Clock::system().now().as_second();
     let expiration = (now + 25).to_string();
     let keys = |expiration: &str| {
         [("access-key-id", id), ("secret-access-key", secret)]
@@ -141,10 +141,10 @@ async fn nothing_that_is_written_down_holds_a_url_or_a_key() {
         )
         .await;
     space.apply("report", space.spec(json!({}))).await;
-    space.apply("token", space.spec(json!({"s3": {"credentialsSecretRef": {"name": "token"}}}))).await;
+    space.apply("session", space.spec(json!({"s3": {"credentialsSecretRef": {"name": "token"}}}))).await;
     space.wait_ready("report", "True", "Issued").await;
-    space.wait_ready("token", "True", "Issued").await;
-    let urls = [space.data("report", "url").await, space.data("token", "url").await];
+    space.wait_ready("session", "True", "Issued").await;
+    let urls = [space.data("report", "url").await, space.data("session", "url").await];
     space.write_keys("another-secret-key").await;
     space.wait_secret("report", "another URL", |secret| text(secret, "url") != urls[0]).await;
     space.secrets().delete("keys", &kube::api::DeleteParams::default()).await.unwrap();

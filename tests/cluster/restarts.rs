@@ -3,7 +3,7 @@
 use kube::api::ListParams;
 use serde_json::json;
 
-use super::harness::{Operator, Space};
+use super::harness::{DEADLINE, Operator, Space};
 
 /// Name, resource version and URL of every Secret of ours.
 async fn secrets(space: &Space) -> Vec<(String, String, String)> {
@@ -40,7 +40,9 @@ async fn a_restart_writes_nothing() {
         let metrics = space.operator.page("/metrics");
         assert!(metrics.contains("presign_reconcile_duration_seconds_count{outcome=\"kept\"}"), "{metrics}");
         space.presigned_urls().delete("late", &kube::api::DeleteParams::default()).await.unwrap();
-        space.wait_for(space.secrets(), "late", "its end", |secret| secret.is_none().then_some(())).await;
+        space
+            .wait_for(DEADLINE, space.secrets(), "late", "its end", |secret| secret.is_none().then_some(()))
+            .await;
         assert_eq!(secrets(&space).await, before);
         assert_eq!(statuses(space.presigned_urls().list(&ListParams::default()).await.unwrap()), reported);
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use presign_operator::crd::LimitedBy;
 use serde_json::json;
 
-use super::harness::{Space, condition, curl, ready, text};
+use super::harness::{DEADLINE, Space, condition, curl, ready, text};
 
 #[tokio::test]
 async fn a_url_appears_and_downloads() {
@@ -267,7 +267,11 @@ async fn the_secret_goes_with_its_owner_unless_it_is_retained() {
     for name in ["goes", "stays"] {
         space.presigned_urls().delete(name, &kube::api::DeleteParams::default()).await.unwrap();
     }
-    space.wait_for(space.secrets(), "goes", "its collection", |secret| secret.is_none().then_some(())).await;
+    space
+        .wait_for(DEADLINE, space.secrets(), "goes", "its collection", |secret| {
+            secret.is_none().then_some(())
+        })
+        .await;
     assert_eq!(space.data("stays", "url").await, url);
 
     // Created again, the object finds its retained Secret and mints nothing.

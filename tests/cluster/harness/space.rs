@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::{Event, Namespace, Secret};
@@ -107,8 +108,10 @@ impl Space {
         wanted: &str,
         is_so: impl Fn(&PresignedUrl) -> bool,
     ) -> PresignedUrl {
-        self.wait_for(self.presigned_urls(), name, wanted, |object| object.filter(|o| is_so(o)).cloned())
-            .await
+        self.wait_for(DEADLINE, self.presigned_urls(), name, wanted, |object| {
+            object.filter(|o| is_so(o)).cloned()
+        })
+        .await
     }
 
     /// Waits until the Ready condition of the current generation has this status and reason.
@@ -123,13 +126,15 @@ impl Space {
 
     /// Waits until a Secret is as wanted.
     pub async fn wait_secret(&self, name: &str, wanted: &str, is_so: impl Fn(&Secret) -> bool) -> Secret {
-        self.wait_for(self.secrets(), name, wanted, |secret| secret.filter(|s| is_so(s)).cloned()).await
+        self.wait_for(DEADLINE, self.secrets(), name, wanted, |secret| secret.filter(|s| is_so(s)).cloned())
+            .await
     }
 
     /// Waits, by a watch and with a deadline, until `look` finds what it wants in an object
     /// that may be absent; otherwise fails with what there is.
     pub async fn wait_for<K, T>(
         &self,
+        deadline: Duration,
         api: Api<K>,
         name: &str,
         wanted: &str,
@@ -141,13 +146,13 @@ impl Space {
         let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
         let mut events = std::pin::pin!(watcher(api, config).default_backoff());
         let (mut last, mut is_listed) = (None, false);
-        let found = tokio::time::timeout(DEADLINE, async {
+        let found = tokio::time::timeout(deadline, async {
             loop {
                 match events.next().await.expect("watches do not end") {
                     Ok(watcher::Event::Init) => (last, is_listed) = (None, false),
                     Ok(watcher::Event::InitDone) => is_listed = true,
                     Ok(watcher::Event::InitApply(object) | watcher::Event::Apply(object)) => {
-                        last = Some(object)
+                        last = Some(object);
                     }
                     Ok(watcher::Event::Delete(_)) => last = None,
                     Err(_) => continue,
