@@ -53,9 +53,11 @@ pub(super) async fn conclude(
     if let Err(error) = report(ctx, object, &outcome, pass.issued).await {
         let failure = Failure::api("write the status", error);
         tracing::debug!(namespace = pass.owner.namespace, name = pass.owner.name, "{failure}");
-        let pause =
-            ctx.attempts.note(object, failure.problem(), left(ctx, &outcome.seen), failure.retry_after());
-        wait = Some(wait.map_or(pause, |wait: Duration| wait.min(pause)));
+        // What already waits needs no second backoff on top of its own.
+        wait = wait.or_else(|| {
+            let left = left(ctx, &outcome.seen);
+            Some(ctx.attempts.note(object, failure.problem(), left, failure.retry_after()))
+        });
     }
     let label = match &outcome.progress {
         Progress::Settled if pass.issued.is_some() => "issued",

@@ -7,6 +7,7 @@ use kube::{Api, Client};
 use tokio::sync::watch;
 
 use super::attempts::Attempts;
+use super::calm::Calm;
 use super::credentials::CredentialsCache;
 use super::dependents::Dependents;
 use super::facts::Facts;
@@ -37,6 +38,8 @@ pub struct Context {
     pub attempts: Attempts,
     /// Statuses that were written and not yet seen in the watch.
     pub reports: Reports,
+    /// Bounds the events of an object.
+    pub calm: Calm,
     /// Writes events.
     pub recorder: Recorder,
     /// Counts.

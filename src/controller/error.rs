@@ -85,6 +85,10 @@ impl Failure {
             Self::CredentialsNotFound { .. } => FailureReason::CredentialsNotFound,
             Self::CredentialsInvalid(_) => FailureReason::CredentialsInvalid,
             Self::CredentialsExpired { .. } => FailureReason::CredentialsExpired,
+            // These come out the same however often they are tried.
+            Self::Signing(PresignError::AccessPointRegion { .. } | PresignError::TooLong { .. }) => {
+                FailureReason::InvalidSpec
+            }
             Self::Signing(_) => FailureReason::SigningFailed,
             Self::Api { .. } | Self::Outdated => FailureReason::ApiError,
             Self::Held(problem) => return Some(problem.clone()),

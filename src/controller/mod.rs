@@ -5,6 +5,7 @@
 
 mod apply;
 mod attempts;
+mod calm;
 mod conclude;
 mod context;
 mod credentials;
@@ -100,6 +101,7 @@ impl Presigner {
             dependents: dependents::Dependents::default(),
             attempts: attempts::Attempts::default(),
             reports: reports::Reports::default(),
+            calm: calm::Calm::default(),
             metrics: metrics::Metrics::register(registry),
             synced: facts_synced,
         });

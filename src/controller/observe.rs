@@ -13,6 +13,7 @@ use crate::domain::decision::{Case, comparable_validity, issue_reason};
 use crate::domain::reason::IssueReason;
 use crate::domain::status::{Seen, Standing};
 use crate::domain::{Credentials, IssuedSecret, Owner, Request, Stored, render};
+use crate::s3::PresignError;
 
 /// How things stand for one object whose target is ours or free.
 #[derive(Debug)]
@@ -22,8 +23,8 @@ pub struct Observed {
     /// The access key, or why there is none.
     pub credentials: Result<Credentials, Failure>,
     /// The stored Secret as it would be rendered at its own signing time, and the address
-    /// of its object.
-    pub rendered: Option<(IssuedSecret, String)>,
+    /// of its object; `None` when it holds no URL that can be read.
+    pub rendered: Result<Option<(IssuedSecret, String)>, PresignError>,
 }
 
 /// What the target Secret holds; `None` when there is none.
@@ -66,8 +67,10 @@ pub async fn observe(
     hold: Option<&Hold>,
 ) -> Observed {
     let credentials = credentials(ctx, request, owner, hold).await;
-    let rendered =
-        stored.as_ref().and_then(|stored| rendered(ctx, request, owner, stored, credentials.as_ref().ok()));
+    let rendered = match &stored {
+        Some(stored) => rendered(ctx, request, owner, stored, credentials.as_ref().ok()),
+        None => Ok(None),
+    };
     Observed { stored, credentials, rendered }
 }
 
@@ -99,8 +102,9 @@ fn rendered(
     owner: &Owner,
     stored: &Stored,
     credentials: Option<&Credentials>,
-) -> Option<(IssuedSecret, String)> {
-    let validity = comparable_validity(stored.content.url?.validity, request, credentials);
+) -> Result<Option<(IssuedSecret, String)>, PresignError> {
+    let Some(url) = stored.content.url else { return Ok(None) };
+    let validity = comparable_validity(url.validity, request, credentials);
     let stand_in;
     let credentials = if let Some(credentials) = credentials {
         credentials
@@ -108,9 +112,9 @@ fn rendered(
         stand_in = Credentials::stand_in();
         &stand_in
     };
-    let signed = ctx.signer.presign(request, credentials, validity).ok()?;
+    let signed = ctx.signer.presign(request, credentials, validity)?;
     let location = signed.location().to_owned();
-    Some((render(request, &signed, owner, stored.handled_renew.as_deref()), location))
+    Ok(Some((render(request, &signed, owner, stored.handled_renew.as_deref()), location)))
 }
 
 impl Observed {
@@ -143,8 +147,15 @@ impl Observed {
         };
         let mismatch = [IssueReason::Missing, IssueReason::SpecChanged, IssueReason::Drifted];
         Seen::Url(Standing {
-            matches: issue_reason(case).is_none_or(|reason| !mismatch.contains(&reason)),
-            location: self.rendered.as_ref().map(|(_, location)| location.clone()),
+            // What cannot be signed again cannot be what the spec asks for.
+            matches: self.rendered.is_ok()
+                && issue_reason(case).is_none_or(|reason| !mismatch.contains(&reason)),
+            location: self
+                .rendered
+                .as_ref()
+                .ok()
+                .and_then(Option::as_ref)
+                .map(|(_, location)| location.clone()),
             handled_renew: stored.handled_renew.as_deref().map(str::to_owned),
             ..Standing::new(case.request, url.validity, case.credentials, case.seed)
         })

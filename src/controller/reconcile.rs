@@ -96,9 +96,13 @@ async fn pursue(ctx: &Context, object: &LeanPresignedUrl, pass: &mut Passage) ->
     }
     let observed = observe(ctx, &request, &pass.owner, stored, hold.as_ref()).await;
 
-    let content = observed.rendered.as_ref().map(|(rendered, _)| rendered.content());
+    let content =
+        observed.rendered.as_ref().ok().and_then(Option::as_ref).map(|(rendered, _)| rendered.content());
     let case = observed.case(ctx, &request, content.as_ref(), seed(&pass.owner.uid));
     pass.seen = observed.seen(&case);
+    if let Err(error) = &observed.rendered {
+        return Err(error.clone().into());
+    }
     match (decide(&case), hold) {
         (Decision::Keep { .. }, _) => {
             ctx.attempts.settle(object);
@@ -139,7 +143,7 @@ async fn repair(
     observed: Observed,
     pass: &Passage,
 ) -> Result<Progress, Failure> {
-    let (Some((rendered, _)), Some(stored)) = (observed.rendered, observed.stored) else {
+    let (Ok(Some((rendered, _))), Some(stored)) = (observed.rendered, observed.stored) else {
         return Ok(Progress::Settled);
     };
     let _turn = ctx.turn(urgency(ctx, pass)).await;

@@ -102,6 +102,9 @@ async fn tell(ctx: &Context, object: &LeanPresignedUrl, transition: &Transition<
 }
 
 async fn publish(ctx: &Context, object: &LeanPresignedUrl, type_: EventType, reason: &str, mut note: String) {
+    if !ctx.calm.permits(object.metadata.uid.as_deref().unwrap_or_default()) {
+        return;
+    }
     // The API server refuses longer notes.
     while note.len() > 1000 {
         note.pop();

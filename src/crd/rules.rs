@@ -22,18 +22,22 @@ impl From<Rule> for kube::core::Rule {
     }
 }
 
-/// Declares [`Rule`] constants; the message is the documentation.
+/// Declares [`Rule`] constants, with their messages as documentation, and lists them.
 macro_rules! rules {
     ($($name:ident, $field:literal, $cel:literal, $message:literal;)*) => {
         $(
             #[doc = $message]
             pub const $name: Rule = Rule { field: $field, cel: $cel, message: $message };
         )*
+
+        /// Every rule with its name.
+        pub const ALL: &[(&str, Rule)] = &[$((stringify!($name), $name)),*];
     };
 }
 
-// spec
 rules! {
+    // spec
+
     BUCKET_EXPRESS, "bucket",
         "!self.bucket.endsWith('--x-s3')",
         "directory buckets (names that end in '--x-s3') cannot be used with presigned URLs here: use a general purpose bucket";
@@ -88,11 +92,12 @@ rules! {
     EXPIRES_FORM, "expiresIn",
         "!has(self.expiresIn) || self.expiresIn.matches('^([0-9]{1,6}[hms])+$')",
         "must be whole hours, minutes and seconds, such as 90m or 1h30m (from s3cmd: '+3600' becomes 1h)";
+    // From 1000h on, the text decides: CEL's duration() fails beyond 292 years.
     EXPIRES_RANGE, "expiresIn",
-        "!has(self.expiresIn) || !self.expiresIn.matches('^([0-9]{1,6}[hms])+$') || (duration(self.expiresIn) >= duration('1m') && duration(self.expiresIn) <= duration('168h'))",
+        "!has(self.expiresIn) || !self.expiresIn.matches('^([0-9]{1,6}[hms])+$') || (!self.expiresIn.matches('[1-9][0-9]{3,5}h') && duration(self.expiresIn) >= duration('1m') && duration(self.expiresIn) <= duration('168h'))",
         "must be from 1m to 168h, the most that a signature allows";
-    BEFORE_SHORTER, "renewal",
-        "!has(self.renewal) || !has(self.renewal.before) || !self.renewal.before.matches('^([0-9]{1,6}[hms])+$') || (has(self.expiresIn) ? (!self.expiresIn.matches('^([0-9]{1,6}[hms])+$') || duration(self.renewal.before) < duration(self.expiresIn)) : duration(self.renewal.before) < duration('1h'))",
+    BEFORE_SHORTER, "renewal.before",
+        "!has(self.renewal) || !has(self.renewal.before) || !self.renewal.before.matches('^([0-9]{1,6}[hms])+$') || (!self.renewal.before.matches('[1-9][0-9]{3,5}h') && (has(self.expiresIn) ? (!self.expiresIn.matches('^([0-9]{1,6}[hms])+$') || self.expiresIn.matches('[1-9][0-9]{3,5}h') || duration(self.renewal.before) < duration(self.expiresIn)) : duration(self.renewal.before) < duration('1h')))",
         "before must be shorter than expiresIn (1h when not set)";
     STYLE_HOST, "s3.addressingStyle",
         r"!has(self.s3.addressingStyle) || self.s3.addressingStyle != 'VirtualHosted' || !has(self.s3.endpoint) || !self.s3.endpoint.matches('^[Hh][Tt][Tt][Pp][Ss]?://([0-9]+[.][0-9]+[.][0-9]+[.][0-9]+|[[].*)(:[0-9]*)?(/.*)?$')",
@@ -103,27 +108,24 @@ rules! {
     STYLE_ARN, "s3.addressingStyle",
         "!has(self.s3.addressingStyle) || self.s3.addressingStyle != 'Path' || !self.bucket.startsWith('arn:')",
         "an access point is only reached with VirtualHosted: remove addressingStyle";
-}
 
-// spec.response
-rules! {
+    // spec.response
+
     RESPONSE_VALUE, "",
         r"[has(self.contentType) ? self.contentType : '', has(self.contentDisposition) ? self.contentDisposition : '', has(self.contentLanguage) ? self.contentLanguage : '', has(self.contentEncoding) ? self.contentEncoding : '', has(self.cacheControl) ? self.cacheControl : '', has(self.expires) ? self.expires : ''].all(value, !value.matches('\\p{Cc}'))",
         "must not contain control characters";
-}
 
-// spec.renewal
-rules! {
-    RENEWAL_ONE, "beforePercentage",
+    // spec.renewal
+
+    RENEWAL_ONE, "",
         "!(has(self.before) && has(self.beforePercentage))",
         "set before or beforePercentage, not both";
     BEFORE_FORM, "before",
-        "!has(self.before) || (self.before.matches('^([0-9]{1,6}[hms])+$') && duration(self.before) > duration('0s'))",
+        "!has(self.before) || (self.before.matches('^([0-9]{1,6}[hms])+$') && self.before.matches('[1-9]'))",
         "must be whole hours, minutes and seconds, more than 0, such as 20m";
-}
 
-// spec.secret
-rules! {
+    // spec.secret
+
     SECRET_NAME, "name",
         "!has(self.name) || !format.dns1123Subdomain().validate(self.name).hasValue()",
         "must be a name of a Secret: a-z, 0-9, '-' and '.', with a letter or digit at both ends";
@@ -143,38 +145,38 @@ rules! {
         "!has(self.annotations) || !self.annotations.exists(name, name.startsWith('presign.dev/') || name == 'app.kubernetes.io/managed-by')",
         "presign.dev/... and app.kubernetes.io/managed-by are set by the operator: remove them";
     ANNOTATIONS_FORM, "annotations",
-        "!has(self.annotations) || self.annotations.all(name, size(name) <= 317 && !format.qualifiedName().validate(name.lowerAscii()).hasValue())",
-        "must be valid annotation names: letters, digits, '.', '_' and '-', with an optional DNS prefix";
-}
+        "!has(self.annotations) || self.annotations.all(name, size(name) <= 317 && !format.qualifiedName().validate(name.lowerAscii()).hasValue() && size(bytes(self.annotations[name])) <= 4096)",
+        "must be valid annotations: a name of letters, digits, '.', '_' and '-' with an optional DNS prefix, and a value of at most 4096 bytes";
 
-// spec.s3
-rules! {
-    ENDPOINT_USERINFO, "endpoint",
-        r"!has(self.endpoint) || !self.endpoint.matches('^[^/]*//[^/?#]*@')",
-        "must not contain a user or a password: put the access key into the Secret that credentialsSecretRef names";
+    // spec.s3
+
     ENDPOINT_QUERY, "endpoint",
         "!has(self.endpoint) || !self.endpoint.matches('[?#]')",
         "must not contain a query or a fragment: remove '?' or '#' and what follows";
+    ENDPOINT_USERINFO, "endpoint",
+        "!has(self.endpoint) || self.endpoint.matches('[?#]') || !self.endpoint.contains('://') || !self.endpoint.split('://', 2)[1].split('/', 2)[0].contains('@')",
+        "must not contain a user or a password: put the access key into the Secret that credentialsSecretRef names";
+    // A host that ends in a number is read as an IPv4 address by every client, whatever
+    // its form: what is not one already would be rewritten, and the host is signed.
     ENDPOINT_FORM, "endpoint",
-        r"!has(self.endpoint) || self.endpoint.matches('[?#@]') || (self.endpoint.matches('^[Hh][Tt][Tt][Pp][Ss]?://([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[[][0-9A-Fa-f:.]+[]])(:0*[1-9][0-9]{0,4})?(/[A-Za-z0-9._~-]+)*/*$') && isURL(self.endpoint) && !self.endpoint.matches('/[.][.]?(/|$)') && !self.endpoint.matches('[.][.]') && !self.endpoint.matches(':0*(6553[6-9]|655[4-9][0-9]|65[6-9][0-9]{2}|6[6-9][0-9]{3}|[7-9][0-9]{4})(/|$)'))",
+        r"!has(self.endpoint) || self.endpoint.matches('[?#]') || (self.endpoint.contains('://') && self.endpoint.split('://', 2)[1].split('/', 2)[0].contains('@')) || (self.endpoint.matches('^[Hh][Tt][Tt][Pp][Ss]?://([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[[][0-9A-Fa-f:]+[]])(:0*[1-9][0-9]{0,4})?(/[A-Za-z0-9._~-]+)*/*$') && !self.endpoint.matches('/[.][.]?(/|$)') && !self.endpoint.matches('[.][.]') && !self.endpoint.matches(':0*(6553[6-9]|655[4-9][0-9]|65[6-9][0-9]{2}|6[6-9][0-9]{3}|[7-9][0-9]{4})(/|$)') && (!self.endpoint.contains('[') || isIP(self.endpoint.split('[')[1].split(']')[0])) && (!self.endpoint.matches('^[^/]*//([^/]*[.])?([0-9]+|0[Xx][0-9A-Fa-f]*)(:[0-9]*)?(/|$)') || isIP(self.endpoint.split('/')[2].split(':')[0])))",
         "must be http:// or https://, a host, and optionally a port and a path prefix, such as https://us-west.s3.qencode.com";
     REGION_BLANK, "region",
-        r"self.region.matches('\\S')",
+        "self.region.trim() != ''",
         "must not be blank: it is signed and never guessed; stores that have no regions usually take us-east-1 or auto";
     REGION_FORM, "region",
-        r"!self.region.matches('\\S') || (has(self.endpoint) ? self.region.matches('^[A-Za-z0-9._-]+$') : self.region.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$'))",
+        "self.region.trim() == '' || (has(self.endpoint) ? self.region.matches('^[A-Za-z0-9._-]+$') : self.region.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$'))",
         "must be letters, digits, '.', '_' and '-' (without an endpoint: an AWS region such as eu-central-1)";
-}
 
-// spec.s3.credentialsSecretRef
-rules! {
+    // spec.s3.credentialsSecretRef
+
     CREDENTIALS_NAME, "name",
         "!format.dns1123Subdomain().validate(self.name).hasValue()",
         "must be a name of a Secret: a-z, 0-9, '-' and '.', with a letter or digit at both ends";
-    CREDENTIALS_BOTH, "accessKeyIDKey",
+    CREDENTIALS_BOTH, "",
         "has(self.accessKeyIDKey) == has(self.secretAccessKeyKey)",
         "set accessKeyIDKey and secretAccessKeyKey together, or neither to have the layout recognised";
-    CREDENTIALS_KEYS, "accessKeyIDKey",
-        "[has(self.accessKeyIDKey) ? self.accessKeyIDKey : 'a', has(self.secretAccessKeyKey) ? self.secretAccessKeyKey : 'a', has(self.sessionTokenKey) ? self.sessionTokenKey : 'a', has(self.expirationKey) ? self.expirationKey : 'a'].all(key, key.matches('^[A-Za-z0-9._-]+$'))",
-        "the keys must be data keys of a Secret: letters, digits, '.', '_' and '-'";
+    CREDENTIALS_KEYS, "",
+        "[has(self.accessKeyIDKey) ? self.accessKeyIDKey : 'a', has(self.secretAccessKeyKey) ? self.secretAccessKeyKey : 'a', has(self.sessionTokenKey) ? self.sessionTokenKey : 'a', has(self.expirationKey) ? self.expirationKey : 'a'].all(key, key.matches('^[A-Za-z0-9._-]+$') && key != '.' && !key.startsWith('..'))",
+        "the keys must be data keys of a Secret: letters, digits, '.', '_' and '-', not beginning with '..'";
 }

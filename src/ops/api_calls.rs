@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::{Body as HttpBody, Bytes};
+use hyper::header::HeaderValue;
 use hyper::{Request, Response, StatusCode};
 use kube::client::{Body, ClientBuilder};
 use kube::{Client, Config};
@@ -62,6 +63,10 @@ pub struct DeadlineExceeded {
     deadline: Duration,
 }
 
+/// How the API server's audit log names us.
+const USER_AGENT: HeaderValue =
+    HeaderValue::from_static(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")));
+
 /// Builds the client for the API server that `config` names.
 ///
 /// # Guarantees
@@ -77,6 +82,8 @@ pub struct DeadlineExceeded {
 /// itself; do not follow logs with this client. A call that is dropped halfway is not counted.
 pub fn client(mut config: Config, calls: ApiCalls, deadline: Duration) -> Result<Client, kube::Error> {
     config.default_retry = false;
+    // kube sets none, and an audit log without one names nobody.
+    config.headers.push((hyper::header::USER_AGENT, USER_AGENT));
     let counted = layer_fn(move |inner| Counted { inner, calls: calls.clone(), deadline });
     Ok(ClientBuilder::try_from(config)?.with_layer(&counted).build())
 }

@@ -2,9 +2,11 @@
 //! its resulting objects, and whether the URL downloads. One file a subject.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test fails by panicking")]
 
+mod clocks;
 mod harness;
 
 mod ownership;
 mod problems;
+mod quiet;
 mod restarts;
 mod stories;

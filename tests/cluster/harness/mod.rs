@@ -1,10 +1,12 @@
 //! What every story needs: a control plane, a namespace of its own, an operator that looks
 //! after it, and waits that are watches with a deadline.
 
+mod audit;
 mod operator;
 mod space;
 mod world;
 
+pub use audit::audit;
 pub use operator::Operator;
 pub use space::{Space, condition, curl, ready, text};
 pub use world::World;

@@ -1,0 +1,52 @@
+//! How many events an object may have: a cause that flaps must not become a storm.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Events that an object may have in a row.
+const BURST: u32 = 10;
+/// How long it takes until one more is allowed.
+const REFILL: Duration = Duration::from_secs(60);
+
+/// A token bucket an object, as client-go's recorder has; empty for objects at rest.
+#[derive(Debug, Default)]
+pub struct Calm {
+    /// UID → when everything that it used is refilled.
+    refilled: Mutex<HashMap<String, Instant>>,
+}
+
+impl Calm {
+    /// Whether the object with this UID may have one more event now; if so, it counts.
+    pub fn permits(&self, uid: &str) -> bool {
+        let mut refilled = self.refilled.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        // Whoever has refilled is as good as unknown.
+        refilled.retain(|_, until| *until > now);
+        let until = refilled.get(uid).copied().unwrap_or(now) + REFILL;
+        if until.duration_since(now) > REFILL * BURST {
+            return false;
+        }
+        refilled.insert(uid.to_owned(), until);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_then_one_a_minute() {
+        let calm = Calm::default();
+        let permitted = |uid: &str| (0..100).filter(|_| calm.permits(uid)).count();
+        assert_eq!(permitted("a"), 10);
+        assert_eq!(permitted("b"), 10, "each object has its own");
+        tokio::time::advance(REFILL).await;
+        assert_eq!(permitted("a"), 1);
+        tokio::time::advance(REFILL * BURST).await;
+        assert_eq!(permitted("a"), 10);
+    }
+}

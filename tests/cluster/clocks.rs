@@ -1,0 +1,105 @@
+//! Clocks that jump: the operator runs inside the test, on a clock that the test moves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use presign_operator::controller::{Presigner, Settings};
+use presign_operator::ops::{Clock, ClockOffset, Metrics, Probes};
+use serde_json::json;
+use tokio::sync::oneshot;
+
+use super::harness::{Space, text};
+
+/// An operator in this process, in place of the space's own.
+struct Inside {
+    offset: ClockOffset,
+    stop: Option<oneshot::Sender<()>>,
+    running: tokio::task::JoinHandle<()>,
+}
+
+impl Inside {
+    fn start(space: &Space) -> Self {
+        space.operator.stop();
+        let (clock, offset) = Clock::adjustable();
+        let mut metrics = Metrics::new("presign", "test");
+        let namespace = Some(space.namespace.clone());
+        let settings = Settings { instance: "test".to_owned(), namespace, max_in_flight: 4 };
+        let probes = Probes::new(Duration::from_secs(60));
+        let presigner = Presigner::new(settings, space.client.clone(), clock, metrics.registry(), probes);
+        let (stop, stopped) = oneshot::channel();
+        let stopped = Arc::new(tokio::sync::Mutex::new(stopped));
+        let running = tokio::spawn(presigner.run(async move {
+            let _ = (&mut *stopped.lock().await).await;
+        }));
+        Self { offset, stop: Some(stop), running }
+    }
+
+    async fn stop(mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+        self.running.await.unwrap();
+    }
+}
+
+/// When the URL in a Secret was signed.
+fn signed(secret: &k8s_openapi::api::core::v1::Secret) -> jiff::Timestamp {
+    secret.metadata.annotations.as_ref().unwrap()["presign.dev/signing-time"].parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_forward_renews_within_seconds() {
+    let space = Space::new("forward").await;
+    let inside = Inside::start(&space);
+    space.apply("report", space.spec(json!({}))).await;
+    space.wait_ready("report", "True", "Issued").await;
+    let first = space.secrets().get("report").await.unwrap();
+
+    // Past the renewal: a laptop that slept through it.
+    inside.offset.advance(2500);
+    let begun = std::time::Instant::now();
+    let second = space.wait_secret("report", "a renewal", |secret| signed(secret) > signed(&first)).await;
+    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    assert_ne!(text(&second, "url"), text(&first, "url"));
+
+    // Past the expiry.
+    inside.offset.advance(4000);
+    space.wait_secret("report", "a new URL", |secret| signed(secret) > signed(&second)).await;
+    space.wait_ready("report", "True", "Issued").await;
+    inside.stop().await;
+}
+
+#[tokio::test]
+async fn a_url_signed_in_the_future_is_replaced_when_the_clock_is_put_right() {
+    let space = Space::new("back").await;
+    let inside = Inside::start(&space);
+    inside.offset.advance(1000);
+    space.apply("report", space.spec(json!({}))).await;
+    space.wait_ready("report", "True", "Issued").await;
+    let wrong = space.secrets().get("report").await.unwrap();
+    inside.offset.set(0);
+    let right = space.wait_secret("report", "a URL of now", |secret| signed(secret) < signed(&wrong)).await;
+    assert!(signed(&right) <= Clock::system().now());
+    assert_eq!(space.download("report").await.unwrap(), "content");
+    inside.stop().await;
+}
+
+#[tokio::test]
+async fn a_small_skew_is_no_reason() {
+    let space = Space::new("skew").await;
+    let inside = Inside::start(&space);
+    inside.offset.advance(200);
+    space.apply("report", space.spec(json!({}))).await;
+    space.wait_ready("report", "True", "Issued").await;
+    let before = space.secrets().get("report").await.unwrap();
+    inside.offset.set(0);
+    // A later object's URL shows that the jump was noticed: it is signed by the right clock.
+    space.apply("later", space.spec(json!({}))).await;
+    space.wait_ready("later", "True", "Issued").await;
+    space.apply("report", space.spec(json!({"secret": {"labels": {"a": "b"}}}))).await;
+    let after = space
+        .wait_secret("report", "the label", |secret| {
+            secret.metadata.labels.as_ref().unwrap().contains_key("a")
+        })
+        .await;
+    assert_eq!(text(&after, "url"), text(&before, "url"));
+    inside.stop().await;
+}
