@@ -9,7 +9,7 @@ mod world;
 pub use audit::audit;
 pub use operator::Operator;
 pub use space::{Space, condition, curl, ready, text};
-pub use world::World;
+pub use world::{SECOND_KEY, World};
 
 use std::time::Duration;
 

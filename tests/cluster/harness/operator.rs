@@ -45,6 +45,11 @@ impl Operator {
         self.program.kill();
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.program.pid()
+    }
+
     /// Ends it, as a rollout does.
     pub fn stop(&self) {
         self.program.stop();

@@ -16,9 +16,13 @@ pub struct World {
     pub store: ObjectStore,
 }
 
+/// Id and secret of a second access key that the store knows, for rotations.
+pub const SECOND_KEY: (&str, &str) = ("SECONDKEYFORROTATION", "a-second-secret-for-rotation");
+
 static WORLD: LazyLock<World> = LazyLock::new(|| {
     let plane = ControlPlane::start().expect("the control plane starts");
-    let store = ObjectStore::start().expect("the object store starts");
+    let store = ObjectStore::builder().account(SECOND_KEY.0, SECOND_KEY.1).start();
+    let store = store.expect("the object store starts");
     let world = World { plane, store };
     // A thread of its own, since this may run inside a test's runtime.
     std::thread::scope(|scope| {

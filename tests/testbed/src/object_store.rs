@@ -25,6 +25,7 @@ pub struct ObjectStoreBuilder {
     port: Option<u16>,
     region: String,
     virtual_domain: Option<String>,
+    accounts: Vec<(String, String)>,
 }
 
 impl ObjectStoreBuilder {
@@ -50,6 +51,13 @@ impl ObjectStoreBuilder {
         self
     }
 
+    /// A further access key that may do everything, beside the root key.
+    #[must_use]
+    pub fn account(mut self, access_key_id: impl Into<String>, secret_access_key: impl Into<String>) -> Self {
+        self.accounts.push((access_key_id.into(), secret_access_key.into()));
+        self
+    }
+
     /// Starts it and waits until it answers.
     ///
     /// # Errors
@@ -59,11 +67,24 @@ impl ObjectStoreBuilder {
         ports::retry_once(self.port.is_none(), || ObjectStore::start_with(self, &program))
     }
 
+    /// The accounts as versitygw's internal IAM keeps them.
+    fn accounts_file(&self) -> String {
+        let accounts: serde_json::Map<String, serde_json::Value> = self
+            .accounts
+            .iter()
+            .map(|(id, secret)| {
+                (id.clone(), serde_json::json!({"access": id, "secret": secret, "role": "admin"}))
+            })
+            .collect();
+        serde_json::json!({"accessAccounts": accounts}).to_string()
+    }
+
     fn arguments(&self, port: u16, health: &str, metadata: &Path, buckets: &Path) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = vec![
             format!("--port=127.0.0.1:{port}").into(),
             format!("--region={}", self.region).into(),
             format!("--health={health}").into(),
+            format!("--iam-dir={}", metadata.with_file_name("iam").display()).into(),
         ];
         if let Some(domain) = &self.virtual_domain {
             arguments.push(format!("--virtual-domain={domain}:{port}").into());
@@ -101,7 +122,12 @@ impl ObjectStore {
     /// For an object store that differs from the usual one.
     #[must_use]
     pub fn builder() -> ObjectStoreBuilder {
-        ObjectStoreBuilder { port: None, region: "us-east-1".to_owned(), virtual_domain: None }
+        ObjectStoreBuilder {
+            port: None,
+            region: "us-east-1".to_owned(),
+            virtual_domain: None,
+            accounts: Vec::new(),
+        }
     }
 
     fn start_with(options: &ObjectStoreBuilder, program: &Path) -> Result<Self> {
@@ -109,9 +135,12 @@ impl ObjectStore {
         let port = options.port.map_or_else(ports::free, Ok)?;
         let buckets = home.folder().join("buckets");
         let metadata = home.folder().join("metadata");
-        for folder in [&buckets, &metadata] {
+        let iam = home.folder().join("iam");
+        for folder in [&buckets, &metadata, &iam] {
             fs::create_dir(folder).map_err(Error::io("make", folder))?;
         }
+        let users = iam.join("users.json");
+        fs::write(&users, options.accounts_file()).map_err(Error::io("write", &users))?;
         let health = format!("/{}", random::hex(16));
         let access_key_id = random::hex(10).to_uppercase();
         let secret_access_key = random::hex(20);

@@ -1,0 +1,93 @@
+//! Ten minutes of everything at once: short lives, edits, rotations, kills, an API server
+//! that restarts, and a reader that downloads through whatever it finds.
+//!
+//! Not a part of `cargo test`; `make soak` runs it. `SOAK_MINUTES` and `SOAK_OBJECTS` change
+//! its size. It fails if a URL out of a Secret was refused even once.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test fails by panicking")]
+
+#[allow(dead_code, unused_imports, reason = "the stories use more of it")]
+#[path = "../cluster/harness/mod.rs"]
+mod harness;
+mod report;
+mod troubles;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt as _;
+use serde_json::json;
+use tokio::sync::Mutex;
+
+use harness::{Operator, Space};
+use report::Report;
+
+/// What all the troubles share.
+pub struct Soak {
+    pub space: Space,
+    /// The operator under test; replaced at each kill.
+    pub operator: Mutex<Operator>,
+    pub report: Report,
+    pub objects: usize,
+    pub ends: Instant,
+}
+
+#[tokio::main]
+async fn main() {
+    let minutes = number("SOAK_MINUTES", 10);
+    let objects = usize::try_from(number("SOAK_OBJECTS", 300)).unwrap();
+    let space = Space::new("soak").await;
+    // The space's own operator logs at debug; this one has its own log of what it issued.
+    space.operator.stop();
+    let operator = Mutex::new(Operator::start(space.world, &space.namespace, &[("PRESIGN_LOG", "info")]));
+    let ends = Instant::now() + Duration::from_secs(60 * minutes);
+    let soak = Arc::new(Soak { space, operator, report: Report::default(), objects, ends });
+
+    println!("soak: {objects} PresignedUrls for {minutes} minutes");
+    create(&soak).await;
+    let troubles = [
+        tokio::spawn(troubles::read_and_download(soak.clone())),
+        tokio::spawn(troubles::edit(soak.clone())),
+        tokio::spawn(troubles::rotate(soak.clone())),
+        tokio::spawn(troubles::kill(soak.clone())),
+        tokio::spawn(troubles::restart_apiserver(soak.clone(), minutes)),
+        tokio::spawn(troubles::weigh(soak.clone())),
+    ];
+    for trouble in troubles {
+        trouble.await.unwrap();
+    }
+    let last = soak.operator.lock().await.log();
+    soak.report.add_log(&last);
+    soak.report.print(&soak.space);
+    if soak.report.has_failed() {
+        std::process::exit(1);
+    }
+}
+
+/// Objects that live 1 to 3 minutes and are renewed every 10 to 60 seconds.
+async fn create(soak: &Soak) {
+    soak.space.world.store.put_object(&soak.space.namespace, "other", b"content").unwrap();
+    futures::stream::iter(0..soak.objects)
+        .for_each_concurrent(16, |number| async move {
+            let lifetime = 60 + number * 7 % 121;
+            let every = 10 + number * 13 % 51;
+            let spec = soak.space.spec(json!({
+                "expiresIn": format!("{lifetime}s"),
+                "renewal": {"before": format!("{}s", lifetime - every)},
+            }));
+            soak.space.apply(&name(number), spec).await;
+        })
+        .await;
+    for number in 0..soak.objects {
+        soak.space.wait_ready(&name(number), "True", "Issued").await;
+    }
+}
+
+/// The name of an object.
+pub fn name(number: usize) -> String {
+    format!("r{number}")
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is a program of its own")]
+fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().map_or(default, |text| text.parse().expect("a whole number"))
+}

@@ -1,0 +1,117 @@
+//! What happens to the objects, each trouble at its own pace until the soak ends.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+
+use crate::harness::{Operator, SECOND_KEY, curl, text};
+use crate::{Soak, name};
+
+/// Numbers without a pattern, the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn throw(&mut self, below: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % below
+    }
+}
+
+/// Waits, and says whether there is time for another round.
+async fn another_round(soak: &Soak, pause: Duration) -> bool {
+    tokio::time::sleep(pause).await;
+    Instant::now() < soak.ends
+}
+
+/// Fetches a random Secret every 50 ms and downloads through it.
+pub async fn read_and_download(soak: Arc<Soak>) {
+    let mut dice = Dice(1);
+    while another_round(&soak, Duration::from_millis(50)).await {
+        let name = name(dice.throw(soak.objects));
+        match soak.space.secrets().get(&name).await {
+            Ok(secret) => {
+                let url = text(&secret, "url");
+                let answer = tokio::task::spawn_blocking(move || curl(&[&url])).await.unwrap();
+                soak.report.downloaded(&name, answer);
+            }
+            Err(_) => soak.report.unread(),
+        }
+    }
+}
+
+/// Edits a random object every two seconds.
+pub async fn edit(soak: Arc<Soak>) {
+    let mut dice = Dice(2);
+    while another_round(&soak, Duration::from_secs(2)).await {
+        let spec: Value = match dice.throw(4) {
+            0 => json!({"key": "other"}),
+            1 => json!({"key": "dir/a file.txt"}),
+            2 => json!({"secret": {"labels": {"round": dice.throw(100).to_string()}}}),
+            _ => json!({"response": {"contentType": format!("text/x-{}", dice.throw(100))}}),
+        };
+        let name = name(dice.throw(soak.objects));
+        let patch = Patch::Merge(json!({"spec": spec}));
+        if soak.space.presigned_urls().patch(&name, &PatchParams::default(), &patch).await.is_ok() {
+            soak.report.edited();
+        }
+    }
+}
+
+/// Rotates the shared access key every minute between two that both work.
+pub async fn rotate(soak: Arc<Soak>) {
+    let store = &soak.space.world.store;
+    let first = (store.access_key_id().to_owned(), store.secret_access_key().to_owned());
+    let second = (SECOND_KEY.0.to_owned(), SECOND_KEY.1.to_owned());
+    for round in 0.. {
+        if !another_round(&soak, Duration::from_secs(60)).await {
+            return;
+        }
+        let (id, secret) = if round % 2 == 0 { &second } else { &first };
+        let body = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"},
+            "stringData": {"access-key-id": id, "secret-access-key": secret},
+        });
+        let params = PatchParams::apply("person").force();
+        while soak.space.secrets().patch("keys", &params, &Patch::Apply(&body)).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        soak.report.rotated();
+    }
+}
+
+/// Kills the operator every 20 to 60 seconds and starts it again.
+pub async fn kill(soak: Arc<Soak>) {
+    let mut dice = Dice(3);
+    while another_round(&soak, Duration::from_secs(20 + u64::try_from(dice.throw(40)).unwrap())).await {
+        let mut operator = soak.operator.lock().await;
+        operator.kill();
+        soak.report.add_log(&operator.log());
+        *operator = Operator::start(soak.space.world, &soak.space.namespace, &[("PRESIGN_LOG", "info")]);
+        soak.report.killed();
+    }
+}
+
+/// Restarts the API server twice.
+pub async fn restart_apiserver(soak: Arc<Soak>, minutes: u64) {
+    for _ in 0..2 {
+        if !another_round(&soak, Duration::from_secs(60 * minutes / 3)).await {
+            return;
+        }
+        let world = soak.space.world;
+        tokio::task::spawn_blocking(|| world.plane.restart_apiserver()).await.unwrap().unwrap();
+        soak.report.restarted();
+    }
+}
+
+/// Notes the operator's memory every ten seconds.
+pub async fn weigh(soak: Arc<Soak>) {
+    while another_round(&soak, Duration::from_secs(10)).await {
+        let pid = soak.operator.lock().await.pid();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kibibytes = resident.and_then(|text| text.trim().trim_end_matches(" kB").parse().ok());
+        soak.report.weighed(kibibytes);
+    }
+}
