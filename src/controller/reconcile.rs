@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::runtime::controller::Action;
@@ -20,8 +21,9 @@ use crate::domain::reason::IssueReason;
 use crate::domain::status::{Progress, Seen, Standing};
 use crate::domain::{Credentials, Owner, Ownership, Request, Stored, Validity, render};
 
-/// How often a pass starts over because what it had seen was outdated.
-const FRESH_LOOKS: usize = 3;
+/// How soon a pass is repeated that decided on something outdated. By then the watch shows
+/// what is new, so the next one decides on that.
+const FRESH_LOOK: Duration = Duration::from_millis(100);
 
 /// Reconciles one object and says when to look at it again.
 ///
@@ -34,22 +36,15 @@ pub async fn reconcile(object: Arc<LeanPresignedUrl>, ctx: Arc<Context>) -> Resu
     }
     let started = Instant::now();
     let mut pass = Passage::new(&object);
-    let mut result = Err(Failure::Outdated);
-    for _ in 0..FRESH_LOOKS {
-        result = pursue(&ctx, &object, &mut pass).await;
-        if let (Ok(Progress::Settled), Some(request)) = (&result, &pass.request) {
-            match prune(&ctx, &pass.owner, &request.target.name).await {
-                Ok(next) => pass.prune_at = next,
-                Err(failure) => result = Err(failure),
-            }
-        }
-        if !matches!(result, Err(Failure::Outdated)) {
-            break;
-        }
+    let is_first = ctx.attempts.hold(&object).is_none();
+    let result = pursue(&ctx, &object, &mut pass).await;
+    if is_first && matches!(result, Err(Failure::Outdated)) {
+        ctx.attempts.note(&object, None, None, None);
+        return Ok(Action::requeue(FRESH_LOOK));
     }
-    let action = conclude(&ctx, &object, pass, result).await;
-    ctx.metrics.reconciled(action.label, started.elapsed().as_secs_f64());
-    Ok(action.next)
+    let conclusion = conclude(&ctx, &object, pass, result).await;
+    ctx.metrics.reconciled(conclusion.label, started.elapsed().as_secs_f64());
+    Ok(conclusion.next)
 }
 
 /// What a pass found out, as far as it came.
@@ -73,6 +68,15 @@ impl Passage {
 }
 
 async fn pursue(ctx: &Context, object: &LeanPresignedUrl, pass: &mut Passage) -> Result<Progress, Failure> {
+    let progress = settle(ctx, object, pass).await?;
+    if let (Progress::Settled, Some(request)) = (&progress, &pass.request) {
+        pass.prune_at = prune(ctx, &pass.owner, &request.target.name).await?;
+    }
+    Ok(progress)
+}
+
+/// Steps 1 to 5.
+async fn settle(ctx: &Context, object: &LeanPresignedUrl, pass: &mut Passage) -> Result<Progress, Failure> {
     let spec = object.spec.as_ref().map_err(|why| Failure::UnreadableSpec(why.clone()))?;
     let request = Request::parse(&pass.owner.name, spec, object.renew())?;
     pass.request = Some(request.clone());

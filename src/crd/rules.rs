@@ -103,8 +103,8 @@ rules! {
         r"!has(self.s3.addressingStyle) || self.s3.addressingStyle != 'VirtualHosted' || !has(self.s3.endpoint) || !self.s3.endpoint.matches('^[Hh][Tt][Tt][Pp][Ss]?://([0-9]+[.][0-9]+[.][0-9]+[.][0-9]+|[[].*)(:[0-9]*)?(/.*)?$')",
         "VirtualHosted needs a host name, since a bucket cannot stand before an IP address: use Path";
     STYLE_BUCKET, "s3.addressingStyle",
-        r"!has(self.s3.addressingStyle) || self.s3.addressingStyle != 'VirtualHosted' || self.bucket.startsWith('arn:') || (has(self.s3.endpoint) && self.s3.endpoint.matches('^[Hh][Tt][Tt][Pp]://') ? self.bucket.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*$') : self.bucket.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')) && size(self.bucket) <= 63",
-        "VirtualHosted needs a bucket that is a DNS label (a-z, 0-9 and '-', at most 63; dots only over http, since no certificate covers them): use Path";
+        r"!has(self.s3.addressingStyle) || self.s3.addressingStyle != 'VirtualHosted' || self.bucket.startsWith('arn:') || (has(self.s3.endpoint) && self.s3.endpoint.matches('^[Hh][Tt][Tt][Pp]://') ? self.bucket.matches('^[a-z0-9][a-z0-9-]+[a-z0-9]([.][a-z0-9][a-z0-9-]+[a-z0-9])*$') : self.bucket.matches('^[a-z0-9][a-z0-9-]+[a-z0-9]$')) && size(self.bucket) <= 63",
+        "VirtualHosted needs a bucket that is a DNS label (3 to 63 of a-z, 0-9 and '-'; several with dots between only over http, since no certificate covers them): use Path";
     STYLE_ARN, "s3.addressingStyle",
         "!has(self.s3.addressingStyle) || self.s3.addressingStyle != 'Path' || !self.bucket.startsWith('arn:')",
         "an access point is only reached with VirtualHosted: remove addressingStyle";
@@ -165,8 +165,8 @@ rules! {
         "self.region.trim() != ''",
         "must not be blank: it is signed and never guessed; stores that have no regions usually take us-east-1 or auto";
     REGION_FORM, "region",
-        "self.region.trim() == '' || (has(self.endpoint) ? self.region.matches('^[A-Za-z0-9._-]+$') : self.region.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$'))",
-        "must be letters, digits, '.', '_' and '-' (without an endpoint: an AWS region such as eu-central-1)";
+        "self.region.trim() == '' || (has(self.endpoint) ? (has(self.addressingStyle) && self.addressingStyle == 'VirtualHosted' ? self.region.matches('^[A-Za-z0-9][A-Za-z0-9-]{0,62}$') : self.region.matches('^[A-Za-z0-9._-]+$')) : (self.region.matches('^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$') && !self.region.startsWith('xn--')))",
+        "must be letters, digits, '.', '_' and '-' (with VirtualHosted: only letters, digits and '-'; without an endpoint: an AWS region such as eu-central-1)";
 
     // spec.s3.credentialsSecretRef
 

@@ -4,6 +4,7 @@
 //! the SDK, without ever touching the network. Not here: Kubernetes, clocks, and what a
 //! spec means (`domain` has decided that before).
 
+mod amend;
 mod clients;
 mod encode;
 mod error;

@@ -6,11 +6,11 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::http::HttpRequest;
 use aws_sdk_s3::config::{self, IdentityCache};
 use aws_sdk_s3::presigning::PresigningConfig;
 use futures::FutureExt;
 
+use super::amend::Amendment;
 use super::clients::Clients;
 use super::error::{PresignError, reason};
 use super::expected::Expected;
@@ -84,17 +84,17 @@ fn sign(
     config: PresigningConfig,
     query: String,
 ) -> Result<String, PresignError> {
-    let headers = request.headers.clone();
+    let amendment = Amendment::new(request, query);
     // Each operation is a type of its own, alike in everything but its name.
     macro_rules! presigned {
         ($operation:ident) => {
             client
                 .$operation()
                 .bucket(&request.bucket)
-                .key(&request.key)
+                .key(amendment.key(request))
                 .customize()
                 .config_override(identity(credentials))
-                .map_request(move |http| amend(http, &headers, &query))
+                .map_request(move |http| amendment.apply(http))
                 .presigned(config)
                 .now_or_never()
                 .ok_or(PresignError::Waited)?
@@ -122,24 +122,6 @@ fn identity(credentials: &Credentials) -> config::Builder {
         "presign-operator",
     );
     config::Builder::new().credentials_provider(credentials).identity_cache(IdentityCache::no_cache())
-}
-
-/// The request cannot carry what was asked for.
-#[derive(Debug, thiserror::Error)]
-#[error("a header or a query parameter cannot stand in an HTTP request")]
-struct NotHttp;
-
-/// Gives the request its headers and its query, in place of the query of the SDK: `x-id`,
-/// which no other client signs and some stores refuse.
-fn amend(mut http: HttpRequest, headers: &[(String, String)], query: &str) -> Result<HttpRequest, NotHttp> {
-    let uri = http.uri();
-    let address = uri.split_once('?').map_or(uri, |(address, _)| address);
-    let uri = format!("{address}{query}");
-    http.set_uri(uri).map_err(|_| NotHttp)?;
-    for (name, value) in headers {
-        http.headers_mut().try_insert(name.to_ascii_lowercase(), value.clone()).map_err(|_| NotHttp)?;
-    }
-    Ok(http)
 }
 
 #[cfg(test)]
@@ -209,6 +191,14 @@ mod tests {
             assert!(url.contains(part), "{url}");
         }
         assert!(!url.contains("x-id"));
+    }
+
+    #[test]
+    fn a_key_of_white_space_is_a_key() {
+        for (key, encoded) in [(" ", "%20"), ("\u{a0}\u{2003}", "%C2%A0%E2%80%83")] {
+            let url = presign(&json!({"key": key}), None, at("2030-01-02T03:04:05Z", 60)).unwrap();
+            assert!(url.starts_with(&format!("https://h.example/pre/reports/{encoded}?X-Amz-")), "{url}");
+        }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test fails by panicking")]
 
 mod clocks;
+mod crashes;
+mod faults;
 mod harness;
 
 mod ownership;

@@ -46,6 +46,7 @@ impl Operator {
     }
 
     /// Its process id.
+    #[allow(dead_code, reason = "the soak weighs it")]
     pub fn pid(&self) -> u32 {
         self.program.pid()
     }

@@ -14,6 +14,7 @@ use kube::{Client, Resource};
 use presign_operator::crd::{PresignedUrl, READY};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use testbed::Proxy;
 
 use super::{DEADLINE, Operator, World};
 
@@ -44,6 +45,21 @@ impl Space {
         let space = Self { world, client, namespace, operator };
         space.write_keys(space.world.store.secret_access_key()).await;
         space
+    }
+
+    /// A namespace whose operator reaches the API server through a proxy.
+    pub async fn behind_proxy(story: &str) -> (Self, Proxy) {
+        let proxy = tokio::task::spawn_blocking(|| Proxy::start(&World::get_blocking().plane))
+            .await
+            .unwrap()
+            .unwrap();
+        let space = Self::with(story, &[("KUBECONFIG", proxy.kubeconfig().to_str().unwrap())]).await;
+        (space, proxy)
+    }
+
+    /// Another operator for the same namespace, on the straight way to the API server.
+    pub fn another_operator(&self) -> Operator {
+        Operator::start(self.world, &self.namespace, &[])
     }
 
     /// Writes the Secret `keys`: the store's key id with this secret key.

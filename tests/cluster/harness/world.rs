@@ -40,6 +40,11 @@ impl World {
         tokio::task::spawn_blocking(|| &*WORLD).await.expect("the testbed starts")
     }
 
+    /// The same from outside a runtime.
+    pub fn get_blocking() -> &'static Self {
+        &WORLD
+    }
+
     /// A client with all rights. Each test has its own, since a client belongs to a runtime.
     pub async fn client(&self) -> Client {
         let kubeconfig = Kubeconfig::read_from(self.plane.kubeconfig()).unwrap();

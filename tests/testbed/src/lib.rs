@@ -16,6 +16,7 @@ mod object_store;
 mod ports;
 mod program;
 mod progress;
+mod proxy;
 mod random;
 
 pub use assets::{Binary, locate};
@@ -23,3 +24,4 @@ pub use control_plane::{ControlPlane, ControlPlaneBuilder};
 pub use error::{Error, Result};
 pub use object_store::{ObjectStore, ObjectStoreBuilder};
 pub use program::Program;
+pub use proxy::{Fault, Hold, Match, Proxy};

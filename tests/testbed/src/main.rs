@@ -1,5 +1,7 @@
 //! The testbed on the command line.
 
+mod demo;
+
 use std::{
     error::Error as _,
     io::{self, Write},
@@ -29,12 +31,15 @@ enum Command {
     Up,
     /// Only find or build the programs, and print their folders.
     Build,
+    /// Show the operator at work on both, from a manifest to a URL that downloads.
+    Demo(demo::Options),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Up => up(),
         Command::Build => build(),
+        Command::Demo(options) => return demo::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

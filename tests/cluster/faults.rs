@@ -1,0 +1,152 @@
+//! The way to the API server breaks: what a person is told, and that it heals.
+
+use std::time::Duration;
+
+use serde_json::json;
+use testbed::{Fault, Match};
+
+use super::harness::{DEADLINE, Space, ready, text};
+
+fn secret_writes(name: &str) -> Match {
+    Match::new("PATCH", format!("/secrets/{name}?"))
+}
+
+fn answer(code: u16, reason: &'static str) -> Fault {
+    Fault::Answer { code, reason, retry_after: 0 }
+}
+
+#[tokio::test]
+async fn every_failure_of_a_write_is_told_and_heals() {
+    let (space, proxy) = Space::behind_proxy("writes").await;
+    let faults = [
+        ("conflict", answer(409, "Conflict")),
+        ("invalid", answer(422, "Invalid")),
+        ("busy", Fault::Answer { code: 429, reason: "TooManyRequests", retry_after: 1 }),
+        ("internal", answer(500, "InternalError")),
+        ("unavailable", answer(503, "ServiceUnavailable")),
+        ("forbidden", answer(403, "Forbidden")),
+        ("dropped", Fault::Drop),
+    ];
+    let told = faults.iter().map(async |(name, fault)| {
+        // More often than a pass looks afresh, so that the failure shows.
+        proxy.fault(secret_writes(name), 4, fault.clone());
+        space.apply(name, space.spec(json!({}))).await;
+        let object = space.wait_ready(name, "False", "ApiError").await;
+        let message = &ready(&object).unwrap().message;
+        let says = match fault {
+            Fault::Answer { code, .. } if *code != 409 => code.to_string(),
+            Fault::Answer { .. } => "changed meanwhile".to_owned(),
+            _ => "could not be reached".to_owned(),
+        };
+        assert!(message.contains(&says), "{name}: {message}");
+    });
+    futures::future::join_all(told).await;
+    for (name, _) in &faults {
+        space.wait_ready(name, "True", "Issued").await;
+        assert_eq!(space.download(name).await.unwrap(), "content", "{name}");
+        let events = space.events(name).await;
+        assert!(events.contains(&"Warning ApiError".to_owned()), "{name}: {events:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_status_that_cannot_be_written_is_written_later() {
+    let (space, proxy) = Space::behind_proxy("status").await;
+    proxy.fault(Match::new("PATCH", "/presignedurls/report/status"), 2, answer(500, "InternalError"));
+    space.apply("report", space.spec(json!({}))).await;
+    let secret = space.wait_secret("report", "a URL", |_| true).await;
+    space.wait_ready("report", "True", "Issued").await;
+    let after = space.secrets().get("report").await.unwrap();
+    assert_eq!(
+        after.metadata.resource_version, secret.metadata.resource_version,
+        "and nothing is minted for it"
+    );
+}
+
+#[tokio::test]
+async fn a_valid_url_stays_ready_while_its_successor_cannot_be_written() {
+    let (space, proxy) = Space::behind_proxy("failing").await;
+    space.apply("report", space.spec(json!({}))).await;
+    space.wait_ready("report", "True", "Issued").await;
+    let url = space.data("report", "url").await;
+    proxy.fault(secret_writes("report"), u64::MAX, answer(500, "InternalError"));
+    let output = space.kubectl(&["annotate", "psu", "report", "presign.dev/renew=now"]);
+    assert!(output.status.success(), "{output:?}");
+    let object = space.wait_ready("report", "True", "RenewalFailing").await;
+    let message = &ready(&object).unwrap().message;
+    assert!(message.contains("500") && message.contains("works until"), "{message}");
+    assert_eq!(space.data("report", "url").await, url);
+    // It backs off rather than knocking on: after 1 s, 2 s, 4 s ...
+    let tried = proxy.seen().iter().filter(|line| line.contains("/secrets/report?")).count();
+    assert!(tried <= 6, "{tried} tries");
+    proxy.heal();
+    space.wait_ready("report", "True", "Issued").await;
+    assert_ne!(space.data("report", "url").await, url);
+}
+
+#[tokio::test]
+async fn the_api_server_goes_away_and_comes_back() {
+    let (space, proxy) = Space::behind_proxy("away").await;
+    space.apply("report", space.spec(json!({}))).await;
+    space.wait_ready("report", "True", "Issued").await;
+    proxy.fault(Match::new("*", "/"), u64::MAX, Fault::Drop);
+    proxy.cut_watches();
+    let before = proxy.seen().len();
+    space.apply("report", space.spec(json!({"expiresIn": "2h"}))).await;
+    space.apply("new", space.spec(json!({}))).await;
+    // The watches knock several times and find nobody.
+    assert!(proxy.wait_for("GET", before + 9, DEADLINE).await);
+    assert_eq!(space.operator.page("/livez").trim(), "ok");
+    proxy.heal();
+    space.wait_ready("new", "True", "Issued").await;
+    let object = space.wait_ready("report", "True", "Issued").await;
+    let status = object.status.unwrap();
+    let lifetime = status.expiration_time.unwrap().0.duration_since(status.signing_time.unwrap().0);
+    assert_eq!(lifetime.as_secs(), 7200);
+}
+
+#[tokio::test]
+async fn a_cut_watch_misses_nothing() {
+    let (space, proxy) = Space::behind_proxy("cut").await;
+    space.apply("report", space.spec(json!({}))).await;
+    space.wait_ready("report", "True", "Issued").await;
+    // While no watch is open, and the next one is told that it comes too late (410).
+    proxy.fault(Match::new("GET", "watch=true"), 6, answer(410, "Expired"));
+    proxy.cut_watches();
+    let url = space.data("report", "url").await;
+    space.write_keys("rotated").await;
+    space.secrets().delete("report", &kube::api::DeleteParams::default()).await.unwrap();
+    space.apply("new", space.spec(json!({}))).await;
+    space.wait_ready("new", "True", "Issued").await;
+    let secret = space.wait_secret("report", "a new URL", |_| true).await;
+    assert_ne!(text(&secret, "url"), url);
+    space.write_keys(space.world.store.secret_access_key()).await;
+    space.wait_secret("report", "the right key", |after| text(after, "url") != text(&secret, "url")).await;
+    assert_eq!(space.download("report").await.unwrap(), "content");
+}
+
+#[tokio::test]
+async fn a_call_that_is_never_answered_ends_at_its_deadline() {
+    let (space, proxy) = Space::behind_proxy("silent").await;
+    space.operator.stop();
+    let variables = [("KUBECONFIG", proxy.kubeconfig().to_str().unwrap()), ("PRESIGN_REQUEST_TIMEOUT", "2")];
+    let _operator = super::harness::Operator::start(space.world, &space.namespace, &variables);
+    let held = proxy.hold(secret_writes("report"));
+    space.apply("report", space.spec(json!({}))).await;
+    assert!(held.reached(DEADLINE).await);
+    let object = space.wait_ready("report", "False", "ApiError").await;
+    assert!(ready(&object).unwrap().message.contains("did not answer in time"));
+    space.wait_ready("report", "True", "Issued").await;
+}
+
+#[tokio::test]
+async fn an_unreadable_answer_of_one_kind_leaves_the_others_alone() {
+    let (space, proxy) = Space::behind_proxy("credentials").await;
+    proxy.fault(Match::new("GET", "/secrets/keys"), 3, answer(403, "Forbidden"));
+    space.apply("report", space.spec(json!({}))).await;
+    let object = space.wait_ready("report", "False", "ApiError").await;
+    assert!(ready(&object).unwrap().message.contains("\"keys\""));
+    tokio::time::timeout(Duration::from_secs(30), space.wait_ready("report", "True", "Issued"))
+        .await
+        .unwrap();
+}

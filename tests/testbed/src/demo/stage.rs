@@ -1,0 +1,203 @@
+//! What the demo plays on: a control plane, a store, the operator, and a folder.
+
+use std::{
+    env,
+    ffi::OsString,
+    io::{BufRead as _, BufReader},
+    net::{Ipv4Addr, TcpListener},
+    path::{self, Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use testbed::{ControlPlane, ObjectStore, Program};
+
+use super::example::{self, REGION, noise};
+use super::failure::{Failure, Result};
+use super::narrator::Narrator;
+use super::{BUCKET, KEY, PATIENCE, UPLOAD_BUCKET, UPLOAD_KEY, shell};
+
+/// Lines of the operator's log that a failure shows.
+const LOG_LINES: usize = 15;
+
+/// Everything that runs. Dropping it ends it and removes its files; the testbed's guards
+/// do the same when the demo is killed.
+pub(super) struct Stage {
+    // The order of the fields is the order in which they end.
+    operator: Program,
+    plane: ControlPlane,
+    store: ObjectStore,
+    folder: PathBuf,
+    object: Vec<u8>,
+}
+
+impl Stage {
+    /// Starts everything and installs the definitions.
+    pub(super) fn set(operator: Option<&Path>, narrator: &mut Narrator) -> Result<Self> {
+        let program = find_operator(operator)?;
+        narrator.step("Start a Kubernetes control plane and an S3 server, both real, on loopback");
+        let plane = ControlPlane::start()?;
+        let store = ObjectStore::builder().region(REGION).start()?;
+        let folder = plane.folder().join("demo");
+        shell::make_folder(&folder)?;
+        narrator.detail(&format!("Kubernetes at {}", plane.url()));
+        narrator.detail(&format!("S3 at {}, region {REGION}", store.endpoint()));
+
+        let object = noise(100_000);
+        narrator.step("Put an object into the store");
+        store.put_object(BUCKET, KEY, &object)?;
+        store.create_bucket(UPLOAD_BUCKET)?;
+        narrator.detail(&format!("{BUCKET}/{KEY}, {} bytes", object.len()));
+
+        narrator.step("Install the definition of PresignedUrl");
+        narrator.command("presign-operator crd | kubectl apply -f -");
+        let definitions = shell::output(Command::new(&program).arg("crd"), "presign-operator crd", "")?;
+        let kubectl = &mut plane.kubectl();
+        let applied = shell::output(kubectl.args(["apply", "-f", "-"]), "kubectl apply -f -", &definitions)?;
+        narrator.details(&applied);
+        let established = ["wait", "--for=condition=Established", "crd/presignedurls.presign.dev"];
+        shell::output(plane.kubectl().args(established), "kubectl wait", "")?;
+        // By itself garbage collection looks for new kinds every 30 s only.
+        plane.restart_controller_manager()?;
+
+        narrator.step("Start the operator");
+        let (operator, address) = start_operator(&program, &plane)?;
+        let stage = Self { operator, plane, store, folder, object };
+        stage.await_operator(&address)?;
+        narrator.detail(&format!("it is ready: http://{address}/readyz"));
+        Ok(stage)
+    }
+
+    fn await_operator(&self, address: &str) -> Result<()> {
+        let line = format!("curl -fsS --max-time 5 http://{address}/readyz");
+        let deadline = Instant::now() + PATIENCE;
+        while shell::run(&line, &self.folder).is_err() {
+            self.check()?;
+            if Instant::now() > deadline {
+                return Err(Failure::Late { awaited: "the operator is ready", seconds: PATIENCE.as_secs() });
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    /// An error if anything has ended by itself.
+    pub(super) fn check(&self) -> Result<()> {
+        self.operator.check()?;
+        self.plane.check()?;
+        self.store.check()?;
+        Ok(())
+    }
+
+    /// Everything that the operator has logged.
+    pub(super) fn operator_log(&self) -> String {
+        self.operator.log()
+    }
+
+    /// The end of it.
+    pub(super) fn end_of_operator_log(&self) -> String {
+        let log = self.operator.log();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
+    }
+
+    /// The object in the store, as it was put there.
+    pub(super) fn object(&self) -> &[u8] {
+        &self.object
+    }
+
+    /// The object that was uploaded, as the store has it on its disk.
+    pub(super) fn uploaded(&self) -> Result<Vec<u8>> {
+        Ok(self.store.get_object(UPLOAD_BUCKET, UPLOAD_KEY)?)
+    }
+
+    /// Runs kubectl and returns what it printed.
+    pub(super) fn kubectl(&self, arguments: &[&str]) -> Result<String> {
+        let name = format!("kubectl {}", arguments.join(" "));
+        shell::output(self.plane.kubectl().args(arguments), &name, "")
+    }
+
+    /// Applies a file of `deploy/examples`, adapted to the store.
+    pub(super) fn apply_example(&self, name: &str) -> Result<String> {
+        let manifest = example::read(name, &self.store)?;
+        let command = format!("kubectl apply -f {name}");
+        shell::output(self.plane.kubectl().args(["apply", "-f", "-"]), &command, &manifest)
+    }
+
+    /// Writes the keys of a Secret as files into a folder of this name, as kubelet does.
+    pub(super) fn mount(&self, secret: &str, folder: &str) -> Result<PathBuf> {
+        let folder = self.folder.join(folder);
+        shell::make_folder(&folder)?;
+        for key in ["url", "method", "headers", "expires-at"] {
+            let template = format!("--template={{{{index .data \"{key}\" | base64decode}}}}");
+            let value = self.kubectl(&["get", "secret", secret, &template])?;
+            shell::write(&folder.join(key), value.as_bytes())?;
+        }
+        Ok(folder)
+    }
+
+    /// When the stored URL of the report was signed, as its status says.
+    pub(super) fn signing_time(&self) -> Result<String> {
+        self.kubectl(&["get", "psu", "report", "--output=jsonpath={.status.signingTime}"])
+    }
+
+    /// Watches the report until its status tells of another URL.
+    pub(super) fn await_other_signing_time(&self, before: &str) -> Result<String> {
+        let output = r#"--output=jsonpath={.status.signingTime}{"\n"}"#;
+        let mut kubectl = self.plane.kubectl();
+        kubectl.args(["get", "psu", "report", "--watch", output]).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut watch = Watch(kubectl.spawn().map_err(Failure::io("run", "kubectl"))?);
+        let (sender, lines) = mpsc::channel();
+        let stdout = watch.0.stdout.take();
+        thread::spawn(move || {
+            let lines = stdout.into_iter().flat_map(|stdout| BufReader::new(stdout).lines());
+            lines.map_while(std::io::Result::ok).try_for_each(|line| sender.send(line))
+        });
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match lines.recv_timeout(left) {
+                Ok(time) if time != before => return Ok(time),
+                Ok(_) => {}
+                Err(_) => {
+                    let awaited = "status.signingTime moves";
+                    return Err(Failure::Late { awaited, seconds: PATIENCE.as_secs() });
+                }
+            }
+        }
+    }
+}
+
+/// A kubectl that ends with its owner.
+struct Watch(Child);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn find_operator(given: Option<&Path>) -> Result<PathBuf> {
+    let beside = || env::current_exe().map(|this| this.with_file_name("presign-operator"));
+    let found = given.map_or_else(beside, path::absolute).map_err(Failure::io("find", "the operator"))?;
+    if found.is_file() { Ok(found) } else { Err(Failure::NoOperator(found)) }
+}
+
+fn start_operator(program: &Path, plane: &ControlPlane) -> Result<(Program, String)> {
+    let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .map_err(Failure::io("find a free port on", "127.0.0.1"))?
+        .to_string();
+    let environment = [
+        ("KUBECONFIG", plane.kubeconfig().into()),
+        // The API server is on loopback, whatever proxy this machine uses.
+        ("HTTPS_PROXY", OsString::new()),
+        ("https_proxy", OsString::new()),
+    ];
+    let arguments = ["run", "--listen", &address, "--log", "info"];
+    let operator = Program::start("presign-operator", program, arguments, environment)?;
+    Ok((operator, address))
+}
