@@ -1,0 +1,61 @@
+# `make` lists the targets. Needed: Rust (rustup), Go, git, make, curl and a C compiler.
+
+export DEBIAN_FRONTEND := noninteractive
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+
+# Debian's names of the system packages, each with a program that it brings.
+PACKAGES := git:git curl:curl build-essential:cc
+
+.PHONY: help demo up test fmt lint doc crds tools testbed
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 14
+
+demo: testbed ## Show the operator on a real control plane and a real S3 server
+	@$(CARGO) build --package presign-operator --bin presign-operator
+	@$(CARGO) run --quiet --package testbed -- demo
+
+up: testbed ## Start both for playing with kubectl, until Ctrl-C
+	@$(CARGO) run --quiet --package testbed -- up
+
+test: lint doc testbed ## Check everything: format, lints, docs, all tests
+	$(CARGO) test --workspace
+
+fmt: tools ## Format the code
+	$(CARGO) fmt --all
+
+lint: tools ## Check the format, and run clippy
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+doc: tools ## Build the documentation of the code
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --workspace
+
+crds: tools ## Generate deploy/crds.yaml from the code
+	@$(CARGO) run --quiet --package presign-operator -- crd > deploy/.crds.yaml || { rm -f deploy/.crds.yaml; exit 1; }
+	@mv deploy/.crds.yaml deploy/crds.yaml
+
+# Builds the servers once, where one can see it: without them on the first test's clock.
+testbed: tools
+	@$(CARGO) run --quiet --package testbed -- build > /dev/null
+
+# What is missing is installed where that is possible without asking, and named elsewhere.
+tools:
+	@command -v $(CARGO) > /dev/null || { echo "make: no cargo on the PATH: install Rust from https://rustup.rs" >&2; exit 1; }
+	@missing=""; \
+	for package in $(PACKAGES); do \
+	  command -v "$${package#*:}" > /dev/null || missing+=" $${package%:*}"; \
+	done; \
+	[ -n "$$missing" ] || exit 0; \
+	install="apt-get update && apt-get install --yes --no-install-recommends ca-certificates$$missing"; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+	  echo "make: installing what is missing:$$missing" >&2; \
+	  eval "$$install" >&2; \
+	else \
+	  echo "make: missing:$$missing. On Debian or Ubuntu: sudo sh -c '$$install'" >&2; \
+	  exit 1; \
+	fi

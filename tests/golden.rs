@@ -1,0 +1,147 @@
+//! Files that must not drift from the code: the generated definitions, and every manifest
+//! that a person is invited to copy.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use k8s_openapi::ByteString;
+use presign_operator::crd::PresignedUrlSpec;
+use presign_operator::domain::Credentials;
+use serde_json::Value;
+
+/// The documents of one file or block, and how messages call it.
+struct Manifest {
+    name: String,
+    documents: Vec<Value>,
+}
+
+impl Manifest {
+    fn parse(name: String, text: &str) -> Self {
+        let documents =
+            serde_saphyr::from_multiple(text).unwrap_or_else(|error| panic!("{name}: is not YAML: {error}"));
+        Self { name, documents }
+    }
+
+    fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Value> {
+        self.documents.iter().filter(move |document| document["kind"] == kind)
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn examples() -> Vec<Manifest> {
+    let entries = std::fs::read_dir(root().join("deploy/examples")).unwrap();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    assert!(!paths.is_empty(), "there are no examples");
+    let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
+    paths.iter().map(|path| Manifest::parse(name(path), &read(path))).collect()
+}
+
+/// The blocks of the README that are marked as YAML. One without a kind is a change of the
+/// spec in the block before it that has one.
+fn readme() -> Vec<Manifest> {
+    let text = read(&root().join("README.md"));
+    let blocks = text.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
+    let mut whole = Value::Null;
+    let mut manifests = Vec::new();
+    for (number, block) in blocks.enumerate() {
+        let mut manifest = Manifest::parse(format!("README.md, YAML block {}", number + 1), block);
+        for document in &mut manifest.documents {
+            if document.get("kind").is_none() {
+                let change = document.as_object().cloned().unwrap_or_default();
+                *document = whole.clone();
+                document["spec"].as_object_mut().unwrap().extend(change);
+            } else if document["kind"] == "PresignedUrl" {
+                whole = document.clone();
+            }
+        }
+        manifests.push(manifest);
+    }
+    manifests
+}
+
+fn operator(arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_presign-operator"))
+        .args(arguments)
+        .env_clear()
+        .envs([("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "example")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn signs(manifest: &Manifest) -> usize {
+    let mut signed = 0;
+    for object in manifest.of_kind("PresignedUrl") {
+        let output = operator(&["sign", "-f", "-"], &object.to_string());
+        assert!(output.status.success(), "{}: {}", manifest.name, String::from_utf8_lossy(&output.stderr));
+        signed += 1;
+    }
+    signed
+}
+
+/// The names of the Secrets that the Pods of a manifest mount.
+fn mounted(manifest: &Manifest) -> BTreeSet<&str> {
+    let volumes = manifest.of_kind("Pod").filter_map(|pod| pod["spec"]["volumes"].as_array()).flatten();
+    volumes.filter_map(|volume| volume["secret"]["secretName"].as_str()).collect()
+}
+
+#[test]
+fn the_definitions_are_those_of_the_code() {
+    let printed = operator(&["crd"], "");
+    assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
+    let is_same = read(&root().join("deploy/crds.yaml")).into_bytes() == printed.stdout;
+    assert!(is_same, "deploy/crds.yaml is not what the code says: run `make crds`");
+}
+
+#[test]
+fn every_example_signs() {
+    for example in examples() {
+        assert!(signs(&example) > 0, "{}: holds no PresignedUrl", example.name);
+    }
+}
+
+#[test]
+fn every_example_brings_what_it_names() {
+    for example in examples() {
+        let mut targets = BTreeSet::new();
+        for object in example.of_kind("PresignedUrl") {
+            let spec: PresignedUrlSpec = serde_json::from_value(object["spec"].clone()).unwrap();
+            let reference = spec.s3.credentials_secret_ref;
+            let secret = example
+                .of_kind("Secret")
+                .find(|secret| secret["metadata"]["name"] == reference.name)
+                .unwrap_or_else(|| panic!("{}: no Secret {:?}", example.name, reference.name));
+            let data: BTreeMap<String, String> =
+                serde_json::from_value(secret["stringData"].clone()).unwrap();
+            let data = data.into_iter().map(|(key, text)| (key, ByteString(text.into_bytes()))).collect();
+            Credentials::parse(&reference, &data).unwrap_or_else(|error| panic!("{}: {error}", example.name));
+            let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+            targets.insert(spec.secret.and_then(|target| target.name).unwrap_or(name));
+        }
+        for secret in mounted(&example) {
+            assert!(targets.contains(secret), "{}: nobody writes Secret {secret:?}", example.name);
+        }
+    }
+}
+
+#[test]
+fn every_manifest_in_the_readme_signs() {
+    let signed: usize = readme().iter().map(signs).sum();
+    assert!(signed >= 3, "the README shows Qencode, AWS and MinIO");
+}
