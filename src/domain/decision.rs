@@ -83,25 +83,31 @@ pub fn decide(case: &Case<'_>) -> Decision {
         return wait(Obstacle::NoCredentials);
     };
     let reason = issue_reason(case);
-    if let Some(reason) = reason {
-        return issue(case, credentials, reason);
-    }
-    match (case.stored, case.rendered) {
-        (Some(stored), Some(rendered))
-            if !stored.is_other_format && stored.content.frame != rendered.frame =>
-        {
-            Decision::Repair
-        }
-        (Some(Stored { content: Content { url: Some(url), .. }, .. }), _) => {
+    let decision = match (reason, case.stored.and_then(|stored| stored.content.url)) {
+        (Some(reason), _) => issue(case, credentials, reason),
+        (None, Some(url)) => {
             Decision::Keep { until: url.validity.renewal_time(case.request.overlap, case.seed) }
         }
         // Without a readable URL there was a reason to issue.
-        _ => wait(Obstacle::NoCredentials),
+        (None, None) => wait(Obstacle::NoCredentials),
+    };
+    let is_url_right = matches!(reason, None | Some(IssueReason::Requested | IssueReason::RenewalDue));
+    // A renewal that has to wait, for hours perhaps, keeps nothing from being repaired.
+    if is_url_right && !matches!(decision, Decision::Issue { .. }) && is_frame_wrong(case) {
+        Decision::Repair
+    } else {
+        decision
     }
 }
 
 fn wait(obstacle: Obstacle) -> Decision {
     Decision::Wait { obstacle }
+}
+
+/// Whether something of ours beside the URL differs. Another format differs by nature.
+fn is_frame_wrong(case: &Case<'_>) -> bool {
+    let frames = case.stored.filter(|stored| !stored.is_other_format).zip(case.rendered);
+    frames.is_some_and(|(stored, rendered)| stored.content.frame != rendered.frame)
 }
 
 fn issue(case: &Case<'_>, credentials: &Credentials, reason: IssueReason) -> Decision {
@@ -156,10 +162,12 @@ pub fn issue_reason(case: &Case<'_>) -> Option<IssueReason> {
 /// A URL that somebody put in the place of ours tells nothing about spec or credentials:
 /// any difference is `Drifted` then.
 fn difference(case: &Case<'_>, stored: &Stored, url: &UrlDigest) -> Option<IssueReason> {
-    let fresh = case.rendered?.url?;
-    let reason = if url.address != fresh.address {
+    let rendered = case.rendered?;
+    let fresh = rendered.url?;
+    let is_other_use = stored.content.usage.is_some_and(|usage| Some(usage) != rendered.usage);
+    let reason = if url.address != fresh.address || (is_other_use && !stored.is_other_format) {
         IssueReason::SpecChanged
-    } else if let Some(reason) = lifetime_difference(case, url.validity.lifetime, fresh.validity.lifetime) {
+    } else if let Some(reason) = lifetime_difference(case, url, &fresh) {
         reason
     } else if case.credentials.is_some() && url.identity != fresh.identity {
         IssueReason::CredentialsChanged
@@ -173,13 +181,14 @@ fn difference(case: &Case<'_>, stored: &Stored, url: &UrlDigest) -> Option<Issue
 }
 
 /// Whether the spec or the credentials' expiration would now give another lifetime.
-fn lifetime_difference(case: &Case<'_>, stored: u32, fresh: u32) -> Option<IssueReason> {
-    if stored == fresh {
-        return None;
-    }
-    let is_limited = case.credentials.is_some_and(|credentials| credentials.expiration.is_some());
-    let exceeds = stored > case.request.expires_in;
-    Some(if is_limited && !exceeds { IssueReason::CredentialsChanged } else { IssueReason::SpecChanged })
+///
+/// A longer one may come from either. A session of the same identity lives no longer than
+/// it did, so more is asked for; with another one, its expiration is the likelier cause.
+fn lifetime_difference(case: &Case<'_>, url: &UrlDigest, fresh: &UrlDigest) -> Option<IssueReason> {
+    let (stored, now) = (url.validity.lifetime, fresh.validity.lifetime);
+    let is_spec = stored > case.request.expires_in || (now > stored && url.identity == fresh.identity);
+    let reason = if is_spec { IssueReason::SpecChanged } else { IssueReason::CredentialsChanged };
+    (stored != now).then_some(reason)
 }
 
 /// The validity at which to render the stored Secret again for comparison.
@@ -189,12 +198,18 @@ pub fn comparable_validity(
     request: &Request,
     credentials: Option<&Credentials>,
 ) -> Validity {
-    let known = credentials.map(|credentials| {
-        Validity::new(stored.signing_time, request.expires_in, credentials.expiration).ok()
-    });
-    // Without knowing the credentials' expiration, a shorter life is no difference.
-    known.flatten().unwrap_or(Validity {
-        lifetime: stored.lifetime.min(request.expires_in),
-        signing_time: stored.signing_time,
-    })
+    let limit = match credentials.map(|credentials| credentials.expiration) {
+        // Without knowing the credentials' expiration, a shorter life is no difference.
+        None => stored.lifetime,
+        Some(None) => u32::MAX,
+        // Too little to have been signed for is a difference like any other.
+        Some(Some(expiration)) => {
+            let left = expiration.as_second() - stored.signing_time.as_second();
+            u32::try_from(left.max(1)).unwrap_or(u32::MAX)
+        }
+    };
+    Validity { signing_time: stored.signing_time, lifetime: request.expires_in.min(limit) }
 }
+
+#[cfg(test)]
+mod tests;

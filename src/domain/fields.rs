@@ -17,6 +17,8 @@ pub(super) struct OwnedFields {
     pub(super) labels: BTreeSet<String>,
     pub(super) annotations: BTreeSet<String>,
     pub(super) data: BTreeSet<String>,
+    /// UIDs in owner references.
+    pub(super) owners: BTreeSet<String>,
     /// Somebody else's entry dates from the Secret's creation, owns its type and not our
     /// label: a Secret that appeared between our look and our write.
     pub(super) is_created_by_another: bool,
@@ -30,6 +32,7 @@ impl OwnedFields {
             owned.labels.extend(keys(fields, &["f:metadata", "f:labels"]));
             owned.annotations.extend(keys(fields, &["f:metadata", "f:annotations"]));
             owned.data.extend(keys(fields, &["f:data"]));
+            owned.owners.extend(owners(fields));
         }
         let created = metadata.creation_timestamp.as_ref();
         owned.is_created_by_another = entries
@@ -60,11 +63,23 @@ fn fields(entry: &ManagedFieldsEntry) -> Option<&Value> {
 
 /// The names below `path` in a `fieldsV1` tree, without their `f:` prefix.
 fn keys<'a>(fields: &'a Value, path: &[&str]) -> impl Iterator<Item = String> + 'a {
+    below(fields, path).filter_map(|key| key.strip_prefix("f:")).map(str::to_owned)
+}
+
+/// The UIDs in a `fieldsV1` tree: owner references are told apart as `k:{"uid":"..."}`.
+fn owners(fields: &Value) -> impl Iterator<Item = String> + '_ {
+    below(fields, &["f:metadata", "f:ownerReferences"])
+        .filter_map(|key| serde_json::from_str::<Value>(key.strip_prefix("k:")?).ok())
+        .filter_map(|key| key.get("uid")?.as_str().map(str::to_owned))
+}
+
+fn below<'a>(fields: &'a Value, path: &[&str]) -> impl Iterator<Item = &'a String> + 'a {
     path.iter()
         .try_fold(fields, |value, name| value.get(name))
         .and_then(Value::as_object)
         .into_iter()
         .flat_map(|map| map.keys())
-        .filter_map(|key| key.strip_prefix("f:"))
-        .map(str::to_owned)
 }
+
+#[cfg(test)]
+mod tests;

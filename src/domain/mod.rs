@@ -7,6 +7,9 @@ pub mod backoff;
 pub mod credentials;
 pub mod decision;
 mod fields;
+#[cfg(test)]
+#[path = "../../tests/decisions/model.rs"]
+mod model;
 mod owner;
 pub mod reason;
 pub mod request;

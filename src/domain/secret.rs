@@ -102,3 +102,102 @@ fn controller_reference(owner: &Owner) -> OwnerReference {
         block_owner_deletion: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::crd::Method;
+    use crate::domain::model::{owner, request};
+    use crate::domain::{Sensitive, Validity};
+
+    /// Every byte that we write for one input: a change here means another
+    /// [`FORMAT`], or a fleet is repaired at the next upgrade.
+    const GOLDEN: &str = r#"{
+  "apiVersion": "v1",
+  "kind": "Secret",
+  "metadata": {
+    "annotations": {
+      "note": "for the auditors",
+      "presign.dev/format": "1",
+      "presign.dev/owner": "report",
+      "presign.dev/renew": "2030-01-01",
+      "presign.dev/signing-time": "2030-01-02T03:04:05Z"
+    },
+    "labels": {
+      "app.kubernetes.io/managed-by": "presign-operator",
+      "presign.dev/managed": "true",
+      "team": "a"
+    },
+    "name": "upload",
+    "namespace": "team-a",
+    "ownerReferences": [
+      {
+        "apiVersion": "presign.dev/v1alpha1",
+        "controller": true,
+        "kind": "PresignedUrl",
+        "name": "report",
+        "uid": "u-1"
+      }
+    ]
+  },
+  "stringData": {
+    "expires-at": "2030-01-02T04:04:05Z",
+    "headers": "Content-Type: application/pdf\nIf-None-Match: *\n",
+    "method": "PUT",
+    "url": "https://us-west.s3.qencode.com/reports/q3.pdf?X-Amz-Signature=0"
+  },
+  "type": "Opaque"
+}"#;
+
+    fn signed() -> SignedUrl {
+        let signing_time: Timestamp = "2030-01-02T03:04:05Z".parse().unwrap();
+        let url = "https://us-west.s3.qencode.com/reports/q3.pdf?X-Amz-Signature=0".to_owned();
+        SignedUrl { url: Sensitive::new(url), validity: Validity { signing_time, lifetime: 3600 } }
+    }
+
+    fn upload() -> Request {
+        let mut request = request();
+        request.method = Method::Put;
+        request.headers = [("Content-Type", "application/pdf"), ("If-None-Match", "*")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
+        request.target.name = "upload".to_owned();
+        request.target.labels.insert("team".to_owned(), "a".to_owned());
+        request.target.annotations.insert("note".to_owned(), "for the auditors".to_owned());
+        request
+    }
+
+    /// The Secret with its data as text.
+    fn shown(secret: IssuedSecret) -> Value {
+        let mut secret = secret.into_secret();
+        let data = secret.data.take().unwrap();
+        let text: serde_json::Map<_, _> =
+            data.into_iter().map(|(key, bytes)| (key, String::from_utf8(bytes.0).unwrap().into())).collect();
+        let mut shown = serde_json::to_value(secret).unwrap();
+        shown["stringData"] = text.into();
+        shown
+    }
+
+    #[test]
+    fn renders_every_byte_of_this_format() {
+        let shown = shown(render(&upload(), &signed(), &owner(), Some("2030-01-01")));
+        assert_eq!(serde_json::to_string_pretty(&shown).unwrap(), GOLDEN);
+    }
+
+    #[test]
+    fn leaves_out_what_is_not_asked_for() {
+        let mut request = upload();
+        request.target.deletion_policy = DeletionPolicy::Retain;
+        request.target.url_key = "link".to_owned();
+        request.headers.clear();
+        let shown = shown(render(&request, &signed(), &owner(), None));
+        assert_eq!(shown["metadata"].get("ownerReferences"), None);
+        assert_eq!(shown["metadata"]["annotations"].get(ANNOTATION_RENEW), None);
+        let keys: Vec<_> = shown["stringData"].as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["expires-at", "headers", "link", "method"]);
+        assert_eq!(shown["stringData"]["headers"], json!(""));
+    }
+}

@@ -42,6 +42,10 @@ impl UrlParts {
     /// Takes a presigned URL apart; `None` when it is not one.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
+        // The parser drops white space and splits off a fragment; no URL of ours has either.
+        if text.contains(|c: char| c == '#' || c.is_whitespace() || c.is_control()) {
+            return None;
+        }
         let url = Url::parse(text).ok()?;
         let (mut date, mut lifetime, mut credential, mut token, mut signature) =
             (None, None, None, String::new(), None);
@@ -49,7 +53,7 @@ impl UrlParts {
         for (name, value) in url.query_pairs() {
             match name.as_ref() {
                 "X-Amz-Date" => date = signing_time(&value),
-                "X-Amz-Expires" => lifetime = value.parse().ok(),
+                "X-Amz-Expires" => lifetime = value.parse().ok().filter(|seconds| *seconds > 0),
                 "X-Amz-Credential" => credential = Some(value.into_owned()),
                 "X-Amz-Security-Token" => token = value.into_owned(),
                 "X-Amz-Signature" => signature = Some(value.into_owned()),
@@ -94,9 +98,25 @@ mod tests {
 
     #[test]
     fn what_is_no_presigned_url_has_no_parts() {
-        for text in ["", "hello", "https://h/b/k", &URL.replace("Signature", "S"), &URL.replace("=60", "=x")]
-        {
+        for text in ["", "hello", "https://h/b/k"] {
             assert!(UrlParts::read(text).is_none(), "{text}");
+        }
+        for (from, to) in [
+            ("Signature", "S"),
+            ("Credential", "C"),
+            ("Date", "D"),
+            ("=60", "=x"),
+            ("=60", "=0"),
+            ("T030405Z", ""),
+            ("%2F", "-"),
+            ("=abc", "=abc\n"),
+            ("=abc", "=abc#top"),
+            ("https", " https"),
+            ("/k", "/k\t"),
+        ] {
+            let text = URL.replace(from, to);
+            assert_ne!(text, URL);
+            assert!(UrlParts::read(&text).is_none(), "{text}");
         }
     }
 }

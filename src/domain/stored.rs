@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::Secret;
 use sha2::{Digest as _, Sha256};
 
 use super::fields::OwnedFields;
+use super::request::renew_token;
 use super::{UrlParts, Validity};
 use crate::crd::names::{
     ANNOTATION_FORMAT, ANNOTATION_OWNER, ANNOTATION_RENEW, DATA_EXPIRES_AT, DATA_HEADERS, DATA_METHOD,
@@ -25,12 +26,15 @@ impl Digest {
     }
 }
 
-/// A Secret's content as four digests, so that a change of one part can be told from a
+/// A Secret's content as digests, so that a change of one part can be told from a
 /// change of another. What others added is not in it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Content {
     /// The stored URL; `None` when there is none that can be read.
     pub url: Option<UrlDigest>,
+    /// The method and the headers that the URL was signed for, of which it shows only the
+    /// signature; `None` when they are not as we wrote them.
+    pub usage: Option<Digest>,
     /// Labels, annotations, side keys, owner reference and type.
     pub frame: Digest,
 }
@@ -103,14 +107,14 @@ impl Stored {
             resource_version: resource_version(metadata.resource_version.as_deref()),
             content: Content::read(secret, url_key, Some(&fields)),
             controller: controller.map(|owner| Controller {
-                is_presigned_url: owner.kind == KIND && owner.api_version.starts_with(GROUP),
+                is_presigned_url: owner.kind == KIND && group(&owner.api_version) == GROUP,
                 name: owner.name.as_str().into(),
                 uid: owner.uid.as_str().into(),
             }),
             is_managed: metadata.labels.as_ref().and_then(|all| all.get(LABEL_MANAGED)).map(String::as_str)
                 == Some(MANAGED),
             owner: annotation(ANNOTATION_OWNER).map(|name| name.as_str().into()),
-            handled_renew: annotation(ANNOTATION_RENEW).map(|token| token.as_str().into()),
+            handled_renew: annotation(ANNOTATION_RENEW).and_then(|t| renew_token(t)).map(Into::into),
             is_url_ours: url_key.is_some_and(|key| fields.data.contains(key)),
             is_other_format: format_is_ours && annotation(ANNOTATION_FORMAT).is_some_and(|f| f != FORMAT),
             is_created_by_another: fields.is_created_by_another,
@@ -128,14 +132,9 @@ impl Content {
     }
 
     fn read(secret: &Secret, url_key: Option<&str>, fields: Option<&OwnedFields>) -> Self {
-        let text = |key: &str| {
-            secret
-                .data
-                .as_ref()
-                .and_then(|data| data.get(key))
-                .and_then(|bytes| std::str::from_utf8(&bytes.0).ok())
-        };
-        let parts = url_key.and_then(text).and_then(UrlParts::read);
+        let parts = url_key.and_then(|key| text(secret, key)).and_then(UrlParts::read);
+        let is_ours = |key: &str| fields.is_none_or(|fields| fields.data.contains(key));
+        let usage = text(secret, DATA_METHOD).zip(text(secret, DATA_HEADERS));
         Self {
             url: parts.map(|parts| UrlDigest {
                 validity: parts.validity,
@@ -143,6 +142,9 @@ impl Content {
                 identity: Digest::of(parts.identity.expose()),
                 signature: Digest::of(parts.signature.expose()),
             }),
+            usage: usage
+                .filter(|_| is_ours(DATA_METHOD) && is_ours(DATA_HEADERS))
+                .map(|(method, headers)| Digest::of(&format!("{method} {headers}"))),
             frame: Digest::of(&frame(secret, url_key, fields)),
         }
     }
@@ -155,7 +157,16 @@ pub fn resource_version(text: Option<&str>) -> u64 {
     text.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
-/// The key that holds the URL: whatever is not one of the side keys; ours before others'.
+fn text<'a>(secret: &'a Secret, key: &str) -> Option<&'a str> {
+    std::str::from_utf8(&secret.data.as_ref()?.get(key)?.0).ok()
+}
+
+fn group(api_version: &str) -> &str {
+    api_version.split_once('/').map_or("", |(group, _)| group)
+}
+
+/// The key that holds the URL, which may be any but the side keys; ours before others',
+/// and of several of ours (another release may write more) the one that holds a URL.
 fn url_key<'a>(secret: &'a Secret, fields: &OwnedFields) -> Option<&'a str> {
     let side = [DATA_METHOD, DATA_HEADERS, DATA_EXPIRES_AT];
     let keys: Vec<&str> = secret
@@ -165,9 +176,11 @@ fn url_key<'a>(secret: &'a Secret, fields: &OwnedFields) -> Option<&'a str> {
         .map(String::as_str)
         .filter(|key| !side.contains(key))
         .collect();
-    let ours = keys.iter().find(|key| fields.data.contains(**key));
+    let is_url = |key: &str| text(secret, key).and_then(UrlParts::read).is_some();
+    let mut of_ours = keys.iter().filter(|key| fields.data.contains(**key));
+    let ours = of_ours.clone().find(|key| is_url(key)).or_else(|| of_ours.next());
     let usual = || keys.iter().find(|key| **key == DATA_URL);
-    ours.or_else(usual).or_else(|| keys.first()).copied()
+    ours.or_else(usual).or_else(|| keys.iter().find(|key| is_url(key))).copied()
 }
 
 /// Everything of ours beside the URL as one text; `fields` names what is ours, all if
@@ -176,7 +189,9 @@ fn frame(secret: &Secret, url_key: Option<&str>, fields: Option<&OwnedFields>) -
     let metadata = &secret.metadata;
     let mut text = format!("{url_key:?} {:?}", secret.type_);
     for owner in metadata.owner_references.iter().flatten().filter(|owner| owner.controller == Some(true)) {
-        let _ = write!(text, "\no {} {} {} {}", owner.api_version, owner.kind, owner.name, owner.uid);
+        if fields.is_none_or(|fields| fields.owners.contains(&owner.uid)) {
+            let _ = write!(text, "\no {} {} {} {}", owner.api_version, owner.kind, owner.name, owner.uid);
+        }
     }
     for (name, value) in metadata.labels.iter().flatten() {
         if fields.is_none_or(|fields| fields.labels.contains(name)) {
@@ -195,3 +210,6 @@ fn frame(secret: &Secret, url_key: Option<&str>, fields: Option<&OwnedFields>) -
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

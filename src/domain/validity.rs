@@ -87,7 +87,7 @@ impl Validity {
     /// changes nothing. Always after the signing time and before the expiry.
     #[must_use]
     pub fn renewal_time(&self, overlap: Overlap, seed: u32) -> Timestamp {
-        let wait = self.lifetime - self.overlap(overlap).0;
+        let wait = self.lifetime.saturating_sub(self.overlap(overlap).0);
         let spread = (self.lifetime / 10).min(wait / 2);
         let jitter = (u64::from(seed) * u64::from(spread)) >> 32;
         let jitter = u32::try_from(jitter).unwrap_or(spread);

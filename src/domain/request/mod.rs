@@ -119,7 +119,7 @@ impl Request {
 }
 
 /// An empty token asks for nothing; one that is too long is cut to what a status may hold.
-fn renew_token(token: &str) -> Option<String> {
+pub(super) fn renew_token(token: &str) -> Option<String> {
     (!token.is_empty()).then(|| token.chars().take(128).collect())
 }
 
@@ -182,3 +182,6 @@ fn response_parameters(response: &ResponseOverrides) -> impl Iterator<Item = (&'
     .into_iter()
     .filter_map(|(name, value)| value.as_ref().map(|value| (name, value)))
 }
+
+#[cfg(test)]
+mod tests;

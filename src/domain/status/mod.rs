@@ -168,3 +168,6 @@ pub fn next_status(previous: &PresignedUrlStatus, outcome: &Outcome, now: Timest
     }
     status
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! What a spec becomes. Which specs are refused, and how, is in `refusals`.
+
+mod refusals;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::crd::DeletionPolicy;
+use crate::domain::model;
+
+const ARN: &str = "arn:aws:s3:us-west:123456789012:accesspoint/name";
+
+/// The smallest useful spec with some fields replaced; `null` takes one away.
+fn parse(patch: &Value) -> Result<Request, InvalidSpec> {
+    let mut spec = serde_json::to_value(model::spec()).unwrap();
+    merge(&mut spec, patch);
+    Request::parse("report", &serde_json::from_value(spec).unwrap(), None)
+}
+
+fn merge(into: &mut Value, patch: &Value) {
+    let Some(fields) = patch.as_object() else {
+        *into = patch.clone();
+        return;
+    };
+    for (name, value) in fields {
+        merge(&mut into[name], value);
+    }
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let request = parse(&json!({})).unwrap();
+    assert_eq!((request.method, request.expires_in, request.overlap), (Method::Get, 3600, Overlap::Third));
+    assert_eq!((request.suspend, &request.renew), (false, &None));
+    assert_eq!((&*request.target.name, &*request.target.url_key), ("report", "url"));
+    assert_eq!(request.target.deletion_policy, DeletionPolicy::Delete);
+    assert!(request.headers.is_empty() && request.query.is_empty());
+}
+
+#[test]
+fn what_is_set_is_taken_over() {
+    let request = parse(&json!({
+        "method": "HEAD", "expiresIn": "2h", "renewal": {"before": "20m"}, "suspend": true,
+        "secret": {"name": "other", "key": "link", "deletionPolicy": "Retain", "labels": {"a": "b"}, "annotations": {"c": "d"}},
+    }))
+    .unwrap();
+    assert_eq!((request.method, request.expires_in), (Method::Head, 7200));
+    assert_eq!((request.overlap, request.suspend), (Overlap::Seconds(1200), true));
+    assert_eq!((&*request.target.name, &*request.target.url_key), ("other", "link"));
+    assert_eq!(request.target.deletion_policy, DeletionPolicy::Retain);
+    assert_eq!((&*request.target.labels["a"], &*request.target.annotations["c"]), ("b", "d"));
+    let share = parse(&json!({"renewal": {"beforePercentage": 50}})).unwrap();
+    assert_eq!(share.overlap, Overlap::Percentage(50));
+}
+
+#[test]
+fn headers_are_ordered_without_regard_to_case_and_keep_theirs() {
+    let request =
+        parse(&json!({"headers": {"x-b": "2", "Content-Type": "t", "X-a": "1", "if-none-match": "*"}}))
+            .unwrap();
+    let names: Vec<_> = request.headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["Content-Type", "if-none-match", "X-a", "x-b"]);
+}
+
+#[test]
+fn every_parameter_has_its_name_in_the_query_and_they_are_ordered() {
+    let request = parse(&json!({
+        "versionID": "v", "query": {"x-team": "a"},
+        "response": {
+            "contentType": "1", "contentDisposition": "2", "contentLanguage": "3",
+            "contentEncoding": "4", "cacheControl": "5", "expires": "6",
+        },
+    }))
+    .unwrap();
+    let query: Vec<_> = request.query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let expected = [
+        ("response-cache-control", "5"),
+        ("response-content-disposition", "2"),
+        ("response-content-encoding", "4"),
+        ("response-content-language", "3"),
+        ("response-content-type", "1"),
+        ("response-expires", "6"),
+        ("versionId", "v"),
+        ("x-team", "a"),
+    ];
+    assert_eq!(query, expected);
+}
+
+#[test]
+fn a_bucket_stands_where_the_style_says() {
+    for (bucket, endpoint, style, expected) in [
+        ("abc", Some("https://a"), None, Addressing::Path),
+        ("abc", Some("https://a"), Some("Auto"), Addressing::Path),
+        ("abc", Some("https://a"), Some("VirtualHosted"), Addressing::VirtualHosted),
+        ("abc", None, None, Addressing::VirtualHosted),
+        ("abc", None, Some("Path"), Addressing::Path),
+        ("a.b", None, None, Addressing::Path),
+        (ARN, None, None, Addressing::VirtualHosted),
+    ] {
+        let spec = json!({"bucket": bucket, "s3": {"endpoint": endpoint, "addressingStyle": style}});
+        assert_eq!(parse(&spec).unwrap().connection.addressing, expected, "{spec}");
+    }
+    for (bucket, endpoint, rule) in [
+        ("a_b", Some("http://a"), rules::STYLE_BUCKET),
+        ("ABC", Some("https://a"), rules::STYLE_BUCKET),
+        ("a.b", None, rules::STYLE_BUCKET),
+        ("abc", Some("https://[::1]"), rules::STYLE_HOST),
+    ] {
+        let spec =
+            json!({"bucket": bucket, "s3": {"endpoint": endpoint, "addressingStyle": "VirtualHosted"}});
+        assert_eq!(parse(&spec).unwrap_err().message, rule.message, "{spec}");
+    }
+}
+
+#[test]
+fn a_token_is_cut_to_what_a_status_can_hold() {
+    let renew = |token: &str| Request::parse("report", &model::spec(), Some(token)).unwrap().renew;
+    assert_eq!(renew("now"), Some("now".to_owned()));
+    assert_eq!(renew(""), None);
+    assert_eq!(renew(&"ü".repeat(129)), Some("ü".repeat(128)));
+}
+
+#[test]
+fn a_refusal_names_the_field() {
+    let refused = parse(&json!({"expiresIn": "8d"})).unwrap_err().to_string();
+    assert!(refused.starts_with("spec.expiresIn: must be whole hours"), "{refused}");
+}
+
+#[test]
+fn the_name_of_the_object_must_be_that_of_a_secret() {
+    assert!(Request::parse("A", &model::spec(), None).is_err());
+}

@@ -1,0 +1,293 @@
+//! The error table of the architecture, row by row, and when a status changes at all.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use super::*;
+use crate::crd::{READY, ROTATION_SAFE, STALLED};
+use crate::domain::model::{at, credentials, request};
+use crate::domain::request::Overlap;
+
+/// An hour's URL, signed at 0, as it is reported.
+fn standing() -> Standing {
+    let validity = Validity { signing_time: at(0), lifetime: 3600 };
+    Standing {
+        location: Some("https://h/reports/q3.pdf".to_owned()),
+        handled_renew: Some("token".to_owned()),
+        ..Standing::new(&request(), validity, None, 0)
+    }
+}
+
+fn outcome(seen: Seen, progress: Progress) -> Outcome {
+    Outcome {
+        generation: Some(7),
+        secret_name: Some("report".to_owned()),
+        credentials_name: Some("keys".to_owned()),
+        seen,
+        progress,
+    }
+}
+
+fn failed(reason: FailureReason) -> Progress {
+    Progress::Failed(Problem { reason, message: "what to do".to_owned() })
+}
+
+fn first(seen: Seen, progress: Progress, second: i64) -> PresignedUrlStatus {
+    next_status(&PresignedUrlStatus::default(), &outcome(seen, progress), at(second))
+}
+
+fn condition<'a>(status: &'a PresignedUrlStatus, kind: &str) -> Option<&'a Condition> {
+    status.conditions.iter().find(|condition| condition.type_ == kind)
+}
+
+/// Status and reason of a condition.
+fn verdict<'a>(status: &'a PresignedUrlStatus, kind: &str) -> Option<(&'a str, &'a str)> {
+    condition(status, kind).map(|condition| (condition.status.as_str(), condition.reason.as_str()))
+}
+
+/// What can be known of the target Secret: name, what is seen, at which second.
+fn sights() -> [(&'static str, Seen, i64); 6] {
+    let other = Standing { matches: false, ..standing() };
+    [
+        ("valid", Seen::Url(standing()), 3599),
+        ("not what the spec asks for", Seen::Url(other.clone()), 3599),
+        ("expired", Seen::Url(standing()), 3600),
+        ("neither", Seen::Url(other), 3600),
+        ("nothing", Seen::Nothing, 0),
+        ("unknown", Seen::Unknown, 0),
+    ]
+}
+
+#[test]
+fn each_class_of_failures_has_its_row() {
+    use FailureReason as R;
+    let user = [
+        ("False", true),
+        ("False", true),
+        ("False", true),
+        ("False", true),
+        ("False", true),
+        ("False", true),
+    ];
+    let waiting = [
+        ("True", false),
+        ("False", false),
+        ("False", false),
+        ("False", false),
+        ("False", false),
+        ("False", false),
+    ];
+    let retry = [
+        ("True", false),
+        ("False", false),
+        ("False", false),
+        ("False", false),
+        ("False", false),
+        ("Unknown", false),
+    ];
+    let rows = [
+        (R::InvalidSpec, user),
+        (R::SecretConflict, user),
+        (R::CredentialsNotFound, waiting),
+        (R::CredentialsInvalid, waiting),
+        (R::CredentialsExpired, waiting),
+        (R::ApiError, retry),
+        (R::SigningFailed, retry),
+    ];
+    for (reason, row) in rows {
+        for ((name, seen, second), (ready, is_stalled)) in sights().into_iter().zip(row) {
+            let status = first(seen, failed(reason), second);
+            let own: &str = reason.into();
+            let expected = if ready == "True" { "RenewalFailing" } else { own };
+            assert_eq!(verdict(&status, READY), Some((ready, expected)), "{reason} {name}");
+            assert_eq!(verdict(&status, STALLED), is_stalled.then_some(("True", own)), "{reason} {name}");
+        }
+    }
+}
+
+#[test]
+fn whatever_is_no_failure_has_its_row_too() {
+    let valid = |reason| [("True", reason), ("False", ""), ("False", ""), ("False", ""), ("False", "")];
+    let rows = [
+        (Progress::Settled, valid("Issued"), "Expired"),
+        (Progress::Suspended, valid("Suspended"), "Suspended"),
+        (Progress::AwaitingCredentials, valid("AwaitingCredentials"), "CredentialsExpired"),
+        (Progress::AwaitingCollection, [("False", ""); 5], "SecretConflict"),
+    ];
+    for (progress, row, otherwise) in rows {
+        for ((name, seen, second), (ready, reason)) in sights().into_iter().zip(row) {
+            let status = first(seen, progress.clone(), second);
+            let reason = if reason.is_empty() { otherwise } else { reason };
+            assert_eq!(verdict(&status, READY), Some((ready, reason)), "{progress:?} {name}");
+            assert_eq!(condition(&status, STALLED), None, "{progress:?} {name}");
+        }
+    }
+}
+
+#[test]
+fn a_failure_says_what_to_do_and_how_long_there_is() {
+    let message = |seen, second| {
+        let status = first(seen, failed(FailureReason::CredentialsNotFound), second);
+        condition(&status, READY).unwrap().message.clone()
+    };
+    assert_eq!(
+        message(Seen::Url(standing()), 0),
+        "what to do; the stored URL works until 2030-01-01T01:00:00Z"
+    );
+    assert_eq!(message(Seen::Url(standing()), 3600), "what to do; the stored URL has expired");
+    assert_eq!(message(Seen::Nothing, 0), "what to do");
+    let stalled = first(Seen::Nothing, failed(FailureReason::SecretConflict), 0);
+    assert_eq!(condition(&stalled, STALLED).unwrap().message, "what to do");
+}
+
+#[test]
+fn reports_the_url_that_is_stored() {
+    let status = first(Seen::Url(standing()), Progress::Settled, 5);
+    assert_eq!(status.observed_generation, Some(7));
+    assert_eq!(status.secret_name.as_deref(), Some("report"));
+    assert_eq!(status.location.as_deref(), Some("https://h/reports/q3.pdf"));
+    assert_eq!(status.signing_time, Some(Time(at(0))));
+    assert_eq!(status.expiration_time, Some(Time(at(3600))));
+    assert_eq!(status.renewal_time, Some(Time(at(2400))));
+    assert_eq!(status.limited_by, Some(LimitedBy::Requested));
+    assert_eq!(status.last_handled_renew.as_deref(), Some("token"));
+    assert!(status.conditions.iter().all(|condition| condition.observed_generation == Some(7)));
+    let nothing = next_status(&status, &outcome(Seen::Nothing, failed(FailureReason::ApiError)), at(6));
+    assert_eq!((nothing.location, nothing.signing_time, nothing.last_handled_renew), (None, None, None));
+    assert_eq!((nothing.expiration_time, nothing.renewal_time, nothing.limited_by), (None, None, None));
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_reported_as_it_was() {
+    let before = first(Seen::Url(standing()), Progress::Settled, 5);
+    let mut unknown = outcome(Seen::Unknown, failed(FailureReason::ApiError));
+    unknown.generation = Some(8);
+    // As when the spec cannot be read.
+    unknown.secret_name = None;
+    let after = next_status(&before, &unknown, at(9));
+    assert_eq!(verdict(&after, READY), Some(("Unknown", "ApiError")));
+    let rotation = |status| condition(status, ROTATION_SAFE).unwrap().clone();
+    let kept = Condition { observed_generation: Some(8), ..rotation(&before) };
+    assert_eq!(rotation(&after), kept);
+    let but_conditions = |status: &PresignedUrlStatus| PresignedUrlStatus {
+        conditions: Vec::new(),
+        observed_generation: None,
+        ..status.clone()
+    };
+    assert_eq!(but_conditions(&after), but_conditions(&before));
+    assert_eq!(after.observed_generation, Some(8));
+    let never = first(Seen::Unknown, failed(FailureReason::ApiError), 9);
+    assert_eq!(condition(&never, ROTATION_SAFE), None);
+}
+
+#[test]
+fn every_reason_against_safe_rotation_outlives_a_look_that_failed() {
+    for progress in [Progress::Settled, Progress::AwaitingCredentials] {
+        for rotation in [
+            Rotation::Safe { overlap: 180, is_fallback: false },
+            Rotation::TooShort { overlap: 179, is_fallback: false },
+            Rotation::ExpiryUnknown,
+        ] {
+            let before = first(Seen::Url(Standing { rotation, ..standing() }), progress.clone(), 5);
+            let after = next_status(&before, &outcome(Seen::Unknown, failed(FailureReason::ApiError)), at(9));
+            assert_eq!(condition(&after, ROTATION_SAFE), condition(&before, ROTATION_SAFE), "{rotation:?}");
+        }
+    }
+}
+
+#[test]
+fn an_unchanged_state_is_an_equal_status() {
+    let progresses =
+        [Progress::Settled, Progress::Suspended, Progress::AwaitingCredentials, Progress::AwaitingCollection]
+            .into_iter()
+            .chain(
+                [FailureReason::InvalidSpec, FailureReason::CredentialsInvalid, FailureReason::ApiError]
+                    .map(failed),
+            );
+    for progress in progresses {
+        for (name, seen, second) in sights() {
+            let (earlier, later) = if second == 3599 { (0, 3599) } else { (second, second + 1000) };
+            let outcome = outcome(seen, progress.clone());
+            let before = next_status(&PresignedUrlStatus::default(), &outcome, at(earlier));
+            assert_eq!(next_status(&before, &outcome, at(later)), before, "{progress:?} {name}");
+        }
+    }
+}
+
+#[test]
+fn transition_times_move_only_on_a_flip() {
+    let settled = outcome(Seen::Url(standing()), Progress::Settled);
+    let failing = outcome(Seen::Url(standing()), failed(FailureReason::CredentialsNotFound));
+    let stalled = outcome(Seen::Url(standing()), failed(FailureReason::SecretConflict));
+    let mut status = PresignedUrlStatus::default();
+    for (second, outcome, ready, stalled) in [
+        (10, &settled, 10, None),
+        (20, &failing, 10, None),
+        (30, &stalled, 30, Some(30)),
+        (40, &stalled, 30, Some(30)),
+        (50, &settled, 50, None),
+        (60, &stalled, 60, Some(60)),
+        (3600, &failing, 60, None),
+        (3700, &settled, 60, None),
+    ] {
+        status = next_status(&status, outcome, at(second));
+        let since = |kind| condition(&status, kind).map(|condition| condition.last_transition_time.0);
+        assert_eq!(since(READY), Some(at(ready)), "{second}");
+        assert_eq!(since(STALLED), stalled.map(at), "{second}");
+        assert_eq!(since(ROTATION_SAFE), Some(at(10)), "{second}");
+    }
+}
+
+#[test]
+fn rotation_is_safe_from_three_minutes_on() {
+    for (lifetime, overlap, expected) in [
+        (540, Overlap::Third, Rotation::Safe { overlap: 180, is_fallback: false }),
+        (539, Overlap::Third, Rotation::TooShort { overlap: 179, is_fallback: false }),
+        (3600, Overlap::Seconds(180), Rotation::Safe { overlap: 180, is_fallback: false }),
+        (3600, Overlap::Seconds(179), Rotation::TooShort { overlap: 179, is_fallback: false }),
+        (3600, Overlap::Percentage(5), Rotation::Safe { overlap: 180, is_fallback: false }),
+        (3599, Overlap::Percentage(5), Rotation::TooShort { overlap: 179, is_fallback: false }),
+        (3600, Overlap::Seconds(3001), Rotation::Safe { overlap: 1200, is_fallback: true }),
+        (300, Overlap::Seconds(251), Rotation::TooShort { overlap: 100, is_fallback: true }),
+    ] {
+        let mut request = request();
+        request.overlap = overlap;
+        let validity = Validity { signing_time: at(0), lifetime };
+        let standing = Standing::new(&request, validity, None, u32::MAX);
+        assert_eq!(standing.rotation, expected, "{lifetime} {overlap:?}");
+        let status = first(Seen::Url(standing), Progress::Settled, 0);
+        let is_safe = matches!(expected, Rotation::Safe { .. });
+        let verdict = verdict(&status, ROTATION_SAFE);
+        let named = if is_safe { ("True", "OverlapSufficient") } else { ("False", "OverlapTooShort") };
+        assert_eq!(verdict, Some(named), "{lifetime} {overlap:?}");
+        let message = &condition(&status, ROTATION_SAFE).unwrap().message;
+        let is_fallback = lifetime == 300 || overlap == Overlap::Seconds(3001);
+        assert_eq!(message.contains("a third is used"), is_fallback, "{message}");
+    }
+}
+
+#[test]
+fn a_session_of_unknown_end_is_not_safe() {
+    let validity = Validity { signing_time: at(0), lifetime: 3600 };
+    let session = credentials("ASIA", Some(at(9999)));
+    let endless = Credentials { expiration: None, ..session.clone() };
+    for (credentials, expected) in [
+        (Some(&endless), Some(("False", "CredentialExpiryUnknown"))),
+        (Some(&session), Some(("True", "OverlapSufficient"))),
+        (None, Some(("True", "OverlapSufficient"))),
+    ] {
+        let standing = Standing::new(&request(), validity, credentials, 0);
+        let status = first(Seen::Url(standing.clone()), Progress::Settled, 0);
+        assert_eq!(verdict(&status, ROTATION_SAFE), expected);
+        let waiting = first(Seen::Url(standing), Progress::AwaitingCredentials, 0);
+        assert_eq!(verdict(&waiting, ROTATION_SAFE), Some(("False", "AwaitingCredentials")));
+    }
+    assert_eq!(condition(&first(Seen::Nothing, Progress::Suspended, 0), ROTATION_SAFE), None);
+}
+
+#[test]
+fn a_shorter_life_than_asked_for_is_limited_by_the_credentials() {
+    for (lifetime, expected) in [(3600, LimitedBy::Requested), (3599, LimitedBy::Credentials)] {
+        let standing = Standing::new(&request(), Validity { signing_time: at(0), lifetime }, None, 0);
+        assert_eq!(standing.limited_by, expected);
+    }
+}

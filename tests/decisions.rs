@@ -1,0 +1,214 @@
+//! Properties of the decisions: of every lifetime, every credential and every edit, and of
+//! days of them in a row. Tables of single cases stand beside the code in `src/domain`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may end here")]
+
+#[path = "decisions/arbitrary.rs"]
+mod arbitrary;
+#[path = "decisions/judge.rs"]
+mod judge;
+#[path = "decisions/life.rs"]
+mod life;
+#[path = "decisions/model.rs"]
+mod model;
+
+use jiff::Timestamp;
+use presign_operator::crd::duration::{self, DurationText};
+use presign_operator::domain::Validity;
+use presign_operator::domain::decision::{Decision, Obstacle};
+use presign_operator::domain::request::Overlap;
+use presign_operator::{crd, domain};
+use proptest::prelude::*;
+
+use self::arbitrary::{credentials, edit, event, idle, lifetime, overlap, touch};
+use self::life::{Life, Rhythm};
+use self::model::{World, at};
+
+/// So many cases, more when `PROPTEST_CASES` asks for more than its usual 256.
+fn config(cases: u32) -> ProptestConfig {
+    let cases = cases * ProptestConfig::default().cases / 256;
+    ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 1000, ..ProptestConfig::default() }
+}
+
+fn seconds(from: Timestamp, to: Timestamp) -> i64 {
+    to.as_second() - from.as_second()
+}
+
+proptest! {
+    #![proptest_config(config(4000))]
+
+    #[test]
+    fn signing_comes_before_renewal_and_renewal_before_expiration(
+        lifetime in lifetime(10),
+        overlap in overlap(),
+        seed in any::<u32>(),
+    ) {
+        let validity = Validity { signing_time: at(0), lifetime };
+        let renewal = validity.renewal_time(overlap, seed);
+        prop_assert!(at(0) < renewal && renewal < validity.expiration_time());
+        prop_assert_eq!(renewal.subsec_nanosecond(), 0);
+    }
+
+    #[test]
+    fn a_renewal_is_never_late_and_early_by_a_bounded_share(
+        lifetime in lifetime(10),
+        overlap in overlap(),
+        seed in any::<u32>(),
+    ) {
+        let validity = Validity { signing_time: at(0), lifetime };
+        let wait = seconds(at(0), validity.renewal_time(overlap, seed));
+        let lifetime = i64::from(lifetime);
+        let asked = match overlap {
+            Overlap::Seconds(seconds) => i64::from(seconds),
+            Overlap::Percentage(percentage) => (lifetime * i64::from(percentage) / 100).max(1),
+            Overlap::Third => lifetime / 3,
+        };
+        let due = lifetime - if asked * 6 <= lifetime * 5 { asked } else { lifetime / 3 };
+        prop_assert!(wait <= due);
+        prop_assert!(wait >= lifetime / 6);
+        prop_assert!(wait >= due - (lifetime / 10).min(due / 2));
+    }
+
+    #[test]
+    fn a_renewal_is_the_same_however_often_it_is_asked_for_and_earlier_with_a_larger_seed(
+        lifetime in lifetime(10),
+        overlap in overlap(),
+        seeds in any::<(u32, u32)>(),
+    ) {
+        let validity = Validity { signing_time: at(0), lifetime };
+        let renewal = |seed| validity.renewal_time(overlap, seed);
+        prop_assert_eq!(renewal(seeds.0), renewal(seeds.0));
+        prop_assert!(renewal(seeds.0.min(seeds.1)) >= renewal(seeds.0.max(seeds.1)));
+let herd = (0..8).map(|part| validity.renewal_time(Overlap::Third, part << 29));
+        let herd: std::collections::BTreeSet<_> = herd.collect();
+        prop_assert!(herd.len() == 8 || lifetime < 160, "a herd spreads out");
+    }
+
+    #[test]
+    fn an_expiration_exceeds_neither_the_request_nor_the_credentials(
+        expires_in in lifetime(60),
+        left in -1000_i64..1_000_000,
+    ) {
+        match Validity::new(at(0), expires_in, Some(at(left))) {
+            Ok(validity) => {
+                let expected = left.min(i64::from(expires_in));
+                prop_assert_eq!(seconds(at(0), validity.expiration_time()), expected);
+                prop_assert!(left >= 10);
+            }
+            Err(expired) => prop_assert!(left < 10 && expired.expiration == at(left)),
+        }
+    }
+
+    #[test]
+    fn a_printed_duration_reads_the_same(seconds in 0..3_600_000_000_u32) {
+        prop_assert_eq!(DurationText(duration::print(seconds)).seconds(), Some(seconds));
+    }
+
+    #[test]
+    fn a_duration_is_the_sum_of_its_parts(parts in prop::collection::vec((0..1_000_000_u32, 0..3_usize), 1..5)) {
+        let text: String = parts.iter().map(|(count, unit)| format!("{count}{}", ["h", "m", "s"][*unit])).collect();
+        let sum: u64 = parts.iter().map(|(count, unit)| u64::from(*count) * [3600, 60, 1][*unit]).sum();
+        prop_assert_eq!(DurationText(text).seconds(), u32::try_from(sum).ok());
+    }
+}
+
+proptest! {
+    #![proptest_config(config(300))]
+
+    #[test]
+    fn after_an_apply_there_is_nothing_left_to_do(
+        edits in prop::collection::vec(edit(), 0..6),
+        credentials in credentials(),
+        seed in any::<u32>(),
+        later in 0..5_i64,
+    ) {
+        let mut world = World { credentials: Some(credentials.at(at(0))), seed, ..World::new() };
+        edits.iter().for_each(|edit| edit.carry_out(&mut world.request));
+        let decision = world.decide();
+        if let Decision::Issue { validity, .. } = decision {
+            world.act(decision);
+            // Later, yet before the shortest of all renewals.
+            world.now = at(later.min(i64::from(validity.lifetime) / 6));
+            let until = validity.renewal_time(world.request.overlap, seed);
+            let is_due = until <= world.now;
+            let keep = Decision::Keep { until };
+            prop_assert!(is_due || world.decide() == keep);
+            let stored = world.stored().unwrap();
+            prop_assert_eq!(Some(stored.content), world.rendered().map(|secret| secret.content()));
+        } else {
+            let left = credentials.at(at(0)).expiration.map(|end| seconds(at(0), end));
+            prop_assert!(left.is_some_and(|left| left < 10));
+        }
+    }
+
+    #[test]
+    fn what_others_do_is_left_alone_repaired_or_replaced_and_then_all_is_well(
+        edits in prop::collection::vec(edit(), 0..3),
+        touches in prop::collection::vec(touch(), 1..6),
+        seed in any::<u32>(),
+    ) {
+        let mut world = World { seed, ..World::new() };
+        world.act(world.decide());
+        world.now = at(1);
+        edits.iter().for_each(|edit| edit.carry_out(&mut world.request));
+        touches.iter().for_each(|touch| touch.carry_out(&mut world.server, at(1)));
+        let first = world.decide();
+        let before = world.clone();
+        world.act(first);
+        let second = world.decide();
+        prop_assert!(matches!(second, Decision::Keep { .. }), "{first:?} then {second:?}");
+        if first == Decision::Repair {
+            let url = judge::url(&world, &world.request.target.url_key);
+            prop_assert!(url.is_some());
+            prop_assert_eq!(url, judge::url(&before, "url"), "a repair leaves the URL");
+        }
+        prop_assert_eq!(judge::missing_from(&world), Vec::<String>::new());
+    }
+}
+
+proptest! {
+    #![proptest_config(config(300))]
+
+    #[test]
+    fn days_go_by_without_a_gap_and_without_a_mint_for_nothing(
+        seed in any::<u32>(),
+        expires_in in lifetime(60),
+        events in prop::collection::vec((event(), idle()), 1..30),
+    ) {
+        let mut life = Life::begin(seed, expires_in, Rhythm::WhenDue);
+        for (event, idle) in events {
+            life.idle(idle);
+            life.happen(&event);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(config(10))]
+
+    #[test]
+    fn a_look_every_second_changes_nothing(
+        seed in any::<u32>(),
+        expires_in in 60..120_u32,
+        events in prop::collection::vec((event(), 0..90_i64), 1..8),
+    ) {
+        let mut life = Life::begin(seed, expires_in, Rhythm::EverySecond);
+        for (event, seconds) in events {
+            life.advance(seconds);
+            life.happen(&event);
+        }
+    }
+}
+
+#[test]
+fn a_herd_of_sessions_that_end_is_signed_a_bounded_number_of_times() {
+    for end in [60, 600, 3600, 4000, 7200, 86_400] {
+        let mut life = Life::begin(0, 3600, Rhythm::WhenDue);
+        life.rotate(Some(end));
+        let before = life.mints();
+        life.advance(2 * end);
+        let most = end / 600 + 2;
+        assert!(i64::from(life.mints() - before) <= most, "{end}: {} mints", life.mints() - before);
+        assert!(matches!(life.world.decide(), Decision::Wait { obstacle: Obstacle::CredentialsExpired(_) }));
+    }
+}

@@ -1,0 +1,295 @@
+//! One `PresignedUrl` through days: an operator that looks when it is due, fails, is
+//! stopped and started, and a judge behind it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::arbitrary::{Event, Idle};
+use crate::domain::backoff::backoff;
+use crate::domain::decision::{Decision, Obstacle};
+use crate::domain::reason::IssueReason;
+use crate::judge::{self, Issued};
+use crate::model::{World, at, credentials};
+
+/// When the operator looks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Rhythm {
+    /// When its last decision said so.
+    WhenDue,
+    /// All the time.
+    EverySecond,
+}
+
+/// See the head of the file.
+pub struct Life {
+    pub world: World,
+    rhythm: Rhythm,
+    is_running: bool,
+    is_reachable: bool,
+    /// Failures in a row, and when the last one was.
+    failures: u32,
+    failed: Timestamp,
+    /// When to look next.
+    look: Timestamp,
+    issued: Option<Issued>,
+    /// Since when there is no valid URL in the Secret, if there is none.
+    dead_since: Option<Timestamp>,
+    mints: u32,
+    /// Renewals up to the end of the credentials since they last changed.
+    last_renewals: u32,
+}
+
+fn after(time: Timestamp, seconds: i64) -> Timestamp {
+    time.checked_add(SignedDuration::from_secs(seconds)).unwrap()
+}
+
+fn between(from: Timestamp, to: Timestamp) -> i64 {
+    to.as_second() - from.as_second()
+}
+
+impl Life {
+    /// A `PresignedUrl` is created, with credentials that do not expire.
+    pub fn begin(seed: u32, expires_in: u32, rhythm: Rhythm) -> Self {
+        let mut world = World { seed, ..World::new() };
+        world.request.expires_in = expires_in;
+        let mut life = Self {
+            world,
+            rhythm,
+            is_running: true,
+            is_reachable: true,
+            failures: 0,
+            failed: at(0),
+            look: at(0),
+            issued: None,
+            dead_since: Some(at(0)),
+            mints: 0,
+            last_renewals: 0,
+        };
+        life.pass();
+        life
+    }
+
+    /// URLs issued so far.
+    pub fn mints(&self) -> u32 {
+        self.mints
+    }
+
+    /// Another session, with so many seconds left.
+    pub fn rotate(&mut self, left: Option<i64>) {
+        let end = left.map(|left| after(self.world.now, left));
+        self.world.credentials = Some(credentials("ROTATED", end));
+        self.wake(true);
+    }
+
+    /// Something happens, and the operator is told.
+    pub fn happen(&mut self, event: &Event) {
+        let now = self.world.now;
+        self.last_renewals = 0;
+        let mut is_input = false;
+        match event {
+            Event::Edit(edit) => {
+                edit.carry_out(&mut self.world.request);
+                is_input = true;
+            }
+            Event::Suspend(suspend) => {
+                self.world.request.suspend = *suspend;
+                is_input = true;
+            }
+            Event::Rotate(key) => {
+                self.world.credentials = key.map(|key| key.at(now));
+                is_input = true;
+            }
+            Event::Touch(touch) => touch.carry_out(&mut self.world.server, now),
+            Event::Reachable(is_reachable) => self.is_reachable = *is_reachable,
+            Event::Running(is_running) => {
+                let starts = *is_running && !self.is_running;
+                self.is_running = *is_running;
+                if starts {
+                    self.wake(true);
+                }
+                return self.note_death();
+            }
+            Event::Clock(seconds) => {
+                for time in [&mut self.world.now, &mut self.failed].into_iter().chain(&mut self.dead_since) {
+                    *time = after(*time, *seconds);
+                }
+            }
+        }
+        self.note_death();
+        // That the API server is back is for nobody to tell.
+        if !matches!(event, Event::Reachable(_)) {
+            self.wake(is_input);
+        }
+    }
+
+    /// Time goes by.
+    pub fn idle(&mut self, idle: Idle) {
+        let (now, lifetime) = (self.world.now, i64::from(self.world.request.expires_in));
+        let expiration = self.issued.as_ref().map(|issued| issued.validity.expiration_time());
+        let end = self.world.credentials.as_ref().and_then(|credentials| credentials.expiration);
+        let until = |time: Timestamp, seconds| between(now, time) + seconds;
+        let seconds = match idle {
+            Idle::Seconds(seconds) => seconds,
+            Idle::Lifetimes(percentage) => lifetime * percentage / 100,
+            Idle::Look(seconds) => until(self.look, seconds),
+            Idle::Expiration(seconds) => expiration.map_or(0, |time| until(time, seconds)),
+            Idle::Credentials(seconds) => end.map_or(0, |time| until(time, seconds)),
+        };
+        // More of the same, be it renewals or retries, says nothing new.
+        let longest = if self.is_reachable { lifetime * 10 } else { 7200 };
+        self.advance(seconds.clamp(0, longest));
+    }
+
+    /// So many seconds go by, with all the looks that fall due.
+    pub fn advance(&mut self, seconds: i64) {
+        let end = after(self.world.now, seconds);
+        while self.is_running && self.look <= end {
+            assert!(self.look > self.world.now, "looks again at once");
+            self.pass_time(self.look);
+            self.pass();
+        }
+        self.pass_time(end);
+    }
+
+    /// Nothing happens until `end`. Wherever the Secret holds no valid URL meanwhile, there
+    /// must be an excuse from the first second on: credentials only get older.
+    fn pass_time(&mut self, end: Timestamp) {
+        let death = self.dead_since.or_else(|| Some(self.issued.as_ref()?.validity.expiration_time()));
+        let gap = death.unwrap_or(self.world.now).max(self.world.now);
+        if gap < end {
+            let credentials = self.world.credentials.as_ref();
+            let cannot_sign =
+                credentials.is_none_or(|c| c.expiration.is_some_and(|end| between(gap, end) < 10));
+            // A write failed, and not so early that it would have been tried again in time.
+            let could_not_write = self.failures > 0 && between(self.failed, death.unwrap_or(gap)) <= 2;
+            assert!(
+                !self.is_running || self.world.request.suspend || cannot_sign || could_not_write,
+                "no valid URL at {gap}, dead since {death:?}, next look at {}, failed {} times, last at {}",
+                self.look,
+                self.failures,
+                self.failed,
+            );
+        }
+        self.world.now = end;
+        self.note_death();
+    }
+
+    fn note_death(&mut self) {
+        let now = self.world.now;
+        let is_alive = self
+            .issued
+            .as_ref()
+            .is_some_and(|issued| issued.is_stored(&self.world) && now < issued.validity.expiration_time());
+        let expiration = self.issued.as_ref().map_or(now, |issued| issued.validity.expiration_time());
+        self.dead_since = if is_alive { None } else { self.dead_since.or(Some(expiration.min(now))) };
+    }
+
+    /// Wakes the operator; a change of what it acts on resets its backoff.
+    fn wake(&mut self, is_input: bool) {
+        if is_input {
+            self.failures = 0;
+        }
+        if self.is_running {
+            self.pass();
+        }
+    }
+
+    /// The operator looks once.
+    fn pass(&mut self) {
+        let decision = self.world.decide();
+        judge::assert_right(&self.world, self.issued.as_ref(), decision);
+        match decision {
+            Decision::Keep { until } => self.settle(until),
+            Decision::Wait { obstacle: Obstacle::Suspended } => self.settle(Timestamp::MAX),
+            Decision::Wait { obstacle: Obstacle::AwaitingCredentials } => {
+                self.settle(self.issued.as_ref().unwrap().validity.expiration_time());
+            }
+            Decision::Wait { obstacle: Obstacle::NoCredentials | Obstacle::CredentialsExpired(_) } => {
+                self.wait_for_change();
+            }
+            Decision::Repair | Decision::Issue { .. } if self.is_reachable => self.write(decision),
+            Decision::Repair | Decision::Issue { .. } => self.fail(),
+        }
+        if self.rhythm == Rhythm::EverySecond {
+            self.look = after(self.world.now, 1);
+        }
+    }
+
+    fn write(&mut self, decision: Decision) {
+        if let Decision::Issue { reason, validity } = decision {
+            self.record(reason);
+            let world = &self.world;
+            let handled = self.issued.take().filter(|_| world.server.get().is_some()).and_then(|i| i.handled);
+            self.issued = Some(Issued {
+                request: world.request.clone(),
+                credentials: world.credentials.clone().unwrap(),
+                validity,
+                handled: world.request.renew.clone().or(handled),
+                url_key: String::new(),
+            });
+            let end = world.credentials.as_ref().and_then(|credentials| credentials.expiration);
+            let is_last = end.is_some_and(|end| end == validity.expiration_time());
+            self.last_renewals += u32::from(is_last && reason == IssueReason::RenewalDue);
+            assert!(self.last_renewals <= 1, "an expiring session is signed again and again");
+        }
+        let before = self.world.server.get();
+        self.world.act(decision);
+        assert_ne!(before, self.world.server.get(), "writes what is there already");
+        let url_key = &self.world.request.target.url_key;
+        self.issued.as_mut().unwrap().url_key.clone_from(url_key);
+        self.failures = 0;
+        self.note_death();
+        // What was written is right, so the next look is at its renewal.
+        let next = self.world.decide();
+        judge::assert_right(&self.world, self.issued.as_ref(), next);
+        match next {
+            Decision::Keep { until } => self.settle(until),
+            Decision::Wait { obstacle: Obstacle::AwaitingCredentials } if decision == Decision::Repair => {
+                self.settle(self.issued.as_ref().unwrap().validity.expiration_time());
+            }
+            Decision::Wait { obstacle: Obstacle::CredentialsExpired(_) } if decision == Decision::Repair => {
+                self.wait_for_change();
+            }
+            _ => panic!("{decision:?} is followed by {next:?}"),
+        }
+    }
+
+    /// Counts a mint, and sees to it that a renewal does not come again too soon.
+    fn record(&mut self, reason: IssueReason) {
+        self.mints += 1;
+        if let (IssueReason::RenewalDue, Some(issued)) = (reason, &self.issued) {
+            let age = between(issued.validity.signing_time, self.world.now);
+            assert!(age >= i64::from(issued.validity.lifetime) / 6, "renewed after {age} s");
+        }
+    }
+
+    /// All is well until `until`: nothing is missing from the Secret.
+    fn settle(&mut self, until: Timestamp) {
+        self.failures = 0;
+        self.look = until;
+        if !self.world.request.suspend {
+            assert_eq!(judge::missing_from(&self.world), Vec::<String>::new());
+        }
+    }
+
+    /// Without credentials, only a change of them can help; and the URL is looked at when it
+    /// expires.
+    fn wait_for_change(&mut self) {
+        let expiration = self.issued.as_ref().map(|issued| issued.validity.expiration_time());
+        self.look = expiration.filter(|end| *end > self.world.now).unwrap_or(Timestamp::MAX);
+    }
+
+    /// It is tried again, sooner the less time the stored URL has left; and looked at when
+    /// that expires.
+    fn fail(&mut self) {
+        let now = self.world.now;
+        self.failures += 1;
+        self.failed = now;
+        let expiration = self.issued.as_ref().map(|issued| issued.validity.expiration_time());
+        let left = expiration.filter(|_| self.dead_since.is_none()).map(|end| between(now, end));
+        let wait = backoff(self.failures, left.and_then(|left| u32::try_from(left).ok()));
+        self.look = after(now, i64::try_from(wait.as_secs()).unwrap());
+        if let Some(end) = expiration.filter(|end| *end > now) {
+            self.look = self.look.min(end);
+        }
+    }
+}

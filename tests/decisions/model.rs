@@ -1,0 +1,159 @@
+//! The stand-ins that tests of decisions share: a spec, credentials, a signer, and a
+//! world in which one `PresignedUrl` is decided on.
+//!
+//! Not here: assertions, and the walk through time. The tests inside `src/domain` include
+//! this file too: `crate::crd` and `crate::domain` exist in both crates.
+
+pub mod server;
+
+use jiff::Timestamp;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use url::Url;
+
+pub use server::{Server, THEM, US};
+
+use crate::crd::PresignedUrlSpec;
+use crate::domain::decision::{Case, Decision, comparable_validity, decide};
+use crate::domain::{
+    Credentials, IssuedSecret, Owner, Request, Sensitive, SignedUrl, Stored, Validity, render,
+};
+
+/// Seconds after the beginning of 2030.
+pub fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_893_456_000 + second).unwrap()
+}
+
+/// The smallest useful spec.
+pub fn spec() -> PresignedUrlSpec {
+    let spec = json!({
+        "bucket": "reports",
+        "key": "2026/q3 summary.pdf",
+        "s3": {
+            "endpoint": "https://us-west.s3.qencode.com",
+            "region": "us-west",
+            "credentialsSecretRef": {"name": "keys"},
+        },
+    });
+    serde_json::from_value(spec).unwrap()
+}
+
+/// [`spec`] of the `PresignedUrl` called `report`, checked.
+pub fn request() -> Request {
+    Request::parse("report", &spec(), None).unwrap()
+}
+
+/// The `PresignedUrl` called `report`.
+pub fn owner() -> Owner {
+    Owner { namespace: "team-a".to_owned(), name: "report".to_owned(), uid: "u-1".to_owned() }
+}
+
+/// An access key; a session that ends when `expiration` says.
+pub fn credentials(id: &str, expiration: Option<Timestamp>) -> Credentials {
+    Credentials {
+        access_key_id: Sensitive::new(id.to_owned()),
+        secret_access_key: Sensitive::new(format!("secret of {id}")),
+        session_token: expiration.map(|_| Sensitive::new(format!("token of {id}"))),
+        expiration,
+    }
+}
+
+/// A presigned URL whose signature only looks like one: a hash of all that a real one
+/// depends on.
+pub fn sign(request: &Request, credentials: &Credentials, validity: Validity) -> SignedUrl {
+    let endpoint = request.connection.endpoint.as_ref().unwrap();
+    let mut url = Url::parse(&format!("{endpoint}/{}", request.bucket)).unwrap();
+    url.path_segments_mut().unwrap().extend(request.key.split('/'));
+    let time = validity.signing_time.strftime("%Y%m%dT%H%M%SZ").to_string();
+    let scope = format!("{}/{}/s3/aws4_request", &time[..8], request.connection.region);
+    let names: Vec<String> = request.headers.iter().map(|(name, _)| name.to_lowercase()).collect();
+    url.query_pairs_mut()
+        .extend_pairs(&request.query)
+        .append_pair("X-Amz-Algorithm", "AWS4-HMAC-SHA256")
+        .append_pair("X-Amz-Credential", &format!("{}/{scope}", credentials.access_key_id.expose()))
+        .append_pair("X-Amz-Date", &time)
+        .append_pair("X-Amz-Expires", &validity.lifetime.to_string())
+        .append_pair("X-Amz-SignedHeaders", &[&names[..], &["host".to_owned()]].concat().join(";"))
+        .extend_pairs(credentials.session_token.iter().map(|t| ("X-Amz-Security-Token", t.expose())));
+    let (method, headers) = (request.method, &request.headers);
+    let signed = format!("{method} {url} {headers:?} {}", credentials.secret_access_key.expose());
+    let signature: String = Sha256::digest(signed.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
+    SignedUrl { url: Sensitive::new(format!("{url}&X-Amz-Signature={signature}")), validity }
+}
+
+/// One `PresignedUrl`, and everything that a decision about it depends on.
+#[derive(Clone, Debug)]
+pub struct World {
+    pub now: Timestamp,
+    pub request: Request,
+    pub credentials: Option<Credentials>,
+    pub server: Server,
+    pub seed: u32,
+}
+
+impl World {
+    /// At the beginning of time, without a Secret.
+    pub fn new() -> Self {
+        Self {
+            now: at(0),
+            request: request(),
+            credentials: Some(credentials("AKIA", None)),
+            server: Server::default(),
+            seed: 0,
+        }
+    }
+
+    /// What the shell keeps of the Secret.
+    pub fn stored(&self) -> Option<Stored> {
+        self.server.get().map(|secret| Stored::read(&secret))
+    }
+
+    /// The stored Secret, rendered again at its own signing time.
+    pub fn rendered(&self) -> Option<IssuedSecret> {
+        self.rendered_as(&self.stored()?)
+    }
+
+    fn rendered_as(&self, stored: &Stored) -> Option<IssuedSecret> {
+        let validity =
+            comparable_validity(stored.content.url?.validity, &self.request, self.credentials.as_ref());
+        // Without credentials, what depends on them is not compared.
+        let nobody = credentials("nobody", None);
+        let signed = sign(&self.request, self.credentials.as_ref().unwrap_or(&nobody), validity);
+        Some(render(&self.request, &signed, &owner(), stored.handled_renew.as_deref()))
+    }
+
+    /// Observes, and hands over the case.
+    pub fn look<T>(&self, judge: impl FnOnce(&Case<'_>) -> T) -> T {
+        let stored = self.stored();
+        let rendered =
+            stored.as_ref().and_then(|stored| self.rendered_as(stored)).map(|secret| secret.content());
+        judge(&Case {
+            now: self.now,
+            request: &self.request,
+            stored: stored.as_ref(),
+            rendered: rendered.as_ref(),
+            credentials: self.credentials.as_ref(),
+            seed: self.seed,
+        })
+    }
+
+    /// Observes and decides.
+    pub fn decide(&self) -> Decision {
+        self.look(decide)
+    }
+
+    /// Carries a decision out: signs and applies, applies, or does nothing.
+    pub fn act(&mut self, decision: Decision) {
+        let secret = match decision {
+            Decision::Keep { .. } | Decision::Wait { .. } => return,
+            Decision::Repair => self.rendered().unwrap(),
+            Decision::Issue { validity, .. } => {
+                let signed = sign(&self.request, self.credentials.as_ref().unwrap(), validity);
+                let handled = self.stored().and_then(|stored| stored.handled_renew);
+                let renew = self.request.renew.as_deref().or(handled.as_deref());
+                render(&self.request, &signed, &owner(), renew)
+            }
+        };
+        self.server.apply(US, &secret.into_secret(), self.now);
+    }
+}
