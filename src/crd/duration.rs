@@ -17,12 +17,13 @@ pub const MAX_TEXT: u32 = 32;
 pub struct DurationText(#[schemars(length(min = 2, max = MAX_TEXT))] pub String);
 
 impl DurationText {
-    /// The duration in seconds; `None` when the text does not match
-    /// `^([0-9]{1,6}[hms])+$` or the sum does not fit.
+    /// The duration in seconds; `None` when the text is too long or does not match
+    /// `^([0-9]{1,6}[hms])+$`. A sum that does not fit is as large as can be: it is well
+    /// formed, and out of every range.
     #[must_use]
     pub fn seconds(&self) -> Option<u32> {
         let mut rest = self.0.as_str();
-        if rest.is_empty() {
+        if rest.is_empty() || rest.len() > MAX_TEXT as usize {
             return None;
         }
         let mut total: u32 = 0;
@@ -38,7 +39,7 @@ impl DurationText {
                 b's' => 1,
                 _ => return None,
             };
-            total = total.checked_add(count.checked_mul(unit)?)?;
+            total = total.saturating_add(count.saturating_mul(unit));
             rest = &rest[digits + 1..];
         }
         Some(total)
@@ -84,7 +85,8 @@ mod tests {
             ("1d", None),
             ("1000000s", None),
             ("1h ", None),
-            ("999999h999999h", None),
+            ("999999h999999h999999h", Some(u32::MAX)),
+            ("1h0s0s0s0s0s0s0s0s0s0s0s0s0s0s0s0s", None),
         ] {
             assert_eq!(DurationText::from(text).seconds(), expected, "{text:?}");
         }

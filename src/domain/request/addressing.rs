@@ -59,7 +59,9 @@ fn addressing(
     }
 }
 
+/// The SDK takes no label of fewer than 3 letters, also where the bucket has several.
 fn can_stand_in_host(bucket: &str, dots: bool) -> bool {
-    let fits = if dots { bucket.split('.').all(is_dns_label) } else { is_dns_label(bucket) };
+    let is_label = |label: &str| is_dns_label(label) && label.len() >= 3;
+    let fits = if dots { bucket.split('.').all(is_label) } else { is_label(bucket) };
     fits && bucket.len() <= 63
 }

@@ -8,13 +8,18 @@ use std::net::Ipv4Addr;
 
 use super::InvalidSpec;
 use crate::crd::rules::{self, Rule};
-use crate::crd::{Method, PresignedUrlSpec, ResponseOverrides};
+use crate::crd::{AddressingStyle, Method, PresignedUrlSpec, ResponseOverrides};
 
 type Check = Result<(), InvalidSpec>;
 
 /// Refuses with the sentence of `rule`, against `field`, unless the condition holds.
 pub(super) fn require(holds: bool, field: &'static str, rule: Rule) -> Check {
     if holds { Ok(()) } else { Err(InvalidSpec::new(field, rule.message)) }
+}
+
+/// Refuses what the schema of today would not store. Like it, counts characters.
+pub(super) fn at_most(limit: usize, text: &str, field: &'static str) -> Check {
+    if text.chars().nth(limit).is_none() { Ok(()) } else { Err(InvalidSpec::new(field, "is too long")) }
 }
 
 pub(super) fn bucket(bucket: &str, has_endpoint: bool) -> Check {
@@ -90,7 +95,8 @@ pub(super) fn version(version: Option<&str>, method: Method) -> Check {
     if version.is_empty() {
         return Err(InvalidSpec::new(field, "must not be empty: remove it to mean the latest version"));
     }
-    require(!version.contains(char::is_control), field, rules::VERSION_CONTROL)
+    require(!version.contains(char::is_control), field, rules::VERSION_CONTROL)?;
+    at_most(1024, version, field)
 }
 
 /// Names that the client, a proxy or the signature itself sets, or that signers leave
@@ -144,6 +150,7 @@ pub(super) fn response(response: Option<&ResponseOverrides>, method: Method) -> 
             return Err(InvalidSpec::new("response", "values must not be empty: remove the field instead"));
         }
         require(!value.contains(char::is_control), "response", rules::RESPONSE_VALUE)?;
+        at_most(1024, value, "response")?;
     }
     Ok(())
 }
@@ -156,6 +163,7 @@ pub(super) fn query(query: &BTreeMap<String, String>, method: Method) -> Check {
     for (name, value) in query {
         require(is_query_name(name), field, rules::QUERY_NAME)?;
         require(!value.contains(char::is_control), field, rules::QUERY_VALUE)?;
+        at_most(1024, value, field)?;
     }
     let (part, upload) = (query.get("partNumber"), query.get("uploadId"));
     let paired = part.is_some() == upload.is_some() && (part.is_none() || method == Method::Put);
@@ -184,10 +192,15 @@ fn is_query_name(name: &str) -> bool {
 pub(super) fn region(spec: &PresignedUrlSpec) -> Check {
     let (region, field) = (spec.s3.region.as_str(), "s3.region");
     require(!region.trim().is_empty(), field, rules::REGION_BLANK)?;
-    let fits = if spec.s3.endpoint.is_some() {
+    let hosted = spec.s3.addressing_style == Some(AddressingStyle::VirtualHosted);
+    let fits = if spec.s3.endpoint.is_some() && hosted {
+        // The SDK wants a host label there, although the region is no part of the host.
+        let label = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        region.len() <= 63 && !region.starts_with('-') && region.chars().all(label)
+    } else if spec.s3.endpoint.is_some() {
         region.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
     } else {
-        is_dns_label(region)
+        is_dns_label(region) && region.len() <= 63 && !region.starts_with("xn--")
     };
     require(fits && region.len() <= 64, field, rules::REGION_FORM)
 }

@@ -1,9 +1,10 @@
 //! The address of a store, normalised, and how a bucket stands in it.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::InvalidSpec;
+use super::checks::at_most;
 use crate::crd::rules::{self, Rule};
 
 /// URL scheme of an endpoint.
@@ -36,6 +37,7 @@ impl Endpoint {
     /// # Errors
     /// Names `s3.endpoint` when the text is not an address that can be signed for.
     pub fn parse(text: &str) -> Result<Self, InvalidSpec> {
+        at_most(1024, text, "s3.endpoint")?;
         if text.contains(['?', '#']) {
             return Err(refused(rules::ENDPOINT_QUERY));
         }
@@ -55,10 +57,7 @@ impl Endpoint {
             _ => return None,
         };
         let (host, port) = split_port(authority)?;
-        let host = host.to_ascii_lowercase();
-        if !is_host(&host) {
-            return None;
-        }
+        let host = normalised(host)?;
         let path = path.trim_end_matches('/');
         if !path.is_empty() && !path[1..].split('/').all(is_prefix_segment) {
             return None;
@@ -105,10 +104,26 @@ fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
     }
 }
 
-fn is_host(host: &str) -> bool {
+/// The host as clients send it: they rewrite an address that is not in its usual form, and
+/// the host is signed. None when it is no host, or one that not all of them rewrite alike.
+fn normalised(host: &str) -> Option<String> {
     if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        return address.parse::<std::net::Ipv6Addr>().is_ok();
+        let address: Ipv6Addr = address.parse().ok().filter(|_| !address.contains('.'))?;
+        return address.to_ipv4_mapped().is_none().then(|| format!("[{address}]"));
     }
+    let host = host.to_ascii_lowercase();
+    let is_address = host.parse::<Ipv4Addr>().is_ok();
+    (is_address || (is_name(&host) && !ends_in_a_number(&host))).then_some(host)
+}
+
+/// What clients take for an IPv4 address, whatever stands before: <https://url.spec.whatwg.org/#ends-in-a-number-checker>.
+fn ends_in_a_number(host: &str) -> bool {
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let is_hex = |digits: &str| digits.bytes().all(|b| b.is_ascii_hexdigit());
+    last.bytes().all(|b| b.is_ascii_digit()) || last.strip_prefix("0x").is_some_and(is_hex)
+}
+
+fn is_name(host: &str) -> bool {
     let name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     !host.is_empty()
         && host.chars().all(name)
@@ -134,6 +149,8 @@ mod tests {
             ("http://minio.example:80", "http://minio.example"),
             ("HTTP://minio.example:9000//", "http://minio.example:9000"),
             ("https://[::1]:9000", "https://[::1]:9000"),
+            ("https://[2001:DB8:0::0:7]", "https://[2001:db8::7]"),
+            ("http://192.0.2.1:9000", "http://192.0.2.1:9000"),
             ("http://my_minio:9000", "http://my_minio:9000"),
             ("https://p.supabase.co/storage/v1/s3/", "https://p.supabase.co/storage/v1/s3"),
         ] {
@@ -165,6 +182,12 @@ mod tests {
             "https://[::1",
             "https://a:+80",
             "https://a:",
+            "http://010.0.0.1",
+            "http://192.0.2",
+            "http://0x7f000001",
+            "http://a.1",
+            "http://[::ffff:1.2.3.4]",
+            "http://[::ffff:102:304]",
         ] {
             let error = Endpoint::parse(text).unwrap_err();
             assert_eq!(error.field, "s3.endpoint", "{text:?}");

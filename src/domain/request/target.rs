@@ -38,8 +38,15 @@ impl Target {
         require(valid, "secret.labels", rules::LABELS_FORM)?;
         let field = "secret.annotations";
         require(!annotations.keys().any(|name| is_ours(name)), field, rules::ANNOTATIONS_OURS)?;
-        let valid = annotations.keys().all(|name| is_qualified(&name.to_ascii_lowercase()));
-        require(valid, field, rules::ANNOTATIONS_FORM)?;
+        let is_valid = |(name, value): (&String, &String)| {
+            is_qualified(&name.to_ascii_lowercase()) && value.len() <= 4096
+        };
+        require(annotations.iter().all(is_valid), field, rules::ANNOTATIONS_FORM)?;
+        for (field, map) in [("secret.labels", &labels), (field, &annotations)] {
+            if map.len() > 32 {
+                return Err(InvalidSpec::new(field, "at most 32 can be set"));
+            }
+        }
         let deletion_policy = target.deletion_policy.unwrap_or_default();
         Ok(Self { name, url_key, labels, annotations, deletion_policy })
     }
@@ -48,7 +55,7 @@ impl Target {
 /// Checks the names in a reference to a credentials Secret.
 pub(super) fn check_reference(reference: &CredentialsSecretRef) -> Result<(), InvalidSpec> {
     let field = "s3.credentialsSecretRef";
-    require(is_dns_subdomain(&reference.name), field, rules::CREDENTIALS_NAME)?;
+    require(is_dns_subdomain(&reference.name), "s3.credentialsSecretRef.name", rules::CREDENTIALS_NAME)?;
     let (id, secret) = (&reference.access_key_id_key, &reference.secret_access_key_key);
     require(id.is_some() == secret.is_some(), field, rules::CREDENTIALS_BOTH)?;
     let keys = [id, secret, &reference.session_token_key, &reference.expiration_key];

@@ -42,8 +42,8 @@ fn rows() -> [(&'static str, Rule, &'static str, Value, Value); 41] {
             {"s3": {"addressingStyle": "VirtualHosted", "endpoint": "http://a.b.c.d"}},
             {"s3": {"addressingStyle": "VirtualHosted", "endpoint": "http://10.0.0.1:9000"}};
         STYLE_BUCKET "s3.addressingStyle":
-            {"bucket": "a.b", "s3": {"addressingStyle": "VirtualHosted", "endpoint": "http://a"}},
-            {"bucket": "a.b", "s3": {"addressingStyle": "VirtualHosted", "endpoint": "https://a"}};
+            {"bucket": "abc.def", "s3": {"addressingStyle": "VirtualHosted", "endpoint": "http://a"}},
+            {"bucket": "abc.def", "s3": {"addressingStyle": "VirtualHosted", "endpoint": "https://a"}};
         STYLE_ARN "s3.addressingStyle":
             {"bucket": ARN, "s3": {"endpoint": null, "addressingStyle": "VirtualHosted"}},
             {"bucket": ARN, "s3": {"endpoint": null, "addressingStyle": "Path"}};
@@ -69,7 +69,7 @@ fn rows() -> [(&'static str, Rule, &'static str, Value, Value); 41] {
         ENDPOINT_FORM "s3.endpoint": {"s3": {"endpoint": "HTTP://A"}}, {"s3": {"endpoint": "ftp://a"}};
         REGION_BLANK "s3.region": {"s3": {"region": "auto"}}, {"s3": {"region": " \t"}};
         REGION_FORM "s3.region": {"s3": {"region": "A_b.c"}}, {"s3": {"region": "A_b.c", "endpoint": null}};
-        CREDENTIALS_NAME "s3.credentialsSecretRef":
+        CREDENTIALS_NAME "s3.credentialsSecretRef.name":
             {"s3": {"credentialsSecretRef": {"name": "a.b"}}}, {"s3": {"credentialsSecretRef": {"name": "A"}}};
         CREDENTIALS_BOTH "s3.credentialsSecretRef":
             {"s3": {"credentialsSecretRef": {"accessKeyIDKey": "a", "secretAccessKeyKey": "b"}}},

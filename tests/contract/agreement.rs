@@ -1,0 +1,164 @@
+//! The two judges of a spec, the API server and the operator's parser, keep to the table
+//! and say the same about everything else.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use presign_operator::crd::rules;
+use presign_operator::domain::request::Request;
+use presign_operator::domain::{Credentials, Sensitive, UrlParts, Validity};
+use presign_operator::s3::Signer;
+use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
+use serde_json::{Value, json};
+
+use super::fragments;
+use super::rows::{self, Row};
+use super::server::{self, Server};
+use super::verdict::{RULES, field_of, parse};
+
+/// Fails with everything that went wrong, not with the first of it.
+fn report(failures: &[String]) {
+    assert!(failures.is_empty(), "{} rows fail:\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn every_rule_is_in_the_definition_and_has_rows_on_both_sides() {
+    let declared: BTreeMap<_, _> = rules::ALL.iter().map(|(name, rule)| (rule.cel, *name)).collect();
+    assert_eq!(declared.len(), rules::ALL.len(), "two rules are the same");
+    let orphans = RULES.keys().filter(|cel| !declared.contains_key(cel.as_str()));
+    assert_eq!(orphans.collect::<Vec<_>>(), Vec::<&String>::new(), "rules that rules.rs does not list");
+    let rows = rows::all();
+    for (name, rule) in rules::ALL {
+        assert!(RULES.contains_key(rule.cel), "{name} is not in the definition");
+        for is_accepted in [true, false] {
+            let is_row = |row: &Row| {
+                row.is_accepted == is_accepted && row.about.is_some_and(|about| about.cel == rule.cel)
+            };
+            assert!(rows.iter().any(is_row), "{name} has no row with is_accepted: {is_accepted}");
+        }
+    }
+}
+
+#[test]
+fn the_api_server_keeps_to_the_table() {
+    let server = Server::get();
+    let failures = rows::all().into_iter().filter_map(|row| {
+        let verdict = match (server.judge(&row.spec()), row.is_accepted, &row.about) {
+            (Ok(stored), true, _) if stored["spec"] == row.spec() => return None,
+            (Ok(stored), true, _) => format!("stored as {stored}"),
+            (Ok(_), false, _) => "accepted".to_owned(),
+            (Err(refusal), false, Some(rule)) => {
+                if refusal.causes.len() == 1 && refusal.says(field_of(rule), rule.message) {
+                    return None;
+                }
+                format!("refused otherwise: {:?}", refusal.causes)
+            }
+            // The schema's own words, whatever they are.
+            (Err(refusal), false, None) if !refusal.others().is_empty() => return None,
+            (Err(refusal), ..) => format!("refused: {}", refusal.text),
+        };
+        Some(format!("{}: {verdict}", row.name()))
+    });
+    report(&failures.collect::<Vec<_>>());
+}
+
+#[test]
+fn the_operator_keeps_to_the_table() {
+    let failures = rows::all().into_iter().filter_map(|row| {
+        let verdict = match (parse(&row.spec()), row.is_accepted, &row.about) {
+            (Ok(_), true, _) | (Err(_), false, None) => return None,
+            (Ok(_), false, _) => "accepted".to_owned(),
+            (Err(Some(invalid)), false, Some(rule))
+                if invalid.message == rule.message && format!("spec.{}", invalid.field) == field_of(rule) =>
+            {
+                return None;
+            }
+            (Err(invalid), ..) => format!("refused: {invalid:?}"),
+        };
+        Some(format!("{}: {verdict}", row.name()))
+    });
+    report(&failures.collect::<Vec<_>>());
+}
+
+#[test]
+fn what_is_accepted_can_be_signed() {
+    let accepted = rows::all().into_iter().filter(|row| row.is_accepted);
+    let failures = accepted.filter_map(|row| {
+        let error = sign(&parse(&row.spec()).ok()?).err()?;
+        Some(format!("{}: {error}", row.name()))
+    });
+    report(&failures.collect::<Vec<_>>());
+}
+
+#[test]
+fn what_is_accepted_for_the_secret_makes_a_secret() {
+    let server = Server::get();
+    let failures = rows::all().into_iter().filter_map(|row| {
+        let spec = row.spec();
+        let target = spec.get("secret").filter(|_| row.is_accepted)?;
+        let key = target["key"].as_str().unwrap_or("url");
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "stringData": {key: "x"}, "metadata": {
+                "name": target.get("name").unwrap_or(&json!("judged")),
+                "labels": target.get("labels"), "annotations": target.get("annotations"),
+            },
+        });
+        let refusal = server.judge_secret(&secret).err()?;
+        Some(format!("{}: {}", row.name(), refusal.text))
+    });
+    report(&failures.collect::<Vec<_>>());
+}
+
+/// `PROPTEST_CASES` and `PROPTEST_RNG_SEED` make it look at more, or elsewhere.
+#[test]
+fn both_say_the_same_about_any_spec() {
+    let server = Server::get();
+    let mut config = Config { failure_persistence: None, ..Config::default() };
+    if let RngSeed::Random = config.rng_seed {
+        config.rng_seed = RngSeed::Fixed(7);
+    }
+    let outcome = TestRunner::new(config).run(&fragments::changes(), |changes| {
+        compare(server, &server::spec(&changes)).map_err(TestCaseError::fail)
+    });
+    outcome.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// Whether the signer takes what the parser lets through.
+fn sign(request: &Request) -> Result<(), String> {
+    let credentials = Credentials {
+        access_key_id: Sensitive::new("id".to_owned()),
+        secret_access_key: Sensitive::new("secret".to_owned()),
+        session_token: None,
+        expiration: None,
+    };
+    let validity = Validity { signing_time: Timestamp::UNIX_EPOCH, lifetime: request.expires_in };
+    let signed = Signer::default().presign(request, &credentials, validity);
+    let url = signed.map_err(|error| format!("accepted, and cannot be signed: {error}"))?.url;
+    let is_read_back = UrlParts::read(url.expose()).is_some_and(|parts| parts.validity == validity);
+    if is_read_back { Ok(()) } else { Err(format!("signed, and cannot be read back: {}", url.expose())) }
+}
+
+/// Whether both judges agree; in a refusal, on what is said of which field.
+fn compare(server: &Server, spec: &Value) -> Result<(), String> {
+    match (server.judge(spec), parse(spec)) {
+        (Ok(_), Ok(request)) => sign(&request),
+        (Err(refusal), Err(invalid)) => {
+            let failed = refusal.others().into_iter().find(|other| other.contains("evaluating rule"));
+            if let Some(failed) = failed {
+                return Err(format!("a rule cannot be evaluated: {failed}"));
+            }
+            match invalid {
+                // The schema comes first there, and may hide what the rules would say.
+                _ if !refusal.others().is_empty() => Ok(()),
+                Some(invalid) if refusal.says(&format!("spec.{}", invalid.field), invalid.message) => Ok(()),
+                invalid => Err(format!("the API server says {:?}, the operator {invalid:?}", refusal.causes)),
+            }
+        }
+        (Ok(_), Err(invalid)) => {
+            Err(format!("accepted by the API server, refused by the operator: {invalid:?}"))
+        }
+        (Err(refusal), Ok(_)) => {
+            Err(format!("accepted by the operator, refused by the API server: {}", refusal.text))
+        }
+    }
+}

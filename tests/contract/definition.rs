@@ -1,0 +1,116 @@
+//! The definition as the API server takes it: limits on everything, no defaults but one.
+
+use serde_json::{Value, json};
+
+use super::server::{Server, definition, object, spec};
+
+/// What has no maximum, because it is not ours to set or has a fixed form.
+const UNLIMITED: [&str; 8] = [
+    // Kubernetes' own type; the operator writes it, and the API conventions bound it.
+    "status.conditions[].lastTransitionTime",
+    "status.conditions[].message",
+    "status.conditions[].reason",
+    "status.conditions[].status",
+    "status.conditions[].type",
+    // RFC 3339 times, whose form is checked.
+    "status.expirationTime",
+    "status.renewalTime",
+    "status.signingTime",
+];
+
+#[test]
+fn everything_has_a_maximum_and_nothing_may_be_null() {
+    let definition = definition();
+    let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"];
+    let mut unlimited = Vec::new();
+    for part in ["spec", "status"] {
+        walk(&schema[part], part, &mut unlimited);
+    }
+    assert_eq!(unlimited, UNLIMITED);
+    assert!(!definition.to_string().contains("nullable"));
+}
+
+/// Collects the paths of strings, lists, maps and numbers without a maximum.
+fn walk(schema: &Value, path: &str, unlimited: &mut Vec<String>) {
+    let has = |limit: &str| schema.get(limit).is_some();
+    let is_limited = match schema["type"].as_str().unwrap() {
+        "string" => has("maxLength") || has("enum"),
+        "array" => has("maxItems"),
+        "object" if has("additionalProperties") => has("maxProperties"),
+        "object" => has("properties"),
+        "boolean" => true,
+        "integer" => has("maximum") || has("format"),
+        other => panic!("{path} is of type {other}"),
+    };
+    assert!(!has("x-kubernetes-preserve-unknown-fields") && !has("x-kubernetes-int-or-string"), "{path}");
+    assert!(!has("default") || path == "status", "{path} has a default");
+    if !is_limited {
+        unlimited.push(path.to_owned());
+    }
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        walk(property, &format!("{path}.{name}"), unlimited);
+    }
+    for (inner, mark) in [("items", "[]"), ("additionalProperties", "{}")] {
+        if let Some(inner) = schema.get(inner) {
+            walk(inner, &format!("{path}{mark}"), unlimited);
+        }
+    }
+}
+
+#[test]
+fn every_field_is_described() {
+    fn describe(schema: &Value, path: &str) {
+        assert!(
+            schema["description"].as_str().is_some_and(|text| text.len() > 5),
+            "{path} has no description"
+        );
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            describe(property, &format!("{path}.{name}"));
+        }
+    }
+    let definition = definition();
+    let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"];
+    describe(&schema["spec"], "spec");
+    describe(&schema["status"], "status");
+}
+
+#[test]
+fn the_api_server_establishes_it() {
+    let server = Server::get();
+    let path = "jsonpath={range .status.conditions[*]}{.type}={.status} {end}";
+    let conditions = server.kubectl(&["get", "crd", "presignedurls.presign.dev", "-o", path]);
+    assert!(
+        conditions.contains("Established=True") && conditions.contains("NamesAccepted=True"),
+        "{conditions}"
+    );
+    // Would name what the server makes no sense of in the schema.
+    assert!(!conditions.contains("NonStructuralSchema"), "{conditions}");
+}
+
+#[test]
+fn a_stored_object_has_the_spec_as_written_and_one_default() {
+    let server = Server::get();
+    server.feed(&["create", "-f", "-"], &object("smallest", &spec(&json!({}))));
+    let stored: Value =
+        serde_json::from_str(&server.kubectl(&["get", "psu", "smallest", "-o", "json"])).unwrap();
+    assert_eq!(stored["spec"], spec(&json!({})));
+    assert_eq!(stored["status"], json!({"observedGeneration": -1}));
+}
+
+#[test]
+fn a_status_cannot_be_written_with_the_spec() {
+    let server = Server::get();
+    let mut object = object("pretender", &spec(&json!({})));
+    object["status"] = json!({"observedGeneration": 9, "secretName": "x"});
+    server.feed(&["create", "-f", "-"], &object);
+    let stored = server.kubectl(&["get", "psu", "pretender", "-o", "jsonpath={.status}"]);
+    assert_eq!(stored, r#"{"observedGeneration":-1}"#);
+}
+
+#[test]
+fn unknown_fields_are_refused_when_applied() {
+    let server = Server::get();
+    let misspelt = object("misspelt", &spec(&json!({"expires": "1h"})));
+    let refusal = server.run(&["apply", "--dry-run=server", "-f", "-"], Some(&misspelt)).unwrap_err();
+    assert!(refusal.contains("unknown field \"spec.expires\""), "{refusal}");
+}

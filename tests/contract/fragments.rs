@@ -1,0 +1,184 @@
+//! Specs put together from fragments that have broken parsers before.
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::{Value, json};
+
+/// One to four fields of the smallest spec, replaced by something nasty.
+pub fn changes() -> impl Strategy<Value = Value> {
+    prop::collection::vec(change(), 1..4).prop_map(|changes| {
+        let mut all = json!({});
+        for (path, value) in changes {
+            let mut place = &mut all;
+            for name in path.split('.') {
+                place = &mut place[name];
+            }
+            *place = value;
+        }
+        all
+    })
+}
+
+/// A field, by its path below `spec`, and its new value.
+fn change() -> impl Strategy<Value = (&'static str, Value)> {
+    prop_oneof![
+        3 => text("bucket", BUCKET, 1..6),
+        2 => text("key", ANY, 1..6),
+        2 => select(vec!["GET", "HEAD", "PUT", "DELETE"]).prop_map(|method| ("method", json!(method))),
+        1 => text("versionID", ANY, 0..4),
+        2 => map("headers", HEADER, VALUE),
+        1 => text("response.contentType", ANY, 0..4),
+        2 => map("query", PARAMETER, VALUE),
+        2 => text("expiresIn", DURATION, 1..5),
+        2 => text("renewal.before", DURATION, 1..5),
+        1 => (-2..90_i32).prop_map(|share| ("renewal.beforePercentage", json!(share))),
+        5 => text("s3.endpoint", AUTHORITY, 0..5).prop_map(|(path, rest)| {
+            (path, json!(format!("https://h{}", rest.as_str().unwrap_or_default())))
+        }),
+        3 => text("s3.endpoint", ADDRESS, 2..8),
+        2 => Just(("s3.endpoint", json!("http://minio:9000"))),
+        2 => text("s3.region", BUCKET, 0..4),
+        1 => text("s3.region", ANY, 0..3),
+        3 => select(vec!["Auto", "Path", "VirtualHosted"]).prop_map(|style| ("s3.addressingStyle", json!(style))),
+        1 => text("s3.credentialsSecretRef.name", NAME, 1..5),
+        1 => text("s3.credentialsSecretRef.accessKeyIDKey", NAME, 1..4),
+        1 => text("s3.credentialsSecretRef.secretAccessKeyKey", NAME, 1..4),
+        1 => text("s3.credentialsSecretRef.expirationKey", NAME, 1..4),
+        1 => text("secret.name", NAME, 1..5),
+        1 => text("secret.key", NAME, 1..4),
+        2 => map("secret.labels", NAME, NAME),
+        2 => map("secret.annotations", NAME, ANY),
+    ]
+}
+
+type Fragments = &'static [&'static str];
+
+const ANY: Fragments = &[
+    "a", "B", "7", ".", "..", "/", "//", " ", "\t", "\n", "\u{0}", "\u{7f}", "\u{85}", "\u{a0}", "\u{2028}",
+    "é", "😀", "%2e", "?", "#", "&", "\"", "\\",
+];
+const BUCKET: Fragments = &[
+    "abc",
+    "reports",
+    "A",
+    "_",
+    "-",
+    ".",
+    "..",
+    "xn--",
+    "--x-s3",
+    "192.168.5.4",
+    "1.",
+    "9",
+    "é",
+    "/",
+    " ",
+    "arn:",
+    "arn:aws:s3:",
+    "us-west:",
+    "123456789012:",
+    "accesspoint",
+    "/point",
+    ":point",
+    "arn:aws:s3:us-west:123456789012:accesspoint/point",
+];
+const HEADER: Fragments = &[
+    "Content-Type",
+    "content-type",
+    "x-",
+    "X-",
+    "a",
+    "A",
+    "-",
+    "_",
+    " ",
+    ":",
+    "host",
+    "HOST",
+    "TE",
+    "te",
+    "x-amz-date",
+    "é",
+    "\n",
+    "'",
+    "~",
+    "x-amz-meta-a",
+];
+const VALUE: Fragments = &["v", "*", " ", "\t", "\r\n", "é", "1", "0", "10000", "~", "\u{7f}"];
+const PARAMETER: Fragments =
+    &["partNumber", "uploadId", "x-", "X-", "id", "ID", "amz-", "amz", "a", ".", "~", "&", "é", "acl"];
+const DURATION: Fragments = &[
+    "1h", "90m", "59s", "1m", "168h", "0s", "0h", "1", "1d", "-", "+", ".5", " ", "999999h", "1000h",
+    "999999s", "0000001m", "h", "m", "s",
+];
+const AUTHORITY: Fragments = &[
+    ".example", ".", "..", "-", "_", ":", ":80", ":0", ":65536", ":00443", ":99999", "/", "//", "/a", "/.",
+    "/..", "/a..b", "/%20", "@", "u:p@", "?", "#", "[::1]", "]", "1", ".1", ".0x1f", "0x", "é", " ",
+];
+const ADDRESS: Fragments = &[
+    "http://",
+    "https://",
+    "HTTP://",
+    "ftp://",
+    "://",
+    ":",
+    "//",
+    "/",
+    "h",
+    "1",
+    "0",
+    "255",
+    "256",
+    ".",
+    "[",
+    "]",
+    "::",
+    "2001:db8",
+    "::1",
+    "f",
+    ":1",
+    "@",
+    "127.0.0.1",
+    ".1",
+    "0x7f",
+    "%25",
+];
+const NAME: Fragments = &[
+    "a",
+    "B",
+    "9",
+    ".",
+    "..",
+    "-",
+    "_",
+    "/",
+    "a.b/",
+    "A.b/",
+    "presign.dev/",
+    "app.kubernetes.io/managed-by",
+    "é",
+    " ",
+    "url",
+    "method",
+];
+
+fn join(fragments: Fragments, count: std::ops::Range<usize>) -> impl Strategy<Value = String> {
+    prop::collection::vec(select(fragments), count).prop_map(|parts| parts.concat())
+}
+
+fn text(
+    path: &'static str,
+    fragments: Fragments,
+    count: std::ops::Range<usize>,
+) -> impl Strategy<Value = (&'static str, Value)> {
+    join(fragments, count).prop_map(move |text| (path, json!(text)))
+}
+
+fn map(
+    path: &'static str,
+    names: Fragments,
+    values: Fragments,
+) -> impl Strategy<Value = (&'static str, Value)> {
+    prop::collection::btree_map(join(names, 0..4), join(values, 0..4), 0..4)
+        .prop_map(move |map| (path, json!(map)))
+}

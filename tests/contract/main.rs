@@ -1,0 +1,13 @@
+//! The contract against a real API server: what it accepts, refuses and shows, and that
+//! the operator says the same about every spec.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod agreement;
+mod definition;
+mod fragments;
+mod kubectl_views;
+mod older;
+mod rows;
+mod server;
+mod verdict;

@@ -1,0 +1,114 @@
+//! The table: specs that each judge accepts or refuses, and by which rule.
+//!
+//! A file for each part of the spec; how the rows are judged is in `agreement.rs`.
+
+mod headers;
+mod query;
+mod secrets;
+mod store;
+mod times;
+mod what;
+
+use presign_operator::crd::rules::Rule;
+use serde_json::{Value, json};
+
+use super::server;
+
+/// One line of the table.
+#[derive(Clone)]
+pub struct Row {
+    /// The rule that the spec keeps or breaks; none where the schema itself sets a limit.
+    pub about: Option<Rule>,
+    /// What differs from the smallest spec.
+    pub changes: Value,
+    /// What has to be said about it.
+    pub is_accepted: bool,
+}
+
+impl Row {
+    /// The whole spec.
+    pub fn spec(&self) -> Value {
+        server::spec(&self.changes)
+    }
+
+    /// How a failure names the row.
+    pub fn name(&self) -> String {
+        let verdict = if self.is_accepted { "accepted" } else { "refused" };
+        let changes: String = self.changes.to_string().chars().take(160).collect();
+        format!("{changes}, to be {verdict}")
+    }
+}
+
+/// Every row.
+pub fn all() -> Vec<Row> {
+    let largest = limit(&[largest()], &[]);
+    [what::rows(), headers::rows(), query::rows(), times::rows(), store::rows(), secrets::rows(), largest]
+        .concat()
+}
+
+/// Everything at its largest at once: the rules must not cost more than the API server
+/// spends on one object.
+fn largest() -> Value {
+    let map = |count: usize, name: usize, value: usize| -> Value {
+        let name = |n| format!("x-{n:0>width$}", width = name - 2);
+        (0..count).map(|n| (name(n), json!("v".repeat(value)))).collect::<serde_json::Map<_, _>>().into()
+    };
+    let labels = |value: usize| -> Value {
+        let name = |n| format!("{}.{}/{n:0>63}", "a".repeat(126), "b".repeat(126));
+        (0..32).map(|n| (name(n), json!("v".repeat(value)))).collect::<serde_json::Map<_, _>>().into()
+    };
+    let (answer, data_key) = ("v".repeat(1024), "k".repeat(253));
+    json!({
+        "bucket": "b".repeat(255),
+        "key": "k".repeat(1024),
+        "versionID": "v".repeat(1024),
+        "headers": map(32, 128, 2048),
+        "query": map(16, 128, 1024),
+        "response": {
+            "contentType": answer, "contentDisposition": answer, "contentLanguage": answer,
+            "contentEncoding": answer, "cacheControl": answer, "expires": answer,
+        },
+        "expiresIn": format!("1h{}", "0s".repeat(15)),
+        "renewal": {"before": format!("1m{}", "0s".repeat(15))},
+        "s3": {
+            "endpoint": format!("https://h.example/{}", "p".repeat(1006)),
+            "region": "r".repeat(64),
+            "credentialsSecretRef": {
+                "name": data_key, "accessKeyIDKey": data_key, "secretAccessKeyKey": data_key,
+                "sessionTokenKey": data_key, "expirationKey": data_key,
+            },
+        },
+        "secret": {"name": data_key, "key": data_key, "labels": labels(63), "annotations": labels(4096)},
+    })
+}
+
+/// Rows about one rule: specs that keep it, and specs that break it and no other.
+fn rule(rule: Rule, kept: &[Value], broken: &[Value]) -> Vec<Row> {
+    rows(Some(rule), kept, broken)
+}
+
+/// Rows about a limit of the schema.
+fn limit(kept: &[Value], broken: &[Value]) -> Vec<Row> {
+    rows(None, kept, broken)
+}
+
+fn rows(about: Option<Rule>, kept: &[Value], broken: &[Value]) -> Vec<Row> {
+    let row = |changes: &Value, is_accepted| Row { about, changes: changes.clone(), is_accepted };
+    let kept = kept.iter().map(|changes| row(changes, true));
+    kept.chain(broken.iter().map(|changes| row(changes, false))).collect()
+}
+
+/// One change for each value of a field, by its path below `spec`.
+fn each<const N: usize>(path: &str, values: [&str; N]) -> Vec<Value> {
+    values.into_iter().map(|value| at(path, json!(value))).collect()
+}
+
+/// A change of one field, by its path below `spec`.
+fn at(path: &str, value: Value) -> Value {
+    path.rsplit('.').fold(value, |value, name| json!({ name: value }))
+}
+
+/// A map with this many entries.
+fn entries(count: usize) -> Value {
+    (0..count).map(|n| (format!("x-{n}"), json!("v"))).collect::<serde_json::Map<_, _>>().into()
+}

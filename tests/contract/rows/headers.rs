@@ -1,0 +1,102 @@
+//! Rows about headers: those of the request, and those of the answer.
+
+use presign_operator::crd::rules::{
+    HEADER_NAME, HEADER_REFUSED, HEADER_UNIQUE, HEADER_VALUE, RESPONSE_METHOD, RESPONSE_VALUE,
+};
+use serde_json::{Value, json};
+
+use super::{Row, entries, limit, rule};
+
+/// Names of `api.md` that are ours, the client's, or silently left out by signers.
+const REFUSED: [&str; 18] = [
+    "Host",
+    "Authorization",
+    "User-Agent",
+    "Expect",
+    "Transfer-Encoding",
+    "Connection",
+    "Keep-Alive",
+    "Proxy-Authenticate",
+    "Proxy-Authorization",
+    "Proxy-Connection",
+    "TE",
+    "Trailer",
+    "Upgrade",
+    "X-Amzn-Trace-Id",
+    "x-amz-user-agent",
+    "x-amz-date",
+    "x-amz-security-token",
+    "x-amz-content-sha256",
+];
+
+fn named(name: &str) -> Value {
+    json!({"headers": {name: "v"}})
+}
+
+fn valued(value: &str) -> Value {
+    json!({"headers": {"x-a": value}})
+}
+
+pub fn rows() -> Vec<Row> {
+    let in_any_case = |name: &&str| [(*name).to_owned(), name.to_lowercase(), name.to_uppercase()];
+    let refused: Vec<Value> = REFUSED.iter().flat_map(in_any_case).map(|name| named(&name)).collect();
+    let (long, too_long) = ("n".repeat(128), "n".repeat(129));
+    [
+        rule(
+            HEADER_NAME,
+            &["Content-Length", "x-amz-meta-a_b", "_.~!#$%&*+^|-", "1", &long].map(named),
+            &["", "a b", "a:b", "a(b", "ü", "a\n", "a'b", "a`b", "a\"b", "a/b", " a", &too_long].map(named),
+        ),
+        rule(
+            HEADER_UNIQUE,
+            &[json!({"headers": {"Content-Type": "a", "Content-Typ": "a"}})],
+            &[
+                json!({"headers": {"Content-Type": "a", "content-type": "a"}}),
+                json!({"headers": {"x-A": "a", "X-a": "b", "x-b": "c"}}),
+            ],
+        ),
+        rule(
+            HEADER_REFUSED,
+            &["Hosts", "x-amz-date2", "X-Amz-Meta-Date", "If-None-Match"].map(named),
+            &refused,
+        ),
+        rule(
+            HEADER_VALUE,
+            &["*", "a  b", "\"~!", &"v".repeat(2048)].map(valued),
+            &["", " ", "a ", " a", "a\r\nb", "a\n", "ü", "a\tb", "\u{7f}", "a\u{0}", "\u{a0}a"].map(valued),
+        ),
+        limit(
+            &[json!({"headers": entries(32)}), json!({"headers": {}})],
+            &[json!({"headers": entries(33)}), valued(&"v".repeat(2049))],
+        ),
+        answers(),
+    ]
+    .concat()
+}
+
+fn answers() -> Vec<Row> {
+    let fields = [
+        "contentType",
+        "contentDisposition",
+        "contentLanguage",
+        "contentEncoding",
+        "cacheControl",
+        "expires",
+    ];
+    let valued = |value: &str| fields.map(|field| json!({"response": {field: value}})).to_vec();
+    let with = |method: &str| json!({"method": method, "response": {"contentType": "text/plain"}});
+    [
+        rule(
+            RESPONSE_METHOD,
+            &[with("GET"), json!({"response": {"contentType": "text/plain"}}), json!({"response": {}})],
+            &[with("PUT"), with("HEAD"), with("DELETE"), json!({"method": "PUT", "response": {}})],
+        ),
+        rule(
+            RESPONSE_VALUE,
+            &valued("attachment; filename=\"ü b.pdf\""),
+            &[valued("a\nb"), valued("\u{7f}"), valued("\u{85}")].concat(),
+        ),
+        limit(&valued(&"ü".repeat(1024)), &[valued(""), valued(&"v".repeat(1025))].concat()),
+    ]
+    .concat()
+}

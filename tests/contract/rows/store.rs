@@ -1,0 +1,209 @@
+//! Rows about the store: its address, its region, and where the bucket stands.
+
+use presign_operator::crd::rules::{
+    ENDPOINT_FORM, ENDPOINT_QUERY, ENDPOINT_USERINFO, REGION_BLANK, REGION_FORM, STYLE_ARN, STYLE_BUCKET,
+    STYLE_HOST,
+};
+use serde_json::{Value, json};
+
+use super::what::ACCESS_POINT;
+use super::{Row, at, each, limit, rule};
+
+/// A store that is not AWS.
+pub const ENDPOINT: &str = "https://us-west.s3.qencode.com";
+
+pub fn rows() -> Vec<Row> {
+    [endpoints(), regions(), styles()].concat()
+}
+
+fn endpoints() -> Vec<Row> {
+    let path = "s3.endpoint";
+    let good = [
+        ENDPOINT,
+        "HTTPS://US-WEST.s3.qencode.com:443/",
+        "http://minio:9000",
+        "http://my_minio.ns:9000//",
+        "http://a:1",
+        "http://a:65535",
+        "http://a:00080/",
+        "http://192.0.2.1:9000",
+        "http://255.255.255.255",
+        "https://[2001:db8::7]:9000/s3",
+        "https://[::]",
+        "https://p.supabase.co/storage/v1/s3/",
+        "https://h.example/a.b/~c_d-e/",
+        "http://1a.2b",
+        "http://0xyz",
+        "http://1.2.3.4.example",
+    ];
+    let bad = [
+        "us-west.s3.qencode.com",
+        "//us-west.s3.qencode.com",
+        "ftp://h.example",
+        "https:/h.example",
+        "https//h.example",
+        " https://h.example",
+        "https://h.example ",
+        "https://h.example\n",
+        "https:///path",
+        "https://:9000",
+        "https://h.example:0",
+        "https://h.example:00",
+        "https://h.example:65536",
+        "https://h.example:99999",
+        "https://h.example:100000",
+        "https://h.example:",
+        "https://h.example:x",
+        "https://h.example:+80",
+        "https://h.example:80:81",
+        "https://h example",
+        "https://-h.example",
+        "https://h.example.",
+        "https://.h.example",
+        "https://h..example",
+        "https://hé.example",
+        "https://h.example/a b",
+        "https://h.example/a//b",
+        "https://h.example/../b",
+        "https://h.example/a/.",
+        "https://h.example/a..b",
+        "https://h.example/%20",
+        "https://h.example/a@b",
+        "foo@example",
+        "https://[::1",
+        "https://::1]",
+        "https://[zz::1]",
+        "https://[:::]",
+        "https://[1.2.3.4]",
+        "https://[::ffff:1.2.3.4]",
+        "https://[1:2:3:4:5:6:7]",
+        "https://[fe80::1%25eth0]",
+        "https://[::1]a",
+        "http://192.0.2.256",
+        "http://192.0.2",
+        "http://010.0.0.1",
+        "http://2130706433",
+        "http://0x7f000001:9000",
+        "http://h.example.1",
+        "http://h.0x",
+    ];
+    let userinfo = [
+        "https://u@h.example",
+        "https://u:p@h.example:9000/x",
+        "https://@h.example",
+        "https://u@v@h.example",
+        "ftp://u:p@h.example",
+    ];
+    let query =
+        ["https://h.example?x", "https://h.example/#f", "https://h.example/?", "https://u:p@h.example?a=b"];
+    [
+        rule(ENDPOINT_USERINFO, &each(path, [ENDPOINT]), &each(path, userinfo)),
+        rule(ENDPOINT_QUERY, &each(path, [ENDPOINT]), &each(path, query)),
+        rule(ENDPOINT_FORM, &each(path, good), &each(path, bad)),
+        limit(
+            &[at(path, json!(format!("https://h.example/{}", "p".repeat(1006))))],
+            &[at(path, json!("")), at(path, json!(format!("https://h.example/{}", "p".repeat(1007))))],
+        ),
+    ]
+    .concat()
+}
+
+fn regions() -> Vec<Row> {
+    let path = "s3.region";
+    let behind = |region: &str| json!({"s3": {"region": region, "endpoint": ENDPOINT}});
+    let hosted = |region: &str| json!({"s3": {"region": region, "endpoint": ENDPOINT, "addressingStyle": "VirtualHosted"}});
+    let blank = ["", " ", "\t\n", "\u{b}", "\u{a0}", "\u{85}", "\u{2003}", "\u{3000}"];
+    [
+        rule(
+            REGION_BLANK,
+            &each(path, ["us-west"]),
+            &[each(path, blank), blank.map(behind).to_vec()].concat(),
+        ),
+        rule(
+            REGION_FORM,
+            &[
+                each(path, ["eu-central-1", "a", "1"]),
+                ["auto", "Us_West.1", "-", "..."].map(behind).to_vec(),
+                ["auto", "Us-1-"].map(hosted).to_vec(),
+            ]
+            .concat(),
+            &[
+                each(
+                    path,
+                    [
+                        "Us-West", "xn--a", "us_west", "us.west", "-a", "a-", "us west", " us", "us\n", "ü",
+                        "us/west",
+                    ],
+                ),
+                vec![at(path, json!("r".repeat(64)))],
+                ["us west", "us\n", " us", "ü", "us/west", "\u{200b}"].map(behind).to_vec(),
+                ["us_west", "us.west", "-us"].map(hosted).to_vec(),
+                vec![hosted(&"r".repeat(64))],
+            ]
+            .concat(),
+        ),
+        limit(
+            &[at(path, json!("r".repeat(63))), behind(&"R".repeat(64))],
+            &[at(path, json!("r".repeat(65))), behind(&"R".repeat(65))],
+        ),
+    ]
+    .concat()
+}
+
+fn styles() -> Vec<Row> {
+    let hosted = |bucket: &str, endpoint: Option<&str>| -> Value {
+        json!({"bucket": bucket, "s3": {"addressingStyle": "VirtualHosted", "endpoint": endpoint}})
+    };
+    let hosts = |endpoint: &str| hosted("reports", Some(endpoint));
+    let over = |scheme: &str, bucket: &str| hosted(bucket, Some(&format!("{scheme}://h.example")));
+    let styled = |bucket: &str, style: &str| json!({"bucket": bucket, "s3": {"addressingStyle": style}});
+    let (long, too_long) = ("a".repeat(63), "a".repeat(64));
+    [
+        rule(
+            STYLE_HOST,
+            &["https://h.example", "https://1.2.3.4.example", "http://localhost:9000/p", "http://4.2.1.a"]
+                .map(hosts),
+            &[
+                "https://192.0.2.1",
+                "http://192.0.2.1:9000/p",
+                "HTTP://192.0.2.1/",
+                "https://[2001:db8::1]",
+                "http://[::1]:9000",
+            ]
+            .map(hosts),
+        ),
+        rule(
+            STYLE_BUCKET,
+            &[
+                hosted("reports", None),
+                hosted(ACCESS_POINT, None),
+                over("https", "a-1"),
+                over("https", &long),
+                over("http", "abc.d-e.123"),
+                over("HTTP", "192.168.100.100"),
+            ],
+            &[
+                hosted("a.b", None),
+                over("https", "a.b"),
+                over("http", "abc.-def"),
+                over("http", "abc.de"),
+                over("http", "a.b.c"),
+                over("http", ".ab"),
+                over("https", "Reports"),
+                over("http", "Reports"),
+                over("https", "a_b"),
+                over("https", "-ab"),
+                over("https", "ab-"),
+                over("https", &too_long),
+                over("http", &too_long),
+            ],
+        ),
+        rule(
+            STYLE_ARN,
+            &[styled(ACCESS_POINT, "Auto"), styled("reports", "Path"), styled("a.b", "Path")],
+            &[styled(ACCESS_POINT, "Path")],
+        ),
+        limit(&[], &["path", "virtual", "", "auto"].map(|style| styled("reports", style))),
+    ]
+    .concat()
+}

@@ -1,0 +1,88 @@
+//! What the two judges say about a spec: the API server, and the operator's own parser.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use kube::core::Status;
+use presign_operator::crd::PresignedUrlSpec;
+use presign_operator::crd::rules::Rule;
+use presign_operator::domain::request::{InvalidSpec, Request};
+use serde::Deserialize as _;
+use serde_json::Value;
+
+use super::server::definition;
+
+/// Why the API server refused an object.
+#[derive(Debug)]
+pub struct Refusal {
+    /// Everything that it says.
+    pub text: String,
+    /// Field and sentence of each thing that is wrong.
+    pub causes: Vec<(String, String)>,
+}
+
+impl From<Status> for Refusal {
+    fn from(status: Status) -> Self {
+        let causes = status.details.map(|details| details.causes).unwrap_or_default();
+        let causes = causes.into_iter().map(|cause| (cause.field, cause.message)).collect();
+        Self { text: status.message, causes }
+    }
+}
+
+impl Refusal {
+    /// Whether one of our rules says this of this field.
+    pub fn says(&self, field: &str, sentence: &str) -> bool {
+        self.causes
+            .iter()
+            .any(|(at, message)| at == field && message == &format!("Invalid value: {sentence}"))
+    }
+
+    /// The causes that are no sentence of ours: the schema's, or a rule that failed to run.
+    pub fn others(&self) -> Vec<&str> {
+        let is_ours = |field: &str, message: &str| {
+            RULES
+                .values()
+                .any(|carried| carried.field == field && message.ends_with(&format!(": {}", carried.message)))
+        };
+        let others = self.causes.iter().filter(|(field, message)| !is_ours(field, message));
+        others.map(|(_, message)| message.as_str()).collect()
+    }
+}
+
+/// What the operator says about a spec: `None` in an error when it cannot even be read.
+pub fn parse(spec: &Value) -> Result<Request, Option<InvalidSpec>> {
+    let spec = PresignedUrlSpec::deserialize(spec).map_err(|_| None)?;
+    Request::parse("judged", &spec, None).map_err(Some)
+}
+
+/// A rule as the definition carries it.
+#[derive(Debug)]
+pub struct Carried {
+    /// The field that a refusal names, from `spec` on.
+    pub field: String,
+    pub message: String,
+}
+
+/// The rules of the definition by their CEL.
+pub static RULES: LazyLock<BTreeMap<String, Carried>> = LazyLock::new(|| {
+    let mut rules = BTreeMap::new();
+    let schema = definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"].take();
+    collect(&schema["properties"]["spec"], "spec", &mut rules);
+    rules
+});
+
+fn collect(schema: &Value, path: &str, rules: &mut BTreeMap<String, Carried>) {
+    for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
+        let text = |name: &str| rule[name].as_str().unwrap_or_default().to_owned();
+        let carried = Carried { field: format!("{path}{}", text("fieldPath")), message: text("message") };
+        assert!(rules.insert(text("rule"), carried).is_none(), "{path} carries a rule twice: {rule}");
+    }
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        collect(property, &format!("{path}.{name}"), rules);
+    }
+}
+
+/// The field that a refusal by this rule names.
+pub fn field_of(rule: &Rule) -> &'static str {
+    &RULES.get(rule.cel).unwrap_or_else(|| panic!("the definition does not carry {rule:?}")).field
+}
