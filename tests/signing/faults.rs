@@ -1,0 +1,276 @@
+//! Ways to spoil a good spec, each with the field that is then at fault.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use presign_operator::crd::{
+    AddressingStyle, Method, PresignedUrlSpec, Renewal, ResponseOverrides, SecretTarget,
+};
+use proptest::collection::btree_map;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+/// One fault: which field has to be named, and what is done to the spec.
+#[derive(Clone)]
+pub(crate) struct Fault {
+    pub(crate) field: &'static str,
+    value: String,
+    spoil: Arc<dyn Fn(&mut PresignedUrlSpec)>,
+}
+
+impl Fault {
+    /// Puts the fault into a spec.
+    pub(crate) fn apply(&self, spec: &mut PresignedUrlSpec) {
+        (self.spoil)(spec);
+    }
+}
+
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.value)
+    }
+}
+
+/// Any fault.
+pub(crate) fn fault() -> impl Strategy<Value = Fault> {
+    prop_oneof![names(), headers(), parameters(), times(), connections(), secrets(), references()]
+}
+
+/// The fault in `field` that one of the values makes.
+fn at<V: Clone + fmt::Debug + 'static>(
+    field: &'static str,
+    values: impl Strategy<Value = V> + 'static,
+    spoil: fn(&mut PresignedUrlSpec, V),
+) -> BoxedStrategy<Fault> {
+    let fault = move |value: V| Fault {
+        field,
+        value: format!("{value:?}"),
+        spoil: Arc::new(move |spec| spoil(spec, value.clone())),
+    };
+    values.prop_map(fault).boxed()
+}
+
+fn one_of(texts: &[&str]) -> BoxedStrategy<String> {
+    select(texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>()).boxed()
+}
+
+/// A text that holds a control character, which no field takes.
+fn with_control() -> impl Strategy<Value = String> {
+    let control = prop_oneof![0..0x20_u32, 0x7f..=0x9f_u32].prop_map(|c| char::from_u32(c).unwrap());
+    ("[ -~é]{0,5}", control, "[ -~é]{0,5}").prop_map(|(before, c, after)| format!("{before}{c}{after}"))
+}
+
+fn names() -> impl Strategy<Value = Fault> {
+    let nowhere = prop_oneof![
+        "[a-z]{0,2}",
+        "[a-z]{3}[^A-Za-z0-9._:-][a-z]{3}",
+        "[a-z]{256,260}",
+        "[a-z]{1,9}\\.\\.[a-z]{1,9}",
+        "[a-z]{1,9}--x-s3",
+    ];
+    let not_on_aws = prop_oneof![
+        "[a-z]{3,9}[A-Z_][a-z]{1,9}",
+        "-[a-z]{3}",
+        "[a-z]{3}[.-]",
+        "[a-z]{64,70}",
+        "xn--[a-z]{3}",
+        "[0-9]{1,4}\\.[0-9]{1,4}\\.[0-9]{1,4}\\.[0-9]{1,4}",
+        "arn:aws:s3::[0-9]{12}:accesspoint/[a-z]{5}\\.mrap",
+        "arn:aws:s3:us-east-1:[0-9]{11}:accesspoint/[a-z]{5}",
+        "arn:aws:s3:us-east-1:[0-9]{12}:bucket/[a-z]{5}",
+    ];
+    let key = prop_oneof![Just(String::new()), "[a-z]{1025,1030}", "é{513,520}", with_control()];
+    let dots = ("([a-zé]{1,5}/)?", "\\.{1,2}", "(/[a-z]{1,5})?");
+    let version = prop_oneof![Just(String::new()), with_control()];
+    prop_oneof![
+        at("bucket", nowhere, |spec, bucket| spec.bucket = bucket),
+        at("bucket", not_on_aws, |spec, bucket| {
+            spec.bucket = bucket;
+            spec.s3.endpoint = None;
+        }),
+        at("key", key, |spec, key| spec.key = key),
+        at("key", dots, |spec, (before, dots, after)| spec.key = format!("{before}{dots}{after}")),
+        at("versionID", Just("v".to_owned()), |spec, version| {
+            (spec.version_id, spec.response, spec.method) = (Some(version), None, Some(Method::Put));
+        }),
+        at("versionID", version, |spec, version| {
+            (spec.version_id, spec.query, spec.method) = (Some(version), None, Some(Method::Get));
+        }),
+    ]
+}
+
+fn headers() -> impl Strategy<Value = Fault> {
+    let refused = one_of(&[
+        "Host",
+        "authorization",
+        "User-Agent",
+        "Transfer-Encoding",
+        "CONNECTION",
+        "keep-alive",
+        "TE",
+        "Trailer",
+        "Upgrade",
+        "Expect",
+        "Proxy-Authorization",
+        "X-Amzn-Trace-Id",
+        "x-amz-user-agent",
+        "X-Amz-Date",
+        "x-amz-security-token",
+        "X-Amz-Content-SHA256",
+    ]);
+    let odd_name = prop_oneof!["", "[a-z]{1,3}[ :/()é@\\[\\]{}\"\n][a-z]{0,3}", "[a-z]{129,140}"];
+    let name = prop_oneof![refused, odd_name];
+    let value = prop_oneof![
+        "",
+        " [a-z]{1,3}",
+        "[a-z]{1,3} ",
+        "[a-z]{0,3}[\t\r\né\u{7f}][a-z]{0,3}",
+        "[a-z]{2049,2060}"
+    ];
+    prop_oneof![
+        at("headers", name, |spec, name| spec.headers = Some([(name, "a".to_owned())].into())),
+        at("headers", value, |spec, value| spec.headers = Some([("x-amz-meta-a".to_owned(), value)].into())),
+        at("headers", "[a-z]{1,9}", |spec, name| {
+            let names = [name.to_ascii_uppercase(), name];
+            spec.headers = Some(names.map(|name| (name, "a".to_owned())).into());
+        }),
+        at("headers", btree_map("x-[a-z0-9]{8}", "[a-z]", 33..40), |spec, all| spec.headers = Some(all)),
+    ]
+}
+
+fn parameters() -> impl Strategy<Value = Fault> {
+    let override_type = |spec: &mut PresignedUrlSpec, (method, value): (Method, String)| {
+        (spec.version_id, spec.query, spec.method) = (None, None, Some(method));
+        spec.response = Some(ResponseOverrides { content_type: Some(value), ..ResponseOverrides::default() });
+    };
+    let no_download = (select(vec![Method::Head, Method::Put, Method::Delete]), "[a-z]{1,5}");
+    let odd_value = (Just(Method::Get), prop_oneof![Just(String::new()), with_control()]);
+    let known = ["acl", "versionId", "uploads", "X-tag", "x-", "x-id", "x-ID", "X-Amz-Expires", "x-AMZ-acl"];
+    let odd_name = prop_oneof![one_of(&known), "x-[a-z]{0,3}[^A-Za-z0-9._~-][a-z]{0,3}", "x-[a-z]{127,130}"];
+    let parts = select(vec![
+        (Method::Put, vec![("partNumber", "1")]),
+        (Method::Put, vec![("uploadId", "a")]),
+        (Method::Get, vec![("partNumber", "1"), ("uploadId", "a")]),
+        (Method::Put, vec![("partNumber", "0"), ("uploadId", "a")]),
+        (Method::Put, vec![("partNumber", "01"), ("uploadId", "a")]),
+        (Method::Put, vec![("partNumber", "10001"), ("uploadId", "a")]),
+        (Method::Put, vec![("partNumber", "+1"), ("uploadId", "a")]),
+        (Method::Put, vec![("partNumber", "1"), ("uploadId", "")]),
+    ]);
+    prop_oneof![
+        at("response", no_download, override_type),
+        at("response", odd_value, override_type),
+        at("query", odd_name, |spec, name| spec.query = Some([(name, "a".to_owned())].into())),
+        at("query", with_control(), |spec, value| spec.query = Some([("x-tag".to_owned(), value)].into())),
+        at("query", parts, |spec, (method, pairs)| {
+            (spec.version_id, spec.response, spec.method) = (None, None, Some(method));
+            let pairs = pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+            spec.query = Some(pairs.collect::<BTreeMap<_, _>>());
+        }),
+    ]
+}
+
+fn times() -> impl Strategy<Value = Fault> {
+    let odd = ["", "1", "h", "1d", "+3600", "1.5h", "-1h", "1h ", " 1h", "0000000h", "1H", "P1D", "é"];
+    let out_of_range = ["0s", "59s", "0h0m59s", "168h1s", "604801s", "169h", "999999h"];
+    let lifetime = prop_oneof![one_of(&odd), one_of(&out_of_range), with_control()];
+    let renew = |spec: &mut PresignedUrlSpec, (before, share): (Option<String>, Option<i32>)| {
+        spec.expires_in = Some("1h".into());
+        let before = before.map(|text| text.as_str().into());
+        spec.renewal = Some(Renewal { before, before_percentage: share });
+    };
+    let before = one_of(&["0s", "1d", "", "1h", "61m", "3600s"]).prop_map(|text| (Some(text), None));
+    let share = prop_oneof![i32::MIN..=0, 81..=i32::MAX].prop_map(|share| (None, Some(share)));
+    prop_oneof![
+        at("expiresIn", lifetime, |spec, text| spec.expires_in = Some(text.as_str().into())),
+        at("renewal", Just((Some("1m".to_owned()), Some(50))), renew),
+        at("renewal.before", before, renew),
+        at("renewal.beforePercentage", share, renew),
+    ]
+}
+
+fn connections() -> impl Strategy<Value = Fault> {
+    let odd = [
+        "",
+        "store.example",
+        "ftp://store.example",
+        "https://",
+        "https:///x",
+        "https://a:0",
+        "https://a:65536",
+        "https://a:",
+        "https://a b",
+        "https://é.example",
+        "https://[::1",
+        "https://[zz]",
+        "https://a..b",
+        "https://a/../b",
+        "https://a//b",
+        "https://a/%20",
+        "https://a\\b",
+        "//a",
+        "https://a:1:2",
+    ];
+    let endpoint = prop_oneof![
+        one_of(&odd),
+        "https://[a-z]{1,5}(:[a-z]{1,5})?@[a-z]{1,5}",
+        "https://[a-z]{1,5}/?[?#][a-z=]{0,5}",
+        with_control().prop_map(|text| format!("https://a{text}b")),
+    ];
+    let region = prop_oneof!["[ \t]{0,5}", "[a-z]{1,5}[ /é:,][a-z]{1,5}", "[a-z]{65,70}", with_control()];
+    let (virtual_hosted, name) = (AddressingStyle::VirtualHosted, "http://store.example");
+    let style = select(vec![
+        (virtual_hosted, "reports", Some("https://10.0.0.1")),
+        (virtual_hosted, "reports", Some("http://[::1]:9000")),
+        (virtual_hosted, "re.ports", Some("https://store.example")),
+        (virtual_hosted, "re.ports", None),
+        (virtual_hosted, "Reports", Some(name)),
+        (virtual_hosted, "re_ports", Some(name)),
+        (AddressingStyle::Path, "arn:aws:s3:eu-central-1:123456789012:accesspoint/point", None),
+    ]);
+    prop_oneof![
+        at("s3.endpoint", endpoint, |spec, endpoint| {
+            (spec.bucket, spec.s3.endpoint) = ("reports".to_owned(), Some(endpoint));
+        }),
+        at("s3.region", region, |spec, region| spec.s3.region = region),
+        at("s3.addressingStyle", style, |spec, (style, bucket, endpoint)| {
+            (spec.s3.addressing_style, spec.s3.endpoint) = (Some(style), endpoint.map(str::to_owned));
+            (spec.bucket, spec.s3.region) = (bucket.to_owned(), "eu-central-1".to_owned());
+        }),
+    ]
+}
+
+fn secrets() -> impl Strategy<Value = Fault> {
+    let name = one_of(&["", "Upper", "a_b", "-a", "a-", "a..b", ".a", "a/b", "é"]);
+    let key = one_of(&["", ".", "..", "..a", "a b", "a/b", "é", "method", "headers", "expires-at"]);
+    let ours = ["presign.dev/managed", "presign.dev/x", "app.kubernetes.io/managed-by"];
+    let odd = ["", "/a", "a/", "a b", "-a", "a/b/c", "é"];
+    let label = || prop_oneof![one_of(&ours), one_of(&odd)];
+    prop_oneof![
+        at("secret.name", name, |spec, name| {
+            spec.secret = Some(SecretTarget { name: Some(name), ..SecretTarget::default() });
+        }),
+        at("secret.key", key, |spec, key| {
+            spec.secret = Some(SecretTarget { key: Some(key), ..SecretTarget::default() });
+        }),
+        at("secret.labels", label(), |spec, name| {
+            let labels = Some([(name, "a".to_owned())].into());
+            spec.secret = Some(SecretTarget { labels, ..SecretTarget::default() });
+        }),
+        at("secret.annotations", label(), |spec, name| {
+            let annotations = Some([(name, "a".to_owned())].into());
+            spec.secret = Some(SecretTarget { annotations, ..SecretTarget::default() });
+        }),
+    ]
+}
+
+fn references() -> impl Strategy<Value = Fault> {
+    let name = one_of(&["", "Upper", "a_b", "-a", "a-", "a..b", ".a", "a/b", "é"]);
+    let (field, key) = ("s3.credentialsSecretRef", one_of(&["", "a b", "a/b", "é", ".", ".."]));
+    prop_oneof![
+        at("s3.credentialsSecretRef.name", name, |spec, name| spec.s3.credentials_secret_ref.name = name),
+        at(field, "[a-z]{1,5}", |spec, key| spec.s3.credentials_secret_ref.access_key_id_key = Some(key)),
+        at(field, key, |spec, key| spec.s3.credentials_secret_ref.session_token_key = Some(key)),
+    ]
+}

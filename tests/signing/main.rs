@@ -1,0 +1,21 @@
+//! Signing, proven: against a verifier written from the specification, against real
+//! stores, and against whatever anybody may write into a spec or a Secret.
+//!
+//! Long runs: `PROPTEST_CASES=100000 cargo test --release --test signing` (`make fuzz`).
+//! What boto3 makes of the same input is in `tests/vectors.rs`.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod accepted;
+mod browser;
+mod facts;
+mod faults;
+#[cfg(target_os = "linux")]
+mod offline;
+mod providers;
+mod refused;
+mod scratch;
+mod sigv4;
+mod specs;
+mod stores;
+mod texts;

@@ -1,0 +1,93 @@
+//! `docs/providers.md` tells the truth: each block signs, for the address beside it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::ByteString;
+use presign_operator::domain::request::Addressing;
+use presign_operator::domain::{Credentials, Request};
+use serde_json::{Value, json};
+
+use crate::facts::{Facts, sign};
+use crate::sigv4::{Arrived, Key, verify};
+
+const PAGE: &str = include_str!("../../docs/providers.md");
+
+/// The sections of the page by their headings.
+fn sections() -> BTreeMap<&'static str, &'static str> {
+    PAGE.split("\n## ").skip(1).map(|section| section.split_once('\n').unwrap()).collect()
+}
+
+/// The blocks of a section, each with the URL below it.
+fn blocks(section: &str) -> Vec<(Value, &str)> {
+    let block = |text: &'_ str| -> Value { serde_saphyr::from_str(text).unwrap() };
+    let parts = section.split("```yaml\n").skip(1).map(|part| {
+        let (yaml, rest) = part.split_once("```\nURL: `").unwrap();
+        (block(yaml), rest.split('`').next().unwrap())
+    });
+    parts.collect()
+}
+
+fn credentials() -> Credentials {
+    let reference = serde_json::from_value(json!({"name": "keys"})).unwrap();
+    let data = [("access-key-id", "AKIA"), ("secret-access-key", "secret")];
+    let data = data.map(|(key, text)| (key.to_owned(), ByteString(text.as_bytes().to_vec())));
+    Credentials::parse(&reference, &data.into()).unwrap()
+}
+
+#[test]
+fn every_block_signs_for_the_address_beside_it() {
+    let mut count = 0;
+    for (store, section) in sections() {
+        let blocks = blocks(section);
+        assert!(!blocks.is_empty(), "{store}");
+        for (block, url) in blocks {
+            let mut spec = json!({"bucket": "reports", "key": "q3 summary.pdf"});
+            for (name, value) in block.as_object().unwrap() {
+                spec[name] = value.clone();
+            }
+            let spec = serde_json::from_value(spec).unwrap();
+            let request = Request::parse("report", &spec, None).unwrap();
+            let signed = sign(&request, &credentials(), Timestamp::UNIX_EPOCH).unwrap();
+            assert_eq!(signed.location(), url, "{store}");
+
+            let facts = Facts::issue(&spec, &credentials(), Timestamp::UNIX_EPOCH).unwrap();
+            let key = Key { id: "AKIA", secret: "secret", region: &spec.s3.region };
+            assert_eq!(
+                verify(&Arrived { method: "GET", url: &facts.url, headers: &[] }, &key),
+                Ok(()),
+                "{store}"
+            );
+            count += 1;
+        }
+    }
+    assert_eq!(count, sections().len() + 4);
+}
+
+#[test]
+fn the_table_lists_every_store_and_claims_no_more_than_the_tests_do() {
+    let rows: Vec<Vec<&str>> = PAGE
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| Store"))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    let listed: Vec<&str> = rows.iter().map(|row| row[0]).collect();
+    let mut sorted = listed.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, sections().into_keys().collect::<Vec<_>>());
+    for row in rows {
+        let [store, bucket, write_once, known_by] = row[..] else { panic!("{row:?}") };
+        let (block, _) = blocks(sections()[store]).remove(0);
+        let spec = json!({"bucket": "reports", "key": "a", "s3": block["s3"]});
+        let request = Request::parse("report", &serde_json::from_value(spec).unwrap(), None).unwrap();
+        let expected = match request.connection.addressing {
+            Addressing::Path => "in the path",
+            Addressing::VirtualHosted => "in the host",
+        };
+        assert_eq!(bucket, expected, "{store}");
+        assert!(["honoured", "refused", "unknown"].contains(&write_once), "{store}: {write_once}");
+        // These two run in `stores`.
+        let tested = ["versitygw", "s3s"].contains(&store);
+        assert_eq!(known_by, if tested { "our tests" } else { "its published rules" }, "{store}");
+    }
+}

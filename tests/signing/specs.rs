@@ -1,0 +1,241 @@
+//! Random specs that must be accepted, with credentials and times to sign them with.
+//!
+//! Valid by construction, never by asking the code under test.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::ByteString;
+use presign_operator::crd::{
+    AddressingStyle, CredentialsSecretRef, Method, PresignedUrlSpec, ResponseOverrides, S3Connection,
+};
+use presign_operator::domain::Credentials;
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+
+use crate::texts::{header_value, key, text, token};
+
+/// As many cases as `PROPTEST_CASES` says; a failure prints its input and writes no file.
+pub(crate) fn profile() -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }
+}
+
+/// A spec and all else that its URL depends on.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    pub(crate) spec: PresignedUrlSpec,
+    pub(crate) data: BTreeMap<String, String>,
+    pub(crate) signing_time: Timestamp,
+}
+
+impl Case {
+    pub(crate) fn credentials(&self) -> Credentials {
+        let data = self.data.iter().map(|(key, text)| (key.clone(), ByteString(text.clone().into_bytes())));
+        Credentials::parse(&self.spec.s3.credentials_secret_ref, &data.collect()).unwrap()
+    }
+}
+
+pub(crate) fn case() -> impl Strategy<Value = Case> {
+    let second = Timestamp::UNIX_EPOCH.as_second()..=253_402_207_200_i64;
+    (spec(), data(), second).prop_map(|(spec, data, second)| Case {
+        spec,
+        data,
+        signing_time: Timestamp::from_second(second).unwrap(),
+    })
+}
+
+pub(crate) fn spec() -> impl Strategy<Value = PresignedUrlSpec> {
+    let method = prop_oneof![Just(Method::Get), Just(Method::Head), Just(Method::Put), Just(Method::Delete)];
+    (place(), key(), method).prop_flat_map(|(place, key, method)| {
+        let version =
+            if method == Method::Put { Just(None).boxed() } else { option::of(text(1..20)).boxed() };
+        let response =
+            if method == Method::Get { option::of(response()).boxed() } else { Just(None).boxed() };
+        let parts = (headers(), query(method), version, response, option::of(lifetime()));
+        parts.prop_map(move |(headers, query, version_id, response, expires_in)| PresignedUrlSpec {
+            bucket: place.0.clone(),
+            key: key.clone(),
+            method: Some(method),
+            version_id,
+            headers: (!headers.is_empty()).then_some(headers),
+            response,
+            query: (!query.is_empty()).then_some(query),
+            expires_in: expires_in.map(|text| text.as_str().into()),
+            renewal: None,
+            s3: place.1.clone(),
+            secret: None,
+            suspend: None,
+        })
+    })
+}
+
+fn data() -> impl Strategy<Value = BTreeMap<String, String>> {
+    let id = prop_oneof![4 => "[A-Z0-9]{16,20}", 1 => "[!-.0-~]{1,40}", 1 => "[а-яé日😀]{1,20}"];
+    (id, token(1..80), option::of(token(1..400))).prop_map(|(id, secret, session)| {
+        let entries =
+            [("access-key-id", Some(id)), ("secret-access-key", Some(secret)), ("session-token", session)];
+        let entry = |(key, value): (&str, Option<String>)| Some((key.to_owned(), value?));
+        entries.into_iter().filter_map(entry).collect()
+    })
+}
+
+/// A bucket and the connection that it is reached by.
+fn place() -> impl Strategy<Value = (String, S3Connection)> {
+    let plain = "[a-z0-9][a-z0-9-]{1,40}[a-z0-9]"
+        .prop_filter("AWS keeps these", |b| !b.starts_with("xn--") && !b.ends_with("--x-s3"));
+    let dotted = "[a-z][a-z0-9]{1,10}\\.[a-z0-9]{1,10}";
+    let loose = "[A-Za-z0-9][A-Za-z0-9_-]{1,30}[A-Za-z0-9]";
+    let (auto, path, virtual_hosted) =
+        (Just(None), Just(Some(AddressingStyle::Path)), Just(Some(AddressingStyle::VirtualHosted)));
+    prop_oneof![
+        (plain.clone(), region(), prop_oneof![auto, path, virtual_hosted])
+            .prop_map(|(bucket, region, style)| (bucket, connection(None, region, style))),
+        (dotted, region(), prop_oneof![auto, path])
+            .prop_map(|(bucket, region, style)| (bucket, connection(None, region, style))),
+        access_point(),
+        (
+            prop_oneof![plain.boxed(), dotted.boxed(), loose.boxed()],
+            endpoint(),
+            any_region(),
+            prop_oneof![auto, path]
+        )
+            .prop_map(|(bucket, endpoint, region, style)| (
+                bucket,
+                connection(Some(endpoint), region, style)
+            )),
+        ("[a-z0-9][a-z0-9-]{1,40}[a-z0-9]", named_endpoint(), any_region(), virtual_hosted)
+            .prop_filter("punycode", |(bucket, ..)| !bucket.starts_with("xn--")
+                && !bucket.ends_with("--x-s3"))
+            .prop_map(|(bucket, endpoint, region, style)| (
+                bucket,
+                connection(Some(endpoint), region, style)
+            )),
+    ]
+}
+
+fn access_point() -> impl Strategy<Value = (String, S3Connection)> {
+    let parts = (region(), "[0-9]{12}", "[a-z][a-z0-9-]{1,20}[a-z0-9]", prop_oneof![Just('/'), Just(':')]);
+    parts.prop_map(|(region, account, name, separator)| {
+        let partition = match &region[..3] {
+            "cn-" => "aws-cn",
+            "us-" if region.contains("gov") => "aws-us-gov",
+            _ => "aws",
+        };
+        let bucket = format!("arn:{partition}:s3:{region}:{account}:accesspoint{separator}{name}");
+        (bucket, connection(None, region, None))
+    })
+}
+
+fn connection(endpoint: Option<String>, region: String, style: Option<AddressingStyle>) -> S3Connection {
+    let credentials_secret_ref = CredentialsSecretRef {
+        name: "keys".to_owned(),
+        access_key_id_key: None,
+        secret_access_key_key: None,
+        session_token_key: None,
+        expiration_key: None,
+    };
+    S3Connection { endpoint, region, addressing_style: style, credentials_secret_ref }
+}
+
+/// A region of AWS.
+fn region() -> impl Strategy<Value = String> {
+    let names =
+        ["us-east-1", "eu-central-1", "ap-southeast-5", "cn-north-1", "us-gov-west-1", "mx-central-1"];
+    prop::sample::select(names.map(str::to_owned).to_vec())
+}
+
+fn any_region() -> impl Strategy<Value = String> {
+    prop_oneof![region(), "[A-Za-z0-9]([A-Za-z0-9-]{0,10}[A-Za-z0-9])?"]
+}
+
+fn endpoint() -> impl Strategy<Value = String> {
+    let address = prop::sample::select(vec!["10.1.2.3", "127.0.0.1", "[::1]", "[2001:db8::7]"]);
+    prop_oneof![3 => named_endpoint().boxed(), 1 => around(address.prop_map(str::to_owned)).boxed()]
+}
+
+fn named_endpoint() -> impl Strategy<Value = String> {
+    around("[A-Za-z0-9]([A-Za-z0-9_-]{0,10}[A-Za-z0-9])?(\\.[a-z]([a-z0-9]{0,10}[a-z])?){0,3}".prop_filter(
+        "the last label must not look like a part of an address, nor any like punycode",
+        |host| {
+            let host = host.to_ascii_lowercase();
+            host.rsplit('.')
+                .next()
+                .is_some_and(|last| last.contains(|c: char| !c.is_ascii_hexdigit() && c != 'x'))
+                && !host.split('.').any(|label| label.starts_with("xn--"))
+        },
+    ))
+}
+
+fn around(host: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
+    let scheme = prop::sample::select(vec!["http://", "https://", "HTTPS://"]);
+    let port = prop_oneof![
+        3 => Just(String::new()),
+        1 => Just(":80".to_owned()),
+        1 => Just(":443".to_owned()),
+        2 => (1..=65_535_u16).prop_map(|port| format!(":{port}")),
+    ];
+    (scheme, host, port, "(/[A-Za-z0-9_~-]{1,8}){0,3}", "/{0,2}")
+        .prop_map(|(scheme, host, port, prefix, slashes)| format!("{scheme}{host}{port}{prefix}{slashes}"))
+}
+
+fn headers() -> impl Strategy<Value = BTreeMap<String, String>> {
+    let known = prop::sample::select(vec![
+        "Content-Type",
+        "content-disposition",
+        "Cache-Control",
+        "IF-NONE-MATCH",
+        "If-Match",
+        "Range",
+        "Expires",
+        "x-amz-acl",
+        "X-Amz-Tagging",
+        "x-amz-checksum-sha256",
+        "x-amz-server-side-encryption",
+    ]);
+    let name = prop_oneof![
+        known.prop_map(str::to_owned),
+        "[Xx]-[Aa]mz-meta-[a-zA-Z0-9_.~!#$%&*+^|-]{1,12}",
+        "[A-Z]{3,5}[0-9]"
+    ];
+    btree_map(name, header_value(), 0..6).prop_map(|headers| {
+        // The same name in another case is another spelling of the same header.
+        let unique: BTreeMap<String, (String, String)> =
+            headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), (name, value))).collect();
+        unique.into_values().collect()
+    })
+}
+
+fn query(method: Method) -> impl Strategy<Value = BTreeMap<String, String>> {
+    let tags = btree_map("x-[b-hj-zB-HJ-Z0-9._~][A-Za-z0-9._~-]{0,20}", text(0..30), 0..4);
+    let part = if method == Method::Put {
+        option::of((1..=10_000_u32, token(1..40))).boxed()
+    } else {
+        Just(None).boxed()
+    };
+    (tags, part).prop_map(|(mut query, part)| {
+        if let Some((number, upload)) = part {
+            query.extend([("partNumber".to_owned(), number.to_string()), ("uploadId".to_owned(), upload)]);
+        }
+        query
+    })
+}
+
+fn response() -> impl Strategy<Value = ResponseOverrides> {
+    vec(option::of(text(1..30)), 6).prop_map(|mut values| ResponseOverrides {
+        content_type: values.remove(0),
+        content_disposition: values.remove(0),
+        content_language: values.remove(0),
+        content_encoding: values.remove(0),
+        cache_control: values.remove(0),
+        expires: values.remove(0),
+    })
+}
+
+fn lifetime() -> impl Strategy<Value = String> {
+    prop_oneof![
+        (60..=604_800_u32).prop_map(|seconds| format!("{seconds}s")),
+        (1..=10_080_u32).prop_map(|minutes| format!("{minutes}m")),
+        (1..=167_u32, 0..=59_u32).prop_map(|(hours, minutes)| format!("{hours}h{minutes}m")),
+    ]
+}
