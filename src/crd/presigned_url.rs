@@ -96,6 +96,7 @@ use super::{rules, schema};
     validation = rules::QUERY_PART,
     validation = rules::QUERY_PART_NUMBER,
     validation = rules::QUERY_VALUE,
+    validation = rules::REGION_ARN,
     validation = rules::EXPIRES_FORM,
     validation = rules::EXPIRES_RANGE,
     validation = rules::BEFORE_SHORTER,

@@ -89,6 +89,9 @@ rules! {
     QUERY_VALUE, "query",
         r"!has(self.query) || (self.query.all(name, !self.query[name].matches('\\p{Cc}')) && !('uploadId' in self.query && self.query['uploadId'] == ''))",
         "query values must not contain control characters, and uploadId must not be empty";
+    REGION_ARN, "s3.region",
+        "has(self.s3.endpoint) || !self.bucket.matches('^arn:aws(-[a-z]+)*:s3:[a-z0-9-]+:[0-9]{12}:accesspoint[/:][a-z0-9]([a-z0-9-]{1,48}[a-z0-9])$') || self.s3.region.trim() == '' || self.bucket.split(':')[3] == self.s3.region",
+        "must be the region in the ARN of the access point";
     EXPIRES_FORM, "expiresIn",
         "!has(self.expiresIn) || self.expiresIn.matches('^([0-9]{1,6}[hms])+$')",
         "must be whole hours, minutes and seconds, such as 90m or 1h30m (from s3cmd: '+3600' becomes 1h)";

@@ -38,6 +38,10 @@ fn change() -> impl Strategy<Value = (&'static str, Value)> {
         3 => text("s3.endpoint", ADDRESS, 2..8),
         2 => Just(("s3.endpoint", json!("http://minio:9000"))),
         2 => text("s3.region", BUCKET, 0..4),
+        2 => select(vec!["us-west", "eu-central-1", "a"]).prop_map(|region| ("s3.region", json!(region))),
+        1 => select(vec!["us-west", "eu-central-1"]).prop_map(|region| {
+            ("bucket", json!(format!("arn:aws:s3:{region}:123456789012:accesspoint/point")))
+        }),
         1 => text("s3.region", ANY, 0..3),
         3 => select(vec!["Auto", "Path", "VirtualHosted"]).prop_map(|style| ("s3.addressingStyle", json!(style))),
         1 => text("s3.credentialsSecretRef.name", NAME, 1..5),

@@ -202,7 +202,9 @@ pub(super) fn region(spec: &PresignedUrlSpec) -> Check {
     } else {
         is_dns_label(region) && region.len() <= 63 && !region.starts_with("xn--")
     };
-    require(fits && region.len() <= 64, field, rules::REGION_FORM)
+    require(fits && region.len() <= 64, field, rules::REGION_FORM)?;
+    let of_arn = spec.bucket.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(2));
+    require(of_arn.is_none_or(|of_arn| of_arn == region), field, rules::REGION_ARN)
 }
 
 /// `a-z`, `0-9` and `-`, with a letter or digit at both ends.

@@ -1,8 +1,8 @@
 //! Rows about the store: its address, its region, and where the bucket stands.
 
 use presign_operator::crd::rules::{
-    ENDPOINT_FORM, ENDPOINT_QUERY, ENDPOINT_USERINFO, REGION_BLANK, REGION_FORM, STYLE_ARN, STYLE_BUCKET,
-    STYLE_HOST,
+    ENDPOINT_FORM, ENDPOINT_QUERY, ENDPOINT_USERINFO, REGION_ARN, REGION_BLANK, REGION_FORM, STYLE_ARN,
+    STYLE_BUCKET, STYLE_HOST,
 };
 use serde_json::{Value, json};
 
@@ -113,7 +113,13 @@ fn regions() -> Vec<Row> {
     let behind = |region: &str| json!({"s3": {"region": region, "endpoint": ENDPOINT}});
     let hosted = |region: &str| json!({"s3": {"region": region, "endpoint": ENDPOINT, "addressingStyle": "VirtualHosted"}});
     let blank = ["", " ", "\t\n", "\u{b}", "\u{a0}", "\u{85}", "\u{2003}", "\u{3000}"];
+    let of = |bucket: &str, region: &str| json!({"bucket": bucket, "s3": {"region": region}});
     [
+        rule(
+            REGION_ARN,
+            &[of(ACCESS_POINT, "us-west"), of("reports", "eu-central-1")],
+            &[of(ACCESS_POINT, "us-west-2"), of(ACCESS_POINT, "eu-central-1")],
+        ),
         rule(
             REGION_BLANK,
             &each(path, ["us-west"]),

@@ -3,12 +3,17 @@
 //! Plain HTTP from the client under test to here; from here on through `kubectl proxy`,
 //! which knows TLS and tokens. What goes wrong is decided request by request, by the
 //! [`Fault`]s that are in force.
+//!
+//! A request whose sender goes away while it is held goes away too, as one that had not
+//! reached the API server.
 
+mod fault;
 mod forward;
 mod hold;
 
 use std::{
     fs,
+    net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -20,51 +25,29 @@ use std::{
 
 use tokio::sync::{oneshot, watch};
 
-use crate::{ControlPlane, Error, Program, Result, ports};
+use crate::{Binary, ControlPlane, Error, Program, Result, locate};
+use hold::Place;
 
+pub use fault::{Fault, Match};
 pub use hold::Hold;
 
-/// Which requests a fault is for.
-#[derive(Clone, Debug)]
-pub struct Match {
-    method: &'static str,
-    path: String,
-}
-
-impl Match {
-    /// Requests with this method (`*` for any) whose path and query contain `path`.
-    pub fn new(method: &'static str, path: impl Into<String>) -> Self {
-        Self { method, path: path.into() }
-    }
-
-    fn is_met(&self, method: &str, path: &str) -> bool {
-        (self.method == "*" || self.method == method) && path.contains(&self.path)
-    }
-}
-
-/// What goes wrong.
-#[derive(Clone, Debug)]
-pub enum Fault {
-    /// The connection is closed without an answer.
-    Drop,
-    /// The request waits this long before it goes on.
-    Delay(Duration),
-    /// A status is answered in place of the API server, with a reason and a message; with
-    /// how many seconds to stay away, if not 0.
-    Answer {
-        /// HTTP status code.
-        code: u16,
-        /// The reason in the status, such as `Conflict`.
-        reason: &'static str,
-        /// Seconds for `Retry-After`.
-        retry_after: u32,
-    },
-}
+/// `kubectl proxy` takes 0.1 s on two idle cores; this is for a machine that also compiles.
+const START_LIMIT: Duration = Duration::from_secs(30);
 
 #[derive(Clone)]
 enum Action {
     Fault(Fault),
-    Hold { hold: Hold, is_after: bool },
+    Hold { place: Place, is_after: bool },
+}
+
+/// How open watches end.
+#[derive(Clone, Copy, Default)]
+enum Ending {
+    /// In the middle, as a connection that breaks.
+    #[default]
+    Reset,
+    /// With the event that the client comes too late.
+    Gone,
 }
 
 struct Rule {
@@ -77,6 +60,7 @@ struct Rule {
 
 /// A running proxy; what it forwards ends when it is dropped.
 pub struct Proxy {
+    port: u16,
     kubeconfig: PathBuf,
     shared: Arc<Shared>,
     stop: Option<oneshot::Sender<()>>,
@@ -89,8 +73,8 @@ struct Shared {
     upstream: u16,
     rules: Mutex<Vec<Rule>>,
     numbers: AtomicU64,
-    /// Raised to close every watch that is open.
-    cuts: watch::Sender<u64>,
+    /// Sent to end every watch that is open.
+    endings: watch::Sender<Ending>,
     /// Method and path of every request, in order.
     seen: watch::Sender<Vec<String>>,
 }
@@ -99,30 +83,50 @@ impl Proxy {
     /// Starts a proxy in front of a control plane.
     ///
     /// # Errors
-    /// When `kubectl proxy` does not start or no port is free.
+    /// When `kubectl proxy` does not start or there is no port.
     pub fn start(plane: &ControlPlane) -> Result<Self> {
         let (upstream, program) = upstream(plane)?;
-        let port = ports::free()?;
+        let unusable = |error| Error::io("listen on", "127.0.0.1")(error);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(unusable)?;
+        listener.set_nonblocking(true).map_err(unusable)?;
+        let port = listener.local_addr().map_err(unusable)?.port();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(unusable)?;
         let shared = Arc::new(Shared {
             upstream,
             rules: Mutex::default(),
             numbers: AtomicU64::default(),
-            cuts: watch::Sender::default(),
+            endings: watch::Sender::default(),
             seen: watch::Sender::default(),
         });
         let kubeconfig = program.folder().join("proxy.kubeconfig");
-        fs::write(&kubeconfig, kubeconfig_text(port)).map_err(Error::io("write", &kubeconfig))?;
+        fs::write(&kubeconfig, kubeconfig_text(port, "")).map_err(Error::io("write", &kubeconfig))?;
         let (stop, stopped) = oneshot::channel();
-        let (listening, ready) = std::sync::mpsc::channel();
         let serving = shared.clone();
-        let thread = thread::spawn(move || forward::run(port, &serving, stopped, &listening));
-        ready.recv().map_err(|_| Error::PortTaken { component: "proxy", port })?;
-        Ok(Self { kubeconfig, shared, stop: Some(stop), thread: Some(thread), _upstream: program })
+        let thread = thread::spawn(move || forward::run(runtime, listener, serving, stopped));
+        Ok(Self { port, kubeconfig, shared, stop: Some(stop), thread: Some(thread), _upstream: program })
     }
 
     /// The kubeconfig of whoever goes through the proxy, with all rights.
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
+    }
+
+    /// The address of the proxy: `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// A kubeconfig for whoever goes through the proxy with a token of their own, such as
+    /// that of a service account. Not for kubectl, which sends no token over plain HTTP.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn kubeconfig_for(&self, name: &str, token: &str) -> Result<PathBuf> {
+        let path = self.kubeconfig.with_file_name(format!("{name}.kubeconfig"));
+        let user = format!("token: '{token}'");
+        fs::write(&path, kubeconfig_text(self.port, &user)).map_err(Error::io("write", &path))?;
+        Ok(path)
     }
 
     /// Lets a fault happen to the next `times` requests that match.
@@ -146,9 +150,20 @@ impl Proxy {
         self.shared.rules().clear();
     }
 
-    /// Closes every watch that is open.
+    /// Breaks every watch that is open.
     pub fn cut_watches(&self) {
-        self.shared.cuts.send_modify(|cuts| *cuts += 1);
+        self.shared.endings.send_replace(Ending::Reset);
+    }
+
+    /// Ends every watch that is open by telling it that it comes too late (410 Gone).
+    pub fn expire_watches(&self) {
+        self.shared.endings.send_replace(Ending::Gone);
+    }
+
+    /// Makes the API server one that cannot stream lists.
+    pub fn refuse_streaming_lists(&self) {
+        let streaming = Match::new("GET", "watch=").and("sendInitialEvents=true");
+        self.fault(streaming, u64::MAX, Fault::no_streaming_lists());
     }
 
     /// Method and path of every request so far.
@@ -165,8 +180,8 @@ impl Proxy {
     }
 
     fn add_hold(&self, matching: Match, is_after: bool) -> Hold {
-        let hold = Hold::default();
-        self.add(matching, 1, Action::Hold { hold: hold.clone(), is_after });
+        let (place, hold) = Place::new();
+        self.add(matching, 1, Action::Hold { place, is_after });
         hold
     }
 
@@ -190,46 +205,47 @@ impl Shared {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is to happen to a request: the first rule that matches and still applies.
+    /// What is to happen to a request: the first rule that matches and still applies. A
+    /// rule that spares it leaves it to the next one.
     fn action(&self, method: &str, path: &str) -> Option<Action> {
         self.seen.send_modify(|seen| seen.push(format!("{method} {path}")));
         let mut rules = self.rules();
         rules.sort_by_key(|rule| rule.number);
-        let rule = rules.iter_mut().find(|rule| rule.left > 0 && rule.matching.is_met(method, path))?;
+        let rule = rules
+            .iter_mut()
+            .filter(|rule| rule.left > 0 && rule.matching.is_met(method, path))
+            .find_map(|rule| (!rule.matching.spares()).then_some(rule))?;
         rule.left -= 1;
         Some(rule.action.clone())
     }
 }
 
-/// Starts `kubectl proxy` and waits until it answers.
+/// Starts `kubectl proxy` and waits until it says on which port it listens.
 fn upstream(plane: &ControlPlane) -> Result<(u16, Program)> {
-    let port = ports::free()?;
     let kubeconfig = plane.kubeconfig().display().to_string();
-    let arguments = [
-        "proxy".to_owned(),
-        format!("--port={port}"),
-        format!("--kubeconfig={kubeconfig}"),
-        "--accept-paths=.*".to_owned(),
-    ];
-    let kubectl = crate::locate(crate::Binary::Kubectl)?;
-    let program = Program::start("kubectl-proxy", kubectl, arguments, [])?;
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+    let arguments = ["proxy", "--port=0", "--accept-paths=.*", "--kubeconfig", &kubeconfig];
+    let program = Program::start("kubectl-proxy", locate(Binary::Kubectl)?, arguments, [])?;
+    let deadline = Instant::now() + START_LIMIT;
+    loop {
+        let log = program.log();
+        let port =
+            log.split_once("Starting to serve on 127.0.0.1:").and_then(|(_, port)| port.split_once('\n'));
+        if let Some(port) = port.and_then(|(port, _)| port.trim().parse().ok()) {
+            return Ok((port, program));
+        }
         program.check()?;
         if Instant::now() > deadline {
-            let log = program.log();
-            return Err(Error::NotReady { component: "kubectl-proxy", seconds: 20, log });
+            return Err(Error::NotReady { component: "kubectl-proxy", seconds: START_LIMIT.as_secs(), log });
         }
         thread::sleep(Duration::from_millis(20));
     }
-    Ok((port, program))
 }
 
-fn kubeconfig_text(port: u16) -> String {
+fn kubeconfig_text(port: u16, user: &str) -> String {
     format!(
         "apiVersion: v1\nkind: Config\ncurrent-context: proxy\n\
          clusters: [{{name: proxy, cluster: {{server: 'http://127.0.0.1:{port}'}}}}]\n\
-         users: [{{name: proxy, user: {{}}}}]\n\
+         users: [{{name: proxy, user: {{{user}}}}}]\n\
          contexts: [{{name: proxy, context: {{cluster: proxy, user: proxy}}}}]\n"
     )
 }

@@ -1,12 +1,11 @@
 //! The forwarding itself: one task a connection, one upstream call a request.
 
-use std::{convert::Infallible, io, net::Ipv4Addr, sync::Arc, sync::mpsc};
+use std::{io, sync::Arc};
 
-use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
-    Request, Response, StatusCode, Uri,
+    Request, Uri,
     body::{Bytes, Frame, Incoming},
-    header::{HeaderValue, RETRY_AFTER},
     service::service_fn,
 };
 use hyper_util::{
@@ -15,27 +14,28 @@ use hyper_util::{
 };
 use tokio::{
     net::TcpListener,
+    runtime::Runtime,
     sync::{oneshot, watch},
 };
 
-use super::{Action, Fault, Shared};
+use super::{
+    Action, Ending, Fault, Shared,
+    fault::{self, Answer},
+};
 
-type Answer = Response<UnsyncBoxBody<Bytes, io::Error>>;
+type Body = UnsyncBoxBody<Bytes, io::Error>;
 
-/// Serves until `stopped`; says through `listening` when it does.
+/// Serves until `stopped`.
 pub(super) fn run(
-    port: u16,
-    shared: &Arc<Shared>,
+    runtime: Runtime,
+    listener: std::net::TcpListener,
+    shared: Arc<Shared>,
     stopped: oneshot::Receiver<()>,
-    listening: &mpsc::Sender<()>,
 ) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let Ok(runtime) = runtime else { return };
     runtime.block_on(async {
-        let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await else { return };
-        let _ = listening.send(());
+        let listener = TcpListener::from_std(listener).expect("a listener that does not block");
         tokio::select! {
-            () = accept(listener, shared.clone()) => {}
+            () = accept(listener, shared) => {}
             _ = stopped => {}
         }
     });
@@ -61,7 +61,7 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Answer, io::Error> {
     let path = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
-    let is_watch = path.contains("watch=true");
+    let is_watch = ["watch=true", "watch=1"].iter().any(|watch| path.contains(watch));
     match shared.action(request.method().as_str(), &path) {
         None => forward(&shared, &client, request, is_watch).await,
         Some(Action::Fault(Fault::Drop)) => Err(io::ErrorKind::ConnectionAborted.into()),
@@ -69,16 +69,26 @@ async fn answer(
             tokio::time::sleep(delay).await;
             forward(&shared, &client, request, is_watch).await
         }
-        Some(Action::Fault(Fault::Answer { code, reason, retry_after })) => {
-            Ok(status(code, reason, retry_after))
+        Some(Action::Fault(Fault::LoseAnswer)) => {
+            let answer = forward(&shared, &client, request, is_watch).await?;
+            drop(answer);
+            Err(io::ErrorKind::ConnectionAborted.into())
         }
-        Some(Action::Hold { hold, is_after: false }) => {
-            hold.stand().await;
+        Some(Action::Fault(Fault::Answer { code, reason, retry_after })) => {
+            Ok(fault::status(code, reason, retry_after))
+        }
+        Some(Action::Fault(Fault::Status(status))) => {
+            let code = status["code"].as_u64().and_then(|code| code.try_into().ok()).unwrap_or_default();
+            Ok(fault::body(code, &status))
+        }
+        Some(Action::Fault(Fault::Gone)) => Ok(fault::body(200, &fault::gone())),
+        Some(Action::Hold { place, is_after: false }) => {
+            place.stand().await;
             forward(&shared, &client, request, is_watch).await
         }
-        Some(Action::Hold { hold, is_after: true }) => {
+        Some(Action::Hold { place, is_after: true }) => {
             let answer = forward(&shared, &client, request, is_watch).await;
-            hold.stand().await;
+            place.stand().await;
             answer
         }
     }
@@ -94,41 +104,33 @@ async fn forward(
     let uri: Uri = format!("http://127.0.0.1:{}{path}", shared.upstream).parse().map_err(io::Error::other)?;
     *request.uri_mut() = uri;
     request.headers_mut().remove(hyper::header::HOST);
-    let cuts = shared.cuts.subscribe();
+    // Before the call: a watch that is cut while it begins is cut too.
+    let mut endings = shared.endings.subscribe();
+    endings.mark_unchanged();
     let answer = client.request(request).await.map_err(io::Error::other)?;
     Ok(answer.map(|body| {
-        let body = body.map_err(io::Error::other);
-        if is_watch { cuttable(body.boxed_unsync(), cuts) } else { body.boxed_unsync() }
+        let body = body.map_err(io::Error::other).boxed_unsync();
+        if is_watch { endable(body, endings) } else { body }
     }))
 }
 
-/// A body that breaks off when watches are cut.
-fn cuttable(
-    body: UnsyncBoxBody<Bytes, io::Error>,
-    cuts: watch::Receiver<u64>,
-) -> UnsyncBoxBody<Bytes, io::Error> {
-    let frames = futures::stream::unfold(Some((body, cuts)), |state| async move {
-        let (mut body, mut cuts) = state?;
+/// A body that ends when watches are told to.
+fn endable(body: Body, endings: watch::Receiver<Ending>) -> Body {
+    let frames = futures::stream::unfold(Some((body, endings)), |state| async move {
+        let (mut body, mut endings) = state?;
         tokio::select! {
-            frame = body.frame() => frame.map(|frame| (frame, Some((body, cuts)))),
-            _ = cuts.changed() => Some((Err::<Frame<Bytes>, _>(io::ErrorKind::ConnectionReset.into()), None)),
+            frame = body.frame() => frame.map(|frame| (frame, Some((body, endings)))),
+            Ok(()) = endings.changed() => Some((ending(*endings.borrow()), None)),
         }
     });
-    BodyExt::boxed_unsync(http_body_util::StreamBody::new(frames))
+    BodyExt::boxed_unsync(StreamBody::new(frames))
 }
 
-/// A status as the API server writes them.
-fn status(code: u16, reason: &str, retry_after: u32) -> Answer {
-    let body = serde_json::json!({
-        "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason,
-        "message": format!("injected {reason}"), "details": {"retryAfterSeconds": retry_after},
-    });
-    let body = Full::from(body.to_string()).map_err(|never: Infallible| match never {}).boxed_unsync();
-    let mut answer = Response::new(body);
-    *answer.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    answer.headers_mut().insert(hyper::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if retry_after > 0 {
-        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after));
+/// The last that is seen of a watch. Events are written whole, one in a frame, as the API
+/// server flushes them; where a large one is split, a client sees a line that it cannot read.
+fn ending(ending: Ending) -> io::Result<Frame<Bytes>> {
+    match ending {
+        Ending::Reset => Err(io::ErrorKind::ConnectionReset.into()),
+        Ending::Gone => Ok(Frame::data(format!("{}\n", fault::gone()).into())),
     }
-    answer
 }

@@ -4,23 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
-/// A handle on one held request.
-#[derive(Clone)]
+/// A handle on one request that is to be held. It goes on when this is dropped.
+#[must_use = "what is held goes on when this is dropped"]
 pub struct Hold {
-    reached: Arc<watch::Sender<bool>>,
-    released: Arc<watch::Sender<bool>>,
-}
-
-impl Default for Hold {
-    fn default() -> Self {
-        Self { reached: Arc::new(watch::Sender::new(false)), released: Arc::new(watch::Sender::new(false)) }
-    }
+    place: Place,
 }
 
 impl Hold {
     /// Waits until a request stands here, or gives up at the deadline and says `false`.
     pub async fn reached(&self, deadline: Duration) -> bool {
-        let mut reached = self.reached.subscribe();
+        let mut reached = self.place.reached.subscribe();
         tokio::time::timeout(deadline, reached.wait_for(|reached| *reached))
             .await
             .is_ok_and(|seen| seen.is_ok())
@@ -28,9 +21,31 @@ impl Hold {
 
     /// Lets the request, or the answer, go on.
     pub fn release(&self) {
-        self.released.send_replace(true);
+        self.place.released.send_replace(true);
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+/// Where the request stands.
+#[derive(Clone)]
+pub(super) struct Place {
+    reached: Arc<watch::Sender<bool>>,
+    released: Arc<watch::Sender<bool>>,
+}
+
+impl Place {
+    /// A place, and the handle on who comes by.
+    pub(super) fn new() -> (Self, Hold) {
+        let place = Self { reached: Arc::default(), released: Arc::default() };
+        (place.clone(), Hold { place })
     }
 
+    /// Stands here until released.
     pub(super) async fn stand(&self) {
         self.reached.send_replace(true);
         let mut released = self.released.subscribe();

@@ -1,0 +1,128 @@
+//! Which requests something happens to, and what.
+
+use std::{convert::Infallible, io, time::Duration};
+
+use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+use hyper::{
+    Response, StatusCode,
+    body::Bytes,
+    header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER},
+};
+use serde_json::{Value, json};
+
+/// What the proxy answers with.
+pub(super) type Answer = Response<UnsyncBoxBody<Bytes, io::Error>>;
+
+/// Which requests a fault is for.
+#[derive(Clone, Debug)]
+pub struct Match {
+    method: &'static str,
+    parts: Vec<String>,
+    spared: u64,
+}
+
+impl Match {
+    /// Requests with this method (`*` for any) whose path and query contain `path`.
+    pub fn new(method: &'static str, path: impl Into<String>) -> Self {
+        Self { method, parts: vec![path.into()], spared: 0 }
+    }
+
+    /// Only those whose path and query contain `part` too.
+    #[must_use]
+    pub fn and(mut self, part: impl Into<String>) -> Self {
+        self.parts.push(part.into());
+        self
+    }
+
+    /// Leaves the first `count` of them alone, counted from now on.
+    #[must_use]
+    pub fn after(mut self, count: u64) -> Self {
+        self.spared = count;
+        self
+    }
+
+    pub(super) fn is_met(&self, method: &str, path: &str) -> bool {
+        (self.method == "*" || self.method == method) && self.parts.iter().all(|part| path.contains(part))
+    }
+
+    /// Whether this one is among the first, which are left alone.
+    pub(super) fn spares(&mut self) -> bool {
+        let is_spared = self.spared > 0;
+        self.spared -= u64::from(is_spared);
+        is_spared
+    }
+}
+
+/// What goes wrong.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// The connection is closed without an answer; the API server never hears of it.
+    Drop,
+    /// The API server does what is asked, and the connection is closed without an answer.
+    LoseAnswer,
+    /// The request waits this long before it goes on.
+    Delay(Duration),
+    /// A status is answered in place of the API server, with a reason and a message; with
+    /// how many seconds to stay away, if not 0.
+    Answer {
+        /// HTTP status code.
+        code: u16,
+        /// The reason in the status, such as `Conflict`.
+        reason: &'static str,
+        /// Seconds for `Retry-After`.
+        retry_after: u32,
+    },
+    /// This body is answered as it is; its `code` is that of the answer.
+    Status(Value),
+    /// A watch that begins well, and whose first event says that it comes too late (410).
+    Gone,
+}
+
+impl Fault {
+    /// What an API server says to `sendInitialEvents` when it cannot stream lists.
+    #[must_use]
+    pub fn no_streaming_lists() -> Self {
+        let message = "Forbidden: sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled";
+        let cause =
+            json!({"reason": "FieldValueForbidden", "message": message, "field": "sendInitialEvents"});
+        Self::Status(json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": 422,
+            "message": format!("ListOptions.meta.k8s.io \"\" is invalid: sendInitialEvents: {message}"),
+            "reason": "Invalid",
+            "details": {"group": "meta.k8s.io", "kind": "ListOptions", "causes": [cause]},
+        }))
+    }
+}
+
+/// A status as the API server writes them.
+pub(super) fn status(code: u16, reason: &str, retry_after: u32) -> Answer {
+    let mut answer = body(
+        code,
+        &json!({
+            "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason,
+            "message": format!("injected {reason}"), "details": {"retryAfterSeconds": retry_after},
+        }),
+    );
+    if retry_after > 0 {
+        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after));
+    }
+    answer
+}
+
+/// An answer with this body.
+pub(super) fn body(code: u16, body: &Value) -> Answer {
+    let full = Full::from(body.to_string()).map_err(|never: Infallible| match never {});
+    let mut answer = Response::new(full.boxed_unsync());
+    *answer.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+}
+
+/// The event that ends a watch which comes too late.
+pub(super) fn gone() -> Value {
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": "too old resource version: 1 (2)", "reason": "Expired", "code": 410,
+    });
+    json!({"type": "ERROR", "object": status})
+}
