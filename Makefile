@@ -10,10 +10,13 @@ CARGO ?= cargo
 # Debian's names of the system packages, each with a program that it brings.
 PACKAGES := git:git curl:curl build-essential:cc
 
-.PHONY: help demo up test fmt lint doc crds tools testbed
+# The stories mostly wait for servers, so more of them run at once than there are cores.
+export RUST_TEST_THREADS ?= 8
+
+.PHONY: help demo up test test-browser soak fuzz bench-sign fmt lint doc crds tools testbed chromium
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 14
 
 demo: testbed ## Show the operator on a real control plane and a real S3 server
 	@$(CARGO) build --package presign-operator --bin presign-operator
@@ -24,6 +27,19 @@ up: testbed ## Start both for playing with kubectl, until Ctrl-C
 
 test: lint doc testbed ## Check everything: format, lints, docs, all tests
 	$(CARGO) test --workspace
+
+test-browser: testbed chromium ## Download and upload with headless Chromium
+	$(CARGO) test --test signing -- --ignored browser::
+
+soak: testbed ## Ten minutes of everything at once (SOAK_MINUTES, SOAK_OBJECTS)
+	$(CARGO) test --test soak
+
+fuzz: tools ## Throw far more random specs and bytes at parsing and signing (PROPTEST_CASES)
+	PROPTEST_CASES=$${PROPTEST_CASES:-20000} $(CARGO) test --release --test signing -- accepted:: refused::
+
+bench-sign: tools ## Measure signing beside boto3, and write the table into docs/performance.md
+	@test -x target/boto3/bin/python || { python3 -m venv target/boto3 && target/boto3/bin/pip install --quiet boto3; }
+	$(CARGO) bench --bench sign -- --python $(CURDIR)/target/boto3/bin/python --write
 
 fmt: tools ## Format the code
 	$(CARGO) fmt --all
@@ -42,6 +58,9 @@ crds: tools ## Generate deploy/crds.yaml from the code
 # Builds the servers once, where one can see it: without them on the first test's clock.
 testbed: tools
 	@$(CARGO) run --quiet --package testbed -- build > /dev/null
+
+chromium: PACKAGES += chromium:chromium
+chromium: tools
 
 # What is missing is installed where that is possible without asking, and named elsewhere.
 tools:

@@ -123,7 +123,9 @@ proptest! {
         later in 0..5_i64,
     ) {
         let mut world = World { credentials: Some(credentials.at(at(0))), seed, ..World::new() };
-        edits.iter().for_each(|edit| edit.carry_out(&mut world.request));
+        for edit in &edits {
+            edit.carry_out(&mut world.request);
+        }
         let decision = world.decide();
         if let Decision::Issue { validity, .. } = decision {
             world.act(decision);
@@ -150,8 +152,12 @@ proptest! {
         let mut world = World { seed, ..World::new() };
         world.act(world.decide());
         world.now = at(1);
-        edits.iter().for_each(|edit| edit.carry_out(&mut world.request));
-        touches.iter().for_each(|touch| touch.carry_out(&mut world.server, at(1)));
+        for edit in &edits {
+            edit.carry_out(&mut world.request);
+        }
+        for touch in &touches {
+            touch.carry_out(&mut world.server, at(1));
+        }
         let first = world.decide();
         let before = world.clone();
         world.act(first);

@@ -13,13 +13,35 @@ use super::object::LeanPresignedUrl;
 use crate::domain::backoff::backoff;
 use crate::domain::status::Problem;
 
+/// What an attempt came to that the next one waits after.
+#[derive(Clone, Debug)]
+pub enum Cause {
+    /// It failed.
+    Failed(Problem),
+    /// Somebody had undone an earlier one.
+    Undone,
+    /// Things had changed under it.
+    Outdated,
+}
+
 /// Why nothing is tried for now, and for how long.
 #[derive(Clone, Debug)]
 pub struct Hold {
-    /// The failure that it waits after; `None` after a write that was undone.
-    pub problem: Option<Problem>,
+    /// What it waits after.
+    pub cause: Cause,
     /// How long it still waits.
     pub wait: Duration,
+}
+
+impl Hold {
+    /// The failure that nothing is tried again after, while this holds.
+    #[must_use]
+    pub fn problem(&self) -> Option<&Problem> {
+        match &self.cause {
+            Cause::Failed(problem) => Some(problem),
+            Cause::Undone | Cause::Outdated => None,
+        }
+    }
 }
 
 /// What was tried for which object.
@@ -32,7 +54,7 @@ pub struct Attempts {
 struct Attempt {
     inputs: Inputs,
     count: u32,
-    problem: Option<Problem>,
+    cause: Cause,
     since: Instant,
     until: Instant,
 }
@@ -57,7 +79,7 @@ impl Attempts {
             return None;
         }
         let wait = attempt.until.checked_duration_since(Instant::now())?;
-        (!wait.is_zero()).then(|| Hold { problem: attempt.problem.clone(), wait })
+        (!wait.is_zero()).then(|| Hold { cause: attempt.cause.clone(), wait })
     }
 
     /// Notes an attempt after which the next one has to wait, and says how long. `left`
@@ -66,7 +88,7 @@ impl Attempts {
     pub fn note(
         &self,
         object: &LeanPresignedUrl,
-        problem: Option<Problem>,
+        cause: Cause,
         left: Option<u32>,
         at_least: Option<u32>,
     ) -> Duration {
@@ -76,7 +98,7 @@ impl Attempts {
         let count = before.map_or(0, |attempt| attempt.count) + 1;
         let asked = Duration::from_secs(at_least.unwrap_or(0).into());
         let wait = backoff(count, left).max(asked);
-        tried.insert(key, Attempt { inputs, count, problem, since: now, until: now + wait });
+        tried.insert(key, Attempt { inputs, count, cause, since: now, until: now + wait });
         wait
     }
 
@@ -84,7 +106,8 @@ impl Attempts {
     pub fn settle(&self, object: &LeanPresignedUrl) {
         let (mut tried, key, now) = (self.lock(), key(object), Instant::now());
         let is_over = |attempt: &Attempt| {
-            attempt.problem.is_some() || now >= attempt.until + attempt.until.duration_since(attempt.since)
+            matches!(attempt.cause, Cause::Failed(_))
+                || now >= attempt.until + attempt.until.duration_since(attempt.since)
         };
         if tried.get(&key).is_some_and(is_over) {
             tried.remove(&key);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::runtime::controller::Action;
 
+use super::attempts::Cause;
 use super::context::{Context, SAFETY_NET};
 use super::error::Failure;
 use super::object::LeanPresignedUrl;
@@ -56,7 +57,8 @@ pub(super) async fn conclude(
         // What already waits needs no second backoff on top of its own.
         wait = wait.or_else(|| {
             let left = left(ctx, &outcome.seen);
-            Some(ctx.attempts.note(object, failure.problem(), left, failure.retry_after()))
+            let cause = Cause::Failed(failure.problem()?);
+            Some(ctx.attempts.note(object, cause, left, failure.retry_after()))
         });
     }
     let label = match &outcome.progress {
@@ -79,7 +81,8 @@ fn retry(
 ) -> Duration {
     match (problem.reason.disposition(), is_new) {
         (Disposition::Retry, true) => {
-            ctx.attempts.note(object, Some(problem.clone()), left(ctx, &pass.seen), failure.retry_after())
+            let cause = Cause::Failed(problem.clone());
+            ctx.attempts.note(object, cause, left(ctx, &pass.seen), failure.retry_after())
         }
         _ => ctx.attempts.hold(object).map_or(SAFETY_NET, |hold| hold.wait),
     }

@@ -157,7 +157,7 @@ async fn turn(
     stopped: watch::Receiver<bool>,
 ) {
     let mut passes = std::pin::pin!(passes);
-    let mut deadline = std::pin::pin!(drained(stopped));
+    let mut deadline = std::pin::pin!(drained(stopped, probes));
     let mut tick = tokio::time::interval(TICK);
     loop {
         tokio::select! {
@@ -174,9 +174,13 @@ async fn turn(
 }
 
 /// Resolves when the passes in flight at a shutdown have had their time.
-async fn drained(mut stopped: watch::Receiver<bool>) {
+async fn drained(mut stopped: watch::Receiver<bool>, probes: &Probes) {
     if stopped.wait_for(|stopped| *stopped).await.is_err() {
         std::future::pending::<()>().await;
+    }
+    // Before the first lists are complete no pass has begun.
+    if !probes.not_ready().is_empty() {
+        return;
     }
     tokio::time::sleep(DRAIN).await;
     tracing::warn!("passes still under way after {}s are left behind", DRAIN.as_secs());

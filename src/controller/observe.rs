@@ -32,7 +32,7 @@ pub async fn target(ctx: &Context, key: &SecretKey, hold: Option<&Hold>) -> Resu
     if let Some(stored) = ctx.facts.get(key) {
         return Ok(Some(stored));
     }
-    if let Some(Hold { problem: Some(problem), .. }) = hold {
+    if let Some(problem) = hold.and_then(Hold::problem) {
         return Err(Failure::Held(problem.clone()));
     }
     let _turn = ctx.turn(ctx.clock.now().as_second()).await;
@@ -81,7 +81,7 @@ async fn credentials(
     hold: Option<&Hold>,
 ) -> Result<Credentials, Failure> {
     let key = SecretKey::new(&owner.namespace, &request.credentials.name);
-    if let (Some(Hold { problem: Some(problem), .. }), false) = (hold, ctx.credentials.is_known(&key)) {
+    if let (Some(problem), false) = (hold.and_then(Hold::problem), ctx.credentials.is_known(&key)) {
         return Err(Failure::Held(problem.clone()));
     }
     let known =

@@ -9,6 +9,7 @@ use kube::runtime::controller::Action;
 use tokio::time::Instant;
 
 use super::apply::{apply, permit, withdraw};
+use super::attempts::Cause;
 use super::conclude::{conclude, left};
 use super::context::Context;
 use super::error::Failure;
@@ -39,7 +40,7 @@ pub async fn reconcile(object: Arc<LeanPresignedUrl>, ctx: Arc<Context>) -> Resu
     let is_first = ctx.attempts.hold(&object).is_none();
     let result = pursue(&ctx, &object, &mut pass).await;
     if is_first && matches!(result, Err(Failure::Outdated)) {
-        ctx.attempts.note(&object, None, None, None);
+        ctx.attempts.note(&object, Cause::Outdated, None, None);
         return Ok(Action::requeue(FRESH_LOOK));
     }
     let conclusion = conclude(&ctx, &object, pass, result).await;
@@ -107,19 +108,20 @@ async fn settle(ctx: &Context, object: &LeanPresignedUrl, pass: &mut Passage) ->
     if let Err(error) = &observed.rendered {
         return Err(error.clone().into());
     }
-    match (decide(&case), hold) {
+    let decision = decide(&case);
+    let cause = hold.map(|hold| hold.cause);
+    match (decision, cause) {
         (Decision::Keep { .. }, _) => {
             ctx.attempts.settle(object);
             Ok(Progress::Settled)
         }
         (Decision::Wait { obstacle }, _) => waits(obstacle, &request, observed),
-        (Decision::Repair, Some(_)) => Ok(Progress::Settled),
-        (Decision::Repair, None) => repair(ctx, object, &key, observed, pass).await,
-        (Decision::Issue { reason, .. }, Some(hold))
-            if hold.problem.is_some() || is_undone(reason, object) =>
-        {
-            Err(hold.problem.map_or_else(|| contested(&key), Failure::Held))
+        (_, Some(Cause::Failed(problem))) => Err(Failure::Held(problem)),
+        (Decision::Repair, Some(Cause::Undone)) => Ok(Progress::Settled),
+        (Decision::Issue { reason, .. }, Some(Cause::Undone)) if is_undone(reason, object) => {
+            Err(contested(&key))
         }
+        (Decision::Repair, _) => repair(ctx, object, &key, observed, pass).await,
         (Decision::Issue { reason, validity }, _) => {
             issue(ctx, object, &key, observed, pass, Due { reason, validity }).await
         }
@@ -152,7 +154,7 @@ async fn repair(
     };
     let _turn = ctx.turn(urgency(ctx, pass)).await;
     apply(ctx, key, rendered, Some(&stored)).await?;
-    ctx.attempts.note(object, None, left(ctx, &pass.seen), None);
+    ctx.attempts.note(object, Cause::Undone, left(ctx, &pass.seen), None);
     ctx.metrics.repaired();
     tracing::debug!(namespace = key.namespace, name = pass.owner.name, secret = key.name, "repaired");
     Ok(Progress::Settled)
@@ -191,7 +193,7 @@ async fn issue(
         ctx.metrics.renewal_lag(lag.as_secs_f64());
     }
     if is_undone(due.reason, object) {
-        ctx.attempts.note(object, None, None, None);
+        ctx.attempts.note(object, Cause::Undone, None, None);
     } else {
         ctx.attempts.settle(object);
     }

@@ -58,7 +58,7 @@ async fn write(
 /// What is worth an event.
 struct Transition<'a> {
     warning: Option<(&'a str, &'a str)>,
-    issued: Option<(IssueReason, &'a str)>,
+    issued: Option<IssueReason>,
     recovered: Option<&'a str>,
 }
 
@@ -75,7 +75,7 @@ impl<'a> Transition<'a> {
         let worth_telling = issued.filter(|reason| *reason != IssueReason::RenewalDue);
         Self {
             warning: (is_trouble(reason) && before != Some(reason)).then_some((reason, message)),
-            issued: worth_telling.map(|reason| (reason, message)),
+            issued: worth_telling,
             recovered: (was_trouble && reason == "Issued" && worth_telling.is_none()).then_some(message),
         }
     }
@@ -91,17 +91,27 @@ async fn tell(ctx: &Context, object: &LeanPresignedUrl, transition: &Transition<
     let owner = object.owner();
     if let Some((reason, message)) = transition.warning {
         tracing::warn!(namespace = owner.namespace, name = owner.name, reason, "{message}");
-        publish(ctx, object, EventType::Warning, reason, message.to_owned()).await;
+        publish(ctx, object, EventType::Warning, reason, "Renew", message.to_owned()).await;
     }
-    if let Some((reason, message)) = transition.issued {
-        publish(ctx, object, EventType::Normal, "Issued", format!("{message} ({reason})")).await;
+    if let Some(reason) = transition.issued {
+        let note = format!("a new URL was written ({reason})");
+        publish(ctx, object, EventType::Normal, "Issued", reason.into(), note).await;
     }
     if let Some(message) = transition.recovered {
-        publish(ctx, object, EventType::Normal, "Recovered", message.to_owned()).await;
+        publish(ctx, object, EventType::Normal, "Recovered", "Renew", message.to_owned()).await;
     }
 }
 
-async fn publish(ctx: &Context, object: &LeanPresignedUrl, type_: EventType, reason: &str, mut note: String) {
+/// Events that differ in the note alone are counted as one and show its first note: the
+/// action keeps those apart that were issued for another reason.
+async fn publish(
+    ctx: &Context,
+    object: &LeanPresignedUrl,
+    type_: EventType,
+    reason: &str,
+    action: &str,
+    mut note: String,
+) {
     if !ctx.calm.permits(object.metadata.uid.as_deref().unwrap_or_default()) {
         return;
     }
@@ -109,7 +119,7 @@ async fn publish(ctx: &Context, object: &LeanPresignedUrl, type_: EventType, rea
     while note.len() > 1000 {
         note.pop();
     }
-    let (reason, action) = (reason.to_owned(), "Issue".to_owned());
+    let (reason, action) = (reason.to_owned(), action.to_owned());
     let event = Event { type_, reason, note: Some(note), action, secondary: None };
     let _turn = ctx.turn(i64::MAX).await;
     if let Err(error) = ctx.recorder.publish(&event, &object.reference()).await {

@@ -27,6 +27,7 @@ macro_rules! rules {
     ($($name:ident, $field:literal, $cel:literal, $message:literal;)*) => {
         $(
             #[doc = $message]
+            #[allow(rustdoc::bare_urls, reason = "the sentence is for people")]
             pub const $name: Rule = Rule { field: $field, cel: $cel, message: $message };
         )*
 

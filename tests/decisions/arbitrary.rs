@@ -82,7 +82,7 @@ impl Edit {
             Self::Label(number) => target.labels = pairs("label", number).into_iter().collect(),
             Self::Annotation(number) => target.annotations = pairs("note", number).into_iter().collect(),
             Self::UrlKey(number) => {
-                target.url_key = ["url", "a-link", "z-link"][usize::from(number)].to_owned()
+                ["url", "a-link", "z-link"][usize::from(number)].clone_into(&mut target.url_key);
             }
             Self::DeletionPolicy(policy) => target.deletion_policy = policy,
             Self::Renew(token) => request.renew = token.map(|token| format!("token {token}")),
@@ -179,7 +179,7 @@ impl Touch {
             Self::EditSideKeys => SIDE.iter().for_each(|key| put(key, b"x")),
             Self::TakeSideKeys => data.retain(|key, _| !SIDE.contains(&key.as_str())),
             Self::EditUrl => {
-                data.iter_mut().filter(|(key, _)| urls.contains(key)).for_each(|(_, v)| v.0.push(b'0'))
+                data.iter_mut().filter(|(key, _)| urls.contains(key)).for_each(|(_, v)| v.0.push(b'0'));
             }
             Self::SpoilUrl => urls.iter().for_each(|key| put(key, b"\xff")),
             Self::TakeUrl => data.retain(|key, _| !urls.contains(key)),

@@ -194,7 +194,7 @@ fn the_format_counts_only_as_we_wrote_it() {
     let write = |server: &mut Server, manager: Manager, format: Option<&str>| {
         server.update(manager, at(9), |secret| match format {
             Some(format) => {
-                drop(secret.annotations_mut().insert(ANNOTATION_FORMAT.to_owned(), format.to_owned()))
+                drop(secret.annotations_mut().insert(ANNOTATION_FORMAT.to_owned(), format.to_owned()));
             }
             None => drop(secret.annotations_mut().remove(ANNOTATION_FORMAT)),
         });

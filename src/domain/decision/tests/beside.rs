@@ -14,7 +14,7 @@ const BESIDE: [(&str, Act); 13] = [
     ("key of the URL", |w| w.request.target.url_key = "link".to_owned()),
     ("policy", |w| w.request.target.deletion_policy = DeletionPolicy::Retain),
     ("their value of our label", |w| {
-        them(w, |s| drop(s.labels_mut().insert(LABEL_MANAGED.into(), "no".into())))
+        them(w, |s| drop(s.labels_mut().insert(LABEL_MANAGED.into(), "no".into())));
     }),
     ("our label gone", |w| them(w, |s| drop(s.labels_mut().remove("team")))),
     ("our annotation gone", |w| them(w, |s| drop(s.annotations_mut().remove(ANNOTATION_OWNER)))),
