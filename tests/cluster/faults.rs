@@ -157,3 +157,18 @@ async fn an_unreadable_answer_of_one_kind_leaves_the_others_alone() {
         .await
         .unwrap();
 }
+
+#[tokio::test]
+async fn a_server_without_streaming_lists_is_no_trouble() {
+    let (space, proxy) = Space::behind_proxy("lists").await;
+    space.operator.stop();
+    proxy.refuse_streaming_lists();
+    let variables = [("KUBECONFIG", proxy.kubeconfig().to_str().unwrap())];
+    let operator = super::harness::Operator::start(space.world, &space.namespace, &variables);
+    space.apply("report", space.spec(json!({}))).await;
+    space.wait_ready("report", "True", "Issued").await;
+    proxy.expire_watches();
+    space.apply("later", space.spec(json!({}))).await;
+    space.wait_ready("later", "True", "Issued").await;
+    assert_eq!(operator.page("/readyz").trim(), "ok");
+}

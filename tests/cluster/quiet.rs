@@ -14,7 +14,7 @@ async fn what_does_not_concern_the_url_writes_nothing() {
     space.apply("report", space.spec(json!({}))).await;
     space.wait_ready("report", "True", "Issued").await;
     let before = space.secrets().get("report").await.unwrap();
-    let calls = audit(&space).len();
+    let calls = audit(&space).await.len();
 
     assert!(space.kubectl(&["label", "psu", "report", "app=x"]).status.success());
     assert!(space.kubectl(&["annotate", "psu", "report", "note=y"]).status.success());
@@ -27,7 +27,7 @@ async fn what_does_not_concern_the_url_writes_nothing() {
 
     let after = space.secrets().get("report").await.unwrap();
     assert_eq!(after.metadata.resource_version, before.metadata.resource_version);
-    let new: Vec<_> = audit(&space).split_off(calls);
+    let new: Vec<_> = audit(&space).await.split_off(calls);
     let about_others = new.iter().filter(|call| !call.contains("later"));
     // The key's Secret changed (a label), so it is read once more; nothing else is.
     let reads: Vec<_> = about_others.filter(|call| !call.contains("watch")).collect();
@@ -44,13 +44,13 @@ async fn one_rotation_reaches_every_url_with_one_read() {
     for name in &names {
         space.wait_ready(name, "True", "Issued").await;
     }
-    let calls = audit(&space).len();
+    let calls = audit(&space).await.len();
     let urls: Vec<String> = futures::future::join_all(names.iter().map(|name| space.data(name, "url"))).await;
     space.write_keys("rotated").await;
     for (name, url) in names.iter().zip(&urls) {
         space.wait_secret(name, "the rotated key", |secret| text(secret, "url") != *url).await;
     }
-    let mut new = audit(&space).split_off(calls);
+    let mut new = audit(&space).await.split_off(calls);
     new.retain(|call| !call.contains("watch") && !call.contains("events"));
     let count = |wanted: &str| new.iter().filter(|call| call.starts_with(wanted)).count();
     assert_eq!(count("get secrets/keys"), 1, "{new:?}");
@@ -63,7 +63,7 @@ async fn a_routine_renewal_is_two_writes_and_no_read() {
     let space = Space::new("renewals").await;
     space.apply("report", space.spec(json!({"expiresIn": "1m", "renewal": {"before": "50s"}}))).await;
     space.wait_ready("report", "True", "Issued").await;
-    let (calls, url) = (audit(&space).len(), space.data("report", "url").await);
+    let (calls, url) = (audit(&space).await.len(), space.data("report", "url").await);
     space.wait_secret("report", "a renewal", |secret| text(secret, "url") != url).await;
     let expires = space.data("report", "expires-at").await;
     space
@@ -72,7 +72,7 @@ async fn a_routine_renewal_is_two_writes_and_no_read() {
             status.is_some_and(|time| time.0.to_string() == expires)
         })
         .await;
-    let mut new = audit(&space).split_off(calls);
+    let mut new = audit(&space).await.split_off(calls);
     // The event of the first issue may come late; a renewal has none, see `stories`.
     new.retain(|call| !call.starts_with("watch") && !call.starts_with("create events"));
     assert_eq!(new, ["patch secrets/report", "patch presignedurls/report/status"]);
@@ -84,7 +84,7 @@ async fn a_second_writer_that_undoes_our_work_meets_backoff() {
     space.apply("report", space.spec(json!({}))).await;
     space.wait_ready("report", "True", "Issued").await;
     let secrets = space.secrets();
-    let calls = audit(&space).len();
+    let calls = audit(&space).await.len();
     // For eight seconds the label is taken away as soon as it is back.
     let undo = async {
         let patch = Patch::Merge(json!({"metadata": {"labels": {"presign.dev/managed": "no"}}}));
@@ -99,7 +99,7 @@ async fn a_second_writer_that_undoes_our_work_meets_backoff() {
     };
     let contest = tokio::time::timeout(Duration::from_secs(8), undo).await;
     assert!(contest.is_err(), "the other writer goes on until it is stopped");
-    let new = audit(&space).split_off(calls);
+    let new = audit(&space).await.split_off(calls);
     let repairs = new.iter().filter(|call| call.starts_with("patch secrets/report")).count();
     // At once, then after 2 s, then after 4 s more.
     assert!((1..=3).contains(&repairs), "{repairs} repairs: {new:?}");
@@ -111,14 +111,14 @@ async fn a_flapping_cause_is_no_storm_of_events() {
     let space = Space::new("flapping").await;
     space.apply("report", space.spec(json!({}))).await;
     space.wait_ready("report", "True", "Issued").await;
-    let calls = audit(&space).len();
+    let calls = audit(&space).await.len();
     for _ in 0..12 {
         space.secrets().delete("keys", &kube::api::DeleteParams::default()).await.unwrap();
         space.wait_ready("report", "True", "RenewalFailing").await;
         space.write_keys(space.world.store.secret_access_key()).await;
         space.wait_ready("report", "True", "Issued").await;
     }
-    let events = audit(&space).split_off(calls).iter().filter(|call| call.contains("events")).count();
+    let events = audit(&space).await.split_off(calls).iter().filter(|call| call.contains("events")).count();
     assert!((2..=10).contains(&events), "{events} calls for 24 transitions");
     let list = space.presigned_urls().list(&ListParams::default()).await.unwrap();
     assert_eq!(list.items.len(), 1);

@@ -57,7 +57,7 @@ async fn main() {
     }
     let last = soak.operator.lock().await.log();
     soak.report.add_log(&last);
-    soak.report.print(&soak.space);
+    soak.report.print(&soak.space).await;
     if soak.report.has_failed() {
         std::process::exit(1);
     }

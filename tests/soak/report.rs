@@ -81,8 +81,8 @@ impl Report {
     }
 
     /// Prints it all.
-    pub fn print(&self, space: &Space) {
-        let calls = audit(space);
+    pub async fn print(&self, space: &Space) {
+        let calls = audit(space).await;
         let count = |wanted: &str, part: &str| {
             calls.iter().filter(|call| call.starts_with(wanted) && call.contains(part)).count()
         };

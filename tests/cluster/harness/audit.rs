@@ -1,12 +1,17 @@
 //! What the operator really asked of the API server, from the API server's own audit log.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
 use serde_json::Value;
 
-use super::Space;
+use super::{DEADLINE, Space};
 
 /// The operator's calls in a namespace so far, in order: "verb resource/name/subresource".
-pub fn audit(space: &Space) -> Vec<String> {
-    let log = std::fs::read_to_string(space.world.plane.audit_log()).unwrap();
+pub async fn audit(space: &Space) -> Vec<String> {
+    let log = settled(space).await;
     log.lines()
         .filter(|line| line.contains(&space.namespace) && line.contains("presign-operator"))
         // The last line may still be being written.
@@ -21,4 +26,23 @@ pub fn audit(space: &Space) -> Vec<String> {
             format!("{} {}", entry["verb"].as_str().unwrap(), parts.collect::<Vec<_>>().join("/"))
         })
         .collect()
+}
+
+/// The log once it holds everything that was answered before now: a line is written shortly
+/// after its answer, so a call of our own marks the place.
+async fn settled(space: &Space) -> String {
+    static MARKS: AtomicU64 = AtomicU64::new(0);
+    let mark = format!("{}-mark-{}", space.namespace, MARKS.fetch_add(1, Ordering::Relaxed));
+    let maps = Api::<ConfigMap>::namespaced(space.client.clone(), &space.namespace);
+    let written = async {
+        loop {
+            maps.get_opt(&mark).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let log = std::fs::read_to_string(space.world.plane.audit_log()).unwrap();
+            if log.contains(&mark) {
+                return log;
+            }
+        }
+    };
+    tokio::time::timeout(DEADLINE, written).await.expect("the audit log is written")
 }
