@@ -35,7 +35,7 @@ soak: testbed ## Ten minutes of everything at once (SOAK_MINUTES, SOAK_OBJECTS)
 	$(CARGO) test --test soak
 
 fuzz: tools ## Throw far more random specs and bytes at parsing and signing (PROPTEST_CASES)
-	PROPTEST_CASES=$${PROPTEST_CASES:-20000} $(CARGO) test --release --test signing -- accepted:: refused::
+	PROPTEST_CASES=$${PROPTEST_CASES:-20000} $(CARGO) test --test signing -- accepted:: refused::
 
 bench-sign: tools ## Measure signing beside boto3, and write the table into docs/performance.md
 	@test -x target/boto3/bin/python || { python3 -m venv target/boto3 && target/boto3/bin/pip install --quiet boto3; }

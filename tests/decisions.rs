@@ -24,9 +24,8 @@ use self::arbitrary::{credentials, edit, event, idle, lifetime, overlap, touch};
 use self::life::{Life, Rhythm};
 use self::model::{World, at};
 
-/// So many cases, more when `PROPTEST_CASES` asks for more than its usual 256.
+/// So many cases; the environment's `PROPTEST_CASES` overrules it.
 fn config(cases: u32) -> ProptestConfig {
-    let cases = cases * ProptestConfig::default().cases / 256;
     ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 1000, ..ProptestConfig::default() }
 }
 
@@ -108,7 +107,8 @@ let herd = (0..8).map(|part| validity.renewal_time(Overlap::Third, part << 29));
     fn a_duration_is_the_sum_of_its_parts(parts in prop::collection::vec((0..1_000_000_u32, 0..3_usize), 1..5)) {
         let text: String = parts.iter().map(|(count, unit)| format!("{count}{}", ["h", "m", "s"][*unit])).collect();
         let sum: u64 = parts.iter().map(|(count, unit)| u64::from(*count) * [3600, 60, 1][*unit]).sum();
-        prop_assert_eq!(DurationText(text).seconds(), u32::try_from(sum).ok());
+        // What does not fit is well formed all the same.
+        prop_assert_eq!(DurationText(text).seconds(), Some(u32::try_from(sum).unwrap_or(u32::MAX)));
     }
 }
 
@@ -173,7 +173,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(config(300))]
+    #![proptest_config(config(200))]
 
     #[test]
     fn days_go_by_without_a_gap_and_without_a_mint_for_nothing(
@@ -213,7 +213,7 @@ fn a_herd_of_sessions_that_end_is_signed_a_bounded_number_of_times() {
         life.rotate(Some(end));
         let before = life.mints();
         life.advance(2 * end);
-        let most = end / 600 + 2;
+        let most = end / 2400 + 2;
         assert!(i64::from(life.mints() - before) <= most, "{end}: {} mints", life.mints() - before);
         assert!(matches!(life.world.decide(), Decision::Wait { obstacle: Obstacle::CredentialsExpired(_) }));
     }

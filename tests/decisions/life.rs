@@ -28,6 +28,9 @@ pub struct Life {
     /// Failures in a row, and when the last one was.
     failures: u32,
     failed: Timestamp,
+    /// When the API server went away, and when anything else last happened.
+    outage: Timestamp,
+    event: Timestamp,
     /// When to look next.
     look: Timestamp,
     issued: Option<Issued>,
@@ -58,6 +61,8 @@ impl Life {
             is_reachable: true,
             failures: 0,
             failed: at(0),
+            outage: at(0),
+            event: at(0),
             look: at(0),
             issued: None,
             dead_since: Some(at(0)),
@@ -84,6 +89,9 @@ impl Life {
     pub fn happen(&mut self, event: &Event) {
         let now = self.world.now;
         self.last_renewals = 0;
+        if !matches!(event, Event::Reachable(_)) {
+            self.event = now;
+        }
         let mut is_input = false;
         match event {
             Event::Edit(edit) => {
@@ -99,7 +107,13 @@ impl Life {
                 is_input = true;
             }
             Event::Touch(touch) => touch.carry_out(&mut self.world.server, now),
-            Event::Reachable(is_reachable) => self.is_reachable = *is_reachable,
+            Event::Reachable(is_reachable) => {
+                // While a retry is pending, it is one and the same outage.
+                if self.is_reachable && self.failures == 0 {
+                    self.outage = now;
+                }
+                self.is_reachable = *is_reachable;
+            }
             Event::Running(is_running) => {
                 let starts = *is_running && !self.is_running;
                 self.is_running = *is_running;
@@ -109,7 +123,8 @@ impl Life {
                 return self.note_death();
             }
             Event::Clock(seconds) => {
-                for time in [&mut self.world.now, &mut self.failed].into_iter().chain(&mut self.dead_since) {
+                let times = [&mut self.world.now, &mut self.failed, &mut self.outage, &mut self.event];
+                for time in times.into_iter().chain(&mut self.dead_since) {
                     *time = after(*time, *seconds);
                 }
             }
@@ -159,10 +174,8 @@ impl Life {
             let credentials = self.world.credentials.as_ref();
             let cannot_sign =
                 credentials.is_none_or(|c| c.expiration.is_some_and(|end| between(gap, end) < 10));
-            // A write failed, and not so early that it would have been tried again in time.
-            let could_not_write = self.failures > 0 && between(self.failed, death.unwrap_or(gap)) <= 2;
             assert!(
-                !self.is_running || self.world.request.suspend || cannot_sign || could_not_write,
+                !self.is_running || self.world.request.suspend || cannot_sign || self.could_not_write(gap),
                 "no valid URL at {gap}, dead since {death:?}, next look at {}, failed {} times, last at {}",
                 self.look,
                 self.failures,
@@ -171,6 +184,28 @@ impl Life {
         }
         self.world.now = end;
         self.note_death();
+    }
+
+    /// Whether failing writes are an excuse for a gap: the last failure was not so early that
+    /// it would have been tried again in time, and the first not so late that a renewal
+    /// in time would have been over.
+    fn could_not_write(&self, gap: Timestamp) -> bool {
+        let death = self.dead_since.unwrap_or(gap);
+        let renewal = self.issued.as_ref().map(|issued| {
+            let is_in_last_minute = self.is_in_last_minute(issued.validity.expiration_time());
+            let due = issued.validity.renewal_time(self.world.request.overlap, self.world.seed);
+            if is_in_last_minute { issued.validity.expiration_time() } else { due }
+        });
+        let wanted = renewal.map_or(self.event, |renewal| renewal.max(self.event));
+        self.failures > 0 && between(self.failed, death) <= 2 && between(wanted, self.outage) <= 0
+    }
+
+    /// Whether the credentials outlive a URL by so little that it is not renewed before it
+    /// expires, as the contract has it.
+    fn is_in_last_minute(&self, expiration: Timestamp) -> bool {
+        let end = self.world.credentials.as_ref().and_then(|credentials| credentials.expiration);
+        let gain = i64::from(self.world.request.expires_in / 6).min(60);
+        end.is_some_and(|end| between(expiration, end) < gain)
     }
 
     fn note_death(&mut self) {

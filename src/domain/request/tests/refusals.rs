@@ -11,7 +11,7 @@ macro_rules! rows {
     };
 }
 
-fn rows() -> [(&'static str, Rule, &'static str, Value, Value); 41] {
+fn rows() -> [(&'static str, Rule, &'static str, Value, Value); 42] {
     rows! {
         BUCKET_EXPRESS "bucket": {"bucket": "a--x-s4"}, {"bucket": "a--x-s3"};
         BUCKET_AWS "bucket":
@@ -67,6 +67,9 @@ fn rows() -> [(&'static str, Rule, &'static str, Value, Value); 41] {
             {"s3": {"endpoint": "https://a:1"}}, {"s3": {"endpoint": "https://u:p@a"}};
         ENDPOINT_QUERY "s3.endpoint": {"s3": {"endpoint": "https://a/q"}}, {"s3": {"endpoint": "https://a?q"}};
         ENDPOINT_FORM "s3.endpoint": {"s3": {"endpoint": "HTTP://A"}}, {"s3": {"endpoint": "ftp://a"}};
+        REGION_ARN "s3.region":
+            {"bucket": ARN, "s3": {"endpoint": null}},
+            {"bucket": ARN, "s3": {"endpoint": null, "region": "us-east"}};
         REGION_BLANK "s3.region": {"s3": {"region": "auto"}}, {"s3": {"region": " \t"}};
         REGION_FORM "s3.region": {"s3": {"region": "A_b.c"}}, {"s3": {"region": "A_b.c", "endpoint": null}};
         CREDENTIALS_NAME "s3.credentialsSecretRef.name":
@@ -174,7 +177,7 @@ fn a_bucket_of_aws_follows_its_rules() {
         "1.2.3.4x",
         &longest,
         ARN,
-        "arn:aws-us-gov:s3:r:123456789012:accesspoint:abc",
+        "arn:aws-us-gov:s3:us-west:123456789012:accesspoint:abc",
     ] {
         let parsed = parse(&json!({"bucket": bucket, "s3": {"endpoint": null}}));
         assert!(parsed.is_ok(), "{bucket}: {parsed:?}");
