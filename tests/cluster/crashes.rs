@@ -54,17 +54,22 @@ fn is_clean(secret: &Secret) -> bool {
 
 #[tokio::test]
 async fn a_secret_that_appears_between_look_and_write_is_given_back_untouched() {
-    let (space, proxy) = Space::behind_proxy("between").await;
-    let hold = proxy.hold(secret_writes("report"));
-    space.apply("report", space.spec(json!({}))).await;
-    assert!(hold.reached(DEADLINE).await);
-    let output = space.kubectl(&["create", "secret", "generic", "report", "--from-literal=theirs=1"]);
-    assert!(output.status.success(), "{output:?}");
-    hold.release();
-    let object = space.wait_ready("report", "False", "SecretConflict").await;
-    assert!(ready(&object).unwrap().message.contains("left alone"));
-    let secret = space.secrets().get("report").await.unwrap();
-    assert!(is_clean(&secret), "{:?}", secret.metadata);
+    // One that the write merges into, and one whose type stands against it.
+    for arguments in
+        [&["--from-literal=theirs=1"][..], &["--from-literal=theirs=1", "--type=example.com/other"]]
+    {
+        let (space, proxy) = Space::behind_proxy("between").await;
+        let hold = proxy.hold(secret_writes("report"));
+        space.apply("report", space.spec(json!({}))).await;
+        assert!(hold.reached(DEADLINE).await);
+        let output = space.kubectl(&[&["create", "secret", "generic", "report"], arguments].concat());
+        assert!(output.status.success(), "{output:?}");
+        hold.release();
+        let object = space.wait_ready("report", "False", "SecretConflict").await;
+        assert!(ready(&object).unwrap().message.contains("left alone"));
+        let secret = space.secrets().get("report").await.unwrap();
+        assert!(is_clean(&secret), "{:?}", secret.metadata);
+    }
 }
 
 #[tokio::test]
