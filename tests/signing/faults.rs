@@ -211,6 +211,11 @@ fn connections() -> impl Strategy<Value = Fault> {
         "https://a\\b",
         "//a",
         "https://a:1:2",
+        "https://127.1",
+        "https://0x7f.1",
+        "https://010.0.0.1",
+        "https://store.1",
+        "https://[::ffff:10.0.0.1]",
     ];
     let endpoint = prop_oneof![
         one_of(&odd),
@@ -234,6 +239,10 @@ fn connections() -> impl Strategy<Value = Fault> {
             (spec.bucket, spec.s3.endpoint) = ("reports".to_owned(), Some(endpoint));
         }),
         at("s3.region", region, |spec, region| spec.s3.region = region),
+        at("s3.region", "eu-[a-z]{5,9}-[2-9]", |spec, region| {
+            spec.bucket = "arn:aws:s3:eu-central-1:123456789012:accesspoint/point".to_owned();
+            (spec.s3.region, spec.s3.endpoint) = (region, None);
+        }),
         at("s3.addressingStyle", style, |spec, (style, bucket, endpoint)| {
             (spec.s3.addressing_style, spec.s3.endpoint) = (Some(style), endpoint.map(str::to_owned));
             (spec.bucket, spec.s3.region) = (bucket.to_owned(), "eu-central-1".to_owned());
