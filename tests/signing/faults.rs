@@ -240,7 +240,7 @@ fn connections() -> impl Strategy<Value = Fault> {
         }),
         at("s3.region", region, |spec, region| spec.s3.region = region),
         at("s3.region", "eu-[a-z]{5,9}-[2-9]", |spec, region| {
-            spec.bucket = "arn:aws:s3:eu-central-1:123456789012:accesspoint/point".to_owned();
+            "arn:aws:s3:eu-central-1:123456789012:accesspoint/point".clone_into(&mut spec.bucket);
             (spec.s3.region, spec.s3.endpoint) = (region, None);
         }),
         at("s3.addressingStyle", style, |spec, (style, bucket, endpoint)| {
