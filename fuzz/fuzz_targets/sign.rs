@@ -2,7 +2,8 @@
 //! rendered, or refused; never a panic, never a secret in a message.
 //!
 //! The input is a manifest, then a zero byte, then the values of the Secret's keys with
-//! zero bytes between them. Needs a nightly compiler: `cargo +nightly fuzz run sign`.
+//! zero bytes between them. Needs a nightly compiler and cargo-fuzz, from this folder:
+//! `cargo +nightly fuzz run sign corpus/sign seeds`.
 
 #![no_main]
 
@@ -20,7 +21,9 @@ fuzz_target!(|input: &[u8]| {
     let mut parts = input.split(|byte| *byte == 0);
     let Ok(manifest) = str::from_utf8(parts.next().unwrap_or_default()) else { return };
     let options = serde_saphyr::options! { no_schema: true };
-    let Ok(objects) = serde_saphyr::from_multiple_with_options::<PresignedUrl>(manifest, options) else { return };
+    let Ok(objects) = serde_saphyr::from_multiple_with_options::<PresignedUrl>(manifest, options) else {
+        return;
+    };
     let Some(object) = objects.into_iter().next() else { return };
     let name = object.metadata.name.unwrap_or_default();
     let request = match Request::parse(&name, &object.spec, None) {
@@ -38,7 +41,9 @@ fuzz_target!(|input: &[u8]| {
         Err(refusal) => return says_nothing_of(&values, &refusal.to_string()),
     };
     let signing_time = Timestamp::from_second(1_893_553_445).unwrap();
-    let Ok(validity) = Validity::new(signing_time, request.expires_in, credentials.expiration) else { return };
+    let Ok(validity) = Validity::new(signing_time, request.expires_in, credentials.expiration) else {
+        return;
+    };
     match Signer::default().presign(&request, &credentials, validity) {
         Err(refusal) => says_nothing_of(&values, &refusal.to_string()),
         Ok(signed) => {

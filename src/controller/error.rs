@@ -80,15 +80,18 @@ impl Failure {
     #[must_use]
     pub fn problem(&self) -> Option<Problem> {
         let reason = match self {
-            Self::InvalidSpec(_) | Self::UnreadableSpec(_) => FailureReason::InvalidSpec,
+            // What the signer refuses for good comes out the same however often it is tried.
+            Self::InvalidSpec(_)
+            | Self::UnreadableSpec(_)
+            | Self::Signing(
+                PresignError::AccessPointRegion { .. }
+                | PresignError::TooLong { .. }
+                | PresignError::Rewritten,
+            ) => FailureReason::InvalidSpec,
             Self::SecretConflict { .. } => FailureReason::SecretConflict,
             Self::CredentialsNotFound { .. } => FailureReason::CredentialsNotFound,
             Self::CredentialsInvalid(_) => FailureReason::CredentialsInvalid,
             Self::CredentialsExpired { .. } => FailureReason::CredentialsExpired,
-            // These come out the same however often they are tried.
-            Self::Signing(PresignError::AccessPointRegion { .. } | PresignError::TooLong { .. }) => {
-                FailureReason::InvalidSpec
-            }
             Self::Signing(_) => FailureReason::SigningFailed,
             Self::Api { .. } | Self::Outdated => FailureReason::ApiError,
             Self::Held(problem) => return Some(problem.clone()),

@@ -42,6 +42,11 @@ pub enum PresignError {
         /// Length that it may have.
         limit: usize,
     },
+    /// Clients parse an address before they send it, and would send another host.
+    #[error(
+        "clients would change the address and so break the signature: correct the host in spec.s3.endpoint, or put the bucket into the path with spec.s3.addressingStyle: Path"
+    )]
+    Rewritten,
     /// The SDK found no way to sign this.
     #[error("the AWS SDK does not sign this request: {reason}")]
     Refused {

@@ -4,6 +4,8 @@
 //! parameters of its own), so what it returns is compared with what was asked for. Only the
 //! signature itself is taken on trust here; the tests check it.
 
+use url::Url;
+
 use super::{PresignError, encode};
 use crate::domain::request::{Addressing, Connection, Request};
 use crate::domain::{Credentials, Validity};
@@ -70,6 +72,9 @@ impl Expected {
         let (address, query) = url.split_once('?').unwrap_or((url, ""));
         if !self.is_address(request, address) {
             return differs("address");
+        }
+        if Url::parse(address).map(String::from).as_deref() != Ok(address) {
+            return Err(PresignError::Rewritten);
         }
         let mut missing: Vec<&str> =
             self.parameters.iter().chain(&self.signing).map(String::as_str).collect();

@@ -223,12 +223,15 @@ mod tests {
     fn refuses_what_cannot_be_signed_and_shows_no_secret() {
         let now = "2030-01-02T03:04:05Z";
         let global = json!({"s3": {"region": "aws-global", "credentialsSecretRef": {"name": "k"}}});
+        let punycode = json!({"bucket": "xn--a", "s3": {"region": "r", "endpoint": "https://h.example",
+            "addressingStyle": "VirtualHosted", "credentialsSecretRef": {"name": "k"}}});
         let long = "hidden".repeat(20_000);
         for (fields, token, validity, expected) in [
             (json!({}), None, at(now, 0), "a lifetime of 0 seconds"),
             (json!({}), None, at(now, 604_801), "a lifetime of 604801 seconds"),
             (json!({}), None, at("1969-12-31T23:59:59Z", 60), "before 1970"),
             (json!({}), Some(long.as_str()), at(now, 60), "the URL would have"),
+            (punycode, None, at(now, 60), "clients would change the address"),
             (global, None, at(now, 60), "signed for another X-Amz-Credential"),
         ] {
             let message = presign(&fields, token, validity).unwrap_err().to_string();
