@@ -20,7 +20,7 @@ use presign_operator::domain::request::Overlap;
 use presign_operator::{crd, domain};
 use proptest::prelude::*;
 
-use self::arbitrary::{credentials, edit, event, idle, lifetime, overlap, touch};
+use self::arbitrary::{Edit, Event, credentials, edit, event, idle, lifetime, overlap, touch};
 use self::life::{Life, Rhythm};
 use self::model::{World, at};
 
@@ -78,7 +78,7 @@ proptest! {
         let renewal = |seed| validity.renewal_time(overlap, seed);
         prop_assert_eq!(renewal(seeds.0), renewal(seeds.0));
         prop_assert!(renewal(seeds.0.min(seeds.1)) >= renewal(seeds.0.max(seeds.1)));
-let herd = (0..8).map(|part| validity.renewal_time(Overlap::Third, part << 29));
+        let herd = (0..8).map(|part| validity.renewal_time(Overlap::Third, part << 29));
         let herd: std::collections::BTreeSet<_> = herd.collect();
         prop_assert!(herd.len() == 8 || lifetime < 160, "a herd spreads out");
     }
@@ -173,7 +173,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(config(200))]
+    #![proptest_config(config(150))]
 
     #[test]
     fn days_go_by_without_a_gap_and_without_a_mint_for_nothing(
@@ -186,6 +186,28 @@ proptest! {
             life.idle(idle);
             life.happen(&event);
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(config(100))]
+
+    #[test]
+    fn an_outage_that_is_over_before_the_url_is_forgotten_before_it_too(
+        seed in any::<u32>(),
+        expires_in in lifetime(60),
+        overlap in overlap(),
+        (from, until) in (0..100_i64, 3..300_i64),
+    ) {
+        let mut life = Life::begin(seed, expires_in, Rhythm::WhenDue);
+        life.happen(&Event::Edit(Edit::Overlap(overlap)));
+        life.advance(i64::from(expires_in) * from / 100);
+        life.happen(&Event::Reachable(false));
+        let expiration = life.expiration();
+        life.advance((seconds(life.world.now, expiration) - until).max(0));
+        life.happen(&Event::Reachable(true));
+        life.advance(until + 1);
+        prop_assert!(life.expiration() > expiration);
     }
 }
 

@@ -1,13 +1,12 @@
-//! One `PresignedUrl` through days: an operator that looks when it is due, fails, is
-//! stopped and started, and a judge behind it.
+//! One `PresignedUrl` through days: what happens to it, and a watch over every second in
+//! which its Secret holds no valid URL.
+
+mod passes;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::arbitrary::{Event, Idle};
-use crate::domain::backoff::backoff;
-use crate::domain::decision::{Decision, Obstacle};
-use crate::domain::reason::IssueReason;
-use crate::judge::{self, Issued};
+use crate::judge::Issued;
 use crate::model::{World, at, credentials};
 
 /// When the operator looks.
@@ -28,8 +27,9 @@ pub struct Life {
     /// Failures in a row, and when the last one was.
     failures: u32,
     failed: Timestamp,
-    /// When the API server went away, and when anything else last happened.
+    /// When the API server went away, when it came back, and when anything else happened.
     outage: Timestamp,
+    recovery: Timestamp,
     event: Timestamp,
     /// When to look next.
     look: Timestamp,
@@ -62,6 +62,7 @@ impl Life {
             failures: 0,
             failed: at(0),
             outage: at(0),
+            recovery: at(0),
             event: at(0),
             look: at(0),
             issued: None,
@@ -71,6 +72,11 @@ impl Life {
         };
         life.pass();
         life
+    }
+
+    /// When the stored URL expires.
+    pub fn expiration(&self) -> Timestamp {
+        self.issued.as_ref().unwrap().validity.expiration_time()
     }
 
     /// URLs issued so far.
@@ -112,6 +118,9 @@ impl Life {
                 if self.is_reachable && self.failures == 0 {
                     self.outage = now;
                 }
+                if *is_reachable && !self.is_reachable {
+                    self.recovery = now;
+                }
                 self.is_reachable = *is_reachable;
             }
             Event::Running(is_running) => {
@@ -123,8 +132,8 @@ impl Life {
                 return self.note_death();
             }
             Event::Clock(seconds) => {
-                let times = [&mut self.world.now, &mut self.failed, &mut self.outage, &mut self.event];
-                for time in times.into_iter().chain(&mut self.dead_since) {
+                let times = [&mut self.world.now, &mut self.failed, &mut self.outage, &mut self.recovery];
+                for time in times.into_iter().chain([&mut self.event]).chain(&mut self.dead_since) {
                     *time = after(*time, *seconds);
                 }
             }
@@ -216,115 +225,5 @@ impl Life {
             .is_some_and(|issued| issued.is_stored(&self.world) && now < issued.validity.expiration_time());
         let expiration = self.issued.as_ref().map_or(now, |issued| issued.validity.expiration_time());
         self.dead_since = if is_alive { None } else { self.dead_since.or(Some(expiration.min(now))) };
-    }
-
-    /// Wakes the operator; a change of what it acts on resets its backoff.
-    fn wake(&mut self, is_input: bool) {
-        if is_input {
-            self.failures = 0;
-        }
-        if self.is_running {
-            self.pass();
-        }
-    }
-
-    /// The operator looks once.
-    fn pass(&mut self) {
-        let decision = self.world.decide();
-        judge::assert_right(&self.world, self.issued.as_ref(), decision);
-        match decision {
-            Decision::Keep { until } => self.settle(until),
-            Decision::Wait { obstacle: Obstacle::Suspended } => self.settle(Timestamp::MAX),
-            Decision::Wait { obstacle: Obstacle::AwaitingCredentials } => {
-                self.settle(self.issued.as_ref().unwrap().validity.expiration_time());
-            }
-            Decision::Wait { obstacle: Obstacle::NoCredentials | Obstacle::CredentialsExpired(_) } => {
-                self.wait_for_change();
-            }
-            Decision::Repair | Decision::Issue { .. } if self.is_reachable => self.write(decision),
-            Decision::Repair | Decision::Issue { .. } => self.fail(),
-        }
-        if self.rhythm == Rhythm::EverySecond {
-            self.look = after(self.world.now, 1);
-        }
-    }
-
-    fn write(&mut self, decision: Decision) {
-        if let Decision::Issue { reason, validity } = decision {
-            self.record(reason);
-            let world = &self.world;
-            let handled = self.issued.take().filter(|_| world.server.get().is_some()).and_then(|i| i.handled);
-            self.issued = Some(Issued {
-                request: world.request.clone(),
-                credentials: world.credentials.clone().unwrap(),
-                validity,
-                handled: world.request.renew.clone().or(handled),
-                url_key: String::new(),
-            });
-            let end = world.credentials.as_ref().and_then(|credentials| credentials.expiration);
-            let is_last = end.is_some_and(|end| end == validity.expiration_time());
-            self.last_renewals += u32::from(is_last && reason == IssueReason::RenewalDue);
-            assert!(self.last_renewals <= 1, "an expiring session is signed again and again");
-        }
-        let before = self.world.server.get();
-        self.world.act(decision);
-        assert_ne!(before, self.world.server.get(), "writes what is there already");
-        let url_key = &self.world.request.target.url_key;
-        self.issued.as_mut().unwrap().url_key.clone_from(url_key);
-        self.failures = 0;
-        self.note_death();
-        // What was written is right, so the next look is at its renewal.
-        let next = self.world.decide();
-        judge::assert_right(&self.world, self.issued.as_ref(), next);
-        match next {
-            Decision::Keep { until } => self.settle(until),
-            Decision::Wait { obstacle: Obstacle::AwaitingCredentials } if decision == Decision::Repair => {
-                self.settle(self.issued.as_ref().unwrap().validity.expiration_time());
-            }
-            Decision::Wait { obstacle: Obstacle::CredentialsExpired(_) } if decision == Decision::Repair => {
-                self.wait_for_change();
-            }
-            _ => panic!("{decision:?} is followed by {next:?}"),
-        }
-    }
-
-    /// Counts a mint, and sees to it that a renewal does not come again too soon.
-    fn record(&mut self, reason: IssueReason) {
-        self.mints += 1;
-        if let (IssueReason::RenewalDue, Some(issued)) = (reason, &self.issued) {
-            let age = between(issued.validity.signing_time, self.world.now);
-            assert!(age >= i64::from(issued.validity.lifetime) / 6, "renewed after {age} s");
-        }
-    }
-
-    /// All is well until `until`: nothing is missing from the Secret.
-    fn settle(&mut self, until: Timestamp) {
-        self.failures = 0;
-        self.look = until;
-        if !self.world.request.suspend {
-            assert_eq!(judge::missing_from(&self.world), Vec::<String>::new());
-        }
-    }
-
-    /// Without credentials, only a change of them can help; and the URL is looked at when it
-    /// expires.
-    fn wait_for_change(&mut self) {
-        let expiration = self.issued.as_ref().map(|issued| issued.validity.expiration_time());
-        self.look = expiration.filter(|end| *end > self.world.now).unwrap_or(Timestamp::MAX);
-    }
-
-    /// It is tried again, sooner the less time the stored URL has left; and looked at when
-    /// that expires.
-    fn fail(&mut self) {
-        let now = self.world.now;
-        self.failures += 1;
-        self.failed = now;
-        let expiration = self.issued.as_ref().map(|issued| issued.validity.expiration_time());
-        let left = expiration.filter(|_| self.dead_since.is_none()).map(|end| between(now, end));
-        let wait = backoff(self.failures, left.and_then(|left| u32::try_from(left).ok()));
-        self.look = after(now, i64::try_from(wait.as_secs()).unwrap());
-        if let Some(end) = expiration.filter(|end| *end > now) {
-            self.look = self.look.min(end);
-        }
     }
 }

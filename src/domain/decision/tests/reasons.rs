@@ -32,8 +32,11 @@ fn every_part_of_the_spec_that_the_url_depends_on_is_noticed() {
             assert_eq!(world.decide(), keep(2400), "{name}");
             edit(&mut world);
             assert_eq!(reason(&world), Some(IssueReason::SpecChanged), "{name}");
-            // A longer life may be what other credentials allowed: only they tell.
+            // A longer life may be what other credentials allow: only they tell.
             let tells = name != "longer life";
+            let rotated = if tells { IssueReason::SpecChanged } else { IssueReason::CredentialsChanged };
+            world.credentials = Some(credentials("OTHER", expiration));
+            assert_eq!(reason(&world), Some(rotated), "{name}");
             world.credentials = None;
             assert_eq!(world.look(issue_reason), tells.then_some(IssueReason::SpecChanged), "{name}");
         }
@@ -83,6 +86,15 @@ fn every_change_of_the_credentials_that_the_url_depends_on_is_noticed() {
         world.credentials = None;
         assert_eq!(world.look(issue_reason), None, "without any, nothing is known to have changed");
     }
+}
+
+#[test]
+fn an_expiration_too_early_to_have_been_signed_for_is_a_change() {
+    let mut world = issued(|world| world.credentials = Some(credentials("ASIA", Some(at(10)))));
+    world.now = at(0);
+    assert!(matches!(world.decide(), Decision::Keep { .. }));
+    world.credentials.as_mut().unwrap().expiration = Some(at(9));
+    assert_eq!(world.look(issue_reason), Some(IssueReason::CredentialsChanged));
 }
 
 #[test]
