@@ -17,7 +17,7 @@ use super::facts::SecretKey;
 use super::object::LeanPresignedUrl;
 use super::observe::{self, Observed, observe};
 use super::prune::prune;
-use crate::domain::decision::{Decision, Obstacle, decide};
+use crate::domain::decision::{Decision, Obstacle, decide, issue_reason};
 use crate::domain::reason::IssueReason;
 use crate::domain::status::{Progress, Seen, Standing};
 use crate::domain::{Credentials, Owner, Ownership, Request, Stored, Validity, render};
@@ -109,6 +109,11 @@ async fn settle(ctx: &Context, object: &LeanPresignedUrl, pass: &mut Passage) ->
         return Err(error.clone().into());
     }
     let decision = decide(&case);
+    // A repair does not end the wait of a renewal for its credentials.
+    let after_repair = match issue_reason(&case) {
+        Some(IssueReason::RenewalDue) => Progress::AwaitingCredentials,
+        _ => Progress::Settled,
+    };
     let cause = hold.map(|hold| hold.cause);
     match (decision, cause) {
         (Decision::Keep { .. }, _) => {
@@ -117,11 +122,14 @@ async fn settle(ctx: &Context, object: &LeanPresignedUrl, pass: &mut Passage) ->
         }
         (Decision::Wait { obstacle }, _) => waits(obstacle, &request, observed),
         (_, Some(Cause::Failed(problem))) => Err(Failure::Held(problem)),
-        (Decision::Repair, Some(Cause::Undone)) => Ok(Progress::Settled),
+        (Decision::Repair, Some(Cause::Undone)) => Ok(after_repair),
         (Decision::Issue { reason, .. }, Some(Cause::Undone)) if is_undone(reason, object) => {
             Err(contested(&key))
         }
-        (Decision::Repair, _) => repair(ctx, object, &key, observed, pass).await,
+        (Decision::Repair, _) => {
+            repair(ctx, object, &key, observed, pass).await?;
+            Ok(after_repair)
+        }
         (Decision::Issue { reason, validity }, _) => {
             issue(ctx, object, &key, observed, pass, Due { reason, validity }).await
         }
@@ -148,16 +156,16 @@ async fn repair(
     key: &SecretKey,
     observed: Observed,
     pass: &Passage,
-) -> Result<Progress, Failure> {
+) -> Result<(), Failure> {
     let (Ok(Some((rendered, _))), Some(stored)) = (observed.rendered, observed.stored) else {
-        return Ok(Progress::Settled);
+        return Ok(());
     };
     let _turn = ctx.turn(urgency(ctx, pass)).await;
     apply(ctx, key, rendered, Some(&stored)).await?;
     ctx.attempts.note(object, Cause::Undone, left(ctx, &pass.seen), None);
     ctx.metrics.repaired();
     tracing::debug!(namespace = key.namespace, name = pass.owner.name, secret = key.name, "repaired");
-    Ok(Progress::Settled)
+    Ok(())
 }
 
 /// A new URL that is due.
