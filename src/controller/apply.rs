@@ -1,7 +1,7 @@
 //! Step 5: the one Secret is written whole, by server-side apply, and never a foreign one.
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Patch, PatchParams};
 use kube::core::ObjectMeta;
 
 use super::context::Context;
@@ -33,7 +33,7 @@ pub async fn apply(
         secret.metadata.resource_version = Some(onto.resource_version.to_string());
         params = params.force();
     }
-    match secrets(ctx, key).patch(&key.name, &params, &Patch::Apply(&secret)).await {
+    match ctx.secrets(&key.namespace).patch(&key.name, &params, &Patch::Apply(&secret)).await {
         Ok(answer) if onto.is_none() && has_other_managers(&answer.metadata) => {
             withdraw(ctx, key, &Stored::read(&answer)).await?;
             Err(Failure::Outdated)
@@ -64,7 +64,8 @@ pub async fn withdraw(ctx: &Context, key: &SecretKey, merged: &Stored) -> Result
         ..Secret::default()
     };
     ctx.facts.forget(key, u64::MAX);
-    match secrets(ctx, key)
+    match ctx
+        .secrets(&key.namespace)
         .patch(&key.name, &PatchParams::apply(OPERATOR).force(), &Patch::Apply(&nothing))
         .await
     {
@@ -109,8 +110,4 @@ fn is_outdated(error: &kube::Error) -> bool {
     let names =
         |field: &str| status.details.iter().flat_map(|details| &details.causes).any(|c| c.field == field);
     status.code == 409 || (status.code == 422 && (names("metadata.uid") || names("type")))
-}
-
-fn secrets(ctx: &Context, key: &SecretKey) -> Api<Secret> {
-    Api::namespaced(ctx.client.clone(), &key.namespace)
 }

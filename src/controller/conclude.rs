@@ -101,10 +101,11 @@ fn next_look(
         u64::try_from(seconds).ok().filter(|seconds| *seconds > 0).map(Duration::from_secs)
     };
     let hold = ctx.attempts.hold(object).map(|hold| hold.wait);
-    let (renewal, expiry) = match &outcome.seen {
-        Seen::Url(standing) => (until(standing.renewal_time), until(standing.validity.expiration_time())),
-        Seen::Unknown | Seen::Nothing => (None, None),
+    let renewal = match &outcome.seen {
+        Seen::Url(standing) => until(standing.renewal_time),
+        Seen::Unknown | Seen::Nothing => None,
     };
+    let expiry = outcome.seen.expiration().and_then(until);
     let due = match &outcome.progress {
         Progress::Settled => hold.into_iter().chain(renewal).min(),
         Progress::Suspended => None,
@@ -122,7 +123,6 @@ fn next_look(
 
 /// Seconds that the stored URL has left.
 pub(super) fn left(ctx: &Context, seen: &Seen) -> Option<u32> {
-    let Seen::Url(standing) = seen else { return None };
-    let left = standing.validity.expiration_time().as_second() - ctx.clock.now().as_second();
+    let left = seen.expiration()?.as_second() - ctx.clock.now().as_second();
     u32::try_from(left).ok().filter(|left| *left > 0)
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::events::Recorder;
 use kube::{Api, Client};
 use tokio::sync::watch;
@@ -59,6 +60,12 @@ impl Context {
     /// A turn at the API server; see [`Gate::enter`].
     pub async fn turn(&self, urgency: i64) -> Pass {
         self.gate.enter(urgency).await
+    }
+
+    /// The Secrets of a namespace.
+    #[must_use]
+    pub fn secrets(&self, namespace: &str) -> Api<Secret> {
+        Api::namespaced(self.client.clone(), namespace)
     }
 
     /// The `PresignedUrl`s of a namespace.

@@ -7,10 +7,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client};
 use tokio::sync::OnceCell;
 
+use super::context::Context;
 use super::facts::SecretKey;
 use crate::domain::stored::resource_version;
 
@@ -35,9 +34,9 @@ impl CredentialsCache {
     ///
     /// # Errors
     /// What the API server or the way to it answered. Nothing is kept then.
-    pub async fn get(&self, client: &Client, key: &SecretKey) -> Result<Arc<SecretData>, kube::Error> {
+    pub async fn get(&self, ctx: &Context, key: &SecretKey) -> Result<Arc<SecretData>, kube::Error> {
         let slot = self.lock().entry(key.clone()).or_default().clone();
-        slot.get_or_try_init(|| read(client, key)).await.cloned()
+        slot.get_or_try_init(|| read(ctx, key)).await.cloned()
     }
 
     /// Whether the Secret needs no reading.
@@ -69,8 +68,9 @@ impl CredentialsCache {
     }
 }
 
-async fn read(client: &Client, key: &SecretKey) -> Result<Arc<SecretData>, kube::Error> {
-    let secret = Api::<Secret>::namespaced(client.clone(), &key.namespace).get_opt(&key.name).await?;
+async fn read(ctx: &Context, key: &SecretKey) -> Result<Arc<SecretData>, kube::Error> {
+    let _turn = ctx.turn(ctx.clock.now().as_second()).await;
+    let secret = ctx.secrets(&key.namespace).get_opt(&key.name).await?;
     Ok(Arc::new(match secret {
         None => SecretData { data: None, resource_version: 0 },
         Some(secret) => SecretData {

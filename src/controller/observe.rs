@@ -2,9 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::api::core::v1::Secret;
-use kube::Api;
-
 use super::attempts::Hold;
 use super::context::Context;
 use super::error::Failure;
@@ -12,6 +9,7 @@ use super::facts::SecretKey;
 use crate::domain::decision::{Case, comparable_validity, issue_reason};
 use crate::domain::reason::IssueReason;
 use crate::domain::status::{Seen, Standing};
+use crate::domain::stored::Content;
 use crate::domain::{Credentials, IssuedSecret, Owner, Request, Stored, render};
 use crate::s3::PresignError;
 
@@ -22,9 +20,20 @@ pub struct Observed {
     pub stored: Option<Stored>,
     /// The access key, or why there is none.
     pub credentials: Result<Credentials, Failure>,
-    /// The stored Secret as it would be rendered at its own signing time, and the address
-    /// of its object; `None` when it holds no URL that can be read.
-    pub rendered: Result<Option<(IssuedSecret, String)>, PresignError>,
+    /// The stored Secret as it would be rendered at its own signing time; `None` when it
+    /// holds no URL that can be read.
+    pub rendered: Result<Option<Rendered>, PresignError>,
+}
+
+/// A stored Secret rendered again.
+#[derive(Debug)]
+pub struct Rendered {
+    /// What a repair writes.
+    pub secret: IssuedSecret,
+    /// What is in it, for comparison.
+    content: Content,
+    /// The address of its object.
+    location: String,
 }
 
 /// What the target Secret holds; `None` when there is none.
@@ -36,8 +45,8 @@ pub async fn target(ctx: &Context, key: &SecretKey, hold: Option<&Hold>) -> Resu
         return Err(Failure::Held(problem.clone()));
     }
     let _turn = ctx.turn(ctx.clock.now().as_second()).await;
-    let secrets = Api::<Secret>::namespaced(ctx.client.clone(), &key.namespace);
-    let secret = secrets
+    let secret = ctx
+        .secrets(&key.namespace)
         .get_opt(&key.name)
         .await
         .map_err(|error| Failure::api(format!("read Secret {:?}", key.name), error))?;
@@ -85,7 +94,7 @@ async fn credentials(
         return Err(Failure::Held(problem.clone()));
     }
     let known =
-        ctx.credentials.get(&ctx.client, &key).await.map_err(|error| {
+        ctx.credentials.get(ctx, &key).await.map_err(|error| {
             Failure::api(format!("read Secret {:?} with the credentials", key.name), error)
         })?;
     match &known.data {
@@ -102,36 +111,31 @@ fn rendered(
     owner: &Owner,
     stored: &Stored,
     credentials: Option<&Credentials>,
-) -> Result<Option<(IssuedSecret, String)>, PresignError> {
+) -> Result<Option<Rendered>, PresignError> {
     let Some(url) = stored.content.url else { return Ok(None) };
     let validity = comparable_validity(url.validity, request, credentials);
-    let stand_in;
-    let credentials = if let Some(credentials) = credentials {
-        credentials
-    } else {
-        stand_in = Credentials::stand_in();
-        &stand_in
-    };
-    let signed = ctx.signer.presign(request, credentials, validity)?;
+    let signed = match credentials {
+        Some(credentials) => ctx.signer.presign(request, credentials, validity),
+        None => ctx.signer.presign(request, &Credentials::stand_in(), validity),
+    }?;
     let location = signed.location().to_owned();
-    Ok(Some((render(request, &signed, owner, stored.handled_renew.as_deref()), location)))
+    let secret = render(request, &signed, owner, stored.handled_renew.as_deref());
+    Ok(Some(Rendered { content: secret.content(), secret, location }))
 }
 
 impl Observed {
+    fn rendered(&self) -> Option<&Rendered> {
+        self.rendered.as_ref().ok()?.as_ref()
+    }
+
     /// The question for [`decide`](crate::domain::decision::decide).
     #[must_use]
-    pub fn case<'a>(
-        &'a self,
-        ctx: &Context,
-        request: &'a Request,
-        content: Option<&'a crate::domain::stored::Content>,
-        seed: u32,
-    ) -> Case<'a> {
+    pub fn case<'a>(&'a self, ctx: &Context, request: &'a Request, seed: u32) -> Case<'a> {
         Case {
             now: ctx.clock.now(),
             request,
             stored: self.stored.as_ref(),
-            rendered: content,
+            rendered: self.rendered().map(|rendered| &rendered.content),
             credentials: self.credentials.as_ref().ok(),
             seed,
         }
@@ -150,12 +154,7 @@ impl Observed {
             // What cannot be signed again cannot be what the spec asks for.
             matches: self.rendered.is_ok()
                 && issue_reason(case).is_none_or(|reason| !mismatch.contains(&reason)),
-            location: self
-                .rendered
-                .as_ref()
-                .ok()
-                .and_then(Option::as_ref)
-                .map(|(_, location)| location.clone()),
+            location: self.rendered().map(|rendered| rendered.location.clone()),
             handled_renew: stored.handled_renew.as_deref().map(str::to_owned),
             ..Standing::new(case.request, url.validity, case.credentials, case.seed)
         })

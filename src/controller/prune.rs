@@ -4,8 +4,7 @@
 //! expired, and a retained one stays and no longer names its owner.
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions};
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use serde_json::json;
 
 use super::context::Context;
@@ -43,7 +42,7 @@ async fn delete(ctx: &Context, key: &SecretKey, stored: &Stored) -> Result<(), F
     };
     let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
     let _turn = ctx.turn(i64::MAX).await;
-    done(ctx, key, "delete", secrets(ctx, key).delete(&key.name, &params).await.map(drop))
+    done(ctx, key, "delete", ctx.secrets(&key.namespace).delete(&key.name, &params).await.map(drop))
 }
 
 async fn disown(ctx: &Context, key: &SecretKey, stored: &Stored) -> Result<(), Failure> {
@@ -54,7 +53,7 @@ async fn disown(ctx: &Context, key: &SecretKey, stored: &Stored) -> Result<(), F
     }});
     let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
     let _turn = ctx.turn(i64::MAX).await;
-    let answer = secrets(ctx, key).patch_metadata(&key.name, &params, &Patch::Merge(patch)).await;
+    let answer = ctx.secrets(&key.namespace).patch_metadata(&key.name, &params, &Patch::Merge(patch)).await;
     done(ctx, key, "let go of", answer.map(drop))
 }
 
@@ -78,8 +77,4 @@ fn done(
     }
     ctx.facts.forget(key, u64::MAX);
     Ok(())
-}
-
-fn secrets(ctx: &Context, key: &SecretKey) -> Api<Secret> {
-    Api::namespaced(ctx.client.clone(), &key.namespace)
 }

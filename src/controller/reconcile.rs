@@ -20,7 +20,7 @@ use super::prune::prune;
 use crate::domain::decision::{Decision, Obstacle, decide, issue_reason};
 use crate::domain::reason::IssueReason;
 use crate::domain::status::{Progress, Seen, Standing};
-use crate::domain::{Credentials, Owner, Ownership, Request, Stored, Validity, render};
+use crate::domain::{Owner, Ownership, Request, Validity, render};
 
 /// How soon a pass is repeated that decided on something outdated. By then the watch shows
 /// what is new, so the next one decides on that.
@@ -53,7 +53,7 @@ pub(super) struct Passage {
     /// For whom.
     pub(super) owner: Owner,
     /// What is asked for, once it is parsed.
-    pub(super) request: Option<Request>,
+    pub(super) request: Option<Arc<Request>>,
     /// What the target Secret holds.
     pub(super) seen: Seen,
     /// When a Secret of an earlier name is to go.
@@ -79,7 +79,7 @@ async fn pursue(ctx: &Context, object: &LeanPresignedUrl, pass: &mut Passage) ->
 /// Steps 1 to 5.
 async fn settle(ctx: &Context, object: &LeanPresignedUrl, pass: &mut Passage) -> Result<Progress, Failure> {
     let spec = object.spec.as_ref().map_err(|why| Failure::UnreadableSpec(why.clone()))?;
-    let request = Request::parse(&pass.owner.name, spec, object.renew())?;
+    let request = Arc::new(Request::parse(&pass.owner.name, spec, object.renew())?);
     pass.request = Some(request.clone());
     observe::depend(ctx, &request, &pass.owner);
 
@@ -101,9 +101,7 @@ async fn settle(ctx: &Context, object: &LeanPresignedUrl, pass: &mut Passage) ->
     }
     let observed = observe(ctx, &request, &pass.owner, stored, hold.as_ref()).await;
 
-    let content =
-        observed.rendered.as_ref().ok().and_then(Option::as_ref).map(|(rendered, _)| rendered.content());
-    let case = observed.case(ctx, &request, content.as_ref(), seed(&pass.owner.uid));
+    let case = observed.case(ctx, &request, seed(&pass.owner.uid));
     pass.seen = observed.seen(&case);
     if let Err(error) = &observed.rendered {
         return Err(error.clone().into());
@@ -131,7 +129,7 @@ async fn settle(ctx: &Context, object: &LeanPresignedUrl, pass: &mut Passage) ->
             Ok(after_repair)
         }
         (Decision::Issue { reason, validity }, _) => {
-            issue(ctx, object, &key, observed, pass, Due { reason, validity }).await
+            issue(ctx, object, &key, observed, pass, Due { request: &request, reason, validity }).await
         }
     }
 }
@@ -157,11 +155,11 @@ async fn repair(
     observed: Observed,
     pass: &Passage,
 ) -> Result<(), Failure> {
-    let (Ok(Some((rendered, _))), Some(stored)) = (observed.rendered, observed.stored) else {
+    let (Ok(Some(rendered)), Some(stored)) = (observed.rendered, observed.stored) else {
         return Ok(());
     };
     let _turn = ctx.turn(urgency(ctx, pass)).await;
-    apply(ctx, key, rendered, Some(&stored)).await?;
+    apply(ctx, key, rendered.secret, Some(&stored)).await?;
     ctx.attempts.note(object, Cause::Undone, left(ctx, &pass.seen), None);
     ctx.metrics.repaired();
     tracing::debug!(namespace = key.namespace, name = pass.owner.name, secret = key.name, "repaired");
@@ -169,7 +167,8 @@ async fn repair(
 }
 
 /// A new URL that is due.
-struct Due {
+struct Due<'a> {
+    request: &'a Request,
     reason: IssueReason,
     validity: Validity,
 }
@@ -181,14 +180,12 @@ async fn issue(
     key: &SecretKey,
     observed: Observed,
     pass: &mut Passage,
-    due: Due,
+    due: Due<'_>,
 ) -> Result<Progress, Failure> {
-    let (Some(request), Ok(credentials)) = (pass.request.as_ref(), &observed.credentials) else {
-        return Ok(Progress::Settled);
-    };
+    let (request, credentials) = (due.request, observed.credentials?);
     let _turn = ctx.turn(urgency(ctx, pass)).await;
     let begun = Instant::now();
-    let signed = ctx.signer.presign(request, credentials, due.validity)?;
+    let signed = ctx.signer.presign(request, &credentials, due.validity)?;
     ctx.metrics.signed(begun.elapsed().as_secs_f64());
     let before = observed.stored.as_ref().and_then(|stored| stored.handled_renew.as_deref());
     let token = request.renew.as_deref().or(before);
@@ -208,24 +205,12 @@ async fn issue(
     let (expires, reason) = (due.validity.expiration_time(), due.reason);
     tracing::info!(namespace = key.namespace, name = pass.owner.name, %reason, %expires, "issued");
     pass.issued = Some(due.reason);
-    pass.seen =
-        Seen::Url(standing(request, &stored, due.validity, credentials, signed.location(), &pass.owner));
-    Ok(Progress::Settled)
-}
-
-fn standing(
-    request: &Request,
-    stored: &Stored,
-    validity: Validity,
-    credentials: &Credentials,
-    location: &str,
-    owner: &Owner,
-) -> Standing {
-    Standing {
-        location: Some(location.to_owned()),
+    pass.seen = Seen::Url(Standing {
+        location: Some(signed.location().to_owned()),
         handled_renew: stored.handled_renew.as_deref().map(str::to_owned),
-        ..Standing::new(request, validity, Some(credentials), seed(&owner.uid))
-    }
+        ..Standing::new(request, due.validity, Some(&credentials), seed(&pass.owner.uid))
+    });
+    Ok(Progress::Settled)
 }
 
 /// Whether a reason means that somebody undid our work, perhaps again and again.
@@ -244,10 +229,7 @@ fn contested(key: &SecretKey) -> Failure {
 
 /// The second at which the stored URL expires; now when there is none.
 fn urgency(ctx: &Context, pass: &Passage) -> i64 {
-    match &pass.seen {
-        Seen::Url(standing) => standing.validity.expiration_time().as_second(),
-        Seen::Unknown | Seen::Nothing => ctx.clock.now().as_second(),
-    }
+    pass.seen.expiration().unwrap_or_else(|| ctx.clock.now()).as_second()
 }
 
 /// A hash of an object's UID that no release changes (FNV-1a): it spreads renewals.

@@ -1,8 +1,8 @@
 //! What wakes a `PresignedUrl`: its own changes, and Secrets.
 //!
-//! For Secrets there are two watches. One on our label keeps the facts. One on all other Secrets sees metadata
-//! only, and wakes whoever looks at a Secret that changed; Secrets that nobody looks at
-//! cost nothing.
+//! For Secrets there are two watches. One on our label keeps the facts. One on all other
+//! Secrets sees metadata only, and wakes whoever looks at a Secret that changed; Secrets
+//! that nobody looks at cost nothing.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -189,13 +189,7 @@ pub async fn follow_others(ctx: Arc<Context>, alarm: Arc<Alarm>, namespace: Opti
                 ready.pass();
             }
             Ok(Event::Apply(secret)) => changed(&ctx, &alarm, &secret),
-            Ok(Event::Delete(secret)) => {
-                let key = key(&secret.metadata);
-                ctx.credentials.invalidate(&key, 0);
-                ctx.facts.forget(&key, resource_version(secret.metadata.resource_version.as_deref()));
-                alarm.secret_changed(&ctx, &key);
-                alarm.ring(&ctx, &key.namespace, [key.name.clone()]);
-            }
+            Ok(Event::Delete(secret)) => disappeared(&ctx, &alarm, &secret.metadata),
             Err(error) => trouble("Secrets", &error),
         }
     }

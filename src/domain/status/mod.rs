@@ -97,6 +97,17 @@ pub enum Seen {
     Url(Standing),
 }
 
+impl Seen {
+    /// When the stored URL expires, if there is one.
+    #[must_use]
+    pub fn expiration(&self) -> Option<Timestamp> {
+        match self {
+            Self::Url(standing) => Some(standing.validity.expiration_time()),
+            Self::Unknown | Self::Nothing => None,
+        }
+    }
+}
+
 /// How a pass went.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Progress {
