@@ -51,9 +51,10 @@ lint: tools ## Check the format, and run clippy
 doc: tools ## Build the documentation of the code
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --workspace
 
-crds: tools ## Generate deploy/crds.yaml from the code
+crds: tools ## Generate deploy/crds.yaml and the chart's copy from the code
 	@$(CARGO) run --quiet --package presign-operator -- crd > deploy/.crds.yaml || { rm -f deploy/.crds.yaml; exit 1; }
 	@mv deploy/.crds.yaml deploy/crds.yaml
+	@cp deploy/crds.yaml charts/presign-operator/files/crds.yaml
 
 # Builds the servers once, where one can see it: without them on the first test's clock.
 testbed: tools

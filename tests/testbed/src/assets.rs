@@ -26,12 +26,23 @@ pub enum Binary {
     Kubectl,
     /// The S3 server.
     Versitygw,
+    /// The package manager that installs the chart.
+    Helm,
+    /// Unit tests of the chart.
+    HelmUnittest,
 }
 
 impl Binary {
     /// All of them, in the order in which a person waits for them.
-    pub const ALL: [Self; 5] =
-        [Self::Etcd, Self::Versitygw, Self::KubeApiserver, Self::KubeControllerManager, Self::Kubectl];
+    pub const ALL: [Self; 7] = [
+        Self::Etcd,
+        Self::Versitygw,
+        Self::KubeApiserver,
+        Self::KubeControllerManager,
+        Self::Kubectl,
+        Self::Helm,
+        Self::HelmUnittest,
+    ];
 
     /// The name of the executable, which is also that of its log.
     #[must_use]
@@ -42,6 +53,8 @@ impl Binary {
             Self::KubeControllerManager => "kube-controller-manager",
             Self::Kubectl => "kubectl",
             Self::Versitygw => "versitygw",
+            Self::Helm => "helm",
+            Self::HelmUnittest => "helm-unittest",
         }
     }
 
@@ -49,6 +62,10 @@ impl Binary {
         let (module, package) = match self {
             Self::Etcd => ("etcd", "go.etcd.io/etcd/server/v3".to_owned()),
             Self::Versitygw => ("versitygw", "github.com/versity/versitygw/cmd/versitygw".to_owned()),
+            Self::Helm => ("helm", "helm.sh/helm/v3/cmd/helm".to_owned()),
+            Self::HelmUnittest => {
+                ("helm", "github.com/helm-unittest/helm-unittest/cmd/helm-unittest".to_owned())
+            }
             Self::KubeApiserver | Self::KubeControllerManager | Self::Kubectl => {
                 ("kubernetes", format!("k8s.io/kubernetes/cmd/{}", self.name()))
             }

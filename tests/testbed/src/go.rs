@@ -28,6 +28,8 @@ use crate::{
 /// The module whose version is stamped into its programs: without the stamp
 /// kube-apiserver reports v0.0.0 and clients complain.
 const STAMPED: &str = "k8s.io/kubernetes";
+/// Without a stamp it renders for Kubernetes 1.20, which charts refuse.
+const HELM: &str = "helm.sh/helm/v3";
 const UNFINISHED: &str = ".building-";
 
 /// How to build one program.
@@ -141,6 +143,14 @@ fn ldflags(go_mod: &str) -> String {
         ];
         for (name, value) in stamps {
             flags.push(format!("-X k8s.io/component-base/version.{name}={value}"));
+        }
+    }
+    // Version 0.37 of the client is that of Kubernetes 1.37.
+    let client = directive(go_mod, "k8s.io/client-go").filter(|_| directive(go_mod, HELM).is_some());
+    if let Some(minor) = client.and_then(|version| version.split('.').nth(1)) {
+        for package in ["chartutil", "lint/rules"] {
+            let variable = format!("{HELM}/pkg/{package}.k8sVersion");
+            flags.push(format!("-X {variable}Major=1 -X {variable}Minor={minor}"));
         }
     }
     flags.join(" ")

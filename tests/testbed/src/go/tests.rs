@@ -61,5 +61,12 @@ fn stamps_the_version_that_go_mod_requires() {
     let flags = ldflags(go_mod);
     assert!(flags.contains("gitVersion=v1.37.2 "), "{flags}");
     assert!(flags.ends_with("gitMinor=37"), "{flags}");
+    let helm =
+        "module m\n\nrequire (\n\thelm.sh/helm/v3 v3.22.0\n\tk8s.io/client-go v0.37.0 // indirect\n)\n";
+    let flags = ldflags(helm);
+    assert!(
+        flags.contains("chartutil.k8sVersionMajor=1 ") && flags.ends_with("k8sVersionMinor=37"),
+        "{flags}"
+    );
     assert_eq!(ldflags("module m\n\ngo 1.26.0\n"), "-s -w");
 }

@@ -1,0 +1,26 @@
+{{- /* The operator's settings: each is the twin of a flag. */ -}}
+
+{{- define "presign-operator.environment" -}}
+- name: PRESIGN_LOG
+  value: {{ .Values.logLevel | quote }}
+- name: PRESIGN_LOG_FORMAT
+  value: {{ .Values.logFormat | quote }}
+- name: PRESIGN_MAX_IN_FLIGHT
+  value: {{ .Values.maxInFlight | quote }}
+- name: PRESIGN_LEADER_ELECT
+  value: {{ .Values.leaderElection.enabled | quote }}
+- name: PRESIGN_LEASE_DURATION
+  value: {{ .Values.leaderElection.leaseDuration | quote }}
+{{- with .Values.namespaces }}
+- name: PRESIGN_NAMESPACE
+  value: {{ join "," . | quote }}
+{{- end }}
+{{- if .Values.rbac.minimal }}
+- name: PRESIGN_SECRET_ACCESS
+  value: get
+{{- end }}
+{{- if .Values.pods.enabled }}
+- name: PRESIGN_PODS
+  value: "true"
+{{- end }}
+{{- end -}}
