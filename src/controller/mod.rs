@@ -21,6 +21,7 @@ mod prune;
 mod reconcile;
 mod report;
 mod reports;
+mod tally;
 mod triggers;
 
 use std::convert::Infallible;

@@ -1,0 +1,156 @@
+//! What the metrics about the objects count. Pure: statuses in, numbers out.
+
+use jiff::Timestamp;
+
+use crate::crd::{PresignedUrlStatus, READY};
+
+/// The reasons of `Ready`, as labels; `Unknown` for none and for those of another release.
+const REASONS: [&str; 13] = [
+    "Issued",
+    "RenewalFailing",
+    AWAITING,
+    SUSPENDED,
+    "Expired",
+    "InvalidSpec",
+    "CredentialsNotFound",
+    "CredentialsInvalid",
+    "CredentialsExpired",
+    "SecretConflict",
+    "SigningFailed",
+    "ApiError",
+    "Unknown",
+];
+const AWAITING: &str = "AwaitingCredentials";
+const SUSPENDED: &str = "Suspended";
+
+/// The objects by how they stand.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    /// Ready True, False and Unknown.
+    ready: [i64; 3],
+    reasons: [i64; REASONS.len()],
+    /// Past their renewal time, although nothing has to be waited for.
+    pub(super) overdue: i64,
+    /// Past their renewal time, and half of what was left then is gone.
+    pub(super) expiring: i64,
+    pub(super) expired: i64,
+    /// When the first of the live URLs expires.
+    pub(super) next: Option<Timestamp>,
+}
+
+impl Tally {
+    /// Counts one object.
+    ///
+    /// A suspended one runs out on purpose, so it is neither expiring nor expired.
+    pub(super) fn add(&mut self, status: &PresignedUrlStatus, now: Timestamp) {
+        let ready = status.conditions.iter().find(|condition| condition.type_ == READY);
+        let slot = match ready.map(|condition| condition.status.as_str()) {
+            Some("True") => 0,
+            Some("False") => 1,
+            _ => 2,
+        };
+        self.ready[slot] += 1;
+        let reason = ready.and_then(|ready| REASONS.iter().position(|reason| *reason == ready.reason));
+        let reason = reason.unwrap_or(REASONS.len() - 1);
+        self.reasons[reason] += 1;
+        let Some(expiration) = status.expiration_time.as_ref().map(|time| time.0) else { return };
+        let renewal = status.renewal_time.as_ref().map(|time| time.0);
+        self.add_times(REASONS[reason], renewal, expiration, now);
+    }
+
+    fn add_times(&mut self, reason: &str, renewal: Option<Timestamp>, expiration: Timestamp, now: Timestamp) {
+        let runs_out = reason != SUSPENDED;
+        if expiration <= now {
+            self.expired += i64::from(runs_out);
+            return;
+        }
+        self.next = Some(self.next.map_or(expiration, |next| next.min(expiration)));
+        let Some(renewal) = renewal.filter(|renewal| runs_out && *renewal <= now) else { return };
+        self.overdue += i64::from(reason != AWAITING);
+        let left = expiration.as_second() - now.as_second();
+        let overlap = expiration.as_second() - renewal.as_second();
+        self.expiring += i64::from(left * 2 < overlap);
+    }
+
+    /// How many have which status of `Ready`.
+    pub(super) fn by_status(&self) -> impl Iterator<Item = (&'static str, i64)> {
+        ["True", "False", "Unknown"].into_iter().zip(self.ready)
+    }
+
+    /// How many have which reason of `Ready`.
+    pub(super) fn by_reason(&self) -> impl Iterator<Item = (&'static str, i64)> {
+        REASONS.into_iter().zip(self.reasons)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+    use super::*;
+    use crate::domain::reason::FailureReason;
+    use strum::VariantArray as _;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    /// Renewed at 600, expires at 1000.
+    fn status(ready: &str, reason: &str) -> PresignedUrlStatus {
+        let condition = Condition {
+            type_: READY.to_owned(),
+            status: ready.to_owned(),
+            reason: reason.to_owned(),
+            message: String::new(),
+            last_transition_time: Time(at(0)),
+            observed_generation: None,
+        };
+        PresignedUrlStatus {
+            conditions: vec![condition],
+            renewal_time: Some(Time(at(600))),
+            expiration_time: Some(Time(at(1000))),
+            ..PresignedUrlStatus::default()
+        }
+    }
+
+    #[test]
+    fn late_expiring_and_expired_follow_the_times() {
+        // Reason, second; late, expiring, expired.
+        for (reason, second, expected) in [
+            ("Issued", 599, (0, 0, 0)),
+            ("Issued", 600, (1, 0, 0)),
+            ("RenewalFailing", 800, (1, 0, 0)),
+            ("RenewalFailing", 801, (1, 1, 0)),
+            ("RenewalFailing", 999, (1, 1, 0)),
+            ("CredentialsNotFound", 1000, (0, 0, 1)),
+            (AWAITING, 700, (0, 0, 0)),
+            (AWAITING, 900, (0, 1, 0)),
+            (SUSPENDED, 900, (0, 0, 0)),
+            (SUSPENDED, 2000, (0, 0, 0)),
+        ] {
+            let mut tally = Tally::default();
+            tally.add(&status("True", reason), at(second));
+            let found = (tally.overdue, tally.expiring, tally.expired);
+            assert_eq!(found, expected, "{reason} at {second}");
+            assert_eq!(tally.next, (second < 1000).then(|| at(1000)), "{reason} at {second}");
+        }
+    }
+
+    #[test]
+    fn every_object_counts_once_whatever_it_says() {
+        let mut tally = Tally::default();
+        tally.add(&PresignedUrlStatus::default(), at(0));
+        tally.add(&status("Unknown", "ApiError"), at(0));
+        tally.add(&status("True", "OfAnotherRelease"), at(0));
+        assert_eq!(tally.by_status().collect::<Vec<_>>(), [("True", 1), ("False", 0), ("Unknown", 2)]);
+        let reasons: Vec<_> = tally.by_reason().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(reasons, [("ApiError", 1), ("Unknown", 2)]);
+    }
+
+    #[test]
+    fn knows_every_reason_of_a_failure() {
+        for reason in FailureReason::VARIANTS {
+            assert!(REASONS.contains(&reason.into()), "{reason}");
+        }
+    }
+}
