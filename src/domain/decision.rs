@@ -14,8 +14,6 @@ use super::{Credentials, CredentialsExpired, Request, Validity};
 
 /// A URL signed further in the future than this, in seconds, came from a wrong clock.
 const MAX_CLOCK_SKEW: u32 = 300;
-/// A renewal must move the expiry by this or by a sixth of the lifetime, in seconds.
-const MIN_GAIN: u32 = 60;
 
 /// Everything that a decision depends on.
 #[derive(Clone, Copy, Debug)]
@@ -119,8 +117,9 @@ fn issue(case: &Case<'_>, credentials: &Credentials, reason: IssueReason) -> Dec
         Err(_) if is_routine => wait(Obstacle::AwaitingCredentials),
         Err(expired) => wait(Obstacle::CredentialsExpired(expired)),
         Ok(validity) => {
-            let needed = current.map(|current| plus(current, MIN_GAIN.min(expires_in / 6)));
-            let gains = needed.is_none_or(|needed| validity.expiration_time() >= needed);
+            // Any gain counts: once the URL lives as long as its credentials there is none left,
+            // so that an expiring session is signed once more, and then not again and again.
+            let gains = current.is_none_or(|current| validity.expiration_time() > current);
             if is_routine && !gains {
                 wait(Obstacle::AwaitingCredentials)
             } else {

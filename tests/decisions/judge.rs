@@ -139,7 +139,7 @@ pub fn assert_right(world: &World, issued: Option<&Issued>, decision: Decision) 
     let fresh = lifetime(request, credentials, now);
     let is_signable = fresh >= 10;
     let gain = issued.map_or(0, |issued| fresh - left(issued.validity.expiration_time(), now));
-    let is_worth_it = gain >= i64::from(request.expires_in / 6).min(60);
+    let is_worth_it = gain > 0;
     match decision {
         Decision::Issue { reason, validity } => {
             // An edited URL may still say when it expires.

@@ -200,21 +200,12 @@ impl Life {
     /// in time would have been over.
     fn could_not_write(&self, gap: Timestamp) -> bool {
         let death = self.dead_since.unwrap_or(gap);
-        let renewal = self.issued.as_ref().map(|issued| {
-            let is_in_last_minute = self.is_in_last_minute(issued.validity.expiration_time());
-            let due = issued.validity.renewal_time(self.world.request.overlap, self.world.seed);
-            if is_in_last_minute { issued.validity.expiration_time() } else { due }
-        });
+        let renewal = self
+            .issued
+            .as_ref()
+            .map(|issued| issued.validity.renewal_time(self.world.request.overlap, self.world.seed));
         let wanted = renewal.map_or(self.event, |renewal| renewal.max(self.event));
         self.failures > 0 && between(self.failed, death) <= 2 && between(wanted, self.outage) <= 0
-    }
-
-    /// Whether the credentials outlive a URL by so little that it is not renewed before it
-    /// expires, as the contract has it.
-    fn is_in_last_minute(&self, expiration: Timestamp) -> bool {
-        let end = self.world.credentials.as_ref().and_then(|credentials| credentials.expiration);
-        let gain = i64::from(self.world.request.expires_in / 6).min(60);
-        end.is_some_and(|end| between(expiration, end) < gain)
     }
 
     fn note_death(&mut self) {

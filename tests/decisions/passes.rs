@@ -92,7 +92,7 @@ impl Life {
         if reason == IssueReason::Expired {
             let able = self.event.max(self.recovery);
             assert!(
-                between(able, expiration) <= 2 || self.is_in_last_minute(expiration),
+                between(able, expiration) <= 2,
                 "only renewed at its end, {expiration}, though nothing was in the way since {able}"
             );
         }
