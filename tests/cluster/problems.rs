@@ -129,7 +129,7 @@ async fn expiring_credentials_limit_the_url_and_are_waited_for() {
 
 #[tokio::test]
 async fn nothing_that_is_written_down_holds_a_url_or_a_key() {
-    let space = Space::with("leaks", &[("PRESIGN_LOG", "trace")]).await;
+    let space = Space::new("leaks").await;
     space
         .write_secret(
             "token",

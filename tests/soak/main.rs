@@ -83,6 +83,7 @@ async fn create(soak: &Soak) {
 }
 
 /// The name of an object.
+#[must_use]
 pub fn name(number: usize) -> String {
     format!("r{number}")
 }

@@ -2,6 +2,7 @@
 //! after it, and waits that are watches with a deadline.
 
 mod audit;
+mod leaks;
 mod operator;
 mod space;
 mod world;

@@ -5,29 +5,31 @@ use std::net::TcpListener;
 
 use testbed::Program;
 
-use super::World;
+use super::{World, leaks};
 
 /// A running operator that looks after one namespace.
 pub struct Operator {
     program: Program,
     port: u16,
+    world: &'static World,
 }
 
 impl Operator {
     /// Starts it for `namespace` with further environment variables.
-    pub fn start(world: &World, namespace: &str, environment: &[(&'static str, &str)]) -> Self {
+    pub fn start(world: &'static World, namespace: &str, environment: &[(&'static str, &str)]) -> Self {
         // Bound to learn a free port, and let go for the operator.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let arguments =
             ["run", "--listen", &format!("127.0.0.1:{port}"), "--namespace", namespace].map(OsString::from);
         let mut variables = vec![
             ("KUBECONFIG", world.plane.kubeconfig().as_os_str().to_owned()),
-            ("PRESIGN_LOG", "info,presign_operator=debug".into()),
+            // Everything it could write, since it is searched for what must not be written.
+            ("PRESIGN_LOG", "trace".into()),
         ];
         variables.extend(environment.iter().map(|(name, value)| (*name, OsString::from(value))));
         let binary = env!("CARGO_BIN_EXE_presign-operator");
         let program = Program::start("presign-operator", binary, arguments, variables).unwrap();
-        Self { program, port }
+        Self { program, port, world }
     }
 
     /// A folder for the files of a story, which goes with the operator.
@@ -61,5 +63,15 @@ impl Operator {
         let url = format!("http://127.0.0.1:{}{path}", self.port);
         let answer = std::process::Command::new("curl").args(["-sS", "--max-time", "10", &url]).output();
         String::from_utf8_lossy(&answer.expect("curl is installed").stdout).into_owned()
+    }
+}
+
+impl Drop for Operator {
+    /// Every story ends with a search of everything that its operators logged.
+    fn drop(&mut self) {
+        self.program.stop();
+        if !std::thread::panicking() {
+            leaks::assert_none(self.world, "the operator's log", &self.log());
+        }
     }
 }

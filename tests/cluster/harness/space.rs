@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use testbed::Proxy;
 
-use super::{DEADLINE, Operator, World};
+use super::{DEADLINE, Operator, World, leaks};
 
 /// A namespace for one story.
 pub struct Space {
@@ -214,6 +214,18 @@ impl Space {
     pub fn kubectl(&self, arguments: &[&str]) -> Output {
         let mut command = self.world.plane.kubectl();
         command.args(["-n", &self.namespace]).args(arguments).output().unwrap()
+    }
+}
+
+impl Drop for Space {
+    /// Every story ends with a search of what a reader without access to Secrets can see.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let shown = self.kubectl(&["get", "presignedurls,events", "-o", "yaml"]);
+            let shown = String::from_utf8_lossy(&shown.stdout);
+            leaks::assert_none(self.world, "status or events", &shown);
+            leaks::assert_none(self.world, "the metrics", &self.operator.page("/metrics"));
+        }
     }
 }
 
