@@ -30,10 +30,14 @@ pub enum Binary {
     Helm,
     /// Unit tests of the chart.
     HelmUnittest,
+    /// Gives pods a node.
+    KubeScheduler,
+    /// Runs the pods of a node.
+    Kubelet,
 }
 
 impl Binary {
-    /// All of them, in the order in which a person waits for them.
+    /// What every testbed needs, in the order in which a person waits for them.
     pub const ALL: [Self; 7] = [
         Self::Etcd,
         Self::Versitygw,
@@ -43,6 +47,9 @@ impl Binary {
         Self::Helm,
         Self::HelmUnittest,
     ];
+
+    /// What a testbed with a node needs besides.
+    pub const NODE: [Self; 2] = [Self::KubeScheduler, Self::Kubelet];
 
     /// The name of the executable, which is also that of its log.
     #[must_use]
@@ -55,6 +62,8 @@ impl Binary {
             Self::Versitygw => "versitygw",
             Self::Helm => "helm",
             Self::HelmUnittest => "helm-unittest",
+            Self::KubeScheduler => "kube-scheduler",
+            Self::Kubelet => "kubelet",
         }
     }
 
@@ -66,9 +75,11 @@ impl Binary {
             Self::HelmUnittest => {
                 ("helm", "github.com/helm-unittest/helm-unittest/cmd/helm-unittest".to_owned())
             }
-            Self::KubeApiserver | Self::KubeControllerManager | Self::Kubectl => {
-                ("kubernetes", format!("k8s.io/kubernetes/cmd/{}", self.name()))
-            }
+            Self::KubeApiserver
+            | Self::KubeControllerManager
+            | Self::Kubectl
+            | Self::KubeScheduler
+            | Self::Kubelet => ("kubernetes", format!("k8s.io/kubernetes/cmd/{}", self.name())),
         };
         Recipe {
             module: Path::new(env!("CARGO_MANIFEST_DIR")).join("go").join(module),

@@ -30,7 +30,11 @@ enum Command {
     /// Start both, print how to reach them, and keep them until Ctrl-C.
     Up,
     /// Only find or build the programs, and print their folders.
-    Build,
+    Build {
+        /// Also those that only a node needs.
+        #[arg(long)]
+        node: bool,
+    },
     /// Show the operator at work on both, from a manifest to a URL that downloads.
     Demo(demo::Options),
 }
@@ -38,7 +42,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Up => up(),
-        Command::Build => build(),
+        Command::Build { node } => build(node),
         Command::Demo(options) => return demo::run(&options),
     };
     match result {
@@ -93,10 +97,11 @@ fn print_environment(plane: &ControlPlane, store: &ObjectStore) -> io::Result<()
     output.flush()
 }
 
-fn build() -> Result<()> {
+fn build(node: bool) -> Result<()> {
     let mut folders = Vec::new();
-    for binary in Binary::ALL {
-        let folder = locate(binary)?.parent().map(Path::to_owned);
+    let further: &[Binary] = if node { &Binary::NODE } else { &[] };
+    for binary in Binary::ALL.iter().chain(further) {
+        let folder = locate(*binary)?.parent().map(Path::to_owned);
         if !folders.contains(&folder) {
             folders.push(folder);
         }
