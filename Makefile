@@ -7,16 +7,17 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 
-# Debian's names of the system packages, each with a program that it brings.
+# Debian's names of the system packages, each with a program that it brings. A target that
+# needs more says so itself: `tools` is made once, for the target that was asked for.
 PACKAGES := git:git curl:curl build-essential:cc
 
 # The stories mostly wait for servers, so more of them run at once than there are cores.
 export RUST_TEST_THREADS ?= 8
 
-.PHONY: help demo up test test-browser soak fuzz bench-sign fmt lint doc crds tools testbed chromium
+.PHONY: help demo up test test-browser soak e2e fuzz bench-sign fmt lint doc crds tools testbed node
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 14
 
 demo: testbed ## Show the operator on a real control plane and a real S3 server
 	@$(CARGO) build --package presign-operator --bin presign-operator
@@ -28,11 +29,15 @@ up: testbed ## Start both for playing with kubectl, until Ctrl-C
 test: lint doc testbed ## Check everything: format, lints, docs, all tests
 	$(CARGO) test --workspace
 
-test-browser: testbed chromium ## Download and upload with headless Chromium
+test-browser: PACKAGES += chromium:chromium
+test-browser: testbed ## Download and upload with headless Chromium
 	$(CARGO) test --test signing -- --ignored browser::
 
 soak: testbed ## Ten minutes of everything at once (SOAK_MINUTES, SOAK_OBJECTS)
 	$(CARGO) test --test soak
+
+e2e: node ## Try the node that runs pods (root)
+	$(CARGO) test --package testbed --test node
 
 fuzz: tools ## Throw far more random specs and bytes at parsing and signing (PROPTEST_CASES)
 	PROPTEST_CASES=$${PROPTEST_CASES:-20000} $(CARGO) test --test signing -- accepted:: refused::
@@ -60,10 +65,14 @@ crds: tools ## Generate deploy/crds.yaml and the chart's copy from the code
 testbed: tools
 	@$(CARGO) run --quiet --package testbed -- build > /dev/null
 
-chromium: PACKAGES += chromium:chromium
-chromium: tools
+# What a node is made of, besides the programs that are built.
+node e2e: PACKAGES := $(PACKAGES) containerd:containerd runc:runc buildah:buildah \
+  containernetworking-plugins:/usr/lib/cni/bridge busybox-static:busybox iproute2:ip
+node: tools
+	@$(CARGO) run --quiet --package testbed -- build --node > /dev/null
 
 # What is missing is installed where that is possible without asking, and named elsewhere.
+# No package starts a service by that (policy-rc.d).
 tools:
 	@command -v $(CARGO) > /dev/null || { echo "make: no cargo on the PATH: install Rust from https://rustup.rs" >&2; exit 1; }
 	@missing=""; \
@@ -74,6 +83,10 @@ tools:
 	install="apt-get update && apt-get install --yes --no-install-recommends ca-certificates$$missing"; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
 	  echo "make: installing what is missing:$$missing" >&2; \
+	  if [ ! -e /usr/sbin/policy-rc.d ]; then \
+	    trap 'rm -f /usr/sbin/policy-rc.d' EXIT; \
+	    printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d && chmod +x /usr/sbin/policy-rc.d; \
+	  fi; \
 	  eval "$$install" >&2; \
 	else \
 	  echo "make: missing:$$missing. On Debian or Ubuntu: sudo sh -c '$$install'" >&2; \

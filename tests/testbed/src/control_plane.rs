@@ -3,6 +3,7 @@
 //! Their flags are in `control_plane/flags.rs`, the files they read in
 //! `control_plane/files.rs`.
 
+mod builder;
 mod files;
 mod flags;
 
@@ -18,46 +19,17 @@ use crate::{
     Binary, Error, Result,
     component::{Component, await_ready},
     home::Home,
-    locate, ports, random,
+    locate,
+    network::Addresses,
+    ports,
 };
-use files::Files;
+pub use builder::ControlPlaneBuilder;
+pub(crate) use files::NODE;
+use files::{Files, Tokens};
 use flags::{Programs, Settings};
 
 /// Ready takes 4 s on two idle cores; this is for a machine that also compiles.
 const START_LIMIT: Duration = Duration::from_secs(90);
-
-/// What a control plane can be told before it starts.
-#[derive(Clone, Debug, Default)]
-pub struct ControlPlaneBuilder {
-    port: Option<u16>,
-    apiserver_arguments: Vec<String>,
-}
-
-impl ControlPlaneBuilder {
-    /// The port of the API server instead of a free one.
-    #[must_use]
-    pub fn port(mut self, port: u16) -> Self {
-        self.port = Some(port);
-        self
-    }
-
-    /// One more argument for the API server, such as `--feature-gates=WatchList=false`.
-    /// It comes last, so it overrides the testbed's own.
-    #[must_use]
-    pub fn apiserver_argument(mut self, argument: impl Into<String>) -> Self {
-        self.apiserver_arguments.push(argument.into());
-        self
-    }
-
-    /// Starts it and waits until it is ready.
-    ///
-    /// # Errors
-    /// When a program cannot be found or built, ends early or is not ready in time.
-    pub fn start(&self) -> Result<ControlPlane> {
-        let programs = Programs::locate()?;
-        ports::retry_once(self.port.is_none(), || ControlPlane::start_with(self, &programs))
-    }
-}
 
 /// A running control plane. Dropping it ends it and removes its files.
 ///
@@ -69,8 +41,7 @@ pub struct ControlPlane {
     settings: Settings,
     files: Files,
     kubectl: PathBuf,
-    admin_token: String,
-    guest_token: String,
+    tokens: Tokens,
     home: Home,
 }
 
@@ -95,19 +66,19 @@ impl ControlPlane {
         let settings = Settings {
             programs: programs.clone(),
             etcd_port: ports::free()?,
-            port: options.port.map_or_else(ports::free, Ok)?,
+            address: options.address()?,
+            services: options.network.map_or("10.0.0.0/24".to_owned(), Addresses::services),
             apiserver_arguments: options.apiserver_arguments.clone(),
         };
         let files = Files::below(home.folder());
-        let (admin_token, guest_token) = (random::hex(16), random::hex(16));
-        files.write_all(settings.port, &admin_token, &guest_token)?;
+        let tokens = Tokens::random();
+        files.write_all(settings.address, &tokens)?;
         let plane = Self {
             components: Mutex::default(),
             kubectl: locate(Binary::Kubectl)?,
             settings,
             files,
-            admin_token,
-            guest_token,
+            tokens,
             home,
         };
         plane.launch(Binary::Etcd)?;
@@ -116,10 +87,10 @@ impl ControlPlane {
         Ok(plane)
     }
 
-    /// The address of the API server: `https://127.0.0.1:PORT`.
+    /// The address of the API server: `https://127.0.0.1:PORT`, unless it serves a network.
     #[must_use]
     pub fn url(&self) -> String {
-        files::url(self.settings.port)
+        files::url(self.settings.address)
     }
 
     /// The certificate that the API server's own is signed with, as PEM.
@@ -139,13 +110,21 @@ impl ControlPlane {
     /// The token of `admin`.
     #[must_use]
     pub fn admin_token(&self) -> &str {
-        &self.admin_token
+        &self.tokens.admin
     }
 
     /// The token of `guest`, who may do what is granted to every authenticated user.
     #[must_use]
     pub fn guest_token(&self) -> &str {
-        &self.guest_token
+        &self.tokens.guest
+    }
+
+    pub(crate) fn node_token(&self) -> &str {
+        &self.tokens.node
+    }
+
+    pub(crate) fn kubelet_client_certificate(&self) -> &Path {
+        &self.files.kubelet_client_certificate
     }
 
     /// Writes a kubeconfig for a token, for instance one of a service account.
@@ -155,7 +134,7 @@ impl ControlPlane {
     /// When the file cannot be written.
     pub fn kubeconfig_for(&self, name: &str, token: &str) -> Result<PathBuf> {
         let path = self.home.folder().join(format!("{name}.kubeconfig"));
-        self.files.write_kubeconfig(&path, self.settings.port, token)?;
+        self.files.write_kubeconfig(&path, self.settings.address, token)?;
         Ok(path)
     }
 
@@ -167,7 +146,10 @@ impl ControlPlane {
             .env("KUBECONFIG", &self.files.kubeconfig)
             .env("KUBECACHEDIR", self.home.folder().join("kubectl-cache"))
             // Aliases and defaults of the person at the keyboard do not belong in tests.
-            .env("KUBECTL_KUBERC", "false");
+            .env("KUBECTL_KUBERC", "false")
+            // A network's addresses are not loopback, but as close.
+            .env("NO_PROXY", "*")
+            .env("no_proxy", "*");
         kubectl
     }
 
@@ -264,7 +246,7 @@ impl ControlPlane {
     /// Through kubectl (40 ms) because it is there anyway: a TLS client in this crate
     /// would be its largest dependency.
     fn answers(&self, path: &str) -> bool {
-        ports::is_open(self.settings.port)
+        ports::is_open(self.settings.address)
             && self
                 .kubectl()
                 .args(["get", "--raw", path, "--request-timeout=5s"])

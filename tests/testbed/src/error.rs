@@ -85,6 +85,22 @@ pub enum Error {
         /// The last lines of its log.
         log: String,
     },
+    /// A program of the system is not installed.
+    #[error("a node needs {tool}: install it (Debian's package is {package})")]
+    ToolMissing {
+        /// The program.
+        tool: String,
+        /// What brings it.
+        package: &'static str,
+    },
+    /// A program of the system did not do what it was asked to.
+    #[error("{tool} failed: {said}")]
+    ToolFailed {
+        /// The program.
+        tool: String,
+        /// The end of what it wrote to standard error.
+        said: String,
+    },
     /// A bucket or key that the S3 server would not find as a file.
     #[error("{name:?} cannot be arranged as a file: {reason}")]
     BadName {

@@ -23,6 +23,12 @@ pub(crate) struct Home {
 impl Home {
     /// Makes the folder and starts its janitor.
     pub(crate) fn create() -> Result<Self> {
+        Self::cleaned_by("")
+    }
+
+    /// The same, with a shell script that the janitor runs before it removes the folder,
+    /// which is the script's one argument.
+    pub(crate) fn cleaned_by(script: &str) -> Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("presign-testbed-")
             .tempdir()
@@ -34,6 +40,7 @@ impl Home {
             .args(["-c", include_str!("janitor.sh"), "testbed-janitor"])
             .arg(&folder)
             .arg(keep)
+            .arg(script)
             // Ctrl-C goes to the whole foreground group; the janitor has to survive it.
             .process_group(0)
             .stdin(reader)
@@ -46,6 +53,11 @@ impl Home {
     /// The folder.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The last part of its path, which no other testbed has.
+    pub(crate) fn name(&self) -> String {
+        self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     /// A handle that keeps the folder while it is open.

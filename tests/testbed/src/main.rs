@@ -16,7 +16,7 @@ use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
 };
-use testbed::{Binary, ControlPlane, Error, ObjectStore, Result, locate};
+use testbed::{Binary, ControlPlane, Error, Network, Node, ObjectStore, Result, locate};
 
 /// A real Kubernetes control plane and a real S3 server on loopback.
 #[derive(Parser)]
@@ -28,7 +28,11 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Start both, print how to reach them, and keep them until Ctrl-C.
-    Up,
+    Up {
+        /// Add a node that runs pods. Needs root, containerd, runc, CNI plugins and buildah.
+        #[arg(long)]
+        node: bool,
+    },
     /// Only find or build the programs, and print their folders.
     Build {
         /// Also those that only a node needs.
@@ -41,7 +45,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Up => up(),
+        Command::Up { node } => up(node),
         Command::Build { node } => build(node),
         Command::Demo(options) => return demo::run(&options),
     };
@@ -54,23 +58,50 @@ fn main() -> ExitCode {
     }
 }
 
-fn up() -> Result<()> {
+/// What `up` keeps. The order of the fields is the order in which they end.
+struct Up {
+    node: Option<Node>,
+    plane: ControlPlane,
+    store: ObjectStore,
+}
+
+impl Up {
+    fn start(node: bool) -> Result<Self> {
+        let mut store = ObjectStore::builder().virtual_domain("localhost");
+        let mut plane = ControlPlane::builder();
+        if !node {
+            let store = store.start()?;
+            return Ok(Self { node: None, plane: plane.start()?, store });
+        }
+        let network = Network::create()?;
+        store = store.network(&network);
+        plane = plane.network(&network);
+        let (store, plane) = (store.start()?, plane.start()?);
+        Ok(Self { node: Some(Node::start(network, &plane)?), plane, store })
+    }
+
+    fn check(&self) -> Result<()> {
+        self.node.as_ref().map_or(Ok(()), Node::check)?;
+        self.plane.check()?;
+        self.store.check()
+    }
+}
+
+fn up(node: bool) -> Result<()> {
     let started = Instant::now();
-    let store = ObjectStore::builder().virtual_domain("localhost").start()?;
-    let plane = ControlPlane::start()?;
+    let up = Up::start(node)?;
     // Until here a signal just ends the process, and the guards clean up after it.
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(terminal)?;
-    print_environment(&plane, &store).map_err(terminal)?;
+    print_environment(&up).map_err(terminal)?;
     eprintln!("testbed: ready after {:.1} s; Ctrl-C ends it", started.elapsed().as_secs_f32());
     while signals.pending().next().is_none() {
-        plane.check()?;
-        store.check()?;
+        up.check()?;
         thread::sleep(Duration::from_millis(200));
     }
     Ok(())
 }
 
-fn print_environment(plane: &ControlPlane, store: &ObjectStore) -> io::Result<()> {
+fn print_environment(Up { node, plane, store }: &Up) -> io::Result<()> {
     let mut output = io::stdout().lock();
     for (name, value) in [
         ("KUBECONFIG", plane.kubeconfig().display().to_string()),
@@ -91,7 +122,15 @@ fn print_environment(plane: &ControlPlane, store: &ObjectStore) -> io::Result<()
         }
     }
     writeln!(output, "# versitygw: pid {}", store.pid())?;
-    for folder in [plane.folder(), store.folder()] {
+    if let Some(node) = node {
+        for (name, pid) in node.pids() {
+            writeln!(output, "# {name}: pid {pid}")?;
+        }
+        writeln!(output, "# an image with curl and a shell for your pods: {}", Node::CLIENT_IMAGE)?;
+        writeln!(output, "export NO_PROXY='*'")?;
+    }
+    let network = node.as_ref().map(|node| node.network().folder());
+    for folder in [plane.folder(), store.folder()].into_iter().chain(network) {
         writeln!(output, "# files and logs: {}", folder.display())?;
     }
     output.flush()

@@ -4,14 +4,14 @@ use std::{
     ffi::OsString,
     fs,
     io::{Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpStream},
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream},
     path::{Component as Part, Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use crate::{
-    Binary, Error, Result,
+    Binary, Error, Network, Result,
     component::{Component, Launch, await_ready},
     home::Home,
     locate, ports, random,
@@ -23,6 +23,7 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub struct ObjectStoreBuilder {
     port: Option<u16>,
+    ip: Ipv4Addr,
     region: String,
     virtual_domain: Option<String>,
     accounts: Vec<(String, String)>,
@@ -33,6 +34,13 @@ impl ObjectStoreBuilder {
     #[must_use]
     pub fn port(mut self, port: u16) -> Self {
         self.port = Some(port);
+        self
+    }
+
+    /// Serves a network, whose pods reach it, instead of loopback.
+    #[must_use]
+    pub fn network(mut self, network: &Network) -> Self {
+        self.ip = network.gateway();
         self
     }
 
@@ -79,15 +87,21 @@ impl ObjectStoreBuilder {
         serde_json::json!({"accessAccounts": accounts}).to_string()
     }
 
-    fn arguments(&self, port: u16, health: &str, metadata: &Path, buckets: &Path) -> Vec<OsString> {
+    fn arguments(
+        &self,
+        address: SocketAddrV4,
+        health: &str,
+        metadata: &Path,
+        buckets: &Path,
+    ) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = vec![
-            format!("--port=127.0.0.1:{port}").into(),
+            format!("--port={address}").into(),
             format!("--region={}", self.region).into(),
             format!("--health={health}").into(),
             format!("--iam-dir={}", metadata.with_file_name("iam").display()).into(),
         ];
         if let Some(domain) = &self.virtual_domain {
-            arguments.push(format!("--virtual-domain={domain}:{port}").into());
+            arguments.push(format!("--virtual-domain={domain}:{}", address.port()).into());
         }
         // Metadata in files of its own: extended attributes, the default, are missing on
         // some of the file systems that temporary folders are on.
@@ -101,7 +115,7 @@ impl ObjectStoreBuilder {
 pub struct ObjectStore {
     // The order of the fields is the order in which they end.
     component: Mutex<Component>,
-    port: u16,
+    address: SocketAddrV4,
     region: String,
     virtual_domain: Option<String>,
     access_key_id: String,
@@ -124,6 +138,7 @@ impl ObjectStore {
     pub fn builder() -> ObjectStoreBuilder {
         ObjectStoreBuilder {
             port: None,
+            ip: Ipv4Addr::LOCALHOST,
             region: "us-east-1".to_owned(),
             virtual_domain: None,
             accounts: Vec::new(),
@@ -132,7 +147,7 @@ impl ObjectStore {
 
     fn start_with(options: &ObjectStoreBuilder, program: &Path) -> Result<Self> {
         let home = Home::create()?;
-        let port = options.port.map_or_else(ports::free, Ok)?;
+        let address = SocketAddrV4::new(options.ip, options.port.map_or_else(ports::free, Ok)?);
         let buckets = home.folder().join("buckets");
         let metadata = home.folder().join("metadata");
         let iam = home.folder().join("iam");
@@ -148,7 +163,7 @@ impl ObjectStore {
         let launch = Launch {
             name: Binary::Versitygw.name(),
             program: program.to_owned(),
-            arguments: options.arguments(port, &health, &metadata, &buckets),
+            arguments: options.arguments(address, &health, &metadata, &buckets),
             environment: vec![
                 ("ROOT_ACCESS_KEY", access_key_id.clone().into()),
                 ("ROOT_SECRET_KEY", secret_access_key.clone().into()),
@@ -156,11 +171,11 @@ impl ObjectStore {
             grace: Duration::from_millis(500),
         };
         let mut components = [Component::start(&launch, &home)?];
-        await_ready(&mut components, launch.name, START_LIMIT, || answers(port, &health))?;
+        await_ready(&mut components, launch.name, START_LIMIT, || answers(address, &health))?;
         let [component] = components;
         Ok(Self {
             component: Mutex::new(component),
-            port,
+            address,
             region: options.region.clone(),
             virtual_domain: options.virtual_domain.clone(),
             access_key_id,
@@ -170,10 +185,10 @@ impl ObjectStore {
         })
     }
 
-    /// The address for path-style requests: `http://127.0.0.1:PORT`.
+    /// The address for path-style requests: `http://127.0.0.1:PORT`, unless it serves a network.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://{}", self.address)
     }
 
     /// The address for virtual-host-style requests, `http://DOMAIN:PORT`, if a domain was
@@ -181,7 +196,7 @@ impl ObjectStore {
     #[must_use]
     pub fn virtual_host_endpoint(&self) -> Option<String> {
         let domain = self.virtual_domain.as_ref()?;
-        Some(format!("http://{domain}:{}", self.port))
+        Some(format!("http://{domain}:{}", self.address.port()))
     }
 
     /// The only region it accepts signatures for.
@@ -275,12 +290,11 @@ impl ObjectStore {
 
 /// Whether *our* server answers: nobody else knows this path, so a stranger on the port
 /// is not taken for it.
-fn answers(port: u16, path: &str) -> bool {
+fn answers(address: SocketAddrV4, path: &str) -> bool {
     let ask = || -> std::io::Result<Vec<u8>> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
+        let mut stream = TcpStream::connect_timeout(&SocketAddr::V4(address), Duration::from_secs(1))?;
         stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")?;
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
         let mut status = vec![0; 12];
         stream.read_exact(&mut status)?;
         Ok(status)

@@ -1,7 +1,7 @@
 //! Loopback ports: finding a free one, and recognizing that one was taken.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream},
     time::Duration,
 };
 
@@ -27,10 +27,9 @@ pub(crate) fn retry_once<T>(ports_are_ours: bool, mut start: impl FnMut() -> Res
     }
 }
 
-/// Whether somebody listens on the port.
-pub(crate) fn is_open(port: u16) -> bool {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok()
+/// Whether somebody listens on the address.
+pub(crate) fn is_open(address: SocketAddrV4) -> bool {
+    TcpStream::connect_timeout(&SocketAddr::V4(address), Duration::from_secs(1)).is_ok()
 }
 
 /// The port that a Go program complains about, if that is what it died of.

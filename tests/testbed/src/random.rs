@@ -9,6 +9,13 @@ pub(crate) fn hex(bytes: usize) -> String {
     encode(&buffer)
 }
 
+/// Any number.
+pub(crate) fn byte() -> u8 {
+    let mut buffer = [0];
+    getrandom::fill(&mut buffer).expect("every supported system has a random source");
+    buffer[0]
+}
+
 /// The bytes as lower-case hexadecimal digits.
 pub(crate) fn encode(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {

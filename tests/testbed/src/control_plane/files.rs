@@ -2,13 +2,14 @@
 
 use std::{
     fs,
+    net::SocketAddrV4,
     path::{Path, PathBuf},
 };
 
-use rcgen::KeyPair;
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair};
 use serde_json::json;
 
-use crate::{Error, Result};
+use crate::{Error, Result, random};
 
 const AUDIT_POLICY: &str = "\
 apiVersion: audit.k8s.io/v1
@@ -19,6 +20,23 @@ rules:
 ";
 
 const END: &str = "-----END CERTIFICATE-----";
+
+/// The name of the one node, if there is one.
+pub(crate) const NODE: &str = "testbed";
+
+/// What the API server knows its users by.
+pub(super) struct Tokens {
+    pub(super) admin: String,
+    pub(super) guest: String,
+    pub(super) node: String,
+}
+
+impl Tokens {
+    pub(super) fn random() -> Self {
+        let token = || random::hex(16);
+        Self { admin: token(), guest: token(), node: token() }
+    }
+}
 
 /// Where each file is.
 pub(super) struct Files {
@@ -32,11 +50,13 @@ pub(super) struct Files {
     pub(super) audit_policy: PathBuf,
     pub(super) audit_log: PathBuf,
     pub(super) kubeconfig: PathBuf,
+    pub(super) kubelet_client_certificate: PathBuf,
+    pub(super) kubelet_client_key: PathBuf,
 }
 
-/// The address of the API server.
-pub(super) fn url(port: u16) -> String {
-    format!("https://127.0.0.1:{port}")
+/// The URL of the API server.
+pub(super) fn url(address: SocketAddrV4) -> String {
+    format!("https://{address}")
 }
 
 impl Files {
@@ -53,30 +73,36 @@ impl Files {
             audit_policy: folder.join("audit-policy.yaml"),
             audit_log: folder.join("audit.log"),
             kubeconfig: folder.join("admin.kubeconfig"),
+            kubelet_client_certificate: folder.join("kubelet-client.crt"),
+            kubelet_client_key: folder.join("kubelet-client.key"),
         }
     }
 
     /// Writes what has to be there before the first start.
-    pub(super) fn write_all(&self, port: u16, admin_token: &str, guest_token: &str) -> Result<()> {
+    pub(super) fn write_all(&self, address: SocketAddrV4, tokens: &Tokens) -> Result<()> {
         let keys = KeyPair::generate().expect("P-256 keys can be made from any random bytes");
         write(&self.private_key, &keys.serialize_pem())?;
         write(&self.public_key, &keys.public_key_pem())?;
         write(
             &self.tokens,
-            &format!("{admin_token},admin,admin,\"system:masters\"\n{guest_token},guest,guest\n"),
+            &format!(
+                "{},admin,admin,\"system:masters\"\n{},guest,guest\n{},system:node:{NODE},node,\"system:nodes\"\n",
+                tokens.admin, tokens.guest, tokens.node,
+            ),
         )?;
+        self.write_kubelet_client()?;
         write(&self.audit_policy, AUDIT_POLICY)?;
-        self.write_kubeconfig(&self.kubeconfig, port, admin_token)
+        self.write_kubeconfig(&self.kubeconfig, address, &tokens.admin)
     }
 
     /// Writes a kubeconfig for a token. JSON, which is YAML too.
-    pub(super) fn write_kubeconfig(&self, path: &Path, port: u16, token: &str) -> Result<()> {
+    pub(super) fn write_kubeconfig(&self, path: &Path, address: SocketAddrV4, token: &str) -> Result<()> {
         let kubeconfig = json!({
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{
                 "name": "testbed",
-                "cluster": { "server": url(port), "certificate-authority": self.ca },
+                "cluster": { "server": url(address), "certificate-authority": self.ca },
             }],
             "users": [{ "name": "testbed", "user": { "token": token } }],
             "contexts": [{
@@ -86,6 +112,18 @@ impl Files {
             "current-context": "testbed",
         });
         write(path, &format!("{kubeconfig:#}\n"))
+    }
+
+    /// The API server's proof to a kubelet that it is the API server: a certificate that
+    /// nobody but itself has signed, and which kubelet is told to trust.
+    fn write_kubelet_client(&self) -> Result<()> {
+        let key = KeyPair::generate().expect("P-256 keys can be made from any random bytes");
+        let mut certificate = CertificateParams::default();
+        certificate.distinguished_name.push(DnType::CommonName, "kube-apiserver");
+        certificate.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let signed = certificate.self_signed(&key).expect("a certificate of constants can be signed");
+        write(&self.kubelet_client_certificate, &signed.pem())?;
+        write(&self.kubelet_client_key, &key.serialize_pem())
     }
 
     /// Whether the API server has written its certificate and the CA's.

@@ -1,6 +1,6 @@
 //! How each component is called. Pure: settings in, command line out.
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{ffi::OsString, net::SocketAddrV4, path::PathBuf, time::Duration};
 
 use super::files::{self, Files};
 use crate::{Binary, Result, component::Launch, locate};
@@ -31,7 +31,8 @@ impl Programs {
 pub(super) struct Settings {
     pub(super) programs: Programs,
     pub(super) etcd_port: u16,
-    pub(super) port: u16,
+    pub(super) address: SocketAddrV4,
+    pub(super) services: String,
     pub(super) apiserver_arguments: Vec<String>,
 }
 
@@ -59,19 +60,20 @@ pub(super) fn etcd(settings: &Settings, files: &Files) -> Launch {
 
 /// The API server.
 pub(super) fn apiserver(settings: &Settings, files: &Files) -> Launch {
-    let url = files::url(settings.port);
+    let url = files::url(settings.address);
+    let ip = settings.address.ip().to_string();
     let mut launch = launch(
         Binary::KubeApiserver,
         settings.programs.apiserver.clone(),
         [
             flag("etcd-servers", etcd_url(settings)),
-            flag("bind-address", "127.0.0.1"),
-            flag("secure-port", settings.port.to_string()),
+            flag("bind-address", &ip),
+            flag("secure-port", settings.address.port().to_string()),
             // Without it, the address of the default route is looked for, and there may be none.
-            flag("advertise-address", "127.0.0.1"),
+            flag("advertise-address", &ip),
             // A loopback address is refused as an endpoint of the service `kubernetes`.
             flag("endpoint-reconciler-type", "none"),
-            flag("service-cluster-ip-range", "10.0.0.0/24"),
+            flag("service-cluster-ip-range", &settings.services),
             flag("cert-dir", files.certificates.as_os_str()),
             flag("token-auth-file", files.tokens.as_os_str()),
             flag("authorization-mode", "Node,RBAC"),
@@ -80,6 +82,10 @@ pub(super) fn apiserver(settings: &Settings, files: &Files) -> Launch {
             flag("service-account-signing-key-file", files.private_key.as_os_str()),
             flag("audit-policy-file", files.audit_policy.as_os_str()),
             flag("audit-log-path", files.audit_log.as_os_str()),
+            flag("kubelet-client-certificate", files.kubelet_client_certificate.as_os_str()),
+            flag("kubelet-client-key", files.kubelet_client_key.as_os_str()),
+            // A node's name is in no DNS.
+            flag("kubelet-preferred-address-types", "InternalIP"),
             flag("allow-privileged", "true"),
             flag("profiling", "false"),
         ],
@@ -114,7 +120,8 @@ fn launch<const N: usize>(binary: Binary, program: PathBuf, arguments: [OsString
         name: binary.name(),
         program,
         arguments: arguments.into(),
-        environment: Vec::new(),
+        // All that they call is on this machine, whatever proxy it uses.
+        environment: vec![("NO_PROXY", "*".into()), ("no_proxy", "*".into())],
         grace: GRACE,
     }
 }

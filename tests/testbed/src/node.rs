@@ -1,0 +1,203 @@
+//! A node that runs pods: containerd, kubelet and kube-scheduler.
+//!
+//! Everything runs in a mount and a PID namespace of its own, whose end ends it, and keeps
+//! its files in one folder. Settings are in `node/files.rs`, the image for what is not
+//! under test in `node/image.rs`, what is left to remove in `node/clean.sh`.
+
+mod files;
+mod image;
+
+use std::{
+    ffi::OsString,
+    path::Path,
+    process::{Command, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use crate::{
+    Binary, ControlPlane, Network, Result,
+    component::{Component, Launch, await_ready},
+    control_plane::NODE,
+    locate, tool,
+};
+use files::Files;
+
+const START_LIMIT: Duration = Duration::from_secs(90);
+
+/// How messages and logs call the process that the namespaces belong to.
+const NAMESPACES: &str = "namespaces";
+const CONTAINERD: &str = "containerd";
+
+/// A running node. Dropping it ends it and every pod on it, and removes their files and
+/// the network; drop it before the control plane.
+pub struct Node {
+    // The order of the fields is the order in which they end.
+    components: Mutex<Vec<Component>>,
+    files: Files,
+    network: Network,
+}
+
+impl Node {
+    /// Its name in the cluster.
+    pub const NAME: &str = NODE;
+
+    /// An image with curl and a shell, which is there from the start. Its pods say
+    /// `imagePullPolicy: Never`.
+    pub const CLIENT_IMAGE: &str = image::CLIENT;
+
+    /// Starts a node on the network that the control plane serves, and waits until it is
+    /// ready for pods.
+    ///
+    /// # Errors
+    /// When this is not root, a program is missing or cannot be built, ends early or is not
+    /// ready in time.
+    pub fn start(network: Network, plane: &ControlPlane) -> Result<Self> {
+        let [scheduler, kubelet] = Binary::NODE.map(locate);
+        let client = image::build_client(network.folder())?;
+        let files = Files::write(&network, plane)?;
+        let node = Self { components: Mutex::default(), files, network };
+        node.launch(NAMESPACES, "unshare", node.namespaces())?;
+        let ready = node.network.folder().join("namespaces-ready");
+        node.await_ready(NAMESPACES, || ready.exists())?;
+
+        let config = format!("--config={}", node.files.containerd.display());
+        node.enter(CONTAINERD, Path::new(CONTAINERD), [config])?;
+        node.await_ready(CONTAINERD, || node.ctr(&["version"]).is_ok())?;
+        node.import(&client)?;
+
+        node.enter(Binary::Kubelet.name(), &kubelet?, node.kubelet())?;
+        let kubeconfig = format!("--kubeconfig={}", plane.kubeconfig().display());
+        let flags = [kubeconfig, "--leader-elect=false".into(), "--secure-port=0".into()];
+        node.launch(Binary::KubeScheduler.name(), scheduler?, flags)?;
+        node.await_ready(Binary::Kubelet.name(), || is_ready(plane))?;
+        Ok(node)
+    }
+
+    /// Takes an image out of an archive (`buildah push NAME docker-archive:FILE:NAME`), so
+    /// that pods can run it under its name.
+    ///
+    /// # Errors
+    /// When containerd refuses it.
+    pub fn import(&self, archive: &Path) -> Result<()> {
+        self.ctr(&["images", "import", &archive.display().to_string()])
+    }
+
+    /// The network that pods are on.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The process id of a component and its name.
+    #[must_use]
+    pub fn pids(&self) -> Vec<(&'static str, u32)> {
+        self.components().iter().map(|component| (component.name(), component.pid())).collect()
+    }
+
+    /// An error if a component has ended by itself.
+    ///
+    /// # Errors
+    /// Names the component, with the end of its log.
+    pub fn check(&self) -> Result<()> {
+        self.components().iter_mut().try_for_each(Component::check)
+    }
+
+    fn namespaces(&self) -> Vec<String> {
+        let mut arguments: Vec<String> = [
+            "--mount",
+            "--propagation=private",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+            "sh",
+            "-c",
+        ]
+        .map(str::to_owned)
+        .into();
+        arguments.push(include_str!("node/pods.sh").to_owned());
+        arguments.push("testbed-pods".to_owned());
+        arguments.push(self.network.home().name());
+        arguments.push(self.network.folder().display().to_string());
+        arguments
+    }
+
+    fn kubelet(&self) -> Vec<String> {
+        vec![
+            format!("--config={}", self.files.kubelet.display()),
+            format!("--kubeconfig={}", self.files.kubeconfig.display()),
+            format!("--hostname-override={NODE}"),
+            format!("--node-ip={}", self.network.gateway()),
+            format!("--root-dir={}", self.files.at("kubelet")),
+            format!("--cert-dir={}", self.files.at("kubelet-certificates")),
+        ]
+    }
+
+    fn ctr(&self, arguments: &[&str]) -> Result<()> {
+        let mut ctr = Command::new("ctr");
+        ctr.arg("--address").arg(&self.files.socket).args(["--namespace", "k8s.io"]).args(arguments);
+        tool::run(&mut ctr).map(drop)
+    }
+
+    /// Starts a program inside the namespaces.
+    fn enter(
+        &self,
+        name: &'static str,
+        program: &Path,
+        arguments: impl IntoIterator<Item = String>,
+    ) -> Result<()> {
+        let owner = self.components()[0].pid();
+        let mut line = vec![
+            format!("--mount=/proc/{owner}/ns/mnt"),
+            // Its own PID namespace is that of this machine; that of its children is meant.
+            format!("--pid=/proc/{owner}/ns/pid_for_children"),
+            program.display().to_string(),
+        ];
+        line.extend(arguments);
+        self.launch(name, "nsenter", line)
+    }
+
+    fn launch(
+        &self,
+        name: &'static str,
+        program: impl Into<std::path::PathBuf>,
+        arguments: impl IntoIterator<Item = String>,
+    ) -> Result<()> {
+        let launch = Launch {
+            name,
+            program: program.into(),
+            arguments: arguments.into_iter().map(OsString::from).collect(),
+            environment: vec![("NO_PROXY", "*".into()), ("no_proxy", "*".into())],
+            // Nothing here has anything to save.
+            grace: Duration::ZERO,
+        };
+        let component = Component::start(&launch, self.network.home())?;
+        self.components().push(component);
+        Ok(())
+    }
+
+    fn await_ready(&self, name: &'static str, is_ready: impl FnMut() -> bool) -> Result<()> {
+        await_ready(&mut self.components(), name, START_LIMIT, is_ready)
+    }
+
+    fn components(&self) -> MutexGuard<'_, Vec<Component>> {
+        self.components.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.components().iter_mut().for_each(Component::let_go);
+    }
+}
+
+fn is_ready(plane: &ControlPlane) -> bool {
+    let condition = "--output=jsonpath={.status.conditions[?(@.type=='Ready')].status}";
+    plane
+        .kubectl()
+        .args(["get", "node", NODE, condition, "--request-timeout=5s"])
+        .stdin(Stdio::null())
+        .output()
+        .is_ok_and(|output| output.stdout == b"True")
+}

@@ -1,0 +1,24 @@
+# The first process of the node's mount and PID namespaces: when it ends, the kernel ends
+# every container, and with them their mounts and network namespaces.
+# Arguments: CGROUP FOLDER
+set -e
+
+# Places that containerd, CNI and kubelet write to whatever their settings say.
+for folder in /run/containerd /var/lib/cni /var/lib/kubelet /var/log/containers; do
+    mkdir -p "$folder"
+    mount -t tmpfs tmpfs "$folder"
+done
+
+if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+    mkdir "/sys/fs/cgroup/$1"
+else
+    for hierarchy in /sys/fs/cgroup/*; do
+        mkdir "$hierarchy/$1"
+    done
+fi
+
+: >"$2/namespaces-ready"
+# Sleeps for ever; each turn takes leave of the processes that were left to the first one.
+while :; do
+    sleep 1
+done
