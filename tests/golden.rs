@@ -95,10 +95,23 @@ fn signs(manifest: &Manifest) -> usize {
     signed
 }
 
-/// The names of the Secrets that the Pods of a manifest mount.
+/// The names of the Secrets that the pods of a manifest mount, whatever makes the pods.
 fn mounted(manifest: &Manifest) -> BTreeSet<&str> {
-    let volumes = manifest.of_kind("Pod").filter_map(|pod| pod["spec"]["volumes"].as_array()).flatten();
-    volumes.filter_map(|volume| volume["secret"]["secretName"].as_str()).collect()
+    let mut secrets = BTreeSet::new();
+    for document in &manifest.documents {
+        let specs = [
+            &document["spec"],
+            &document["spec"]["template"]["spec"],
+            &document["spec"]["jobTemplate"]["spec"]["template"]["spec"],
+        ];
+        for volume in specs.iter().filter_map(|spec| spec["volumes"].as_array()).flatten() {
+            let sources = volume["projected"]["sources"].as_array();
+            secrets.extend(volume["secret"]["secretName"].as_str());
+            secrets
+                .extend(sources.into_iter().flatten().filter_map(|source| source["secret"]["name"].as_str()));
+        }
+    }
+    secrets
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod agreement;
 mod definition;
+mod examples;
 mod fragments;
 mod kubectl_views;
 mod older;
