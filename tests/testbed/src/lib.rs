@@ -1,4 +1,5 @@
-//! A real Kubernetes control plane and a real S3 server on loopback.
+//! A real Kubernetes control plane and a real S3 server on loopback, or, with a node that
+//! runs pods, on a network of their own.
 //!
 //! For tests, the demo and benchmarks of presign-operator; nothing here knows
 //! what a presigned URL is. [`ControlPlane::start`] and [`ObjectStore::start`]
