@@ -22,11 +22,13 @@ use tower::layer::layer_fn;
 use tower::{BoxError, Service};
 
 use super::api_request::{ApiRequest, Verb};
+use super::watches::{self, Watches};
 
 /// Counts requests to the API server by verb, resource and status code.
 #[derive(Clone, Debug, Default)]
 pub struct ApiCalls {
     requests: Family<Labels, Counter>,
+    watches: Watches,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -37,10 +39,10 @@ struct Labels {
 }
 
 impl ApiCalls {
-    /// Registers `api_requests_total`.
+    /// Registers `api_requests_total` and `failing_watches`.
     #[must_use]
     pub fn register(registry: &mut Registry) -> Self {
-        let calls = Self::default();
+        let calls = Self { requests: Family::default(), watches: Watches::register(registry) };
         let help = "Requests to the API server; the code is 'error' when no whole answer came";
         registry.register("api_requests", help, calls.requests.clone());
         calls
@@ -114,6 +116,7 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let named = ApiRequest::parse(request.method(), request.uri(), request.headers());
+        let watched = watches::watched(request.uri());
         let pending = receive(self.inner.call(request), named.verb);
         let (calls, deadline) = (self.calls.clone(), self.deadline);
         Box::pin(async move {
@@ -121,7 +124,9 @@ where
                 Ok(answer) => answer,
                 Err(_) => Err(too_late(&named, deadline)),
             };
-            calls.count(named, answer.as_ref().ok().map(Response::status));
+            let status = answer.as_ref().ok().map(Response::status);
+            calls.watches.note(&watched, &named, status);
+            calls.count(named, status);
             answer
         })
     }

@@ -13,6 +13,7 @@ pub mod probes;
 #[cfg(target_os = "linux")]
 mod process;
 pub mod telemetry;
+mod watches;
 
 pub use api_calls::{ApiCalls, client};
 pub use clock::{Clock, ClockOffset};
