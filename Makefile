@@ -6,6 +6,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 CARGO ?= cargo
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 
 # Debian's names of the system packages, each with a program that it brings. A target that
 # needs more says so itself: `tools` is made once, for the target that was asked for.
@@ -14,7 +15,8 @@ PACKAGES := git:git curl:curl build-essential:cc
 # The stories mostly wait for servers, so more of them run at once than there are cores.
 export RUST_TEST_THREADS ?= 8
 
-.PHONY: help demo up test test-browser soak e2e fuzz bench-sign fmt lint doc crds tools testbed node
+.PHONY: help demo up test test-browser soak e2e fuzz bench-sign fmt lint doc crds manifests plots image \
+  image-check tools testbed node prometheus
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 14
@@ -26,7 +28,8 @@ demo: testbed ## Show the operator on a real control plane and a real S3 server
 up: testbed ## Start both for playing with kubectl, until Ctrl-C
 	@$(CARGO) run --quiet --package testbed -- up
 
-test: lint doc testbed ## Check everything: format, lints, docs, all tests
+test: PACKAGES += lua5.4:lua5.4
+test: lint doc testbed prometheus ## Check everything: format, lints, docs, all tests
 	$(CARGO) test --workspace
 
 test-browser: PACKAGES += chromium:chromium
@@ -61,9 +64,37 @@ crds: tools ## Generate deploy/crds.yaml and the chart's copy from the code
 	@mv deploy/.crds.yaml deploy/crds.yaml
 	@cp deploy/crds.yaml charts/presign-operator/files/crds.yaml
 
+manifests: crds testbed ## Generate what is made from the chart: deploy/install.yaml, its table of values
+	@PRESIGN_WRITE_MANIFESTS=1 $(CARGO) test --quiet --test chart generated:: > /dev/null
+
+plots: testbed prometheus ## Draw the dashboard's queries into docs/images
+	@PRESIGN_WRITE_PLOTS=1 $(CARGO) test --quiet --test chart every_panel_can_be_drawn > /dev/null
+
+image: PACKAGES += buildah:buildah
+image: tools ## Build the image around a static binary, and its list of components, into out/
+	deploy/build-static out/presign-operator
+	deploy/list-components out/presign-operator-$(VERSION).cdx.json
+	deploy/build-image out/presign-operator $(VERSION) out/presign-operator-$(VERSION).tar
+
+image-check: PACKAGES += buildah:buildah
+image-check: tools ## Build the binary in two folders, and compare; weigh the image
+	deploy/check-image
+
 # Builds the servers once, where one can see it: without them on the first test's clock.
 testbed: tools
 	@$(CARGO) run --quiet --package testbed -- build > /dev/null
+
+# Only its programs, out of the package: installed, it would run as a server.
+prometheus: tools
+	@if command -v promtool > /dev/null && command -v prometheus > /dev/null; then exit 0; fi; \
+	test ! -x target/prometheus/usr/bin/promtool || exit 0; \
+	echo "make: unpacking prometheus into target/prometheus" >&2; \
+	[ "$$(id -u)" != 0 ] || apt-get update > /dev/null; \
+	mkdir -p target/prometheus && cd target/prometheus && \
+	apt-get download prometheus 2> /dev/null && dpkg-deb --extract prometheus_*.deb . || { \
+	  echo "make: missing: prometheus and promtool on the PATH (Debian's package prometheus)" >&2; \
+	  exit 1; \
+	}
 
 # What a node is made of, besides the programs that are built.
 node e2e: PACKAGES := $(PACKAGES) containerd:containerd runc:runc buildah:buildah \

@@ -9,6 +9,8 @@
   value: {{ .Values.maxInFlight | quote }}
 - name: PRESIGN_LEADER_ELECT
   value: {{ .Values.leaderElection.enabled | quote }}
+- name: PRESIGN_LEASE_NAME
+  value: {{ include "presign-operator.fullname" . }}
 - name: PRESIGN_LEASE_DURATION
   value: {{ .Values.leaderElection.leaseDuration | quote }}
 {{- with .Values.namespaces }}

@@ -1,0 +1,101 @@
+//! The one control plane of this test binary, with the chart installed on it.
+
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+use std::time::Duration;
+use std::{fs, io::Write as _};
+
+use testbed::ControlPlane;
+
+use super::render::{chart, helm, run};
+
+/// The longest that anything is waited for.
+pub const DEADLINE: &str = "--timeout=40s";
+/// The same as a duration.
+pub const WAIT: Duration = Duration::from_secs(40);
+/// The release that stays while the tests run, and its namespace.
+pub const RELEASE: (&str, &str) = ("urls", "chart-home");
+
+/// Stand-ins for the kinds of the Prometheus operator: enough to refuse what has no such form.
+const MONITORING: [(&str, &str, &str); 2] = [
+    (
+        "PodMonitor",
+        "podmonitors",
+        "{type: object, required: [selector, podMetricsEndpoints], properties: {selector: {type: object, properties: {matchLabels: {type: object, additionalProperties: {type: string}}}}, podMetricsEndpoints: {type: array, items: {type: object, properties: {port: {type: string}, interval: {type: string, pattern: '^[0-9]+(ms|s|m|h)$'}}}}}}",
+    ),
+    (
+        "PrometheusRule",
+        "prometheusrules",
+        "{type: object, required: [groups], properties: {groups: {type: array, items: {type: object, required: [name, rules], properties: {name: {type: string}, rules: {type: array, minItems: 1, items: {type: object, required: [alert, expr], properties: {alert: {type: string}, expr: {type: string}, for: {type: string, pattern: '^[0-9]+[smh]$'}, labels: {type: object, additionalProperties: {type: string}}, annotations: {type: object, additionalProperties: {type: string}}}}}}}}}}",
+    ),
+];
+
+static PLANE: LazyLock<ControlPlane> = LazyLock::new(|| {
+    let plane = ControlPlane::start().expect("the control plane starts");
+    apply(&plane, &monitoring());
+    let namespaces = ["chart-a", "chart-b", RELEASE.1]
+        .map(|name| format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n"));
+    apply(&plane, &namespaces.join("---\n"));
+    run(helm_on(&plane).args(["install", RELEASE.0, "--namespace", RELEASE.1]).arg(chart())).unwrap();
+    let is_established = ["wait", "--for=condition=Established", DEADLINE, "crd/presignedurls.presign.dev"];
+    run(plane.kubectl().args(is_established)).unwrap();
+    plane
+});
+
+/// The control plane, with the chart on it.
+pub fn plane() -> &'static ControlPlane {
+    &PLANE
+}
+
+/// Runs kubectl with all rights.
+pub fn kubectl(arguments: &[&str]) -> Result<String, String> {
+    run(plane().kubectl().args(arguments))
+}
+
+/// Runs kubectl with a manifest on its standard input.
+pub fn kubectl_with(arguments: &[&str], manifest: &str) -> Result<String, String> {
+    feed(plane(), arguments, manifest)
+}
+
+/// Runs helm with all rights.
+pub fn helm_with(arguments: &[&str]) -> Result<String, String> {
+    run(helm_on(plane()).args(arguments))
+}
+
+fn helm_on(plane: &ControlPlane) -> Command {
+    let mut helm = helm();
+    helm.env("KUBECONFIG", plane.kubeconfig());
+    helm
+}
+
+fn apply(plane: &ControlPlane, manifest: &str) {
+    feed(plane, &["apply", "-f", "-"], manifest).unwrap();
+}
+
+fn feed(plane: &ControlPlane, arguments: &[&str], manifest: &str) -> Result<String, String> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().write_all(manifest.as_bytes()).unwrap();
+    let input = fs::File::open(file.path()).unwrap();
+    run(plane.kubectl().args(arguments).stdin(Stdio::from(input)))
+}
+
+fn monitoring() -> String {
+    let definition = |(kind, plural, spec): &(&str, &str, &str)| {
+        format!(
+            "apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {{name: {plural}.monitoring.coreos.com}}
+spec:
+  group: monitoring.coreos.com
+  scope: Namespaced
+  names: {{kind: {kind}, plural: {plural}}}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema: {{openAPIV3Schema: {{type: object, properties: {{spec: {spec}}}}}}}
+"
+        )
+    };
+    MONITORING.iter().map(definition).collect::<Vec<_>>().join("---\n")
+}
