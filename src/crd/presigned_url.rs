@@ -91,6 +91,7 @@ use super::{rules, schema};
     validation = rules::HEADER_UNIQUE,
     validation = rules::HEADER_REFUSED,
     validation = rules::HEADER_VALUE,
+    validation = rules::HEADER_LENGTH,
     validation = rules::RESPONSE_METHOD,
     validation = rules::QUERY_NAME,
     validation = rules::QUERY_PART,

@@ -75,6 +75,9 @@ rules! {
     HEADER_VALUE, "headers",
         "!has(self.headers) || self.headers.all(name, self.headers[name].matches('^[!-~]([ -~]*[!-~])?$'))",
         "header values must be visible ASCII, with spaces only inside, and not empty";
+    HEADER_LENGTH, "headers",
+        "!has(self.headers) || self.headers.all(name, name.lowerAscii() != 'content-length' || self.headers[name].matches('^(0|[1-9][0-9]{0,14})$'))",
+        "Content-Length must be the exact size in bytes, such as 1048576: no HTTP client can send anything else";
     RESPONSE_METHOD, "response",
         "!has(self.response) || !has(self.method) || self.method == 'GET'",
         "only a GET can override the answer: remove response or set method to GET";

@@ -134,12 +134,20 @@ pub(super) fn headers(headers: &BTreeMap<String, String>) -> Check {
         let is_name = (1..=128).contains(&name.len()) && name.chars().all(token);
         require(is_name, field, rules::HEADER_NAME)?;
         require(!REFUSED_HEADERS.contains(&lower.as_str()), field, rules::HEADER_REFUSED)?;
+        let is_length = lower == "content-length";
         require(seen.insert(lower), field, rules::HEADER_UNIQUE)?;
         let printable = value.bytes().all(|b| (b' '..=b'~').contains(&b));
         let is_value = printable && !value.is_empty() && value.trim() == value && value.len() <= 2048;
         require(is_value, field, rules::HEADER_VALUE)?;
+        require(!is_length || is_size(value), field, rules::HEADER_LENGTH)?;
     }
     Ok(())
+}
+
+/// A whole number of bytes without leading zeros, up to a petabyte.
+fn is_size(text: &str) -> bool {
+    let is_plain = text == "0" || !text.starts_with('0');
+    is_plain && (1..=15).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 pub(super) fn response(response: Option<&ResponseOverrides>, method: Method) -> Check {

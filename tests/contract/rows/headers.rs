@@ -1,7 +1,7 @@
 //! Rows about headers: those of the request, and those of the answer.
 
 use presign_operator::crd::rules::{
-    HEADER_NAME, HEADER_REFUSED, HEADER_UNIQUE, HEADER_VALUE, RESPONSE_METHOD, RESPONSE_VALUE,
+    HEADER_LENGTH, HEADER_NAME, HEADER_REFUSED, HEADER_UNIQUE, HEADER_VALUE, RESPONSE_METHOD, RESPONSE_VALUE,
 };
 use serde_json::{Value, json};
 
@@ -37,6 +37,10 @@ fn valued(value: &str) -> Value {
     json!({"headers": {"x-a": value}})
 }
 
+fn sized(name: &str, size: &str) -> Value {
+    json!({"headers": {name: size}})
+}
+
 pub fn rows() -> Vec<Row> {
     let in_any_case = |name: &&str| [(*name).to_owned(), name.to_lowercase(), name.to_uppercase()];
     let refused: Vec<Value> = REFUSED.iter().flat_map(in_any_case).map(|name| named(&name)).collect();
@@ -44,7 +48,7 @@ pub fn rows() -> Vec<Row> {
     [
         rule(
             HEADER_NAME,
-            &["Content-Length", "x-amz-meta-a_b", "_.~!#$%&*+^|-", "1", &long].map(named),
+            &["Content-Lengths", "x-amz-meta-a_b", "_.~!#$%&*+^|-", "1", &long].map(named),
             &["", "a b", "a:b", "a(b", "ü", "a\n", "a'b", "a`b", "a\"b", "a/b", " a", &too_long].map(named),
         ),
         rule(
@@ -64,6 +68,21 @@ pub fn rows() -> Vec<Row> {
             HEADER_VALUE,
             &["*", "a  b", "\"~!", &"v".repeat(2048)].map(valued),
             &["", " ", "a ", " a", "a\r\nb", "a\n", "ü", "a\tb", "\u{7f}", "a\u{0}", "\u{a0}a"].map(valued),
+        ),
+        rule(
+            HEADER_LENGTH,
+            &[
+                sized("Content-Length", "0"),
+                sized("content-length", "999999999999999"),
+                sized("x-length", "1k"),
+            ],
+            &[
+                sized("Content-Length", "1k"),
+                sized("CONTENT-LENGTH", "-1"),
+                sized("content-length", "007"),
+                sized("Content-Length", "1.5"),
+                sized("Content-Length", "1000000000000000"),
+            ],
         ),
         limit(
             &[json!({"headers": entries(32)}), json!({"headers": {}})],

@@ -11,7 +11,7 @@ macro_rules! rows {
     };
 }
 
-fn rows() -> [(&'static str, Rule, &'static str, Value, Value); 42] {
+fn rows() -> [(&'static str, Rule, &'static str, Value, Value); 43] {
     rows! {
         BUCKET_EXPRESS "bucket": {"bucket": "a--x-s4"}, {"bucket": "a--x-s3"};
         BUCKET_AWS "bucket":
@@ -26,6 +26,7 @@ fn rows() -> [(&'static str, Rule, &'static str, Value, Value); 42] {
         HEADER_UNIQUE "headers": {"headers": {"A": "1", "b": "2"}}, {"headers": {"A": "1", "a": "2"}};
         HEADER_REFUSED "headers": {"headers": {"x-host": "1"}}, {"headers": {"HOST": "1"}};
         HEADER_VALUE "headers": {"headers": {"a": "b c"}}, {"headers": {"a": " b"}};
+        HEADER_LENGTH "headers": {"headers": {"Content-Length": "10"}}, {"headers": {"content-length": "10 MB"}};
         RESPONSE_METHOD "response":
             {"response": {"expires": "0"}, "method": "GET"}, {"response": {"expires": "0"}, "method": "HEAD"};
         QUERY_NAME "query": {"query": {"x-team": "a"}}, {"query": {"acl": ""}};
