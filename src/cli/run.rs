@@ -42,6 +42,11 @@ pub struct RunArgs {
     #[arg(long, env = "PRESIGN_REQUEST_TIMEOUT", default_value_t = 15,
         value_parser = clap::value_parser!(u64).range(1..=300))]
     request_timeout: u64,
+    /// Looking at pods and touching their annotations is granted: needed for
+    /// spec.propagation.pokePods and the reason NeverRefreshed. Needs get, list and patch on
+    /// pods; without this flag no call about pods is made.
+    #[arg(long, env = "PRESIGN_PODS")]
+    pods: bool,
 }
 
 /// Runs the operator until it is told to stop.
@@ -65,7 +70,7 @@ fn log_filter(flag: Option<String>) -> String {
 }
 
 async fn operate(args: RunArgs) -> Result<(), Failure> {
-    let RunArgs { listen, log: _, log_format: _, namespace, max_in_flight, request_timeout } = args;
+    let RunArgs { listen, log: _, log_format: _, namespace, max_in_flight, request_timeout, pods } = args;
     let config = kube::Config::infer().await.map_err(|error| {
         Failure::configuration(anyhow::anyhow!(
             "no way to the API server: neither a kubeconfig nor a ServiceAccount can be used: {error}"
@@ -80,7 +85,7 @@ async fn operate(args: RunArgs) -> Result<(), Failure> {
     let client = client(config, calls, Duration::from_secs(request_timeout))
         .map_err(|error| Failure::configuration(anyhow::anyhow!("cannot use the kubeconfig: {error}")))?;
     let probes = Probes::new(STALE_AFTER);
-    let settings = Settings { instance: instance(), namespace, max_in_flight: max_in_flight.into() };
+    let settings = Settings { instance: instance(), namespace, max_in_flight: max_in_flight.into(), pods };
     let presigner = Presigner::new(settings, client, Clock::system(), metrics.registry(), probes.clone());
 
     let (finish, finished) = watch::channel(false);

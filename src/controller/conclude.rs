@@ -50,6 +50,7 @@ pub(super) async fn conclude(
         credentials_name: pass.request.as_ref().map(|request| request.credentials.name.clone()),
         seen: pass.seen,
         progress,
+        pods: ctx.pods.sight(object, pass.request.as_deref()),
     };
     if let Err(error) = report(ctx, object, &outcome, pass.issued).await {
         let failure = Failure::api("write the status", error);
@@ -61,6 +62,7 @@ pub(super) async fn conclude(
             Some(ctx.attempts.note(object, cause, left, failure.retry_after()))
         });
     }
+    ctx.pods.note(&pass.owner, pass.request.as_deref(), &outcome, pass.issued);
     let label = match &outcome.progress {
         Progress::Settled if pass.issued.is_some() => "issued",
         Progress::Settled => "kept",

@@ -15,6 +15,7 @@ use super::facts::Facts;
 use super::gate::{Gate, Pass};
 use super::metrics::Metrics;
 use super::object::LeanPresignedUrl;
+use super::pods::Pods;
 use super::reports::Reports;
 use crate::ops::Clock;
 use crate::s3::Signer;
@@ -41,6 +42,8 @@ pub struct Context {
     pub reports: Reports,
     /// Bounds the events of an object.
     pub calm: Calm,
+    /// The pods that use our Secrets.
+    pub pods: Pods,
     /// Writes events.
     pub recorder: Recorder,
     /// Counts.

@@ -38,6 +38,8 @@ pub struct Metrics {
     sign_seconds: Histogram,
     reconcile_seconds: Family<OutcomeLabel, Histogram, fn() -> Histogram>,
     renewal_lag_seconds: Histogram,
+    pod_looks: Family<OutcomeLabel, Counter>,
+    pods_poked: Family<OutcomeLabel, Counter>,
 }
 
 impl Metrics {
@@ -51,6 +53,8 @@ impl Metrics {
             sign_seconds: Histogram::new([20e-6, 50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 5e-3, 20e-3]),
             reconcile_seconds: Family::new_with_constructor(pass_histogram),
             renewal_lag_seconds: Histogram::new([1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0]),
+            pod_looks: Family::default(),
+            pods_poked: Family::default(),
         };
         registry.register("issued", "URLs issued, by reason", metrics.issued.clone());
         registry.register("repaired", "Secrets written again with the same URL", metrics.repaired.clone());
@@ -64,6 +68,10 @@ impl Metrics {
         registry.register("reconcile_duration_seconds", "Time of one pass over one object", passes);
         let lag = metrics.renewal_lag_seconds.clone();
         registry.register("renewal_lag_seconds", "How long after its time a renewal was written", lag);
+        let looks = metrics.pod_looks.clone();
+        registry.register("pod_looks", "Looks at the pods of a namespace, by outcome", looks);
+        let poked = metrics.pods_poked.clone();
+        registry.register("pods_poked", "Running pods told of a new URL, by outcome", poked);
         for reason in IssueReason::VARIANTS {
             let _ = metrics.issued.get_or_create(&ReasonLabel { reason: Word(reason.into()) });
         }
@@ -96,6 +104,16 @@ impl Metrics {
     /// Records how long a pass took and how it ended.
     pub fn reconciled(&self, outcome: &'static str, seconds: f64) {
         self.reconcile_seconds.get_or_create(&OutcomeLabel { outcome: Word(outcome) }).observe(seconds);
+    }
+
+    /// Counts a look at the pods of a namespace: done, forbidden or failed.
+    pub fn looked_at_pods(&self, outcome: &'static str) {
+        self.pod_looks.get_or_create(&OutcomeLabel { outcome: Word(outcome) }).inc();
+    }
+
+    /// Counts a pod that was to be told of a new URL: done, gone, forbidden or failed.
+    pub fn poked(&self, outcome: &'static str) {
+        self.pods_poked.get_or_create(&OutcomeLabel { outcome: Word(outcome) }).inc();
     }
 
     /// Records how late a renewal was, in seconds.

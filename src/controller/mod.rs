@@ -17,6 +17,7 @@ mod inventory;
 mod metrics;
 mod object;
 mod observe;
+mod pods;
 mod prune;
 mod reconcile;
 mod report;
@@ -63,6 +64,8 @@ pub struct Settings {
     pub namespace: Option<String>,
     /// How many calls to the API server may be under way at a time.
     pub max_in_flight: usize,
+    /// Whether looking at pods, and touching their annotations, is granted.
+    pub pods: bool,
 }
 
 /// The controller, assembled and not yet running.
@@ -86,7 +89,7 @@ impl Presigner {
         registry: &mut Registry,
         probes: Probes,
     ) -> Self {
-        let Settings { instance, namespace, max_in_flight } = settings;
+        let Settings { instance, namespace, max_in_flight, pods } = settings;
         let (synced, facts_synced) = watch::channel(false);
         let reporter = Reporter { controller: OPERATOR.to_owned(), instance: Some(instance) };
         let (objects, writer) = reflector::store();
@@ -103,6 +106,7 @@ impl Presigner {
             attempts: attempts::Attempts::default(),
             reports: reports::Reports::default(),
             calm: calm::Calm::default(),
+            pods: pods::Pods::new(pods),
             metrics: metrics::Metrics::register(registry),
             synced: facts_synced,
         });
@@ -124,7 +128,9 @@ impl Presigner {
                 synced,
                 ours,
             )),
-            tokio::spawn(triggers::follow_others(context.clone(), alarm, namespace.clone(), others)),
+            tokio::spawn(triggers::follow_others(context.clone(), alarm.clone(), namespace.clone(), others)),
+            tokio::spawn(pods::rounds(context.clone(), alarm.clone())),
+            tokio::spawn(pods::poke(context.clone(), alarm)),
         ];
         let changed = triggers::objects(
             context.clone(),

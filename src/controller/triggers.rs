@@ -45,7 +45,7 @@ impl Alarm {
     }
 
     /// Wakes the objects of these names, and forgets those that are gone.
-    fn ring(&self, ctx: &Context, namespace: &str, names: impl IntoIterator<Item = String>) {
+    pub fn ring(&self, ctx: &Context, namespace: &str, names: impl IntoIterator<Item = String>) {
         for name in names {
             let object = ObjectRef::new(&name).within(namespace);
             if self.objects.get(&object).is_some() {

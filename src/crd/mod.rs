@@ -14,7 +14,8 @@ mod status;
 
 pub use connection::{AddressingStyle, CredentialsSecretRef, S3Connection};
 pub use presigned_url::{
-    DeletionPolicy, Method, PresignedUrl, PresignedUrlSpec, Renewal, ResponseOverrides, SecretTarget,
+    DeletionPolicy, Method, PresignedUrl, PresignedUrlSpec, Propagation, Renewal, ResponseOverrides,
+    SecretTarget,
 };
 pub use schema::definitions;
 pub use status::{LimitedBy, PresignedUrlStatus, READY, ROTATION_SAFE, STALLED};

@@ -155,6 +155,10 @@ pub struct PresignedUrlSpec {
     /// The Secret that the URL is written to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<SecretTarget>,
+    /// How pods learn of a new URL. By default kubelet brings it to a mounted Secret's files
+    /// within two minutes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub propagation: Option<Propagation>,
     /// While true, nothing is issued and nothing is written; what exists stays, and
     /// expires. Default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -223,6 +227,19 @@ pub struct Renewal {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 80))]
     pub before_percentage: Option<i32>,
+}
+
+/// How pods learn of a new URL.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Propagation {
+    /// After each new URL, touch the annotation `presign.dev/url-renewed-at` of the running
+    /// pods that mount the Secret as a volume, so that kubelet refreshes their files within
+    /// seconds instead of two minutes. Nothing restarts: no pod template is touched. The
+    /// operator needs permission to get, list and patch pods (chart value `pods.enabled`);
+    /// without it, `RotationSafe` says so. Default: false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poke_pods: Option<bool>,
 }
 
 /// The Secret that the URL is written to, always in the namespace of the PresignedUrl.

@@ -3,6 +3,7 @@
 //! Nothing here is `async`, knows a client, reads the environment or a clock, or draws
 //! a random number. Whatever can be tested with a pencil belongs here.
 
+pub mod advice;
 pub mod backoff;
 pub mod credentials;
 pub mod decision;
@@ -11,6 +12,7 @@ mod fields;
 #[path = "../../tests/decisions/model.rs"]
 mod model;
 mod owner;
+pub mod pods;
 pub mod reason;
 pub mod request;
 pub mod secret;

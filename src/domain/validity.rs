@@ -9,7 +9,7 @@ use crate::crd::LimitedBy;
 const MIN_CREDENTIALS_LIFETIME: i64 = 10;
 /// The overlap that a mounted Secret needs to arrive everywhere, in seconds: kubelet
 /// may lag by two minutes.
-const SAFE_OVERLAP: u32 = 180;
+pub(super) const SAFE_OVERLAP: u32 = 180;
 
 /// The time during which a URL works.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -23,7 +23,7 @@ impl Inside {
         let (clock, offset) = Clock::adjustable();
         let mut metrics = Metrics::new("presign", "test");
         let namespace = Some(space.namespace.clone());
-        let settings = Settings { instance: "test".to_owned(), namespace, max_in_flight: 4 };
+        let settings = Settings { instance: "test".to_owned(), namespace, max_in_flight: 4, pods: false };
         let probes = Probes::new(Duration::from_secs(60));
         let presigner = Presigner::new(settings, space.client.clone(), clock, metrics.registry(), probes);
         let (stop, stopped) = oneshot::channel();

@@ -8,6 +8,7 @@ mod faults;
 mod harness;
 
 mod ownership;
+mod pods;
 mod problems;
 mod quiet;
 mod restarts;

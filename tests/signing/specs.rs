@@ -65,6 +65,7 @@ pub(crate) fn spec() -> impl Strategy<Value = PresignedUrlSpec> {
             renewal: None,
             s3: place.1.clone(),
             secret: None,
+            propagation: None,
             suspend: None,
         })
     })

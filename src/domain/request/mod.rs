@@ -71,6 +71,8 @@ pub struct Request {
     pub credentials: CredentialsSecretRef,
     /// The Secret to write.
     pub target: Target,
+    /// Whether to tell the running pods that mount the Secret of each new URL.
+    pub poke_pods: bool,
     /// Whether to issue and write nothing for now.
     pub suspend: bool,
     /// Token that asks for one renewal.
@@ -112,6 +114,7 @@ impl Request {
             overlap: overlap(spec.renewal.as_ref(), expires_in)?,
             credentials: spec.s3.credentials_secret_ref.clone(),
             target: Target::parse(name, spec.secret.as_ref())?,
+            poke_pods: spec.propagation.as_ref().and_then(|p| p.poke_pods).unwrap_or(false),
             suspend: spec.suspend.unwrap_or(false),
             renew: renew.and_then(renew_token),
         })

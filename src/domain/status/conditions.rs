@@ -1,23 +1,23 @@
-//! The conditions: Ready, Stalled and RotationSafe.
+//! The conditions: Ready and Stalled here, RotationSafe in `rotation`.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use super::{Outcome, Problem, Progress, Rotation, Seen, Standing};
-use crate::crd::duration;
+use super::rotation::{self, NEVER_REFRESHED};
+use super::{Outcome, Problem, Progress, Seen, Standing};
 use crate::crd::{READY, ROTATION_SAFE, STALLED};
 use crate::domain::reason::{Disposition, FailureReason};
 
-const TRUE: &str = "True";
-const FALSE: &str = "False";
+pub(super) const TRUE: &str = "True";
+pub(super) const FALSE: &str = "False";
 const UNKNOWN: &str = "Unknown";
 
 /// One condition before it is given its times.
-struct Verdict {
-    kind: &'static str,
-    status: &'static str,
-    reason: &'static str,
-    message: String,
+pub(super) struct Verdict {
+    pub(super) kind: &'static str,
+    pub(super) status: &'static str,
+    pub(super) reason: &'static str,
+    pub(super) message: String,
 }
 
 /// The conditions after a pass: a transition time moves only when the status flips.
@@ -25,7 +25,10 @@ pub(super) fn next(previous: &[Condition], outcome: &Outcome, now: Timestamp) ->
     let ready = ready(outcome, now);
     let stalled = stalled(outcome);
     let rotation = match &outcome.seen {
-        Seen::Url(standing) => Some(rotation_safe(standing, outcome)),
+        Seen::Url(standing) => {
+            let before = previous.iter().find(|c| c.type_ == ROTATION_SAFE && c.reason == NEVER_REFRESHED);
+            Some(rotation::verdict(standing, outcome, before.map(|before| before.message.as_str())))
+        }
         Seen::Nothing => None,
         Seen::Unknown => kept(previous, ROTATION_SAFE),
     };
@@ -51,9 +54,7 @@ pub(super) fn next(previous: &[Condition], outcome: &Outcome, now: Timestamp) ->
 fn kept(previous: &[Condition], kind: &'static str) -> Option<Verdict> {
     let before = previous.iter().find(|condition| condition.type_ == kind)?;
     let status = if before.status == TRUE { TRUE } else { FALSE };
-    let reason = ["OverlapSufficient", "OverlapTooShort", "AwaitingCredentials", "CredentialExpiryUnknown"]
-        .into_iter()
-        .find(|reason| *reason == before.reason)?;
+    let reason = rotation::REASONS.into_iter().find(|reason| *reason == before.reason)?;
     Some(Verdict { kind, status, reason, message: before.message.clone() })
 }
 
@@ -135,54 +136,11 @@ fn stalled(outcome: &Outcome) -> Option<Verdict> {
     }
 }
 
-fn rotation_safe(standing: &Standing, outcome: &Outcome) -> Verdict {
-    let verdict = |status, reason, message| Verdict { kind: ROTATION_SAFE, status, reason, message };
-    if outcome.progress == Progress::AwaitingCredentials {
-        return verdict(FALSE, "AwaitingCredentials", awaiting(outcome, standing));
-    }
-    match standing.rotation {
-        Rotation::ExpiryUnknown => verdict(
-            FALSE,
-            "CredentialExpiryUnknown",
-            format!(
-                "Secret {:?} holds a session token without its expiration, so the URL may die earlier than it says: add the expiration",
-                credentials(outcome)
-            ),
-        ),
-        Rotation::Safe { overlap, is_fallback } => verdict(
-            TRUE,
-            "OverlapSufficient",
-            format!(
-                "a new URL is written {} before the old one expires{}",
-                duration::print(overlap),
-                fallback(is_fallback)
-            ),
-        ),
-        Rotation::TooShort { overlap, is_fallback } => verdict(
-            FALSE,
-            "OverlapTooShort",
-            format!(
-                "a new URL is written only {} before the old one expires, and a mounted Secret can lag by 2m: raise spec.expiresIn or spec.renewal so that it is 3m or more{}",
-                duration::print(overlap),
-                fallback(is_fallback)
-            ),
-        ),
-    }
-}
-
-fn fallback(is_fallback: bool) -> &'static str {
-    if is_fallback {
-        " (spec.renewal asks for more than five sixths of the lifetime: a third is used)"
-    } else {
-        ""
-    }
-}
-
 fn until(standing: &Standing) -> String {
     format!("works until {}", standing.validity.expiration_time())
 }
 
-fn awaiting(outcome: &Outcome, standing: &Standing) -> String {
+pub(super) fn awaiting(outcome: &Outcome, standing: &Standing) -> String {
     format!(
         "the credentials in Secret {:?} expire too soon for a longer-lived URL: renew them; the stored URL {}",
         credentials(outcome),
@@ -190,6 +148,6 @@ fn awaiting(outcome: &Outcome, standing: &Standing) -> String {
     )
 }
 
-fn credentials(outcome: &Outcome) -> &str {
+pub(super) fn credentials(outcome: &Outcome) -> &str {
     outcome.credentials_name.as_deref().unwrap_or_default()
 }

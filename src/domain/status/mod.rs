@@ -2,13 +2,17 @@
 //! the outcome and the time.
 
 mod conditions;
+mod rotation;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::pods::PodSight;
 use super::reason::FailureReason;
 use super::{Credentials, Request, Validity};
 use crate::crd::{LimitedBy, PresignedUrlStatus};
+
+pub use rotation::{NEVER_REFRESHED, Rotation};
 
 /// The URL that is stored, as far as a report says anything of it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -27,27 +31,6 @@ pub struct Standing {
     pub limited_by: LimitedBy,
     /// Whether a mounted Secret has time to arrive.
     pub rotation: Rotation,
-}
-
-/// Whether a mounted Secret has time to arrive before the old URL expires.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Rotation {
-    /// It has.
-    Safe {
-        /// Seconds between renewal and expiry.
-        overlap: u32,
-        /// What the spec asks for did not fit, and a third of the lifetime stands for it.
-        is_fallback: bool,
-    },
-    /// It may not.
-    TooShort {
-        /// Seconds between renewal and expiry.
-        overlap: u32,
-        /// What the spec asks for did not fit, and a third of the lifetime stands for it.
-        is_fallback: bool,
-    },
-    /// A session token without an expiration: nobody knows when the URL dies.
-    ExpiryUnknown,
 }
 
 impl Standing {
@@ -69,20 +52,6 @@ impl Standing {
     #[must_use]
     pub fn is_alive(&self, now: Timestamp) -> bool {
         now < self.validity.expiration_time()
-    }
-}
-
-impl Rotation {
-    fn of(request: &Request, validity: Validity, credentials: Option<&Credentials>) -> Self {
-        let (overlap, is_fallback) = validity.overlap(request.overlap);
-        let dies_unseen = |c: &Credentials| c.session_token.is_some() && c.expiration.is_none();
-        if credentials.is_some_and(dies_unseen) {
-            Self::ExpiryUnknown
-        } else if validity.is_overlap_safe(request.overlap) {
-            Self::Safe { overlap, is_fallback }
-        } else {
-            Self::TooShort { overlap, is_fallback }
-        }
     }
 }
 
@@ -145,6 +114,8 @@ pub struct Outcome {
     pub seen: Seen,
     /// How it went.
     pub progress: Progress,
+    /// What is known of the pods that use the target Secret.
+    pub pods: PodSight,
 }
 
 /// The status after a pass. Equal to `previous` when nothing changed, transition times

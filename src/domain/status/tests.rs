@@ -2,10 +2,11 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
+mod rotation;
+
 use super::*;
 use crate::crd::{READY, ROTATION_SAFE, STALLED};
 use crate::domain::model::{at, credentials, request};
-use crate::domain::request::Overlap;
 
 /// An hour's URL, signed at 0, as it is reported.
 fn standing() -> Standing {
@@ -24,6 +25,7 @@ fn outcome(seen: Seen, progress: Progress) -> Outcome {
         credentials_name: Some("keys".to_owned()),
         seen,
         progress,
+        pods: PodSight::default(),
     }
 }
 
@@ -180,21 +182,6 @@ fn what_cannot_be_looked_at_is_reported_as_it_was() {
 }
 
 #[test]
-fn every_reason_against_safe_rotation_outlives_a_look_that_failed() {
-    for progress in [Progress::Settled, Progress::AwaitingCredentials] {
-        for rotation in [
-            Rotation::Safe { overlap: 180, is_fallback: false },
-            Rotation::TooShort { overlap: 179, is_fallback: false },
-            Rotation::ExpiryUnknown,
-        ] {
-            let before = first(Seen::Url(Standing { rotation, ..standing() }), progress.clone(), 5);
-            let after = next_status(&before, &outcome(Seen::Unknown, failed(FailureReason::ApiError)), at(9));
-            assert_eq!(condition(&after, ROTATION_SAFE), condition(&before, ROTATION_SAFE), "{rotation:?}");
-        }
-    }
-}
-
-#[test]
 fn an_unchanged_state_is_an_equal_status() {
     let progresses =
         [Progress::Settled, Progress::Suspended, Progress::AwaitingCredentials, Progress::AwaitingCollection]
@@ -235,53 +222,6 @@ fn transition_times_move_only_on_a_flip() {
         assert_eq!(since(STALLED), stalled.map(at), "{second}");
         assert_eq!(since(ROTATION_SAFE), Some(at(10)), "{second}");
     }
-}
-
-#[test]
-fn rotation_is_safe_from_three_minutes_on() {
-    for (lifetime, overlap, expected) in [
-        (540, Overlap::Third, Rotation::Safe { overlap: 180, is_fallback: false }),
-        (539, Overlap::Third, Rotation::TooShort { overlap: 179, is_fallback: false }),
-        (3600, Overlap::Seconds(180), Rotation::Safe { overlap: 180, is_fallback: false }),
-        (3600, Overlap::Seconds(179), Rotation::TooShort { overlap: 179, is_fallback: false }),
-        (3600, Overlap::Percentage(5), Rotation::Safe { overlap: 180, is_fallback: false }),
-        (3599, Overlap::Percentage(5), Rotation::TooShort { overlap: 179, is_fallback: false }),
-        (3600, Overlap::Seconds(3001), Rotation::Safe { overlap: 1200, is_fallback: true }),
-        (300, Overlap::Seconds(251), Rotation::TooShort { overlap: 100, is_fallback: true }),
-    ] {
-        let mut request = request();
-        request.overlap = overlap;
-        let validity = Validity { signing_time: at(0), lifetime };
-        let standing = Standing::new(&request, validity, None, u32::MAX);
-        assert_eq!(standing.rotation, expected, "{lifetime} {overlap:?}");
-        let status = first(Seen::Url(standing), Progress::Settled, 0);
-        let is_safe = matches!(expected, Rotation::Safe { .. });
-        let verdict = verdict(&status, ROTATION_SAFE);
-        let named = if is_safe { ("True", "OverlapSufficient") } else { ("False", "OverlapTooShort") };
-        assert_eq!(verdict, Some(named), "{lifetime} {overlap:?}");
-        let message = &condition(&status, ROTATION_SAFE).unwrap().message;
-        let is_fallback = lifetime == 300 || overlap == Overlap::Seconds(3001);
-        assert_eq!(message.contains("a third is used"), is_fallback, "{message}");
-    }
-}
-
-#[test]
-fn a_session_of_unknown_end_is_not_safe() {
-    let validity = Validity { signing_time: at(0), lifetime: 3600 };
-    let session = credentials("ASIA", Some(at(9999)));
-    let endless = Credentials { expiration: None, ..session.clone() };
-    for (credentials, expected) in [
-        (Some(&endless), Some(("False", "CredentialExpiryUnknown"))),
-        (Some(&session), Some(("True", "OverlapSufficient"))),
-        (None, Some(("True", "OverlapSufficient"))),
-    ] {
-        let standing = Standing::new(&request(), validity, credentials, 0);
-        let status = first(Seen::Url(standing.clone()), Progress::Settled, 0);
-        assert_eq!(verdict(&status, ROTATION_SAFE), expected);
-        let waiting = first(Seen::Url(standing), Progress::AwaitingCredentials, 0);
-        assert_eq!(verdict(&waiting, ROTATION_SAFE), Some(("False", "AwaitingCredentials")));
-    }
-    assert_eq!(condition(&first(Seen::Nothing, Progress::Suspended, 0), ROTATION_SAFE), None);
 }
 
 #[test]

@@ -96,13 +96,15 @@ fn limits() -> Vec<Row> {
         json!({"bucket": ["reports"]}),
         json!({"key": 1}),
         json!({"suspend": "true"}),
+        json!({"propagation": true}),
+        json!({"propagation": {"pokePods": "true"}}),
         json!({"headers": [{"name": "a", "value": "b"}]}),
         json!({"headers": {"a": 1}}),
         json!({"expiresIn": 3600}),
         json!({"s3": "https://us-west.s3.qencode.com"}),
     ];
-    let suspended = [true, false].map(|suspend| json!({"suspend": suspend}));
-    [limit(&[json!({})], &absent), limit(&suspended, &other_types)].concat()
+    let switches = [true, false].map(|on| json!({"suspend": on, "propagation": {"pokePods": on}}));
+    [limit(&[json!({})], &absent), limit(&switches, &other_types)].concat()
 }
 
 fn keys() -> Vec<Row> {

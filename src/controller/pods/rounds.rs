@@ -1,0 +1,75 @@
+//! Goes round the namespaces whose pods are due for a look, a few at a time.
+
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+
+use super::look::look;
+use super::schedule::Round;
+use crate::controller::context::Context;
+use crate::controller::error::is_code;
+use crate::controller::facts::SecretKey;
+use crate::controller::triggers::Alarm;
+
+/// Namespaces that are looked at at a time.
+const IN_FLIGHT: usize = 2;
+
+/// Looks at namespaces when they are due, for as long as the process lives.
+pub async fn rounds(ctx: Arc<Context>, alarm: Arc<Alarm>) {
+    let mut looks = FuturesUnordered::new();
+    loop {
+        let mut next = None;
+        while looks.len() < IN_FLIGHT {
+            match ctx.pods.next_round() {
+                Ok(round) => looks.push(go(&ctx, &alarm, round)),
+                Err(due) => {
+                    next = due;
+                    break;
+                }
+            }
+        }
+        let due = async {
+            match next {
+                Some(due) => tokio::time::sleep_until(due).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            Some(()) = looks.next() => {}
+            () = due => {}
+            () = ctx.pods.due.notified() => {}
+        }
+    }
+}
+
+async fn go(ctx: &Context, alarm: &Alarm, round: Round) {
+    let namespace = &*round.namespace;
+    match look(ctx, &round).await {
+        Ok(found) => {
+            ctx.metrics.looked_at_pods("done");
+            if ctx.pods.is_refused(namespace, "list") {
+                alarm.ring(ctx, namespace, ctx.pods.refuse(namespace, None));
+            }
+            wake(ctx, alarm, ctx.pods.learn(&round, found.frozen));
+            ctx.pods.pokes.add(namespace, found.told);
+        }
+        Err(error) => {
+            let is_forbidden = is_code(&error, 403);
+            ctx.metrics.looked_at_pods(if is_forbidden { "forbidden" } else { "failed" });
+            tracing::debug!(namespace, is_forbidden, "cannot look at pods");
+            wake(ctx, alarm, ctx.pods.failed(&round, is_forbidden));
+            if is_forbidden {
+                alarm.ring(ctx, namespace, ctx.pods.refuse(namespace, Some("list")));
+            }
+        }
+    }
+}
+
+/// Wakes the owners of Secrets about which there is news.
+fn wake(ctx: &Context, alarm: &Alarm, news: Vec<SecretKey>) {
+    for key in news {
+        let owner = ctx.facts.get(&key).and_then(|stored| stored.owner);
+        alarm.ring(ctx, &key.namespace, owner.map(String::from));
+    }
+}

@@ -1,0 +1,166 @@
+//! A namespace through an hour: when it is looked at, and when it is left alone.
+
+use super::*;
+
+/// A schedule and a clock that only the test moves; seconds since the beginning.
+struct Hour {
+    schedule: Schedule,
+    begun: Instant,
+}
+
+impl Hour {
+    fn new() -> Self {
+        Self { schedule: Schedule::default(), begun: Instant::now() }
+    }
+
+    fn at(&self, second: u64) -> Instant {
+        self.begun + Duration::from_secs(second)
+    }
+
+    /// A pass over an object whose URL needs nothing.
+    fn pass(&mut self, second: u64) -> bool {
+        self.schedule.note("n", None, self.at(second))
+    }
+
+    /// A new URL in the Secret `s`.
+    fn renew(&mut self, second: u64, is_told: bool, is_routine: bool) -> bool {
+        let renewal = Renewal { secret: "s", signing_time: signed(second), is_told, is_routine };
+        self.schedule.note("n", Some(renewal), self.at(second))
+    }
+
+    fn next(&self) -> Option<u64> {
+        self.schedule.next().map(|next| next.duration_since(self.begun).as_secs())
+    }
+
+    fn begin(&mut self, second: u64) -> Round {
+        self.schedule.begin(self.at(second)).expect("a look is due")
+    }
+
+    fn look(&mut self, second: u64, is_any_frozen: bool) -> Round {
+        let round = self.begin(second);
+        self.schedule.looked(&round, is_any_frozen, self.at(second));
+        round
+    }
+}
+
+fn signed(second: u64) -> Timestamp {
+    Timestamp::from_second(i64::try_from(second).unwrap()).unwrap()
+}
+
+fn told(second: u64) -> HashMap<String, Timestamp> {
+    HashMap::from([("s".to_owned(), signed(second))])
+}
+
+#[test]
+fn a_namespace_is_looked_at_once_for_all_its_objects_and_then_left_alone() {
+    let mut hour = Hour::new();
+    assert!(hour.pass(0), "it is the first");
+    assert!((0..1000).all(|_| !hour.pass(1)), "the others wait with it");
+    assert_eq!(hour.schedule.begin(hour.at(2)), None);
+    assert_eq!(hour.next(), Some(3));
+    assert!(!hour.schedule.was_looked_at("n"));
+    assert_eq!(hour.look(3, false), Round { namespace: "n".to_owned(), pokes: HashMap::new() });
+    assert!(hour.schedule.was_looked_at("n"));
+    assert_eq!(hour.next(), None);
+    assert!(!hour.pass(299));
+    assert_eq!((hour.next(), hour.schedule.begin(hour.at(303))), (None, None));
+    assert!(!hour.schedule.knows("n"), "nothing is remembered");
+}
+
+#[test]
+fn renewals_make_no_more_than_one_look_in_five_minutes() {
+    let mut hour = Hour::new();
+    hour.pass(0);
+    hour.look(3, false);
+    assert!(hour.renew(10, false, true));
+    assert!((11..300).all(|second| !hour.renew(second, false, true)));
+    assert_eq!(hour.next(), Some(303));
+    hour.look(303, false);
+    assert_eq!(hour.next(), None, "a routine is not followed up");
+    // Long after the last look: soon.
+    hour.renew(1000, false, true);
+    assert_eq!(hour.next(), Some(1003));
+}
+
+#[test]
+fn pods_that_come_after_a_new_url_are_seen_five_minutes_later() {
+    let mut hour = Hour::new();
+    hour.renew(0, false, false);
+    hour.look(3, false);
+    assert_eq!(hour.next(), Some(303));
+    hour.look(303, false);
+    assert_eq!(hour.next(), None);
+}
+
+#[test]
+fn a_pod_that_never_refreshes_is_looked_at_until_it_goes() {
+    let mut hour = Hour::new();
+    hour.pass(0);
+    hour.look(3, true);
+    assert_eq!(hour.next(), Some(303));
+    hour.look(303, true);
+    assert_eq!(hour.next(), Some(603));
+    hour.look(603, false);
+    assert_eq!(hour.next(), None);
+}
+
+#[test]
+fn pods_are_told_within_seconds_and_several_urls_share_a_look() {
+    let mut hour = Hour::new();
+    hour.pass(0);
+    hour.look(3, false);
+    assert!(hour.renew(100, true, true));
+    assert_eq!(hour.next(), Some(101));
+    assert!(!hour.renew(100, true, true));
+    let round = hour.begin(101);
+    assert_eq!((round.pokes.clone(), hour.next()), (told(100), None));
+    // Signed while the look is under way: it is not told yet.
+    hour.renew(102, true, true);
+    hour.schedule.looked(&round, false, hour.at(102));
+    assert_eq!(hour.next(), Some(103));
+    assert_eq!(hour.look(103, false).pokes, told(102));
+    // Not again within five seconds.
+    hour.renew(104, true, true);
+    assert_eq!(hour.next(), Some(108));
+    assert_eq!(hour.look(108, false).pokes, told(104));
+    assert_eq!(hour.next(), None);
+}
+
+#[test]
+fn a_look_that_fails_is_repeated_less_and_less_and_a_late_poke_is_dropped() {
+    let mut hour = Hour::new();
+    hour.renew(0, true, true);
+    let mut second = 1;
+    for wait in [5, 10, 20, 40, 80, 160, 300, 300] {
+        let round = hour.begin(second);
+        assert_eq!(round.pokes.is_empty(), second >= 120, "{second}");
+        hour.schedule.failed("n", false, hour.at(second));
+        second += wait;
+        assert_eq!(hour.next(), Some(second));
+    }
+    hour.look(second, false);
+    assert_eq!(hour.next(), None);
+}
+
+#[test]
+fn where_it_is_forbidden_only_a_new_url_is_a_reason_to_try_again() {
+    let mut hour = Hour::new();
+    hour.renew(0, true, true);
+    hour.begin(1);
+    hour.schedule.failed("n", true, hour.at(1));
+    assert_eq!(hour.next(), None);
+    assert!(!hour.pass(100));
+    hour.renew(200, true, true);
+    assert_eq!(hour.look(201, false).pokes, told(200));
+}
+
+#[test]
+fn who_waits_longest_is_looked_at_first_and_nobody_twice_at_a_time() {
+    let mut hour = Hour::new();
+    hour.schedule.note("late", None, hour.at(1));
+    hour.schedule.note("early", None, hour.at(0));
+    assert_eq!(hour.begin(10).namespace, "early");
+    assert_eq!(hour.begin(10).namespace, "late");
+    hour.schedule.note("early", None, hour.at(11));
+    assert_eq!(hour.schedule.begin(hour.at(100)), None);
+}

@@ -1,0 +1,153 @@
+//! What to change so that a mounted Secret has time to arrive: computed from the lifetime
+//! and the overlap that are asked for.
+
+use super::Request;
+use super::request::Overlap;
+use super::validity::{SAFE_OVERLAP, Validity};
+use crate::crd::{LimitedBy, duration};
+
+/// The shortest lifetime of which an overlap of three minutes is no more than five sixths.
+const LEAST_LIFETIME: u32 = SAFE_OVERLAP * 6 / 5;
+
+/// What would make an overlap safe that is too short.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Advice {
+    /// The overlap that is asked for.
+    overlap: Overlap,
+    /// What limits the lifetime.
+    limited_by: LimitedBy,
+    /// Lifetime that is asked for, in seconds.
+    expires_in: u32,
+    /// Whether three minutes before the end are possible with the lifetime that there is.
+    has_room: bool,
+}
+
+impl Advice {
+    /// What to change about a URL of this validity.
+    #[must_use]
+    pub fn of(request: &Request, validity: Validity) -> Self {
+        Self {
+            overlap: request.overlap,
+            limited_by: validity.limited_by(request.expires_in),
+            expires_in: request.expires_in,
+            has_room: validity.lifetime >= LEAST_LIFETIME,
+        }
+    }
+
+    /// The advice as the end of a sentence; `credentials` is the name of their Secret.
+    #[must_use]
+    pub fn text(&self, credentials: &str) -> String {
+        let earlier = match self.overlap {
+            Overlap::Percentage(_) => "replace spec.renewal.beforePercentage by spec.renewal.before: 3m",
+            Overlap::Seconds(_) | Overlap::Third => "set spec.renewal.before to 3m",
+        };
+        let least = whole_minutes(LEAST_LIFETIME);
+        let longer = |lifetime| self.longer(lifetime, credentials);
+        match (self.has_room, lifetime_for(self.overlap).map(whole_minutes)) {
+            (true, None) => earlier.to_owned(),
+            (true, Some(lifetime)) => format!("{earlier}, or {}", longer(lifetime)),
+            (false, None) => format!("{earlier} and {}", longer(least)),
+            (false, Some(lifetime)) if lifetime > least => {
+                format!("{}, or {earlier} and {}", longer(lifetime), longer(least))
+            }
+            (false, Some(lifetime)) => longer(lifetime),
+        }
+    }
+
+    /// How to have URLs live so long.
+    fn longer(&self, lifetime: u32, credentials: &str) -> String {
+        let is_too_short = self.expires_in < lifetime;
+        let lifetime = duration::print(lifetime);
+        match self.limited_by {
+            LimitedBy::Requested => format!("set spec.expiresIn to {lifetime}"),
+            LimitedBy::Credentials if is_too_short => {
+                format!("let spec.expiresIn and the credentials in Secret {credentials:?} last {lifetime}")
+            }
+            LimitedBy::Credentials => {
+                format!("let the credentials in Secret {credentials:?} last {lifetime}")
+            }
+        }
+    }
+}
+
+/// The shortest lifetime with which an overlap is safe; none when it is not with any.
+fn lifetime_for(overlap: Overlap) -> Option<u32> {
+    const OF_A_THIRD: u32 = SAFE_OVERLAP * 3;
+    match overlap {
+        Overlap::Third => Some(OF_A_THIRD),
+        Overlap::Percentage(percentage) => Some((SAFE_OVERLAP * 100).div_ceil(percentage.max(1))),
+        Overlap::Seconds(seconds) if seconds < SAFE_OVERLAP => None,
+        // What does not fit falls back to a third.
+        Overlap::Seconds(seconds) => Some(seconds.saturating_mul(6).div_ceil(5).min(OF_A_THIRD)),
+    }
+}
+
+fn whole_minutes(seconds: u32) -> u32 {
+    seconds.next_multiple_of(60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::model::{at, request};
+
+    fn advice(expires_in: u32, lifetime: u32, overlap: Overlap) -> String {
+        let request = Request { expires_in, overlap, ..request() };
+        Advice::of(&request, Validity { signing_time: at(0), lifetime }).text("keys")
+    }
+
+    #[test]
+    fn names_the_field_and_the_value() {
+        for (expires_in, lifetime, overlap, expected) in [
+            (300, 300, Overlap::Third, "set spec.renewal.before to 3m, or set spec.expiresIn to 9m"),
+            (3600, 3600, Overlap::Seconds(20), "set spec.renewal.before to 3m"),
+            (
+                3600,
+                3600,
+                Overlap::Percentage(4),
+                "replace spec.renewal.beforePercentage by spec.renewal.before: 3m, or set spec.expiresIn to 1h15m",
+            ),
+            (60, 60, Overlap::Seconds(20), "set spec.renewal.before to 3m and set spec.expiresIn to 4m"),
+            (
+                60,
+                60,
+                Overlap::Third,
+                "set spec.expiresIn to 9m, or set spec.renewal.before to 3m and set spec.expiresIn to 4m",
+            ),
+            (200, 200, Overlap::Seconds(190), "set spec.expiresIn to 4m"),
+            (
+                3600,
+                300,
+                Overlap::Third,
+                "set spec.renewal.before to 3m, or let the credentials in Secret \"keys\" last 9m",
+            ),
+            (
+                200,
+                100,
+                Overlap::Seconds(20),
+                "set spec.renewal.before to 3m and let spec.expiresIn and the credentials in Secret \"keys\" last 4m",
+            ),
+        ] {
+            assert_eq!(advice(expires_in, lifetime, overlap), expected, "{lifetime} {overlap:?}");
+        }
+    }
+
+    /// Every value that is advised makes the overlap safe, and none is longer than it has to be.
+    #[test]
+    fn is_right_and_no_more_than_needed() {
+        let is_safe = |lifetime, overlap| Validity { signing_time: at(0), lifetime }.is_overlap_safe(overlap);
+        assert!(is_safe(LEAST_LIFETIME, Overlap::Seconds(SAFE_OVERLAP)));
+        assert!(!is_safe(LEAST_LIFETIME - 1, Overlap::Seconds(SAFE_OVERLAP)));
+        let overlaps =
+            (1..=80).map(Overlap::Percentage).chain((1..2000).map(Overlap::Seconds)).chain([Overlap::Third]);
+        for overlap in overlaps {
+            match lifetime_for(overlap) {
+                None => assert!((60..5000).all(|lifetime| !is_safe(lifetime, overlap)), "{overlap:?}"),
+                Some(least) => {
+                    assert!(is_safe(least, overlap) && !is_safe(least - 1, overlap), "{least} {overlap:?}");
+                    assert!((least..least + 5000).all(|lifetime| is_safe(lifetime, overlap)), "{overlap:?}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! What RotationSafe says, reason by reason.
+#![allow(clippy::doc_markdown, reason = "RotationSafe is the name of a condition")]
+
+use super::*;
+use crate::domain::pods::{Frozen, FrozenSight, FrozenUse, NoPokes};
+use crate::domain::request::Overlap;
+
+/// Every way to stand, one for each reason; the last is a pod that never refreshes.
+fn standings() -> Vec<(Standing, Progress, PodSight)> {
+    let safe = standing();
+    let validity = Validity { signing_time: at(0), lifetime: 60 };
+    let too_short = Standing { validity, ..Standing::new(&request(), validity, None, 0) };
+    let unknown = Standing { rotation: Rotation::ExpiryUnknown, ..standing() };
+    vec![
+        (safe.clone(), Progress::Settled, PodSight::default()),
+        (too_short, Progress::Settled, PodSight::default()),
+        (unknown, Progress::Settled, PodSight::default()),
+        (safe.clone(), Progress::AwaitingCredentials, PodSight::default()),
+        (safe, Progress::Settled, frozen(0)),
+    ]
+}
+
+/// A Deployment whose pods never refresh, and others.
+fn frozen(others: usize) -> PodSight {
+    let user = "Deployment \"web\"".to_owned();
+    let frozen = Frozen { user, container: "app".to_owned(), how: FrozenUse::Env };
+    PodSight { frozen: FrozenSight::By(frozen, others), no_pokes: None }
+}
+
+fn reported(standing: Standing, progress: Progress, pods: PodSight) -> PresignedUrlStatus {
+    let outcome = Outcome { pods, ..outcome(Seen::Url(standing), progress) };
+    next_status(&PresignedUrlStatus::default(), &outcome, at(5))
+}
+
+#[test]
+fn every_reason_outlives_a_look_that_failed() {
+    let mut reasons = std::collections::BTreeSet::new();
+    for (standing, progress, pods) in standings() {
+        let before = reported(standing, progress, pods);
+        let after = next_status(&before, &outcome(Seen::Unknown, failed(FailureReason::ApiError)), at(9));
+        assert_eq!(condition(&after, ROTATION_SAFE), condition(&before, ROTATION_SAFE));
+        reasons.insert(verdict(&before, ROTATION_SAFE).unwrap().1.to_owned());
+    }
+    assert_eq!(reasons.len(), 5, "{reasons:?}");
+}
+
+#[test]
+fn what_touches_every_pod_comes_before_what_touches_one() {
+    for (standing, progress, pods) in standings() {
+        let alone = reported(standing.clone(), progress.clone(), pods);
+        let with_pod = reported(standing, progress, frozen(0));
+        let expected = match verdict(&alone, ROTATION_SAFE) {
+            Some(("True", _)) => Some(("False", NEVER_REFRESHED)),
+            other => other,
+        };
+        assert_eq!(verdict(&with_pod, ROTATION_SAFE), expected);
+    }
+}
+
+#[test]
+fn a_pod_that_never_refreshes_is_named_with_what_to_do() {
+    for (others, text) in [
+        (0, "Deployment \"web\" uses Secret \"report\" by an environment variable of container \"app\""),
+        (2, "Deployment \"web\" (and 2 more) uses Secret \"report\" by an environment variable"),
+    ] {
+        let status = reported(standing(), Progress::Settled, frozen(others));
+        let message = &condition(&status, ROTATION_SAFE).unwrap().message;
+        assert!(message.starts_with(text) && message.contains("mount the whole Secret"), "{message}");
+        assert_eq!(verdict(&status, READY), Some(("True", "Issued")));
+    }
+}
+
+#[test]
+fn until_pods_are_looked_at_again_the_report_stands() {
+    let before = reported(standing(), Progress::Settled, frozen(0));
+    let not_yet = PodSight { frozen: FrozenSight::Unchanged, no_pokes: None };
+    let settled = |pods| Outcome { pods, ..outcome(Seen::Url(standing()), Progress::Settled) };
+    assert_eq!(next_status(&before, &settled(not_yet.clone()), at(9)), before);
+    let clear = next_status(&before, &settled(PodSight::default()), at(9));
+    assert_eq!(verdict(&clear, ROTATION_SAFE), Some(("True", "OverlapSufficient")));
+    // There was nothing of that kind to stand.
+    assert_eq!(next_status(&clear, &settled(not_yet), at(10)), clear);
+}
+
+#[test]
+fn pokes_that_cannot_be_are_mentioned_once_and_change_no_reason() {
+    for (no_pokes, text) in [
+        (NoPokes::NotGranted, "the operator runs without --pods"),
+        (NoPokes::Forbidden("list"), "the API server forbids the operator to list pods"),
+    ] {
+        for (standing, progress, pods) in standings() {
+            let quiet = reported(standing.clone(), progress.clone(), pods.clone());
+            let outcome = Outcome {
+                pods: PodSight { no_pokes: Some(no_pokes), ..pods },
+                ..outcome(Seen::Url(standing), progress)
+            };
+            let mut status = next_status(&quiet, &outcome, at(9));
+            for second in [10, 11] {
+                status = next_status(&status, &outcome, at(second));
+            }
+            assert_eq!(verdict(&status, ROTATION_SAFE), verdict(&quiet, ROTATION_SAFE));
+            let message = &condition(&status, ROTATION_SAFE).unwrap().message;
+            let (first, rest) =
+                message.split_once("; spec.propagation.pokePods does nothing here: ").unwrap();
+            assert_eq!(first, condition(&quiet, ROTATION_SAFE).unwrap().message);
+            assert!(rest.starts_with(text) && rest.contains("pods.enabled"), "{message}");
+        }
+    }
+}
+
+#[test]
+fn an_overlap_that_is_too_short_says_which_value_to_change_and_to_what() {
+    let validity = Validity { signing_time: at(0), lifetime: 60 };
+    let request = Request { expires_in: 60, overlap: Overlap::Seconds(20), ..request() };
+    let status = reported(Standing::new(&request, validity, None, 0), Progress::Settled, PodSight::default());
+    assert_eq!(
+        condition(&status, ROTATION_SAFE).unwrap().message,
+        "a new URL is written only 20s before the old one expires, and a mounted Secret can lag by 2m: set spec.renewal.before to 3m and set spec.expiresIn to 4m"
+    );
+}
+
+#[test]
+fn rotation_is_safe_from_three_minutes_on() {
+    let safe = |overlap, is_fallback| (overlap, is_fallback, true);
+    let too_short = |overlap, is_fallback| (overlap, is_fallback, false);
+    for (lifetime, asked, expected) in [
+        (540, Overlap::Third, safe(180, false)),
+        (539, Overlap::Third, too_short(179, false)),
+        (3600, Overlap::Seconds(180), safe(180, false)),
+        (3600, Overlap::Seconds(179), too_short(179, false)),
+        (3600, Overlap::Percentage(5), safe(180, false)),
+        (3599, Overlap::Percentage(5), too_short(179, false)),
+        (3600, Overlap::Seconds(3001), safe(1200, true)),
+        (300, Overlap::Seconds(251), too_short(100, true)),
+    ] {
+        let request = Request { overlap: asked, ..request() };
+        let validity = Validity { signing_time: at(0), lifetime };
+        let standing = Standing::new(&request, validity, None, u32::MAX);
+        let found = match standing.rotation {
+            Rotation::Safe { overlap, is_fallback } => safe(overlap, is_fallback),
+            Rotation::TooShort { overlap, is_fallback, .. } => too_short(overlap, is_fallback),
+            Rotation::ExpiryUnknown => panic!("{lifetime} {asked:?}"),
+        };
+        assert_eq!(found, expected, "{lifetime} {asked:?}");
+        let status = first(Seen::Url(standing), Progress::Settled, 0);
+        let (_, is_fallback, is_safe) = expected;
+        let verdict = verdict(&status, ROTATION_SAFE);
+        let named = if is_safe { ("True", "OverlapSufficient") } else { ("False", "OverlapTooShort") };
+        assert_eq!(verdict, Some(named), "{lifetime} {asked:?}");
+        let message = &condition(&status, ROTATION_SAFE).unwrap().message;
+        assert_eq!(message.contains("a third is used"), is_fallback, "{message}");
+        assert_eq!(
+            message.contains("spec.renewal.before: 3m") || message.contains("spec.renewal.before to 3m"),
+            !is_safe,
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn a_session_of_unknown_end_is_not_safe() {
+    let validity = Validity { signing_time: at(0), lifetime: 3600 };
+    let session = credentials("ASIA", Some(at(9999)));
+    let endless = Credentials { expiration: None, ..session.clone() };
+    for (credentials, expected) in [
+        (Some(&endless), Some(("False", "CredentialExpiryUnknown"))),
+        (Some(&session), Some(("True", "OverlapSufficient"))),
+        (None, Some(("True", "OverlapSufficient"))),
+    ] {
+        let standing = Standing::new(&request(), validity, credentials, 0);
+        let status = first(Seen::Url(standing.clone()), Progress::Settled, 0);
+        assert_eq!(verdict(&status, ROTATION_SAFE), expected);
+        let waiting = first(Seen::Url(standing), Progress::AwaitingCredentials, 0);
+        assert_eq!(verdict(&waiting, ROTATION_SAFE), Some(("False", "AwaitingCredentials")));
+    }
+    assert_eq!(condition(&first(Seen::Nothing, Progress::Suspended, 0), ROTATION_SAFE), None);
+}

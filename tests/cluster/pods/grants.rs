@@ -1,0 +1,85 @@
+//! What the operator does about pods where that is not granted.
+
+use super::*;
+
+#[tokio::test]
+async fn without_the_switch_no_call_is_made_and_the_object_says_so() {
+    let space = Space::new("nopods").await;
+    await_service_account(&space).await;
+    make(&space, "env", with_env("report"), "Running").await;
+    space.apply("report", space.spec(json!({"propagation": {"pokePods": true}}))).await;
+    let object = space.wait_ready("report", "True", "Issued").await;
+    let (status, reason, message) = rotation(&object);
+    assert_eq!((status, reason), ("True", "OverlapSufficient"));
+    assert!(message.contains("pokePods does nothing here") && message.contains("pods.enabled"), "{message}");
+    renew(&space, "report", "one").await;
+    assert_eq!(calls_about_pods(&space).await, Vec::<String>::new());
+}
+
+/// A kubeconfig for a user who may do what the operator does, but for pods.
+fn without_pods(space: &Space, user: &str) -> std::path::PathBuf {
+    let rule = |groups: &[&str], resources: &[&str]| json!({"apiGroups": groups, "resources": resources, "verbs": ["*"]});
+    let role = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "operator"},
+        "rules": [
+            rule(&[""], &["secrets"]),
+            rule(&["presign.dev"], &["*"]),
+            rule(&["events.k8s.io"], &["events"]),
+            rule(&["coordination.k8s.io"], &["leases"]),
+        ],
+    });
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "operator"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "operator"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
+    });
+    let folder = space.operator.folder();
+    for (name, object) in [("role.json", role), ("binding.json", binding)] {
+        let path = folder.join(name);
+        std::fs::write(&path, object.to_string()).unwrap();
+        let output = space.kubectl(&["apply", "-f", path.to_str().unwrap()]);
+        assert!(output.status.success(), "{output:?}");
+    }
+    let text = std::fs::read_to_string(space.world.plane.kubeconfig()).unwrap();
+    let mut kubeconfig: Value = serde_json::from_str(&text).unwrap();
+    kubeconfig["users"][0]["user"]["as"] = json!(user);
+    let path = folder.join("without-pods.kubeconfig");
+    std::fs::write(&path, kubeconfig.to_string()).unwrap();
+    path
+}
+
+#[tokio::test]
+async fn a_forbidden_look_is_said_and_not_repeated() {
+    let space = Space::new("forbidden").await;
+    await_service_account(&space).await;
+    space.operator.stop();
+    let kubeconfig = without_pods(&space, "operator-without-pods");
+    let environment = [GRANTED, ("KUBECONFIG", kubeconfig.to_str().unwrap())];
+    let operator = Operator::start(space.world, &space.namespace, &environment);
+    space.apply("report", space.spec(json!({"propagation": {"pokePods": true}}))).await;
+    space.apply("quiet", space.spec(json!({}))).await;
+    space.wait_ready("report", "True", "Issued").await;
+    let is_said = |object: &PresignedUrl| {
+        condition(object, "RotationSafe")
+            .is_some_and(|c| c.message.contains("forbids the operator to list pods"))
+    };
+    let object = space.wait("report", "the reason", is_said).await;
+    assert_eq!((rotation(&object).0, ready(&object).unwrap().status.as_str()), ("True", "True"));
+    space.wait_ready("quiet", "True", "Issued").await;
+    let metrics = operator.page("/metrics");
+    assert!(metrics.contains("presign_pod_looks_total{outcome=\"forbidden\"} 1"), "{metrics}");
+    assert_eq!(calls_about_pods(&space).await, ["list pods"], "only a new URL is a reason to try again");
+    assert!(operator.log().contains("forbids it to touch pods"), "{}", operator.log());
+
+    // Granted later, it works from the next URL on.
+    let output = space.kubectl(&["create", "role", "pods", "--verb=get,list,patch", "--resource=pods"]);
+    assert!(output.status.success(), "{output:?}");
+    let user = "--user=operator-without-pods";
+    let output = space.kubectl(&["create", "rolebinding", "pods", "--role=pods", user]);
+    assert!(output.status.success(), "{output:?}");
+    let spec = json!({"volumes": secret_volume("report"), "containers": [mounting(None)]});
+    make(&space, "web", spec, "Running").await;
+    renew(&space, "report", "one").await;
+    wait_told(&space, "web", &signing_time(&space, "report").await).await;
+    space.wait("report", "no complaint", |object| !is_said(object)).await;
+}
