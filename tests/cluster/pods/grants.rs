@@ -59,11 +59,7 @@ async fn a_forbidden_look_is_said_and_not_repeated() {
     space.apply("report", space.spec(json!({"propagation": {"pokePods": true}}))).await;
     space.apply("quiet", space.spec(json!({}))).await;
     space.wait_ready("report", "True", "Issued").await;
-    let is_said = |object: &PresignedUrl| {
-        condition(object, "RotationSafe")
-            .is_some_and(|c| c.message.contains("forbids the operator to list pods"))
-    };
-    let object = space.wait("report", "the reason", is_said).await;
+    let object = space.wait("report", "the reason", |object| is_forbidden(object, "list")).await;
     assert_eq!((rotation(&object).0, ready(&object).unwrap().status.as_str()), ("True", "True"));
     space.wait_ready("quiet", "True", "Issued").await;
     let metrics = operator.page("/metrics");
@@ -71,15 +67,33 @@ async fn a_forbidden_look_is_said_and_not_repeated() {
     assert_eq!(calls_about_pods(&space).await, ["list pods"], "only a new URL is a reason to try again");
     assert!(operator.log().contains("forbids it to touch pods"), "{}", operator.log());
 
-    // Granted later, it works from the next URL on.
-    let output = space.kubectl(&["create", "role", "pods", "--verb=get,list,patch", "--resource=pods"]);
-    assert!(output.status.success(), "{output:?}");
-    let user = "--user=operator-without-pods";
-    let output = space.kubectl(&["create", "rolebinding", "pods", "--role=pods", user]);
-    assert!(output.status.success(), "{output:?}");
+    // What is granted later works from the next URL on.
     let spec = json!({"volumes": secret_volume("report"), "containers": [mounting(None)]});
     make(&space, "web", spec, "Running").await;
+    grant(&space, "get,list");
     renew(&space, "report", "one").await;
+    space.wait("report", "the reason", |object| is_forbidden(object, "patch")).await;
+    grant(&space, "patch");
+    renew(&space, "report", "two").await;
     wait_told(&space, "web", &signing_time(&space, "report").await).await;
-    space.wait("report", "no complaint", |object| !is_said(object)).await;
+    space.wait("report", "no complaint", |object| !is_forbidden(object, "patch")).await;
+}
+
+/// Whether an object says that its pods are not told because this verb is forbidden.
+fn is_forbidden(object: &PresignedUrl, verb: &str) -> bool {
+    let text = format!("forbids the operator to {verb} pods");
+    condition(object, "RotationSafe").is_some_and(|rotation| rotation.message.contains(&text))
+}
+
+/// Grants the operator verbs on pods.
+fn grant(space: &Space, verbs: &str) {
+    let name = verbs.replace(',', "-");
+    let (verbs, role) = (format!("--verb={verbs}"), format!("--role={name}"));
+    let user = "--user=operator-without-pods";
+    for arguments in
+        [["create", "role", &name, &verbs, "--resource=pods"], ["create", "rolebinding", &name, &role, user]]
+    {
+        let output = space.kubectl(&arguments);
+        assert!(output.status.success(), "{output:?}");
+    }
 }
