@@ -7,12 +7,13 @@ mod crd;
 mod failure;
 mod manifest;
 mod run;
+mod run_args;
 mod sign;
 
 use clap::{Parser, Subcommand};
 
 pub use failure::Failure;
-pub use run::RunArgs;
+pub use run_args::RunArgs;
 pub use sign::{Output, SignArgs};
 
 /// Issues S3 presigned URLs into Kubernetes Secrets and renews them before they expire.

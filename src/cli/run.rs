@@ -1,56 +1,23 @@
-//! `run`: the flags of the operator, and how its parts are put together.
-#![allow(clippy::doc_markdown, reason = "the comments on flags are printed by --help")]
+//! `run`: how the parts of the operator are put together, and taken apart again.
 
-use std::net::SocketAddr;
+use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
-use anyhow::Context as _;
-use clap::Args;
+use anyhow::{Context as _, anyhow};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::Failure;
-use crate::controller::{Presigner, Settings};
-use crate::ops::{ApiCalls, Clock, LogFormat, Metrics, Probes, client, http, telemetry};
+use super::run_args::RunArgs;
+use crate::controller::{Presigner, Process, Settings};
+use crate::ops::{ApiCalls, Clock, Elector, Leadership, Metrics, Probes, Terms, client, http, telemetry};
 
 /// After how long without a sign of life of the controller `/livez` fails.
 const STALE_AFTER: Duration = Duration::from_secs(60);
 
-/// Flags of `run`. Each has a twin in the environment, `PRESIGN_...`.
-#[derive(Args, Clone, Debug)]
-pub struct RunArgs {
-    /// Address that serves /livez, /readyz and /metrics.
-    #[arg(long, env = "PRESIGN_LISTEN", default_value = "0.0.0.0:8080")]
-    listen: SocketAddr,
-    /// What to log: error, warn, info, debug or trace, or a filter such as
-    /// info,presign_operator=debug. RUST_LOG is taken when this is not set; info when
-    /// neither is.
-    #[arg(long, env = "PRESIGN_LOG")]
-    log: Option<String>,
-    /// How to log.
-    #[arg(long, env = "PRESIGN_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
-    log_format: LogFormat,
-    /// Look after this namespace only; all namespaces when not set.
-    #[arg(long, env = "PRESIGN_NAMESPACE")]
-    namespace: Option<String>,
-    /// How many calls to the API server may be under way at a time; the URL that expires
-    /// soonest goes first.
-    #[arg(long, env = "PRESIGN_MAX_IN_FLIGHT", default_value_t = 16,
-        value_parser = clap::value_parser!(u16).range(1..=1024))]
-    max_in_flight: u16,
-    /// How long one call to the API server may take, in seconds.
-    #[arg(long, env = "PRESIGN_REQUEST_TIMEOUT", default_value_t = 15,
-        value_parser = clap::value_parser!(u64).range(1..=300))]
-    request_timeout: u64,
-    /// Looking at pods and touching their annotations is granted: needed for
-    /// spec.propagation.pokePods and the reason NeverRefreshed. Needs get, list and patch on
-    /// pods; without this flag no call about pods is made.
-    #[arg(long, env = "PRESIGN_PODS")]
-    pods: bool,
-}
-
 /// Runs the operator until it is told to stop.
 pub(super) fn run(args: RunArgs) -> Result<(), Failure> {
+    args.check().map_err(Failure::configuration)?;
     let filter = log_filter(args.log.clone());
     telemetry::init(&filter, args.log_format).map_err(Failure::configuration)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -70,35 +37,79 @@ fn log_filter(flag: Option<String>) -> String {
 }
 
 async fn operate(args: RunArgs) -> Result<(), Failure> {
-    let RunArgs { listen, log: _, log_format: _, namespace, max_in_flight, request_timeout, pods } = args;
     let config = kube::Config::infer().await.map_err(|error| {
-        Failure::configuration(anyhow::anyhow!(
+        Failure::configuration(anyhow!(
             "no way to the API server: neither a kubeconfig nor a ServiceAccount can be used: {error}"
         ))
     })?;
+    let listen = args.listen;
     let listener = TcpListener::bind(listen)
         .await
-        .map_err(|error| Failure::configuration(anyhow::anyhow!("--listen {listen}: {error}")))?;
+        .map_err(|error| Failure::configuration(anyhow!("--listen {listen}: {error}")))?;
 
     let mut metrics = Metrics::new("presign", env!("CARGO_PKG_VERSION"));
-    let calls = ApiCalls::register(metrics.registry());
-    let client = client(config, calls, Duration::from_secs(request_timeout))
-        .map_err(|error| Failure::configuration(anyhow::anyhow!("cannot use the kubeconfig: {error}")))?;
-    let probes = Probes::new(STALE_AFTER);
-    let settings = Settings { instance: instance(), namespace, max_in_flight: max_in_flight.into(), pods };
-    let presigner = Presigner::new(settings, client, Clock::system(), metrics.registry(), probes.clone());
+    let (parts, probes) = (assemble(&args, &config, &mut metrics)?, Probes::new(STALE_AFTER));
+    let Parts { settings, clock, client, leadership, elector } = parts;
+    let process = Process { clock, leadership, registry: metrics.registry(), probes: probes.clone() };
+    let presigner = Presigner::new(settings, client, process);
 
-    let (finish, finished) = watch::channel(false);
-    let server = tokio::spawn(http::serve(listener, probes, metrics.into_encoder(), async move {
-        let mut finished = finished;
-        let _ = finished.wait_for(|finished| *finished).await;
-    }));
+    let (drained, served) = (watch::Sender::new(false), watch::Sender::new(false));
+    let election = elector.map(|elector| tokio::spawn(elector.run(is_true(&drained))));
+    let server = tokio::spawn(http::serve(listener, probes, metrics.into_encoder(), is_true(&served)));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %listen, "started");
     presigner.run(told_to_stop()?).await;
-    finish.send_replace(true);
+    // Only now: until its last pass has ended, this process has to lead.
+    drained.send_replace(true);
+    if let Some(election) = election {
+        election.await.context("the election of a leader failed")?;
+    }
+    served.send_replace(true);
     server.await.context("the server for probes and metrics failed")?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// What the flags and the configuration make.
+struct Parts {
+    settings: Settings,
+    clock: Clock,
+    client: kube::Client,
+    leadership: Leadership,
+    elector: Option<Elector>,
+}
+
+fn assemble(args: &RunArgs, config: &kube::Config, metrics: &mut Metrics) -> Result<Parts, Failure> {
+    let (instance, clock) = (instance(), Clock::system());
+    let identity = identity(&instance);
+    let calls = ApiCalls::register(metrics.registry());
+    let make_client = |leadership: &Leadership| {
+        let deadline = Duration::from_secs(args.request_timeout);
+        let terms = Terms { identity: identity.clone(), deadline, leadership: leadership.clone() };
+        client(config.clone(), calls.clone(), terms)
+            .map_err(|error| Failure::configuration(anyhow!("cannot use the kubeconfig: {error}")))
+    };
+    let unopposed = Leadership::unopposed();
+    let (elector, leadership) = if args.leader_elect {
+        let lease = args.lease(&identity, &config.default_namespace);
+        let (elector, leadership) = Elector::new(make_client(&unopposed)?, lease, clock.clone());
+        (Some(elector), leadership)
+    } else {
+        (None, unopposed)
+    };
+    leadership.register(metrics.registry());
+    let client = make_client(&leadership)?;
+    let namespaces = args.namespace.clone();
+    let (secret_access, max_in_flight) = (args.secret_access, args.max_in_flight.into());
+    let settings = Settings { instance, namespaces, secret_access, max_in_flight, pods: args.pods };
+    Ok(Parts { settings, clock, client, leadership, elector })
+}
+
+/// Resolves when it turns true, or when nobody is left to turn it.
+fn is_true(sender: &watch::Sender<bool>) -> impl Future<Output = ()> + Send + 'static {
+    let mut receiver = sender.subscribe();
+    async move {
+        let _ = receiver.wait_for(|is_true| *is_true).await;
+    }
 }
 
 /// Resolves at SIGTERM or SIGINT.
@@ -122,4 +133,21 @@ fn instance() -> String {
         .ok()
         .filter(|name| !name.is_empty())
         .unwrap_or_else(|| "presign-operator".to_owned())
+}
+
+/// A name that no other process has, not even the next one in the same pod. The standard
+/// library draws the keys of its hash maps from the system's chance.
+fn identity(instance: &str) -> String {
+    format!("{instance}_{:016x}", RandomState::new().hash_one(instance))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_processes_share_an_identity() {
+        assert_ne!(identity("pod"), identity("pod"));
+        assert!(identity("pod").starts_with("pod_"));
+    }
 }

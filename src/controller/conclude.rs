@@ -33,7 +33,7 @@ pub(super) async fn conclude(
     let progress = match result {
         Ok(progress) => progress,
         Err(failure) => match failure.problem() {
-            None => return Conclusion { label: "terminating", next: Action::await_change() },
+            None => return Conclusion { label: "left", next: Action::await_change() },
             Some(problem) => {
                 let is_new = !matches!(failure, Failure::Held(_));
                 if is_new {
@@ -111,7 +111,8 @@ fn next_look(
     let due = match &outcome.progress {
         Progress::Settled => hold.into_iter().chain(renewal).min(),
         Progress::Suspended => None,
-        Progress::AwaitingCredentials | Progress::AwaitingCollection => Some(SAFETY_NET),
+        Progress::AwaitingCredentials => Some(SAFETY_NET),
+        Progress::AwaitingCollection => Some(ctx.next_look_for_collection()),
         Progress::Failed(_) => wait,
     };
     let prune = prune_at.and_then(until);

@@ -5,8 +5,8 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::events::Recorder;
 use kube::{Api, Client};
-use tokio::sync::watch;
 
+use super::access::{LastTerm, SecretAccess};
 use super::attempts::Attempts;
 use super::calm::Calm;
 use super::credentials::CredentialsCache;
@@ -17,13 +17,20 @@ use super::metrics::Metrics;
 use super::object::LeanPresignedUrl;
 use super::pods::Pods;
 use super::reports::Reports;
-use crate::ops::Clock;
+use super::scope::Synced;
+use crate::ops::{Clock, Leadership, NotLeading};
 use crate::s3::Signer;
 
 /// What every pass has at hand.
 pub struct Context {
     /// The way to the API server.
     pub client: Client,
+    /// Whether this process is the one that writes.
+    pub leadership: Leadership,
+    /// The term that was seen last.
+    pub last_term: LastTerm,
+    /// How Secrets may be read.
+    pub secret_access: SecretAccess,
     /// The order and the bound of calls.
     pub gate: Gate,
     /// The time.
@@ -48,21 +55,23 @@ pub struct Context {
     pub recorder: Recorder,
     /// Counts.
     pub metrics: Metrics,
-    /// Turns true once the first list of our Secrets is complete.
-    pub synced: watch::Receiver<bool>,
+    /// Where the first list of our Secrets is complete. Before that, every pass would have
+    /// to look.
+    pub synced: Synced,
 }
 
 impl Context {
-    /// Waits until the facts are complete: before that, every pass would have to look.
-    pub async fn synced(&self) {
-        let mut synced = self.synced.clone();
-        // The sender ends with the process; then there is nothing left to wait for.
-        let _ = synced.wait_for(|synced| *synced).await;
+    /// A turn at the API server; see [`Gate::enter`].
+    ///
+    /// # Errors
+    /// When nothing is to be begun any more.
+    pub async fn turn(&self, urgency: i64) -> Result<Pass, NotLeading> {
+        self.gate.enter(urgency).await
     }
 
-    /// A turn at the API server; see [`Gate::enter`].
-    pub async fn turn(&self, urgency: i64) -> Pass {
-        self.gate.enter(urgency).await
+    /// A turn to tell what was done; see [`Gate::enter_last`].
+    pub async fn last_turn(&self, urgency: i64) -> Pass {
+        self.gate.enter_last(urgency).await
     }
 
     /// The Secrets of a namespace.

@@ -5,9 +5,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use k8s_openapi::ByteString;
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
 use super::context::Context;
 use super::facts::SecretKey;
@@ -19,6 +21,8 @@ pub struct SecretData {
     pub data: Option<BTreeMap<String, ByteString>>,
     /// Its resource version; 0 when there is none.
     pub resource_version: u64,
+    /// When it was asked for.
+    read: Instant,
 }
 
 type Slot = Arc<OnceCell<Arc<SecretData>>>;
@@ -57,6 +61,18 @@ impl CredentialsCache {
         slots.remove(key).is_some()
     }
 
+    /// Lets go of what was asked for longer than `age` ago, and says whether there was such.
+    pub fn drop_older(&self, key: &SecretKey, age: Duration) -> bool {
+        let mut slots = self.lock();
+        let is_older = |slot: &Slot| slot.get().is_some_and(|known| known.read.elapsed() >= age);
+        slots.get(key).is_some_and(is_older) && slots.remove(key).is_some()
+    }
+
+    /// Lets go of everything.
+    pub fn clear(&self) {
+        self.lock().clear();
+    }
+
     /// Every Secret that is known or being read.
     #[must_use]
     pub fn keys(&self) -> Vec<SecretKey> {
@@ -69,13 +85,16 @@ impl CredentialsCache {
 }
 
 async fn read(ctx: &Context, key: &SecretKey) -> Result<Arc<SecretData>, kube::Error> {
-    let _turn = ctx.turn(ctx.clock.now().as_second()).await;
+    let turn = ctx.turn(ctx.clock.now().as_second()).await;
+    let _turn = turn.map_err(|error| kube::Error::Service(error.into()))?;
+    let read = Instant::now();
     let secret = ctx.secrets(&key.namespace).get_opt(&key.name).await?;
     Ok(Arc::new(match secret {
-        None => SecretData { data: None, resource_version: 0 },
+        None => SecretData { data: None, resource_version: 0, read },
         Some(secret) => SecretData {
             resource_version: resource_version(secret.metadata.resource_version.as_deref()),
             data: Some(secret.data.unwrap_or_default()),
+            read,
         },
     }))
 }

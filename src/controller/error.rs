@@ -6,6 +6,7 @@ use crate::domain::credentials::InvalidCredentials;
 use crate::domain::reason::FailureReason;
 use crate::domain::request::InvalidSpec;
 use crate::domain::status::Problem;
+use crate::ops::NotLeading;
 use crate::s3::PresignError;
 
 /// Why a pass ended without the URL that was due.
@@ -64,6 +65,9 @@ pub enum Failure {
     /// The namespace is on its way out, and nothing may be written.
     #[error("the namespace is being deleted")]
     NamespaceTerminating,
+    /// Another process leads; this one leaves everything as it is.
+    #[error(transparent)]
+    NotLeading(#[from] NotLeading),
 }
 
 impl Failure {
@@ -72,6 +76,9 @@ impl Failure {
     pub fn api(action: impl Into<String>, source: kube::Error) -> Self {
         if is_namespace_terminating(&source) {
             return Self::NamespaceTerminating;
+        }
+        if matches!(&source, kube::Error::Service(error) if error.is::<NotLeading>()) {
+            return Self::NotLeading(NotLeading);
         }
         Self::Api { action: action.into(), source: Box::new(source) }
     }
@@ -95,7 +102,7 @@ impl Failure {
             Self::Signing(_) => FailureReason::SigningFailed,
             Self::Api { .. } | Self::Outdated => FailureReason::ApiError,
             Self::Held(problem) => return Some(problem.clone()),
-            Self::NamespaceTerminating => return None,
+            Self::NamespaceTerminating | Self::NotLeading(_) => return None,
         };
         Some(Problem { reason, message: self.to_string() })
     }

@@ -80,6 +80,11 @@ impl Facts {
         known.remove(key)
     }
 
+    /// Drops everything.
+    pub fn clear(&self) {
+        *self.lock() = Known::default();
+    }
+
     /// Drops every fact about a Secret in `namespace` (all when `None`) that a complete
     /// list did not show, and returns the keys: either it is gone, or a look will tell.
     pub fn retain_listed(&self, namespace: Option<&str>, listed: &HashSet<SecretKey>) -> Vec<SecretKey> {

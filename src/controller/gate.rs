@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
+use crate::ops::NotLeading;
+
 /// A semaphore whose waiters are served by urgency.
 #[derive(Clone, Debug)]
 pub struct Gate {
@@ -19,6 +21,7 @@ pub struct Gate {
 #[derive(Debug)]
 struct State {
     free: usize,
+    is_closed: bool,
     arrivals: u64,
     waiting: BinaryHeap<Reverse<Waiter>>,
 }
@@ -27,6 +30,7 @@ struct State {
 struct Waiter {
     urgency: i64,
     arrival: u64,
+    is_last_word: bool,
     opened: oneshot::Sender<Pass>,
 }
 
@@ -68,37 +72,66 @@ impl Gate {
     /// A gate for `width` calls at a time, at least one.
     #[must_use]
     pub fn new(width: usize) -> Self {
-        let state = State { free: width.max(1), arrivals: 0, waiting: BinaryHeap::new() };
+        let state = State { free: width.max(1), is_closed: false, arrivals: 0, waiting: BinaryHeap::new() };
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
     /// Waits for a turn. `urgency` is the second at which the stored URL expires; smaller
     /// goes first.
-    pub async fn enter(&self, urgency: i64) -> Pass {
-        let waiting = {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            if state.free > 0 {
-                state.free -= 1;
-                return Pass { gate: Some(self.clone()) };
-            }
-            let (opened, waiting) = oneshot::channel();
-            state.arrivals += 1;
-            let arrival = state.arrivals;
-            state.waiting.push(Reverse(Waiter { urgency, arrival, opened }));
-            waiting
-        };
-        match waiting.await {
-            Ok(pass) => pass,
-            // The sender is only dropped with the heap, which this gate keeps alive.
-            Err(_) => std::future::pending().await,
+    ///
+    /// # Errors
+    /// When the gate is closed, or is closed meanwhile.
+    pub async fn enter(&self, urgency: i64) -> Result<Pass, NotLeading> {
+        self.queue(urgency, false)?.await.map_err(|_| NotLeading)
+    }
+
+    /// The same for what has to be said after something was done: a closed gate lets it in.
+    pub async fn enter_last(&self, urgency: i64) -> Pass {
+        match self.queue(urgency, true) {
+            Ok(turn) => match turn.await {
+                Ok(pass) => pass,
+                // The sender is only dropped with the heap, which this gate keeps alive.
+                Err(_) => std::future::pending().await,
+            },
+            Err(NotLeading) => std::future::pending().await,
         }
+    }
+
+    /// Lets nobody begin anything any more.
+    pub fn close(&self) {
+        let mut state = self.lock();
+        state.is_closed = true;
+        state.waiting.retain(|Reverse(waiter)| waiter.is_last_word);
+    }
+
+    fn queue(&self, urgency: i64, is_last_word: bool) -> Result<oneshot::Receiver<Pass>, NotLeading> {
+        let (opened, waiting) = oneshot::channel();
+        let mut state = self.lock();
+        if state.is_closed && !is_last_word {
+            return Err(NotLeading);
+        }
+        if state.free > 0 {
+            state.free -= 1;
+            drop(state);
+            // It goes back through the gate if the receiver is not polled.
+            let _ = opened.send(Pass { gate: Some(self.clone()) });
+            return Ok(waiting);
+        }
+        state.arrivals += 1;
+        let arrival = state.arrivals;
+        state.waiting.push(Reverse(Waiter { urgency, arrival, is_last_word, opened }));
+        Ok(waiting)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Hands the turn to the most urgent waiter that is still there.
     fn release(&self) {
         loop {
             let next = {
-                let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut state = self.lock();
                 let next = state.waiting.pop();
                 if next.is_none() {
                     state.free += 1;
@@ -122,13 +155,13 @@ mod tests {
     #[tokio::test]
     async fn serves_the_most_urgent_first_and_skips_who_left() {
         let gate = Gate::new(1);
-        let held = gate.enter(0).await;
+        let held = gate.enter(0).await.unwrap();
         let (order, mut served) = tokio::sync::mpsc::unbounded_channel();
         let mut tasks = Vec::new();
         for urgency in [30, 10, 20, 5] {
             let (gate, order) = (gate.clone(), order.clone());
             tasks.push(tokio::spawn(async move {
-                let pass = gate.enter(urgency).await;
+                let pass = gate.enter(urgency).await.unwrap();
                 order.send(urgency).unwrap();
                 drop(pass);
             }));
@@ -143,6 +176,26 @@ mod tests {
             seen.push(urgency);
         }
         assert_eq!(seen, [10, 20, 30]);
-        drop(gate.enter(0).await);
+        drop(gate.enter(0).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn closed_it_lets_in_only_the_last_word() {
+        let gate = Gate::new(1);
+        let held = gate.enter(0).await.unwrap();
+        let enter = |is_last: bool| {
+            let gate = gate.clone();
+            tokio::spawn(
+                async move { if is_last { Ok(gate.enter_last(9).await) } else { gate.enter(1).await } },
+            )
+        };
+        let (first, last) = (enter(false), enter(true));
+        tokio::task::yield_now().await;
+        gate.close();
+        assert!(first.await.unwrap().is_err());
+        assert!(gate.enter(0).await.is_err());
+        drop(held);
+        drop(last.await.unwrap().unwrap());
+        drop(gate.enter_last(0).await);
     }
 }

@@ -13,21 +13,21 @@ use crate::ops::Clock;
 /// Counts the objects when asked.
 #[derive(Debug)]
 pub struct Inventory {
-    objects: Store<LeanPresignedUrl>,
+    objects: Vec<Store<LeanPresignedUrl>>,
     clock: Clock,
 }
 
 impl Inventory {
-    /// Counts what `objects` holds.
+    /// Counts what all of `objects` hold.
     #[must_use]
-    pub fn new(objects: Store<LeanPresignedUrl>, clock: Clock) -> Self {
+    pub fn new(objects: Vec<Store<LeanPresignedUrl>>, clock: Clock) -> Self {
         Self { objects, clock }
     }
 
     fn count(&self) -> Tally {
         let now = self.clock.now();
         let mut tally = Tally::default();
-        for object in self.objects.state() {
+        for object in self.objects.iter().flat_map(Store::state) {
             tally.add(&object.status, now);
         }
         tally

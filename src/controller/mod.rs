@@ -3,6 +3,7 @@
 //! Decisions are made in `domain`, URLs in `s3`; this room connects them to the API
 //! server and owns no rule.
 
+mod access;
 mod apply;
 mod attempts;
 mod calm;
@@ -22,30 +23,31 @@ mod prune;
 mod reconcile;
 mod report;
 mod reports;
+mod scope;
 mod tally;
 mod triggers;
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
 use kube::Client;
-use kube::runtime::controller::{Action, Error as QueueError};
+use kube::runtime::controller::Action;
 use kube::runtime::events::{Recorder, Reporter};
-use kube::runtime::reflector::{self, ObjectRef, Store};
-use kube::runtime::watcher;
-use kube::runtime::{Config, Controller};
+use kube::runtime::reflector::ObjectRef;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::crd::names::OPERATOR;
-use crate::ops::{Clock, Probes, clock};
+use crate::ops::{Clock, Leadership, Probes, clock};
 use crate::s3::Signer;
+pub use access::SecretAccess;
 use context::Context;
 use gate::Gate;
 use object::LeanPresignedUrl;
+use scope::{PassError, Scope, Signals, Synced};
 use triggers::Alarm;
 
 /// How often the wall clock is compared with the monotonic one.
@@ -53,50 +55,61 @@ const TICK: Duration = Duration::from_secs(2);
 /// How long a shutdown waits for passes in flight.
 const DRAIN: Duration = Duration::from_secs(20);
 
-type PassError = QueueError<Infallible, watcher::Error>;
-
 /// What a person can set.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Name of this process in events.
     pub instance: String,
-    /// The only namespace to look after; all when absent.
-    pub namespace: Option<String>,
+    /// The namespaces to look after; all when there is none.
+    pub namespaces: Vec<String>,
+    /// How Secrets may be read.
+    pub secret_access: SecretAccess,
     /// How many calls to the API server may be under way at a time.
     pub max_in_flight: usize,
     /// Whether looking at pods, and touching their annotations, is granted.
     pub pods: bool,
 }
 
+/// What the controller is given by the process around it.
+#[derive(Debug)]
+pub struct Process<'a> {
+    /// The time.
+    pub clock: Clock,
+    /// While this lasts, the controller works; otherwise it only keeps its memory fresh.
+    pub leadership: Leadership,
+    /// Where its metrics go.
+    pub registry: &'a mut Registry,
+    /// Where its health is told.
+    pub probes: Probes,
+}
+
 /// The controller, assembled and not yet running.
 pub struct Presigner {
     context: Arc<Context>,
-    objects: Store<LeanPresignedUrl>,
-    writer: reflector::store::Writer<LeanPresignedUrl>,
-    synced: watch::Sender<bool>,
+    scopes: Vec<Scope>,
     probes: Probes,
-    namespace: Option<String>,
 }
 
 impl Presigner {
-    /// Assembles the controller; its metrics go into `registry`, its readiness into
-    /// `probes`.
+    /// Assembles the controller, which reaches the API server through `client`.
     #[must_use]
-    pub fn new(
-        settings: Settings,
-        client: Client,
-        clock: Clock,
-        registry: &mut Registry,
-        probes: Probes,
-    ) -> Self {
-        let Settings { instance, namespace, max_in_flight, pods } = settings;
-        let (synced, facts_synced) = watch::channel(false);
+    pub fn new(settings: Settings, client: Client, process: Process<'_>) -> Self {
+        let Settings { instance, namespaces, secret_access, max_in_flight, pods } = settings;
+        let Process { clock, leadership, registry, probes } = process;
+        let namespaces = match namespaces.len() {
+            0 => vec![None],
+            _ => namespaces.into_iter().map(Some).collect(),
+        };
+        let scopes: Vec<Scope> = namespaces.iter().cloned().map(Scope::new).collect();
+        let objects = scopes.iter().map(Scope::objects).collect();
+        registry.register_collector(Box::new(inventory::Inventory::new(objects, clock.clone())));
         let reporter = Reporter { controller: OPERATOR.to_owned(), instance: Some(instance) };
-        let (objects, writer) = reflector::store();
-        registry.register_collector(Box::new(inventory::Inventory::new(objects.clone(), clock.clone())));
         let context = Arc::new(Context {
             recorder: Recorder::new(client.clone(), reporter),
             client,
+            leadership,
+            last_term: access::LastTerm::default(),
+            secret_access,
             gate: Gate::new(max_in_flight),
             clock,
             signer: Signer::default(),
@@ -108,87 +121,76 @@ impl Presigner {
             calm: calm::Calm::default(),
             pods: pods::Pods::new(pods),
             metrics: metrics::Metrics::register(registry),
-            synced: facts_synced,
+            synced: Synced::new(&namespaces),
         });
-        Self { context, objects, writer, synced, probes, namespace }
+        Self { context, scopes, probes }
     }
 
     /// Runs until `stop` resolves and the passes in flight have ended (20 s at most).
     pub async fn run(self, stop: impl Future<Output = ()> + Send + Sync + 'static) {
-        let Self { context, objects, writer, synced, probes, namespace } = self;
-        let (alarm, woken) = Alarm::new(objects.clone());
-        let alarm = Arc::new(alarm);
-        let ours = probes.check("watch of our Secrets");
-        let others = probes.check("watch of other Secrets");
-        let watches = [
-            tokio::spawn(triggers::follow_ours(
-                context.clone(),
-                alarm.clone(),
-                namespace.clone(),
-                synced,
-                ours,
-            )),
-            tokio::spawn(triggers::follow_others(context.clone(), alarm.clone(), namespace.clone(), others)),
-            tokio::spawn(pods::rounds(context.clone(), alarm.clone())),
-            tokio::spawn(pods::poke(context.clone(), alarm)),
-        ];
-        let changed = triggers::objects(
-            context.clone(),
-            writer,
-            namespace.as_deref(),
-            probes.check("watch of PresignedUrls"),
-        );
-        let (stopping, stopped) = watch::channel(false);
-        let jumps = clock::jumps(context.clock.clone(), TICK);
-        let passes = Controller::for_stream(changed, objects)
-            // Unbounded: the gate bounds and orders what reaches the API server.
-            .with_config(Config::default().concurrency(0))
-            .reconcile_on(woken)
-            .reconcile_all_on(jumps)
-            .graceful_shutdown_on(async move {
-                stop.await;
-                stopping.send_replace(true);
-            })
-            .run(reconcile::reconcile, |_, never, _| match *never {}, context);
-        turn(passes, &probes, stopped).await;
-        for watch in watches {
-            watch.abort();
+        let Self { context, scopes, probes } = self;
+        let stopped = watch::Sender::new(false);
+        let jumped = watch::Sender::new(());
+        let alarm = Arc::new(Alarm::new(scopes.iter().map(Scope::bell).collect()));
+        let mut watches = JoinSet::new();
+        watches.spawn(pods::rounds(context.clone(), alarm.clone()));
+        watches.spawn(pods::poke(context.clone(), alarm.clone()));
+        let passes = scopes.into_iter().map(|scope| {
+            let signals = Signals {
+                alarm: alarm.clone(),
+                again: changes(jumped.subscribe()).boxed(),
+                stop: Box::pin(is_true(stopped.subscribe())),
+            };
+            scope.start(context.clone(), &probes, &mut watches, signals)
+        });
+        let passes = futures::stream::select_all(passes.collect::<Vec<_>>());
+        let notice_jumps = clock::jumps(context.clock.clone(), TICK).for_each(|()| {
+            jumped.send_replace(());
+            std::future::ready(())
+        });
+        let wait_to_stop = async {
+            stop.await;
+            context.gate.close();
+            context.synced.give_up();
+            stopped.send_replace(true);
+            tokio::time::sleep(DRAIN).await;
+            tracing::warn!("passes still under way after {}s are left behind", DRAIN.as_secs());
+        };
+        tokio::select! {
+            () = turn(passes, &probes) => {}
+            () = notice_jumps => {}
+            () = wait_to_stop => {}
         }
     }
 }
 
-/// Turns the controller's loop until it ends or its time to drain is over.
+/// Yields at each change.
+fn changes(receiver: watch::Receiver<()>) -> impl Stream<Item = ()> + Send + 'static {
+    futures::stream::unfold(receiver, |mut receiver| async move {
+        receiver.changed().await.ok()?;
+        Some(((), receiver))
+    })
+}
+
+/// Resolves when it turns true.
+async fn is_true(mut receiver: watch::Receiver<bool>) {
+    if receiver.wait_for(|is_true| *is_true).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Turns the passes until they end.
 async fn turn(
-    passes: impl Stream<Item = Result<(ObjectRef<LeanPresignedUrl>, Action), PassError>>,
+    mut passes: impl Stream<Item = Result<(ObjectRef<LeanPresignedUrl>, Action), PassError>> + Unpin,
     probes: &Probes,
-    stopped: watch::Receiver<bool>,
 ) {
-    let mut passes = std::pin::pin!(passes);
-    let mut deadline = std::pin::pin!(drained(stopped, probes));
     let mut tick = tokio::time::interval(TICK);
     loop {
         tokio::select! {
-            pass = passes.next() => match pass {
-                None => return,
-                Some(Err(QueueError::QueueError(error))) => triggers::trouble("PresignedUrls", &error),
-                // What failed was reported; an object that is gone needs no pass.
-                Some(Ok(_) | Err(_)) => {}
-            },
+            // What failed was reported, a watch's trouble by the watch; an object that is gone
+            // needs no pass.
+            pass = passes.next() => if pass.is_none() { return },
             _ = tick.tick() => probes.beat(),
-            () = &mut deadline => return,
         }
     }
-}
-
-/// Resolves when the passes in flight at a shutdown have had their time.
-async fn drained(mut stopped: watch::Receiver<bool>, probes: &Probes) {
-    if stopped.wait_for(|stopped| *stopped).await.is_err() {
-        std::future::pending::<()>().await;
-    }
-    // Before the first lists are complete no pass has begun.
-    if !probes.not_ready().is_empty() {
-        return;
-    }
-    tokio::time::sleep(DRAIN).await;
-    tracing::warn!("passes still under way after {}s are left behind", DRAIN.as_secs());
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use super::access::FRESH;
 use super::attempts::Hold;
 use super::context::Context;
 use super::error::Failure;
 use super::facts::SecretKey;
-use crate::domain::decision::{Case, comparable_validity, issue_reason};
+use crate::domain::decision::{Case, Decision, comparable_validity, decide, issue_reason};
 use crate::domain::reason::IssueReason;
 use crate::domain::status::{Seen, Standing};
 use crate::domain::stored::Content;
@@ -44,7 +45,7 @@ pub async fn target(ctx: &Context, key: &SecretKey, hold: Option<&Hold>) -> Resu
     if let Some(problem) = hold.and_then(Hold::problem) {
         return Err(Failure::Held(problem.clone()));
     }
-    let _turn = ctx.turn(ctx.clock.now().as_second()).await;
+    let _turn = ctx.turn(ctx.clock.now().as_second()).await?;
     let secret = ctx
         .secrets(&key.namespace)
         .get_opt(&key.name)
@@ -81,6 +82,25 @@ pub async fn observe(
         None => Ok(None),
     };
     Observed { stored, credentials, rendered }
+}
+
+/// The same with credentials that are read now, if a URL would be signed with older ones.
+pub async fn refresh(
+    ctx: &Context,
+    request: &Request,
+    owner: &Owner,
+    observed: Observed,
+    hold: Option<&Hold>,
+) -> Observed {
+    if !ctx.reads_by_name() || hold.is_some_and(|hold| hold.problem().is_some()) {
+        return observed;
+    }
+    let key = SecretKey::new(&owner.namespace, &request.credentials.name);
+    let decision = decide(&observed.case(ctx, request, seed(&owner.uid)));
+    if matches!(decision, Decision::Issue { .. }) && ctx.credentials.drop_older(&key, FRESH) {
+        return observe(ctx, request, owner, observed.stored, hold).await;
+    }
+    observed
 }
 
 async fn credentials(
@@ -159,4 +179,9 @@ impl Observed {
             ..Standing::new(case.request, url.validity, case.credentials, case.seed)
         })
     }
+}
+
+/// A hash of an object's UID that no release changes (FNV-1a): it spreads renewals.
+pub fn seed(uid: &str) -> u32 {
+    uid.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }

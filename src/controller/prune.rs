@@ -41,7 +41,7 @@ async fn delete(ctx: &Context, key: &SecretKey, stored: &Stored) -> Result<(), F
         resource_version: Some(stored.resource_version.to_string()),
     };
     let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-    let _turn = ctx.turn(i64::MAX).await;
+    let _turn = ctx.turn(i64::MAX).await?;
     done(ctx, key, "delete", ctx.secrets(&key.namespace).delete(&key.name, &params).await.map(drop))
 }
 
@@ -52,7 +52,7 @@ async fn disown(ctx: &Context, key: &SecretKey, stored: &Stored) -> Result<(), F
         "annotations": {ANNOTATION_OWNER: null},
     }});
     let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
-    let _turn = ctx.turn(i64::MAX).await;
+    let _turn = ctx.turn(i64::MAX).await?;
     let answer = ctx.secrets(&key.namespace).patch_metadata(&key.name, &params, &Patch::Merge(patch)).await;
     done(ctx, key, "let go of", answer.map(drop))
 }

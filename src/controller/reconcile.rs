@@ -15,7 +15,7 @@ use super::context::Context;
 use super::error::Failure;
 use super::facts::SecretKey;
 use super::object::LeanPresignedUrl;
-use super::observe::{self, Observed, observe};
+use super::observe::{self, Observed, observe, refresh, seed};
 use super::prune::prune;
 use crate::domain::decision::{Decision, Obstacle, decide, issue_reason};
 use crate::domain::reason::IssueReason;
@@ -26,13 +26,17 @@ use crate::domain::{Owner, Ownership, Request, Validity, render};
 /// what is new, so the next one decides on that.
 const FRESH_LOOK: Duration = Duration::from_millis(100);
 
-/// Reconciles one object and says when to look at it again.
+/// Reconciles one object and says when to look at it again. Who does not lead leaves it:
+/// everything is looked at when a term begins.
 ///
 /// # Errors
 /// None: what fails is reported on the object and tried again.
 pub async fn reconcile(object: Arc<LeanPresignedUrl>, ctx: Arc<Context>) -> Result<Action, Infallible> {
-    ctx.synced().await;
-    if object.is_being_deleted() {
+    let Some(term) = ctx.leadership.term().filter(|_| !object.is_being_deleted()) else {
+        return Ok(Action::await_change());
+    };
+    ctx.begin_term(term);
+    if !ctx.synced.wait(object.metadata.namespace.as_deref().unwrap_or_default()).await {
         return Ok(Action::await_change());
     }
     let started = Instant::now();
@@ -70,7 +74,8 @@ impl Passage {
 
 async fn pursue(ctx: &Context, object: &LeanPresignedUrl, pass: &mut Passage) -> Result<Progress, Failure> {
     let progress = settle(ctx, object, pass).await?;
-    if let (Progress::Settled, Some(request)) = (&progress, &pass.request) {
+    // Without a list nobody knows what was written under an earlier name.
+    if let (Progress::Settled, Some(request), false) = (&progress, &pass.request, ctx.reads_by_name()) {
         pass.prune_at = prune(ctx, &pass.owner, &request.target.name).await?;
     }
     Ok(progress)
@@ -91,6 +96,10 @@ async fn settle(ctx: &Context, object: &LeanPresignedUrl, pass: &mut Passage) ->
         if ownership != Ownership::Ours {
             pass.seen = Seen::Nothing;
         }
+        if ctx.reads_by_name() && (ownership != Ownership::Ours || stored.is_fixed) {
+            // Nobody tells when it changes or goes.
+            ctx.facts.forget(&key, u64::MAX);
+        }
         if ownership == Ownership::Predecessors {
             return Ok(Progress::AwaitingCollection);
         }
@@ -100,6 +109,7 @@ async fn settle(ctx: &Context, object: &LeanPresignedUrl, pass: &mut Passage) ->
         permit(stored, ownership, &request)?;
     }
     let observed = observe(ctx, &request, &pass.owner, stored, hold.as_ref()).await;
+    let observed = refresh(ctx, &request, &pass.owner, observed, hold.as_ref()).await;
 
     let case = observed.case(ctx, &request, seed(&pass.owner.uid));
     pass.seen = observed.seen(&case);
@@ -158,7 +168,7 @@ async fn repair(
     let (Ok(Some(rendered)), Some(stored)) = (observed.rendered, observed.stored) else {
         return Ok(());
     };
-    let _turn = ctx.turn(urgency(ctx, pass)).await;
+    let _turn = ctx.turn(urgency(ctx, pass)).await?;
     apply(ctx, key, rendered.secret, Some(&stored)).await?;
     ctx.attempts.note(object, Cause::Undone, left(ctx, &pass.seen), None);
     ctx.metrics.repaired();
@@ -183,7 +193,7 @@ async fn issue(
     due: Due<'_>,
 ) -> Result<Progress, Failure> {
     let (request, credentials) = (due.request, observed.credentials?);
-    let _turn = ctx.turn(urgency(ctx, pass)).await;
+    let _turn = ctx.turn(urgency(ctx, pass)).await?;
     let begun = Instant::now();
     let signed = ctx.signer.presign(request, &credentials, due.validity)?;
     ctx.metrics.signed(begun.elapsed().as_secs_f64());
@@ -230,9 +240,4 @@ fn contested(key: &SecretKey) -> Failure {
 /// The second at which the stored URL expires; now when there is none.
 fn urgency(ctx: &Context, pass: &Passage) -> i64 {
     pass.seen.expiration().unwrap_or_else(|| ctx.clock.now()).as_second()
-}
-
-/// A hash of an object's UID that no release changes (FNV-1a): it spreads renewals.
-fn seed(uid: &str) -> u32 {
-    uid.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }

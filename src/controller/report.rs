@@ -51,7 +51,7 @@ async fn write(
         "status": status,
     });
     let params = PatchParams::apply(OPERATOR).force();
-    let _turn = ctx.turn(i64::MIN).await;
+    let _turn = ctx.last_turn(i64::MIN).await;
     ctx.presigned_urls(&owner.namespace).patch_status(&owner.name, &params, &Patch::Apply(body)).await
 }
 
@@ -121,7 +121,7 @@ async fn publish(
     }
     let (reason, action) = (reason.to_owned(), action.to_owned());
     let event = Event { type_, reason, note: Some(note), action, secondary: None };
-    let _turn = ctx.turn(i64::MAX).await;
+    let _turn = ctx.last_turn(i64::MAX).await;
     if let Err(error) = ctx.recorder.publish(&event, &object.reference()).await {
         let code = if let kube::Error::Api(status) = &error { status.code } else { 0 };
         tracing::debug!(code, "an event could not be written");

@@ -16,7 +16,7 @@ use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::context::Context;
 use super::facts::SecretKey;
@@ -26,39 +26,40 @@ use crate::domain::Stored;
 use crate::domain::stored::resource_version;
 use crate::ops::Check;
 
-/// Wakes objects by reference.
+/// Wakes the objects of one scope.
+pub struct Bell {
+    /// The objects.
+    pub objects: Store<LeanPresignedUrl>,
+    /// Where to say whom to wake.
+    pub wake: mpsc::UnboundedSender<ObjectRef<LeanPresignedUrl>>,
+}
+
+/// Wakes objects by reference, whatever their scope.
 pub struct Alarm {
-    objects: Store<LeanPresignedUrl>,
-    wake: mpsc::UnboundedSender<ObjectRef<LeanPresignedUrl>>,
+    bells: Vec<Bell>,
 }
 
 impl Alarm {
-    /// An alarm for the objects in a store, and the stream of whom it wakes.
-    pub fn new(
-        objects: Store<LeanPresignedUrl>,
-    ) -> (Self, impl Stream<Item = ObjectRef<LeanPresignedUrl>> + Send + 'static) {
-        let (wake, woken) = mpsc::unbounded_channel();
-        let woken = futures::stream::unfold(woken, |mut woken| async move {
-            woken.recv().await.map(|object| (object, woken))
-        });
-        (Self { objects, wake }, woken)
+    /// An alarm with a bell for each scope.
+    #[must_use]
+    pub fn new(bells: Vec<Bell>) -> Self {
+        Self { bells }
     }
 
     /// Wakes the objects of these names, and forgets those that are gone.
     pub fn ring(&self, ctx: &Context, namespace: &str, names: impl IntoIterator<Item = String>) {
         for name in names {
             let object = ObjectRef::new(&name).within(namespace);
-            if self.objects.get(&object).is_some() {
+            match self.bells.iter().find(|bell| bell.objects.get(&object).is_some()) {
                 // The receiver ends with the controller; then nobody is left to wake.
-                let _ = self.wake.send(object);
-            } else {
-                forget(ctx, namespace, &name);
+                Some(bell) => drop(bell.wake.send(object)),
+                None => forget(ctx, namespace, &name),
             }
         }
     }
 
     /// Wakes everyone who looks at a Secret, and afresh: what they waited for may be here.
-    fn secret_changed(&self, ctx: &Context, key: &SecretKey) {
+    pub fn secret_changed(&self, ctx: &Context, key: &SecretKey) {
         let dependents = ctx.dependents.of(key);
         for name in &dependents {
             ctx.attempts.reset(&key.namespace, name);
@@ -72,13 +73,14 @@ impl Alarm {
 pub fn objects(
     ctx: Arc<Context>,
     writer: Writer<LeanPresignedUrl>,
-    namespace: Option<&str>,
+    namespace: Option<String>,
     ready: Check,
 ) -> impl Stream<Item = watcher::Result<LeanPresignedUrl>> + Send + use<> {
-    watcher(api::<LeanPresignedUrl>(&ctx.client, namespace), watcher::Config::default())
+    watcher(api::<LeanPresignedUrl>(&ctx.client, namespace.as_deref()), watcher::Config::default())
         .default_backoff()
         .inspect(move |event| match event {
             Ok(Event::InitDone) => ready.pass(),
+            Err(error) => trouble("PresignedUrls", namespace.as_deref(), error),
             Ok(Event::Delete(object)) => {
                 let owner = object.owner();
                 forget(&ctx, &owner.namespace, &owner.name);
@@ -93,17 +95,17 @@ pub fn objects(
 fn forget(ctx: &Context, namespace: &str, name: &str) {
     ctx.dependents.set(namespace, name, &BTreeSet::new());
     ctx.attempts.reset(namespace, name);
+    if ctx.reads_by_name() {
+        // Otherwise the watch tells of the end of its Secrets.
+        for (key, _) in ctx.facts.written_for(namespace, name) {
+            ctx.facts.forget(&key, u64::MAX);
+        }
+    }
 }
 
-/// Keeps the facts about our Secrets, for as long as the process lives. `synced` turns
-/// true, and `ready` passes, after the first complete list.
-pub async fn follow_ours(
-    ctx: Arc<Context>,
-    alarm: Arc<Alarm>,
-    namespace: Option<String>,
-    synced: watch::Sender<bool>,
-    ready: Check,
-) {
+/// Keeps the facts about our Secrets, for as long as the process lives. `ready` passes
+/// after the first complete list.
+pub async fn follow_ours(ctx: Arc<Context>, alarm: Arc<Alarm>, namespace: Option<String>, ready: Check) {
     let config = watcher::Config::default().labels(&format!("{LABEL_MANAGED}={MANAGED}"));
     let secrets = api::<Secret>(&ctx.client, namespace.as_deref());
     let mut events = std::pin::pin!(watcher(secrets, config).default_backoff());
@@ -122,12 +124,12 @@ pub async fn follow_ours(
                     alarm.secret_changed(&ctx, &key);
                 }
                 listed = HashSet::new();
-                synced.send_replace(true);
+                ctx.synced.complete(namespace.as_deref());
                 ready.pass();
             }
             Ok(Event::Apply(secret)) => appeared(&ctx, &alarm, &key(&secret.metadata), &secret),
             Ok(Event::Delete(secret)) => disappeared(&ctx, &alarm, &secret.metadata),
-            Err(error) => trouble("our Secrets", &error),
+            Err(error) => trouble("our Secrets", namespace.as_deref(), &error),
         }
     }
 }
@@ -141,7 +143,7 @@ fn appeared(ctx: &Context, alarm: &Alarm, key: &SecretKey, secret: &Secret) {
         alarm.secret_changed(ctx, key);
     }
     // The first list comes before any pass; everyone is looked at then anyway.
-    if is_news && *ctx.synced.borrow() {
+    if is_news && ctx.synced.is_complete(&key.namespace) {
         let before = before.and_then(|before| before.owner);
         alarm.ring(ctx, &key.namespace, owners([owner, before], key));
         alarm.ring(ctx, &key.namespace, ctx.dependents.of(key));
@@ -190,7 +192,7 @@ pub async fn follow_others(ctx: Arc<Context>, alarm: Arc<Alarm>, namespace: Opti
             }
             Ok(Event::Apply(secret)) => changed(&ctx, &alarm, &secret),
             Ok(Event::Delete(secret)) => disappeared(&ctx, &alarm, &secret.metadata),
-            Err(error) => trouble("Secrets", &error),
+            Err(error) => trouble("other Secrets", namespace.as_deref(), &error),
         }
     }
 }
@@ -223,7 +225,7 @@ fn key(metadata: &ObjectMeta) -> SecretKey {
 
 /// One line for a watch that failed and is tried again. The error's own text could quote
 /// an object.
-pub fn trouble(what: &str, error: &watcher::Error) {
+pub fn trouble(what: &str, namespace: Option<&str>, error: &watcher::Error) {
     let status = match error {
         watcher::Error::WatchError(status)
         | watcher::Error::InitialListFailed(kube::Error::Api(status))
@@ -233,8 +235,10 @@ pub fn trouble(what: &str, error: &watcher::Error) {
     };
     match status {
         // A watch that is too old begins anew; that is routine.
-        Some(status) if status.code == 410 => tracing::debug!(what, "the watch starts anew"),
-        Some(status) => tracing::warn!(what, code = status.code, reason = status.reason, "cannot watch"),
-        None => tracing::warn!(what, "cannot watch: the API server is out of reach"),
+        Some(status) if status.code == 410 => tracing::debug!(what, namespace, "the watch starts anew"),
+        Some(status) => {
+            tracing::warn!(what, namespace, code = status.code, reason = status.reason, "cannot watch");
+        }
+        None => tracing::warn!(what, namespace, "cannot watch: the API server is out of reach"),
     }
 }

@@ -1,6 +1,7 @@
-//! The client for the API server: every call has a deadline and is counted.
+//! The client for the API server: every call has a deadline and is counted, and a write is
+//! sent only by who leads.
 //!
-//! How a request is named is `api_request.rs`. Which calls are made, and what a failure means,
+//! How a request is named is `api_request.rs`, the last look before a write `fence.rs`. Which calls are made, and what a failure means,
 //! is decided by who calls; nothing is retried here.
 
 use std::future::Future;
@@ -22,6 +23,8 @@ use tower::layer::layer_fn;
 use tower::{BoxError, Service};
 
 use super::api_request::{ApiRequest, Verb};
+use super::fence::fenced;
+use super::leadership::Leadership;
 use super::watches::{self, Watches};
 
 /// Counts requests to the API server by verb, resource and status code.
@@ -65,9 +68,23 @@ pub struct DeadlineExceeded {
     deadline: Duration,
 }
 
-/// How the API server's audit log names us.
-const USER_AGENT: HeaderValue =
-    HeaderValue::from_static(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")));
+/// How the API server's audit log names us; with the process, where its name can be a header.
+fn user_agent(identity: &str) -> HeaderValue {
+    const PROGRAM: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+    HeaderValue::try_from(format!("{PROGRAM} ({identity})"))
+        .unwrap_or_else(|_| HeaderValue::from_static(PROGRAM))
+}
+
+/// What holds for every call of a client.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// The name of this process.
+    pub identity: String,
+    /// How long a call may take.
+    pub deadline: Duration,
+    /// Who may write; the lease itself is written without.
+    pub leadership: Leadership,
+}
 
 /// Builds the client for the API server that `config` names.
 ///
@@ -76,24 +93,26 @@ const USER_AGENT: HeaderValue =
 ///   1000 s: a write would then be one that was decided long ago.
 /// - A call fails with [`DeadlineExceeded`] (inside `kube::Error::Service`) when its whole answer
 ///   is not there within `deadline`.
+/// - A write is sent only while `leadership` lasts, and given up when that ends: it fails with
+///   [`NotLeading`](super::NotLeading) (inside `kube::Error::Service`).
 /// - A watch must *begin* to answer within it and may then go on. The idle time-out of kube's
 ///   watcher covers what follows, but not a request sent into a dead pooled connection.
 ///
 /// # Caveats
 /// An answer to anything but a watch is read into memory before it is handed on, as kube does
 /// itself; do not follow logs with this client. A call that is dropped halfway is not counted.
-pub fn client(mut config: Config, calls: ApiCalls, deadline: Duration) -> Result<Client, kube::Error> {
+pub fn client(mut config: Config, calls: ApiCalls, terms: Terms) -> Result<Client, kube::Error> {
     config.default_retry = false;
     // kube sets none, and an audit log without one names nobody.
-    config.headers.push((hyper::header::USER_AGENT, USER_AGENT));
-    let counted = layer_fn(move |inner| Counted { inner, calls: calls.clone(), deadline });
+    config.headers.push((hyper::header::USER_AGENT, user_agent(&terms.identity)));
+    let counted = layer_fn(move |inner| Counted { inner, calls: calls.clone(), terms: terms.clone() });
     Ok(ClientBuilder::try_from(config)?.with_layer(&counted).build())
 }
 
 struct Counted<S> {
     inner: S,
     calls: ApiCalls,
-    deadline: Duration,
+    terms: Terms,
 }
 
 type Answer<B> = Response<Either<B, Full<Bytes>>>;
@@ -118,11 +137,13 @@ where
         let named = ApiRequest::parse(request.method(), request.uri(), request.headers());
         let watched = watches::watched(request.uri());
         let pending = receive(self.inner.call(request), named.verb);
-        let (calls, deadline) = (self.calls.clone(), self.deadline);
+        let (calls, Terms { deadline, leadership, .. }) = (self.calls.clone(), self.terms.clone());
         Box::pin(async move {
-            let answer = match tokio::time::timeout(deadline, pending).await {
-                Ok(answer) => answer,
-                Err(_) => Err(too_late(&named, deadline)),
+            let late = || too_late(&named, deadline);
+            let answer = if named.verb.is_read() {
+                tokio::time::timeout(deadline, pending).await.unwrap_or_else(|_| Err(late()))
+            } else {
+                fenced(&leadership, deadline, pending, late).await
             };
             let status = answer.as_ref().ok().map(Response::status);
             calls.watches.note(&watched, &named, status);
@@ -178,6 +199,10 @@ mod tests {
 
     /// A server that answers each connection with these bytes, and then says no more.
     async fn start(answer: &'static str) -> Server {
+        start_for(Leadership::unopposed(), answer).await
+    }
+
+    async fn start_for(leadership: Leadership, answer: &'static str) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/prefix", listener.local_addr().unwrap());
         let received = Arc::new(AtomicUsize::new(0));
@@ -194,7 +219,8 @@ mod tests {
         });
         let mut metrics = Registry::with_prefix("presign");
         let calls = ApiCalls::register(&mut metrics);
-        let client = client(Config::new(url.parse().unwrap()), calls, DEADLINE).unwrap();
+        let terms = Terms { identity: "test".to_owned(), deadline: DEADLINE, leadership };
+        let client = client(Config::new(url.parse().unwrap()), calls, terms).unwrap();
         Server { client, metrics, received }
     }
 
@@ -225,6 +251,21 @@ mod tests {
         assert!(matches!(server.get(SECRET).await, Err(kube::Error::Api(status)) if status.code == 429));
         assert_eq!(server.received.load(Ordering::Relaxed), 1);
         server.assert_counted(r#"verb="get",resource="secrets",code="429""#);
+    }
+
+    #[tokio::test]
+    async fn who_does_not_lead_reads_and_does_not_write() {
+        let standby = Leadership::none(crate::ops::Clock::system());
+        let server = start_for(standby, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
+        assert_eq!(server.get(SECRET).await.unwrap(), "{}");
+        for write in
+            [Request::post(SECRET), Request::put(SECRET), Request::patch(SECRET), Request::delete(SECRET)]
+        {
+            let answer = server.client.request_text(write.body(Vec::new()).unwrap()).await;
+            let Err(kube::Error::Service(error)) = answer else { panic!("it was sent: {answer:?}") };
+            assert!(error.is::<crate::ops::NotLeading>(), "{error}");
+        }
+        assert_eq!(server.received.load(Ordering::Relaxed), 1);
     }
 
     #[tokio::test]

@@ -24,6 +24,13 @@ pub(super) enum Verb {
     Other,
 }
 
+impl Verb {
+    /// Whether it leaves everything as it was.
+    pub fn is_read(self) -> bool {
+        matches!(self, Self::Get | Self::List | Self::Watch)
+    }
+}
+
 /// One request, without what would make a label unbounded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ApiRequest {

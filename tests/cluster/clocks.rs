@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use presign_operator::controller::{Presigner, Settings};
-use presign_operator::ops::{Clock, ClockOffset, Metrics, Probes};
+use presign_operator::controller::{Presigner, Process, SecretAccess, Settings};
+use presign_operator::ops::{Clock, ClockOffset, Leadership, Metrics, Probes};
 use serde_json::json;
 use tokio::sync::oneshot;
 
@@ -22,10 +22,22 @@ impl Inside {
         space.operator.stop();
         let (clock, offset) = Clock::adjustable();
         let mut metrics = Metrics::new("presign", "test");
-        let namespace = Some(space.namespace.clone());
-        let settings = Settings { instance: "test".to_owned(), namespace, max_in_flight: 4, pods: false };
-        let probes = Probes::new(Duration::from_secs(60));
-        let presigner = Presigner::new(settings, space.client.clone(), clock, metrics.registry(), probes);
+        let namespaces = vec![space.namespace.clone()];
+        let secret_access = SecretAccess::Watch;
+        let settings = Settings {
+            instance: "test".to_owned(),
+            namespaces,
+            secret_access,
+            max_in_flight: 4,
+            pods: false,
+        };
+        let process = Process {
+            clock,
+            leadership: Leadership::unopposed(),
+            registry: metrics.registry(),
+            probes: Probes::new(Duration::from_secs(60)),
+        };
+        let presigner = Presigner::new(settings, space.client.clone(), process);
         let (stop, stopped) = oneshot::channel();
         let stopped = Arc::new(tokio::sync::Mutex::new(stopped));
         let running = tokio::spawn(presigner.run(async move {

@@ -66,7 +66,8 @@ async fn a_secret_that_appears_between_look_and_write_is_given_back_untouched() 
         assert!(output.status.success(), "{output:?}");
         hold.release();
         let object = space.wait_ready("report", "False", "SecretConflict").await;
-        assert!(ready(&object).unwrap().message.contains("left alone"));
+        let message = &ready(&object).unwrap().message;
+        assert!(message.contains("left alone"), "{message}");
         let secret = space.secrets().get("report").await.unwrap();
         assert!(is_clean(&secret), "{:?}", secret.metadata);
     }

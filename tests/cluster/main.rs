@@ -5,6 +5,7 @@
 mod clocks;
 mod crashes;
 mod faults;
+mod ha;
 mod harness;
 
 mod ownership;

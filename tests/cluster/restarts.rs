@@ -58,7 +58,7 @@ async fn killed_at_any_moment_it_mints_once() {
         tokio::time::sleep(std::time::Duration::from_millis(round * 12)).await;
         space.operator.kill();
         let written = space.secrets().get_opt(&name).await.unwrap();
-        space.operator = Operator::start(space.world, &space.namespace, &[]);
+        space.operator = space.another_operator();
         space.wait_ready(&name, "True", "Issued").await;
         let now = space.secrets().get(&name).await.unwrap();
         if let Some(written) = written {

@@ -18,7 +18,7 @@ use futures::StreamExt as _;
 use serde_json::json;
 use tokio::sync::Mutex;
 
-use harness::{Operator, Space};
+use harness::{Operator, Space, UNOPPOSED};
 use report::Report;
 
 /// What all the troubles share.
@@ -38,7 +38,8 @@ async fn main() {
     let space = Space::new("soak").await;
     // The space's own operator logs at debug; this one has its own log of what it issued.
     space.operator.stop();
-    let operator = Mutex::new(Operator::start(space.world, &space.namespace, &[("PRESIGN_LOG", "info")]));
+    let operator =
+        Mutex::new(Operator::start(space.world, &space.namespace, &[("PRESIGN_LOG", "info"), UNOPPOSED]));
     let ends = Instant::now() + Duration::from_secs(60 * minutes);
     let soak = Arc::new(Soak { space, operator, report: Report::default(), objects, ends });
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::harness::{Operator, SECOND_KEY, curl, text};
+use crate::harness::{Operator, SECOND_KEY, UNOPPOSED, curl, text};
 use crate::{Soak, name};
 
 /// Numbers without a pattern, the same in every run.
@@ -88,7 +88,8 @@ pub async fn kill(soak: Arc<Soak>) {
         let mut operator = soak.operator.lock().await;
         operator.kill();
         soak.report.add_log(&operator.log());
-        *operator = Operator::start(soak.space.world, &soak.space.namespace, &[("PRESIGN_LOG", "info")]);
+        *operator =
+            Operator::start(soak.space.world, &soak.space.namespace, &[("PRESIGN_LOG", "info"), UNOPPOSED]);
         soak.report.killed();
     }
 }

@@ -56,7 +56,8 @@ pub async fn look(ctx: &Context, round: &Round) -> Result<Found, kube::Error> {
     let mut told = Vec::new();
     loop {
         let page = {
-            let _turn = ctx.turn(i64::MAX).await;
+            let turn = ctx.turn(i64::MAX).await;
+            let _turn = turn.map_err(|error| kube::Error::Service(error.into()))?;
             pods.list(&params).await?
         };
         for pod in page.items.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()) {

@@ -116,7 +116,7 @@ async fn touch(ctx: &Context, alarm: &Alarm, key: PodKey, signing_time: Timestam
     let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
     let pods = Api::<Pod>::namespaced(ctx.client.clone(), &namespace);
     let answer = {
-        let _turn = ctx.turn(i64::MAX).await;
+        let Ok(_turn) = ctx.turn(i64::MAX).await else { return };
         pods.patch_metadata(&name, &params, &Patch::Merge(patch)).await
     };
     let outcome = match answer {

@@ -11,6 +11,21 @@ use super::{DEADLINE, Space};
 
 /// The operator's calls in a namespace so far, in order: "verb resource/name/subresource".
 pub async fn audit(space: &Space) -> Vec<String> {
+    let entries = audit_log(space).await;
+    entries
+        .iter()
+        // What an election costs is told in docs/high-availability.md.
+        .filter(|entry| entry["objectRef"]["resource"] != "leases")
+        .map(|entry| {
+            let part = |name: &str| entry["objectRef"][name].as_str().map(str::to_owned);
+            let parts = ["resource", "name", "subresource"].into_iter().filter_map(part);
+            format!("{} {}", entry["verb"].as_str().unwrap(), parts.collect::<Vec<_>>().join("/"))
+        })
+        .collect()
+}
+
+/// Everything that operators asked for in a namespace so far, as the log has it.
+pub async fn audit_log(space: &Space) -> Vec<Value> {
     let log = settled(space).await;
     log.lines()
         .filter(|line| line.contains(&space.namespace) && line.contains("presign-operator"))
@@ -20,11 +35,6 @@ pub async fn audit(space: &Space) -> Vec<String> {
             entry["userAgent"].as_str().is_some_and(|agent| agent.starts_with("presign-operator"))
         })
         .filter(|entry| entry["objectRef"]["namespace"] == space.namespace.as_str())
-        .map(|entry| {
-            let part = |name: &str| entry["objectRef"][name].as_str().map(str::to_owned);
-            let parts = ["resource", "name", "subresource"].into_iter().filter_map(part);
-            format!("{} {}", entry["verb"].as_str().unwrap(), parts.collect::<Vec<_>>().join("/"))
-        })
         .collect()
 }
 

@@ -7,8 +7,8 @@ mod operator;
 mod space;
 mod world;
 
-pub use audit::audit;
-pub use operator::Operator;
+pub use audit::{audit, audit_log};
+pub use operator::{Operator, UNOPPOSED};
 pub use space::{Space, condition, curl, ready, text};
 #[allow(unused_imports, reason = "the soak rotates to it")]
 pub use world::SECOND_KEY;

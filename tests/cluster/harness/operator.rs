@@ -7,6 +7,10 @@ use testbed::Program;
 
 use super::{World, leaks};
 
+/// For an operator that comes after one that was killed, or beside another: it does not wait
+/// for a lease.
+pub const UNOPPOSED: (&str, &str) = ("PRESIGN_LEADER_ELECT", "false");
+
 /// A running operator that looks after one namespace.
 pub struct Operator {
     program: Program,
@@ -25,6 +29,7 @@ impl Operator {
             ("KUBECONFIG", world.plane.kubeconfig().as_os_str().to_owned()),
             // Everything it could write, since it is searched for what must not be written.
             ("PRESIGN_LOG", "trace".into()),
+            ("PRESIGN_LEASE_NAMESPACE", namespace.into()),
         ];
         variables.extend(environment.iter().map(|(name, value)| (*name, OsString::from(value))));
         let binary = env!("CARGO_BIN_EXE_presign-operator");
@@ -45,6 +50,11 @@ impl Operator {
     /// Kills it, as a node that fails does.
     pub fn kill(&self) {
         self.program.kill();
+    }
+
+    /// Sends it a signal by name.
+    pub fn signal(&self, signal: &str) {
+        self.program.signal(signal).unwrap();
     }
 
     /// Its process id.

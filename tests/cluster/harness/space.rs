@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use testbed::Proxy;
 
-use super::{DEADLINE, Operator, World, leaks};
+use super::{DEADLINE, Operator, UNOPPOSED, World, leaks};
 
 /// A namespace for one story.
 pub struct Space {
@@ -57,9 +57,10 @@ impl Space {
         (space, proxy)
     }
 
-    /// Another operator for the same namespace, on the straight way to the API server.
+    /// Another operator for the same namespace, on the straight way to the API server. It
+    /// works at once, whoever leads.
     pub fn another_operator(&self) -> Operator {
-        Operator::start(self.world, &self.namespace, &[])
+        Operator::start(self.world, &self.namespace, &[UNOPPOSED])
     }
 
     /// Writes the Secret `keys`: the store's key id with this secret key.

@@ -1,0 +1,159 @@
+//! The flags of `run`, and what of them is checked before anything starts.
+#![allow(clippy::doc_markdown, reason = "the comments on flags are printed by --help")]
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{anyhow, ensure};
+use clap::{ArgAction, Args};
+
+use crate::controller::SecretAccess;
+use crate::ops::{LeaseSettings, LogFormat};
+
+/// Flags of `run`. Each has a twin in the environment, `PRESIGN_...`.
+#[derive(Args, Clone, Debug)]
+pub struct RunArgs {
+    /// Address that serves /livez, /readyz and /metrics.
+    #[arg(long, env = "PRESIGN_LISTEN", default_value = "0.0.0.0:8080")]
+    pub(super) listen: SocketAddr,
+    /// What to log: error, warn, info, debug or trace, or a filter such as
+    /// info,presign_operator=debug. RUST_LOG is taken when this is not set; info when
+    /// neither is.
+    #[arg(long, env = "PRESIGN_LOG")]
+    pub(super) log: Option<String>,
+    /// How to log.
+    #[arg(long, env = "PRESIGN_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub(super) log_format: LogFormat,
+    /// Look after this namespace only; may be given several times. All namespaces when not
+    /// set. In the environment they are separated by commas.
+    #[arg(long, env = "PRESIGN_NAMESPACE", value_delimiter = ',')]
+    pub(super) namespace: Vec<String>,
+    /// How Secrets may be read. With get the operator needs no right to list or watch Secrets:
+    /// it reads access keys before each new URL and every five minutes, and notices a changed
+    /// target when its renewal is due.
+    #[arg(long, env = "PRESIGN_SECRET_ACCESS", value_enum, default_value_t = SecretAccess::Watch)]
+    pub(super) secret_access: SecretAccess,
+    /// How many calls to the API server may be under way at a time; the URL that expires
+    /// soonest goes first.
+    #[arg(long, env = "PRESIGN_MAX_IN_FLIGHT", default_value_t = 16,
+        value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) max_in_flight: u16,
+    /// How long one call to the API server may take, in seconds.
+    #[arg(long, env = "PRESIGN_REQUEST_TIMEOUT", default_value_t = 15,
+        value_parser = clap::value_parser!(u64).range(1..=300))]
+    pub(super) request_timeout: u64,
+    /// Looking at pods and touching their annotations is granted: needed for
+    /// spec.propagation.pokePods and the reason NeverRefreshed. Needs get, list and patch on
+    /// pods; without this flag no call about pods is made.
+    #[arg(long, env = "PRESIGN_PODS")]
+    pub(super) pods: bool,
+    /// Whether to take part in the election of a leader, by a Lease. Only the leader writes;
+    /// without election there must never be a second process.
+    #[arg(long, env = "PRESIGN_LEADER_ELECT", default_value_t = true, action = ArgAction::Set)]
+    pub(super) leader_elect: bool,
+    /// Name of the Lease. Operators that look after the same namespaces must share one.
+    #[arg(long, env = "PRESIGN_LEASE_NAME", default_value = "presign-operator")]
+    pub(super) lease_name: String,
+    /// Namespace of the Lease. That of the pod when not set, or of the kubeconfig's context.
+    #[arg(long, env = "PRESIGN_LEASE_NAMESPACE")]
+    pub(super) lease_namespace: Option<String>,
+    /// How long the leader may be silent before another takes over, in seconds.
+    #[arg(long, env = "PRESIGN_LEASE_DURATION", default_value_t = 15,
+        value_parser = clap::value_parser!(u64).range(2..=600))]
+    pub(super) lease_duration: u64,
+}
+
+impl RunArgs {
+    /// An error if some flag cannot be meant, in one line.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        let mut seen = BTreeSet::new();
+        for namespace in &self.namespace {
+            check_label("--namespace", namespace)?;
+            ensure!(seen.insert(namespace), "--namespace: {namespace} is given twice: once is enough");
+        }
+        check_name("--lease-name", &self.lease_name)?;
+        self.lease_namespace.iter().try_for_each(|namespace| check_label("--lease-namespace", namespace))
+    }
+
+    /// Which lease to take part in; the namespace `default` if none was asked for.
+    pub(super) fn lease(&self, identity: &str, default: &str) -> LeaseSettings {
+        LeaseSettings {
+            name: self.lease_name.clone(),
+            namespace: self.lease_namespace.clone().unwrap_or_else(|| default.to_owned()),
+            identity: identity.to_owned(),
+            duration: Duration::from_secs(self.lease_duration),
+        }
+    }
+}
+
+/// An RFC 1123 label, as namespaces are called.
+fn check_label(flag: &str, name: &str) -> anyhow::Result<()> {
+    check_name(flag, name)?;
+    ensure!(
+        name.len() <= 63 && !name.contains('.'),
+        "{flag}: {name:?} is no name of a namespace: at most 63 characters, and no '.'"
+    );
+    Ok(())
+}
+
+/// An RFC 1123 subdomain, as most objects are called.
+fn check_name(flag: &str, name: &str) -> anyhow::Result<()> {
+    ensure!(!name.is_empty(), "{flag}: is empty: leave it out, or give a name");
+    let is_word = |part: &str| {
+        let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        !part.is_empty() && part.bytes().all(is_allowed) && !part.starts_with('-') && !part.ends_with('-')
+    };
+    if name.len() <= 253 && name.split('.').all(is_word) {
+        return Ok(());
+    }
+    Err(anyhow!("{flag}: {name:?} is no name: use lower-case letters, digits and '-' inside"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn args(args: &[&str]) -> RunArgs {
+        let words = ["presign-operator", "run"].iter().chain(args);
+        match Cli::try_parse_from(words).unwrap().command {
+            Some(Command::Run(args)) => args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn several_namespaces_are_given_one_by_one_or_with_commas() {
+        assert!(args(&[]).namespace.is_empty());
+        for words in [&["--namespace", "a", "--namespace", "b-2"][..], &["--namespace", "a,b-2"]] {
+            let args = args(words);
+            args.check().unwrap();
+            assert_eq!(args.namespace, ["a", "b-2"]);
+        }
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_meant_is_an_error_of_one_line_that_names_the_flag() {
+        let long = "a".repeat(64);
+        for (flag, name) in [
+            ("--namespace", ""),
+            ("--namespace", "A"),
+            ("--namespace", "a.b"),
+            ("--namespace", "-a"),
+            ("--namespace", "a,,b"),
+            ("--namespace", "a,b,a"),
+            ("--namespace", &long),
+            ("--lease-name", ""),
+            ("--lease-name", "a..b"),
+            ("--lease-namespace", "a b"),
+            ("--lease-namespace", ""),
+        ] {
+            let error = args(&[&format!("{flag}={name}")]).check().unwrap_err().to_string();
+            assert!(error.starts_with(flag) && !error.contains('\n'), "{name:?}: {error}");
+        }
+        args(&["--lease-name", "a.b", "--lease-namespace", "c"]).check().unwrap();
+    }
+}

@@ -1,0 +1,111 @@
+//! What a Lease says, and what is to be written into it. Pure; the calls are in `lease.rs`.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use kube::api::ObjectMeta;
+
+/// Which lease, and as whom.
+#[derive(Clone, Debug)]
+pub struct LeaseSettings {
+    /// Name of the Lease.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// The name of this process in it; no two processes may share one.
+    pub identity: String,
+    /// How long a holder may be silent before another takes over; whole seconds.
+    pub duration: Duration,
+}
+
+impl LeaseSettings {
+    /// A lease of ours where there is none.
+    pub(super) fn first(&self, now: Timestamp) -> Lease {
+        let name = Some(self.name.clone());
+        let metadata = ObjectMeta { name, namespace: Some(self.namespace.clone()), ..ObjectMeta::default() };
+        self.held(Lease { metadata, spec: None }, now)
+    }
+
+    /// The lease held by us, from now on or still. What others wrote beside it stays.
+    pub(super) fn held(&self, mut lease: Lease, now: Timestamp) -> Lease {
+        let is_ours = holder(&lease) == Some(&self.identity);
+        let before = lease.spec.take().unwrap_or_default();
+        let transitions =
+            before.lease_transitions.map_or(0, |count| count.saturating_add(i32::from(!is_ours)));
+        lease.spec = Some(LeaseSpec {
+            holder_identity: Some(self.identity.clone()),
+            lease_duration_seconds: i32::try_from(self.duration.as_secs()).ok(),
+            acquire_time: before.acquire_time.filter(|_| is_ours).or(Some(MicroTime(now))),
+            renew_time: Some(MicroTime(now)),
+            lease_transitions: Some(transitions),
+            ..before
+        });
+        lease
+    }
+}
+
+/// The lease with nobody in it, for the next one to take at once.
+pub(super) fn released(mut lease: Lease, now: Timestamp) -> Lease {
+    let before = lease.spec.take().unwrap_or_default();
+    let renew_time = Some(MicroTime(now));
+    lease.spec = Some(LeaseSpec { holder_identity: Some(String::new()), renew_time, ..before });
+    lease
+}
+
+/// Who holds it, if anybody does.
+pub(super) fn holder(lease: &Lease) -> Option<&String> {
+    lease.spec.as_ref()?.holder_identity.as_ref().filter(|holder| !holder.is_empty())
+}
+
+/// How long its holder may be silent, as the holder says.
+pub(super) fn patience(lease: &Lease) -> Option<Duration> {
+    let seconds = lease.spec.as_ref()?.lease_duration_seconds?;
+    u64::try_from(seconds).ok().map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(identity: &str) -> LeaseSettings {
+        LeaseSettings {
+            name: "lease".to_owned(),
+            namespace: "n".to_owned(),
+            identity: identity.to_owned(),
+            duration: Duration::from_secs(15),
+        }
+    }
+
+    #[test]
+    fn a_renewal_moves_one_time_and_a_takeover_counts() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let first = settings("a").first(at(1));
+        assert_eq!(
+            (holder(&first).unwrap(), patience(&first)),
+            (&"a".to_owned(), Some(Duration::from_secs(15)))
+        );
+        let times = |lease: &Lease| {
+            let spec = lease.spec.clone().unwrap();
+            (spec.acquire_time.unwrap().0, spec.renew_time.unwrap().0, spec.lease_transitions.unwrap())
+        };
+        let renewed = settings("a").held(first, at(2));
+        assert_eq!(times(&renewed), (at(1), at(2), 0));
+        let taken = settings("b").held(renewed, at(3));
+        assert_eq!(times(&taken), (at(3), at(3), 1));
+        let free = released(taken, at(4));
+        assert_eq!(holder(&free), None);
+        assert_eq!(times(&settings("b").held(free, at(5))), (at(5), at(5), 2));
+    }
+
+    #[test]
+    fn what_others_wrote_stays() {
+        let mut lease = settings("a").first(Timestamp::UNIX_EPOCH);
+        lease.metadata.labels = Some([("theirs".to_owned(), "1".to_owned())].into());
+        lease.metadata.resource_version = Some("7".to_owned());
+        let metadata = lease.metadata.clone();
+        assert_eq!(settings("b").held(lease.clone(), Timestamp::UNIX_EPOCH).metadata, metadata);
+        assert_eq!(released(lease, Timestamp::UNIX_EPOCH).metadata, metadata);
+    }
+}

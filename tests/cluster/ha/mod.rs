@@ -1,0 +1,160 @@
+//! Several replicas: one of them writes, whatever happens to it, and another takes over.
+//!
+//! What is judged is the API server's own audit log and the history of the Lease.
+
+mod judge;
+mod replica;
+mod troubles;
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use testbed::{Fault, Match};
+
+use super::harness::{DEADLINE, Space, ready, text};
+use judge::Judge;
+use replica::Replicas;
+
+/// Short, so that the stories are; the default is 15 s.
+const LEASE: Duration = Duration::from_secs(4);
+
+#[tokio::test]
+async fn one_leads_through_rollout_kill_pause_and_partition() {
+    let space = Space::new("ha").await;
+    let mut replicas = Replicas::start(&space, 2, LEASE).await;
+    let judge = Judge::begin(&space);
+    let work = troubles::Work::begin(&space, 6).await;
+
+    // A blip that is shorter than the deadline changes nothing.
+    let before = judge.holder().await;
+    replicas.leader(&before).cut_off();
+    tokio::time::sleep(LEASE / 4).await;
+    replicas.leader(&before).heal();
+    tokio::time::sleep(LEASE).await;
+    assert_eq!(judge.holder().await, before);
+
+    troubles::roll_out(&judge, &mut replicas).await;
+    troubles::kill(&judge, &mut replicas).await;
+    troubles::pause(&judge, &mut replicas).await;
+    troubles::partition(&judge, &mut replicas).await;
+    work.end(&space).await;
+    replicas.stop();
+    judge.verdict(&space, 4).await;
+}
+
+#[tokio::test]
+async fn standbys_are_ready_and_only_the_leader_counts_as_one() {
+    let space = Space::new("standby").await;
+    let replicas = Replicas::start(&space, 3, LEASE).await;
+    let judge = Judge::begin(&space);
+    space.apply("report", space.spec(json!({}))).await;
+    space.wait_ready("report", "True", "Issued").await;
+    let leader = judge.holder().await;
+    for replica in replicas.all() {
+        let is_leader = i32::from(leader.starts_with(replica.name()));
+        let metrics = replica.page("/metrics");
+        assert!(metrics.contains(&format!("presign_leader {is_leader}\n")), "{metrics}");
+        assert_eq!(replica.page("/readyz").trim(), "ok");
+        assert!(metrics.contains("presign_objects{ready=\"True\"} 1\n"), "its memory is warm: {metrics}");
+    }
+}
+
+#[tokio::test]
+async fn a_write_of_a_stopped_leader_that_arrives_late_is_refused() {
+    let space = Space::new("stale").await;
+    let replicas = Replicas::start(&space, 2, LEASE).await;
+    let judge = Judge::begin(&space);
+    space.apply("report", space.spec(json!({}))).await;
+    space.wait_ready("report", "True", "Issued").await;
+    let first = space.secrets().get("report").await.unwrap();
+
+    let old = judge.holder().await;
+    let leader = replicas.leader(&old);
+    let late = leader.proxy().hold(Match::new("PATCH", "/secrets/report?"));
+    renew(&space, "one");
+    assert!(late.reached(DEADLINE).await);
+    leader.signal("STOP");
+    judge.another_than(&old, DEADLINE).await;
+    space.wait_secret("report", "a new URL", |secret| text(secret, "url") != text(&first, "url")).await;
+    space.wait("report", "its report", |object| handled(object) == Some("one")).await;
+    let newer = space.secrets().get("report").await.unwrap();
+    late.release();
+    judge.refused(&space, leader.name(), "secrets").await;
+    leader.signal("CONT");
+    // The old one is a standby now: a later object is written by the new one.
+    space.apply("later", space.spec(json!({}))).await;
+    space.wait_ready("later", "True", "Issued").await;
+    let after = space.secrets().get("report").await.unwrap();
+    assert_eq!(after.metadata.resource_version, newer.metadata.resource_version);
+    replicas.stop();
+    judge.verdict(&space, 1).await;
+}
+
+#[tokio::test]
+async fn a_creating_write_is_given_up_at_the_deadline() {
+    let space = Space::new("creating").await;
+    let replicas = Replicas::start(&space, 2, LEASE).await;
+    let judge = Judge::begin(&space);
+    let old = judge.holder().await;
+    let leader = replicas.leader(&old);
+    let held = leader.proxy().hold(Match::new("PATCH", "/secrets/report?"));
+    space.apply("report", space.spec(json!({}))).await;
+    assert!(held.reached(DEADLINE).await);
+    // It runs on, but its lease is out of its reach.
+    leader.proxy().fault(Match::new("*", "/leases"), u64::MAX, Fault::Drop);
+    judge.another_than(&old, DEADLINE).await;
+    space.wait_ready("report", "True", "Issued").await;
+    let created = space.secrets().get("report").await.unwrap();
+    held.release();
+    leader.heal();
+    space.apply("later", space.spec(json!({}))).await;
+    space.wait_ready("later", "True", "Issued").await;
+    let after = space.secrets().get("report").await.unwrap();
+    assert_eq!(after.metadata.resource_version, created.metadata.resource_version);
+    assert_eq!(leader.page("/readyz").trim(), "ok", "it is a standby now");
+    let object = space.presigned_urls().get("report").await.unwrap();
+    assert_eq!(ready(&object).unwrap().reason, "Issued", "giving up is no failure to report");
+    assert_eq!(space.events("report").await, ["Normal Issued"]);
+    replicas.stop();
+    judge.verdict(&space, 1).await;
+}
+
+#[tokio::test]
+#[ignore = "minutes of it: make ha-soak"]
+async fn soak() {
+    let minutes = number("HA_MINUTES", 10);
+    let space = Space::new("hasoak").await;
+    let mut replicas = Replicas::start(&space, 3, LEASE).await;
+    let judge = Judge::begin(&space);
+    let work = troubles::Work::begin(&space, 20).await;
+    let ends = Instant::now() + Duration::from_secs(60 * minutes);
+    let mut rounds = 0;
+    while Instant::now() < ends {
+        match rounds % 4 {
+            0 => troubles::pause(&judge, &mut replicas).await,
+            1 => troubles::partition(&judge, &mut replicas).await,
+            2 => troubles::kill(&judge, &mut replicas).await,
+            _ => troubles::roll_out(&judge, &mut replicas).await,
+        }
+        rounds += 1;
+    }
+    work.end(&space).await;
+    replicas.stop();
+    judge.verdict(&space, rounds).await;
+}
+
+/// Asks for one new URL.
+fn renew(space: &Space, token: &str) {
+    let output = space.kubectl(&["annotate", "psu", "report", &format!("presign.dev/renew={token}")]);
+    assert!(output.status.success(), "{output:?}");
+}
+
+/// The renewal that was answered last.
+fn handled(object: &presign_operator::crd::PresignedUrl) -> Option<&str> {
+    object.status.as_ref()?.last_handled_renew.as_deref()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the length of a soak is set by who starts it")]
+fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().map_or(default, |text| text.parse().expect("a whole number"))
+}

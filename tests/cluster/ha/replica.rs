@@ -1,0 +1,126 @@
+//! Replicas of the operator, each on a way of its own to the API server.
+
+use std::time::Duration;
+
+use testbed::{Fault, Match, Proxy};
+
+use super::super::harness::{Operator, Space, World};
+
+/// One process, and the way that it takes.
+pub struct Replica {
+    name: String,
+    operator: Operator,
+    proxy: Proxy,
+}
+
+impl Replica {
+    async fn start(space: &Space, name: String, lease: Duration) -> Self {
+        let starting = tokio::task::spawn_blocking(|| Proxy::start(&World::get_blocking().plane));
+        let proxy = starting.await.unwrap().unwrap();
+        let lease = lease.as_secs().to_string();
+        let variables = [
+            ("KUBECONFIG", proxy.kubeconfig().to_str().unwrap()),
+            ("HOSTNAME", name.as_str()),
+            ("PRESIGN_LEASE_DURATION", lease.as_str()),
+        ];
+        let operator = Operator::start(space.world, &space.namespace, &variables);
+        Self { name, operator, proxy }
+    }
+
+    /// How its identity begins.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn proxy(&self) -> &Proxy {
+        &self.proxy
+    }
+
+    pub fn page(&self, path: &str) -> String {
+        self.operator.page(path)
+    }
+
+    pub fn log(&self) -> String {
+        self.operator.log()
+    }
+
+    pub fn signal(&self, signal: &str) {
+        self.operator.signal(signal);
+    }
+
+    /// Ends it as a node that fails does.
+    pub fn kill(&self) {
+        self.operator.kill();
+    }
+
+    /// Nothing comes through any more, in either direction.
+    pub fn cut_off(&self) {
+        self.proxy.fault(Match::new("*", "/"), u64::MAX, Fault::Drop);
+        self.proxy.cut_watches();
+    }
+
+    pub fn heal(&self) {
+        self.proxy.heal();
+    }
+}
+
+/// All replicas of a story.
+pub struct Replicas<'a> {
+    space: &'a Space,
+    lease: Duration,
+    started: usize,
+    running: Vec<Replica>,
+}
+
+impl<'a> Replicas<'a> {
+    /// Starts some in place of the space's own operator, and waits until one leads and all
+    /// are ready.
+    pub async fn start(space: &'a Space, count: usize, lease: Duration) -> Self {
+        space.operator.stop();
+        let mut replicas = Self { space, lease, started: 0, running: Vec::new() };
+        for _ in 0..count {
+            replicas.add().await;
+        }
+        replicas
+    }
+
+    /// Starts one more, and waits until it is ready.
+    pub async fn add(&mut self) {
+        self.started += 1;
+        let replica = Replica::start(self.space, format!("replica-{}", self.started), self.lease).await;
+        let deadline = std::time::Instant::now() + super::DEADLINE;
+        while replica.page("/readyz").trim() != "ok" {
+            assert!(std::time::Instant::now() < deadline, "not ready:\n{}", replica.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        self.running.push(replica);
+    }
+
+    pub fn all(&self) -> &[Replica] {
+        &self.running
+    }
+
+    /// The one with this identity.
+    pub fn leader(&self, identity: &str) -> &Replica {
+        let is_it = |replica: &&Replica| is_of(identity, replica.name());
+        self.running.iter().find(is_it).unwrap_or_else(|| panic!("{identity:?} is none of ours"))
+    }
+
+    /// The one with this identity, which is no longer among them.
+    pub fn take(&mut self, identity: &str) -> Replica {
+        let place = self.running.iter().position(|replica| is_of(identity, replica.name()));
+        self.running.remove(place.unwrap_or_else(|| panic!("{identity:?} is none of ours")))
+    }
+
+    /// Ends them all as a person does who scales down.
+    pub fn stop(&self) {
+        for replica in &self.running {
+            replica.operator.stop();
+        }
+    }
+}
+
+/// Whether an identity is one of the replica of this name.
+pub fn is_of(identity: &str, name: &str) -> bool {
+    identity.strip_prefix(name).is_some_and(|rest| rest.starts_with('_'))
+}
