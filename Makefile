@@ -15,7 +15,7 @@ PACKAGES := git:git curl:curl build-essential:cc
 # The stories mostly wait for servers, so more of them run at once than there are cores.
 export RUST_TEST_THREADS ?= 8
 
-.PHONY: help demo up test test-browser soak e2e fuzz bench-sign fmt lint doc crds manifests plots image \
+.PHONY: help demo up test test-browser soak ha-soak e2e fuzz bench-sign fmt lint doc crds manifests plots image \
   image-check tools testbed node prometheus
 
 help: ## List the targets
@@ -35,6 +35,9 @@ test: lint doc testbed prometheus ## Check everything: format, lints, docs, all 
 test-browser: PACKAGES += chromium:chromium
 test-browser: testbed ## Download and upload with headless Chromium
 	$(CARGO) test --test signing -- --ignored browser::
+
+ha-soak: testbed ## Ten minutes of leaders that are paused, cut off, killed and rolled out (HA_MINUTES)
+	$(CARGO) test --test cluster -- --ignored --nocapture ha::soak
 
 soak: testbed ## Ten minutes of everything at once (SOAK_MINUTES, SOAK_OBJECTS)
 	$(CARGO) test --test soak
