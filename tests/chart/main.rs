@@ -10,5 +10,6 @@ mod plain;
 mod render;
 mod restricted;
 mod rights;
+mod seen;
 mod values;
 mod world;

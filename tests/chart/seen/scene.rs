@@ -1,0 +1,181 @@
+//! Operators at work and in trouble, and a Prometheus that watches them: made once, and looked
+//! at by many tests.
+
+use std::ffi::OsString;
+use std::net::TcpListener;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use testbed::{Fault, Match, Program, Proxy};
+
+use super::prometheus::Prometheus;
+use super::series::Snapshot;
+use crate::render::run;
+use crate::world::{WAIT, kubectl, kubectl_with, plane};
+
+/// The namespace of everything here.
+pub const NAMESPACE: &str = "chart-seen";
+/// How long temporary credentials live. A URL that ends with them does so while we look.
+const SHORT: i64 = 14;
+
+/// What there is to look at.
+pub struct Scene {
+    /// The leader, which logs JSON.
+    pub leader: Operator,
+    /// One that stands by, and logs text.
+    pub standby: Operator,
+    /// One that was cut off from the API server.
+    pub cut_off: Operator,
+    pub prometheus: Prometheus,
+    /// What the three said, from the first moment on.
+    pub snapshots: Vec<Snapshot>,
+    proxy: Proxy,
+}
+
+/// A running operator.
+pub struct Operator {
+    pub program: Program,
+    pub port: u16,
+}
+
+static SCENE: LazyLock<Scene> = LazyLock::new(Scene::play);
+
+/// The scene, after the last of its troubles.
+pub fn scene() -> &'static Scene {
+    &SCENE
+}
+
+impl Operator {
+    fn start(environment: &[(&'static str, &str)]) -> Self {
+        // Bound to learn a free port, and let go for the operator.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let arguments = ["run".to_owned(), format!("--listen=127.0.0.1:{port}")];
+        let mut variables = vec![
+            ("KUBECONFIG", plane().kubeconfig().as_os_str().to_owned()),
+            ("PRESIGN_NAMESPACE", NAMESPACE.into()),
+            ("PRESIGN_LEASE_NAMESPACE", NAMESPACE.into()),
+        ];
+        variables.extend(environment.iter().map(|(name, value)| (*name, OsString::from(value))));
+        let binary = env!("CARGO_BIN_EXE_presign-operator");
+        let program = Program::start("presign-operator", binary, arguments, variables).unwrap();
+        Self { program, port }
+    }
+
+    /// What it says on a path, or nothing while it does not answer.
+    pub fn page(&self, path: &str) -> Option<String> {
+        let url = format!("http://127.0.0.1:{}{path}", self.port);
+        run(std::process::Command::new("curl").args(["-fsS", "--max-time", "5", &url])).ok()
+    }
+
+    fn await_ready(&self) {
+        let begun = Instant::now();
+        while self.page("/readyz").is_none() {
+            assert!(begun.elapsed() < WAIT, "not ready; it says:\n{}", self.program.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Scene {
+    fn play() -> Self {
+        let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {NAMESPACE}}}\n");
+        kubectl_with(&["apply", "-f", "-"], &namespace).unwrap();
+        let proxy = Proxy::start(plane()).unwrap();
+        let leader = Operator::start(&[("PRESIGN_LOG_FORMAT", "json")]);
+        leader.await_ready();
+        let standby = Operator::start(&[]);
+        let environment = [
+            ("KUBECONFIG", proxy.kubeconfig().to_str().unwrap()),
+            ("PRESIGN_LEASE_NAME", "cut-off"),
+            ("PRESIGN_NAMESPACE", "chart-cut-off"),
+        ];
+        let cut_off = Operator::start(&environment);
+        let prometheus = Prometheus::start(&[leader.port, standby.port, cut_off.port]);
+        standby.await_ready();
+        cut_off.await_ready();
+
+        let mut scene = Self { leader, standby, cut_off, prometheus, snapshots: Vec::new(), proxy };
+        make_work();
+        scene.look_until("a healthy moment", |now| {
+            now.value(r#"presign_objects_by_reason{reason="Issued"}"#) == 2.0
+                && now.value("presign_leader") == 1.0
+        });
+        scene.make_trouble();
+        scene.look_until("the last of the short lives, and a renewal", |now| {
+            now.value("presign_expired_objects") >= 2.0
+                && now.value(r#"presign_objects_by_reason{reason="CredentialsNotFound"}"#) >= 1.0
+                && now.value(r#"presign_issued_total{reason="RenewalDue"}"#) >= 1.0
+        });
+        scene.prometheus.await_scrape();
+        scene
+    }
+
+    /// URLs that end with their credentials, of which one Secret then goes; a target that is
+    /// somebody else's; and an operator that cannot watch any more.
+    fn make_trouble(&mut self) {
+        let end = jiff::Zoned::now().timestamp().as_second() + SHORT;
+        let expiration = format!("session-token: token\n  expiration: \"{end}\"");
+        let manifests = [
+            keys("ending", &expiration),
+            keys("going", &expiration),
+            keys("foreign", ""),
+            presigned_url("awaiting", "ending", "awaiting"),
+            presigned_url("failing", "going", "failing"),
+            presigned_url("conflict", "keys", "foreign"),
+        ];
+        kubectl_with(&["-n", NAMESPACE, "apply", "-f", "-"], &manifests.join("---\n")).unwrap();
+        self.look_until("short lives", |now| now.value(r#"presign_issued_total{reason="Missing"}"#) >= 4.0);
+        kubectl(&["-n", NAMESPACE, "delete", "secret", "going"]).unwrap();
+        let gone = Fault::Answer { code: 503, reason: "ServiceUnavailable", retry_after: 0 };
+        self.proxy.fault(Match::new("GET", "secrets"), u64::MAX, gone);
+        self.proxy.cut_watches();
+    }
+
+    /// Looks again and again until something is so, and keeps what it saw.
+    fn look_until(&mut self, what: &str, is_so: impl Fn(&Snapshot) -> bool) {
+        let begun = Instant::now();
+        loop {
+            let pages =
+                [&self.leader, &self.standby, &self.cut_off].map(|operator| operator.page("/metrics"));
+            let [Some(leader), standby, cut_off] = pages else { panic!("the leader is gone") };
+            let now = Snapshot::parse([
+                &leader,
+                standby.as_deref().unwrap_or_default(),
+                cut_off.as_deref().unwrap_or_default(),
+            ]);
+            let is_there = is_so(&now);
+            self.snapshots.push(now);
+            if is_there {
+                return;
+            }
+            assert!(begun.elapsed() < WAIT, "{what} did not come; there is:\n{leader}");
+            std::thread::sleep(Duration::from_millis(250));
+        }
+    }
+}
+
+/// Two URLs that are well, of which one is renewed after some ten seconds.
+fn make_work() {
+    let early = "spec: {expiresIn: 1m, renewal: {beforePercentage: 80}, ";
+    let manifests = [
+        keys("keys", ""),
+        presigned_url("good", "keys", "good"),
+        presigned_url("early", "keys", "early").replace("spec: {", early),
+    ];
+    kubectl_with(&["-n", NAMESPACE, "apply", "-f", "-"], &manifests.join("---\n")).unwrap();
+}
+
+fn keys(name: &str, more: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\nstringData:\n  \
+         access-key-id: KEYIDOFNOBODY\n  secret-access-key: very-secret\n  {more}\n"
+    )
+}
+
+fn presigned_url(name: &str, keys: &str, secret: &str) -> String {
+    format!(
+        "apiVersion: presign.dev/v1alpha1\nkind: PresignedUrl\nmetadata: {{name: {name}}}\n\
+         spec: {{bucket: bucket, key: {name}, secret: {{name: {secret}}}, \
+         s3: {{region: eu-central-1, credentialsSecretRef: {{name: {keys}}}}}}}\n"
+    )
+}

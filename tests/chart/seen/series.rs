@@ -1,0 +1,49 @@
+//! The text that the operators expose, as series with values.
+
+use std::collections::BTreeMap;
+
+/// What the replicas exposed at one moment: series with their label `instance` → value.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    pub values: BTreeMap<String, f64>,
+}
+
+/// The replicas, as their label calls them; the first is the leader.
+pub const INSTANCES: [&str; 3] = ["leader", "standby", "cut-off"];
+
+impl Snapshot {
+    /// Reads the pages of the three.
+    pub fn parse(pages: [&str; 3]) -> Self {
+        let mut values = BTreeMap::new();
+        for (instance, page) in INSTANCES.into_iter().zip(pages) {
+            for line in page.lines().filter(|line| !line.starts_with('#')) {
+                let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("{line}"));
+                values.insert(labelled(series, instance), value.parse().unwrap());
+            }
+        }
+        Self { values }
+    }
+
+    /// What a series of the leader says; 0 if there is none.
+    pub fn value(&self, series: &str) -> f64 {
+        self.of(series, INSTANCES[0])
+    }
+
+    /// What a series of a replica says; 0 if there is none.
+    pub fn of(&self, series: &str, instance: &str) -> f64 {
+        self.values.get(&labelled(series, instance)).copied().unwrap_or_default()
+    }
+}
+
+/// A series with one more label.
+fn labelled(series: &str, instance: &str) -> String {
+    match series.strip_suffix('}') {
+        Some(series) => format!("{series},instance=\"{instance}\"}}"),
+        None => format!("{series}{{instance=\"{instance}\"}}"),
+    }
+}
+
+/// The name of a series.
+pub fn name(series: &str) -> &str {
+    series.split('{').next().unwrap_or(series)
+}
