@@ -65,6 +65,11 @@ document.getElementById('result').textContent = encodeURIComponent(JSON.stringif
 
 /// What the page looks like once it has loaded.
 fn browse(url: &str) -> String {
+    browse_with(url, &[])
+}
+
+/// The same with further arguments for the browser.
+pub(crate) fn browse_with(url: &str, arguments: &[&str]) -> String {
     let browser = ["chromium", "chromium-browser", "google-chrome"]
         .into_iter()
         .find(|name| Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success()))
@@ -88,6 +93,7 @@ fn browse(url: &str) -> String {
         ])
         .args(["--disable-dev-shm-usage", "--no-proxy-server"])
         .arg(format!("--user-data-dir={}", profile.path()))
+        .args(arguments)
         .args(["--dump-dom", url])
         .output()
         .unwrap();

@@ -19,3 +19,4 @@ mod sigv4;
 mod specs;
 mod stores;
 mod texts;
+mod web_page;
