@@ -80,8 +80,9 @@ image: tools ## Build the image around a static binary, and its list of componen
 	deploy/build-image out/presign-operator $(VERSION) out/presign-operator-$(VERSION).tar
 
 image-check: PACKAGES += buildah:buildah
-image-check: tools ## Build the binary in two folders, and compare; weigh the image
-	deploy/check-image
+image-check: testbed ## Build the binary in two folders, and compare; weigh the image, and time its start
+	deploy/check-image out/presign-operator
+	PRESIGN_BINARY=$(CURDIR)/out/presign-operator $(CARGO) test --test chart start:: -- --ignored --nocapture
 
 # Builds the servers once, where one can see it: without them on the first test's clock.
 testbed: tools

@@ -11,5 +11,6 @@ mod render;
 mod restricted;
 mod rights;
 mod seen;
+mod start;
 mod values;
 mod world;

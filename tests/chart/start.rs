@@ -1,0 +1,56 @@
+//! How soon a fresh process leads. Not a part of `cargo test`, since a debug build says nothing
+//! about it: `make image-check` runs it with the binary of the image.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::world::{WAIT, kubectl, plane};
+
+const LIMIT: Duration = Duration::from_millis(200);
+const NAMESPACE: &str = "chart-b";
+
+/// From the start of the process to its word that it leads.
+fn start(binary: &Path, number: usize) -> Duration {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let begun = Instant::now();
+    let mut operator = Command::new(binary)
+        .args(["run", &format!("--listen=127.0.0.1:{port}"), &format!("--lease-name=start-{number}")])
+        .args(["--lease-namespace", NAMESPACE])
+        .env("KUBECONFIG", plane().kubeconfig())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while !metrics(port).is_some_and(|text| text.contains("\npresign_leader 1\n")) {
+        assert!(begun.elapsed() < WAIT, "it does not lead");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let took = begun.elapsed();
+    let _ = operator.kill();
+    operator.wait().unwrap();
+    took
+}
+
+/// Without curl, whose own start would count.
+fn metrics(port: u16) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+#[test]
+#[ignore = "needs a release binary and an idle machine: `make image-check`"]
+#[expect(clippy::disallowed_methods, reason = "make names the binary in the environment")]
+fn a_fresh_process_leads_at_once() {
+    let binary = std::env::var_os("PRESIGN_BINARY");
+    let binary = binary.expect("PRESIGN_BINARY names the binary of the image");
+    kubectl(&["get", "namespace", NAMESPACE]).unwrap();
+    let mut times: Vec<Duration> = (0..9).map(|number| start(Path::new(&binary), number)).collect();
+    times.sort();
+    println!("leads after {:?} (median of {}; {:?} to {:?})", times[4], times.len(), times[0], times[8]);
+    assert!(times[4] < LIMIT, "{times:?}");
+}
