@@ -17,7 +17,7 @@ fn columns() -> String {
 }
 
 #[test]
-fn an_upgrade_brings_the_new_definitions_and_an_uninstall_leaves_them() {
+fn an_upgrade_brings_definitions_a_rollback_takes_them_back_and_an_uninstall_leaves_them() {
     let (release, namespace) = RELEASE;
     let folder = tempfile::tempdir().unwrap();
     let older = folder.path().join("presign-operator");
@@ -35,6 +35,9 @@ fn an_upgrade_brings_the_new_definitions_and_an_uninstall_leaves_them() {
     assert!(!columns().contains("Renews"), "{}", columns());
     upgrade(&chart());
     assert!(columns().contains("Renews"), "{}", columns());
+    helm_with(&["rollback", release, "--namespace", namespace]).unwrap();
+    assert!(!columns().contains("Renews"), "{}", columns());
+    upgrade(&chart());
 
     helm_with(&["uninstall", release, "--namespace", namespace]).unwrap();
     assert!(columns().contains("Renews"), "{}", columns());
