@@ -11,7 +11,9 @@ use std::process::{Command, Output, Stdio};
 use k8s_openapi::ByteString;
 use presign_operator::crd::PresignedUrlSpec;
 use presign_operator::domain::Credentials;
+use presign_operator::domain::reason::FailureReason;
 use serde_json::Value;
+use strum::VariantArray as _;
 
 /// The documents of one file or block, and how messages call it.
 struct Manifest {
@@ -159,4 +161,24 @@ fn every_example_brings_what_it_names() {
 fn every_manifest_in_the_readme_signs() {
     let signed: usize = readme().iter().map(signs).sum();
     assert!(signed >= 3, "the README shows Qencode, AWS and MinIO");
+}
+
+/// The anchors of a document's headings, as they are made where it is shown.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    let anchor = |heading: &str| {
+        let words = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+        words.chars().filter(|letter| letter.is_alphanumeric() || "-_".contains(*letter)).collect()
+    };
+    headings.map(anchor).collect()
+}
+
+#[test]
+fn every_reason_has_its_paragraph() {
+    let page = anchors(&read(&root().join("docs/troubleshooting.md")));
+    let others = ["Issued", "RenewalFailing", "AwaitingCredentials", "Suspended", "Expired"];
+    let failures = FailureReason::VARIANTS.iter().map(<&'static str>::from);
+    for reason in failures.chain(others) {
+        assert!(page.contains(&reason.to_lowercase()), "{reason}: docs/troubleshooting.md");
+    }
 }

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use testbed::{Binary, locate};
 
-use super::render::{chart, helm, matrix, run, template};
+use super::render::{chart, helm, matrix, objects, run, template};
 
 #[test]
 fn helm_lint_finds_nothing() {
@@ -24,6 +24,22 @@ fn the_unit_tests_of_the_chart_pass() {
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     let tests = said.lines().find_map(|line| line.strip_prefix("Tests:")).unwrap_or_default().trim();
     assert!(!tests.is_empty() && !tests.starts_with("0 "), "{said}");
+}
+
+#[test]
+fn every_variable_of_the_container_is_one_that_the_operator_reads() {
+    let help = run(Command::new(env!("CARGO_BIN_EXE_presign-operator")).args(["run", "--help"])).unwrap();
+    let everything = chart().join("ci/everything-values.yaml");
+    let values = ["--values", everything.to_str().unwrap(), "--set", "rbac.minimal=true"];
+    let rendering = objects(&template("a", "b", &values).unwrap());
+    let deployment = rendering.iter().find(|object| object["kind"] == "Deployment").unwrap();
+    let variables = deployment["spec"]["template"]["spec"]["containers"][0]["env"].as_array().unwrap();
+    let names = variables.iter().filter_map(|variable| variable["name"].as_str());
+    let ours: Vec<&str> = names.filter(|name| name.starts_with("PRESIGN_")).collect();
+    assert!(ours.len() >= 8, "{ours:?}");
+    for name in ours {
+        assert!(help.contains(&format!("[env: {name}=")), "{name} is no flag's: {help}");
+    }
 }
 
 #[test]

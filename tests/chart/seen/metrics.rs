@@ -43,6 +43,17 @@ fn every_metric_of_the_contract_is_there_and_described() {
 }
 
 #[test]
+fn whatever_is_exposed_is_documented() {
+    let documentation = read("docs/alerts.md");
+    let last = scene().snapshots.last().unwrap();
+    for series in last.values.keys().filter(|series| series.starts_with("presign_")) {
+        let parts = ["_bucket", "_sum", "_count"];
+        let metric = parts.iter().find_map(|part| name(series).strip_suffix(part)).unwrap_or(name(series));
+        assert!(documentation.contains(&format!("`{metric}")), "{metric}: docs/alerts.md");
+    }
+}
+
+#[test]
 fn no_label_holds_a_name_and_the_number_of_series_is_bounded() {
     let last = scene().snapshots.last().unwrap();
     let ours: Vec<&String> =
