@@ -11,15 +11,13 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use kube::ResourceExt as _;
+use tokio::time::Instant;
 
 use super::context::{Context, SAFETY_NET};
 use super::facts::SecretKey;
 use super::triggers::Alarm;
 use crate::domain::stored::resource_version;
 
-/// How old a reading of the credentials may be when a URL is signed with it and no watch
-/// would tell of a change: many URLs that are signed at once share one.
-pub const FRESH: Duration = Duration::from_secs(1);
 /// How soon to look whether a predecessor's Secret has been collected.
 const COLLECTION: Duration = Duration::from_secs(5);
 
@@ -51,7 +49,7 @@ pub async fn look_at_credentials(ctx: Arc<Context>, alarm: Arc<Alarm>, namespace
 
 async fn look(ctx: &Context, alarm: &Alarm, key: &SecretKey) {
     if ctx.dependents.of(key).is_empty() {
-        ctx.credentials.drop_older(key, Duration::ZERO);
+        ctx.credentials.drop_older(key, Instant::now());
         return;
     }
     let Ok(turn) = ctx.turn(i64::MAX).await else { return };

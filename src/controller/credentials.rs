@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use k8s_openapi::ByteString;
 use tokio::sync::OnceCell;
@@ -61,10 +60,11 @@ impl CredentialsCache {
         slots.remove(key).is_some()
     }
 
-    /// Lets go of what was asked for longer than `age` ago, and says whether there was such.
-    pub fn drop_older(&self, key: &SecretKey, age: Duration) -> bool {
+    /// Lets go of what was asked for before then, and says whether there was such. A read
+    /// under way is for everybody who waits for it.
+    pub fn drop_older(&self, key: &SecretKey, then: Instant) -> bool {
         let mut slots = self.lock();
-        let is_older = |slot: &Slot| slot.get().is_some_and(|known| known.read.elapsed() >= age);
+        let is_older = |slot: &Slot| slot.get().is_some_and(|known| known.read < then);
         slots.get(key).is_some_and(is_older) && slots.remove(key).is_some()
     }
 

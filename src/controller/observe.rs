@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::access::FRESH;
+use tokio::time::Instant;
+
 use super::attempts::Hold;
 use super::context::Context;
 use super::error::Failure;
@@ -84,20 +85,22 @@ pub async fn observe(
     Observed { stored, credentials, rendered }
 }
 
-/// The same with credentials that are read now, if a URL would be signed with older ones.
+/// The same with credentials that are read now, if no watch keeps them right and a URL would
+/// be signed with what was read before this pass had `begun`.
 pub async fn refresh(
     ctx: &Context,
     request: &Request,
     owner: &Owner,
     observed: Observed,
     hold: Option<&Hold>,
+    begun: Instant,
 ) -> Observed {
     if !ctx.reads_by_name() || hold.is_some_and(|hold| hold.problem().is_some()) {
         return observed;
     }
     let key = SecretKey::new(&owner.namespace, &request.credentials.name);
     let decision = decide(&observed.case(ctx, request, seed(&owner.uid)));
-    if matches!(decision, Decision::Issue { .. }) && ctx.credentials.drop_older(&key, FRESH) {
+    if matches!(decision, Decision::Issue { .. }) && ctx.credentials.drop_older(&key, begun) {
         return observe(ctx, request, owner, observed.stored, hold).await;
     }
     observed

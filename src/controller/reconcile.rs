@@ -83,6 +83,7 @@ async fn pursue(ctx: &Context, object: &LeanPresignedUrl, pass: &mut Passage) ->
 
 /// Steps 1 to 5.
 async fn settle(ctx: &Context, object: &LeanPresignedUrl, pass: &mut Passage) -> Result<Progress, Failure> {
+    let begun = Instant::now();
     let spec = object.spec.as_ref().map_err(|why| Failure::UnreadableSpec(why.clone()))?;
     let request = Arc::new(Request::parse(&pass.owner.name, spec, object.renew())?);
     pass.request = Some(request.clone());
@@ -109,7 +110,7 @@ async fn settle(ctx: &Context, object: &LeanPresignedUrl, pass: &mut Passage) ->
         permit(stored, ownership, &request)?;
     }
     let observed = observe(ctx, &request, &pass.owner, stored, hold.as_ref()).await;
-    let observed = refresh(ctx, &request, &pass.owner, observed, hold.as_ref()).await;
+    let observed = refresh(ctx, &request, &pass.owner, observed, hold.as_ref(), begun).await;
 
     let case = observed.case(ctx, &request, seed(&pass.owner.uid));
     pass.seen = observed.seen(&case);

@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::super::harness::{DEADLINE, Space, audit_log};
+use super::super::harness::{DEADLINE, Space, operators_log};
 
 /// Follows the Lease and the Secrets of a space until the verdict.
 pub struct Judge {
@@ -151,7 +151,7 @@ impl Call {
 
 /// The calls of all replicas so far.
 async fn calls(space: &Space) -> Vec<Call> {
-    let entries = audit_log(space).await;
+    let entries = operators_log(space).await;
     entries.iter().filter_map(call).collect()
 }
 

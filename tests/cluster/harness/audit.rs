@@ -11,7 +11,7 @@ use super::{DEADLINE, Space};
 
 /// The operator's calls in a namespace so far, in order: "verb resource/name/subresource".
 pub async fn audit(space: &Space) -> Vec<String> {
-    let entries = audit_log(space).await;
+    let entries = operators_log(space).await;
     entries
         .iter()
         // What an election costs is told in docs/high-availability.md.
@@ -25,16 +25,22 @@ pub async fn audit(space: &Space) -> Vec<String> {
 }
 
 /// Everything that operators asked for in a namespace so far, as the log has it.
-pub async fn audit_log(space: &Space) -> Vec<Value> {
+pub async fn operators_log(space: &Space) -> Vec<Value> {
+    audit_log(space, |entry| {
+        entry["userAgent"].as_str().is_some_and(|agent| agent.starts_with("presign-operator"))
+            && entry["objectRef"]["namespace"] == space.namespace.as_str()
+    })
+    .await
+}
+
+/// What the log holds so far about a namespace or somebody in it.
+pub async fn audit_log(space: &Space, is_wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
     let log = settled(space).await;
     log.lines()
         .filter(|line| line.contains(&space.namespace) && line.contains("presign-operator"))
         // The last line may still be being written.
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|entry| {
-            entry["userAgent"].as_str().is_some_and(|agent| agent.starts_with("presign-operator"))
-        })
-        .filter(|entry| entry["objectRef"]["namespace"] == space.namespace.as_str())
+        .filter(is_wanted)
         .collect()
 }
 

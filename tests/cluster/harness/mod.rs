@@ -7,7 +7,9 @@ mod operator;
 mod space;
 mod world;
 
-pub use audit::{audit, audit_log};
+#[allow(unused_imports, reason = "the tests of the roles use it")]
+pub use audit::audit_log;
+pub use audit::{audit, operators_log};
 pub use operator::{Operator, UNOPPOSED};
 pub use space::{Space, condition, curl, ready, text};
 #[allow(unused_imports, reason = "the soak rotates to it")]

@@ -21,15 +21,26 @@ pub struct Operator {
 impl Operator {
     /// Starts it for `namespace` with further environment variables.
     pub fn start(world: &'static World, namespace: &str, environment: &[(&'static str, &str)]) -> Self {
+        Self::start_for(world, &[namespace], namespace, environment)
+    }
+
+    /// The same for several namespaces, or for all when there is none; `home` is where its
+    /// lease is.
+    pub fn start_for(
+        world: &'static World,
+        namespaces: &[&str],
+        home: &str,
+        environment: &[(&'static str, &str)],
+    ) -> Self {
         // Bound to learn a free port, and let go for the operator.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let arguments =
-            ["run", "--listen", &format!("127.0.0.1:{port}"), "--namespace", namespace].map(OsString::from);
+        let mut arguments = ["run", "--listen", &format!("127.0.0.1:{port}")].map(OsString::from).to_vec();
+        arguments.extend(namespaces.iter().flat_map(|name| ["--namespace".into(), OsString::from(name)]));
         let mut variables = vec![
             ("KUBECONFIG", world.plane.kubeconfig().as_os_str().to_owned()),
             // Everything it could write, since it is searched for what must not be written.
             ("PRESIGN_LOG", "trace".into()),
-            ("PRESIGN_LEASE_NAMESPACE", namespace.into()),
+            ("PRESIGN_LEASE_NAMESPACE", home.into()),
         ];
         variables.extend(environment.iter().map(|(name, value)| (*name, OsString::from(value))));
         let binary = env!("CARGO_BIN_EXE_presign-operator");

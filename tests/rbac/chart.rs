@@ -1,0 +1,109 @@
+//! What the chart grants, as helm renders it.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use testbed::{Binary, locate};
+
+/// How the chart may be installed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Mode {
+    Cluster,
+    Namespaces,
+    Minimal,
+}
+
+/// One verb on one resource.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Permission {
+    pub resource: String,
+    pub verb: String,
+}
+
+/// Everything of the chart that grants, and whom.
+#[derive(Clone, Debug)]
+pub struct Roles {
+    objects: Vec<Value>,
+}
+
+impl Roles {
+    /// As rendered for a release in the namespace `home`, which is also the one that is looked
+    /// after, unless all are.
+    pub fn render(mode: Mode, home: &str) -> Self {
+        let mut helm = Command::new(locate(Binary::Helm).unwrap());
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for variable in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
+            helm.env(variable, root.join("target/helm"));
+        }
+        helm.args(["template", "presign-operator", "--namespace", home, "--set", "rbac.aggregate=false"]);
+        if mode != Mode::Cluster {
+            helm.args(["--set", &format!("namespaces={{{home}}}")]);
+        }
+        if mode == Mode::Minimal {
+            helm.args(["--set", "rbac.minimal=true"]);
+        }
+        let output = helm.arg(root.join("charts/presign-operator")).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let rendering = String::from_utf8(output.stdout).unwrap();
+        let mut objects: Vec<Value> = serde_saphyr::from_multiple(&rendering).unwrap();
+        let kinds = ["ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"];
+        objects.retain(|object| object["kind"].as_str().is_some_and(|kind| kinds.contains(&kind)));
+        Self { objects }
+    }
+
+    /// Only what `is_granted` says.
+    pub fn only(mut self, is_granted: impl Fn(&Permission) -> bool) -> Self {
+        let rules = self.objects.iter_mut().filter_map(|object| object.get_mut("rules")?.as_array_mut());
+        for rules in rules {
+            for rule in &mut *rules {
+                let resource = words(&rule["resources"]).join(",");
+                let mut verbs = words(&rule["verbs"]);
+                verbs.retain(|verb| {
+                    is_granted(&Permission { resource: resource.clone(), verb: verb.clone() })
+                });
+                rule["verbs"] = verbs.into();
+            }
+            rules.retain(|rule| !words(&rule["verbs"]).is_empty());
+        }
+        self
+    }
+
+    /// The same roles for the same account in another namespace.
+    pub fn moved_to(mut self, namespace: &str) -> Self {
+        self.objects.retain(|object| object["kind"] != "ServiceAccount");
+        for object in &mut self.objects {
+            object["metadata"]["namespace"] = namespace.into();
+        }
+        self
+    }
+
+    /// Every permission, once.
+    pub fn permissions(&self) -> Vec<Permission> {
+        let rules = self.objects.iter().filter_map(|object| object["rules"].as_array()).flatten();
+        let mut permissions: Vec<Permission> = rules
+            .flat_map(|rule| {
+                let resource = words(&rule["resources"]).join(",");
+                let of = move |verb| Permission { resource: resource.clone(), verb };
+                words(&rule["verbs"]).into_iter().map(of)
+            })
+            .collect();
+        permissions.sort();
+        permissions
+    }
+
+    /// As a manifest for kubectl.
+    pub fn manifest(&self) -> String {
+        self.objects.iter().map(|object| format!("{object}\n---\n")).collect()
+    }
+
+    /// The `ServiceAccount` that all of this is for.
+    pub fn account(&self) -> String {
+        let account = self.objects.iter().find(|object| object["kind"] == "ServiceAccount");
+        account.unwrap()["metadata"]["name"].as_str().unwrap().to_owned()
+    }
+}
+
+fn words(list: &Value) -> Vec<String> {
+    list.as_array().into_iter().flatten().map(|word| word.as_str().unwrap().to_owned()).collect()
+}

@@ -1,0 +1,108 @@
+//! The roles of the chart, each mode on a real API server with RBAC: the operator can do its
+//! work with them, tries nothing else, and needs every permission in them.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test fails by panicking")]
+
+mod chart;
+#[allow(dead_code, unused_imports, reason = "the stories use more of it")]
+#[path = "../cluster/harness/mod.rs"]
+mod harness;
+mod place;
+mod story;
+
+use std::time::{Duration, Instant};
+
+use futures::StreamExt as _;
+use serde_json::json;
+use tokio::sync::RwLock;
+
+use chart::{Mode, Permission, Roles};
+use place::Place;
+use story::{Step, first_failure};
+
+/// An operator for the whole cluster must not meet those of the other stories.
+static CLUSTER: RwLock<()> = RwLock::const_new(());
+
+/// Places that are looked at at a time.
+const AT_A_TIME: usize = 12;
+
+/// What a permission is good for: the first step of the story that fails without it.
+fn needed_for(permission: &Permission) -> Step {
+    match (permission.resource.as_str(), permission.verb.as_str()) {
+        ("leases", _) => Step::Leads,
+        ("presignedurls" | "secrets", "list") => Step::IsReady,
+        ("secrets", "get" | "create" | "patch") => Step::Issues,
+        ("presignedurls/status", _) => Step::Reports,
+        ("events", "create") => Step::Tells,
+        ("presignedurls", "watch") => Step::NoticesObjects,
+        ("secrets", "watch") => Step::NoticesKeys,
+        ("secrets", "delete") => Step::Prunes,
+        ("events", "patch") => Step::CountsEvents,
+        other => panic!("the story does not say what {other:?} is good for"),
+    }
+}
+
+#[tokio::test]
+async fn the_whole_cluster_is_looked_after_with_the_same_rules_and_nothing_else_is_tried() {
+    let _alone = CLUSTER.write().await;
+    let roles = Roles::render(Mode::Cluster, "home");
+    assert_eq!(roles.permissions(), Roles::render(Mode::Namespaces, "home").permissions());
+    let place = Place::with(Mode::Cluster, |_| true).await;
+    assert_eq!(first_failure(&place, Mode::Cluster).await, None, "{}", place.space.operator.log());
+    place.assert_nothing_was_refused().await;
+}
+
+#[tokio::test]
+async fn namespaces_and_minimal_do_their_work_and_try_nothing_else() {
+    let _others = CLUSTER.read().await;
+    let work = [Mode::Namespaces, Mode::Minimal].map(async |mode| {
+        let place = Place::with(mode, |_| true).await;
+        assert_eq!(first_failure(&place, mode).await, None, "{mode:?}:\n{}", place.space.operator.log());
+        place.assert_nothing_was_refused().await;
+    });
+    futures::future::join_all(work).await;
+}
+
+#[tokio::test]
+async fn every_permission_is_needed() {
+    let _others = CLUSTER.read().await;
+    let cases: Vec<(Mode, Permission)> = [Mode::Namespaces, Mode::Minimal]
+        .into_iter()
+        .flat_map(|mode| Roles::render(mode, "home").permissions().into_iter().map(move |p| (mode, p)))
+        .collect();
+    assert!(cases.len() > 20, "{cases:?}");
+    futures::stream::iter(cases)
+        .for_each_concurrent(AT_A_TIME, async |(mode, without)| {
+            let place = Place::with(mode, |permission| *permission != without).await;
+            let failed = first_failure(&place, mode).await;
+            assert_eq!(failed, Some(needed_for(&without)), "{mode:?} without {without:?}");
+            assert!(place.was_refused(&without).await, "{mode:?}: {without:?} was never asked for");
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_namespace_that_refuses_is_named_and_holds_up_no_other() {
+    let _others = CLUSTER.read().await;
+    let place = Place::with(Mode::Namespaces, |_| true).await;
+    let other = place.another_namespace().await;
+    // Its role there lacks Secrets.
+    place.grant(&other, |permission| permission.resource != "secrets");
+    place.restart_for(&[&place.space.namespace, &other]);
+    place.space.apply("report", place.space.spec(json!({}))).await;
+    place.space.wait_ready("report", "True", "Issued").await;
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let missing = format!("watch of our Secrets in {other}\nwatch of other Secrets in {other}");
+    while place.page("/readyz").trim() != missing {
+        assert!(Instant::now() < deadline, "{}", place.page("/readyz"));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let log = place.log();
+    let told = log.lines().find(|line| line.contains("cannot watch") && line.contains(&other));
+    assert!(told.is_some_and(|line| line.contains("403")), "{log}");
+    // What is granted later is taken up, without a restart.
+    place.grant(&other, |_| true);
+    while place.page("/readyz").trim() != "ok" {
+        assert!(Instant::now() < deadline + Duration::from_secs(40), "{}", place.page("/readyz"));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}

@@ -1,0 +1,164 @@
+//! A namespace with an operator that has only the rights of its `ServiceAccount`.
+
+use std::io::Write as _;
+use std::process::Stdio;
+use std::sync::Mutex;
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Api;
+use kube::api::{ObjectMeta, PostParams};
+use serde_json::{Value, json};
+
+use super::chart::{Mode, Permission, Roles};
+use super::harness::{Operator, Space, World, audit_log};
+
+/// Short, so that it shows soon when the lease cannot be renewed.
+const LEASE_SECONDS: &str = "3";
+
+/// A namespace, who works there, and with which rights.
+pub struct Place {
+    pub space: Space,
+    roles: Roles,
+    account: String,
+    /// The operator after a restart, which looks after further namespaces.
+    restarted: Mutex<Option<Operator>>,
+}
+
+impl Place {
+    /// A fresh namespace with an object `report`, and an operator with those rights of the
+    /// chart that `is_granted` says.
+    pub async fn with(mode: Mode, is_granted: impl Fn(&Permission) -> bool) -> Self {
+        let world = World::get().await;
+        let client = world.client().await;
+        let namespace = make_namespace(&client).await;
+        let roles = Roles::render(mode, &namespace);
+        apply(world, &roles.clone().only(is_granted).manifest());
+        let account = roles.account();
+        let kubeconfig = kubeconfig(world, &namespace, &account);
+        let namespaces: &[&str] = if mode == Mode::Cluster { &[] } else { &[&namespace] };
+        let access = if mode == Mode::Minimal { "get" } else { "watch" };
+        let variables = [
+            ("KUBECONFIG", kubeconfig.as_str()),
+            ("PRESIGN_LEASE_DURATION", LEASE_SECONDS),
+            ("PRESIGN_SECRET_ACCESS", access),
+        ];
+        // There before the operator, which may have no right to notice it later.
+        prepare(world, &namespace);
+        let operator = Operator::start_for(world, namespaces, &namespace, &variables);
+        let space = Space { world, client, namespace, operator };
+        Self { space, roles, account, restarted: Mutex::default() }
+    }
+
+    /// Another namespace, where nothing is granted yet.
+    pub async fn another_namespace(&self) -> String {
+        make_namespace(&self.space.client).await
+    }
+
+    /// Grants those rights of the chart in a further namespace.
+    pub fn grant(&self, namespace: &str, is_granted: impl Fn(&Permission) -> bool) {
+        apply(self.space.world, &self.roles.clone().only(is_granted).moved_to(namespace).manifest());
+    }
+
+    /// Ends the operator and starts it for these namespaces.
+    pub fn restart_for(&self, namespaces: &[&str]) {
+        self.space.operator.stop();
+        let kubeconfig = kubeconfig(self.space.world, &self.space.namespace, &self.account);
+        let variables = [("KUBECONFIG", kubeconfig.as_str())];
+        let operator = Operator::start_for(self.space.world, namespaces, &self.space.namespace, &variables);
+        *self.restarted.lock().unwrap() = Some(operator);
+    }
+
+    /// A page of the operator that runs.
+    pub fn page(&self, path: &str) -> String {
+        let restarted = self.restarted.lock().unwrap();
+        restarted.as_ref().unwrap_or(&self.space.operator).page(path)
+    }
+
+    /// The log of the operator that runs.
+    pub fn log(&self) -> String {
+        let restarted = self.restarted.lock().unwrap();
+        restarted.as_ref().unwrap_or(&self.space.operator).log()
+    }
+
+    /// No call of the `ServiceAccount` was forbidden: nothing was tried that is not granted.
+    pub async fn assert_nothing_was_refused(&self) {
+        let calls = self.calls().await;
+        assert!(calls.len() > 20, "{calls:?}");
+        let refused: Vec<_> = calls.iter().filter(|call| call["responseStatus"]["code"] == 403).collect();
+        assert!(refused.is_empty(), "{refused:?}");
+    }
+
+    /// Whether the API server refused this to the `ServiceAccount`.
+    pub async fn was_refused(&self, permission: &Permission) -> bool {
+        let (resource, subresource) =
+            permission.resource.split_once('/').unwrap_or((&permission.resource, ""));
+        self.calls().await.iter().any(|call| {
+            let reference = &call["objectRef"];
+            let is_it = reference["resource"] == resource
+                && reference["subresource"].as_str().unwrap_or_default() == subresource;
+            // A server-side apply to what does not exist is a patch that needs to create, too.
+            let is_verb = call["verb"] == permission.verb.as_str()
+                || (permission.verb == "create" && call["verb"] == "patch");
+            is_it && is_verb && call["responseStatus"]["code"] == 403
+        })
+    }
+
+    /// The calls of the `ServiceAccount`, wherever.
+    async fn calls(&self) -> Vec<Value> {
+        let user = format!("system:serviceaccount:{}:{}", self.space.namespace, self.account);
+        audit_log(&self.space, |entry| entry["user"]["username"] == user.as_str()).await
+    }
+}
+
+async fn make_namespace(client: &kube::Client) -> String {
+    let metadata = ObjectMeta { generate_name: Some("rbac-".to_owned()), ..ObjectMeta::default() };
+    let namespace = Namespace { metadata, ..Namespace::default() };
+    let made = Api::all(client.clone()).create(&PostParams::default(), &namespace).await.unwrap();
+    made.metadata.name.unwrap()
+}
+
+/// The access key and the object `report`.
+fn prepare(world: &World, namespace: &str) {
+    world.store.put_object(namespace, "dir/a file.txt", b"content").unwrap();
+    let keys = json!({
+        "access-key-id": world.store.access_key_id(),
+        "secret-access-key": world.store.secret_access_key(),
+    });
+    let objects = [
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}, "stringData": keys}),
+        json!({
+            "apiVersion": "presign.dev/v1alpha1", "kind": "PresignedUrl", "metadata": {"name": "report"},
+            "spec": {
+                "bucket": namespace, "key": "dir/a file.txt",
+                "s3": {
+                    "endpoint": world.store.endpoint(), "region": world.store.region(),
+                    "credentialsSecretRef": {"name": "keys"},
+                },
+            },
+        }),
+    ];
+    let manifest: String = objects.iter().map(|object| format!("{object}\n---\n")).collect();
+    apply_in(world, Some(namespace), &manifest);
+}
+
+fn kubeconfig(world: &World, namespace: &str, account: &str) -> String {
+    let output = world.plane.kubectl().args(["-n", namespace, "create", "token", account]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let token = String::from_utf8(output.stdout).unwrap();
+    world.plane.kubeconfig_for(namespace, token.trim()).unwrap().display().to_string()
+}
+
+fn apply(world: &World, manifest: &str) {
+    apply_in(world, None, manifest);
+}
+
+fn apply_in(world: &World, namespace: Option<&str>, manifest: &str) {
+    let mut kubectl = world.plane.kubectl();
+    kubectl.args(namespace.map(|namespace| ["-n", namespace]).into_iter().flatten());
+    kubectl.args(["apply", "--server-side", "--field-manager=person", "-f", "-"]);
+    let mut child =
+        kubectl.stdin(Stdio::piped()).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(manifest.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}\n{manifest}", String::from_utf8_lossy(&output.stderr));
+}
