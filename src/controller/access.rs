@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::context::{Context, SAFETY_NET};
 use super::facts::SecretKey;
-use super::triggers::Alarm;
+use super::triggers::secret_changed;
 use crate::domain::stored::resource_version;
 
 /// How soon to look whether a predecessor's Secret has been collected.
@@ -33,7 +33,7 @@ pub enum SecretAccess {
 
 /// Looks at every credentials Secret of a scope again and again, for as long as the process
 /// lives, and wakes whoever uses one that changed.
-pub async fn look_at_credentials(ctx: Arc<Context>, alarm: Arc<Alarm>, namespace: Option<String>) {
+pub async fn look_at_credentials(ctx: Arc<Context>, namespace: Option<String>) {
     let mut ticks = tokio::time::interval(SAFETY_NET);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -41,13 +41,13 @@ pub async fn look_at_credentials(ctx: Arc<Context>, alarm: Arc<Alarm>, namespace
         let in_scope = |key: &SecretKey| namespace.as_ref().is_none_or(|n| *n == key.namespace);
         for key in ctx.credentials.keys().into_iter().filter(in_scope) {
             if ctx.leadership.term().is_some() {
-                look(&ctx, &alarm, &key).await;
+                look(&ctx, &key).await;
             }
         }
     }
 }
 
-async fn look(ctx: &Context, alarm: &Alarm, key: &SecretKey) {
+async fn look(ctx: &Context, key: &SecretKey) {
     if ctx.dependents.of(key).is_empty() {
         ctx.credentials.drop_older(key, Instant::now());
         return;
@@ -59,7 +59,7 @@ async fn look(ctx: &Context, alarm: &Alarm, key: &SecretKey) {
         Ok(secret) => {
             let version = secret.and_then(|secret| secret.resource_version());
             if ctx.credentials.invalidate(key, resource_version(version.as_deref())) {
-                alarm.secret_changed(ctx, key);
+                secret_changed(ctx, key);
             }
         }
         // Whoever needs it reads it, and reports what comes of that.

@@ -40,7 +40,7 @@ pub async fn apply(
         }
         Ok(answer) => {
             let stored = Stored::read(&answer);
-            ctx.facts.learn(key.clone(), stored.clone());
+            ctx.facts.learn(key, stored.clone());
             Ok(stored)
         }
         Err(error) if is_outdated(&error) => {
@@ -69,7 +69,11 @@ pub async fn withdraw(ctx: &Context, key: &SecretKey, merged: &Stored) -> Result
         .patch(&key.name, &PatchParams::apply(OPERATOR).force(), &Patch::Apply(&nothing))
         .await
     {
-        Ok(_) => Ok(()),
+        // A watch may still be about to show what it was between the two writes.
+        Ok(answer) => {
+            ctx.facts.learn(key, Stored::read(&answer));
+            Ok(())
+        }
         // It went, or another one came: nothing of ours is in it.
         Err(error) if is_outdated(&error) || is_code(&error, 404) => Ok(()),
         Err(error) => Err(Failure::api(format!("withdraw from Secret {:?}", key.name), error)),

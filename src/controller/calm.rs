@@ -14,22 +14,34 @@ const REFILL: Duration = Duration::from_secs(60);
 /// A token bucket an object, as client-go's recorder has; empty for objects at rest.
 #[derive(Debug, Default)]
 pub struct Calm {
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
     /// UID → when everything that it used is refilled.
-    refilled: Mutex<HashMap<String, Instant>>,
+    refilled: HashMap<String, Instant>,
+    /// At how many of them those at rest are dropped.
+    full_at: usize,
 }
 
 impl Calm {
     /// Whether the object with this UID may have one more event now; if so, it counts.
     pub fn permits(&self, uid: &str) -> bool {
-        let mut refilled = self.refilled.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        // Whoever has refilled is as good as unknown.
-        refilled.retain(|_, until| *until > now);
-        let until = refilled.get(uid).copied().unwrap_or(now) + REFILL;
+        if known.refilled.len() >= known.full_at {
+            // Whoever has refilled is as good as unknown. Twice the room until the next
+            // time, so that a herd does not look through itself for each of its members.
+            known.refilled.retain(|_, until| *until > now);
+            known.refilled.shrink_to_fit();
+            known.full_at = 2 * known.refilled.len() + 64;
+        }
+        let until = known.refilled.get(uid).copied().unwrap_or(now) + REFILL;
         if until.duration_since(now) > REFILL * BURST {
             return false;
         }
-        refilled.insert(uid.to_owned(), until);
+        known.refilled.insert(uid.to_owned(), until);
         true
     }
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::runtime::controller::Action;
 
 use super::attempts::Cause;
 use super::context::{Context, SAFETY_NET};
@@ -18,8 +17,8 @@ use crate::domain::status::{Outcome, Problem, Progress, Seen};
 pub(super) struct Conclusion {
     /// One word for the metrics.
     pub(super) label: &'static str,
-    /// When to look again.
-    pub(super) next: Action,
+    /// After how long to look again; when something changes, if `None`.
+    pub(super) next: Option<Duration>,
 }
 
 /// Reports, and says when to look again. There is always a look at the expiry itself.
@@ -33,7 +32,7 @@ pub(super) async fn conclude(
     let progress = match result {
         Ok(progress) => progress,
         Err(failure) => match failure.problem() {
-            None => return Conclusion { label: "left", next: Action::await_change() },
+            None => return Conclusion { label: "left", next: None },
             Some(problem) => {
                 let is_new = !matches!(failure, Failure::Held(_));
                 if is_new {
@@ -96,7 +95,7 @@ fn next_look(
     outcome: &Outcome,
     prune_at: Option<Timestamp>,
     wait: Option<Duration>,
-) -> Action {
+) -> Option<Duration> {
     let now = ctx.clock.now();
     let until = |time: Timestamp| {
         let seconds = time.as_second().saturating_sub(now.as_second());
@@ -116,12 +115,7 @@ fn next_look(
         Progress::Failed(_) => wait,
     };
     let prune = prune_at.and_then(until);
-    due.into_iter()
-        .chain(wait)
-        .chain(expiry)
-        .chain(prune)
-        .min()
-        .map_or_else(Action::await_change, Action::requeue)
+    due.into_iter().chain(wait).chain(expiry).chain(prune).min()
 }
 
 /// Seconds that the stored URL has left.

@@ -1,22 +1,24 @@
 //! What every pass has at hand.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::runtime::events::Recorder;
 use kube::{Api, Client};
 
 use super::access::{LastTerm, SecretAccess};
 use super::attempts::Attempts;
-use super::calm::Calm;
 use super::credentials::CredentialsCache;
 use super::dependents::Dependents;
+use super::events::Events;
 use super::facts::Facts;
 use super::gate::{Gate, Pass};
+use super::key::Key;
 use super::metrics::Metrics;
 use super::object::LeanPresignedUrl;
+use super::objects::Objects;
 use super::pods::Pods;
-use super::reports::Reports;
+use super::queue::Queue;
 use super::scope::Synced;
 use crate::ops::{Clock, Leadership, NotLeading};
 use crate::s3::Signer;
@@ -45,14 +47,14 @@ pub struct Context {
     pub dependents: Dependents,
     /// What failed, and until when it waits.
     pub attempts: Attempts,
-    /// Statuses that were written and not yet seen in the watch.
-    pub reports: Reports,
-    /// Bounds the events of an object.
-    pub calm: Calm,
+    /// What is asked for, and what was reported.
+    pub objects: Arc<Objects>,
+    /// When each object is looked at next.
+    pub queue: Queue,
     /// The pods that use our Secrets.
     pub pods: Pods,
-    /// Writes events.
-    pub recorder: Recorder,
+    /// Takes events to be written.
+    pub events: Events,
     /// Counts.
     pub metrics: Metrics,
     /// Where the first list of our Secrets is complete. Before that, every pass would have
@@ -61,6 +63,21 @@ pub struct Context {
 }
 
 impl Context {
+    /// Has an object looked at now, and says whether there is such an object.
+    pub fn wake(&self, key: &Key) -> bool {
+        let is_there = self.objects.contains(key);
+        if is_there {
+            self.queue.wake(key, self.urgency(key));
+        }
+        is_there
+    }
+
+    /// The second at which the URL of an object expires; now when there is none.
+    #[must_use]
+    pub fn urgency(&self, key: &Key) -> i64 {
+        self.objects.expiration(key).unwrap_or_else(|| self.clock.now().as_second())
+    }
+
     /// A turn at the API server; see [`Gate::enter`].
     ///
     /// # Errors

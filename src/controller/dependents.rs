@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use super::facts::SecretKey;
+use super::key::Key;
 
 /// The index, both ways.
 #[derive(Debug, Default)]
@@ -16,10 +17,10 @@ pub struct Dependents {
 
 #[derive(Debug, Default)]
 struct Index {
-    /// Secret → names of the objects in its namespace that look at it.
-    by_secret: HashMap<SecretKey, BTreeSet<String>>,
-    /// Object (namespace, name) → names of the Secrets that it looks at.
-    by_object: HashMap<SecretKey, BTreeSet<String>>,
+    /// Secret → the objects that look at it.
+    by_secret: HashMap<Key, BTreeSet<Key>>,
+    /// Object → the Secrets that it looks at.
+    by_object: HashMap<Key, Box<[Key]>>,
 }
 
 impl Dependents {
@@ -27,24 +28,25 @@ impl Dependents {
     /// no others.
     pub fn set(&self, namespace: &str, name: &str, secrets: &BTreeSet<String>) {
         let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        let object = SecretKey::new(namespace, name);
-        if index.by_object.get(&object) == Some(secrets) {
+        let object = Key::new(namespace, name);
+        let before = index.by_object.get(&object).map(Box::as_ref).unwrap_or_default();
+        if before.iter().map(Key::name).eq(secrets.iter().map(String::as_str)) {
             return;
         }
         for gone in index.by_object.remove(&object).unwrap_or_default() {
-            let key = SecretKey::new(namespace, &gone);
-            if let Some(objects) = index.by_secret.get_mut(&key) {
-                objects.remove(name);
+            if let Some(objects) = index.by_secret.get_mut(&gone) {
+                objects.remove(&object);
                 if objects.is_empty() {
-                    index.by_secret.remove(&key);
+                    index.by_secret.remove(&gone);
                 }
             }
         }
-        for secret in secrets {
-            index.by_secret.entry(SecretKey::new(namespace, secret)).or_default().insert(name.to_owned());
+        let looked_at: Box<[Key]> = secrets.iter().map(|name| index.shared(namespace, name)).collect();
+        for secret in &looked_at {
+            index.by_secret.entry(secret.clone()).or_default().insert(object.clone());
         }
-        if !secrets.is_empty() {
-            index.by_object.insert(object, secrets.clone());
+        if !looked_at.is_empty() {
+            index.by_object.insert(object, looked_at);
         }
     }
 
@@ -52,7 +54,16 @@ impl Dependents {
     #[must_use]
     pub fn of(&self, secret: &SecretKey) -> Vec<String> {
         let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        index.by_secret.get(secret).into_iter().flatten().cloned().collect()
+        let objects = index.by_secret.get(&Key::from(secret)).into_iter().flatten();
+        objects.map(|object| object.name().to_owned()).collect()
+    }
+}
+
+impl Index {
+    /// The key of a Secret as it stands in the index already, if it does.
+    fn shared(&self, namespace: &str, name: &str) -> Key {
+        let key = Key::new(namespace, name);
+        self.by_secret.get_key_value(&key).map_or(key, |(known, _)| known.clone())
     }
 }
 

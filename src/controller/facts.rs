@@ -7,6 +7,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
+use super::fact::Fact;
+use super::key::Key;
 use crate::domain::Stored;
 
 /// Namespace and name of a Secret.
@@ -34,35 +36,37 @@ pub struct Facts {
 
 #[derive(Debug, Default)]
 struct Known {
-    secrets: HashMap<SecretKey, Stored>,
-    /// Namespace and name of an owner → its Secrets that are not called like itself.
-    by_owner: HashMap<SecretKey, BTreeSet<String>>,
+    secrets: HashMap<Key, Box<Fact>>,
+    /// An owner → its Secrets that are not called like itself.
+    by_owner: HashMap<Key, BTreeSet<Key>>,
 }
 
 impl Facts {
     /// What is known of a Secret.
     #[must_use]
     pub fn get(&self, key: &SecretKey) -> Option<Stored> {
-        self.lock().secrets.get(key).cloned()
+        let key = Key::from(key);
+        self.lock().secrets.get(&key).map(|fact| fact.unpack(&key))
     }
 
     /// The Secrets that say they were written for the `PresignedUrl` called `owner`.
     #[must_use]
     pub fn written_for(&self, namespace: &str, owner: &str) -> Vec<(SecretKey, Stored)> {
         let known = self.lock();
-        let owner = SecretKey::new(namespace, owner);
-        let others = known.by_owner.get(&owner).into_iter().flatten();
+        let namesake = Key::new(namespace, owner);
+        let others = known.by_owner.get(&namesake).into_iter().flatten();
         others
-            .map(|name| SecretKey::new(namespace, name))
-            .chain([owner.clone()])
-            .filter_map(|key| known.secrets.get(&key).cloned().map(|stored| (key, stored)))
-            .filter(|(_, stored)| stored.owner.as_deref() == Some(owner.name.as_str()))
+            .chain([&namesake])
+            .filter_map(|key| Some((key, known.secrets.get(key)?)))
+            .filter(|(key, fact)| fact.owner(key) == Some(owner))
+            .map(|(key, fact)| (key.into(), fact.unpack(key)))
             .collect()
     }
 
     /// Takes in what a write, a read or a watch event showed, unless something newer is
     /// known. Returns whether it was news, and the fact that it replaced.
-    pub fn learn(&self, key: SecretKey, stored: Stored) -> (bool, Option<Stored>) {
+    pub fn learn(&self, key: &SecretKey, stored: Stored) -> (bool, Option<Stored>) {
+        let key = Key::from(key);
         let mut known = self.lock();
         if known.secrets.get(&key).is_some_and(|before| before.resource_version >= stored.resource_version) {
             return (false, None);
@@ -75,9 +79,10 @@ impl Facts {
     /// Drops the fact about a Secret that is gone, or changed out of the watch's sight,
     /// at `resource_version`. A newer fact stays.
     pub fn forget(&self, key: &SecretKey, resource_version: u64) -> Option<Stored> {
+        let key = Key::from(key);
         let mut known = self.lock();
-        known.secrets.get(key).filter(|before| before.resource_version <= resource_version)?;
-        known.remove(key)
+        known.secrets.get(&key).filter(|before| before.resource_version <= resource_version)?;
+        known.remove(&key)
     }
 
     /// Drops everything.
@@ -89,13 +94,17 @@ impl Facts {
     /// list did not show, and returns the keys: either it is gone, or a look will tell.
     pub fn retain_listed(&self, namespace: Option<&str>, listed: &HashSet<SecretKey>) -> Vec<SecretKey> {
         let mut known = self.lock();
-        let in_scope = |key: &SecretKey| namespace.is_none_or(|namespace| key.namespace == namespace);
-        let dropped: Vec<SecretKey> =
-            known.secrets.keys().filter(|key| in_scope(key) && !listed.contains(*key)).cloned().collect();
+        let in_scope = |key: &Key| namespace.is_none_or(|namespace| key.namespace() == namespace);
+        let dropped: Vec<Key> = known
+            .secrets
+            .keys()
+            .filter(|key| in_scope(key) && !listed.contains(&SecretKey::from(*key)))
+            .cloned()
+            .collect();
         for key in &dropped {
             known.remove(key);
         }
-        dropped
+        dropped.iter().map(SecretKey::from).collect()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Known> {
@@ -104,24 +113,25 @@ impl Facts {
 }
 
 impl Known {
-    fn insert(&mut self, key: SecretKey, stored: Stored) {
-        if let Some(owner) = stored.owner.as_deref().filter(|owner| *owner != key.name) {
-            self.by_owner.entry(SecretKey::new(&key.namespace, owner)).or_default().insert(key.name.clone());
+    fn insert(&mut self, key: Key, stored: Stored) {
+        if let Some(owner) = stored.owner.as_deref().filter(|owner| *owner != key.name()) {
+            self.by_owner.entry(Key::new(key.namespace(), owner)).or_default().insert(key.clone());
         }
-        self.secrets.insert(key, stored);
+        let fact = Fact::pack(stored, &key);
+        self.secrets.insert(key, Box::new(fact));
     }
 
-    fn remove(&mut self, key: &SecretKey) -> Option<Stored> {
-        let stored = self.secrets.remove(key)?;
-        if let Some(owner) = stored.owner.as_deref() {
-            let owner = SecretKey::new(&key.namespace, owner);
-            if let Some(names) = self.by_owner.get_mut(&owner) {
-                names.remove(&key.name);
-                if names.is_empty() {
+    fn remove(&mut self, key: &Key) -> Option<Stored> {
+        let (key, fact) = self.secrets.remove_entry(key)?;
+        if let Some(owner) = fact.owner(&key) {
+            let owner = Key::new(key.namespace(), owner);
+            if let Some(secrets) = self.by_owner.get_mut(&owner) {
+                secrets.remove(&key);
+                if secrets.is_empty() {
                     self.by_owner.remove(&owner);
                 }
             }
         }
-        Some(stored)
+        Some(fact.unpack(&key))
     }
 }

@@ -1,35 +1,34 @@
 //! Metrics about the objects themselves, counted from the watch's memory at each scrape,
 //! so that nothing has to be kept in step.
 
-use kube::runtime::reflector::Store;
+use std::sync::Arc;
+
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::gauge::ConstGauge;
 
-use super::object::LeanPresignedUrl;
+use super::objects::Objects;
 use super::tally::Tally;
 use crate::ops::Clock;
 
 /// Counts the objects when asked.
 #[derive(Debug)]
 pub struct Inventory {
-    objects: Vec<Store<LeanPresignedUrl>>,
+    objects: Arc<Objects>,
     clock: Clock,
 }
 
 impl Inventory {
-    /// Counts what all of `objects` hold.
+    /// Counts what `objects` holds.
     #[must_use]
-    pub fn new(objects: Vec<Store<LeanPresignedUrl>>, clock: Clock) -> Self {
+    pub fn new(objects: Arc<Objects>, clock: Clock) -> Self {
         Self { objects, clock }
     }
 
     fn count(&self) -> Tally {
         let now = self.clock.now();
         let mut tally = Tally::default();
-        for object in self.objects.iter().flat_map(Store::state) {
-            tally.add(&object.status, now);
-        }
+        self.objects.survey(|reported| tally.add(&reported.outline(), now));
         tally
     }
 }

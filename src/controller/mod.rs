@@ -12,17 +12,23 @@ mod context;
 mod credentials;
 mod dependents;
 mod error;
+mod events;
+mod fact;
 mod facts;
 mod gate;
 mod inventory;
+mod key;
 mod metrics;
 mod object;
+mod objects;
 mod observe;
+mod passes;
 mod pods;
 mod prune;
+mod queue;
 mod reconcile;
 mod report;
-mod reports;
+mod reported;
 mod scope;
 mod tally;
 mod triggers;
@@ -31,13 +37,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{Stream, StreamExt as _};
+use futures::StreamExt as _;
 use kube::Client;
-use kube::runtime::controller::Action;
 use kube::runtime::events::{Recorder, Reporter};
-use kube::runtime::reflector::ObjectRef;
 use prometheus_client::registry::Registry;
-use tokio::sync::watch;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::crd::names::OPERATOR;
@@ -45,15 +49,12 @@ use crate::ops::{Clock, Leadership, Probes, clock};
 use crate::s3::Signer;
 pub use access::SecretAccess;
 use context::Context;
+use events::{Events, Told};
 use gate::Gate;
-use object::LeanPresignedUrl;
-use scope::{PassError, Scope, Signals, Synced};
-use triggers::Alarm;
+use scope::Synced;
 
-/// How often the wall clock is compared with the monotonic one.
+/// How often the wall clock is compared with the monotonic one, and life is shown.
 const TICK: Duration = Duration::from_secs(2);
-/// How long a shutdown waits for passes in flight.
-const DRAIN: Duration = Duration::from_secs(20);
 
 /// What a person can set.
 #[derive(Clone, Debug)]
@@ -86,7 +87,10 @@ pub struct Process<'a> {
 /// The controller, assembled and not yet running.
 pub struct Presigner {
     context: Arc<Context>,
-    scopes: Vec<Scope>,
+    namespaces: Vec<Option<String>>,
+    recorder: Recorder,
+    told: mpsc::Receiver<Told>,
+    width: usize,
     probes: Probes,
 }
 
@@ -100,12 +104,12 @@ impl Presigner {
             0 => vec![None],
             _ => namespaces.into_iter().map(Some).collect(),
         };
-        let scopes: Vec<Scope> = namespaces.iter().cloned().map(Scope::new).collect();
-        let objects = scopes.iter().map(Scope::objects).collect();
-        registry.register_collector(Box::new(inventory::Inventory::new(objects, clock.clone())));
+        let objects = Arc::new(objects::Objects::default());
+        registry.register_collector(Box::new(inventory::Inventory::new(objects.clone(), clock.clone())));
         let reporter = Reporter { controller: OPERATOR.to_owned(), instance: Some(instance) };
+        let recorder = Recorder::new(client.clone(), reporter);
+        let (events, told) = Events::new();
         let context = Arc::new(Context {
-            recorder: Recorder::new(client.clone(), reporter),
             client,
             leadership,
             last_term: access::LastTerm::default(),
@@ -113,84 +117,41 @@ impl Presigner {
             gate: Gate::new(max_in_flight),
             clock,
             signer: Signer::default(),
+            objects,
+            queue: queue::Queue::default(),
             facts: facts::Facts::default(),
             credentials: credentials::CredentialsCache::default(),
             dependents: dependents::Dependents::default(),
             attempts: attempts::Attempts::default(),
-            reports: reports::Reports::default(),
-            calm: calm::Calm::default(),
+            events,
             pods: pods::Pods::new(pods),
             metrics: metrics::Metrics::register(registry),
             synced: Synced::new(&namespaces),
         });
-        Self { context, scopes, probes }
+        Self { context, namespaces, recorder, told, width: max_in_flight, probes }
     }
 
     /// Runs until `stop` resolves and the passes in flight have ended (20 s at most).
-    pub async fn run(self, stop: impl Future<Output = ()> + Send + Sync + 'static) {
-        let Self { context, scopes, probes } = self;
-        let stopped = watch::Sender::new(false);
-        let jumped = watch::Sender::new(());
-        let alarm = Arc::new(Alarm::new(scopes.iter().map(Scope::bell).collect()));
-        let mut watches = JoinSet::new();
-        watches.spawn(pods::rounds(context.clone(), alarm.clone()));
-        watches.spawn(pods::poke(context.clone(), alarm.clone()));
-        let passes = scopes.into_iter().map(|scope| {
-            let signals = Signals {
-                alarm: alarm.clone(),
-                again: changes(jumped.subscribe()).boxed(),
-                stop: Box::pin(is_true(stopped.subscribe())),
-            };
-            scope.start(context.clone(), &probes, &mut watches, signals)
-        });
-        let passes = futures::stream::select_all(passes.collect::<Vec<_>>());
-        let notice_jumps = clock::jumps(context.clock.clone(), TICK).for_each(|()| {
-            jumped.send_replace(());
-            std::future::ready(())
-        });
-        let wait_to_stop = async {
-            stop.await;
-            context.gate.close();
-            context.synced.give_up();
-            stopped.send_replace(true);
-            tokio::time::sleep(DRAIN).await;
-            tracing::warn!("passes still under way after {}s are left behind", DRAIN.as_secs());
-        };
-        tokio::select! {
-            () = turn(passes, &probes) => {}
-            () = notice_jumps => {}
-            () = wait_to_stop => {}
+    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) {
+        let Self { context, namespaces, recorder, told, width, probes } = self;
+        let mut beside = JoinSet::new();
+        for namespace in &namespaces {
+            scope::watch(&context, namespace.as_deref(), &probes, &mut beside);
         }
+        beside.spawn(events::publish(context.clone(), recorder, told));
+        beside.spawn(pods::rounds(context.clone()));
+        beside.spawn(pods::poke(context.clone()));
+        beside.spawn(look_again(context.clone()));
+        passes::run(context, width, probes, stop).await;
     }
 }
 
-/// Yields at each change.
-fn changes(receiver: watch::Receiver<()>) -> impl Stream<Item = ()> + Send + 'static {
-    futures::stream::unfold(receiver, |mut receiver| async move {
-        receiver.changed().await.ok()?;
-        Some(((), receiver))
-    })
-}
-
-/// Resolves when it turns true.
-async fn is_true(mut receiver: watch::Receiver<bool>) {
-    if receiver.wait_for(|is_true| *is_true).await.is_err() {
-        std::future::pending::<()>().await;
-    }
-}
-
-/// Turns the passes until they end.
-async fn turn(
-    mut passes: impl Stream<Item = Result<(ObjectRef<LeanPresignedUrl>, Action), PassError>> + Unpin,
-    probes: &Probes,
-) {
-    let mut tick = tokio::time::interval(TICK);
-    loop {
-        tokio::select! {
-            // What failed was reported, a watch's trouble by the watch; an object that is gone
-            // needs no pass.
-            pass = passes.next() => if pass.is_none() { return },
-            _ = tick.tick() => probes.beat(),
-        }
+/// Has everything looked at after a jump of the clock, when every time that was waited for
+/// is wrong, and at the beginning of a term.
+async fn look_again(ctx: Arc<Context>) {
+    let jumps = clock::jumps(ctx.clock.clone(), TICK);
+    let mut reasons = std::pin::pin!(futures::stream::select(jumps, ctx.leadership.begins()));
+    while reasons.next().await.is_some() {
+        triggers::everyone(&ctx, None);
     }
 }

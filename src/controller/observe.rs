@@ -54,7 +54,7 @@ pub async fn target(ctx: &Context, key: &SecretKey, hold: Option<&Hold>) -> Resu
         .map_err(|error| Failure::api(format!("read Secret {:?}", key.name), error))?;
     let stored = secret.as_ref().map(Stored::read);
     if let Some(stored) = &stored {
-        ctx.facts.learn(key.clone(), stored.clone());
+        ctx.facts.learn(key, stored.clone());
     }
     Ok(stored)
 }

@@ -1,11 +1,9 @@
 //! One pass over one `PresignedUrl`: parse, observe, decide, presign, apply, report.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::runtime::controller::Action;
 use tokio::time::Instant;
 
 use super::apply::{apply, permit, withdraw};
@@ -26,18 +24,14 @@ use crate::domain::{Owner, Ownership, Request, Validity, render};
 /// what is new, so the next one decides on that.
 const FRESH_LOOK: Duration = Duration::from_millis(100);
 
-/// Reconciles one object and says when to look at it again. Who does not lead leaves it:
-/// everything is looked at when a term begins.
-///
-/// # Errors
-/// None: what fails is reported on the object and tried again.
-pub async fn reconcile(object: Arc<LeanPresignedUrl>, ctx: Arc<Context>) -> Result<Action, Infallible> {
-    let Some(term) = ctx.leadership.term().filter(|_| !object.is_being_deleted()) else {
-        return Ok(Action::await_change());
-    };
+/// Reconciles one object and says after how long to look at it again; when something
+/// changes, if `None`. What fails is reported on the object and tried again. Who does not
+/// lead, or has no complete facts yet, leaves it: everything is looked at when that begins.
+pub async fn reconcile(object: LeanPresignedUrl, ctx: Arc<Context>) -> Option<Duration> {
+    let term = ctx.leadership.term().filter(|_| !object.is_being_deleted())?;
     ctx.begin_term(term);
-    if !ctx.synced.wait(object.metadata.namespace.as_deref().unwrap_or_default()).await {
-        return Ok(Action::await_change());
+    if !ctx.synced.is_complete(object.metadata.namespace.as_deref().unwrap_or_default()) {
+        return None;
     }
     let started = Instant::now();
     let mut pass = Passage::new(&object);
@@ -45,11 +39,11 @@ pub async fn reconcile(object: Arc<LeanPresignedUrl>, ctx: Arc<Context>) -> Resu
     let result = pursue(&ctx, &object, &mut pass).await;
     if is_first && matches!(result, Err(Failure::Outdated)) {
         ctx.attempts.note(&object, Cause::Outdated, None, None);
-        return Ok(Action::requeue(FRESH_LOOK));
+        return Some(FRESH_LOOK);
     }
     let conclusion = conclude(&ctx, &object, pass, result).await;
     ctx.metrics.reconciled(conclusion.label, started.elapsed().as_secs_f64());
-    Ok(conclusion.next)
+    conclusion.next
 }
 
 /// What a pass found out, as far as it came.

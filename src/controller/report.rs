@@ -7,11 +7,13 @@ use serde_json::json;
 
 use super::context::Context;
 use super::error::is_code;
+use super::key::Key;
 use super::object::LeanPresignedUrl;
+use super::objects::News;
 use crate::crd::names::{GROUP, KIND, OPERATOR, VERSION};
 use crate::crd::{PresignedUrlStatus, READY};
 use crate::domain::reason::IssueReason;
-use crate::domain::status::{Outcome, next_status};
+use crate::domain::status::{Outcome, Seen, next_status};
 
 /// Writes the status of an object, if it changed, and tells of transitions.
 ///
@@ -23,19 +25,35 @@ pub async fn report(
     outcome: &Outcome,
     issued: Option<IssueReason>,
 ) -> Result<(), kube::Error> {
-    let previous = ctx.reports.latest(object);
+    let key = Key::from(object);
+    let Some(reported) = ctx.objects.reported(&key) else { return Ok(()) };
+    let previous = match outcome.seen {
+        // Then most of the report stays as it was, and its texts are needed.
+        Seen::Unknown if !reported.is_whole() => read(ctx, object).await?,
+        Seen::Unknown | Seen::Nothing | Seen::Url(_) => reported.outline(),
+    };
     let next = next_status(&previous, outcome, ctx.clock.now());
-    if next == previous {
+    if reported.is(&next) {
         return Ok(());
     }
     match write(ctx, object, &next).await {
-        Ok(answer) => ctx.reports.wrote(answer),
+        // The watch will not show as news what the answer has shown.
+        Ok(answer) if ctx.objects.learn(&answer).1 == News::Object => drop(ctx.wake(&key)),
+        Ok(_) => {}
         // Deleted meanwhile, and perhaps created again: that one has its own pass.
         Err(error) if is_code(&error, 404) || is_code(&error, 409) => return Ok(()),
         Err(error) => return Err(error),
     }
-    tell(ctx, object, &Transition::between(&previous, &next, issued)).await;
+    tell(ctx, object, &Transition::between(&previous, &next, issued));
     Ok(())
+}
+
+/// The whole status, which is not kept.
+async fn read(ctx: &Context, object: &LeanPresignedUrl) -> Result<PresignedUrlStatus, kube::Error> {
+    let owner = object.owner();
+    let _turn = ctx.last_turn(ctx.clock.now().as_second()).await;
+    let found = ctx.presigned_urls(&owner.namespace).get_opt(&owner.name).await?;
+    Ok(found.map(|found| found.status).unwrap_or_default())
 }
 
 async fn write(
@@ -87,24 +105,24 @@ fn ready(status: &PresignedUrlStatus) -> Option<(&str, &str)> {
     Some((&ready.reason, &ready.message))
 }
 
-async fn tell(ctx: &Context, object: &LeanPresignedUrl, transition: &Transition<'_>) {
+fn tell(ctx: &Context, object: &LeanPresignedUrl, transition: &Transition<'_>) {
     let owner = object.owner();
     if let Some((reason, message)) = transition.warning {
         tracing::warn!(namespace = owner.namespace, name = owner.name, reason, "{message}");
-        publish(ctx, object, EventType::Warning, reason, "Renew", message.to_owned()).await;
+        publish(ctx, object, EventType::Warning, reason, "Renew", message.to_owned());
     }
     if let Some(reason) = transition.issued {
         let note = format!("a new URL was written ({reason})");
-        publish(ctx, object, EventType::Normal, "Issued", reason.into(), note).await;
+        publish(ctx, object, EventType::Normal, "Issued", reason.into(), note);
     }
     if let Some(message) = transition.recovered {
-        publish(ctx, object, EventType::Normal, "Recovered", "Renew", message.to_owned()).await;
+        publish(ctx, object, EventType::Normal, "Recovered", "Renew", message.to_owned());
     }
 }
 
 /// Events that differ in the note alone are counted as one and show its first note: the
 /// action keeps those apart that were issued for another reason.
-async fn publish(
+fn publish(
     ctx: &Context,
     object: &LeanPresignedUrl,
     type_: EventType,
@@ -112,18 +130,10 @@ async fn publish(
     action: &str,
     mut note: String,
 ) {
-    if !ctx.calm.permits(object.metadata.uid.as_deref().unwrap_or_default()) {
-        return;
-    }
     // The API server refuses longer notes.
     while note.len() > 1000 {
         note.pop();
     }
     let (reason, action) = (reason.to_owned(), action.to_owned());
-    let event = Event { type_, reason, note: Some(note), action, secondary: None };
-    let _turn = ctx.last_turn(i64::MAX).await;
-    if let Err(error) = ctx.recorder.publish(&event, &object.reference()).await {
-        let code = if let kube::Error::Api(status) = &error { status.code } else { 0 };
-        tracing::debug!(code, "an event could not be written");
-    }
+    ctx.events.tell(object.reference(), Event { type_, reason, note: Some(note), action, secondary: None });
 }

@@ -7,88 +7,94 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use futures::{Stream, StreamExt as _};
+use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::NamespaceResourceScope;
 use kube::core::{ObjectMeta, PartialObjectMeta};
 use kube::runtime::WatchStreamExt as _;
-use kube::runtime::reflector::store::Writer;
-use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource};
-use tokio::sync::mpsc;
 
 use super::context::Context;
 use super::facts::SecretKey;
+use super::key::Key;
 use super::object::LeanPresignedUrl;
+use super::objects::News;
 use crate::crd::names::{LABEL_MANAGED, MANAGED};
 use crate::domain::Stored;
 use crate::domain::stored::resource_version;
 use crate::ops::Check;
 
-/// Wakes the objects of one scope.
-pub struct Bell {
-    /// The objects.
-    pub objects: Store<LeanPresignedUrl>,
-    /// Where to say whom to wake.
-    pub wake: mpsc::UnboundedSender<ObjectRef<LeanPresignedUrl>>,
-}
-
-/// Wakes objects by reference, whatever their scope.
-pub struct Alarm {
-    bells: Vec<Bell>,
-}
-
-impl Alarm {
-    /// An alarm with a bell for each scope.
-    #[must_use]
-    pub fn new(bells: Vec<Bell>) -> Self {
-        Self { bells }
+/// Wakes the objects of these names, and forgets those that are gone.
+pub fn ring(ctx: &Context, namespace: &str, names: impl IntoIterator<Item = String>) {
+    for name in names {
+        if !ctx.wake(&Key::new(namespace, &name)) {
+            forget(ctx, namespace, &name);
+        }
     }
+}
 
-    /// Wakes the objects of these names, and forgets those that are gone.
-    pub fn ring(&self, ctx: &Context, namespace: &str, names: impl IntoIterator<Item = String>) {
-        for name in names {
-            let object = ObjectRef::new(&name).within(namespace);
-            match self.bells.iter().find(|bell| bell.objects.get(&object).is_some()) {
-                // The receiver ends with the controller; then nobody is left to wake.
-                Some(bell) => drop(bell.wake.send(object)),
-                None => forget(ctx, namespace, &name),
+/// Wakes everyone who looks at a Secret, and afresh: what they waited for may be here.
+pub fn secret_changed(ctx: &Context, key: &SecretKey) {
+    let dependents = ctx.dependents.of(key);
+    for name in &dependents {
+        ctx.attempts.reset(&key.namespace, name);
+    }
+    ring(ctx, &key.namespace, dependents);
+}
+
+/// Wakes every object of a namespace; of all when `None`.
+pub fn everyone(ctx: &Context, namespace: Option<&str>) {
+    for key in ctx.objects.keys(namespace) {
+        ctx.wake(&key);
+    }
+}
+
+/// Keeps the objects, for as long as the process lives, and wakes those that changed.
+/// `ready` passes after the first complete list.
+pub async fn follow_objects(ctx: Arc<Context>, namespace: Option<String>, ready: Check) {
+    let objects = api::<LeanPresignedUrl>(&ctx.client, namespace.as_deref());
+    let mut events = std::pin::pin!(watcher(objects, watcher::Config::default()).default_backoff());
+    let (mut listed, mut news) = (HashSet::new(), Vec::new());
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(Event::Init) => (listed, news) = (HashSet::new(), Vec::new()),
+            Ok(Event::InitApply(object)) => {
+                let (key, is_news) = ctx.objects.learn(&object);
+                news.extend((is_news != News::Nothing).then(|| key.clone()));
+                listed.insert(key);
             }
-        }
-    }
-
-    /// Wakes everyone who looks at a Secret, and afresh: what they waited for may be here.
-    pub fn secret_changed(&self, ctx: &Context, key: &SecretKey) {
-        let dependents = ctx.dependents.of(key);
-        for name in &dependents {
-            ctx.attempts.reset(&key.namespace, name);
-        }
-        self.ring(ctx, &key.namespace, dependents);
-    }
-}
-
-/// The `PresignedUrl`s that changed. Keeps `writer`'s store, forgets who is gone, and lets
-/// `ready` pass after the first complete list.
-pub fn objects(
-    ctx: Arc<Context>,
-    writer: Writer<LeanPresignedUrl>,
-    namespace: Option<String>,
-    ready: Check,
-) -> impl Stream<Item = watcher::Result<LeanPresignedUrl>> + Send + use<> {
-    watcher(api::<LeanPresignedUrl>(&ctx.client, namespace.as_deref()), watcher::Config::default())
-        .default_backoff()
-        .inspect(move |event| match event {
-            Ok(Event::InitDone) => ready.pass(),
-            Err(error) => trouble("PresignedUrls", namespace.as_deref(), error),
+            Ok(Event::InitDone) => {
+                for key in ctx.objects.keys(namespace.as_deref()) {
+                    if !listed.contains(&key) {
+                        gone(&ctx, &key, u64::MAX);
+                    }
+                }
+                // Only now, so that the most urgent of all goes first.
+                for key in &news {
+                    ctx.wake(key);
+                }
+                (listed, news) = (HashSet::new(), Vec::new());
+                ready.pass();
+            }
+            Ok(Event::Apply(object)) => match ctx.objects.learn(&object) {
+                (_, News::Nothing) => {}
+                (key, News::Status | News::Object) => drop(ctx.wake(&key)),
+            },
             Ok(Event::Delete(object)) => {
-                let owner = object.owner();
-                forget(&ctx, &owner.namespace, &owner.name);
+                let version = resource_version(object.metadata.resource_version.as_deref());
+                gone(&ctx, &Key::from(&object), version);
             }
-            _ => {}
-        })
-        .reflect(writer)
-        .applied_objects()
+            Err(error) => trouble("PresignedUrls", namespace.as_deref(), &error),
+        }
+    }
+}
+
+fn gone(ctx: &Context, key: &Key, version: u64) {
+    if ctx.objects.forget(key, version) {
+        ctx.queue.drop_out(key);
+        forget(ctx, key.namespace(), key.name());
+    }
 }
 
 /// Forgets what was kept for an object that is gone.
@@ -105,57 +111,64 @@ fn forget(ctx: &Context, namespace: &str, name: &str) {
 
 /// Keeps the facts about our Secrets, for as long as the process lives. `ready` passes
 /// after the first complete list.
-pub async fn follow_ours(ctx: Arc<Context>, alarm: Arc<Alarm>, namespace: Option<String>, ready: Check) {
+pub async fn follow_ours(ctx: Arc<Context>, namespace: Option<String>, ready: Check) {
     let config = watcher::Config::default().labels(&format!("{LABEL_MANAGED}={MANAGED}"));
     let secrets = api::<Secret>(&ctx.client, namespace.as_deref());
     let mut events = std::pin::pin!(watcher(secrets, config).default_backoff());
-    let mut listed = HashSet::new();
+    let (mut is_complete, mut listed) = (false, HashSet::new());
     while let Some(event) = events.next().await {
         match event {
-            Ok(Event::Init) => listed.clear(),
+            Ok(Event::Init) if is_complete => listed.clear(),
+            // What is known so far, if anything, comes from a list that broke off.
+            Ok(Event::Init) => drop(ctx.facts.retain_listed(namespace.as_deref(), &HashSet::new())),
             Ok(Event::InitApply(secret)) => {
                 let key = key(&secret.metadata);
-                listed.insert(key.clone());
-                appeared(&ctx, &alarm, &key, &secret);
+                if is_complete {
+                    listed.insert(key.clone());
+                }
+                appeared(&ctx, &key, &secret);
+            }
+            Ok(Event::InitDone) if is_complete => {
+                for key in ctx.facts.retain_listed(namespace.as_deref(), &std::mem::take(&mut listed)) {
+                    ring(&ctx, &key.namespace, [key.name.clone()]);
+                    secret_changed(&ctx, &key);
+                }
             }
             Ok(Event::InitDone) => {
-                for key in ctx.facts.retain_listed(namespace.as_deref(), &listed) {
-                    alarm.ring(&ctx, &key.namespace, [key.name.clone()]);
-                    alarm.secret_changed(&ctx, &key);
-                }
-                listed = HashSet::new();
+                is_complete = true;
                 ctx.synced.complete(namespace.as_deref());
                 ready.pass();
+                everyone(&ctx, namespace.as_deref());
             }
-            Ok(Event::Apply(secret)) => appeared(&ctx, &alarm, &key(&secret.metadata), &secret),
-            Ok(Event::Delete(secret)) => disappeared(&ctx, &alarm, &secret.metadata),
+            Ok(Event::Apply(secret)) => appeared(&ctx, &key(&secret.metadata), &secret),
+            Ok(Event::Delete(secret)) => disappeared(&ctx, &secret.metadata),
             Err(error) => trouble("our Secrets", namespace.as_deref(), &error),
         }
     }
 }
 
-fn appeared(ctx: &Context, alarm: &Alarm, key: &SecretKey, secret: &Secret) {
+fn appeared(ctx: &Context, key: &SecretKey, secret: &Secret) {
     let stored = Stored::read(secret);
     let is_credentials = ctx.credentials.invalidate(key, stored.resource_version);
     let owner = stored.owner.clone();
-    let (is_news, before) = ctx.facts.learn(key.clone(), stored);
+    let (is_news, before) = ctx.facts.learn(key, stored);
     if is_credentials {
-        alarm.secret_changed(ctx, key);
+        secret_changed(ctx, key);
     }
     // The first list comes before any pass; everyone is looked at then anyway.
     if is_news && ctx.synced.is_complete(&key.namespace) {
         let before = before.and_then(|before| before.owner);
-        alarm.ring(ctx, &key.namespace, owners([owner, before], key));
-        alarm.ring(ctx, &key.namespace, ctx.dependents.of(key));
+        ring(ctx, &key.namespace, owners([owner, before], key));
+        ring(ctx, &key.namespace, ctx.dependents.of(key));
     }
 }
 
-fn disappeared(ctx: &Context, alarm: &Alarm, metadata: &ObjectMeta) {
+fn disappeared(ctx: &Context, metadata: &ObjectMeta) {
     let (key, version) = (key(metadata), resource_version(metadata.resource_version.as_deref()));
     ctx.credentials.invalidate(&key, 0);
     let before = ctx.facts.forget(&key, version).and_then(|before| before.owner);
-    alarm.ring(ctx, &key.namespace, owners([before], &key));
-    alarm.secret_changed(ctx, &key);
+    ring(ctx, &key.namespace, owners([before], &key));
+    secret_changed(ctx, &key);
 }
 
 /// Whoever the Secret says it was written for, and its namesake.
@@ -165,7 +178,7 @@ fn owners<const N: usize>(named: [Option<Box<str>>; N], key: &SecretKey) -> Hash
 
 /// Follows the metadata of all other Secrets, for as long as the process lives. `ready`
 /// passes after the first complete list.
-pub async fn follow_others(ctx: Arc<Context>, alarm: Arc<Alarm>, namespace: Option<String>, ready: Check) {
+pub async fn follow_others(ctx: Arc<Context>, namespace: Option<String>, ready: Check) {
     // Helm's releases are large and tokens are many; neither is ever an access key.
     let config = watcher::Config::default()
         .labels(&format!("{LABEL_MANAGED}!={MANAGED}"))
@@ -178,34 +191,34 @@ pub async fn follow_others(ctx: Arc<Context>, alarm: Arc<Alarm>, namespace: Opti
             Ok(Event::Init) => listed.clear(),
             Ok(Event::InitApply(secret)) => {
                 listed.insert(key(&secret.metadata));
-                changed(&ctx, &alarm, &secret);
+                changed(&ctx, &secret);
             }
             Ok(Event::InitDone) => {
                 let in_scope = |key: &SecretKey| namespace.as_ref().is_none_or(|n| *n == key.namespace);
                 for key in ctx.credentials.keys() {
                     if in_scope(&key) && !listed.contains(&key) && ctx.credentials.invalidate(&key, 0) {
-                        alarm.secret_changed(&ctx, &key);
+                        secret_changed(&ctx, &key);
                     }
                 }
                 listed = HashSet::new();
                 ready.pass();
             }
-            Ok(Event::Apply(secret)) => changed(&ctx, &alarm, &secret),
-            Ok(Event::Delete(secret)) => disappeared(&ctx, &alarm, &secret.metadata),
+            Ok(Event::Apply(secret)) => changed(&ctx, &secret),
+            Ok(Event::Delete(secret)) => disappeared(&ctx, &secret.metadata),
             Err(error) => trouble("other Secrets", namespace.as_deref(), &error),
         }
     }
 }
 
-fn changed(ctx: &Context, alarm: &Alarm, secret: &PartialObjectMeta<Secret>) {
+fn changed(ctx: &Context, secret: &PartialObjectMeta<Secret>) {
     let key = key(&secret.metadata);
     let version = resource_version(secret.metadata.resource_version.as_deref());
     let is_credentials = ctx.credentials.invalidate(&key, version);
     // A target that is not ours, or no longer looks like it: look again.
     let is_target = version > 0 && ctx.facts.forget(&key, version - 1).is_some();
     if is_credentials || is_target {
-        alarm.secret_changed(ctx, &key);
-        alarm.ring(ctx, &key.namespace, [key.name.clone()]);
+        secret_changed(ctx, &key);
+        ring(ctx, &key.namespace, [key.name.clone()]);
     }
 }
 

@@ -19,7 +19,9 @@ use crate::crd::names::{
 pub struct Digest([u8; 16]);
 
 impl Digest {
-    fn of(text: &str) -> Self {
+    /// The digest of a text.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
         let mut short = [0; 16];
         short.copy_from_slice(&Sha256::digest(text.as_bytes())[..16]);
         Self(short)

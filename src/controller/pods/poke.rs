@@ -18,7 +18,7 @@ use tokio::time::MissedTickBehavior;
 use super::look::Told;
 use crate::controller::context::Context;
 use crate::controller::error::is_code;
-use crate::controller::triggers::Alarm;
+use crate::controller::triggers::ring;
 use crate::crd::names::{ANNOTATION_URL_RENEWED_AT, OPERATOR};
 
 /// The least time between two touches: twenty a second, in all namespaces together.
@@ -89,8 +89,8 @@ impl Pokes {
 }
 
 /// Tells the pods that wait, for as long as the process lives.
-pub async fn poke(ctx: Arc<Context>, alarm: Arc<Alarm>) {
-    let one = |(key, signing_time)| touch(&ctx, &alarm, key, signing_time);
+pub async fn poke(ctx: Arc<Context>) {
+    let one = |(key, signing_time)| touch(&ctx, key, signing_time);
     paced(ctx.pods.pokes.clone()).for_each_concurrent(IN_FLIGHT, one).await;
 }
 
@@ -106,7 +106,7 @@ fn paced(pokes: Arc<Pokes>) -> impl Stream<Item = (PodKey, Timestamp)> {
     popped.filter_map(std::future::ready)
 }
 
-async fn touch(ctx: &Context, alarm: &Alarm, key: PodKey, signing_time: Timestamp) {
+async fn touch(ctx: &Context, key: PodKey, signing_time: Timestamp) {
     let PodKey { namespace, name, uid } = key;
     // The UID keeps a later pod of the same name out of it.
     let patch = json!({"metadata": {
@@ -128,10 +128,10 @@ async fn touch(ctx: &Context, alarm: &Alarm, key: PodKey, signing_time: Timestam
     ctx.metrics.poked(outcome);
     tracing::debug!(namespace, pod = name, outcome, "told of a new URL");
     match outcome {
-        "done" => alarm.ring(ctx, &namespace, ctx.pods.refuse(&namespace, None)),
+        "done" => ring(ctx, &namespace, ctx.pods.refuse(&namespace, None)),
         "forbidden" => {
             ctx.pods.pokes.drop_all(&namespace);
-            alarm.ring(ctx, &namespace, ctx.pods.refuse(&namespace, Some("patch")));
+            ring(ctx, &namespace, ctx.pods.refuse(&namespace, Some("patch")));
         }
         _ => {}
     }

@@ -10,19 +10,19 @@ use super::schedule::Round;
 use crate::controller::context::Context;
 use crate::controller::error::is_code;
 use crate::controller::facts::SecretKey;
-use crate::controller::triggers::Alarm;
+use crate::controller::triggers::ring;
 
 /// Namespaces that are looked at at a time.
 const IN_FLIGHT: usize = 2;
 
 /// Looks at namespaces when they are due, for as long as the process lives.
-pub async fn rounds(ctx: Arc<Context>, alarm: Arc<Alarm>) {
+pub async fn rounds(ctx: Arc<Context>) {
     let mut looks = FuturesUnordered::new();
     loop {
         let mut next = None;
         while looks.len() < IN_FLIGHT {
             match ctx.pods.next_round() {
-                Ok(round) => looks.push(go(&ctx, &alarm, round)),
+                Ok(round) => looks.push(go(&ctx, round)),
                 Err(due) => {
                     next = due;
                     break;
@@ -43,33 +43,33 @@ pub async fn rounds(ctx: Arc<Context>, alarm: Arc<Alarm>) {
     }
 }
 
-async fn go(ctx: &Context, alarm: &Alarm, round: Round) {
+async fn go(ctx: &Context, round: Round) {
     let namespace = &*round.namespace;
     match look(ctx, &round).await {
         Ok(found) => {
             ctx.metrics.looked_at_pods("done");
             if ctx.pods.is_refused(namespace, "list") {
-                alarm.ring(ctx, namespace, ctx.pods.refuse(namespace, None));
+                ring(ctx, namespace, ctx.pods.refuse(namespace, None));
             }
-            wake(ctx, alarm, ctx.pods.learn(&round, found.frozen));
+            wake(ctx, ctx.pods.learn(&round, found.frozen));
             ctx.pods.pokes.add(namespace, found.told);
         }
         Err(error) => {
             let is_forbidden = is_code(&error, 403);
             ctx.metrics.looked_at_pods(if is_forbidden { "forbidden" } else { "failed" });
             tracing::debug!(namespace, is_forbidden, "cannot look at pods");
-            wake(ctx, alarm, ctx.pods.failed(&round, is_forbidden));
+            wake(ctx, ctx.pods.failed(&round, is_forbidden));
             if is_forbidden {
-                alarm.ring(ctx, namespace, ctx.pods.refuse(namespace, Some("list")));
+                ring(ctx, namespace, ctx.pods.refuse(namespace, Some("list")));
             }
         }
     }
 }
 
 /// Wakes the owners of Secrets about which there is news.
-fn wake(ctx: &Context, alarm: &Alarm, news: Vec<SecretKey>) {
+fn wake(ctx: &Context, news: Vec<SecretKey>) {
     for key in news {
         let owner = ctx.facts.get(&key).and_then(|stored| stored.owner);
-        alarm.ring(ctx, &key.namespace, owner.map(String::from));
+        ring(ctx, &key.namespace, owner.map(String::from));
     }
 }

@@ -1,0 +1,75 @@
+//! Makes many objects at once.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use kube::Client;
+use serde_json::{Value, json};
+
+use super::plain;
+
+/// How many requests are under way at a time.
+const WIDTH: usize = 24;
+
+/// A `PresignedUrl` as the fleet has it.
+pub(crate) fn presigned_url(name: &str, keys: &str, changes: &Value) -> Value {
+    let mut spec = json!({
+        "bucket": "reports",
+        "key": format!("2026/q3/summary of {name}.pdf"),
+        "expiresIn": "12h",
+        "s3": {
+            "endpoint": "https://us-west.s3.qencode.com",
+            "region": "us-west",
+            "credentialsSecretRef": {"name": keys},
+        },
+    });
+    for (field, value) in changes.as_object().into_iter().flatten() {
+        spec[field] = value.clone();
+    }
+    json!({
+        "apiVersion": "presign.dev/v1alpha1", "kind": "PresignedUrl",
+        "metadata": {"name": name}, "spec": spec,
+    })
+}
+
+/// Creates `count` of them, and returns their UIDs.
+pub(crate) async fn create(
+    client: &Client,
+    namespace: &str,
+    count: usize,
+    object: impl Fn(usize) -> Value,
+) -> Vec<String> {
+    let path = format!("{}/{namespace}/presignedurls", plain::GROUP);
+    let next = AtomicUsize::new(0);
+    let work = async || {
+        let mut uids = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= count {
+                return uids;
+            }
+            let made = plain::post(client, &path, &object(number)).await;
+            uids.push((number, text_after(&made, "\"uid\":\"")));
+        }
+    };
+    let mut uids: Vec<_> =
+        futures::future::join_all((0..WIDTH).map(|_| work())).await.into_iter().flatten().collect();
+    uids.sort_unstable();
+    uids.into_iter().map(|(_, uid)| uid).collect()
+}
+
+/// Creates or replaces a Secret with an access key.
+pub(crate) async fn write_keys(client: &Client, namespace: &str, name: &str, secret_key: &str) {
+    let body = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name},
+        "stringData": {"access-key-id": "AKIAIOSFODNN7EXAMPLE", "secret-access-key": secret_key},
+    });
+    let path = format!("{}/{namespace}/secrets/{name}", plain::CORE);
+    plain::apply(client, &path, "person", true, body.to_string().into_bytes()).await;
+}
+
+/// The text between `mark` and the next quote.
+pub(crate) fn text_after(json: &[u8], mark: &str) -> String {
+    let text = String::from_utf8_lossy(json);
+    let (_, rest) = text.split_once(mark).unwrap_or_else(|| panic!("no {mark} in {text}"));
+    rest.split('"').next().unwrap().to_owned()
+}

@@ -1,0 +1,15 @@
+//! The parts of the benchmark `fleet`.
+
+pub(crate) mod bulk;
+pub(crate) mod calls;
+pub(crate) mod ceiling;
+pub(crate) mod latency;
+pub(crate) mod operator;
+pub(crate) mod output;
+pub(crate) mod plain;
+pub(crate) mod plot;
+pub(crate) mod result;
+pub(crate) mod scene;
+pub(crate) mod stages;
+pub(crate) mod table;
+pub(crate) mod watches;

@@ -1,0 +1,98 @@
+//! The operator as users run it, and what the kernel says of it.
+
+use std::ffi::OsString;
+use std::fs;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use testbed::Program;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::scene::{FLEET, Scene};
+
+/// A running operator.
+pub(crate) struct Operator {
+    program: Program,
+    port: u16,
+    started: Instant,
+}
+
+impl Operator {
+    /// Starts it for the namespace of the fleet.
+    pub(crate) fn start(scene: &Scene) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let arguments =
+            ["run", "--listen", &format!("127.0.0.1:{port}"), "--namespace", FLEET].map(OsString::from);
+        let variables = [("KUBECONFIG", scene.plane.kubeconfig().as_os_str().to_owned())];
+        let started = Instant::now();
+        let program = Program::start("presign-operator", binary(), arguments, variables).unwrap();
+        Self { program, port, started }
+    }
+
+    /// Waits until it says that it is ready, and returns the seconds since its start.
+    pub(crate) async fn ready(&self) -> f64 {
+        let deadline = self.started + Duration::from_secs(300);
+        loop {
+            if self.page("/readyz").await.is_some_and(|page| page.starts_with("HTTP/1.1 200")) {
+                return self.started.elapsed().as_secs_f64();
+            }
+            self.program.check().unwrap();
+            assert!(Instant::now() < deadline, "not ready in time:\n{}", self.program.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Waits until it has used less than a fiftieth of a core for two seconds.
+    pub(crate) async fn quiet(&self) {
+        let deadline = Instant::now() + Duration::from_secs(300);
+        loop {
+            let before = self.cpu_seconds();
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            if self.cpu_seconds() - before <= 0.04 {
+                return;
+            }
+            assert!(Instant::now() < deadline, "it never rests:\n{}", self.program.log());
+        }
+    }
+
+    /// Resident memory in KiB.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.program.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    /// Seconds of processor time so far, by the kernel's hundredths.
+    pub(crate) fn cpu_seconds(&self) -> f64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.program.pid())).unwrap();
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        let ticks = |index: usize| fields.split(' ').nth(index).unwrap().parse::<f64>().unwrap();
+        (ticks(11) + ticks(12)) / 100.0
+    }
+
+    /// Ends it, as a rollout does.
+    pub(crate) fn stop(self) {
+        self.program.stop();
+    }
+
+    async fn page(&self, path: &str) -> Option<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.ok()?;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.ok()?;
+        Some(answer)
+    }
+}
+
+/// The size of its binary in bytes.
+pub(crate) fn binary_size() -> u64 {
+    fs::metadata(binary()).unwrap().len()
+}
+
+/// The binary of this build, or another one to compare with.
+#[expect(clippy::disallowed_methods, reason = "this is a program of its own")]
+fn binary() -> OsString {
+    std::env::var_os("BENCH_OPERATOR").unwrap_or_else(|| env!("CARGO_BIN_EXE_presign-operator").into())
+}

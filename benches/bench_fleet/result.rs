@@ -1,0 +1,94 @@
+//! What a run found out.
+
+use serde::Serialize;
+
+use super::calls::Calls;
+use super::latency::Spread;
+
+/// Everything about one size of fleet.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Fleet {
+    pub(crate) objects: usize,
+    /// Objects a second by the plain client at each width, before and after the issuance.
+    pub(crate) ceiling: Vec<(usize, f64)>,
+    pub(crate) empty_kib: u64,
+    pub(crate) issuance: Writing,
+    /// Resident memory after the issuance, at rest, and after a start.
+    pub(crate) issued_kib: u64,
+    pub(crate) started_kib: u64,
+    pub(crate) start: Start,
+    pub(crate) idle: Idle,
+    pub(crate) rotation: Rotation,
+    pub(crate) renewal: Renewal,
+    pub(crate) latency: Spread,
+    /// How far the renewals are spread, as a share of the lifetime.
+    pub(crate) renewals_spread: f64,
+    /// The latency of somebody else's write: alone, and during the issuance.
+    pub(crate) others_idle: Spread,
+    pub(crate) others_busy: Spread,
+}
+
+/// Many writes in a row.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Writing {
+    pub(crate) objects: u64,
+    pub(crate) seconds: f64,
+    pub(crate) cpu_seconds: f64,
+    pub(crate) calls: Calls,
+    /// Seconds, objects done, resident KiB.
+    pub(crate) timeline: Vec<(f64, u64, u64)>,
+}
+
+impl Writing {
+    pub(crate) fn rate(&self) -> f64 {
+        self.objects as f64 / self.seconds
+    }
+}
+
+/// A start with everything issued.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Start {
+    pub(crate) ready_seconds: f64,
+    pub(crate) lists_seconds: f64,
+    /// Until every object has been compared.
+    pub(crate) cpu_seconds: f64,
+    pub(crate) calls: Calls,
+}
+
+/// Nothing to do.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Idle {
+    pub(crate) seconds: f64,
+    pub(crate) cpu_seconds: f64,
+    pub(crate) calls: Calls,
+}
+
+/// A shared access key changes.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Rotation {
+    pub(crate) writing: Writing,
+    /// The share of neighbours in the order of writing that are in the order of expiry,
+    /// ties and what is in flight at a time aside.
+    pub(crate) in_order: f64,
+}
+
+/// Renewals that were due.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Renewal {
+    pub(crate) objects: u64,
+    pub(crate) calls: Calls,
+}
+
+impl Fleet {
+    /// The best of the plain client.
+    pub(crate) fn best(&self) -> (usize, f64) {
+        let best = self.ceiling.iter().max_by(|a, b| a.1.total_cmp(&b.1));
+        best.copied().unwrap()
+    }
+
+    /// Bytes an object over the empty process: after the issuance, and after a start.
+    pub(crate) fn bytes_each(&self) -> [f64; 2] {
+        [self.issued_kib, self.started_kib]
+            .map(|kib| (kib as f64 - self.empty_kib as f64) * 1024.0 / self.objects as f64)
+    }
+}

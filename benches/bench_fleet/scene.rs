@@ -1,0 +1,101 @@
+//! A control plane of its own for each size of fleet.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{Api, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::runtime::wait::{await_condition, conditions};
+use kube::{Client, Config};
+use serde_json::Value;
+use testbed::ControlPlane;
+
+use super::ceiling::Sample;
+use super::operator::Operator;
+use super::{bulk, plain};
+
+/// The namespace that the operator looks after.
+pub(crate) const FLEET: &str = "fleet";
+
+pub(crate) struct Scene {
+    pub(crate) plane: ControlPlane,
+    pub(crate) client: Client,
+    numbers: AtomicUsize,
+}
+
+impl Scene {
+    pub(crate) async fn set() -> Self {
+        let plane = tokio::task::spawn_blocking(|| {
+            // An audit log would take a part of what is measured. Its path goes as well:
+            // a policy without a path is refused.
+            ControlPlane::builder()
+                .apiserver_argument("--audit-policy-file=")
+                .apiserver_argument("--audit-log-path=")
+                .start()
+        });
+        let plane = plane.await.unwrap().expect("the control plane starts");
+        let kubeconfig = Kubeconfig::read_from(plane.kubeconfig()).unwrap();
+        let mut config =
+            Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+        config.default_retry = false;
+        let client = Client::try_from(config).unwrap();
+        let scene = Self { plane, client, numbers: AtomicUsize::new(0) };
+        scene.install().await;
+        scene
+    }
+
+    async fn install(&self) {
+        let api = Api::<CustomResourceDefinition>::all(self.client.clone());
+        for crd in presign_operator::crd::definitions().unwrap() {
+            let name = crd.metadata.name.clone().unwrap();
+            api.patch(&name, &PatchParams::apply("bench").force(), &Patch::Apply(&crd)).await.unwrap();
+            await_condition(api.clone(), &name, conditions::is_crd_established()).await.unwrap();
+        }
+        for namespace in [FLEET, "ceiling"] {
+            let metadata = ObjectMeta { name: Some(namespace.to_owned()), ..ObjectMeta::default() };
+            let namespace = Namespace { metadata, ..Namespace::default() };
+            Api::all(self.client.clone()).create(&PostParams::default(), &namespace).await.unwrap();
+        }
+        for keys in ["keys", "shared-keys"] {
+            bulk::write_keys(&self.client, FLEET, keys, "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY").await;
+        }
+    }
+
+    /// A number that was not used before.
+    pub(crate) fn next_number(&self) -> usize {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// What the operator writes for one object, which is left in place.
+    pub(crate) async fn sample(&self, _operator: &Operator) -> Sample {
+        let name = "object-sample".to_owned();
+        let object = |_| bulk::presigned_url(&name, "keys", &Value::Null);
+        let uid = bulk::create(&self.client, FLEET, 1, object).await.remove(0);
+        let urls = format!("{}/{FLEET}/presignedurls/{name}", plain::GROUP);
+        let object = loop {
+            let object: Value = serde_json::from_slice(&plain::get(&self.client, &urls).await).unwrap();
+            if object["status"]["conditions"][0]["reason"] == "Issued" {
+                break object;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        };
+        let secrets = format!("{}/{FLEET}/secrets/{name}", plain::CORE);
+        let secret: Value = serde_json::from_slice(&plain::get(&self.client, &secrets).await).unwrap();
+        let metadata = |kept: &[&str]| -> Value {
+            kept.iter().map(|field| ((*field).to_owned(), secret["metadata"][field].clone())).collect()
+        };
+        Sample {
+            secret: serde_json::json!({
+                "apiVersion": "v1", "kind": "Secret", "type": secret["type"], "data": secret["data"],
+                "metadata": metadata(&["name", "labels", "annotations", "ownerReferences"]),
+            }),
+            status: serde_json::json!({
+                "apiVersion": object["apiVersion"], "kind": object["kind"], "status": object["status"],
+                "metadata": {"name": name, "uid": uid},
+            }),
+            name,
+            uid,
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! The order of things for one size of fleet.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::operator::Operator;
+use super::result::{Fleet, Idle, Renewal, Rotation, Start, Writing};
+use super::scene::{FLEET, Scene};
+use super::watches::{self, Watch};
+use super::{bulk, calls, ceiling, latency, plain};
+
+/// How many objects share the access key that is rotated.
+const ROTATED: usize = 10_000;
+/// How many objects are renewed while they are watched.
+const SHORT_LIVED: usize = 50;
+/// How long a stage may take that waits for the operator.
+const LIMIT: Duration = Duration::from_secs(900);
+
+/// Measures one size of fleet, on a control plane of its own.
+pub(crate) async fn run(objects: usize, idle_seconds: usize) -> Fleet {
+    let scene = Scene::set().await;
+    say(objects, "the control plane is up");
+    let operator = Operator::start(&scene);
+    operator.ready().await;
+    operator.quiet().await;
+    let empty_kib = operator.memory();
+    let sample = scene.sample(&operator).await;
+    operator.stop();
+
+    bulk::create(&scene.client, FLEET, objects, fleet_object).await;
+    say(objects, "the objects exist");
+    let trials = objects.min(3_000);
+    let mut ceiling = ceiling::measure(&scene, &sample, trials).await;
+    say(objects, &format!("the ceiling: {ceiling:.0?}"));
+
+    let others_idle = latency::of_others(&scene.client, after(Duration::from_secs(5))).await;
+    let (operator, issuance, others_busy) = issue(&scene, objects).await;
+    say(objects, &format!("issued {:.0}/s", issuance.rate()));
+    operator.quiet().await;
+    let issued_kib = operator.memory();
+    let renewals_spread = renewals_spread(&scene).await;
+    operator.stop();
+
+    let (operator, start) = start(&scene).await;
+    let started_kib = operator.memory();
+    say(objects, &format!("started in {:.2} s, lists {:.2} s", start.ready_seconds, start.lists_seconds));
+    let rotation = rotate(&scene, &operator, objects.min(ROTATED)).await;
+    say(objects, &format!("rotated {:.0}/s", rotation.writing.rate()));
+    operator.quiet().await;
+    let latency = latency::apply_to_url(&scene.client, 100).await;
+    say(objects, &format!("latency {latency:.1?}"));
+    let renewal = renew(&scene, &operator).await;
+    operator.quiet().await;
+    let idle = idle(&scene, &operator, idle_seconds).await;
+    operator.stop();
+    ceiling.extend(ceiling::measure(&scene, &sample, trials).await);
+    say(objects, &format!("the ceiling, again: {ceiling:.0?}"));
+    Fleet {
+        objects,
+        ceiling,
+        empty_kib,
+        issuance,
+        issued_kib,
+        started_kib,
+        start,
+        idle,
+        rotation,
+        renewal,
+        latency,
+        renewals_spread,
+        others_idle,
+        others_busy,
+    }
+}
+
+fn say(objects: usize, what: &str) {
+    println!("fleet of {objects}: {what}");
+}
+
+fn fleet_object(number: usize) -> Value {
+    let keys = if number < ROTATED { "shared-keys" } else { "keys" };
+    bulk::presigned_url(&format!("object-{number:06}"), keys, &Value::Null)
+}
+
+fn after(time: Duration) -> impl Fn() -> bool {
+    let end = Instant::now() + time;
+    move || Instant::now() >= end
+}
+
+/// Starts an operator that finds everything to do, and lets it finish.
+async fn issue(scene: &Scene, objects: usize) -> (Operator, Writing, latency::Spread) {
+    let path = format!("{}/{FLEET}/presignedurls", plain::GROUP);
+    let observer = Watch::open(&scene.client, &path, "", false).await;
+    let before = calls::answered(&scene.client).await;
+    let operator = Operator::start(scene);
+    let done = AtomicBool::new(false);
+    let followed = async {
+        let writing = follow(&observer, &operator, objects as u64).await;
+        done.store(true, Ordering::Relaxed);
+        writing
+    };
+    let others = latency::of_others(&scene.client, || done.load(Ordering::Relaxed));
+    let (mut writing, others) = tokio::join!(followed, others);
+    let ready =
+        plain::pages(&scene.client, &path, |object| object["status"]["conditions"][0]["reason"] == "Issued");
+    let ready = ready.await.into_iter().filter(|ready| *ready).count();
+    assert_eq!(ready, objects + 1, "everything is issued");
+    operator.quiet().await;
+    writing.calls = calls::answered(&scene.client).await.since(&before);
+    (operator, writing, others)
+}
+
+/// Follows the statuses that are written, from the first one on.
+async fn follow(observer: &Watch, operator: &Operator, objects: u64) -> Writing {
+    let (offset, deadline) = (observer.events(), Instant::now() + LIMIT);
+    let mut cpu = operator.cpu_seconds();
+    let mut begun = None;
+    let mut timeline = Vec::new();
+    loop {
+        let done = observer.events() - offset;
+        if done == 0 {
+            cpu = operator.cpu_seconds();
+        } else {
+            let begun: &mut Instant = begun.get_or_insert_with(Instant::now);
+            timeline.push((begun.elapsed().as_secs_f64(), done, operator.memory()));
+        }
+        if done >= objects {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{done} of {objects} in time");
+        tokio::time::sleep(Duration::from_millis(if done == 0 { 2 } else { 100 })).await;
+    }
+    let (first, last) = (timeline[0], timeline[timeline.len() - 1]);
+    Writing {
+        objects: last.1 - first.1,
+        seconds: last.0 - first.0,
+        cpu_seconds: operator.cpu_seconds() - cpu,
+        calls: calls::Calls::default(),
+        timeline,
+    }
+}
+
+async fn start(scene: &Scene) -> (Operator, Start) {
+    let lists_begun = Instant::now();
+    watches::lists(&scene.client, FLEET).await;
+    let lists_seconds = lists_begun.elapsed().as_secs_f64();
+    let before = calls::answered(&scene.client).await;
+    let operator = Operator::start(scene);
+    let ready_seconds = operator.ready().await;
+    operator.quiet().await;
+    let calls = calls::answered(&scene.client).await.since(&before);
+    let cpu_seconds = operator.cpu_seconds();
+    (operator, Start { ready_seconds, lists_seconds, cpu_seconds, calls })
+}
+
+async fn idle(scene: &Scene, operator: &Operator, seconds: usize) -> Idle {
+    let before = calls::answered(&scene.client).await;
+    let (cpu, begun) = (operator.cpu_seconds(), Instant::now());
+    tokio::time::sleep(Duration::from_secs(seconds as u64)).await;
+    let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), operator.cpu_seconds() - cpu);
+    let calls = calls::answered(&scene.client).await.since(&before);
+    Idle { seconds, cpu_seconds, calls }
+}
+
+async fn rotate(scene: &Scene, operator: &Operator, objects: usize) -> Rotation {
+    let urls = format!("{}/{FLEET}/presignedurls", plain::GROUP);
+    let secrets = format!("{}/{FLEET}/secrets", plain::CORE);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let expiries = plain::pages(&scene.client, &urls, |object| {
+        (text(&object["metadata"]["name"]), text(&object["status"]["expirationTime"]))
+    });
+    let expiries: HashMap<_, _> = expiries.await.into_iter().collect();
+    let observer = Watch::open(&scene.client, &urls, "", false).await;
+    let before = calls::answered(&scene.client).await;
+    bulk::write_keys(&scene.client, FLEET, "shared-keys", "another/secret/access/key/EXAMPLEKEY").await;
+    let mut writing = follow(&observer, operator, objects as u64).await;
+    operator.quiet().await;
+    writing.calls = calls::answered(&scene.client).await.since(&before);
+    let mut written = plain::pages(&scene.client, &secrets, |secret| {
+        let version: u64 = text(&secret["metadata"]["resourceVersion"]).parse().unwrap();
+        (version, text(&secret["metadata"]["name"]))
+    })
+    .await;
+    written.sort_unstable();
+    let is_rotated = |name: &str| {
+        name.strip_prefix("object-").and_then(|n| n.parse::<usize>().ok()).is_some_and(|n| n < ROTATED)
+    };
+    let order: Vec<&String> = written
+        .iter()
+        .filter(|(_, name)| is_rotated(name))
+        .filter_map(|(_, name)| expiries.get(name))
+        .collect();
+    let good = order.windows(2).filter(|pair| pair[0] <= pair[1]).count();
+    Rotation { writing, in_order: good as f64 / (order.len() - 1).max(1) as f64 }
+}
+
+/// Lets URLs of one minute be renewed once, and counts what that took: they are renewed
+/// ten seconds after they were signed, all at once.
+async fn renew(scene: &Scene, operator: &Operator) -> Renewal {
+    let changes = json!({"expiresIn": "1m", "renewal": {"before": "50s"}});
+    let object = |number| bulk::presigned_url(&format!("short-{number}"), "keys", &changes);
+    bulk::create(&scene.client, FLEET, SHORT_LIVED, object).await;
+    operator.quiet().await;
+    let before = calls::answered(&scene.client).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let calls = calls::answered(&scene.client).await.since(&before);
+    for number in 0..SHORT_LIVED {
+        let path = format!("{}/{FLEET}/presignedurls/short-{number}", plain::GROUP);
+        plain::delete(&scene.client, &path).await;
+    }
+    Renewal { objects: SHORT_LIVED as u64, calls }
+}
+
+/// How far apart the renewals of the fleet are, each seen from its own signing time.
+async fn renewals_spread(scene: &Scene) -> f64 {
+    let path = format!("{}/{FLEET}/presignedurls", plain::GROUP);
+    let time = |value: &Value| -> f64 {
+        let time: jiff::Timestamp = value.as_str().unwrap().parse().unwrap();
+        time.as_second() as f64
+    };
+    let shares = plain::pages(&scene.client, &path, |object| {
+        let status = &object["status"];
+        let signed = time(&status["signingTime"]);
+        (time(&status["renewalTime"]) - signed) / (time(&status["expirationTime"]) - signed)
+    })
+    .await;
+    let (least, most) =
+        shares.iter().fold((1.0_f64, 0.0_f64), |(a, b), share| (a.min(*share), b.max(*share)));
+    most - least
+}

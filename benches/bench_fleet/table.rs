@@ -1,0 +1,93 @@
+//! The results as Markdown.
+
+use std::fmt::Write as _;
+
+use super::output::About;
+use super::result::Fleet;
+
+/// One line of the table: what it is, what was wanted, and how to say it of a fleet.
+type Line = (&'static str, &'static str, fn(&Fleet) -> String);
+
+const LINES: [Line; 15] = [
+    ("the ceiling: a plain client, objects/s (at its best width)", "", |fleet| {
+        let (width, rate) = fleet.best();
+        format!("{rate:.0} ({width})")
+    }),
+    ("issuance, objects/s", "", |fleet| format!("{:.0}", fleet.issuance.rate())),
+    ("… over the ceiling", "0.8 (0.95)", |fleet| format!("{:.2}", fleet.issuance.rate() / fleet.best().1)),
+    ("… processor time of the operator an object, µs", "", |fleet| {
+        format!("{:.0}", fleet.issuance.cpu_seconds / fleet.issuance.objects as f64 * 1e6)
+    }),
+    ("rotation of a shared key, over the ceiling", "0.8 (0.95)", |fleet| {
+        format!("{:.2}", fleet.rotation.writing.rate() / fleet.best().1)
+    }),
+    ("… reads of Secrets; in order of expiry", "1; all", |fleet| {
+        let reads = fleet.rotation.writing.calls.of("GET secrets");
+        format!("{reads}; {:.1} %", 100.0 * fleet.rotation.in_order)
+    }),
+    ("memory of the empty process, MiB", "20 (12)", |fleet| format!("{:.1}", mib(fleet.empty_kib))),
+    ("memory over that, after issuance · after a start, MiB", "", |fleet| {
+        let over = |kib: u64| mib(kib.saturating_sub(fleet.empty_kib));
+        format!("{:.1} · {:.1}", over(fleet.issued_kib), over(fleet.started_kib))
+    }),
+    ("… an object, KiB", "2.5 (1)", |fleet| {
+        let [issued, started] = fleet.bytes_each().map(|bytes| bytes / 1024.0);
+        format!("{issued:.2} · {started:.2}")
+    }),
+    ("start: ready, s · over a bare client's lists", "2 (1.2)", |fleet| {
+        let start = &fleet.start;
+        format!("{:.2} · {:.2}", start.ready_seconds, start.ready_seconds / start.lists_seconds)
+    }),
+    ("… writes · reads · processor time until all is compared, s", "0 · 0", |fleet| {
+        let calls = &fleet.start.calls;
+        format!("{} · {} · {:.1}", calls.writes(), calls.reads(), fleet.start.cpu_seconds)
+    }),
+    ("idle: calls · share of a core", "0 · 1 %", |fleet| {
+        let calls =
+            fleet.idle.calls.writes() + fleet.idle.calls.reads() + fleet.idle.calls.with_verbs(&["LIST"]);
+        format!("{calls} · {:.2} %", 100.0 * fleet.idle.cpu_seconds / fleet.idle.seconds)
+    }),
+    ("a renewal: writes · reads", "2 · 0", |fleet| {
+        let each = |count: u64| count as f64 / fleet.renewal.objects as f64;
+        format!("{:.2} · {:.2}", each(fleet.renewal.calls.writes()), each(fleet.renewal.calls.reads()))
+    }),
+    ("apply → URL in the Secret, p50 · p99, ms", "50 · 150 (15 · 50)", |fleet| {
+        format!("{:.1} · {:.1}", fleet.latency.p50, fleet.latency.p99)
+    }),
+    ("renewals spread over this share of the lifetime", "9 %", |fleet| {
+        format!("{:.1} %", 100.0 * fleet.renewals_spread)
+    }),
+];
+
+/// The table, with all that a reader needs to judge it.
+pub(crate) fn render(fleets: &[Fleet], about: &About) -> String {
+    let mut text = format!("{} The stripped binary has {:.1} MiB.\n\n", about.text(), about.binary_mib);
+    text += "| what | must (want) |";
+    for fleet in fleets {
+        let _ = write!(text, " {} objects |", thousands(fleet.objects));
+    }
+    let _ = write!(text, "\n|---|---|{}\n", "---:|".repeat(fleets.len()));
+    for (what, wanted, say) in LINES {
+        let _ = write!(text, "| {what} | {wanted} |");
+        for fleet in fleets {
+            let _ = write!(text, " {} |", say(fleet));
+        }
+        text.push('\n');
+    }
+    text += "| somebody else's write, p50 · p99, ms: alone → during the issuance | |";
+    for fleet in fleets {
+        let (idle, busy) = (fleet.others_idle, fleet.others_busy);
+        let _ = write!(text, " {:.1} · {:.1} → {:.1} · {:.1} |", idle.p50, idle.p99, busy.p50, busy.p99);
+    }
+    text.push('\n');
+    text
+}
+
+fn mib(kib: u64) -> f64 {
+    kib as f64 / 1024.0
+}
+
+/// `10 000`.
+fn thousands(number: usize) -> String {
+    if number < 1000 { number.to_string() } else { format!("{} {:03}", number / 1000, number % 1000) }
+}

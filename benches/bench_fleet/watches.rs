@@ -1,0 +1,94 @@
+//! Watches that are read to the last byte and thrown away, but for the number of events.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http_body_util::BodyExt as _;
+use kube::Client;
+use tokio::task::JoinHandle;
+
+use super::plain;
+
+/// An open watch. Ends when dropped.
+pub(crate) struct Watch {
+    events: Arc<AtomicU64>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Watch {
+    /// Watches a collection from now on.
+    pub(crate) async fn open(client: &Client, path: &str, selector: &str, metadata_only: bool) -> Self {
+        let from = plain::version(client, path).await;
+        let selector = format!("{selector}&watch=true&resourceVersion={from}&timeoutSeconds=7200");
+        let response = plain::open(client, path, &selector, metadata_only).await;
+        assert!(response.status().is_success(), "{path}: {}", response.status());
+        let events = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&events);
+        let task = tokio::spawn(async move {
+            let mut body = response.into_body();
+            while let Some(Ok(frame)) = body.frame().await {
+                let Ok(data) = frame.into_data() else { continue };
+                let lines = data.split(|byte| *byte == b'\n').count() - 1;
+                count.fetch_add(lines as u64, Ordering::Relaxed);
+            }
+        });
+        Self { events, task }
+    }
+
+    /// The three that the operator holds, in a namespace.
+    pub(crate) async fn like_the_operators(client: &Client, namespace: &str) -> [Self; 3] {
+        let secrets = format!("{}/{namespace}/secrets", plain::CORE);
+        [
+            Self::open(client, &format!("{}/{namespace}/presignedurls", plain::GROUP), "", false).await,
+            Self::open(client, &secrets, OURS, false).await,
+            Self::open(client, &secrets, OTHERS, true).await,
+        ]
+    }
+
+    /// How many events it has shown.
+    pub(crate) fn events(&self) -> u64 {
+        self.events.load(Ordering::Relaxed)
+    }
+}
+
+const OURS: &str = "labelSelector=presign.dev%2Fmanaged%3Dtrue";
+const OTHERS: &str = "labelSelector=presign.dev%2Fmanaged%21%3Dtrue&fieldSelector=type%21%3Dhelm.sh%2Frelease.v1%2Ctype%21%3Dkubernetes.io%2Fservice-account-token";
+
+/// Makes the three lists that an operator makes at its start, page by page, and throws
+/// them away.
+pub(crate) async fn lists(client: &Client, namespace: &str) {
+    let urls = format!("{}/{namespace}/presignedurls", plain::GROUP);
+    let secrets = format!("{}/{namespace}/secrets", plain::CORE);
+    tokio::join!(
+        list(client, &urls, "", false),
+        list(client, &secrets, OURS, false),
+        list(client, &secrets, OTHERS, true)
+    );
+}
+
+async fn list(client: &Client, path: &str, selector: &str, metadata_only: bool) {
+    let mut token = String::new();
+    loop {
+        let selector = format!("{selector}&limit=500&continue={token}");
+        let response = plain::open(client, path, &selector, metadata_only).await;
+        assert!(response.status().is_success(), "{path}: {}", response.status());
+        let page = response.into_body().collect().await.unwrap().to_bytes();
+        token = continuation(&page);
+        if token.is_empty() {
+            return;
+        }
+    }
+}
+
+/// The token for the next page, which stands near the beginning of a page.
+fn continuation(page: &[u8]) -> String {
+    let head = String::from_utf8_lossy(&page[..page.len().min(4096)]);
+    let (_, rest) = head.split_once("\"continue\":\"").unwrap_or_default();
+    rest.split('"').next().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,193 @@
+//! What is kept of a status. Of one that says what nearly all say only what the next pass
+//! asks for: when conditions last flipped, the times, and a digest to tell whether it
+//! would be the same.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use crate::crd::{PresignedUrlStatus, READY, ROTATION_SAFE};
+use crate::domain::stored::Digest;
+
+const ISSUED: &str = "Issued";
+const TRUE: &str = "True";
+const SAFE: &str = "OverlapSufficient";
+
+/// A status that was reported.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Reported {
+    /// A URL is issued, and its rotation is safe.
+    Issued(Box<Issued>),
+    /// Anything else, as JSON.
+    Other(Box<str>),
+}
+
+/// What matters of the usual status.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Issued {
+    digest: Digest,
+    ready_since: i64,
+    safe_since: i64,
+    renewal: i64,
+    expiration: i64,
+}
+
+impl Reported {
+    /// Packs a status.
+    #[must_use]
+    pub fn pack(status: &PresignedUrlStatus) -> Self {
+        let text = json(status);
+        match Issued::of(status, &text) {
+            Some(issued) => Self::Issued(Box::new(issued)),
+            None => Self::Other(text.into()),
+        }
+    }
+
+    /// Whether it is exactly this status.
+    #[must_use]
+    pub fn is(&self, status: &PresignedUrlStatus) -> bool {
+        let text = json(status);
+        match self {
+            Self::Issued(issued) => issued.digest == Digest::of(&text),
+            Self::Other(kept) => **kept == *text,
+        }
+    }
+
+    /// When the URL expires that it tells of, in seconds.
+    #[must_use]
+    pub fn expiration(&self) -> Option<i64> {
+        match self {
+            Self::Issued(issued) => Some(issued.expiration),
+            Self::Other(_) => self.outline().expiration_time.map(|time| time.0.as_second()),
+        }
+    }
+
+    /// Whether [`Self::outline`] is all of it.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        matches!(self, Self::Other(_))
+    }
+
+    /// The status without the texts of the usual one: its conditions and what it says of
+    /// times are there.
+    #[must_use]
+    pub fn outline(&self) -> PresignedUrlStatus {
+        match self {
+            Self::Issued(issued) => issued.outline(),
+            Self::Other(text) => serde_json::from_str(text).unwrap_or_default(),
+        }
+    }
+}
+
+impl Issued {
+    fn of(status: &PresignedUrlStatus, text: &str) -> Option<Self> {
+        let [ready, safe] = status.conditions.as_slice() else { return None };
+        let is = |condition: &Condition, kind: &str| condition.type_ == kind && condition.status == TRUE;
+        let is_usual = is(ready, READY) && ready.reason == ISSUED && is(safe, ROTATION_SAFE);
+        if !is_usual || safe.reason != SAFE {
+            return None;
+        }
+        let seconds = |time: &Time| (time.0.subsec_nanosecond() == 0).then(|| time.0.as_second());
+        Some(Self {
+            digest: Digest::of(text),
+            ready_since: seconds(&ready.last_transition_time)?,
+            safe_since: seconds(&safe.last_transition_time)?,
+            renewal: seconds(status.renewal_time.as_ref()?)?,
+            expiration: seconds(status.expiration_time.as_ref()?)?,
+        })
+    }
+
+    fn outline(&self) -> PresignedUrlStatus {
+        let time = |seconds| Time(Timestamp::from_second(seconds).unwrap_or_default());
+        let condition = |kind: &str, reason: &str, since| Condition {
+            last_transition_time: time(since),
+            message: String::new(),
+            observed_generation: None,
+            reason: reason.to_owned(),
+            status: TRUE.to_owned(),
+            type_: kind.to_owned(),
+        };
+        PresignedUrlStatus {
+            conditions: vec![
+                condition(READY, ISSUED, self.ready_since),
+                condition(ROTATION_SAFE, SAFE, self.safe_since),
+            ],
+            // There was one, and nobody asks which.
+            signing_time: Some(time(0)),
+            renewal_time: Some(time(self.renewal)),
+            expiration_time: Some(time(self.expiration)),
+            ..PresignedUrlStatus::default()
+        }
+    }
+}
+
+fn json(status: &PresignedUrlStatus) -> String {
+    serde_json::to_string(status).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn status(change: impl FnOnce(&mut Value)) -> PresignedUrlStatus {
+        let condition = |kind: &str, reason: &str| {
+            json!({
+                "type": kind, "status": "True", "reason": reason, "message": "m", "observedGeneration": 3,
+                "lastTransitionTime": "2030-01-02T03:04:05Z",
+            })
+        };
+        let mut status = json!({
+            "observedGeneration": 3, "secretName": "s", "location": "l", "limitedBy": "Requested",
+            "conditions": [condition(READY, ISSUED), condition(ROTATION_SAFE, SAFE)],
+            "signingTime": "2030-01-02T03:04:05Z", "renewalTime": "2030-01-02T03:30:00Z",
+            "expirationTime": "2030-01-02T04:04:05Z",
+        });
+        change(&mut status);
+        serde_json::from_value(status).unwrap()
+    }
+
+    #[test]
+    fn of_the_usual_one_the_next_pass_finds_what_it_asks_for() {
+        let usual = status(|_| {});
+        let reported = Reported::pack(&usual);
+        assert!(!reported.is_whole() && reported.is(&usual));
+        let outline = reported.outline();
+        for (kept, whole) in outline.conditions.iter().zip(&usual.conditions) {
+            let parts = |c: &Condition| {
+                (c.type_.clone(), c.status.clone(), c.reason.clone(), c.last_transition_time.clone())
+            };
+            assert_eq!(parts(kept), parts(whole));
+        }
+        assert_eq!(outline.renewal_time, usual.renewal_time);
+        assert_eq!(outline.expiration_time, usual.expiration_time);
+        assert!(outline.signing_time.is_some());
+    }
+
+    #[test]
+    fn every_difference_is_told() {
+        let reported = Reported::pack(&status(|_| {}));
+        for field in ["location", "secretName", "limitedBy", "signingTime", "renewalTime"] {
+            let other = status(|status| status[field] = Value::Null);
+            assert!(!reported.is(&other), "{field}");
+        }
+        assert!(!reported.is(&status(|status| status["conditions"][1]["message"] = json!("n"))));
+    }
+
+    #[test]
+    fn any_other_is_kept_whole() {
+        let changes: [fn(&mut Value); 5] = [
+            |status| status["conditions"][0]["status"] = json!("False"),
+            |status| status["conditions"][0]["reason"] = json!("RenewalFailing"),
+            |status| status["conditions"][1]["reason"] = json!("Another"),
+            |status| status["conditions"] = json!([]),
+            |status| status["expirationTime"] = Value::Null,
+        ];
+        for change in changes {
+            let status = status(change);
+            let reported = Reported::pack(&status);
+            assert!(reported.is_whole() && reported.is(&status));
+            assert_eq!(reported.outline(), status);
+        }
+    }
+}
