@@ -44,7 +44,7 @@ pub struct RunArgs {
         value_parser = clap::value_parser!(u64).range(1..=300))]
     pub(super) request_timeout: u64,
     /// Looking at pods and touching their annotations is granted: needed for
-    /// spec.propagation.pokePods and the reason NeverRefreshed. Needs get, list and patch on
+    /// spec.propagation.pokePods and the reason NeverRefreshed. Needs list and patch on
     /// pods; without this flag no call about pods is made.
     #[arg(long, env = "PRESIGN_PODS")]
     pub(super) pods: bool,

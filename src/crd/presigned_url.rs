@@ -236,7 +236,7 @@ pub struct Propagation {
     /// After each new URL, touch the annotation `presign.dev/url-renewed-at` of the running
     /// pods that mount the Secret as a volume, so that kubelet refreshes their files within
     /// seconds instead of two minutes. Nothing restarts: no pod template is touched. The
-    /// operator needs permission to get, list and patch pods (chart value `pods.enabled`);
+    /// operator needs permission to list and patch pods (chart value `pods.enabled`);
     /// without it, `RotationSafe` says so. Default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub poke_pods: Option<bool>,

@@ -26,11 +26,11 @@
   verbs: [get, list, watch, create, patch, delete]
 {{- end }}
 {{- if .Values.pods.enabled }}
-# list: the pods that mount a Secret. get, patch: one annotation, which makes the kubelet look at
+# list: the pods that mount a Secret. patch: one annotation, which makes the kubelet look at
 # the Secret at once.
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, patch]
+  verbs: [list, patch]
 {{- end }}
 # Tells of transitions; patch counts the same event up instead of adding another.
 - apiGroups: [events.k8s.io]
