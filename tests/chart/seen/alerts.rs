@@ -35,11 +35,12 @@ fn rules() -> Vec<Value> {
         .collect()
 }
 
+/// The first moment at which both of the URLs that are well are issued.
 fn healthy() -> &'static Snapshot {
     scene()
         .snapshots
         .iter()
-        .find(|now| now.value(r#"presign_objects_by_reason{reason="Issued"}"#) >= 1.0)
+        .find(|now| now.value(r#"presign_objects_by_reason{reason="Issued"}"#) == 2.0)
         .unwrap()
 }
 
