@@ -16,7 +16,7 @@ PACKAGES := git:git curl:curl build-essential:cc
 export RUST_TEST_THREADS ?= 8
 
 .PHONY: help demo up test test-browser soak ha-soak e2e fuzz bench bench-sign fmt lint doc crds manifests plots image \
-  image-check tools testbed node prometheus
+  image-check archive tools testbed node prometheus
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 14
@@ -34,7 +34,7 @@ test: lint doc testbed prometheus ## Check everything: format, lints, docs, all 
 
 test-browser: PACKAGES += chromium:chromium
 test-browser: testbed ## Download and upload with headless Chromium
-	$(CARGO) test --test signing -- --ignored browser::
+	$(CARGO) test --test signing -- --ignored browser:: web_page::
 
 ha-soak: testbed ## Ten minutes of leaders that are paused, cut off, killed and rolled out (HA_MINUTES)
 	$(CARGO) test --test cluster -- --ignored --nocapture ha::soak
@@ -42,8 +42,9 @@ ha-soak: testbed ## Ten minutes of leaders that are paused, cut off, killed and 
 soak: testbed ## Ten minutes of everything at once (SOAK_MINUTES, SOAK_OBJECTS)
 	$(CARGO) test --test soak
 
-e2e: node ## Try the node that runs pods (root)
+e2e: node archive ## Run chart, image and pods on a real node, for longer than a URL lives (root)
 	$(CARGO) test --package testbed --test node
+	$(CARGO) test --test e2e
 
 fuzz: tools ## Throw far more random specs and bytes at parsing and signing (PROPTEST_CASES)
 	PROPTEST_CASES=$${PROPTEST_CASES:-20000} $(CARGO) test --test signing -- accepted:: refused::
@@ -77,9 +78,11 @@ plots: testbed prometheus ## Draw the dashboard's queries into docs/images
 	@PRESIGN_WRITE_PLOTS=1 $(CARGO) test --quiet --test chart every_panel_can_be_drawn > /dev/null
 
 image: PACKAGES += buildah:buildah
-image: tools ## Build the image around a static binary, and its list of components, into out/
-	deploy/build-static out/presign-operator
+image: archive ## Build the image around a static binary, and its list of components, into out/
 	deploy/list-components out/presign-operator-$(VERSION).cdx.json
+
+archive: tools
+	deploy/build-static out/presign-operator
 	deploy/build-image out/presign-operator $(VERSION) out/presign-operator-$(VERSION).tar
 
 image-check: PACKAGES += buildah:buildah

@@ -68,7 +68,11 @@ impl Network {
     pub fn create() -> Result<Self> {
         let home = Home::cleaned_by(include_str!("node/clean.sh"))?;
         let bridge = home.name().replace("presign-testbed-", "psb-");
-        ip(&["link", "add", &bridge, "type", "bridge"])?;
+        // By itself a bridge takes the lowest address of its ports. So it would have another one
+        // whenever pods come and go, and the others would call the old one for a minute.
+        let bytes: Vec<String> = (0..5).map(|_| random::hex(1)).collect();
+        let hardware = format!("02:{}", bytes.join(":"));
+        ip(&["link", "add", &bridge, "address", &hardware, "type", "bridge"])?;
         ip(&["link", "set", &bridge, "up"])?;
         let mut attempt = 0;
         let addresses = loop {

@@ -83,6 +83,15 @@ impl Node {
         self.ctr(&["images", "import", &archive.display().to_string()])
     }
 
+    /// Gives the client image another name, such as that of an image with the same programs
+    /// which pods ask for and nobody can download here.
+    ///
+    /// # Errors
+    /// When containerd refuses it.
+    pub fn name_client(&self, name: &str) -> Result<()> {
+        self.ctr(&["images", "tag", Self::CLIENT_IMAGE, name])
+    }
+
     /// The network that pods are on.
     #[must_use]
     pub fn network(&self) -> &Network {

@@ -14,7 +14,7 @@ pub(super) const CLIENT: &str = "localhost/testbed-client:1";
 
 /// What the shell's programs are called. Not wget: that of the static busybox crashes when
 /// it looks up a name.
-const PROGRAMS: [&str; 22] = [
+const PROGRAMS: [&str; 23] = [
     "sh",
     "cat",
     "cmp",
@@ -26,6 +26,7 @@ const PROGRAMS: [&str; 22] = [
     "env",
     "grep",
     "head",
+    "httpd",
     "ls",
     "mkdir",
     "mktemp",

@@ -1,0 +1,125 @@
+//! A control plane, a store and a node, and what a person types at them.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use testbed::{ControlPlane, Network, Node, ObjectStore};
+
+/// The region that the examples for Qencode sign for.
+const REGION: &str = "us-west";
+
+/// Everything that runs.
+pub struct Cluster {
+    // The order of the fields is the order in which they end.
+    pub node: Node,
+    pub plane: ControlPlane,
+    pub store: ObjectStore,
+}
+
+impl Cluster {
+    pub fn start() -> Self {
+        let network = Network::create().unwrap_or_else(|error| panic!("{error}"));
+        let store = ObjectStore::builder().network(&network).region(REGION).start().unwrap();
+        let plane = ControlPlane::builder().network(&network).start().unwrap();
+        let node = Node::start(network, &plane).unwrap_or_else(|error| panic!("{error}"));
+        Self { node, plane, store }
+    }
+
+    /// Runs kubectl, which has to succeed, and returns what it printed.
+    pub fn kubectl(&self, arguments: &[&str]) -> String {
+        self.kubectl_with(arguments, "")
+    }
+
+    /// The same with something on its standard input.
+    pub fn kubectl_with(&self, arguments: &[&str], input: &str) -> String {
+        let mut command = self.plane.kubectl();
+        command.args(arguments);
+        run(&mut command, input).unwrap_or_else(|said| {
+            self.show_events();
+            panic!("kubectl {}: {said}", arguments.join(" "))
+        })
+    }
+
+    /// Makes a namespace that enforces the restricted standard, with the access key of the
+    /// store in it.
+    pub fn create_namespace(&self, name: &str) {
+        self.kubectl(&["create", "namespace", name]);
+        let restricted = "pod-security.kubernetes.io/enforce=restricted";
+        self.kubectl(&["label", "namespace", name, restricted]);
+    }
+
+    /// Applies manifests that were written for Qencode, with what a person would change:
+    /// another endpoint, and a real access key.
+    pub fn apply(&self, namespace: &str, manifests: &str) {
+        let manifests = manifests
+            .replace("https://us-west.s3.qencode.com", &self.store.endpoint())
+            .replace("YOUR-ACCESS-KEY-ID", self.store.access_key_id())
+            .replace("YOUR-SECRET-ACCESS-KEY", self.store.secret_access_key());
+        self.kubectl_with(&["--namespace", namespace, "apply", "--filename=-"], &manifests);
+    }
+
+    /// The lines that a Deployment or Pod prints, from its first one on, until the iterator
+    /// is dropped.
+    pub fn follow(&self, namespace: &str, name: &str) -> Follow {
+        let mut kubectl = self.plane.kubectl();
+        kubectl.args(["--namespace", namespace, "logs", "--follow", name]);
+        let mut child = kubectl.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Follow { child, lines }
+    }
+
+    /// Says on standard error what the cluster complains about.
+    fn show_events(&self) {
+        let mut events = self.plane.kubectl();
+        events.args(["get", "events", "--all-namespaces", "--field-selector=type=Warning"]);
+        eprintln!("{}", run(&mut events, "").unwrap_or_default());
+        let mut pods = self.plane.kubectl();
+        pods.args(["get", "pods", "--all-namespaces", "--output=wide"]);
+        eprintln!("{}", run(&mut pods, "").unwrap_or_default());
+    }
+}
+
+/// The lines of a log as they come.
+pub struct Follow {
+    child: Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+}
+
+impl Iterator for Follow {
+    type Item = String;
+
+    fn next(&mut self) -> Option<String> {
+        self.lines.next().map(Result::unwrap)
+    }
+}
+
+impl Drop for Follow {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs a command to its end: what it printed, or what it complained about.
+pub fn run(command: &mut Command, input: &str) -> Result<String, String> {
+    let program = command.get_program().to_owned();
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("{}: {error}", program.display()))?;
+    // A program that does not listen tells why by its exit status.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    Err(String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// A file of this repository.
+pub fn file(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}

@@ -1,0 +1,38 @@
+//! The operator's image on the node, and its chart in the cluster.
+
+use std::process::Command;
+
+use crate::cluster::{Cluster, file, run};
+
+const NAMESPACE: &str = "presign-system";
+
+/// Where `make image` puts it.
+fn image() -> std::path::PathBuf {
+    let path = file(concat!("out/presign-operator-", env!("CARGO_PKG_VERSION"), ".tar"));
+    assert!(path.is_file(), "there is no {}: run `make e2e`, which makes it", path.display());
+    path
+}
+
+/// Installs the chart as its README says, in a namespace that enforces the restricted
+/// standard, with the right to touch pods, and waits until the operator is ready.
+pub fn install(cluster: &Cluster) {
+    let archive = image();
+    cluster.node.import(&archive).unwrap_or_else(|error| panic!("{error}"));
+    cluster.create_namespace(NAMESPACE);
+    let helm = testbed::locate(testbed::Binary::Helm).unwrap_or_else(|error| panic!("{error}"));
+    let mut install = Command::new(helm);
+    install
+        .args(["install", "presign-operator"])
+        .arg(file("charts/presign-operator"))
+        .args(["--namespace", NAMESPACE, "--set", "pods.enabled=true", "--wait", "--timeout=120s"])
+        .env("KUBECONFIG", cluster.plane.kubeconfig())
+        .envs([("NO_PROXY", "*"), ("no_proxy", "*")]);
+    run(&mut install, "").unwrap_or_else(|said| panic!("helm install: {said}"));
+}
+
+/// Replaces every pod of the operator, as an upgrade does, and waits until that is done.
+pub fn roll(cluster: &Cluster) {
+    let deployment = "deployment/presign-operator";
+    cluster.kubectl(&["--namespace", NAMESPACE, "rollout", "restart", deployment]);
+    cluster.kubectl(&["--namespace", NAMESPACE, "rollout", "status", deployment, "--timeout=120s"]);
+}

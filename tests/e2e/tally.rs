@@ -1,0 +1,41 @@
+//! What a pod says of its requests.
+
+use jiff::Timestamp;
+
+/// The URLs of `traffic.yaml` live that long, in seconds.
+const LIFETIME: i64 = 240;
+
+/// The counts of one pod.
+#[derive(Debug, Default)]
+pub struct Tally {
+    pub requests: usize,
+    pub failures: Vec<String>,
+    /// How many seconds after its signing each URL after the first one was in the file.
+    pub lags: Vec<i64>,
+    has_begun: bool,
+}
+
+impl Tally {
+    /// Counts a line of its log.
+    pub fn add(&mut self, line: &str) {
+        if let Some(times) = line.strip_prefix("renewed ") {
+            self.renewed(times);
+        } else if line == "ok" {
+            self.requests += 1;
+        } else {
+            self.requests += 1;
+            self.failures.push(line.to_owned());
+        }
+    }
+
+    fn renewed(&mut self, times: &str) {
+        let (seen, expires) = times.split_once(' ').expect("two times");
+        let expires: Timestamp = expires.parse().expect("expires-at is RFC 3339");
+        let seen: i64 = seen.parse().expect("date +%s is a number");
+        // The first one was there before the pod was.
+        if self.has_begun {
+            self.lags.push(seen - (expires.as_second() - LIFETIME));
+        }
+        self.has_begun = true;
+    }
+}

@@ -1,0 +1,100 @@
+//! Pods that download and upload while their URLs are renewed under them.
+
+use std::time::{Duration, Instant};
+
+use crate::cluster::{Cluster, file};
+use crate::tally::Tally;
+
+const NAMESPACE: &str = "team";
+/// They read their files for each request, so none of these may fail.
+const CAREFUL: [&str; 4] = ["download", "poked", "upload", "projected"];
+/// The operator tells it of each new URL, so its files lag by seconds only.
+const POKED: &str = "poked";
+/// The longest such lag, in seconds. The others have had up to 90.
+const POKED_LAG: i64 = 10;
+/// It keeps the first URL, so it has to fail once that has expired.
+const CARELESS: &str = "careless";
+/// How many refusals show that the first URL is over.
+const REFUSALS: usize = 30;
+/// Four minutes for the first URL, and the lag of kubelet.
+const LIMIT: Duration = Duration::from_secs(7 * 60);
+
+/// Starts them.
+pub fn start(cluster: &Cluster) {
+    cluster.store.put_object("reports", "2026/q3 summary.txt", "the third quarter").unwrap();
+    cluster.store.put_object("reports", "invoices/ä+b.txt", "to be paid").unwrap();
+    cluster.store.create_bucket("videos").unwrap();
+    cluster.create_namespace(NAMESPACE);
+    let manifests = std::fs::read_to_string(file("tests/e2e/traffic.yaml")).unwrap();
+    cluster.apply(NAMESPACE, &manifests);
+    let available = ["--namespace", NAMESPACE, "wait", "--for=condition=Available", "--timeout=90s"];
+    let deployments = CAREFUL.iter().chain([&CARELESS]).map(|name| format!("deployment/{name}"));
+    let deployments: Vec<String> = deployments.collect();
+    let names: Vec<&str> = available.into_iter().chain(deployments.iter().map(String::as_str)).collect();
+    cluster.kubectl(&names);
+}
+
+/// Waits until their first URLs have long expired; reports, and says whether all is well.
+pub fn end(cluster: &Cluster) -> bool {
+    let careless = follow_until_refused(cluster);
+    let tallies = CAREFUL.map(|name| (name, read(cluster, name)));
+    report(&tallies, &careless);
+    let uploaded = cluster.store.get_object("videos", "incoming/camera 7.mp4").unwrap();
+    println!("the store holds {:?}", String::from_utf8_lossy(&uploaded).trim());
+    is_kept(&tallies) && !careless.failures.is_empty()
+}
+
+/// Reads along with the careless pod until its URL is refused.
+fn follow_until_refused(cluster: &Cluster) -> Tally {
+    let ends = Instant::now() + LIMIT;
+    let mut careless = Tally::default();
+    for line in cluster.follow(NAMESPACE, &format!("deployment/{CARELESS}")) {
+        careless.add(&line);
+        if careless.failures.len() >= REFUSALS || Instant::now() > ends {
+            break;
+        }
+        if careless.requests % 30 == 0 {
+            println!("e2e: the first URL was used {} times", careless.requests);
+        }
+    }
+    careless
+}
+
+fn read(cluster: &Cluster, name: &str) -> Tally {
+    let deployment = format!("deployment/{name}");
+    let log = cluster.kubectl(&["--namespace", NAMESPACE, "logs", "--tail=-1", &deployment]);
+    let mut tally = Tally::default();
+    log.lines().for_each(|line| tally.add(line));
+    tally
+}
+
+/// Whether the promise was kept, and was put to the test at all.
+fn is_kept(tallies: &[(&str, Tally)]) -> bool {
+    let is_prompt =
+        |(name, tally): &(&str, Tally)| *name != POKED || tally.lags.iter().all(|lag| *lag <= POKED_LAG);
+    tallies.iter().all(is_prompt)
+        && tallies
+            .iter()
+            .all(|(_, tally)| tally.failures.is_empty() && tally.requests > 100 && tally.lags.len() >= 2)
+}
+
+fn report(tallies: &[(&str, Tally)], careless: &Tally) {
+    println!(
+        "{:<12}{:>10}{:>12}{:>10}  lag from signing to file, s",
+        "pod", "requests", "rotations", "failures"
+    );
+    for (name, tally) in tallies {
+        let lags: Vec<String> = tally.lags.iter().map(ToString::to_string).collect();
+        println!(
+            "{name:<12}{:>10}{:>12}{:>10}  {}",
+            tally.requests,
+            tally.lags.len(),
+            tally.failures.len(),
+            lags.join(" "),
+        );
+        tally.failures.iter().take(10).for_each(|line| println!("  {line}"));
+    }
+    let refused = careless.failures.len();
+    println!("The pod that kept its first URL: {} requests, {refused} refused.", careless.requests);
+    careless.failures.iter().take(1).for_each(|line| println!("  {line}"));
+}
