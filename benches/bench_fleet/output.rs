@@ -22,7 +22,7 @@ pub(crate) fn write(fleets: &[Fleet], into_docs: bool) {
     let folder = if into_docs { root.join("docs/performance") } else { root.join("target/bench-fleet") };
     fs::create_dir_all(&folder).unwrap();
     let figures = json!({"about": about.text(), "fleets": fleets});
-    fs::write(folder.join("fleet.json"), format!("{figures:#}\n")).unwrap();
+    fs::write(folder.join("fleet.json"), format!("{figures}\n")).unwrap();
     fs::write(folder.join("issuance.svg"), plot::issuance(fleets)).unwrap();
     fs::write(folder.join("memory.svg"), plot::memory(fleets)).unwrap();
     println!("figures and plots are in {}", folder.display());
