@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use presign_operator::cli::{self, Cli};
+use clap::Parser as _;
+use presign_operator::cli::{self, Cli, Failure};
 
 fn main() -> ExitCode {
-    match cli::execute(Cli::parse()) {
+    let outcome = Cli::try_parse().map_err(|error| Failure::usage(&error)).and_then(cli::execute);
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("error: {failure}");

@@ -16,11 +16,32 @@ impl Failure {
         Self { error: error.into(), exit_code: 2 }
     }
 
+    /// A command line that cannot be meant, or one that asks for help, which ends the process
+    /// here. In the log of a pod an error is one line; the usage is for `--help`.
+    #[must_use]
+    pub fn usage(error: &clap::Error) -> Self {
+        if !error.use_stderr() {
+            error.exit();
+        }
+        Self::configuration(anyhow::anyhow!("{}", one_line(&error.to_string())))
+    }
+
     /// What the process ends with: 2 for a wrong configuration, otherwise 1.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         self.exit_code
     }
+}
+
+/// What clap says, up to its advice.
+fn one_line(text: &str) -> String {
+    let said = text.strip_prefix("error: ").unwrap_or(text);
+    let lines = said.lines().map(str::trim);
+    let said: Vec<&str> = lines
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
+        .filter(|line| !line.is_empty())
+        .collect();
+    said.join(" ")
 }
 
 impl From<anyhow::Error> for Failure {
@@ -32,5 +53,33 @@ impl From<anyhow::Error> for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:#}", self.error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    #[test]
+    fn a_wrong_use_is_one_line_and_exit_code_2() {
+        for (arguments, expected) in [
+            (&["run", "--lease-duration", "0"][..], "'0' for '--lease-duration"),
+            (&["run", "--lease-duration", "x"], "'x' for '--lease-duration"),
+            (&["run", "--leader-elect", "maybe"], "[possible values: true, false]"),
+            (&["run", "--secret-access", "all"], "[possible values: watch, get]"),
+            (&["run", "--listen", "8080"], "'8080' for '--listen"),
+            (&["run", "--no-such"], "--no-such"),
+            (&["sign"], "--file"),
+        ] {
+            let error = Cli::try_parse_from(["presign-operator"].iter().chain(arguments)).unwrap_err();
+            let failure = Failure::usage(&error);
+            let text = failure.to_string();
+            assert_eq!(failure.exit_code(), 2);
+            assert!(text.contains(expected) && !text.contains('\n'), "{arguments:?}: {text}");
+            assert!(!text.starts_with("error:") && !text.contains("Usage"), "{text}");
+        }
     }
 }

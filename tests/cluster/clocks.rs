@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kube::Client;
 use presign_operator::controller::{Presigner, Process, SecretAccess, Settings};
 use presign_operator::ops::{Clock, ClockOffset, Leadership, Metrics, Probes};
 use serde_json::json;
@@ -11,7 +12,7 @@ use tokio::sync::oneshot;
 use super::harness::{Space, text};
 
 /// An operator in this process, in place of the space's own.
-struct Inside {
+pub struct Inside {
     offset: ClockOffset,
     stop: Option<oneshot::Sender<()>>,
     running: tokio::task::JoinHandle<()>,
@@ -19,11 +20,15 @@ struct Inside {
 
 impl Inside {
     fn start(space: &Space) -> Self {
+        Self::with(space, space.client.clone(), SecretAccess::Watch)
+    }
+
+    /// One that reads Secrets in a certain way, and reaches the API server by this client.
+    pub fn with(space: &Space, client: Client, secret_access: SecretAccess) -> Self {
         space.operator.stop();
         let (clock, offset) = Clock::adjustable();
         let mut metrics = Metrics::new("presign", "test");
         let namespaces = vec![space.namespace.clone()];
-        let secret_access = SecretAccess::Watch;
         let settings = Settings {
             instance: "test".to_owned(),
             namespaces,
@@ -37,7 +42,7 @@ impl Inside {
             registry: metrics.registry(),
             probes: Probes::new(Duration::from_secs(60)),
         };
-        let presigner = Presigner::new(settings, space.client.clone(), process);
+        let presigner = Presigner::new(settings, client, process);
         let (stop, stopped) = oneshot::channel();
         let stopped = Arc::new(tokio::sync::Mutex::new(stopped));
         let running = tokio::spawn(presigner.run(async move {
@@ -46,7 +51,7 @@ impl Inside {
         Self { offset, stop: Some(stop), running }
     }
 
-    async fn stop(mut self) {
+    pub async fn stop(mut self) {
         self.stop.take().unwrap().send(()).unwrap();
         self.running.await.unwrap();
     }

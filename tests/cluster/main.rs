@@ -8,6 +8,7 @@ mod faults;
 mod ha;
 mod harness;
 
+mod minimal;
 mod ownership;
 mod pods;
 mod problems;

@@ -91,6 +91,34 @@ async fn a_write_of_a_stopped_leader_that_arrives_late_is_refused() {
 }
 
 #[tokio::test]
+async fn a_leader_with_a_long_queue_hands_over_within_two_seconds_too() {
+    let space = Space::new("queue").await;
+    // With the default lease: what is not given back would be waited for.
+    let replicas = Replicas::start(&space, 2, Duration::from_secs(15)).await;
+    let judge = Judge::begin(&space);
+    let old = judge.holder().await;
+    let leader = replicas.leader(&old);
+    leader.proxy().fault(
+        Match::new("PATCH", "/secrets/"),
+        u64::MAX,
+        Fault::Delay(Duration::from_millis(500)),
+    );
+    for number in 0..120 {
+        space.apply(&format!("r{number}"), space.spec(json!({}))).await;
+    }
+    // Sixteen are under way at a time, so some wait for seconds.
+    let told = Instant::now();
+    leader.signal("TERM");
+    judge.another_than(&old, Duration::from_secs(2)).await;
+    println!("with 120 objects to write another leads in {:?}", told.elapsed());
+    for number in 0..120 {
+        space.wait_ready(&format!("r{number}"), "True", "Issued").await;
+    }
+    replicas.stop();
+    judge.verdict(&space, 1).await;
+}
+
+#[tokio::test]
 async fn a_creating_write_is_given_up_at_the_deadline() {
     let space = Space::new("creating").await;
     let replicas = Replicas::start(&space, 2, LEASE).await;
