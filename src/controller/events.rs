@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::runtime::events::{Event, Recorder};
+use kube::runtime::events::{Event, EventType, Recorder};
 use tokio::sync::mpsc;
 
 use super::calm::Calm;
@@ -13,6 +13,8 @@ use super::context::Context;
 
 /// How many events wait at most; more are dropped, as client-go does.
 const ROOM: usize = 1000;
+/// Places that only warnings may take, so that a herd of good news crowds none of them out.
+const ROOM_FOR_WARNINGS: usize = 200;
 /// How long the next one waits while objects are due.
 const PACE: Duration = Duration::from_millis(100);
 
@@ -40,7 +42,10 @@ impl Events {
     /// Hands in an event, which is written when there is time, unless its object has had
     /// too many.
     pub fn tell(&self, object: ObjectReference, event: Event) {
+        let is_warning = matches!(event.type_, EventType::Warning);
+        let is_crowded = !is_warning && self.handed_in.capacity() <= ROOM_FOR_WARNINGS;
         match self.handed_in.try_reserve() {
+            Ok(_) if is_crowded => tracing::debug!("an event was dropped: too many are waiting"),
             Ok(place) if self.calm.permits(object.uid.as_deref().unwrap_or_default()) => {
                 place.send(Told { object, event });
             }
