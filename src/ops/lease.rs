@@ -26,8 +26,9 @@ const RELEASE: Duration = Duration::from_secs(2);
 /// - Every write is a PUT of the version that was read: of two that reach for a free lease
 ///   one gets a conflict.
 /// - We lead until two thirds of the duration after the moment *before* the renewal was
-///   sent. Others wait for the whole duration, and from the moment *they* saw that renewal.
-///   So a third of it lies between our last write and their first, whatever clocks say.
+///   sent. Others wait from the moment *they* saw that renewal, for the duration less the pause
+///   between two of their looks, which may be how late they saw it. So at least a fifth of it
+///   lies between our last write and their first, whatever clocks say.
 /// - A call that fails changes nothing while there is time left to try again.
 /// - A lease that vanishes counts as held until its time is over.
 pub struct Elector {
@@ -179,7 +180,8 @@ impl Elector {
     /// How long a lease that stands so since then is still its holder's.
     fn left(&self, lease: &Lease, since: Instant) -> Option<Duration> {
         holder(lease)?;
-        let end = since + patience(lease).unwrap_or(self.settings.duration);
+        let patience = patience(lease).unwrap_or(self.settings.duration);
+        let end = since + patience.saturating_sub(self.look_again());
         end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
     }
 
