@@ -44,8 +44,7 @@ async fn every_failure_of_a_write_is_told_and_heals() {
     for (name, _) in &faults {
         space.wait_ready(name, "True", "Issued").await;
         assert_eq!(space.download(name).await.unwrap(), "content", "{name}");
-        let events = space.events(name).await;
-        assert!(events.contains(&"Warning ApiError".to_owned()), "{name}: {events:?}");
+        space.wait_event(name, "Warning ApiError").await;
     }
 }
 

@@ -23,6 +23,7 @@ async fn a_secret_of_somebody_else_is_left_alone() {
     );
     let after = space.secrets().get("report").await.unwrap();
     assert_eq!(after.metadata.resource_version, before.metadata.resource_version);
+    space.wait_event("report", "Warning SecretConflict").await;
     assert_eq!(space.events("report").await, ["Warning SecretConflict"]);
 
     // It recovers by itself once the name is free.

@@ -18,6 +18,7 @@ async fn missing_credentials_are_named_and_their_arrival_heals_at_once() {
     space.apply("report", spec).await;
     let object = space.wait_ready("report", "False", "CredentialsNotFound").await;
     assert!(condition(&object, "Stalled").is_none(), "it waits");
+    space.wait_event("report", "Warning CredentialsNotFound").await;
     let shown = describe(&space, "report");
     assert!(shown.contains("\"absent\"") && shown.contains("create it"), "{shown}");
     assert!(shown.contains("Warning  CredentialsNotFound"), "{shown}");
@@ -80,6 +81,7 @@ async fn lost_credentials_leave_a_valid_url_ready_and_say_so() {
     space.write_keys(space.world.store.secret_access_key()).await;
     space.wait_ready("report", "True", "Issued").await;
     assert_eq!(space.data("report", "url").await, url, "the same key again is no reason");
+    space.wait_event("report", "Normal Recovered").await;
     assert_eq!(space.events("report").await, ["Normal Issued", "Warning RenewalFailing", "Normal Recovered"]);
 }
 

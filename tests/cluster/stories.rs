@@ -39,6 +39,7 @@ async fn a_url_appears_and_downloads() {
     assert!(location.ends_with("/dir/a%20file.txt"), "{location}");
     assert_eq!(condition(&object, "RotationSafe").unwrap().status, "True");
     assert!(condition(&object, "Stalled").is_none());
+    space.wait_event("report", "Normal Issued").await;
     assert_eq!(space.events("report").await, ["Normal Issued"]);
 }
 

@@ -17,7 +17,7 @@ use crate::world::{WAIT, kubectl, kubectl_with, plane};
 pub const NAMESPACE: &str = "chart-seen";
 /// How long temporary credentials live. A URL that ends with them does so while we look; one
 /// that is not signed within half of it, never is.
-const SHORT: i64 = 20;
+const SHORT: i64 = 30;
 
 /// What there is to look at.
 pub struct Scene {

@@ -142,6 +142,7 @@ async fn a_creating_write_is_given_up_at_the_deadline() {
     assert_eq!(leader.page("/readyz").trim(), "ok", "it is a standby now");
     let object = space.presigned_urls().get("report").await.unwrap();
     assert_eq!(ready(&object).unwrap().reason, "Issued", "giving up is no failure to report");
+    space.wait_event("report", "Normal Issued").await;
     assert_eq!(space.events("report").await, ["Normal Issued"]);
     replicas.stop();
     judge.verdict(&space, 1).await;

@@ -206,6 +206,18 @@ impl Space {
             .collect()
     }
 
+    /// Waits for an event about a `PresignedUrl`, as "Type Reason": they are written behind
+    /// the status, one after the other.
+    pub async fn wait_event(&self, name: &str, wanted: &str) {
+        let told = async {
+            while !self.events(name).await.iter().any(|event| event == wanted) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let told = tokio::time::timeout(DEADLINE, told).await;
+        told.unwrap_or_else(|_| panic!("{name}: no event {wanted:?}; {}", self.operator.log()));
+    }
+
     /// What curl gets through the URL in a Secret.
     pub async fn download(&self, secret: &str) -> Result<String, String> {
         curl(&[&self.data(secret, "url").await])
