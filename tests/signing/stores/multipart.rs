@@ -33,7 +33,8 @@ fn two_part_urls_make_one_object() {
             let fields = json!({"method": "PUT", "query": {"partNumber": number, "uploadId": upload}});
             let facts = store.issue(&store.spec(&bucket, key, &fields));
             let another_part = facts.url.replace(&format!("partNumber={number}"), "partNumber=3");
-            let tampered = curl(&crate::facts::Facts { url: another_part, ..facts.clone() }, &body);
+            // Little: a store may refuse, and close, before a large body is sent.
+            let tampered = curl(&crate::facts::Facts { url: another_part, ..facts.clone() }, b"other");
             assert_eq!(tampered.refusal(), "403 SignatureDoesNotMatch", "{}", store.name);
             let tag = curl(&facts, &body).header("etag").unwrap().to_owned();
             list.push(format!("<Part><PartNumber>{number}</PartNumber><ETag>{tag}</ETag></Part>"));
