@@ -13,23 +13,37 @@ pub(crate) struct Calls(pub(crate) BTreeMap<String, u64>);
 /// Everything that it has answered so far.
 pub(crate) async fn answered(client: &Client) -> Calls {
     let text = String::from_utf8(plain::get(client, "/metrics").await).unwrap();
-    let mut calls = Calls::default();
-    for line in text.lines().filter(|line| line.starts_with("apiserver_request_total{")) {
-        let label = |name: &str| {
-            let (_, rest) = line.split_once(&format!("{name}=\"")).unwrap_or_default();
-            rest.split('"').next().unwrap_or_default().to_owned()
-        };
-        let (resource, sub) = (label("resource"), label("subresource"));
-        let slash = if sub.is_empty() { "" } else { "/" };
-        let count: f64 = line.rsplit(' ').next().unwrap().parse().unwrap();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
-        let count = count as u64;
-        *calls.0.entry(format!("{} {resource}{slash}{sub}", label("verb"))).or_default() += count;
-    }
-    calls
+    Calls::read(&text, "apiserver_request_total{")
 }
 
 impl Calls {
+    /// What the operator says of itself on its page of metrics, in the words of the API server.
+    pub(crate) fn made(page: &str) -> Self {
+        Self::read(page, "presign_api_requests_total{")
+    }
+
+    fn read(page: &str, counter: &str) -> Self {
+        let mut calls = Self::default();
+        for line in page.lines().filter(|line| line.starts_with(counter)) {
+            let label = |name: &str| {
+                let (_, rest) = line.split_once(&format!("{name}=\"")).unwrap_or_default();
+                rest.split('"').next().unwrap_or_default().to_owned()
+            };
+            let (resource, sub) = (label("resource"), label("subresource"));
+            let slash = if sub.is_empty() { "" } else { "/" };
+            let verb = match label("verb").to_uppercase().as_str() {
+                "CREATE" => "POST".to_owned(),
+                "UPDATE" => "PUT".to_owned(),
+                verb => verb.to_owned(),
+            };
+            let count: f64 = line.rsplit(' ').next().unwrap().parse().unwrap();
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+            let count = count as u64;
+            *calls.0.entry(format!("{verb} {resource}{slash}{sub}")).or_default() += count;
+        }
+        calls
+    }
+
     /// What came since `before`, of Secrets, `PresignedUrl`s and events.
     pub(crate) fn since(&self, before: &Self) -> Self {
         let ours = |name: &str| ["secrets", "presignedurls", "events"].iter().any(|part| name.contains(part));
@@ -54,9 +68,7 @@ impl Calls {
         self.with_verbs(&["APPLY", "PATCH", "PUT", "POST", "DELETE"])
     }
 
-    /// Reads of Secrets. Those of `PresignedUrl`s are the garbage collector's, who looks for
-    /// the owner of every Secret that it hears of.
     pub(crate) fn reads(&self) -> u64 {
-        self.of("GET secrets")
+        self.with_verbs(&["GET", "LIST"])
     }
 }

@@ -9,6 +9,7 @@ use testbed::Program;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use super::calls::Calls;
 use super::scene::{FLEET, Scene};
 
 /// A running operator.
@@ -69,6 +70,12 @@ impl Operator {
         let (_, fields) = stat.rsplit_once(") ").unwrap();
         let ticks = |index: usize| fields.split(' ').nth(index).unwrap().parse::<f64>().unwrap();
         (ticks(11) + ticks(12)) / 100.0
+    }
+
+    /// The calls that it made so far, by its own count.
+    pub(crate) async fn calls(&self) -> Calls {
+        let page = self.page("/metrics").await.expect("it serves its metrics");
+        Calls::made(&page)
     }
 
     /// Ends it, as a rollout does.

@@ -11,7 +11,7 @@ pub(crate) const GROUP: &str = "/apis/presign.dev/v1alpha1/namespaces";
 pub(crate) const CORE: &str = "/api/v1/namespaces";
 const APPLY: &str = "application/apply-patch+yaml";
 const JSON: &str = "application/json";
-const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 
 /// Sends a request and returns the answer's body, which is still to come.
 pub(crate) async fn send(
@@ -56,8 +56,7 @@ pub(crate) async fn apply(client: &Client, path: &str, manager: &str, force: boo
     bytes(send(client, Method::PATCH, &path, (APPLY, JSON), body).await, &path).await
 }
 
-/// A watch from `version` on, or a list when `version` is absent; of metadata only if so
-/// wanted.
+/// Begins a watch, of metadata only if so wanted.
 pub(crate) async fn open(client: &Client, path: &str, selector: &str, metadata_only: bool) -> Response<Body> {
     let accept = if metadata_only { METADATA } else { JSON };
     send(client, Method::GET, &format!("{path}?{selector}"), (JSON, accept), Vec::new()).await

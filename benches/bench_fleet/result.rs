@@ -49,10 +49,11 @@ impl Writing {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Start {
     pub(crate) ready_seconds: f64,
+    /// The quicker of two: before it and after it.
     pub(crate) lists_seconds: f64,
     /// Until every object has been compared.
     pub(crate) cpu_seconds: f64,
-    pub(crate) calls: Calls,
+    pub(crate) calls: Counted,
 }
 
 /// Nothing to do.
@@ -60,7 +61,7 @@ pub(crate) struct Start {
 pub(crate) struct Idle {
     pub(crate) seconds: f64,
     pub(crate) cpu_seconds: f64,
-    pub(crate) calls: Calls,
+    pub(crate) calls: Counted,
 }
 
 /// A shared access key changes.
@@ -76,7 +77,15 @@ pub(crate) struct Rotation {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Renewal {
     pub(crate) objects: u64,
-    pub(crate) calls: Calls,
+    pub(crate) calls: Counted,
+}
+
+/// What happened in a time, counted on both sides: the API server does not tell whose calls
+/// they are.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Counted {
+    pub(crate) by_api_server: Calls,
+    pub(crate) by_operator: Calls,
 }
 
 impl Fleet {

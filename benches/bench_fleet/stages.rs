@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::calls::Calls;
 use super::operator::Operator;
-use super::result::{Fleet, Idle, Renewal, Rotation, Start, Writing};
+use super::result::{Counted, Fleet, Idle, Renewal, Rotation, Start, Writing};
 use super::scene::{FLEET, Scene};
 use super::watches::{self, Watch};
 use super::{bulk, calls, ceiling, latency, plain};
@@ -16,8 +17,8 @@ use super::{bulk, calls, ceiling, latency, plain};
 const ROTATED: usize = 10_000;
 /// How many objects are renewed while they are watched.
 const SHORT_LIVED: usize = 50;
-/// How long a stage may take that waits for the operator.
-const LIMIT: Duration = Duration::from_secs(900);
+/// How long a stage may take that waits for the operator, for each object and at least.
+const LIMITS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(300));
 
 /// Measures one size of fleet, on a control plane of its own.
 pub(crate) async fn run(objects: usize, idle_seconds: usize) -> Fleet {
@@ -115,7 +116,8 @@ async fn issue(scene: &Scene, objects: usize) -> (Operator, Writing, latency::Sp
 
 /// Follows the statuses that are written, from the first one on.
 async fn follow(observer: &Watch, operator: &Operator, objects: u64) -> Writing {
-    let (offset, deadline) = (observer.events(), Instant::now() + LIMIT);
+    let limit = (LIMITS.0 * u32::try_from(objects).unwrap()).max(LIMITS.1);
+    let (offset, deadline) = (observer.events(), Instant::now() + limit);
     let mut cpu = operator.cpu_seconds();
     let mut begun = None;
     let mut timeline = Vec::new();
@@ -138,31 +140,46 @@ async fn follow(observer: &Watch, operator: &Operator, objects: u64) -> Writing 
         objects: last.1 - first.1,
         seconds: last.0 - first.0,
         cpu_seconds: operator.cpu_seconds() - cpu,
-        calls: calls::Calls::default(),
+        calls: Calls::default(),
         timeline,
     }
 }
 
 async fn start(scene: &Scene) -> (Operator, Start) {
-    let lists_begun = Instant::now();
-    watches::lists(&scene.client, FLEET).await;
-    let lists_seconds = lists_begun.elapsed().as_secs_f64();
-    let before = calls::answered(&scene.client).await;
+    let before = lists(scene).await;
+    let counts = calls::answered(&scene.client).await;
     let operator = Operator::start(scene);
     let ready_seconds = operator.ready().await;
     operator.quiet().await;
-    let calls = calls::answered(&scene.client).await.since(&before);
+    let by_api_server = calls::answered(&scene.client).await.since(&counts);
+    let calls = Counted { by_api_server, by_operator: operator.calls().await.since(&Calls::default()) };
     let cpu_seconds = operator.cpu_seconds();
+    let lists_seconds = before.min(lists(scene).await);
     (operator, Start { ready_seconds, lists_seconds, cpu_seconds, calls })
 }
 
+/// How long a bare client's lists take.
+async fn lists(scene: &Scene) -> f64 {
+    let begun = Instant::now();
+    watches::lists(&scene.client, FLEET).await;
+    begun.elapsed().as_secs_f64()
+}
+
 async fn idle(scene: &Scene, operator: &Operator, seconds: usize) -> Idle {
-    let before = calls::answered(&scene.client).await;
     let (cpu, begun) = (operator.cpu_seconds(), Instant::now());
-    tokio::time::sleep(Duration::from_secs(seconds as u64)).await;
+    let calls = counted(scene, operator, Duration::from_secs(seconds as u64)).await;
     let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), operator.cpu_seconds() - cpu);
-    let calls = calls::answered(&scene.client).await.since(&before);
     Idle { seconds, cpu_seconds, calls }
+}
+
+/// The calls of the next `time`.
+async fn counted(scene: &Scene, operator: &Operator, time: Duration) -> Counted {
+    let before = (calls::answered(&scene.client).await, operator.calls().await);
+    tokio::time::sleep(time).await;
+    Counted {
+        by_api_server: calls::answered(&scene.client).await.since(&before.0),
+        by_operator: operator.calls().await.since(&before.1),
+    }
 }
 
 async fn rotate(scene: &Scene, operator: &Operator, objects: usize) -> Rotation {
@@ -204,9 +221,7 @@ async fn renew(scene: &Scene, operator: &Operator) -> Renewal {
     let object = |number| bulk::presigned_url(&format!("short-{number}"), "keys", &changes);
     bulk::create(&scene.client, FLEET, SHORT_LIVED, object).await;
     operator.quiet().await;
-    let before = calls::answered(&scene.client).await;
-    tokio::time::sleep(Duration::from_secs(10)).await;
-    let calls = calls::answered(&scene.client).await.since(&before);
+    let calls = counted(scene, operator, Duration::from_secs(10)).await;
     for number in 0..SHORT_LIVED {
         let path = format!("{}/{FLEET}/presignedurls/short-{number}", plain::GROUP);
         plain::delete(&scene.client, &path).await;

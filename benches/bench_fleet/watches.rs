@@ -60,8 +60,8 @@ impl Watch {
 const OURS: &str = "labelSelector=presign.dev%2Fmanaged%3Dtrue";
 const OTHERS: &str = "labelSelector=presign.dev%2Fmanaged%21%3Dtrue&fieldSelector=type%21%3Dhelm.sh%2Frelease.v1%2Ctype%21%3Dkubernetes.io%2Fservice-account-token";
 
-/// Makes the three lists that an operator makes at its start, page by page, and throws
-/// them away.
+/// Takes the three lists that an operator takes at its start, streamed as they are to it,
+/// and throws them away.
 pub(crate) async fn lists(client: &Client, namespace: &str) {
     let urls = format!("{}/{namespace}/presignedurls", plain::GROUP);
     let secrets = format!("{}/{namespace}/secrets", plain::CORE);
@@ -73,22 +73,22 @@ pub(crate) async fn lists(client: &Client, namespace: &str) {
 }
 
 async fn list(client: &Client, path: &str, selector: &str, metadata_only: bool) {
-    let mut token = String::new();
+    let selector = format!("{selector}&{STREAMED}");
+    let response = plain::open(client, path, &selector, metadata_only).await;
+    assert!(response.status().is_success(), "{path}: {}", response.status());
+    let (mut body, mut end) = (response.into_body(), Vec::new());
     loop {
-        let selector = format!("{selector}&limit=500&continue={token}");
-        let response = plain::open(client, path, &selector, metadata_only).await;
-        assert!(response.status().is_success(), "{path}: {}", response.status());
-        let page = response.into_body().collect().await.unwrap().to_bytes();
-        token = continuation(&page);
-        if token.is_empty() {
+        let frame = body.frame().await.expect("the list ends with its mark").unwrap();
+        let Ok(data) = frame.into_data() else { continue };
+        end.extend_from_slice(&data[data.len().saturating_sub(MARK_WITHIN)..]);
+        end.drain(..end.len().saturating_sub(MARK_WITHIN));
+        if end.ends_with(b"\n") && String::from_utf8_lossy(&end).contains(END_OF_LIST) {
             return;
         }
     }
 }
 
-/// The token for the next page, which stands near the beginning of a page.
-fn continuation(page: &[u8]) -> String {
-    let head = String::from_utf8_lossy(&page[..page.len().min(4096)]);
-    let (_, rest) = head.split_once("\"continue\":\"").unwrap_or_default();
-    rest.split('"').next().unwrap_or_default().to_owned()
-}
+const STREAMED: &str = "watch=true&timeoutSeconds=290&allowWatchBookmarks=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan";
+const END_OF_LIST: &str = "k8s.io/initial-events-end";
+/// So near to the end of the last event of a list stands the mark in it.
+const MARK_WITHIN: usize = 512;

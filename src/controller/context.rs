@@ -57,16 +57,16 @@ pub struct Context {
     pub events: Events,
     /// Counts.
     pub metrics: Metrics,
-    /// Where the first list of our Secrets is complete. Before that, every pass would have
-    /// to look.
+    /// Where the first lists are complete.
     pub synced: Synced,
 }
 
 impl Context {
-    /// Has an object looked at now, and says whether there is such an object.
+    /// Has an object looked at now, and says whether there is such an object. Nothing is
+    /// looked at before the first lists are complete; then everything is.
     pub fn wake(&self, key: &Key) -> bool {
         let is_there = self.objects.contains(key);
-        if is_there {
+        if is_there && self.synced.is_complete(key.namespace()) {
             self.queue.wake(key, self.urgency(key));
         }
         is_there

@@ -15,6 +15,7 @@ mod error;
 mod events;
 mod fact;
 mod facts;
+mod follow;
 mod gate;
 mod inventory;
 mod key;

@@ -26,13 +26,10 @@ const FRESH_LOOK: Duration = Duration::from_millis(100);
 
 /// Reconciles one object and says after how long to look at it again; when something
 /// changes, if `None`. What fails is reported on the object and tried again. Who does not
-/// lead, or has no complete facts yet, leaves it: everything is looked at when that begins.
+/// lead leaves it: everything is looked at when that begins.
 pub async fn reconcile(object: LeanPresignedUrl, ctx: Arc<Context>) -> Option<Duration> {
     let term = ctx.leadership.term().filter(|_| !object.is_being_deleted())?;
     ctx.begin_term(term);
-    if !ctx.synced.is_complete(object.metadata.namespace.as_deref().unwrap_or_default()) {
-        return None;
-    }
     let started = Instant::now();
     let mut pass = Passage::new(&object);
     let is_first = ctx.attempts.hold(&object).is_none();

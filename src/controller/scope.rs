@@ -21,7 +21,7 @@ pub(super) fn watch(ctx: &Arc<Context>, namespace: Option<&str>, probes: &Probes
     let scope = || (ctx.clone(), namespace.map(str::to_owned));
     let (context, own) = scope();
     if ctx.reads_by_name() {
-        ctx.synced.complete(namespace);
+        ctx.synced.complete(namespace, Listed::Ours);
         watches.spawn(look_at_credentials(context, own));
     } else {
         watches.spawn(triggers::follow_ours(context, own, check("our Secrets")));
@@ -32,31 +32,56 @@ pub(super) fn watch(ctx: &Arc<Context>, namespace: Option<&str>, probes: &Probes
     watches.spawn(triggers::follow_objects(context, own, check("PresignedUrls")));
 }
 
-/// Of which scopes the facts about our Secrets are complete.
+/// Which scopes have shown all that they hold. Before that a pass would not know the most
+/// urgent object, would have to look for its Secret, and would be in the way of the lists.
 #[derive(Debug)]
 pub struct Synced {
-    scopes: BTreeMap<Option<String>, AtomicBool>,
+    scopes: BTreeMap<Option<String>, Lists>,
+}
+
+/// The lists of one scope that passes rest on.
+#[derive(Debug, Default)]
+struct Lists {
+    objects: AtomicBool,
+    ours: AtomicBool,
+}
+
+/// One of these lists.
+#[derive(Clone, Copy, Debug)]
+pub enum Listed {
+    /// The `PresignedUrl`s.
+    Objects,
+    /// The facts about our Secrets.
+    Ours,
 }
 
 impl Synced {
     /// For these namespaces; for all when there is none.
     pub(super) fn new(namespaces: &[Option<String>]) -> Self {
-        Self {
-            scopes: namespaces.iter().map(|namespace| (namespace.clone(), AtomicBool::default())).collect(),
-        }
+        Self { scopes: namespaces.iter().map(|namespace| (namespace.clone(), Lists::default())).collect() }
     }
 
-    /// Says that the first list of a scope is complete.
-    pub fn complete(&self, namespace: Option<&str>) {
-        if let Some(synced) = self.scopes.get(&namespace.map(str::to_owned)) {
-            synced.store(true, Ordering::Release);
-        }
+    /// Says that a list of a scope is complete, and answers whether that was the last one
+    /// that had never been.
+    pub fn complete(&self, namespace: Option<&str>, listed: Listed) -> bool {
+        let Some(lists) = self.scopes.get(&namespace.map(str::to_owned)) else { return false };
+        let list = match listed {
+            Listed::Objects => &lists.objects,
+            Listed::Ours => &lists.ours,
+        };
+        !list.swap(true, Ordering::SeqCst) && lists.are_complete()
     }
 
-    /// Whether the facts about a namespace are complete.
+    /// Whether everything in a namespace is known.
     #[must_use]
     pub fn is_complete(&self, namespace: &str) -> bool {
-        let synced = self.scopes.get(&None).or_else(|| self.scopes.get(&Some(namespace.to_owned())));
-        synced.is_some_and(|synced| synced.load(Ordering::Acquire))
+        let lists = self.scopes.get(&None).or_else(|| self.scopes.get(&Some(namespace.to_owned())));
+        lists.is_some_and(Lists::are_complete)
+    }
+}
+
+impl Lists {
+    fn are_complete(&self) -> bool {
+        self.objects.load(Ordering::SeqCst) && self.ours.load(Ordering::SeqCst)
     }
 }

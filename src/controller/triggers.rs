@@ -11,15 +11,16 @@ use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::NamespaceResourceScope;
 use kube::core::{ObjectMeta, PartialObjectMeta};
-use kube::runtime::WatchStreamExt as _;
-use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, Resource};
 
 use super::context::Context;
 use super::facts::SecretKey;
+use super::follow::follow;
 use super::key::Key;
 use super::object::LeanPresignedUrl;
 use super::objects::News;
+use super::scope::Listed;
 use crate::crd::names::{LABEL_MANAGED, MANAGED};
 use crate::domain::Stored;
 use crate::domain::stored::resource_version;
@@ -54,7 +55,7 @@ pub fn everyone(ctx: &Context, namespace: Option<&str>) {
 /// `ready` passes after the first complete list.
 pub async fn follow_objects(ctx: Arc<Context>, namespace: Option<String>, ready: Check) {
     let objects = api::<LeanPresignedUrl>(&ctx.client, namespace.as_deref());
-    let mut events = std::pin::pin!(watcher(objects, watcher::Config::default()).default_backoff());
+    let mut events = std::pin::pin!(follow(objects, watcher::Config::default()));
     let (mut listed, mut news) = (HashSet::new(), Vec::new());
     while let Some(event) = events.next().await {
         match event {
@@ -70,12 +71,13 @@ pub async fn follow_objects(ctx: Arc<Context>, namespace: Option<String>, ready:
                         gone(&ctx, &key, u64::MAX);
                     }
                 }
+                ready.pass();
                 // Only now, so that the most urgent of all goes first.
-                for key in &news {
+                for key in &std::mem::take(&mut news) {
                     ctx.wake(key);
                 }
-                (listed, news) = (HashSet::new(), Vec::new());
-                ready.pass();
+                listed = HashSet::new();
+                complete(&ctx, namespace.as_deref(), Listed::Objects);
             }
             Ok(Event::Apply(object)) => match ctx.objects.learn(&object) {
                 (_, News::Nothing) => {}
@@ -87,6 +89,13 @@ pub async fn follow_objects(ctx: Arc<Context>, namespace: Option<String>, ready:
             }
             Err(error) => trouble("PresignedUrls", namespace.as_deref(), &error),
         }
+    }
+}
+
+/// Takes in that a list is complete. With the last one the passes begin.
+fn complete(ctx: &Context, namespace: Option<&str>, listed: Listed) {
+    if ctx.synced.complete(namespace, listed) {
+        everyone(ctx, namespace);
     }
 }
 
@@ -114,7 +123,7 @@ fn forget(ctx: &Context, namespace: &str, name: &str) {
 pub async fn follow_ours(ctx: Arc<Context>, namespace: Option<String>, ready: Check) {
     let config = watcher::Config::default().labels(&format!("{LABEL_MANAGED}={MANAGED}"));
     let secrets = api::<Secret>(&ctx.client, namespace.as_deref());
-    let mut events = std::pin::pin!(watcher(secrets, config).default_backoff());
+    let mut events = std::pin::pin!(follow(secrets, config));
     let (mut is_complete, mut listed) = (false, HashSet::new());
     while let Some(event) = events.next().await {
         match event {
@@ -136,9 +145,8 @@ pub async fn follow_ours(ctx: Arc<Context>, namespace: Option<String>, ready: Ch
             }
             Ok(Event::InitDone) => {
                 is_complete = true;
-                ctx.synced.complete(namespace.as_deref());
                 ready.pass();
-                everyone(&ctx, namespace.as_deref());
+                complete(&ctx, namespace.as_deref(), Listed::Ours);
             }
             Ok(Event::Apply(secret)) => appeared(&ctx, &key(&secret.metadata), &secret),
             Ok(Event::Delete(secret)) => disappeared(&ctx, &secret.metadata),
@@ -184,7 +192,7 @@ pub async fn follow_others(ctx: Arc<Context>, namespace: Option<String>, ready: 
         .labels(&format!("{LABEL_MANAGED}!={MANAGED}"))
         .fields("type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token");
     let secrets = api::<PartialObjectMeta<Secret>>(&ctx.client, namespace.as_deref());
-    let mut events = std::pin::pin!(watcher(secrets, config).default_backoff());
+    let mut events = std::pin::pin!(follow(secrets, config));
     let mut listed = HashSet::new();
     while let Some(event) = events.next().await {
         match event {

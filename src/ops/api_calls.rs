@@ -1,8 +1,8 @@
 //! The client for the API server: every call has a deadline and is counted, and a write is
 //! sent only by who leads.
 //!
-//! How a request is named is `api_request.rs`, the last look before a write `fence.rs`. Which calls are made, and what a failure means,
-//! is decided by who calls; nothing is retried here.
+//! How a request is named is `api_request.rs`, the last look before a write `fence.rs`. Which
+//! calls are made, and what a failure means, is decided by who calls; nothing is retried here.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -25,6 +25,7 @@ use tower::{BoxError, Service};
 use super::api_request::{ApiRequest, Verb};
 use super::fence::fenced;
 use super::leadership::Leadership;
+use super::most_recent::most_recent;
 use super::watches::{self, Watches};
 
 /// Counts requests to the API server by verb, resource and status code.
@@ -133,7 +134,10 @@ where
         self.inner.poll_ready(context).map_err(Into::into)
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        if let Some(uri) = most_recent(request.uri()) {
+            *request.uri_mut() = uri;
+        }
         let named = ApiRequest::parse(request.method(), request.uri(), request.headers());
         let watched = watches::watched(request.uri());
         let pending = receive(self.inner.call(request), named.verb);

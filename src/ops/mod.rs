@@ -14,6 +14,7 @@ mod leadership;
 mod lease;
 mod lease_record;
 pub mod metrics;
+mod most_recent;
 pub mod probes;
 #[cfg(target_os = "linux")]
 mod process;

@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::{ObjectMeta, PostParams};
 use serde_json::{Value, json};
+use testbed::Proxy;
 
 use super::chart::{Mode, Permission, Roles};
 use super::harness::{Operator, Space, World, audit_log};
@@ -22,19 +23,37 @@ pub struct Place {
     account: String,
     /// The operator after a restart, which looks after further namespaces.
     restarted: Mutex<Option<Operator>>,
+    /// What makes the API server one that cannot stream lists.
+    _in_between: Option<Proxy>,
 }
 
 impl Place {
     /// A fresh namespace with an object `report`, and an operator with those rights of the
     /// chart that `is_granted` says.
     pub async fn with(mode: Mode, is_granted: impl Fn(&Permission) -> bool) -> Self {
+        Self::through(None, mode, is_granted).await
+    }
+
+    /// The same at an API server that cannot stream lists.
+    pub async fn without_streams(mode: Mode, is_granted: impl Fn(&Permission) -> bool) -> Self {
+        let proxy = Proxy::start(&World::get().await.plane).unwrap();
+        proxy.refuse_streaming_lists();
+        Self::through(Some(proxy), mode, is_granted).await
+    }
+
+    async fn through(proxy: Option<Proxy>, mode: Mode, is_granted: impl Fn(&Permission) -> bool) -> Self {
         let world = World::get().await;
         let client = world.client().await;
         let namespace = make_namespace(&client).await;
         let roles = Roles::render(mode, &namespace);
         apply(world, &roles.clone().only(is_granted).manifest());
         let account = roles.account();
-        let kubeconfig = kubeconfig(world, &namespace, &account);
+        let token = token(world, &namespace, &account);
+        let kubeconfig = match &proxy {
+            Some(proxy) => proxy.kubeconfig_for(&namespace, &token),
+            None => world.plane.kubeconfig_for(&namespace, &token),
+        };
+        let kubeconfig = kubeconfig.unwrap().display().to_string();
         let namespaces: &[&str] = if mode == Mode::Cluster { &[] } else { &[&namespace] };
         let access = if mode == Mode::Minimal { "get" } else { "watch" };
         let variables = [
@@ -46,7 +65,7 @@ impl Place {
         prepare(world, &namespace);
         let operator = Operator::start_for(world, namespaces, &namespace, &variables);
         let space = Space { world, client, namespace, operator };
-        Self { space, roles, account, restarted: Mutex::default() }
+        Self { space, roles, account, restarted: Mutex::default(), _in_between: proxy }
     }
 
     /// Another namespace, where nothing is granted yet.
@@ -62,7 +81,9 @@ impl Place {
     /// Ends the operator and starts it for these namespaces.
     pub fn restart_for(&self, namespaces: &[&str]) {
         self.space.operator.stop();
-        let kubeconfig = kubeconfig(self.space.world, &self.space.namespace, &self.account);
+        let Space { world, namespace, .. } = &self.space;
+        let token = token(world, namespace, &self.account);
+        let kubeconfig = world.plane.kubeconfig_for(namespace, &token).unwrap().display().to_string();
         let variables = [("KUBECONFIG", kubeconfig.as_str())];
         let operator = Operator::start_for(self.space.world, namespaces, &self.space.namespace, &variables);
         *self.restarted.lock().unwrap() = Some(operator);
@@ -141,11 +162,10 @@ fn prepare(world: &World, namespace: &str) {
     apply_in(world, Some(namespace), &manifest);
 }
 
-fn kubeconfig(world: &World, namespace: &str, account: &str) -> String {
+fn token(world: &World, namespace: &str, account: &str) -> String {
     let output = world.plane.kubectl().args(["-n", namespace, "create", "token", account]).output().unwrap();
     assert!(output.status.success(), "{output:?}");
-    let token = String::from_utf8(output.stdout).unwrap();
-    world.plane.kubeconfig_for(namespace, token.trim()).unwrap().display().to_string()
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 fn apply(world: &World, manifest: &str) {
