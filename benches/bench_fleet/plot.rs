@@ -21,7 +21,7 @@ struct Line {
 pub(crate) fn issuance(fleets: &[Fleet]) -> String {
     let largest = fleets.last().unwrap();
     let seconds = largest.issuance.seconds;
-    let (width, rate) = largest.best();
+    let (width, rate) = largest.best_first();
     let issued = largest.issuance.timeline.iter().map(|(at, done, _)| (*at, *done as f64)).collect();
     let lines = [
         Line { name: "issued".to_owned(), colour: "#1668b8", dashed: false, points: issued },

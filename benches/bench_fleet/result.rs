@@ -3,14 +3,15 @@
 use serde::Serialize;
 
 use super::calls::Calls;
+use super::ceiling::Ceiling;
 use super::latency::Spread;
 
 /// Everything about one size of fleet.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Fleet {
     pub(crate) objects: usize,
-    /// Objects a second by the plain client at each width, before and after the issuance.
-    pub(crate) ceiling: Vec<(usize, f64)>,
+    /// The plain client at each width: before the issuance, after it, and after the rotation.
+    pub(crate) ceilings: [Vec<Ceiling>; 3],
     pub(crate) empty_kib: u64,
     pub(crate) issuance: Writing,
     /// Resident memory after the issuance, at rest, and after a start.
@@ -89,10 +90,19 @@ pub(crate) struct Counted {
 }
 
 impl Fleet {
-    /// The best of the plain client.
-    pub(crate) fn best(&self) -> (usize, f64) {
-        let best = self.ceiling.iter().max_by(|a, b| a.1.total_cmp(&b.1));
-        best.copied().unwrap()
+    /// The best width of the plain client with new Secrets, before and after the issuance.
+    pub(crate) fn best_first(&self) -> (usize, f64) {
+        Self::best(&self.ceilings[..2], |ceiling| ceiling.first)
+    }
+
+    /// The best width with Secrets that are there, before and after the rotation.
+    pub(crate) fn best_again(&self) -> (usize, f64) {
+        Self::best(&self.ceilings[1..], |ceiling| ceiling.again)
+    }
+
+    fn best(ceilings: &[Vec<Ceiling>], rate: fn(&Ceiling) -> f64) -> (usize, f64) {
+        let rates = ceilings.iter().flatten().map(|ceiling| (ceiling.width, rate(ceiling)));
+        rates.max_by(|a, b| a.1.total_cmp(&b.1)).unwrap()
     }
 
     /// Bytes an object over the empty process: after the issuance, and after a start.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::calls::Calls;
+use super::ceiling::{Ceiling, Sample};
 use super::operator::Operator;
 use super::result::{Counted, Fleet, Idle, Renewal, Rotation, Start, Writing};
 use super::scene::{FLEET, Scene};
@@ -33,9 +34,8 @@ pub(crate) async fn run(objects: usize, idle_seconds: usize) -> Fleet {
 
     bulk::create(&scene.client, FLEET, objects, fleet_object).await;
     say(objects, "the objects exist");
-    let trials = objects.min(3_000);
-    let mut ceiling = ceiling::measure(&scene, &sample, trials).await;
-    say(objects, &format!("the ceiling: {ceiling:.0?}"));
+    let trials = objects.min(2_000);
+    let before_issuance = ceiling(&scene, &sample, trials).await;
 
     let others_idle = latency::of_others(&scene.client, after(Duration::from_secs(5))).await;
     let (operator, issuance, others_busy) = issue(&scene, objects).await;
@@ -44,6 +44,7 @@ pub(crate) async fn run(objects: usize, idle_seconds: usize) -> Fleet {
     let issued_kib = operator.memory();
     let renewals_spread = renewals_spread(&scene).await;
     operator.stop();
+    let between = ceiling(&scene, &sample, trials).await;
 
     let (operator, start) = start(&scene).await;
     let started_kib = operator.memory();
@@ -51,17 +52,16 @@ pub(crate) async fn run(objects: usize, idle_seconds: usize) -> Fleet {
     let rotation = rotate(&scene, &operator, objects.min(ROTATED)).await;
     say(objects, &format!("rotated {:.0}/s", rotation.writing.rate()));
     operator.quiet().await;
+    let after_rotation = ceiling(&scene, &sample, trials).await;
     let latency = latency::apply_to_url(&scene.client, 100).await;
     say(objects, &format!("latency {latency:.1?}"));
     let renewal = renew(&scene, &operator).await;
     operator.quiet().await;
     let idle = idle(&scene, &operator, idle_seconds).await;
     operator.stop();
-    ceiling.extend(ceiling::measure(&scene, &sample, trials).await);
-    say(objects, &format!("the ceiling, again: {ceiling:.0?}"));
     Fleet {
         objects,
-        ceiling,
+        ceilings: [before_issuance, between, after_rotation],
         empty_kib,
         issuance,
         issued_kib,
@@ -75,6 +75,12 @@ pub(crate) async fn run(objects: usize, idle_seconds: usize) -> Fleet {
         others_idle,
         others_busy,
     }
+}
+
+async fn ceiling(scene: &Scene, sample: &Sample, objects: usize) -> Vec<Ceiling> {
+    let ceiling = ceiling::measure(scene, sample, objects).await;
+    println!("the ceiling: {ceiling:.0?}");
+    ceiling
 }
 
 fn say(objects: usize, what: &str) {
