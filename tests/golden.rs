@@ -4,9 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use k8s_openapi::ByteString;
 use presign_operator::crd::PresignedUrlSpec;
@@ -74,17 +73,12 @@ fn readme() -> Vec<Manifest> {
 }
 
 fn operator(arguments: &[&str], input: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_presign-operator"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_presign-operator"));
+    command
         .args(arguments)
         .env_clear()
-        .envs([("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "example")])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    child.wait_with_output().unwrap()
+        .envs([("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "example")]);
+    testbed::feed(&mut command, input).unwrap()
 }
 
 fn signs(manifest: &Manifest) -> usize {

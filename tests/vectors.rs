@@ -6,8 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -60,10 +59,7 @@ fn sign(row: &Row, output: &str) -> String {
             command.env(variable, value);
         }
     }
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(row.manifest.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
+    let output = testbed::feed(&mut command, &row.manifest).unwrap();
     assert!(output.status.success(), "{}: {}", row.name, String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }

@@ -43,14 +43,12 @@ impl Events {
     /// too many.
     pub fn tell(&self, object: ObjectReference, event: Event) {
         let is_warning = matches!(event.type_, EventType::Warning);
-        let is_crowded = !is_warning && self.handed_in.capacity() <= ROOM_FOR_WARNINGS;
-        match self.handed_in.try_reserve() {
-            Ok(_) if is_crowded => tracing::debug!("an event was dropped: too many are waiting"),
-            Ok(place) if self.calm.permits(object.uid.as_deref().unwrap_or_default()) => {
-                place.send(Told { object, event });
-            }
-            Ok(_) => {}
-            Err(_) => tracing::debug!("an event was dropped: too many are waiting"),
+        let has_room = is_warning || self.handed_in.capacity() > ROOM_FOR_WARNINGS;
+        let Some(place) = self.handed_in.try_reserve().ok().filter(|_| has_room) else {
+            return tracing::debug!("an event was dropped: too many are waiting");
+        };
+        if self.calm.permits(object.uid.as_deref().unwrap_or_default()) {
+            place.send(Told { object, event });
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use kube::api::ListParams;
 use serde_json::json;
+use testbed::{Fault, Match};
 
 use super::harness::{DEADLINE, Operator, Space};
 
@@ -46,6 +47,33 @@ async fn a_restart_writes_nothing() {
         assert_eq!(secrets(&space).await, before);
         assert_eq!(statuses(space.presigned_urls().list(&ListParams::default()).await.unwrap()), reported);
     }
+}
+
+#[tokio::test]
+async fn a_first_list_that_breaks_off_is_no_reason_either() {
+    let (space, proxy) = Space::behind_proxy("halfway").await;
+    for name in ["a", "b", "c", "d"] {
+        space.apply(name, space.spec(json!({}))).await;
+        space.wait_ready(name, "True", "Issued").await;
+    }
+    let before = secrets(&space).await;
+    space.operator.stop();
+    // Within the first object, within the second, and after most of them.
+    for bytes in [700, 3_000, 5_000] {
+        for resource in ["/presignedurls?", "managed%3Dtrue"] {
+            let first = Match::new("GET", resource).and("sendInitialEvents=true");
+            proxy.fault(first, 1, Fault::BreakOff(bytes));
+        }
+    }
+    let variables = [("KUBECONFIG", proxy.kubeconfig().to_str().unwrap())];
+    let operator = Operator::start(space.world, &space.namespace, &variables);
+    space.apply("late", space.spec(json!({}))).await;
+    space.wait_ready("late", "True", "Issued").await;
+    assert_eq!(operator.page("/readyz").trim(), "ok");
+    let begun = proxy.seen().iter().filter(|request| request.contains("sendInitialEvents")).count();
+    assert!(begun >= 3 + 3 + 3 + 2, "three lists, and six that broke off: {begun}");
+    let now: Vec<_> = secrets(&space).await.into_iter().filter(|(name, ..)| name != "late").collect();
+    assert_eq!(now, before);
 }
 
 #[tokio::test]

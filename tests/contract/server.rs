@@ -1,7 +1,5 @@
 //! The API server of these tests: one with our definition, and one with an older one.
 
-use std::io::Write as _;
-use std::process::Stdio;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
@@ -112,14 +110,8 @@ impl Server {
     /// What kubectl prints, or how it complains.
     pub fn run(&self, arguments: &[&str], input: Option<&Value>) -> Result<String, String> {
         let mut command = self.plane.kubectl();
-        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        if let Some(input) = input {
-            stdin.write_all(input.to_string().as_bytes()).unwrap();
-        }
-        drop(stdin);
-        let output = child.wait_with_output().unwrap();
+        let input = input.map(ToString::to_string).unwrap_or_default();
+        let output = testbed::feed(command.args(arguments), &input).unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
     }

@@ -1,6 +1,6 @@
 //! A control plane, a store and a node, and what a person types at them.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -104,15 +104,7 @@ impl Drop for Follow {
 /// Runs a command to its end: what it printed, or what it complained about.
 pub fn run(command: &mut Command, input: &str) -> Result<String, String> {
     let program = command.get_program().to_owned();
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| format!("{}: {error}", program.display()))?;
-    // A program that does not listen tells why by its exit status.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let output = child.wait_with_output().unwrap();
+    let output = testbed::feed(command, input).map_err(|error| format!("{}: {error}", program.display()))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }

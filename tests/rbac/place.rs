@@ -1,7 +1,5 @@
 //! A namespace with an operator that has only the rights of its `ServiceAccount`.
 
-use std::io::Write as _;
-use std::process::Stdio;
 use std::sync::Mutex;
 
 use k8s_openapi::api::core::v1::Namespace;
@@ -176,9 +174,6 @@ fn apply_in(world: &World, namespace: Option<&str>, manifest: &str) {
     let mut kubectl = world.plane.kubectl();
     kubectl.args(namespace.map(|namespace| ["-n", namespace]).into_iter().flatten());
     kubectl.args(["apply", "--server-side", "--field-manager=person", "-f", "-"]);
-    let mut child =
-        kubectl.stdin(Stdio::piped()).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(manifest.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
+    let output = testbed::feed(&mut kubectl, manifest).unwrap();
     assert!(output.status.success(), "{}\n{manifest}", String::from_utf8_lossy(&output.stderr));
 }

@@ -5,7 +5,6 @@
 //! it, an attempt to reach the network, even one whose failure nobody would notice,
 //! included.
 
-use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
@@ -48,21 +47,13 @@ fn without_network<T: Send>(run: impl FnOnce() -> T + Send) -> T {
 
 /// Runs `presign-operator sign` on a manifest.
 fn sign_by_command(manifest: &str, signed_at: &str) -> (ExitStatus, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_presign-operator"))
-        .args(["sign", "-f", "-", "--signed-at", signed_at])
-        .env_clear()
-        .envs([
-            ("AWS_ACCESS_KEY_ID", "AKIA"),
-            ("AWS_SECRET_ACCESS_KEY", "secret"),
-            ("AWS_SESSION_TOKEN", "token"),
-        ])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(manifest.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_presign-operator"));
+    command.args(["sign", "-f", "-", "--signed-at", signed_at]).env_clear().envs([
+        ("AWS_ACCESS_KEY_ID", "AKIA"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("AWS_SESSION_TOKEN", "token"),
+    ]);
+    let output = testbed::feed(&mut command, manifest).unwrap();
     (output.status, String::from_utf8_lossy(&output.stderr).into_owned())
 }
 

@@ -31,3 +31,4 @@ pub use node::Node;
 pub use object_store::{ObjectStore, ObjectStoreBuilder};
 pub use program::Program;
 pub use proxy::{Fault, Hold, Match, Proxy};
+pub use tool::feed;

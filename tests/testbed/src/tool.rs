@@ -1,8 +1,8 @@
 //! Programs of the system that do one thing and end.
 
 use std::{
-    io,
-    process::{Command, Stdio},
+    io::{self, Write as _},
+    process::{Command, Output, Stdio},
 };
 
 use crate::{Error, Result, component::last_lines};
@@ -28,6 +28,19 @@ pub(crate) fn run(command: &mut Command) -> Result<String> {
         return Err(failure(&program, &last_lines(&String::from_utf8_lossy(&output.stderr), SAID_LINES)));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Runs a command to its end with `input` on its standard input.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn feed(command: &mut Command, input: &str) -> io::Result<Output> {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A program that does not listen tells why by its exit status.
+        let _ = stdin.write_all(input.as_bytes());
+    }
+    child.wait_with_output()
 }
 
 /// That a program has failed, with its reason.

@@ -1,11 +1,8 @@
 //! Running what a person would type, and reading the files that it leaves.
 
-use std::{
-    fs,
-    io::Write as _,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{fs, path::Path, process::Command};
+
+use testbed::feed;
 
 use super::failure::{Failure, Result};
 
@@ -21,17 +18,7 @@ pub(super) fn run(line: &str, folder: &Path) -> Result<String> {
 /// is how a failure calls it.
 pub(super) fn output(command: &mut Command, name: &str, input: &str) -> Result<String> {
     let program = command.get_program().to_owned();
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(Failure::io("run", &program))?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // A program that does not listen tells why by its exit status.
-        let _ = stdin.write_all(input.as_bytes());
-    }
-    let output = child.wait_with_output().map_err(Failure::io("wait for", &program))?;
+    let output = feed(command, input).map_err(Failure::io("run", &program))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }

@@ -74,6 +74,8 @@ pub enum Fault {
     },
     /// This body is answered as it is; its `code` is that of the answer.
     Status(Value),
+    /// The answer begins, and the connection breaks after so many bytes of it.
+    BreakOff(usize),
     /// A watch that begins well, and whose first event says that it comes too late (410).
     Gone,
 }

@@ -74,6 +74,10 @@ async fn answer(
             drop(answer);
             Err(io::ErrorKind::ConnectionAborted.into())
         }
+        Some(Action::Fault(Fault::BreakOff(bytes))) => {
+            let answer = forward(&shared, &client, request, is_watch).await?;
+            Ok(answer.map(|body| broken_off(body, bytes)))
+        }
         Some(Action::Fault(Fault::Answer { code, reason, retry_after })) => {
             Ok(fault::status(code, reason, retry_after))
         }
@@ -112,6 +116,21 @@ async fn forward(
         let body = body.map_err(io::Error::other).boxed_unsync();
         if is_watch { endable(body, endings) } else { body }
     }))
+}
+
+/// The first bytes of a body, and then a broken connection.
+fn broken_off(body: Body, bytes: usize) -> Body {
+    let frames = futures::stream::unfold(Some((body, bytes)), |state| async move {
+        let (mut body, left) = state?;
+        if left == 0 {
+            return Some((Err(io::ErrorKind::ConnectionReset.into()), None));
+        }
+        let data = body.frame().await?.ok()?.into_data().unwrap_or_default();
+        let shown = data.slice(..data.len().min(left));
+        let left = left - shown.len();
+        Some((Ok(Frame::data(shown)), Some((body, left))))
+    });
+    BodyExt::boxed_unsync(StreamBody::new(frames))
 }
 
 /// A body that ends when watches are told to.

@@ -49,6 +49,16 @@ fn a_watch_can_come_too_late() {
 }
 
 #[test]
+fn a_watch_can_break_off_in_the_middle_of_an_event() {
+    let (proxy, namespace) = (proxy(), namespace("broken"));
+    proxy.fault(Match::new("GET", "watch=true"), 1, Fault::BreakOff(40));
+    let (ended_well, rest) = Lines::watch(&proxy, &namespace).end();
+    assert!(!ended_well, "{rest:?}");
+    assert!(rest.concat().len() <= 40, "{rest:?}");
+    Lines::watch(&proxy, &namespace).wait_for("kube-root-ca.crt");
+}
+
+#[test]
 fn an_api_server_without_streaming_lists() {
     let (proxy, namespace) = (proxy(), namespace("streaming"));
     let path = format!("/api/v1/namespaces/{namespace}/configmaps?watch=true&timeoutSeconds=1");
