@@ -2,6 +2,7 @@
 //! the same watches open and throws the events away. Once for new Secrets, as they are
 //! issued, and once over what is there, as they are rotated: that costs the API server more.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -15,7 +16,7 @@ use super::{bulk, plain};
 /// How many objects are under way at a time.
 const WIDTHS: [usize; 3] = [8, 16, 32];
 /// The namespace of these objects, which no operator looks after.
-const NAMESPACE: &str = "ceiling";
+pub(crate) const NAMESPACE: &str = "ceiling";
 
 /// A Secret and a status that the operator wrote, to be written again for others.
 pub(crate) struct Sample {
@@ -49,40 +50,66 @@ pub(crate) struct Ceiling {
 
 /// Measures each width.
 pub(crate) async fn measure(scene: &Scene, sample: &Sample, count: usize) -> Vec<Ceiling> {
-    let client = &scene.client;
-    let path = format!("{}/{NAMESPACE}/presignedurls", plain::GROUP);
-    let _held = Watch::like_the_operators(client, NAMESPACE).await;
+    let _held = Watch::like_the_operators(&scene.client, NAMESPACE).await;
     // The one that looks at the operator's progress is held here too.
-    let _observer = Watch::open(client, &path, "", false).await;
+    let path = format!("{}/{NAMESPACE}/presignedurls", plain::GROUP);
+    let _observer = Watch::open(&scene.client, &path, "", false).await;
     let mut ceilings = Vec::new();
     for width in WIDTHS {
-        let prefix = format!("c{}-{width}", scene.next_number());
-        let name = |number: usize| format!("{prefix}-{number:06}");
-        let object = |number| bulk::presigned_url(&name(number), "keys", &Value::Null);
-        let uids = bulk::create(client, NAMESPACE, count, object).await;
-        let write = async |signed: &str| {
-            let of = |number: usize| sample.bodies(&name(number), &uids[number], signed);
-            let bodies: Vec<_> = (0..count).map(|number| (name(number), of(number))).collect();
-            write_all(client, &bodies, width).await
-        };
-        let first = write("2030-01-02T03:04:05Z").await;
-        let again = write("2030-01-02T03:04:06Z").await;
+        let mut written = Written::prepare(scene, sample, count).await;
+        let first = written.write(&scene.client, 0..count, width).await;
+        written.sign_again(sample);
+        let again = written.write(&scene.client, 0..count, width).await;
         ceilings.push(Ceiling { width, first, again });
     }
     ceilings
 }
 
-async fn write_all(client: &Client, objects: &[(String, [Vec<u8>; 2])], width: usize) -> f64 {
-    let next = AtomicUsize::new(0);
-    let begun = Instant::now();
-    let work = async || {
-        while let Some((name, [secret, status])) = objects.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let secrets = format!("{}/{NAMESPACE}/secrets/{name}", plain::CORE);
-            plain::apply(client, &secrets, "presign-operator", true, secret.clone()).await;
-            let urls = format!("{}/{NAMESPACE}/presignedurls/{name}/status", plain::GROUP);
-            plain::apply(client, &urls, "presign-operator", true, status.clone()).await;
-        }
-    };
-    futures::future::join_all((0..width).map(|_| work())).await;
-    objects.len() as f64 / begun.elapsed().as_secs_f64()
+/// Objects of the plain client, and what it writes for them.
+pub(crate) struct Written {
+    names: Vec<(String, String)>,
+    bodies: Vec<[Vec<u8>; 2]>,
+}
+
+impl Written {
+    /// Makes the objects.
+    pub(crate) async fn prepare(scene: &Scene, sample: &Sample, count: usize) -> Self {
+        let prefix = format!("c{}", scene.next_number());
+        let name = |number: usize| format!("{prefix}-{number:06}");
+        let object = |number| bulk::presigned_url(&name(number), "keys", &Value::Null);
+        let uids = bulk::create(&scene.client, NAMESPACE, count, object).await;
+        let names: Vec<_> = uids.into_iter().enumerate().map(|(number, uid)| (name(number), uid)).collect();
+        let mut written = Self { names, bodies: Vec::new() };
+        written.sign(sample, "2030-01-02T03:04:05Z");
+        written
+    }
+
+    fn sign_again(&mut self, sample: &Sample) {
+        self.sign(sample, "2030-01-02T03:04:06Z");
+    }
+
+    fn sign(&mut self, sample: &Sample, time: &str) {
+        self.bodies = self.names.iter().map(|(name, uid)| sample.bodies(name, uid, time)).collect();
+    }
+
+    /// Writes a part of them, so many at a time, and returns the objects a second.
+    pub(crate) async fn write(&self, client: &Client, part: Range<usize>, width: usize) -> f64 {
+        let next = AtomicUsize::new(part.start);
+        let begun = Instant::now();
+        let work = async || {
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= part.end {
+                    return;
+                }
+                let (name, [secret, status]) = (&self.names[number].0, &self.bodies[number]);
+                let secrets = format!("{}/{NAMESPACE}/secrets/{name}", plain::CORE);
+                plain::apply(client, &secrets, "presign-operator", true, secret.clone()).await;
+                let urls = format!("{}/{NAMESPACE}/presignedurls/{name}/status", plain::GROUP);
+                plain::apply(client, &urls, "presign-operator", true, status.clone()).await;
+            }
+        };
+        futures::future::join_all((0..width).map(|_| work())).await;
+        part.len() as f64 / begun.elapsed().as_secs_f64()
+    }
 }

@@ -12,4 +12,5 @@ pub(crate) mod result;
 pub(crate) mod scene;
 pub(crate) mod stages;
 pub(crate) mod table;
+pub(crate) mod turns;
 pub(crate) mod watches;

@@ -78,6 +78,11 @@ impl Operator {
         Calls::made(&page)
     }
 
+    /// The process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.program.pid()
+    }
+
     /// Ends it, as a rollout does.
     pub(crate) fn stop(self) {
         self.program.stop();

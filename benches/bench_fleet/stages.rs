@@ -87,7 +87,7 @@ fn say(objects: usize, what: &str) {
     println!("fleet of {objects}: {what}");
 }
 
-fn fleet_object(number: usize) -> Value {
+pub(crate) fn fleet_object(number: usize) -> Value {
     let keys = if number < ROTATED { "shared-keys" } else { "keys" };
     bulk::presigned_url(&format!("object-{number:06}"), keys, &Value::Null)
 }
