@@ -20,8 +20,8 @@ struct Line {
 /// Objects issued over time, beside what the ceiling would have done.
 pub(crate) fn issuance(fleets: &[Fleet]) -> String {
     let largest = fleets.last().unwrap();
-    let seconds = largest.issuance.seconds;
     let (width, rate) = largest.best_first();
+    let seconds = largest.issuance.seconds.min(largest.objects as f64 / rate);
     let issued = largest.issuance.timeline.iter().map(|(at, done, _)| (*at, *done as f64)).collect();
     let lines = [
         Line { name: "issued".to_owned(), colour: "#1668b8", dashed: false, points: issued },
@@ -29,7 +29,7 @@ pub(crate) fn issuance(fleets: &[Fleet]) -> String {
             name: format!("the ceiling: a plain client, {width} at a time"),
             colour: "#888888",
             dashed: true,
-            points: vec![(0.0, 0.0), (seconds, (seconds * rate).min(largest.objects as f64))],
+            points: vec![(0.0, 0.0), (seconds, seconds * rate)],
         },
     ];
     draw("PresignedUrls issued over time", "seconds", "objects", &lines)
@@ -75,10 +75,11 @@ fn draw(title: &str, across: &str, up: &str, lines: &[Line]) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"#ffffff\"/>\n<text x=\"{left}\" y=\"22\" font-size=\"15\" fill=\"#222222\">{title}</text>\n"
     );
     for step in 0..=4 {
+        let anchor = if step == 4 { "end" } else { "middle" };
         let (at_x, at_y) = (most_x * f64::from(step) / 4.0, most_y * f64::from(step) / 4.0);
         let _ = writeln!(
             svg,
-            "<path d=\"M{left} {0:.1}H{right}\" stroke=\"#dddddd\"/><text x=\"{1}\" y=\"{2:.1}\" text-anchor=\"end\" fill=\"#444444\">{at_y}</text><text x=\"{3:.1}\" y=\"{4}\" text-anchor=\"middle\" fill=\"#444444\">{at_x}</text>",
+            "<path d=\"M{left} {0:.1}H{right}\" stroke=\"#dddddd\"/><text x=\"{1}\" y=\"{2:.1}\" text-anchor=\"end\" fill=\"#444444\">{at_y}</text><text x=\"{3:.1}\" y=\"{4}\" text-anchor=\"{anchor}\" fill=\"#444444\">{at_x}</text>",
             y(at_y),
             left - 8.0,
             y(at_y) + 4.0,
