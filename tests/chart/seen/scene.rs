@@ -97,10 +97,7 @@ impl Scene {
 
         let mut scene = Self { leader, standby, cut_off, prometheus, snapshots: Vec::new(), proxy };
         make_work();
-        scene.look_until("a healthy moment", |now| {
-            now.value(r#"presign_objects_by_reason{reason="Issued"}"#) == 2.0
-                && now.value("presign_leader") == 1.0
-        });
+        scene.look_until("a healthy moment", Snapshot::is_healthy);
         scene.make_trouble();
         scene.look_until("the last of the short lives, and a renewal", |now| {
             now.value("presign_expired_objects") >= 2.0

@@ -29,6 +29,21 @@ impl Snapshot {
         self.of(series, INSTANCES[0])
     }
 
+    /// Whether both of the URLs that are well are issued, and no replica sees any trouble: one
+    /// that stands by hears of things later, and another story may just replace definitions.
+    pub fn is_healthy(&self) -> bool {
+        let troubles = self.values.iter().filter(|(series, value)| {
+            let is_trouble = match name(series) {
+                "presign_failing_watches" => true,
+                "presign_objects_by_reason" => !series.contains(r#"reason="Issued""#),
+                _ => false,
+            };
+            is_trouble && **value > 0.0
+        });
+        let is_issued = self.value(r#"presign_objects_by_reason{reason="Issued"}"#) == 2.0;
+        is_issued && self.value("presign_leader") == 1.0 && troubles.count() == 0
+    }
+
     /// What a series of a replica says; 0 if there is none.
     pub fn of(&self, series: &str, instance: &str) -> f64 {
         self.values.get(&labelled(series, instance)).copied().unwrap_or_default()
