@@ -59,7 +59,8 @@ pub async fn follow_objects(ctx: Arc<Context>, namespace: Option<String>, ready:
     let (mut listed, mut news) = (HashSet::new(), Vec::new());
     while let Some(event) = events.next().await {
         match event {
-            Ok(Event::Init) => (listed, news) = (HashSet::new(), Vec::new()),
+            // What a list that broke off had shown is known since, and would be no news again.
+            Ok(Event::Init) => listed = HashSet::new(),
             Ok(Event::InitApply(object)) => {
                 let (key, is_news) = ctx.objects.learn(&object);
                 news.extend((is_news != News::Nothing).then(|| key.clone()));

@@ -167,6 +167,28 @@ async fn an_unreadable_answer_of_one_kind_leaves_the_others_alone() {
 }
 
 #[tokio::test]
+async fn what_a_list_that_broke_off_had_shown_is_not_forgotten() {
+    let (space, proxy) = Space::behind_proxy("relist").await;
+    for name in ["a", "b", "c"] {
+        space.apply(name, space.spec(json!({}))).await;
+        space.wait_ready(name, "True", "Issued").await;
+    }
+    let before = space.data("a", "url").await;
+    // Time for an edit that no watch shows; then a list that ends within the second object.
+    let lists = || Match::new("GET", "/presignedurls?").and("sendInitialEvents=true");
+    proxy.fault(lists(), 2, answer(503, "ServiceUnavailable"));
+    proxy.fault(lists(), 1, Fault::BreakOff(4_000));
+    proxy.expire_watches();
+    space.apply("a", space.spec(json!({"expiresIn": "2h"}))).await;
+    space.wait_secret("a", "the edit", |secret| text(secret, "url") != before).await;
+    let begun = proxy
+        .seen()
+        .into_iter()
+        .filter(|request| request.contains("/presignedurls?") && request.contains("sendInitialEvents=true"));
+    assert!(begun.count() >= 5, "the first, two refused, one broken off, one whole");
+}
+
+#[tokio::test]
 async fn a_server_without_streaming_lists_is_no_trouble() {
     let (space, proxy) = Space::behind_proxy("lists").await;
     space.operator.stop();

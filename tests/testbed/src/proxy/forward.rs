@@ -1,6 +1,6 @@
 //! The forwarding itself: one task a connection, one upstream call a request.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use http_body_util::{BodyExt, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
@@ -123,6 +123,8 @@ fn broken_off(body: Body, bytes: usize) -> Body {
     let frames = futures::stream::unfold(Some((body, bytes)), |state| async move {
         let (mut body, left) = state?;
         if left == 0 {
+            // What was shown is on its way by then; hyper drops what it still holds.
+            tokio::time::sleep(Duration::from_millis(100)).await;
             return Some((Err(io::ErrorKind::ConnectionReset.into()), None));
         }
         let data = body.frame().await?.ok()?.into_data().unwrap_or_default();
