@@ -63,12 +63,18 @@ impl Facts {
             .collect()
     }
 
+    /// Whether a Secret is known as it was at `resource_version`, or later.
+    #[must_use]
+    pub fn knows(&self, key: &SecretKey, resource_version: u64) -> bool {
+        self.lock().is_known(&Key::from(key), resource_version)
+    }
+
     /// Takes in what a write, a read or a watch event showed, unless something newer is
     /// known. Returns whether it was news, and the fact that it replaced.
     pub fn learn(&self, key: &SecretKey, stored: Stored) -> (bool, Option<Stored>) {
         let key = Key::from(key);
         let mut known = self.lock();
-        if known.secrets.get(&key).is_some_and(|before| before.resource_version >= stored.resource_version) {
+        if known.is_known(&key, stored.resource_version) {
             return (false, None);
         }
         let before = known.remove(&key);
@@ -113,6 +119,10 @@ impl Facts {
 }
 
 impl Known {
+    fn is_known(&self, key: &Key, resource_version: u64) -> bool {
+        self.secrets.get(key).is_some_and(|fact| fact.resource_version >= resource_version)
+    }
+
     fn insert(&mut self, key: Key, stored: Stored) {
         if let Some(owner) = stored.owner.as_deref().filter(|owner| *owner != key.name()) {
             self.by_owner.entry(Key::new(key.namespace(), owner)).or_default().insert(key.clone());

@@ -67,9 +67,17 @@ impl Objects {
     /// Takes in an object as a watch or an answer showed it, unless something newer is
     /// known, and says what was new.
     pub fn learn(&self, object: &LeanPresignedUrl) -> (Key, News) {
+        let key = Key::from(object);
+        let version = resource_version(object.metadata.resource_version.as_deref());
+        // Most of what a watch shows was known from the answer to our own report.
+        if let Some((key, known)) = self.read().get_key_value(&key)
+            && known.resource_version >= version
+        {
+            return (key.clone(), News::Nothing);
+        }
         let packed = Packed::of(object);
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        match known.entry(Key::from(object)) {
+        match known.entry(key) {
             Entry::Vacant(entry) => {
                 let key = entry.key().clone();
                 entry.insert(Box::new(packed));

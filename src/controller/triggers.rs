@@ -157,15 +157,20 @@ pub async fn follow_ours(ctx: Arc<Context>, namespace: Option<String>, ready: Ch
 }
 
 fn appeared(ctx: &Context, key: &SecretKey, secret: &Secret) {
-    let stored = Stored::read(secret);
-    let is_credentials = ctx.credentials.invalidate(key, stored.resource_version);
-    let owner = stored.owner.clone();
-    let (is_news, before) = ctx.facts.learn(key, stored);
+    let version = resource_version(secret.metadata.resource_version.as_deref());
+    let is_credentials = ctx.credentials.invalidate(key, version);
+    // Most of what is shown was known from the answer to our own write.
+    let news = (!ctx.facts.knows(key, version)).then(|| {
+        let stored = Stored::read(secret);
+        (stored.owner.clone(), ctx.facts.learn(key, stored))
+    });
     if is_credentials {
         secret_changed(ctx, key);
     }
     // The first list comes before any pass; everyone is looked at then anyway.
-    if is_news && ctx.synced.is_complete(&key.namespace) {
+    if let Some((owner, (true, before))) = news
+        && ctx.synced.is_complete(&key.namespace)
+    {
         let before = before.and_then(|before| before.owner);
         ring(ctx, &key.namespace, owners([owner, before], key));
         ring(ctx, &key.namespace, ctx.dependents.of(key));
