@@ -85,10 +85,13 @@ async fn settle(ctx: &Context, object: &LeanPresignedUrl, pass: &mut Passage) ->
     let stored = observe::target(ctx, &key, hold.as_ref()).await?;
     if let Some(stored) = &stored {
         let ownership = Ownership::of(stored, &pass.owner);
-        if ownership != Ownership::Ours {
+        let is_foreign = ownership != Ownership::Ours;
+        if is_foreign {
             pass.seen = Seen::Nothing;
         }
-        if ctx.reads_by_name() && (ownership != Ownership::Ours || stored.is_fixed) {
+        // The watch of other Secrets leaves some types out, which are fixed ones.
+        let is_unwatched = ctx.reads_by_name() || (is_foreign && stored.is_fixed);
+        if is_unwatched && (is_foreign || stored.is_fixed) {
             // Nobody tells when it changes or goes.
             ctx.facts.forget(&key, u64::MAX);
         }

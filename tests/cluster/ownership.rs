@@ -34,6 +34,25 @@ async fn a_secret_of_somebody_else_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_secret_of_a_type_that_no_watch_shows_is_left_alone_too() {
+    let space = Space::new("unwatched").await;
+    let release = ["--type=helm.sh/release.v1", "--from-literal=release=theirs"];
+    assert!(
+        space.kubectl(&[&["create", "secret", "generic", "report"], &release[..]].concat()).status.success()
+    );
+    let before = space.secrets().get("report").await.unwrap();
+    space.apply("report", space.spec(json!({}))).await;
+    space.wait_ready("report", "False", "SecretConflict").await;
+    let after = space.secrets().get("report").await.unwrap();
+    assert_eq!(after.metadata.resource_version, before.metadata.resource_version);
+
+    // Nobody tells when it goes; the next look sees it.
+    space.secrets().delete("report", &DeleteParams::default()).await.unwrap();
+    assert!(space.kubectl(&["annotate", "psu", "report", "presign.dev/renew=1"]).status.success());
+    space.wait_ready("report", "True", "Issued").await;
+}
+
+#[tokio::test]
 async fn the_credentials_are_never_overwritten() {
     let space = Space::new("credentials").await;
     space.apply("report", space.spec(json!({"secret": {"name": "keys"}}))).await;
