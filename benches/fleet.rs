@@ -4,8 +4,7 @@
 //!
 //! Everything runs against a real kube-apiserver and etcd on the same machine, so the
 //! ratios within one run count, not the absolute figures. `BENCH_OBJECTS` is the largest
-//! fleet (10,000), `BENCH_IDLE_SECONDS` how long it is left alone (60). With `--turns` only the
-//! issuance is measured, in turns with the plain client.
+//! fleet (10,000), `BENCH_IDLE_SECONDS` how long it is left alone (60).
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a program for developers")]
 #![expect(clippy::print_stdout, reason = "a program for developers")]
@@ -13,16 +12,13 @@
 
 mod bench_fleet;
 
-use bench_fleet::{output, stages, turns};
+use bench_fleet::{output, stages};
 
 fn main() {
     let write = std::env::args().any(|argument| argument == "--write");
     let largest = number("BENCH_OBJECTS", 10_000);
     let idle = number("BENCH_IDLE_SECONDS", 60);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    if std::env::args().any(|argument| argument == "--turns") {
-        return runtime.block_on(turns::run(largest));
-    }
     let sizes = [1_000, 10_000, 100_000].into_iter().filter(|size| *size < largest).chain([largest]);
     let mut results = Vec::new();
     for size in sizes {

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use kube::Client;
 use serde_json::Value;
@@ -57,12 +57,18 @@ pub(crate) async fn measure(scene: &Scene, sample: &Sample, count: usize) -> Vec
     let mut ceilings = Vec::new();
     for width in WIDTHS {
         let mut written = Written::prepare(scene, sample, count).await;
-        let first = written.write(&scene.client, 0..count, width).await;
+        let first = rate(&written, &scene.client, count, width).await;
         written.sign_again(sample);
-        let again = written.write(&scene.client, 0..count, width).await;
+        let again = rate(&written, &scene.client, count, width).await;
         ceilings.push(Ceiling { width, first, again });
     }
     ceilings
+}
+
+async fn rate(written: &Written, client: &Client, count: usize, width: usize) -> f64 {
+    let begun = Instant::now();
+    written.write(client, 0..count, width, Duration::MAX).await;
+    count as f64 / begun.elapsed().as_secs_f64()
 }
 
 /// Objects of the plain client, and what it writes for them.
@@ -92,24 +98,33 @@ impl Written {
         self.bodies = self.names.iter().map(|(name, uid)| sample.bodies(name, uid, time)).collect();
     }
 
-    /// Writes a part of them, so many at a time, and returns the objects a second.
-    pub(crate) async fn write(&self, client: &Client, part: Range<usize>, width: usize) -> f64 {
+    /// Writes a part of them, so many at a time and no longer than that, and returns how
+    /// many there were.
+    pub(crate) async fn write(
+        &self,
+        client: &Client,
+        part: Range<usize>,
+        width: usize,
+        longest: Duration,
+    ) -> usize {
         let next = AtomicUsize::new(part.start);
         let begun = Instant::now();
         let work = async || {
-            loop {
+            let mut count = 0;
+            while begun.elapsed() < longest {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 if number >= part.end {
-                    return;
+                    break;
                 }
                 let (name, [secret, status]) = (&self.names[number].0, &self.bodies[number]);
                 let secrets = format!("{}/{NAMESPACE}/secrets/{name}", plain::CORE);
                 plain::apply(client, &secrets, "presign-operator", true, secret.clone()).await;
                 let urls = format!("{}/{NAMESPACE}/presignedurls/{name}/status", plain::GROUP);
                 plain::apply(client, &urls, "presign-operator", true, status.clone()).await;
+                count += 1;
             }
+            count
         };
-        futures::future::join_all((0..width).map(|_| work())).await;
-        part.len() as f64 / begun.elapsed().as_secs_f64()
+        futures::future::join_all((0..width).map(|_| work())).await.into_iter().sum()
     }
 }

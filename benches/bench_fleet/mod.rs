@@ -3,11 +3,13 @@
 pub(crate) mod bulk;
 pub(crate) mod calls;
 pub(crate) mod ceiling;
+pub(crate) mod follow;
 pub(crate) mod latency;
 pub(crate) mod operator;
 pub(crate) mod output;
 pub(crate) mod plain;
 pub(crate) mod plot;
+pub(crate) mod processor;
 pub(crate) mod result;
 pub(crate) mod scene;
 pub(crate) mod stages;

@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::calls::Calls;
+use super::processor;
 use super::scene::{FLEET, Scene};
 
 /// A running operator.
@@ -64,12 +65,9 @@ impl Operator {
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
-    /// Seconds of processor time so far, by the kernel's hundredths.
+    /// Seconds of processor time so far.
     pub(crate) fn cpu_seconds(&self) -> f64 {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.program.pid())).unwrap();
-        let (_, fields) = stat.rsplit_once(") ").unwrap();
-        let ticks = |index: usize| fields.split(' ').nth(index).unwrap().parse::<f64>().unwrap();
-        (ticks(11) + ticks(12)) / 100.0
+        processor::seconds(self.pid())
     }
 
     /// The calls that it made so far, by its own count.

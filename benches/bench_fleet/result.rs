@@ -1,5 +1,7 @@
 //! What a run found out.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::calls::Calls;
@@ -10,10 +12,12 @@ use super::latency::Spread;
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Fleet {
     pub(crate) objects: usize,
-    /// The plain client at each width: before the issuance, after it, and after the rotation.
-    pub(crate) ceilings: [Vec<Ceiling>; 3],
+    /// The plain client at each width: before the rotation, and after it.
+    pub(crate) ceilings: [Vec<Ceiling>; 2],
     pub(crate) empty_kib: u64,
     pub(crate) issuance: Writing,
+    /// The turns of the issuance: the operator's, and the plain client's at each width.
+    pub(crate) turns: Vec<Turns>,
     /// Resident memory after the issuance, at rest, and after a start.
     pub(crate) issued_kib: u64,
     pub(crate) started_kib: u64,
@@ -43,6 +47,30 @@ pub(crate) struct Writing {
 impl Writing {
     pub(crate) fn rate(&self) -> f64 {
         self.objects as f64 / self.seconds
+    }
+}
+
+/// One side's turns at the same work.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Turns {
+    /// How many objects the plain client had under way at a time; 0 for the operator.
+    pub(crate) width: usize,
+    pub(crate) objects: u64,
+    pub(crate) seconds: f64,
+    /// Objects a second in each.
+    pub(crate) rates: Vec<f64>,
+    /// What each process on the machine used.
+    pub(crate) processor_seconds: BTreeMap<&'static str, f64>,
+}
+
+impl Turns {
+    pub(crate) fn rate(&self) -> f64 {
+        self.objects as f64 / self.seconds
+    }
+
+    /// Processor time of all processes an object, in milliseconds.
+    pub(crate) fn processor_each(&self) -> f64 {
+        self.processor_seconds.values().sum::<f64>() / self.objects as f64 * 1e3
     }
 }
 
@@ -90,18 +118,14 @@ pub(crate) struct Counted {
 }
 
 impl Fleet {
-    /// The best width of the plain client with new Secrets, before and after the issuance.
-    pub(crate) fn best_first(&self) -> (usize, f64) {
-        Self::best(&self.ceilings[..2], |ceiling| ceiling.first)
+    /// The turns of the plain client at its best width, with new Secrets.
+    pub(crate) fn best_turns(&self) -> &Turns {
+        self.turns[1..].iter().max_by(|a, b| a.rate().total_cmp(&b.rate())).unwrap()
     }
 
-    /// The best width with Secrets that are there, before and after the rotation.
+    /// Its best width with Secrets that are there, before and after the rotation.
     pub(crate) fn best_again(&self) -> (usize, f64) {
-        Self::best(&self.ceilings[1..], |ceiling| ceiling.again)
-    }
-
-    fn best(ceilings: &[Vec<Ceiling>], rate: fn(&Ceiling) -> f64) -> (usize, f64) {
-        let rates = ceilings.iter().flatten().map(|ceiling| (ceiling.width, rate(ceiling)));
+        let rates = self.ceilings.iter().flatten().map(|ceiling| (ceiling.width, ceiling.again));
         rates.max_by(|a, b| a.1.total_cmp(&b.1)).unwrap()
     }
 

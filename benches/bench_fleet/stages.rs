@@ -1,25 +1,23 @@
 //! The order of things for one size of fleet.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::calls::Calls;
 use super::ceiling::{Ceiling, Sample};
+use super::follow::Follower;
 use super::operator::Operator;
-use super::result::{Counted, Fleet, Idle, Renewal, Rotation, Start, Writing};
+use super::result::{Counted, Fleet, Idle, Renewal, Rotation, Start};
 use super::scene::{FLEET, Scene};
 use super::watches::{self, Watch};
-use super::{bulk, calls, ceiling, latency, plain};
+use super::{bulk, calls, ceiling, latency, plain, turns};
 
 /// How many objects share the access key that is rotated.
 const ROTATED: usize = 10_000;
 /// How many objects are renewed while they are watched.
 const SHORT_LIVED: usize = 50;
-/// How long a stage may take that waits for the operator, for each object and at least.
-const LIMITS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(300));
 
 /// Measures one size of fleet, on a control plane of its own.
 pub(crate) async fn run(objects: usize, idle_seconds: usize) -> Fleet {
@@ -34,21 +32,20 @@ pub(crate) async fn run(objects: usize, idle_seconds: usize) -> Fleet {
 
     bulk::create(&scene.client, FLEET, objects, fleet_object).await;
     say(objects, "the objects exist");
-    let trials = objects.min(2_000);
-    let before_issuance = ceiling(&scene, &sample, trials).await;
-
     let others_idle = latency::of_others(&scene.client, after(Duration::from_secs(5))).await;
-    let (operator, issuance, others_busy) = issue(&scene, objects).await;
-    say(objects, &format!("issued {:.0}/s", issuance.rate()));
-    operator.quiet().await;
+    let (operator, issuance, turns, others_busy) = turns::issue(&scene, &sample, objects).await;
+    for side in &turns {
+        say(objects, &format!("turns of {}: {:.0?}/s", side.width, side.rates));
+    }
+    everything_is_issued(&scene, objects).await;
     let issued_kib = operator.memory();
     let renewals_spread = renewals_spread(&scene).await;
     operator.stop();
-    let between = ceiling(&scene, &sample, trials).await;
-
     let (operator, start) = start(&scene).await;
     let started_kib = operator.memory();
     say(objects, &format!("started in {:.2} s, lists {:.2} s", start.ready_seconds, start.lists_seconds));
+    let trials = objects.min(2_000);
+    let before_rotation = ceiling(&scene, &sample, trials).await;
     let rotation = rotate(&scene, &operator, objects.min(ROTATED)).await;
     say(objects, &format!("rotated {:.0}/s", rotation.writing.rate()));
     operator.quiet().await;
@@ -61,9 +58,10 @@ pub(crate) async fn run(objects: usize, idle_seconds: usize) -> Fleet {
     operator.stop();
     Fleet {
         objects,
-        ceilings: [before_issuance, between, after_rotation],
+        ceilings: [before_rotation, after_rotation],
         empty_kib,
         issuance,
+        turns,
         issued_kib,
         started_kib,
         start,
@@ -97,58 +95,11 @@ fn after(time: Duration) -> impl Fn() -> bool {
     move || Instant::now() >= end
 }
 
-/// Starts an operator that finds everything to do, and lets it finish.
-async fn issue(scene: &Scene, objects: usize) -> (Operator, Writing, latency::Spread) {
+async fn everything_is_issued(scene: &Scene, objects: usize) {
     let path = format!("{}/{FLEET}/presignedurls", plain::GROUP);
-    let observer = Watch::open(&scene.client, &path, "", false).await;
-    let before = calls::answered(&scene.client).await;
-    let operator = Operator::start(scene);
-    let done = AtomicBool::new(false);
-    let followed = async {
-        let writing = follow(&observer, &operator, objects as u64).await;
-        done.store(true, Ordering::Relaxed);
-        writing
-    };
-    let others = latency::of_others(&scene.client, || done.load(Ordering::Relaxed));
-    let (mut writing, others) = tokio::join!(followed, others);
-    let ready =
-        plain::pages(&scene.client, &path, |object| object["status"]["conditions"][0]["reason"] == "Issued");
-    let ready = ready.await.into_iter().filter(|ready| *ready).count();
-    assert_eq!(ready, objects + 1, "everything is issued");
-    operator.quiet().await;
-    writing.calls = calls::answered(&scene.client).await.since(&before);
-    (operator, writing, others)
-}
-
-/// Follows the statuses that are written, from the first one on.
-async fn follow(observer: &Watch, operator: &Operator, objects: u64) -> Writing {
-    let limit = (LIMITS.0 * u32::try_from(objects).unwrap()).max(LIMITS.1);
-    let (offset, deadline) = (observer.events(), Instant::now() + limit);
-    let mut cpu = operator.cpu_seconds();
-    let mut begun = None;
-    let mut timeline = Vec::new();
-    loop {
-        let done = observer.events() - offset;
-        if done == 0 {
-            cpu = operator.cpu_seconds();
-        } else {
-            let begun: &mut Instant = begun.get_or_insert_with(Instant::now);
-            timeline.push((begun.elapsed().as_secs_f64(), done, operator.memory()));
-        }
-        if done >= objects {
-            break;
-        }
-        assert!(Instant::now() < deadline, "{done} of {objects} in time");
-        tokio::time::sleep(Duration::from_millis(if done == 0 { 2 } else { 100 })).await;
-    }
-    let (first, last) = (timeline[0], timeline[timeline.len() - 1]);
-    Writing {
-        objects: last.1 - first.1,
-        seconds: last.0 - first.0,
-        cpu_seconds: operator.cpu_seconds() - cpu,
-        calls: Calls::default(),
-        timeline,
-    }
+    let is_issued = |object: &Value| object["status"]["conditions"][0]["reason"] == "Issued";
+    let issued = plain::pages(&scene.client, &path, is_issued).await.into_iter().filter(|issued| *issued);
+    assert_eq!(issued.count(), objects + 1, "with the sample");
 }
 
 async fn start(scene: &Scene) -> (Operator, Start) {
@@ -199,7 +150,9 @@ async fn rotate(scene: &Scene, operator: &Operator, objects: usize) -> Rotation 
     let observer = Watch::open(&scene.client, &urls, "", false).await;
     let before = calls::answered(&scene.client).await;
     bulk::write_keys(&scene.client, FLEET, "shared-keys", "another/secret/access/key/EXAMPLEKEY").await;
-    let mut writing = follow(&observer, operator, objects as u64).await;
+    let mut follower = Follower::new(&observer, operator, objects as u64);
+    follower.until(objects as u64).await;
+    let mut writing = follower.end();
     operator.quiet().await;
     writing.calls = calls::answered(&scene.client).await.since(&before);
     let mut written = plain::pages(&scene.client, &secrets, |secret| {

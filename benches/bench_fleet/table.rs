@@ -8,14 +8,17 @@ use super::result::Fleet;
 /// One line of the table: what it is, what was wanted, and how to say it of a fleet.
 type Line = (&'static str, &'static str, fn(&Fleet) -> String);
 
-const LINES: [Line; 16] = [
+const LINES: [Line; 17] = [
     ("the ceiling: a plain client, new objects/s · again (at its best width)", "", |fleet| {
-        let [first, again] = [fleet.best_first(), fleet.best_again()];
-        format!("{:.0} ({}) · {:.0} ({})", first.1, first.0, again.1, again.0)
+        let (first, again) = (fleet.best_turns(), fleet.best_again());
+        format!("{:.0} ({}) · {:.0} ({})", first.rate(), first.width, again.1, again.0)
     }),
-    ("issuance, objects/s", "", |fleet| format!("{:.0}", fleet.issuance.rate())),
+    ("issuance in turns with it, objects/s", "", |fleet| format!("{:.0}", fleet.turns[0].rate())),
     ("… over the ceiling", "0.8 (0.95)", |fleet| {
-        format!("{:.2}", fleet.issuance.rate() / fleet.best_first().1)
+        format!("{:.2}", fleet.turns[0].rate() / fleet.best_turns().rate())
+    }),
+    ("… processor time of all processes an object, ms: plain client · operator", "", |fleet| {
+        format!("{:.1} · {:.1}", fleet.best_turns().processor_each(), fleet.turns[0].processor_each())
     }),
     ("… processor time of the operator an object, µs", "", |fleet| {
         format!("{:.0}", fleet.issuance.cpu_seconds / fleet.issuance.objects as f64 * 1e6)
