@@ -1,6 +1,6 @@
-//! The ceiling: the same two writes for each object by the plainest client, while it holds
-//! the same watches open and throws the events away. Once for new Secrets, as they are
-//! issued, and once over what is there, as they are rotated: that costs the API server more.
+//! The ceiling: the same two writes for each object by the plainest client. For new Secrets,
+//! as they are issued, and over what is there, as they are rotated: that costs the API
+//! server more.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,11 +10,8 @@ use kube::Client;
 use serde_json::Value;
 
 use super::scene::Scene;
-use super::watches::Watch;
 use super::{bulk, plain};
 
-/// How many objects are under way at a time.
-const WIDTHS: [usize; 3] = [8, 16, 32];
 /// The namespace of these objects, which no operator looks after.
 pub(crate) const NAMESPACE: &str = "ceiling";
 
@@ -37,40 +34,6 @@ impl Sample {
     }
 }
 
-/// How fast the plain client is at one width.
-#[derive(Clone, Copy, Debug, serde::Serialize)]
-pub(crate) struct Ceiling {
-    /// How many objects are under way at a time.
-    pub(crate) width: usize,
-    /// Objects a second whose Secret is new.
-    pub(crate) first: f64,
-    /// Objects a second whose Secret is there.
-    pub(crate) again: f64,
-}
-
-/// Measures each width.
-pub(crate) async fn measure(scene: &Scene, sample: &Sample, count: usize) -> Vec<Ceiling> {
-    let _held = Watch::like_the_operators(&scene.client, NAMESPACE).await;
-    // The one that looks at the operator's progress is held here too.
-    let path = format!("{}/{NAMESPACE}/presignedurls", plain::GROUP);
-    let _observer = Watch::open(&scene.client, &path, "", false).await;
-    let mut ceilings = Vec::new();
-    for width in WIDTHS {
-        let mut written = Written::prepare(scene, sample, count).await;
-        let first = rate(&written, &scene.client, count, width).await;
-        written.sign_again(sample);
-        let again = rate(&written, &scene.client, count, width).await;
-        ceilings.push(Ceiling { width, first, again });
-    }
-    ceilings
-}
-
-async fn rate(written: &Written, client: &Client, count: usize, width: usize) -> f64 {
-    let begun = Instant::now();
-    written.write(client, 0..count, width, Duration::MAX).await;
-    count as f64 / begun.elapsed().as_secs_f64()
-}
-
 /// Objects of the plain client, and what it writes for them.
 pub(crate) struct Written {
     names: Vec<(String, String)>,
@@ -90,7 +53,8 @@ impl Written {
         written
     }
 
-    fn sign_again(&mut self, sample: &Sample) {
+    /// Has it write each with a later time.
+    pub(crate) fn sign_again(&mut self, sample: &Sample) {
         self.sign(sample, "2030-01-02T03:04:06Z");
     }
 

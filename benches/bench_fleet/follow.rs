@@ -75,7 +75,7 @@ impl<'a> Follower<'a> {
         result
     }
 
-    /// What came of it, without the operator's own `calls`.
+    /// What came of it, without turns and calls.
     pub(crate) fn end(self) -> Writing {
         let (first, last) = (self.timeline[0], self.timeline[self.timeline.len() - 1]);
         Writing {
@@ -84,6 +84,7 @@ impl<'a> Follower<'a> {
             cpu_seconds: self.operator.cpu_seconds() - self.processor,
             calls: Calls::default(),
             timeline: self.timeline,
+            turns: Vec::new(),
         }
     }
 }

@@ -20,7 +20,7 @@ struct Line {
 /// Objects issued over time, beside what the ceiling would have done.
 pub(crate) fn issuance(fleets: &[Fleet]) -> String {
     let largest = fleets.last().unwrap();
-    let (width, rate) = (largest.best_turns().width, largest.best_turns().rate());
+    let (width, rate) = (largest.issuance.ceiling().width, largest.issuance.ceiling().rate());
     let seconds = largest.issuance.seconds.min(largest.objects as f64 / rate);
     let issued = largest.issuance.timeline.iter().map(|(at, done, _)| (*at, *done as f64)).collect();
     let lines = [

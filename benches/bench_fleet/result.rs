@@ -5,19 +5,14 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::calls::Calls;
-use super::ceiling::Ceiling;
 use super::latency::Spread;
 
 /// Everything about one size of fleet.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Fleet {
     pub(crate) objects: usize,
-    /// The plain client at each width: before the rotation, and after it.
-    pub(crate) ceilings: [Vec<Ceiling>; 2],
     pub(crate) empty_kib: u64,
     pub(crate) issuance: Writing,
-    /// The turns of the issuance: the operator's, and the plain client's at each width.
-    pub(crate) turns: Vec<Turns>,
     /// Resident memory after the issuance, at rest, and after a start.
     pub(crate) issued_kib: u64,
     pub(crate) started_kib: u64,
@@ -33,20 +28,33 @@ pub(crate) struct Fleet {
     pub(crate) others_busy: Spread,
 }
 
-/// Many writes in a row.
+/// Many writes in a row, in turns with the plain client.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Writing {
     pub(crate) objects: u64,
     pub(crate) seconds: f64,
     pub(crate) cpu_seconds: f64,
+    /// The operator's, by its own count.
     pub(crate) calls: Calls,
     /// Seconds, objects done, resident KiB.
     pub(crate) timeline: Vec<(f64, u64, u64)>,
+    /// The operator's turns, and the plain client's at each width.
+    pub(crate) turns: Vec<Turns>,
 }
 
 impl Writing {
+    /// The plain client at its best width.
+    pub(crate) fn ceiling(&self) -> &Turns {
+        self.turns[1..].iter().max_by(|a, b| a.rate().total_cmp(&b.rate())).unwrap()
+    }
+
+    /// Objects a second in the operator's turns.
     pub(crate) fn rate(&self) -> f64 {
-        self.objects as f64 / self.seconds
+        self.turns[0].rate()
+    }
+
+    pub(crate) fn over_ceiling(&self) -> f64 {
+        self.rate() / self.ceiling().rate()
     }
 }
 
@@ -118,17 +126,6 @@ pub(crate) struct Counted {
 }
 
 impl Fleet {
-    /// The turns of the plain client at its best width, with new Secrets.
-    pub(crate) fn best_turns(&self) -> &Turns {
-        self.turns[1..].iter().max_by(|a, b| a.rate().total_cmp(&b.rate())).unwrap()
-    }
-
-    /// Its best width with Secrets that are there, before and after the rotation.
-    pub(crate) fn best_again(&self) -> (usize, f64) {
-        let rates = self.ceilings.iter().flatten().map(|ceiling| (ceiling.width, ceiling.again));
-        rates.max_by(|a, b| a.1.total_cmp(&b.1)).unwrap()
-    }
-
     /// Bytes an object over the empty process: after the issuance, and after a start.
     pub(crate) fn bytes_each(&self) -> [f64; 2] {
         [self.issued_kib, self.started_kib]

@@ -1,18 +1,19 @@
 //! The order of things for one size of fleet.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::calls::Calls;
-use super::ceiling::{Ceiling, Sample};
+use super::ceiling::Written;
 use super::follow::Follower;
 use super::operator::Operator;
-use super::result::{Counted, Fleet, Idle, Renewal, Rotation, Start};
+use super::result::{Counted, Fleet, Idle, Renewal, Rotation, Start, Writing};
 use super::scene::{FLEET, Scene};
 use super::watches::{self, Watch};
-use super::{bulk, calls, ceiling, latency, plain, turns};
+use super::{bulk, calls, latency, plain, turns};
 
 /// How many objects share the access key that is rotated.
 const ROTATED: usize = 10_000;
@@ -33,10 +34,8 @@ pub(crate) async fn run(objects: usize, idle_seconds: usize) -> Fleet {
     bulk::create(&scene.client, FLEET, objects, fleet_object).await;
     say(objects, "the objects exist");
     let others_idle = latency::of_others(&scene.client, after(Duration::from_secs(5))).await;
-    let (operator, issuance, turns, others_busy) = turns::issue(&scene, &sample, objects).await;
-    for side in &turns {
-        say(objects, &format!("turns of {}: {:.0?}/s", side.width, side.rates));
-    }
+    let mut written = turns::prepare(&scene, &sample, objects).await;
+    let (operator, issuance, others_busy) = issue(&scene, objects, &written).await;
     everything_is_issued(&scene, objects).await;
     let issued_kib = operator.memory();
     let renewals_spread = renewals_spread(&scene).await;
@@ -44,12 +43,8 @@ pub(crate) async fn run(objects: usize, idle_seconds: usize) -> Fleet {
     let (operator, start) = start(&scene).await;
     let started_kib = operator.memory();
     say(objects, &format!("started in {:.2} s, lists {:.2} s", start.ready_seconds, start.lists_seconds));
-    let trials = objects.min(2_000);
-    let before_rotation = ceiling(&scene, &sample, trials).await;
-    let rotation = rotate(&scene, &operator, objects.min(ROTATED)).await;
-    say(objects, &format!("rotated {:.0}/s", rotation.writing.rate()));
-    operator.quiet().await;
-    let after_rotation = ceiling(&scene, &sample, trials).await;
+    turns::prepare_again(&scene, &sample, objects.min(ROTATED), &mut written).await;
+    let rotation = rotate(&scene, &operator, objects.min(ROTATED), &written).await;
     let latency = latency::apply_to_url(&scene.client, 100).await;
     say(objects, &format!("latency {latency:.1?}"));
     let renewal = renew(&scene, &operator).await;
@@ -58,10 +53,8 @@ pub(crate) async fn run(objects: usize, idle_seconds: usize) -> Fleet {
     operator.stop();
     Fleet {
         objects,
-        ceilings: [before_rotation, after_rotation],
         empty_kib,
         issuance,
-        turns,
         issued_kib,
         started_kib,
         start,
@@ -73,12 +66,6 @@ pub(crate) async fn run(objects: usize, idle_seconds: usize) -> Fleet {
         others_idle,
         others_busy,
     }
-}
-
-async fn ceiling(scene: &Scene, sample: &Sample, objects: usize) -> Vec<Ceiling> {
-    let ceiling = ceiling::measure(scene, sample, objects).await;
-    println!("the ceiling: {ceiling:.0?}");
-    ceiling
 }
 
 fn say(objects: usize, what: &str) {
@@ -93,6 +80,34 @@ pub(crate) fn fleet_object(number: usize) -> Value {
 fn after(time: Duration) -> impl Fn() -> bool {
     let end = Instant::now() + time;
     move || Instant::now() >= end
+}
+
+/// Starts an operator that finds everything to do, and lets it finish. Also returns how
+/// long somebody else's writes took meanwhile.
+async fn issue(scene: &Scene, objects: usize, written: &Written) -> (Operator, Writing, latency::Spread) {
+    let path = format!("{}/{FLEET}/presignedurls", plain::GROUP);
+    let observer = Watch::open(&scene.client, &path, "", false).await;
+    let operator = Operator::start(scene);
+    let mut follower = Follower::new(&observer, &operator, objects as u64);
+    let done = AtomicBool::new(false);
+    let taken = async {
+        let turns = turns::take(scene, &operator, &mut follower, objects, written).await;
+        done.store(true, Ordering::Relaxed);
+        turns
+    };
+    let others = latency::of_others(&scene.client, || done.load(Ordering::Relaxed));
+    let (turns, others) = tokio::join!(taken, others);
+    let mut writing = Writing { turns, ..follower.end() };
+    operator.quiet().await;
+    writing.calls = operator.calls().await.since(&Calls::default());
+    say_turns(objects, &writing);
+    (operator, writing, others)
+}
+
+fn say_turns(objects: usize, writing: &Writing) {
+    for side in &writing.turns {
+        say(objects, &format!("turns at a width of {}: {:.0?}/s", side.width, side.rates));
+    }
 }
 
 async fn everything_is_issued(scene: &Scene, objects: usize) {
@@ -139,7 +154,7 @@ async fn counted(scene: &Scene, operator: &Operator, time: Duration) -> Counted 
     }
 }
 
-async fn rotate(scene: &Scene, operator: &Operator, objects: usize) -> Rotation {
+async fn rotate(scene: &Scene, operator: &Operator, objects: usize, written: &Written) -> Rotation {
     let urls = format!("{}/{FLEET}/presignedurls", plain::GROUP);
     let secrets = format!("{}/{FLEET}/secrets", plain::CORE);
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -148,23 +163,24 @@ async fn rotate(scene: &Scene, operator: &Operator, objects: usize) -> Rotation 
     });
     let expiries: HashMap<_, _> = expiries.await.into_iter().collect();
     let observer = Watch::open(&scene.client, &urls, "", false).await;
-    let before = calls::answered(&scene.client).await;
-    bulk::write_keys(&scene.client, FLEET, "shared-keys", "another/secret/access/key/EXAMPLEKEY").await;
+    let before = operator.calls().await;
     let mut follower = Follower::new(&observer, operator, objects as u64);
-    follower.until(objects as u64).await;
-    let mut writing = follower.end();
+    bulk::write_keys(&scene.client, FLEET, "shared-keys", "another/secret/access/key/EXAMPLEKEY").await;
+    let turns = turns::take(scene, operator, &mut follower, objects, written).await;
+    let mut writing = Writing { turns, ..follower.end() };
     operator.quiet().await;
-    writing.calls = calls::answered(&scene.client).await.since(&before);
-    let mut written = plain::pages(&scene.client, &secrets, |secret| {
+    writing.calls = operator.calls().await.since(&before);
+    say_turns(objects, &writing);
+    let mut secrets_written = plain::pages(&scene.client, &secrets, |secret| {
         let version: u64 = text(&secret["metadata"]["resourceVersion"]).parse().unwrap();
         (version, text(&secret["metadata"]["name"]))
     })
     .await;
-    written.sort_unstable();
+    secrets_written.sort_unstable();
     let is_rotated = |name: &str| {
         name.strip_prefix("object-").and_then(|n| n.parse::<usize>().ok()).is_some_and(|n| n < ROTATED)
     };
-    let order: Vec<&String> = written
+    let order: Vec<&String> = secrets_written
         .iter()
         .filter(|(_, name)| is_rotated(name))
         .filter_map(|(_, name)| expiries.get(name))

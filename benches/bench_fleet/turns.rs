@@ -1,83 +1,87 @@
-//! The issuance, in turns with the plain client at the same writes: the speed of a machine
+//! The operator and the plain client in turns at the same writes: the speed of a machine
 //! drifts within minutes, so a ceiling of before or after would be that of another machine.
 
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use testbed::Binary;
 
-use super::calls::Calls;
 use super::ceiling::{NAMESPACE, Sample, Written};
 use super::follow::Follower;
-use super::latency::{self, Spread};
 use super::operator::Operator;
-use super::result::{Turns, Writing};
-use super::scene::{FLEET, Scene};
+use super::result::Turns;
+use super::scene::Scene;
 use super::watches::Watch;
 use super::{plain, processor};
 
-/// How many turns each side has: one for so many objects, an even number, at most twelve.
-const OBJECTS_A_TURN: usize = 2_500;
-const MOST_TURNS: usize = 12;
+/// How many turns each side has: one for so many objects, an even number, at most twenty.
+const OBJECTS_A_TURN: usize = 1_000;
+const MOST_TURNS: usize = 20;
 /// How many objects the plain client writes in a turn at most, and for how long: nothing
 /// of the operator that it interrupts may run into a deadline.
-const WRITES: usize = 1_500;
-pub(crate) const LONGEST: Duration = Duration::from_secs(8);
+const WRITES: usize = 1_000;
+const LONGEST: Duration = Duration::from_secs(8);
 /// How many objects the plain client has under way at a time, in turn.
 const WIDTHS: [usize; 2] = [16, 32];
 
-/// Starts an operator that finds everything to do, and lets it finish. Also returns how
-/// long somebody else's writes took meanwhile.
-pub(crate) async fn issue(
-    scene: &Scene,
-    sample: &Sample,
-    objects: usize,
-) -> (Operator, Writing, Vec<Turns>, Spread) {
+/// How many turns, and how many objects of the plain client in each.
+fn plan(objects: usize) -> (usize, usize) {
     let turns = (objects / OBJECTS_A_TURN).clamp(WIDTHS.len(), MOST_TURNS) & !1;
-    let writes = WRITES.min(objects / turns);
-    let written = Written::prepare(scene, sample, turns * writes).await;
-    let _held = Watch::like_the_operators(&scene.client, NAMESPACE).await;
-    let observe = |namespace: &str| format!("{}/{namespace}/presignedurls", plain::GROUP);
-    // Each side is observed.
-    let _observer = Watch::open(&scene.client, &observe(NAMESPACE), "", false).await;
-    let observer = Watch::open(&scene.client, &observe(FLEET), "", false).await;
+    (turns, WRITES.min(objects / turns))
+}
 
-    let operator = Operator::start(scene);
-    let mut follower = Follower::new(&observer, &operator, objects as u64);
+/// Makes what the plain client writes beside so many objects of the operator.
+pub(crate) async fn prepare(scene: &Scene, sample: &Sample, objects: usize) -> Written {
+    let (turns, writes) = plan(objects);
+    Written::prepare(scene, sample, turns * writes).await
+}
+
+/// Writes all that the plain client will write beside so many objects, and has it write that
+/// again.
+pub(crate) async fn prepare_again(scene: &Scene, sample: &Sample, objects: usize, written: &mut Written) {
+    let (turns, writes) = plan(objects);
+    written.write(&scene.client, 0..turns * writes, WIDTHS[0], Duration::MAX).await;
+    written.sign_again(sample);
+}
+
+/// Follows the operator through so many objects in turns with the plain client, and returns
+/// the operator's turns and the plain client's at each width.
+pub(crate) async fn take(
+    scene: &Scene,
+    operator: &Operator,
+    follower: &mut Follower<'_>,
+    objects: usize,
+    written: &Written,
+) -> Vec<Turns> {
+    let _held = Watch::like_the_operators(&scene.client, NAMESPACE).await;
+    // The operator is observed too.
+    let path = format!("{}/{NAMESPACE}/presignedurls", plain::GROUP);
+    let _observer = Watch::open(&scene.client, &path, "", false).await;
     let mut sides = vec![Turns::default(); 1 + WIDTHS.len()];
-    let done = AtomicBool::new(false);
-    let taken = async {
-        follower.until(1).await;
-        for turn in 0..turns {
-            let begun = Begun::now(scene, &operator);
-            let before = follower.done();
-            follower.until((objects * (turn + 1) / turns) as u64).await;
-            signal(&operator, "-STOP");
-            begun.end(&mut sides[0], follower.done() - before, scene, &operator);
-            let side = turn % WIDTHS.len();
-            let part = turn * writes..(turn + 1) * writes;
-            let plain = async {
-                // What was on its way arrives, and is nobody's.
-                tokio::time::sleep(Duration::from_millis(300)).await;
-                let begun = Begun::now(scene, &operator);
-                let count = written.write(&scene.client, part, WIDTHS[side], LONGEST).await;
-                begun.end(&mut sides[1 + side], count as u64, scene, &operator);
-                signal(&operator, "-CONT");
-            };
-            follower.pause(plain).await;
-        }
-        done.store(true, Ordering::Relaxed);
-    };
-    let others = latency::of_others(&scene.client, || done.load(Ordering::Relaxed));
-    let ((), others) = tokio::join!(taken, others);
     for (side, width) in sides[1..].iter_mut().zip(WIDTHS) {
         side.width = width;
     }
-    let mut writing = follower.end();
-    operator.quiet().await;
-    writing.calls = operator.calls().await.since(&Calls::default());
-    (operator, writing, sides, others)
+    let (turns, writes) = plan(objects);
+    follower.until(1).await;
+    for turn in 0..turns {
+        let begun = Begun::now(scene, operator);
+        let before = follower.done();
+        follower.until((objects * (turn + 1) / turns) as u64).await;
+        signal(operator, "-STOP");
+        begun.end(&mut sides[0], follower.done() - before, scene, operator);
+        let plain = async {
+            // What was on its way arrives, and is nobody's.
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let begun = Begun::now(scene, operator);
+            let side = &mut sides[1 + turn % WIDTHS.len()];
+            let part = turn * writes..(turn + 1) * writes;
+            let count = written.write(&scene.client, part, side.width, LONGEST).await;
+            begun.end(side, count as u64, scene, operator);
+            signal(operator, "-CONT");
+        };
+        follower.pause(plain).await;
+    }
+    sides
 }
 
 fn signal(operator: &Operator, signal: &str) {
