@@ -36,7 +36,7 @@ pub struct RunArgs {
     pub(super) secret_access: SecretAccess,
     /// How many calls to the API server may be under way at a time; the URL that expires
     /// soonest goes first.
-    #[arg(long, env = "PRESIGN_MAX_IN_FLIGHT", default_value_t = 16,
+    #[arg(long, env = "PRESIGN_MAX_IN_FLIGHT", default_value_t = 32,
         value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) max_in_flight: u16,
     /// How long one call to the API server may take, in seconds.
