@@ -4,5 +4,5 @@ pub mod cli;
 pub mod controller;
 pub mod crd;
 pub mod domain;
-pub mod ops;
+pub mod runtime;
 pub mod s3;

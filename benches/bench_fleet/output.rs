@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use presign_operator::ops::Clock;
+use presign_operator::runtime::Clock;
 use serde_json::json;
 
 use super::result::Fleet;

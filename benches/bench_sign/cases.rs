@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use presign_operator::domain::{Credentials, Request, Validity};
-use presign_operator::ops::Clock;
+use presign_operator::runtime::Clock;
 use presign_operator::s3::Signer;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::process::Command;
 
-use presign_operator::ops::Clock;
+use presign_operator::runtime::Clock;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/performance.md");
 const BEGIN: &str = "<!-- bench-sign: begin -->\n";

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::Failure;
 use super::run_args::RunArgs;
 use crate::controller::{Presigner, Process, Settings};
-use crate::ops::{ApiCalls, Clock, Elector, Leadership, Metrics, Probes, Terms, client, http, telemetry};
+use crate::runtime::{ApiCalls, Clock, Elector, Leadership, Metrics, Probes, Terms, client, http, logging};
 
 /// After how long without a sign of life of the controller `/livez` fails.
 const STALE_AFTER: Duration = Duration::from_secs(60);
@@ -22,7 +22,7 @@ const THREADS: usize = 2;
 pub(super) fn run(args: RunArgs) -> Result<(), Failure> {
     args.check().map_err(Failure::configuration)?;
     let filter = log_filter(args.log.clone());
-    telemetry::init(&filter, args.log_format).map_err(Failure::configuration)?;
+    logging::init(&filter, args.log_format).map_err(Failure::configuration)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
         .enable_all()

@@ -9,7 +9,7 @@ use anyhow::{anyhow, ensure};
 use clap::{ArgAction, Args};
 
 use crate::controller::SecretAccess;
-use crate::ops::{LeaseSettings, LogFormat};
+use crate::runtime::{LeaseSettings, LogFormat};
 
 /// Flags of `run`. Each has a twin in the environment, `PRESIGN_...`.
 #[derive(Args, Clone, Debug)]

@@ -14,7 +14,7 @@ use super::manifest;
 use crate::crd::CredentialsSecretRef;
 use crate::domain::credentials::InvalidCredentials;
 use crate::domain::{Credentials, Request, SignedUrl, Validity};
-use crate::ops::Clock;
+use crate::runtime::Clock;
 use crate::s3::Signer;
 
 /// Arguments of `sign`.

@@ -6,21 +6,21 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
 
-use super::access::{LastTerm, SecretAccess};
-use super::attempts::Attempts;
-use super::credentials::CredentialsCache;
-use super::dependents::Dependents;
-use super::events::Events;
-use super::facts::Facts;
-use super::gate::{Gate, Pass};
-use super::key::Key;
-use super::metrics::Metrics;
-use super::object::LeanPresignedUrl;
-use super::objects::Objects;
-use super::pods::Pods;
-use super::queue::Queue;
-use super::scope::Synced;
-use crate::ops::{Clock, Leadership, NotLeading};
+use crate::controller::events::Events;
+use crate::controller::gate::{Gate, Pass};
+use crate::controller::metrics::Metrics;
+use crate::controller::pods::Pods;
+use crate::controller::queue::Queue;
+use crate::controller::state::attempts::Attempts;
+use crate::controller::state::credentials::CredentialsCache;
+use crate::controller::state::dependents::Dependents;
+use crate::controller::state::issued_secrets::Facts;
+use crate::controller::state::lean::LeanPresignedUrl;
+use crate::controller::state::objects::Objects;
+use crate::controller::watch::by_name::{LastTerm, SecretAccess};
+use crate::controller::watch::namespaces::Synced;
+use crate::runtime::key::Key;
+use crate::runtime::{Clock, Leadership, NotLeading};
 use crate::s3::Signer;
 
 /// What every pass has at hand.

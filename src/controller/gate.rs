@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
-use crate::ops::NotLeading;
+use crate::runtime::NotLeading;
 
 /// A semaphore whose waiters are served by urgency.
 #[derive(Clone, Debug)]

@@ -3,36 +3,16 @@
 //! Decisions are made in `domain`, URLs in `s3`; this room connects them to the API
 //! server and owns no rule.
 
-mod access;
-mod apply;
-mod attempts;
-mod calm;
-mod conclude;
 mod context;
-mod credentials;
-mod dependents;
-mod error;
 mod events;
-mod fact;
-mod facts;
-mod follow;
 mod gate;
-mod inventory;
-mod key;
 mod metrics;
-mod object;
-mod objects;
-mod observe;
 mod passes;
 mod pods;
-mod prune;
 mod queue;
 mod reconcile;
-mod report;
-mod reported;
-mod scope;
-mod tally;
-mod triggers;
+mod state;
+mod watch;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -46,13 +26,13 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::crd::names::OPERATOR;
-use crate::ops::{Clock, Leadership, Probes, clock};
+use crate::runtime::{Clock, Leadership, Probes, clock};
 use crate::s3::Signer;
-pub use access::SecretAccess;
 use context::Context;
 use events::{Events, Told};
 use gate::Gate;
-use scope::Synced;
+pub use watch::by_name::SecretAccess;
+use watch::namespaces::Synced;
 
 /// How often the wall clock is compared with the monotonic one, and life is shown.
 const TICK: Duration = Duration::from_secs(2);
@@ -105,25 +85,25 @@ impl Presigner {
             0 => vec![None],
             _ => namespaces.into_iter().map(Some).collect(),
         };
-        let objects = Arc::new(objects::Objects::default());
-        registry.register_collector(Box::new(inventory::Inventory::new(objects.clone(), clock.clone())));
+        let objects = Arc::new(state::objects::Objects::default());
+        registry.register_collector(Box::new(metrics::Inventory::new(objects.clone(), clock.clone())));
         let reporter = Reporter { controller: OPERATOR.to_owned(), instance: Some(instance) };
         let recorder = Recorder::new(client.clone(), reporter);
         let (events, told) = Events::new();
         let context = Arc::new(Context {
             client,
             leadership,
-            last_term: access::LastTerm::default(),
+            last_term: watch::by_name::LastTerm::default(),
             secret_access,
             gate: Gate::new(max_in_flight),
             clock,
             signer: Signer::default(),
             objects,
             queue: queue::Queue::default(),
-            facts: facts::Facts::default(),
-            credentials: credentials::CredentialsCache::default(),
-            dependents: dependents::Dependents::default(),
-            attempts: attempts::Attempts::default(),
+            facts: state::issued_secrets::Facts::default(),
+            credentials: state::credentials::CredentialsCache::default(),
+            dependents: state::dependents::Dependents::default(),
+            attempts: state::attempts::Attempts::default(),
             events,
             pods: pods::Pods::new(pods),
             metrics: metrics::Metrics::register(registry),
@@ -137,7 +117,7 @@ impl Presigner {
         let Self { context, namespaces, recorder, told, width, probes } = self;
         let mut beside = JoinSet::new();
         for namespace in &namespaces {
-            scope::watch(&context, namespace.as_deref(), &probes, &mut beside);
+            watch::namespaces::watch(&context, namespace.as_deref(), &probes, &mut beside);
         }
         beside.spawn(events::publish(context.clone(), recorder, told));
         beside.spawn(pods::rounds(context.clone()));
@@ -153,6 +133,6 @@ async fn look_again(ctx: Arc<Context>) {
     let jumps = clock::jumps(ctx.clock.clone(), TICK);
     let mut reasons = std::pin::pin!(futures::stream::select(jumps, ctx.leadership.begins()));
     while reasons.next().await.is_some() {
-        triggers::everyone(&ctx, None);
+        watch::everyone(&ctx, None);
     }
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::task::{JoinError, JoinSet};
 
-use super::TICK;
-use super::context::Context;
-use super::key::Key;
-use super::reconcile::reconcile;
-use crate::ops::Probes;
+use crate::controller::TICK;
+use crate::controller::context::Context;
+use crate::controller::reconcile::reconcile;
+use crate::runtime::Probes;
+use crate::runtime::key::Key;
 
 /// How long a shutdown waits for passes in flight.
 const DRAIN: Duration = Duration::from_secs(20);

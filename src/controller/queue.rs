@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::key::Key;
+use crate::runtime::key::Key;
 
 /// How much room an emptied heap keeps.
 const IDLE_ROOM: usize = 256;

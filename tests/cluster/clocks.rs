@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kube::Client;
 use presign_operator::controller::{Presigner, Process, SecretAccess, Settings};
-use presign_operator::ops::{Clock, ClockOffset, Leadership, Metrics, Probes};
+use presign_operator::runtime::{Clock, ClockOffset, Leadership, Metrics, Probes};
 use serde_json::json;
 use tokio::sync::oneshot;
 

@@ -7,7 +7,7 @@ use kube::api::DeleteParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use presign_operator::controller::SecretAccess;
-use presign_operator::ops::{ApiCalls, Leadership, Terms, client};
+use presign_operator::runtime::{ApiCalls, Leadership, Terms, client};
 use prometheus_client::registry::Registry;
 use serde_json::json;
 

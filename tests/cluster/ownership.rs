@@ -173,7 +173,7 @@ async fn a_renamed_target_keeps_the_old_secret_until_its_url_expires() {
     space
         .wait_for(A_LIFETIME, space.secrets(), "old", "its end", |secret| secret.is_none().then_some(()))
         .await;
-    assert!(presign_operator::ops::Clock::system().now() >= expires, "deleted before its URL expired");
+    assert!(presign_operator::runtime::Clock::system().now() >= expires, "deleted before its URL expired");
     assert_eq!(space.download("new").await.unwrap(), "content");
 }
 

@@ -89,7 +89,7 @@ async fn lost_credentials_leave_a_valid_url_ready_and_say_so() {
 async fn expiring_credentials_limit_the_url_and_are_waited_for() {
     let space = Space::new("session").await;
     let (id, secret) = (space.world.store.access_key_id(), space.world.store.secret_access_key());
-    let now = presign_operator::ops::Clock::system().now().as_second();
+    let now = presign_operator::runtime::Clock::system().now().as_second();
     let expiration = (now + 25).to_string();
     let keys = |expiration: &str| {
         [("access-key-id", id), ("secret-access-key", secret)]

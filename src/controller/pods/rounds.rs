@@ -5,12 +5,12 @@ use std::sync::Arc;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 
-use super::look::look;
+use super::list::look;
 use super::schedule::Round;
 use crate::controller::context::Context;
-use crate::controller::error::is_code;
-use crate::controller::facts::SecretKey;
-use crate::controller::triggers::ring;
+use crate::controller::reconcile::error::is_code;
+use crate::controller::state::issued_secrets::SecretKey;
+use crate::controller::watch::ring;
 
 /// Namespaces that are looked at at a time.
 const IN_FLIGHT: usize = 2;

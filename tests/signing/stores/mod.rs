@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use jiff::{SignedDuration, Timestamp};
 use presign_operator::crd::CredentialsSecretRef;
 use presign_operator::domain::Credentials;
-use presign_operator::ops::Clock;
+use presign_operator::runtime::Clock;
 use serde_json::{Value, json};
 use testbed::ObjectStore;
 

@@ -1,0 +1,75 @@
+//! Metrics about the objects themselves, counted from the watch's memory at each scrape,
+//! so that nothing has to be kept in step.
+
+use std::sync::Arc;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::gauge::ConstGauge;
+
+use crate::controller::metrics::tally::Tally;
+use crate::controller::state::objects::Objects;
+use crate::runtime::Clock;
+
+/// Counts the objects when asked.
+#[derive(Debug)]
+pub struct Inventory {
+    objects: Arc<Objects>,
+    clock: Clock,
+}
+
+impl Inventory {
+    /// Counts what `objects` holds.
+    #[must_use]
+    pub fn new(objects: Arc<Objects>, clock: Clock) -> Self {
+        Self { objects, clock }
+    }
+
+    fn count(&self) -> Tally {
+        let now = self.clock.now();
+        let mut tally = Tally::default();
+        self.objects.survey(|reported| tally.add(&reported.outline(), now));
+        tally
+    }
+}
+
+impl Collector for Inventory {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let tally = self.count();
+        let help = "PresignedUrls by their Ready condition";
+        family(&mut encoder, "objects", help, "ready", tally.by_status())?;
+        let help = "PresignedUrls by the reason of their Ready condition";
+        family(&mut encoder, "objects_by_reason", help, "reason", tally.by_reason())?;
+        let help = "PresignedUrls past their renewal time that do not wait for credentials";
+        gauge(&mut encoder, "overdue_objects", help, tally.overdue)?;
+        let help = "PresignedUrls with less than half of the time between renewal and expiry left";
+        gauge(&mut encoder, "expiring_objects", help, tally.expiring)?;
+        let help = "PresignedUrls whose stored URL has expired, without suspended ones";
+        gauge(&mut encoder, "expired_objects", help, tally.expired)?;
+        if let Some(next) = tally.next {
+            let help = "When the first of the live URLs expires, in seconds since the epoch";
+            gauge(&mut encoder, "next_expiration_timestamp_seconds", help, next.as_second())?;
+        }
+        Ok(())
+    }
+}
+
+fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: i64) -> std::fmt::Result {
+    let value = ConstGauge::new(value);
+    value.encode(encoder.encode_descriptor(name, help, None, value.metric_type())?)
+}
+
+fn family(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    label: &str,
+    values: impl Iterator<Item = (&'static str, i64)>,
+) -> std::fmt::Result {
+    let kind = ConstGauge::new(0i64).metric_type();
+    let mut family = encoder.encode_descriptor(name, help, None, kind)?;
+    for (value, count) in values {
+        ConstGauge::new(count).encode(family.encode_family(&[(label, value)])?)?;
+    }
+    Ok(())
+}

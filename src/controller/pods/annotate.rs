@@ -1,0 +1,179 @@
+//! Tells running pods of a new URL: a touch of one annotation makes kubelet refresh the files
+//! of that pod at once. Bounded in rate, and given up when it fails, since kubelet comes by
+//! itself.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::{Stream, StreamExt as _};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+use tokio::sync::Notify;
+use tokio::time::MissedTickBehavior;
+
+use super::list::Told;
+use crate::controller::context::Context;
+use crate::controller::reconcile::error::is_code;
+use crate::controller::watch::ring;
+use crate::crd::names::{ANNOTATION_URL_RENEWED_AT, OPERATOR};
+
+/// The least time between two touches: twenty a second, in all namespaces together.
+const BETWEEN: Duration = Duration::from_millis(50);
+/// Touches under way at a time.
+const IN_FLIGHT: usize = 4;
+
+/// The pods that wait to be told, each once.
+#[derive(Debug, Default)]
+pub struct Pokes {
+    queue: Mutex<Queue>,
+    filled: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    order: VecDeque<PodKey>,
+    pods: HashMap<PodKey, Timestamp>,
+}
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+struct PodKey {
+    namespace: String,
+    name: String,
+    uid: String,
+}
+
+impl Pokes {
+    /// Queues pods of a namespace; one that waits already is told of the newer URL.
+    pub fn add(&self, namespace: &str, pods: Vec<Told>) {
+        let mut queue = self.lock();
+        for Told { name, uid, signing_time } in pods {
+            let key = PodKey { namespace: namespace.to_owned(), name, uid };
+            let waits = queue.pods.get(&key).copied();
+            queue.pods.insert(key.clone(), waits.map_or(signing_time, |waits| waits.max(signing_time)));
+            if waits.is_none() {
+                queue.order.push_back(key);
+            }
+        }
+        drop(queue);
+        self.filled.notify_one();
+    }
+
+    /// Lets go of the pods of a namespace.
+    fn drop_all(&self, namespace: &str) {
+        let mut queue = self.lock();
+        queue.order.retain(|key| key.namespace != namespace);
+        queue.pods.retain(|key, _| key.namespace != namespace);
+    }
+
+    /// Waits until a pod waits.
+    async fn filled(&self) {
+        while self.lock().order.is_empty() {
+            self.filled.notified().await;
+        }
+    }
+
+    fn pop(&self) -> Option<(PodKey, Timestamp)> {
+        let mut queue = self.lock();
+        let key = queue.order.pop_front()?;
+        let signing_time = queue.pods.remove(&key)?;
+        Some((key, signing_time))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells the pods that wait, for as long as the process lives.
+pub async fn poke(ctx: Arc<Context>) {
+    let one = |(key, signing_time)| touch(&ctx, key, signing_time);
+    paced(ctx.pods.pokes.clone()).for_each_concurrent(IN_FLIGHT, one).await;
+}
+
+/// The pods that wait, one after the other, at the pace at which they may be told.
+fn paced(pokes: Arc<Pokes>) -> impl Stream<Item = (PodKey, Timestamp)> {
+    let mut pace = tokio::time::interval(BETWEEN);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let popped = futures::stream::unfold((pace, pokes), |(mut pace, pokes)| async move {
+        pokes.filled().await;
+        pace.tick().await;
+        Some((pokes.pop(), (pace, pokes)))
+    });
+    popped.filter_map(std::future::ready)
+}
+
+async fn touch(ctx: &Context, key: PodKey, signing_time: Timestamp) {
+    let PodKey { namespace, name, uid } = key;
+    // The UID keeps a later pod of the same name out of it.
+    let patch = json!({"metadata": {
+        "uid": uid,
+        "annotations": {ANNOTATION_URL_RENEWED_AT: signing_time.to_string()},
+    }});
+    let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
+    let pods = Api::<Pod>::namespaced(ctx.client.clone(), &namespace);
+    let answer = {
+        let Ok(_turn) = ctx.turn(i64::MAX).await else { return };
+        pods.patch_metadata(&name, &params, &Patch::Merge(patch)).await
+    };
+    let outcome = match answer {
+        Ok(_) => "done",
+        Err(error) if [404, 409, 422].into_iter().any(|code| is_code(&error, code)) => "gone",
+        Err(error) if is_code(&error, 403) => "forbidden",
+        Err(_) => "failed",
+    };
+    ctx.metrics.poked(outcome);
+    tracing::debug!(namespace, pod = name, outcome, "told of a new URL");
+    match outcome {
+        "done" => ring(ctx, &namespace, ctx.pods.refuse(&namespace, None)),
+        "forbidden" => {
+            ctx.pods.pokes.drop_all(&namespace);
+            ring(ctx, &namespace, ctx.pods.refuse(&namespace, Some("patch")));
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    fn told(name: &str, second: i64) -> Told {
+        let signing_time = Timestamp::from_second(second).unwrap();
+        Told { name: name.to_owned(), uid: format!("uid of {name}"), signing_time }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn twenty_a_second_and_no_more() {
+        let pokes = Arc::new(Pokes::default());
+        pokes.add("n", (0..100).map(|number| told(&format!("p{number}"), 1)).collect());
+        let begun = Instant::now();
+        let taken: Vec<_> = paced(pokes).take(100).map(|_| begun.elapsed()).collect().await;
+        for (number, pair) in taken.windows(2).enumerate() {
+            assert!(pair[1] >= pair[0] + BETWEEN, "{number}: {pair:?}");
+        }
+        assert!(taken[99] < Duration::from_secs(6), "{:?}", taken[99]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pod_that_waits_is_told_once_of_the_newest() {
+        let pokes = Arc::new(Pokes::default());
+        pokes.add("n", vec![told("a", 2), told("b", 2)]);
+        pokes.add("n", vec![told("a", 1), told("b", 3)]);
+        pokes.add("m", vec![told("a", 4)]);
+        let taken: Vec<_> = paced(pokes.clone()).take(3).collect().await;
+        let seen: Vec<_> =
+            taken.iter().map(|(key, time)| (&*key.namespace, &*key.name, time.as_second())).collect();
+        assert_eq!(seen, [("n", "a", 2), ("n", "b", 3), ("m", "a", 4)]);
+        pokes.add("n", vec![told("a", 5)]);
+        pokes.add("m", vec![told("a", 6)]);
+        pokes.drop_all("n");
+        let left: Vec<_> = paced(pokes).take(1).map(|(key, _)| key.namespace).collect().await;
+        assert_eq!(left, ["m"]);
+    }
+}

@@ -1,0 +1,159 @@
+//! Everything that can end a pass early, and what each means for the conditions.
+
+use kube::core::response::StatusSummary;
+
+use crate::domain::credentials::InvalidCredentials;
+use crate::domain::reason::FailureReason;
+use crate::domain::request::InvalidSpec;
+use crate::domain::status::Problem;
+use crate::runtime::NotLeading;
+use crate::s3::PresignError;
+
+/// Why a pass ended without the URL that was due.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The spec breaks a rule.
+    #[error(transparent)]
+    InvalidSpec(#[from] InvalidSpec),
+    /// The spec does not have the form of one.
+    #[error("{0}")]
+    UnreadableSpec(String),
+    /// The target Secret is somebody else's.
+    #[error("Secret {secret:?} {why}")]
+    SecretConflict {
+        /// Name of the target Secret.
+        secret: String,
+        /// Whose it is and what to do.
+        why: String,
+    },
+    /// The credentials Secret is not there.
+    #[error(
+        "Secret {secret:?} with the credentials does not exist in this namespace: create it, or correct spec.s3.credentialsSecretRef.name"
+    )]
+    CredentialsNotFound {
+        /// Name of the Secret.
+        secret: String,
+    },
+    /// The credentials Secret holds no usable access key.
+    #[error(transparent)]
+    CredentialsInvalid(#[from] InvalidCredentials),
+    /// The credentials have expired.
+    #[error("the credentials in Secret {secret:?} expire at {expiration}: renew them")]
+    CredentialsExpired {
+        /// Name of the Secret.
+        secret: String,
+        /// When they expire.
+        expiration: jiff::Timestamp,
+    },
+    /// The signer refused.
+    #[error("the URL cannot be signed: {0}")]
+    Signing(#[from] PresignError),
+    /// The API server or the way to it.
+    #[error("cannot {action}: {}", public_text(source))]
+    Api {
+        /// What was being done to which object.
+        action: String,
+        /// What came back.
+        source: Box<kube::Error>,
+    },
+    /// What was decided on is no longer how things stand: look again, now.
+    #[error("the Secret changed meanwhile")]
+    Outdated,
+    /// The same as before: nothing was tried again, because a backoff holds.
+    #[error("{}", .0.message)]
+    Held(Problem),
+    /// The namespace is on its way out, and nothing may be written.
+    #[error("the namespace is being deleted")]
+    NamespaceTerminating,
+    /// Another process leads; this one leaves everything as it is.
+    #[error(transparent)]
+    NotLeading(#[from] NotLeading),
+}
+
+impl Failure {
+    /// An answer of the API server to `action`, as what it means.
+    #[must_use]
+    pub fn api(action: impl Into<String>, source: kube::Error) -> Self {
+        if is_namespace_terminating(&source) {
+            return Self::NamespaceTerminating;
+        }
+        if matches!(&source, kube::Error::Service(error) if error.is::<NotLeading>()) {
+            return Self::NotLeading(NotLeading);
+        }
+        Self::Api { action: action.into(), source: Box::new(source) }
+    }
+
+    /// The failure as the conditions tell it; `None` when there is nothing to tell.
+    #[must_use]
+    pub fn problem(&self) -> Option<Problem> {
+        let reason = match self {
+            // What the signer refuses for good comes out the same however often it is tried.
+            Self::InvalidSpec(_)
+            | Self::UnreadableSpec(_)
+            | Self::Signing(
+                PresignError::AccessPointRegion { .. }
+                | PresignError::TooLong { .. }
+                | PresignError::Rewritten,
+            ) => FailureReason::InvalidSpec,
+            Self::SecretConflict { .. } => FailureReason::SecretConflict,
+            Self::CredentialsNotFound { .. } => FailureReason::CredentialsNotFound,
+            Self::CredentialsInvalid(_) => FailureReason::CredentialsInvalid,
+            Self::CredentialsExpired { .. } => FailureReason::CredentialsExpired,
+            Self::Signing(_) => FailureReason::SigningFailed,
+            Self::Api { .. } | Self::Outdated => FailureReason::ApiError,
+            Self::Held(problem) => return Some(problem.clone()),
+            Self::NamespaceTerminating | Self::NotLeading(_) => return None,
+        };
+        Some(Problem { reason, message: self.to_string() })
+    }
+
+    /// How long the API server asks to be left alone, in seconds.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::Api { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) => status
+                    .details
+                    .as_ref()
+                    .map(|details| details.retry_after_seconds)
+                    .filter(|after| *after > 0),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+/// What the API server said, for people; without what it may have quoted from a Secret.
+fn public_text(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => {
+            // A URL, or a URL in base64 as Secrets hold it.
+            let quotes = ["X-Amz-", "aHR0c"].iter().any(|mark| status.message.contains(mark));
+            let said = if quotes || status.message.is_empty() { &status.reason } else { &status.message };
+            format!("the API server answered {} {said}", status.code)
+        }
+        kube::Error::Service(error) if error.is::<crate::runtime::client::DeadlineExceeded>() => {
+            "the API server did not answer in time".to_owned()
+        }
+        kube::Error::SerdeError(_) => "the API server's answer could not be read".to_owned(),
+        _ => "the API server could not be reached".to_owned(),
+    }
+}
+
+fn is_namespace_terminating(error: &kube::Error) -> bool {
+    let kube::Error::Api(status) = error else { return false };
+    status.code == 403
+        && status.status == Some(StatusSummary::Failure)
+        && status
+            .details
+            .iter()
+            .flat_map(|details| &details.causes)
+            .any(|c| c.reason == "NamespaceTerminating")
+}
+
+/// Whether an answer is an API status with this code.
+#[must_use]
+pub fn is_code(error: &kube::Error, code: u16) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == code)
+}

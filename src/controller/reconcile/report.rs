@@ -1,0 +1,139 @@
+//! Step 6: the status, on every path and only when it changed; events and log lines on
+//! transitions only.
+
+use kube::api::{Patch, PatchParams};
+use kube::runtime::events::{Event, EventType};
+use serde_json::json;
+
+use crate::controller::context::Context;
+use crate::controller::reconcile::error::is_code;
+use crate::controller::state::lean::LeanPresignedUrl;
+use crate::controller::state::objects::News;
+use crate::crd::names::{GROUP, KIND, OPERATOR, VERSION};
+use crate::crd::{PresignedUrlStatus, READY};
+use crate::domain::reason::IssueReason;
+use crate::domain::status::{Outcome, Seen, next_status};
+use crate::runtime::key::Key;
+
+/// Writes the status of an object, if it changed, and tells of transitions.
+///
+/// # Errors
+/// What the API server or the way to it answered; an object that is gone is none.
+pub async fn report(
+    ctx: &Context,
+    object: &LeanPresignedUrl,
+    outcome: &Outcome,
+    issued: Option<IssueReason>,
+) -> Result<(), kube::Error> {
+    let key = Key::from(object);
+    let Some(reported) = ctx.objects.reported(&key) else { return Ok(()) };
+    let previous = match outcome.seen {
+        // Then most of the report stays as it was, and its texts are needed.
+        Seen::Unknown if !reported.is_whole() => read(ctx, object).await?,
+        Seen::Unknown | Seen::Nothing | Seen::Url(_) => reported.outline(),
+    };
+    let next = next_status(&previous, outcome, ctx.clock.now());
+    if reported.is(&next) {
+        return Ok(());
+    }
+    match write(ctx, object, &next).await {
+        // The watch will not show as news what the answer has shown.
+        Ok(answer) if ctx.objects.learn(&answer).1 == News::Object => drop(ctx.wake(&key)),
+        Ok(_) => {}
+        // Deleted meanwhile, and perhaps created again: that one has its own pass.
+        Err(error) if is_code(&error, 404) || is_code(&error, 409) => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    tell(ctx, object, &Transition::between(&previous, &next, issued));
+    Ok(())
+}
+
+/// The whole status, which is not kept.
+async fn read(ctx: &Context, object: &LeanPresignedUrl) -> Result<PresignedUrlStatus, kube::Error> {
+    let owner = object.owner();
+    let _turn = ctx.last_turn(ctx.clock.now().as_second()).await;
+    let found = ctx.presigned_urls(&owner.namespace).get_opt(&owner.name).await?;
+    Ok(found.map(|found| found.status).unwrap_or_default())
+}
+
+async fn write(
+    ctx: &Context,
+    object: &LeanPresignedUrl,
+    status: &PresignedUrlStatus,
+) -> Result<LeanPresignedUrl, kube::Error> {
+    let owner = object.owner();
+    let body = json!({
+        "apiVersion": format!("{GROUP}/{VERSION}"),
+        "kind": KIND,
+        "metadata": {"name": owner.name, "namespace": owner.namespace, "uid": owner.uid},
+        "status": status,
+    });
+    let params = PatchParams::apply(OPERATOR).force();
+    let _turn = ctx.last_turn(i64::MIN).await;
+    ctx.presigned_urls(&owner.namespace).patch_status(&owner.name, &params, &Patch::Apply(body)).await
+}
+
+/// What is worth an event.
+struct Transition<'a> {
+    warning: Option<(&'a str, &'a str)>,
+    issued: Option<IssueReason>,
+    recovered: Option<&'a str>,
+}
+
+impl<'a> Transition<'a> {
+    fn between(
+        previous: &PresignedUrlStatus,
+        next: &'a PresignedUrlStatus,
+        issued: Option<IssueReason>,
+    ) -> Self {
+        let before = ready(previous).map(|(reason, _)| reason);
+        let (reason, message) = ready(next).unwrap_or_default();
+        let is_trouble = |reason: &str| !matches!(reason, "Issued" | "Suspended" | "AwaitingCredentials");
+        let was_trouble = before.is_some_and(is_trouble);
+        let worth_telling = issued.filter(|reason| *reason != IssueReason::RenewalDue);
+        Self {
+            warning: (is_trouble(reason) && before != Some(reason)).then_some((reason, message)),
+            issued: worth_telling,
+            recovered: (was_trouble && reason == "Issued" && worth_telling.is_none()).then_some(message),
+        }
+    }
+}
+
+/// Reason and message of the Ready condition.
+fn ready(status: &PresignedUrlStatus) -> Option<(&str, &str)> {
+    let ready = status.conditions.iter().find(|condition| condition.type_ == READY)?;
+    Some((&ready.reason, &ready.message))
+}
+
+fn tell(ctx: &Context, object: &LeanPresignedUrl, transition: &Transition<'_>) {
+    let owner = object.owner();
+    if let Some((reason, message)) = transition.warning {
+        tracing::warn!(namespace = owner.namespace, name = owner.name, reason, "{message}");
+        publish(ctx, object, EventType::Warning, reason, "Renew", message.to_owned());
+    }
+    if let Some(reason) = transition.issued {
+        let note = format!("a new URL was written ({reason})");
+        publish(ctx, object, EventType::Normal, "Issued", reason.into(), note);
+    }
+    if let Some(message) = transition.recovered {
+        publish(ctx, object, EventType::Normal, "Recovered", "Renew", message.to_owned());
+    }
+}
+
+/// Events that differ in the note alone are counted as one and show its first note: the
+/// action keeps those apart that were issued for another reason.
+fn publish(
+    ctx: &Context,
+    object: &LeanPresignedUrl,
+    type_: EventType,
+    reason: &str,
+    action: &str,
+    mut note: String,
+) {
+    // The API server refuses longer notes.
+    while note.len() > 1000 {
+        note.pop();
+    }
+    let (reason, action) = (reason.to_owned(), action.to_owned());
+    ctx.events.tell(object.reference(), Event { type_, reason, note: Some(note), action, secondary: None });
+}

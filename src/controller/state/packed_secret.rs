@@ -1,0 +1,129 @@
+//! One fact about a Secret, packed: most names in it are that of the Secret itself.
+
+use crate::domain::Stored;
+use crate::domain::stored::{Content, Controller};
+use crate::runtime::key::{Key, Uid};
+
+/// What is known of a Secret.
+#[allow(clippy::struct_excessive_bools, reason = "each is one independent observation")]
+#[derive(Debug)]
+pub struct Fact {
+    /// Its version.
+    pub resource_version: u64,
+    uid: Uid,
+    content: Content,
+    controller: Option<Owned>,
+    owner: Option<Name>,
+    handled_renew: Option<Box<str>>,
+    is_managed: bool,
+    is_url_ours: bool,
+    is_other_format: bool,
+    is_created_by_another: bool,
+    is_fixed: bool,
+}
+
+/// A name, unless it is that of the Secret.
+#[derive(Debug)]
+struct Name(Option<Box<str>>);
+
+#[derive(Debug)]
+struct Owned {
+    uid: Uid,
+    name: Name,
+    is_presigned_url: bool,
+}
+
+impl Name {
+    fn pack(name: Box<str>, key: &Key) -> Self {
+        Self((*name != *key.name()).then_some(name))
+    }
+
+    fn get<'a>(&'a self, key: &'a Key) -> &'a str {
+        self.0.as_deref().unwrap_or(key.name())
+    }
+}
+
+impl Fact {
+    /// Packs what is stored under `key`.
+    #[must_use]
+    pub fn pack(stored: Stored, key: &Key) -> Self {
+        let Stored { uid, resource_version, content, controller, owner, handled_renew, .. } = stored;
+        Self {
+            resource_version,
+            uid: Uid::from(&*uid),
+            content,
+            controller: controller.map(|controller| Owned {
+                uid: Uid::from(&*controller.uid),
+                name: Name::pack(controller.name, key),
+                is_presigned_url: controller.is_presigned_url,
+            }),
+            owner: owner.map(|owner| Name::pack(owner, key)),
+            handled_renew,
+            is_managed: stored.is_managed,
+            is_url_ours: stored.is_url_ours,
+            is_other_format: stored.is_other_format,
+            is_created_by_another: stored.is_created_by_another,
+            is_fixed: stored.is_fixed,
+        }
+    }
+
+    /// The same as it was before it was packed.
+    #[must_use]
+    pub fn unpack(&self, key: &Key) -> Stored {
+        Stored {
+            uid: self.uid.to_string().into(),
+            resource_version: self.resource_version,
+            content: self.content,
+            controller: self.controller.as_ref().map(|controller| Controller {
+                is_presigned_url: controller.is_presigned_url,
+                name: controller.name.get(key).into(),
+                uid: controller.uid.to_string().into(),
+            }),
+            is_managed: self.is_managed,
+            owner: self.owner(key).map(Into::into),
+            handled_renew: self.handled_renew.clone(),
+            is_url_ours: self.is_url_ours,
+            is_other_format: self.is_other_format,
+            is_created_by_another: self.is_created_by_another,
+            is_fixed: self.is_fixed,
+        }
+    }
+
+    /// The `PresignedUrl` that it says it was written for.
+    #[must_use]
+    pub fn owner<'a>(&'a self, key: &'a Key) -> Option<&'a str> {
+        self.owner.as_ref().map(|owner| owner.get(key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::Secret;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_fact_comes_back_as_it_was() {
+        let secret: Secret = serde_json::from_value(json!({
+            "metadata": {
+                "name": "a", "namespace": "n", "uid": "0b1f9c3e-6d2a-4f58-9e07-a1b2c3d4e5f6",
+                "resourceVersion": "77", "labels": {"presign.dev/managed": "true"},
+                "annotations": {"presign.dev/owner": "a", "presign.dev/renew": "t"},
+                "ownerReferences": [{
+                    "apiVersion": "presign.dev/v1alpha1", "kind": "PresignedUrl", "name": "a", "uid": "u-1",
+                    "controller": true,
+                }],
+            },
+        }))
+        .unwrap();
+        let usual = Stored::read(&secret);
+        assert!(usual.controller.is_some() && usual.owner.is_some() && usual.handled_renew.is_some());
+        let bare = Stored { owner: None, controller: None, handled_renew: None, ..usual.clone() };
+        for stored in [usual, bare] {
+            for key in [Key::new("n", "a"), Key::new("n", "another")] {
+                assert_eq!(Fact::pack(stored.clone(), &key).unpack(&key), stored);
+            }
+        }
+    }
+}

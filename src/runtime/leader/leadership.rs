@@ -1,0 +1,211 @@
+//! Whether this process may write, and until when: what an elector grants and a client asks.
+//!
+//! How a lease is won is `lease.rs`; that no write is sent without one is `fence.rs`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::Stream;
+use jiff::{SignedDuration, Timestamp};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::runtime::clock::Clock;
+
+/// How much a reading of the wall clock may be behind: it is cut to the whole second.
+const WALL_GRAIN: Duration = Duration::from_secs(1);
+
+/// The right to write. Cheap to clone; all clones are one.
+///
+/// # Guarantees
+/// It ends by itself: no task has to run for that. A process that was stopped, or whose
+/// machine was asleep, finds it ended when it goes on: the end is measured on the monotonic
+/// clock *and* on the wall clock, since the monotonic one stands still in a suspend.
+#[derive(Clone, Debug)]
+pub struct Leadership {
+    state: Arc<watch::Sender<State>>,
+    clock: Clock,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct State {
+    /// Counts the times that this process began to lead.
+    term: u64,
+    right: Right,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Right {
+    None,
+    Unopposed,
+    Until(Moment),
+}
+
+/// A moment on both clocks.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::runtime) struct Moment {
+    monotonic: Instant,
+    wall: Timestamp,
+}
+
+impl Moment {
+    /// This moment.
+    pub(in crate::runtime) fn now(clock: &Clock) -> Self {
+        Self { monotonic: Instant::now(), wall: clock.now() }
+    }
+
+    /// So much later.
+    pub(in crate::runtime) fn plus(self, duration: Duration) -> Self {
+        let wall = SignedDuration::try_from(duration + WALL_GRAIN)
+            .ok()
+            .and_then(|duration| self.wall.checked_add(duration).ok())
+            .unwrap_or(Timestamp::MAX);
+        Self { monotonic: self.monotonic + duration, wall }
+    }
+
+    /// How long it is until then by the clock that is nearer to it; `None` when one of them
+    /// is past it.
+    fn left(self, clock: &Clock) -> Option<Duration> {
+        let now = Self::now(clock);
+        let by_monotonic = self.monotonic.checked_duration_since(now.monotonic)?;
+        let by_wall = Duration::try_from(self.wall.duration_since(now.wall)).ok()?;
+        Some(by_monotonic.min(by_wall)).filter(|left| !left.is_zero())
+    }
+}
+
+impl Leadership {
+    /// That of a process which has no others beside it.
+    #[must_use]
+    pub fn unopposed() -> Self {
+        Self::new(Clock::system(), State { term: 1, right: Right::Unopposed })
+    }
+
+    /// None as yet.
+    pub(in crate::runtime) fn none(clock: Clock) -> Self {
+        Self::new(clock, State { term: 0, right: Right::None })
+    }
+
+    /// Registers `leader`.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register_collector(Box::new(self.clone()));
+    }
+
+    fn new(clock: Clock, state: State) -> Self {
+        Self { state: Arc::new(watch::Sender::new(state)), clock }
+    }
+
+    /// How long this process may still write; `None` when it may not.
+    #[must_use]
+    pub fn left(&self) -> Option<Duration> {
+        self.state.borrow().left(&self.clock)
+    }
+
+    /// The number of the term, for as long as this process leads. A process that lost the
+    /// lead and has it again is in another term.
+    #[must_use]
+    pub fn term(&self) -> Option<u64> {
+        let state = *self.state.borrow();
+        state.left(&self.clock).map(|_| state.term)
+    }
+
+    /// Yields whenever a term begins, and at once if one has begun.
+    pub fn begins(&self) -> impl Stream<Item = ()> + Send + use<> {
+        let (seen, state) = (0, self.state.subscribe());
+        futures::stream::unfold((seen, state), |(seen, mut state)| async move {
+            let term = state.wait_for(|state| state.term > seen).await.ok()?.term;
+            Some(((), (term, state)))
+        })
+    }
+
+    /// Leads until `end`. A term that has ended meanwhile is not continued: whoever looked
+    /// at it then was told that there is none.
+    pub(in crate::runtime) fn grant(&self, end: Moment) {
+        self.state.send_modify(|state| {
+            state.term += u64::from(state.left(&self.clock).is_none());
+            state.right = Right::Until(end);
+        });
+    }
+
+    /// Leads no longer.
+    pub(in crate::runtime) fn resign(&self) {
+        self.state.send_modify(|state| state.right = Right::None);
+    }
+}
+
+impl Collector for Leadership {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let leader = ConstGauge::new(i64::from(self.left().is_some()));
+        let help = "1 for the process that leads, and so writes, else 0";
+        leader.encode(encoder.encode_descriptor("leader", help, None, leader.metric_type())?)
+    }
+}
+
+impl State {
+    fn left(self, clock: &Clock) -> Option<Duration> {
+        match self.right {
+            Right::None => None,
+            Right::Unopposed => Some(Duration::MAX),
+            Right::Until(end) => end.left(clock),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures::{FutureExt as _, StreamExt as _};
+
+    use super::*;
+
+    const TERM: Duration = Duration::from_secs(10);
+
+    fn begun() -> (Leadership, crate::runtime::clock::ClockOffset) {
+        let (clock, offset) = Clock::adjustable();
+        let leadership = Leadership::none(clock.clone());
+        leadership.grant(Moment::now(&clock).plus(TERM));
+        (leadership, offset)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ends_by_itself_and_does_not_come_back_as_the_same_term() {
+        let (leadership, _) = begun();
+        assert_eq!(leadership.term(), Some(1));
+        tokio::time::advance(TERM / 2).await;
+        leadership.grant(Moment::now(&leadership.clock).plus(TERM));
+        tokio::time::advance(TERM * 99 / 100).await;
+        assert_eq!(leadership.term(), Some(1), "it was continued");
+        tokio::time::advance(TERM / 100).await;
+        assert_eq!((leadership.term(), leadership.left()), (None, None));
+        leadership.grant(Moment::now(&leadership.clock).plus(TERM));
+        assert_eq!(leadership.term(), Some(2));
+        leadership.resign();
+        assert_eq!(leadership.term(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ends_when_the_machine_slept_through_it() {
+        let (leadership, offset) = begun();
+        offset.advance(12);
+        assert_eq!(leadership.left(), None);
+        offset.set(-1000);
+        assert!(leadership.left().unwrap() <= TERM, "a clock put back prolongs nothing");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tells_of_each_term_once() {
+        let (leadership, _) = begun();
+        let mut begins = pin!(leadership.begins());
+        assert_eq!(begins.next().now_or_never(), Some(Some(())));
+        leadership.grant(Moment::now(&leadership.clock).plus(TERM));
+        assert_eq!(begins.next().now_or_never(), None, "a renewal is no beginning");
+        leadership.resign();
+        leadership.grant(Moment::now(&leadership.clock).plus(TERM));
+        assert_eq!(begins.next().now_or_never(), Some(Some(())));
+        assert_eq!(Leadership::unopposed().left(), Some(Duration::MAX));
+    }
+}

@@ -1,0 +1,25 @@
+//! What any controller needs, knowing nothing of what it controls.
+//!
+//! Here: the wall clock, logs, the metrics registry, names of objects, watches, the HTTP server
+//! for probes and metrics, the client for the API server with its deadline and its count of
+//! calls, and the lease by which one of several processes leads.
+//! Not here: anything that knows what a `PresignedUrl` is. This module imports no other.
+
+pub mod client;
+pub mod clock;
+pub mod key;
+pub mod leader;
+pub mod logging;
+pub mod metrics;
+#[cfg(target_os = "linux")]
+mod process;
+pub mod server;
+pub mod watch;
+
+pub use client::{ApiCalls, NotLeading, Terms, client};
+pub use clock::{Clock, ClockOffset};
+pub use key::Key;
+pub use leader::{Elector, Leadership, LeaseSettings};
+pub use logging::LogFormat;
+pub use metrics::Metrics;
+pub use server::{Check, Probes, http};
