@@ -159,6 +159,15 @@ impl Component {
     }
 }
 
+/// Sends a process a signal by name, and says whether it was there.
+pub(crate) fn signal(pid: u32, signal: &str) -> Result<bool> {
+    Command::new("sh")
+        .args(["-c", "kill -s \"$1\" \"$2\"", "sh", signal, &pid.to_string()])
+        .status()
+        .map(|status| status.success())
+        .map_err(Error::io("run", "sh"))
+}
+
 /// Polls `is_ready` until it holds; an error if any of the components ends first.
 pub(crate) fn await_ready(
     components: &mut [Component],

@@ -6,6 +6,7 @@
 mod builder;
 mod files;
 mod flags;
+mod saved;
 
 use std::{
     fs,
@@ -27,6 +28,7 @@ pub use builder::ControlPlaneBuilder;
 pub(crate) use files::NODE;
 use files::{Files, Tokens};
 use flags::{Programs, Settings};
+pub use saved::SavedEtcd;
 
 /// Ready takes 4 s on two idle cores; this is for a machine that also compiles.
 const START_LIMIT: Duration = Duration::from_secs(90);
@@ -234,7 +236,15 @@ impl ControlPlane {
     }
 
     fn stop(&self, binary: Binary) {
-        self.components().retain(|component| component.name() != binary.name());
+        self.stop_all(&[binary]);
+    }
+
+    fn stop_all(&self, binaries: &[Binary]) {
+        let is_one = |component: &Component| binaries.iter().any(|binary| binary.name() == component.name());
+        let mut components = self.components();
+        // All at once, not one grace period after the other.
+        components.iter_mut().filter(|component| is_one(component)).for_each(Component::let_go);
+        components.retain(|component| !is_one(component));
     }
 
     fn await_ready(&self, binary: Binary, is_ready: impl FnMut() -> bool) -> Result<()> {

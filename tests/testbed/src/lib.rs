@@ -24,11 +24,13 @@ mod random;
 mod tool;
 
 pub use assets::{Binary, locate};
-pub use control_plane::{ControlPlane, ControlPlaneBuilder};
+pub use control_plane::{ControlPlane, ControlPlaneBuilder, SavedEtcd};
 pub use error::{Error, Result};
 pub use network::Network;
 pub use node::Node;
 pub use object_store::{ObjectStore, ObjectStoreBuilder};
 pub use program::Program;
-pub use proxy::{Fault, Hold, Match, Proxy};
+pub use proxy::{
+    Awaited, Chance, Chances, Fault, Hold, Match, Pause, Proxy, Recorded, Sent, Shown, WatchEvent,
+};
 pub use tool::feed;

@@ -4,14 +4,13 @@ use std::{
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
-    process::Command,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use crate::{
-    Error, Result,
-    component::{Component, Launch},
+    Result,
+    component::{self, Component, Launch},
     home::Home,
 };
 
@@ -75,11 +74,7 @@ impl Program {
     /// # Errors
     /// When it no longer runs.
     pub fn signal(&self, signal: &str) -> Result<()> {
-        let status = Command::new("sh")
-            .args(["-c", "kill -s \"$1\" \"$2\"", "sh", signal, &self.pid.to_string()])
-            .status()
-            .map_err(Error::io("run", "sh"))?;
-        if status.success() { Ok(()) } else { self.check() }
+        if component::signal(self.pid, signal)? { Ok(()) } else { self.check() }
     }
 
     /// Ends it as an orchestrator does (SIGTERM, 30 seconds, SIGKILL) and waits for that.

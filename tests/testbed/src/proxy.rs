@@ -5,11 +5,15 @@
 //! [`Fault`]s that are in force.
 //!
 //! A request whose sender goes away while it is held goes away too, as one that had not
-//! reached the API server.
+//! reached the API server; with one exception, [`Fault::Buffer`].
 
+mod asked;
+mod chance;
+mod events;
 mod fault;
 mod forward;
 mod hold;
+mod record;
 
 use std::{
     fs,
@@ -26,10 +30,15 @@ use std::{
 use tokio::sync::{oneshot, watch};
 
 use crate::{Binary, ControlPlane, Error, Program, Result, locate};
+use asked::Asked;
+use events::{Events, Paused};
 use hold::Place;
 
+pub use chance::{Chance, Chances};
+pub use events::{Awaited, Pause, WatchEvent};
 pub use fault::{Fault, Match};
 pub use hold::Hold;
+pub use record::{Recorded, Sent, Shown};
 
 /// `kubectl proxy` takes 0.1 s on two idle cores; this is for a machine that also compiles.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -75,8 +84,14 @@ struct Shared {
     numbers: AtomicU64,
     /// Sent to end every watch that is open.
     endings: watch::Sender<Ending>,
+    /// What somebody waits for that a watch is to show.
+    events: Arc<Events>,
+    paused: Paused,
+    /// Sent when everything is well again.
+    healings: watch::Sender<()>,
     /// Method and path of every request, in order.
     seen: watch::Sender<Vec<String>>,
+    by_chance: chance::ByChance,
 }
 
 impl Proxy {
@@ -96,7 +111,11 @@ impl Proxy {
             rules: Mutex::default(),
             numbers: AtomicU64::default(),
             endings: watch::Sender::default(),
+            events: Arc::default(),
+            paused: Arc::default(),
+            healings: watch::Sender::default(),
             seen: watch::Sender::default(),
+            by_chance: chance::ByChance::default(),
         });
         let kubeconfig = program.folder().join("proxy.kubeconfig");
         fs::write(&kubeconfig, kubeconfig_text(port, "")).map_err(Error::io("write", &kubeconfig))?;
@@ -145,9 +164,15 @@ impl Proxy {
         self.add_hold(matching, true)
     }
 
-    /// Ends all faults; what is held stays held.
+    /// A handle on the next event of this kind that a watch delivers through the proxy.
+    pub fn expect(&self, event: WatchEvent) -> Awaited {
+        self.shared.events.expect(event)
+    }
+
+    /// Ends all faults; what is held stays held, what hangs until then goes on.
     pub fn heal(&self) {
         self.shared.rules().clear();
+        self.shared.healings.send_replace(());
     }
 
     /// Breaks every watch that is open.
@@ -160,10 +185,34 @@ impl Proxy {
         self.shared.endings.send_replace(Ending::Gone);
     }
 
+    /// Lets the watches of a resource, which is called by its plural, deliver nothing for as
+    /// long as this lives.
+    pub fn pause_watches(&self, resource: impl Into<String>) -> Pause {
+        Pause::begin(self.shared.paused.clone(), resource.into())
+    }
+
     /// Makes the API server one that cannot stream lists.
     pub fn refuse_streaming_lists(&self) {
         let streaming = Match::new("GET", "watch=").and("sendInitialEvents=true");
         self.fault(streaming, u64::MAX, Fault::no_streaming_lists());
+    }
+
+    /// Lets things go wrong by chance from now on, where no fault or hold is for a request;
+    /// nothing more of that with `None`. Events of watches come late only where a record is
+    /// kept.
+    pub fn set_chances(&self, chances: Option<Chances>) {
+        self.shared.by_chance.set(chances);
+    }
+
+    /// Keeps a record of what is sent, and of what watches that begin later deliver.
+    pub fn keep_record(&self) {
+        self.shared.by_chance.record.keep();
+    }
+
+    /// Takes what was recorded since the last time, in order. A write that is under way then
+    /// stays without its answer.
+    pub fn take_record(&self) -> Vec<Recorded> {
+        self.shared.by_chance.record.take()
     }
 
     /// Method and path of every request so far.
@@ -207,13 +256,13 @@ impl Shared {
 
     /// What is to happen to a request: the first rule that matches and still applies. A
     /// rule that spares it leaves it to the next one.
-    fn action(&self, method: &str, path: &str) -> Option<Action> {
-        self.seen.send_modify(|seen| seen.push(format!("{method} {path}")));
+    fn action(&self, asked: &Asked<'_>) -> Option<Action> {
+        self.seen.send_modify(|seen| seen.push(format!("{} {}", asked.method, asked.path)));
         let mut rules = self.rules();
         rules.sort_by_key(|rule| rule.number);
         let rule = rules
             .iter_mut()
-            .filter(|rule| rule.left > 0 && rule.matching.is_met(method, path))
+            .filter(|rule| rule.left > 0 && rule.matching.is_met(asked))
             .find_map(|rule| (!rule.matching.spares()).then_some(rule))?;
         rule.left -= 1;
         Some(rule.action.clone())

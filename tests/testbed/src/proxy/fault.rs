@@ -10,21 +10,46 @@ use hyper::{
 };
 use serde_json::{Value, json};
 
+use super::{asked::Asked, events::WatchEvent};
+
 /// What the proxy answers with.
 pub(super) type Answer = Response<UnsyncBoxBody<Bytes, io::Error>>;
 
 /// Which requests a fault is for.
 #[derive(Clone, Debug)]
 pub struct Match {
-    method: &'static str,
+    /// Any of these; empty for all.
+    methods: Vec<&'static str>,
     parts: Vec<String>,
+    /// The plural of the resource itself, without a subresource.
+    resource: Option<String>,
+    name: Option<String>,
     spared: u64,
 }
+
+/// What writes an object: a create, which names it in its body alone, or a change.
+const WRITES: [&str; 3] = ["POST", "PUT", "PATCH"];
 
 impl Match {
     /// Requests with this method (`*` for any) whose path and query contain `path`.
     pub fn new(method: &'static str, path: impl Into<String>) -> Self {
-        Self { method, parts: vec![path.into()], spared: 0 }
+        let methods = if method == "*" { Vec::new() } else { vec![method] };
+        Self { methods, parts: vec![path.into()], resource: None, name: None, spared: 0 }
+    }
+
+    /// Requests that create or change the object `name` of a resource, which is called by its
+    /// plural. Neither those that write a subresource of it, nor its deletion.
+    pub fn write(resource: impl Into<String>, name: impl Into<String>) -> Self {
+        let (resource, name) = (Some(resource.into()), Some(name.into()));
+        Self { methods: WRITES.to_vec(), parts: Vec::new(), resource, name, spared: 0 }
+    }
+
+    /// Only those about an object of this name: it is in the path or, for a create, in the
+    /// body, if that is JSON.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
     }
 
     /// Only those whose path and query contain `part` too.
@@ -41,8 +66,14 @@ impl Match {
         self
     }
 
-    pub(super) fn is_met(&self, method: &str, path: &str) -> bool {
-        (self.method == "*" || self.method == method) && self.parts.iter().all(|part| path.contains(part))
+    pub(super) fn is_met(&self, asked: &Asked<'_>) -> bool {
+        let is_of = |resource: &String| {
+            asked.target().is_some_and(|target| target.resource == resource && target.subresource.is_none())
+        };
+        (self.methods.is_empty() || self.methods.contains(&asked.method))
+            && self.parts.iter().all(|part| asked.path.contains(part))
+            && self.resource.as_ref().is_none_or(is_of)
+            && self.name.as_ref().is_none_or(|name| asked.is_about(name))
     }
 
     /// Whether this one is among the first, which are left alone.
@@ -60,8 +91,22 @@ pub enum Fault {
     Drop,
     /// The API server does what is asked, and the connection is closed without an answer.
     LoseAnswer,
+    /// Nothing is answered for so long, and then the connection is closed; the API server
+    /// never hears of it.
+    Hang(Duration),
+    /// The API server does what is asked; nothing is answered for so long, and then the
+    /// connection is closed.
+    HangAnswer(Duration),
     /// The request waits this long before it goes on.
     Delay(Duration),
+    /// The answer waits until a watch that goes through this proxy has delivered an event, and
+    /// a moment more for the client to take that in. An event counts from the request on.
+    AnswerAfter(WatchEvent),
+    /// The request waits until [`heal`](super::Proxy::heal).
+    HangUntilHealed,
+    /// The same, and it goes on even when its sender has gone away, as one in the buffer of a
+    /// load balancer does.
+    Buffer,
     /// A status is answered in place of the API server, with a reason and a message; with
     /// how many seconds to stay away, if not 0.
     Answer {
@@ -69,6 +114,12 @@ pub enum Fault {
         code: u16,
         /// The reason in the status, such as `Conflict`.
         reason: &'static str,
+        /// Seconds for `Retry-After`.
+        retry_after: u32,
+    },
+    /// What an API server says that is overloaded, before it looks at the request: 429 in plain
+    /// text, and how many seconds to stay away in the header alone.
+    Overloaded {
         /// Seconds for `Retry-After`.
         retry_after: u32,
     },
@@ -111,12 +162,24 @@ pub(super) fn status(code: u16, reason: &str, retry_after: u32) -> Answer {
     answer
 }
 
+/// What an overloaded API server answers with, word for word.
+pub(super) fn overloaded(retry_after: u32) -> Answer {
+    let said = "Too many requests, please try again later.\n".to_owned();
+    let mut answer = full(429, "text/plain; charset=utf-8", said);
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after));
+    answer
+}
+
 /// An answer with this body.
 pub(super) fn body(code: u16, body: &Value) -> Answer {
-    let full = Full::from(body.to_string()).map_err(|never: Infallible| match never {});
+    full(code, "application/json", body.to_string())
+}
+
+fn full(code: u16, content_type: &'static str, body: String) -> Answer {
+    let full = Full::from(body).map_err(|never: Infallible| match never {});
     let mut answer = Response::new(full.boxed_unsync());
     *answer.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer
 }
 

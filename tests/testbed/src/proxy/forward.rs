@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use http_body_util::{BodyExt, StreamBody, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
     Request, Uri,
     body::{Bytes, Frame, Incoming},
@@ -20,10 +20,19 @@ use tokio::{
 
 use super::{
     Action, Ending, Fault, Shared,
+    asked::Asked,
+    chance,
+    events::Reader,
     fault::{self, Answer},
 };
 
+/// How long a client is given to take in what it was shown. Its watch and its other calls are
+/// different connections, and nothing tells from here which of them it looks at first.
+const TAKEN_IN: Duration = Duration::from_millis(300);
+
 type Body = UnsyncBoxBody<Bytes, io::Error>;
+/// A request whose body is here: it may name the object, and is small.
+pub(super) type Whole = Request<Full<Bytes>>;
 
 /// Serves until `stopped`.
 pub(super) fn run(
@@ -43,7 +52,7 @@ pub(super) fn run(
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    let client = Client::builder(TokioExecutor::new()).build_http::<Incoming>();
+    let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
         let (shared, client) = (shared.clone(), client.clone());
@@ -57,54 +66,98 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 /// What is answered; an error closes the connection without an answer.
 async fn answer(
     shared: Arc<Shared>,
-    client: Client<HttpConnector, Incoming>,
+    client: Client<HttpConnector, Full<Bytes>>,
     request: Request<Incoming>,
 ) -> Result<Answer, io::Error> {
-    let path = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
-    let is_watch = ["watch=true", "watch=1"].iter().any(|watch| path.contains(watch));
-    match shared.action(request.method().as_str(), &path) {
-        None => forward(&shared, &client, request, is_watch).await,
-        Some(Action::Fault(Fault::Drop)) => Err(io::ErrorKind::ConnectionAborted.into()),
-        Some(Action::Fault(Fault::Delay(delay))) => {
-            tokio::time::sleep(delay).await;
-            forward(&shared, &client, request, is_watch).await
+    // Before the rule is chosen: a heal that follows at once is not missed.
+    let mut healings = shared.healings.subscribe();
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+    let path = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+    let action = shared.action(&Asked { method: parts.method.as_str(), path: &path, body: &body });
+    let request = Request::from_parts(parts, Full::new(body));
+    match action {
+        None => chance::pass(&shared, &client, request).await,
+        Some(Action::Fault(Fault::HangUntilHealed)) => {
+            let _ = healings.changed().await;
+            forward(&shared, &client, request).await
         }
-        Some(Action::Fault(Fault::LoseAnswer)) => {
-            let answer = forward(&shared, &client, request, is_watch).await?;
-            drop(answer);
-            Err(io::ErrorKind::ConnectionAborted.into())
+        Some(Action::Fault(Fault::Buffer)) => {
+            let going_on = tokio::spawn(async move {
+                let _ = healings.changed().await;
+                forward(&shared, &client, request).await
+            });
+            going_on.await.map_err(io::Error::other)?
         }
-        Some(Action::Fault(Fault::BreakOff(bytes))) => {
-            let answer = forward(&shared, &client, request, is_watch).await?;
-            Ok(answer.map(|body| broken_off(body, bytes)))
-        }
-        Some(Action::Fault(Fault::Answer { code, reason, retry_after })) => {
-            Ok(fault::status(code, reason, retry_after))
-        }
-        Some(Action::Fault(Fault::Status(status))) => {
-            let code = status["code"].as_u64().and_then(|code| code.try_into().ok()).unwrap_or_default();
-            Ok(fault::body(code, &status))
-        }
-        Some(Action::Fault(Fault::Gone)) => Ok(fault::body(200, &fault::gone())),
+        Some(Action::Fault(fault)) => faulty(&shared, &client, request, fault).await,
         Some(Action::Hold { place, is_after: false }) => {
             place.stand().await;
-            forward(&shared, &client, request, is_watch).await
+            forward(&shared, &client, request).await
         }
         Some(Action::Hold { place, is_after: true }) => {
-            let answer = forward(&shared, &client, request, is_watch).await;
+            let answer = forward(&shared, &client, request).await;
             place.stand().await;
             answer
         }
     }
 }
 
-async fn forward(
+async fn faulty(
     shared: &Shared,
-    client: &Client<HttpConnector, Incoming>,
-    mut request: Request<Incoming>,
-    is_watch: bool,
+    client: &Client<HttpConnector, Full<Bytes>>,
+    request: Whole,
+    fault: Fault,
+) -> Result<Answer, io::Error> {
+    let closed = || Err(io::ErrorKind::ConnectionAborted.into());
+    match fault {
+        Fault::Drop => closed(),
+        Fault::Hang(duration) => {
+            tokio::time::sleep(duration).await;
+            closed()
+        }
+        Fault::Delay(delay) => {
+            tokio::time::sleep(delay).await;
+            forward(shared, client, request).await
+        }
+        Fault::LoseAnswer => {
+            forward(shared, client, request).await?;
+            closed()
+        }
+        Fault::HangAnswer(duration) => {
+            forward(shared, client, request).await?;
+            tokio::time::sleep(duration).await;
+            closed()
+        }
+        Fault::AnswerAfter(event) => {
+            let awaited = shared.events.expect(event);
+            let answer = forward(shared, client, request).await;
+            awaited.wait().await;
+            tokio::time::sleep(TAKEN_IN).await;
+            answer
+        }
+        Fault::BreakOff(bytes) => {
+            let answer = forward(shared, client, request).await?;
+            Ok(answer.map(|body| broken_off(body, bytes)))
+        }
+        Fault::Answer { code, reason, retry_after } => Ok(fault::status(code, reason, retry_after)),
+        Fault::Overloaded { retry_after } => Ok(fault::overloaded(retry_after)),
+        Fault::Status(status) => {
+            let code = status["code"].as_u64().and_then(|code| code.try_into().ok()).unwrap_or_default();
+            Ok(fault::body(code, &status))
+        }
+        Fault::Gone => Ok(fault::body(200, &fault::gone())),
+        // Both wait for the healing, which `answer` has an eye on.
+        Fault::HangUntilHealed | Fault::Buffer => forward(shared, client, request).await,
+    }
+}
+
+pub(super) async fn forward(
+    shared: &Shared,
+    client: &Client<HttpConnector, Full<Bytes>>,
+    mut request: Whole,
 ) -> Result<Answer, io::Error> {
     let path = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
+    let is_watch = ["watch=true", "watch=1"].iter().any(|watch| path.contains(watch));
     let uri: Uri = format!("http://127.0.0.1:{}{path}", shared.upstream).parse().map_err(io::Error::other)?;
     *request.uri_mut() = uri;
     request.headers_mut().remove(hyper::header::HOST);
@@ -114,7 +167,10 @@ async fn forward(
     let answer = client.request(request).await.map_err(io::Error::other)?;
     Ok(answer.map(|body| {
         let body = body.map_err(io::Error::other).boxed_unsync();
-        if is_watch { endable(body, endings) } else { body }
+        if !is_watch {
+            return body;
+        }
+        watched(body, endings, Reader::new(shared.events.clone(), shared.paused.clone(), &path))
     }))
 }
 
@@ -135,12 +191,22 @@ fn broken_off(body: Body, bytes: usize) -> Body {
     BodyExt::boxed_unsync(StreamBody::new(frames))
 }
 
-/// A body that ends when watches are told to.
-fn endable(body: Body, endings: watch::Receiver<Ending>) -> Body {
-    let frames = futures::stream::unfold(Some((body, endings)), |state| async move {
-        let (mut body, mut endings) = state?;
+/// The body of a watch: somebody reads along, and it ends when watches are told to.
+fn watched(body: Body, endings: watch::Receiver<Ending>, reader: Reader) -> Body {
+    let frames = futures::stream::unfold(Some((body, endings, reader)), |state| async move {
+        let (mut body, mut endings, mut reader) = state?;
+        let next = async {
+            let frame = body.frame().await;
+            reader.pause().await;
+            frame
+        };
         tokio::select! {
-            frame = body.frame() => frame.map(|frame| (frame, Some((body, endings)))),
+            frame = next => frame.map(|frame| {
+                if let Some(bytes) = frame.as_ref().ok().and_then(Frame::data_ref) {
+                    reader.read(bytes);
+                }
+                (frame, Some((body, endings, reader)))
+            }),
             Ok(()) = endings.changed() => Some((ending(*endings.borrow()), None)),
         }
     });

@@ -7,6 +7,7 @@ mod control_plane;
 mod object_store;
 mod owner;
 mod presign;
+mod saved;
 mod surroundings;
 
 use std::{

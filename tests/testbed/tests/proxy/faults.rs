@@ -1,11 +1,14 @@
 //! Each fault, once.
 
-use std::time::{Duration, Instant};
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
-use testbed::{Fault, Match};
+use testbed::{Fault, Match, WatchEvent};
 
-use crate::{curl, exists, output, proxy, through};
+use crate::{Lines, PLANE, creation, curl, exists, namespace, output, proxy, through};
 
 #[test]
 fn a_dropped_request_never_arrives() {
@@ -33,6 +36,76 @@ fn a_delayed_request_arrives_later() {
     let started = Instant::now();
     assert!(curl(&proxy, "/readyz").unwrap().ends_with("ok"));
     assert!(started.elapsed() >= Duration::from_millis(700));
+}
+
+#[test]
+fn a_request_that_hangs_ends_without_an_answer_and_never_arrives() {
+    let proxy = proxy();
+    let (hang, create) = (Duration::from_millis(700), ["create", "configmap", "hanging"]);
+    proxy.fault(Match::new("POST", "/configmaps"), 1, Fault::Hang(hang));
+    let started = Instant::now();
+    let complaint = output(&mut through(&proxy, &create)).unwrap_err();
+    assert!(complaint.contains("EOF"), "{complaint}");
+    assert!(started.elapsed() >= hang && !exists("hanging"));
+    output(&mut through(&proxy, &create)).unwrap();
+}
+
+#[test]
+fn an_answer_that_hangs_belongs_to_a_request_that_was_carried_out() {
+    let proxy = proxy();
+    let hang = Duration::from_millis(700);
+    proxy.fault(Match::new("POST", "/configmaps"), 1, Fault::HangAnswer(hang));
+    let started = Instant::now();
+    let complaint = output(&mut through(&proxy, &["create", "configmap", "hung"])).unwrap_err();
+    assert!(complaint.contains("EOF"), "{complaint}");
+    assert!(started.elapsed() >= hang && exists("hung"));
+}
+
+#[test]
+fn an_answer_can_come_after_what_a_watch_shows_of_later() {
+    let (proxy, namespace) = (proxy(), namespace("overtaken"));
+    let watch = Lines::watch(&proxy, &namespace);
+    watch.wait_for("kube-root-ca.crt");
+    let deleted = WatchEvent::new("configmaps", "DELETED", "short-lived");
+    let create = || Match::write("configmaps", "short-lived");
+    proxy.fault(create(), 1, Fault::AnswerAfter(deleted));
+    let mut creating = creation(&proxy, &namespace, "short-lived").stdout(Stdio::null()).spawn().unwrap();
+    watch.wait_for(r#""type":"ADDED""#);
+    assert_eq!(creating.try_wait().unwrap(), None);
+    output(PLANE.kubectl().args(["-n", &namespace, "delete", "configmap", "short-lived"])).unwrap();
+    assert!(creating.wait().unwrap().success(), "it was carried out");
+    watch.wait_for(r#""type":"DELETED""#);
+}
+
+#[test]
+fn an_overloaded_api_server_speaks_plain_text() {
+    let proxy = proxy();
+    proxy.fault(Match::new("GET", "/readyz"), 1, Fault::Overloaded { retry_after: 7 });
+    let answer = curl(&proxy, "/readyz").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 429 "), "{answer}");
+    assert!(answer.contains("\r\nretry-after: 7\r\n"), "{answer}");
+    assert!(answer.contains("\r\ncontent-type: text/plain"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\nToo many requests, please try again later.\n"), "{answer}");
+}
+
+#[test]
+fn a_write_is_known_by_the_name_of_its_object() {
+    let proxy = proxy();
+    let answer = |code| Fault::Answer { code, reason: "Other", retry_after: 0 };
+    proxy.fault(Match::write("configmaps", "chosen"), u64::MAX, answer(418));
+    let create = |name: &str| output(&mut creation(&proxy, "default", name));
+    create("other").unwrap();
+    assert!(create("chosen").unwrap_err().contains("418"));
+    output(&mut through(&proxy, &["create", "secret", "generic", "chosen"])).unwrap();
+    output(PLANE.kubectl().args(["create", "configmap", "chosen"])).unwrap();
+    let complaint = output(&mut through(&proxy, &["label", "configmap", "chosen", "a=b"])).unwrap_err();
+    assert!(complaint.contains("injected"), "{complaint}");
+    output(&mut through(&proxy, &["get", "configmap", "chosen"])).unwrap();
+    output(&mut through(&proxy, &["delete", "configmap", "chosen"])).unwrap();
+
+    proxy.fault(Match::new("POST", "/configmaps").named("picked"), 1, answer(418));
+    create("unpicked").unwrap();
+    assert!(create("picked").unwrap_err().contains("418"));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 // Clippy spares only the test functions themselves.
 #![allow(clippy::unwrap_used)]
 
+mod chances;
 mod faults;
 mod holds;
 mod passing;
@@ -28,11 +29,26 @@ fn proxy() -> Proxy {
     Proxy::start(&PLANE).unwrap()
 }
 
+/// A namespace of its own, since a watch tells everything that happens in it.
+fn namespace(name: &str) -> String {
+    output(PLANE.kubectl().args(["create", "namespace", name])).unwrap();
+    name.to_owned()
+}
+
 /// kubectl through the proxy.
 fn through(proxy: &Proxy, arguments: &[&str]) -> Command {
     let mut kubectl = PLANE.kubectl();
     kubectl.env("KUBECONFIG", proxy.kubeconfig()).args(arguments);
     kubectl
+}
+
+/// The creation of a config map in JSON, by curl: kubectl speaks protobuf.
+fn creation(proxy: &Proxy, namespace: &str, name: &str) -> Command {
+    let url = format!("{}/api/v1/namespaces/{namespace}/configmaps", proxy.url());
+    let body = format!(r#"{{"metadata": {{"name": "{name}"}}}}"#);
+    let mut curl = Command::new("curl");
+    curl.args(["-fsS", "--max-time", "20", "-H", "Content-Type: application/json", "-d", &body, &url]);
+    curl
 }
 
 /// What a command prints, or how it complains.

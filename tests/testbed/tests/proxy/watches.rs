@@ -1,14 +1,10 @@
 //! Watches that end, and watches that do not begin.
 
-use testbed::{Fault, Match};
+use std::time::Duration;
 
-use crate::{Lines, PLANE, curl, output, proxy};
+use testbed::{Fault, Match, WatchEvent};
 
-/// A namespace of its own, since a watch tells everything that happens in it.
-fn namespace(name: &str) -> String {
-    output(PLANE.kubectl().args(["create", "namespace", name])).unwrap();
-    name.to_owned()
-}
+use crate::{DEADLINE, Lines, PLANE, curl, namespace, output, proxy};
 
 const GONE: &str = r#""code":410"#;
 
@@ -71,4 +67,43 @@ fn an_api_server_without_streaming_lists() {
     assert!(answer.starts_with("HTTP/1.1 422 "), "{answer}");
     assert!(answer.contains("sendInitialEvents is forbidden for watch unless"), "{answer}");
     assert!(curl(&proxy, &path).unwrap().starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn what_a_watch_delivers_can_be_waited_for() {
+    let (proxy, namespace) = (proxy(), namespace("awaited"));
+    let watch = Lines::watch(&proxy, &namespace);
+    watch.wait_for("kube-root-ca.crt");
+    let event = |kind: &str, name: &str| proxy.expect(WatchEvent::new("configmaps", kind, name));
+    let (added, modified, deleted) = (event("ADDED", "a"), event("MODIFIED", "a"), event("DELETED", "a"));
+    let other = event("ADDED", "b");
+    let change = |arguments: &[&str]| {
+        output(PLANE.kubectl().args(["-n", &namespace]).args(arguments)).unwrap();
+    };
+    let at_once = Duration::from_millis(50);
+    change(&["create", "configmap", "a"]);
+    assert!(added.delivered(DEADLINE).await && !modified.delivered(at_once).await);
+    change(&["label", "configmap", "a", "x=y"]);
+    assert!(modified.delivered(DEADLINE).await && !deleted.delivered(at_once).await);
+    change(&["delete", "configmap", "a"]);
+    assert!(deleted.delivered(DEADLINE).await && !other.delivered(at_once).await);
+    assert!(!event("ADDED", "a").delivered(at_once).await, "only what comes from then on counts");
+}
+
+#[tokio::test]
+async fn a_paused_watch_shows_later_what_happened_meanwhile() {
+    let (proxy, namespace) = (proxy(), namespace("paused"));
+    let watch = Lines::watch(&proxy, &namespace);
+    watch.wait_for("kube-root-ca.crt");
+    let added = proxy.expect(WatchEvent::new("configmaps", "ADDED", "late"));
+    let pauses = [proxy.pause_watches("configmaps"), proxy.pause_watches("configmaps")];
+    let unrelated = proxy.pause_watches("secrets");
+    output(PLANE.kubectl().args(["-n", &namespace, "create", "configmap", "late"])).unwrap();
+    for pause in pauses {
+        assert!(!added.delivered(Duration::from_millis(200)).await);
+        drop(pause);
+    }
+    assert!(added.delivered(DEADLINE).await);
+    watch.wait_for("late");
+    drop(unrelated);
 }
