@@ -1,0 +1,108 @@
+//! The calls under way for keys of a cache, and what their answers may still do to it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+
+/// A call under way. It ends when the ticket is handed back with the answer or dropped, so
+/// that a call that failed or was cancelled leaves nothing behind.
+#[derive(Debug)]
+#[must_use]
+pub struct Ticket<K>(Arc<Call<K>>);
+
+#[derive(Debug)]
+struct Call<K> {
+    key: K,
+    /// The version of an answer to a call that changed nothing.
+    unchanged: Option<u64>,
+    /// The version that no other answer is below, unless the API server went back.
+    floor: u64,
+    is_late: AtomicBool,
+    is_void: AtomicBool,
+}
+
+impl<K> Ticket<K> {
+    /// The key that the call is about.
+    #[must_use]
+    pub fn key(&self) -> &K {
+        &self.0.key
+    }
+
+    /// Whether an answer of this version means that the API server was restored to an earlier
+    /// state; see [`Answer::WentBack`](super::Answer::WentBack). It is compared with what the
+    /// cache held when the call began: by now the cache can be ahead of the answer.
+    #[must_use]
+    pub fn is_behind(&self, version: u64) -> bool {
+        !self.is_void() && version < self.0.floor && self.0.unchanged != Some(version)
+    }
+
+    /// Whether the object can have been deleted after the answer was sent.
+    pub(super) fn is_late(&self) -> bool {
+        self.0.is_late.load(Ordering::Relaxed)
+    }
+
+    /// Whether the answer can be about a state that the API server has left.
+    pub(super) fn is_void(&self) -> bool {
+        self.0.is_void.load(Ordering::Relaxed)
+    }
+}
+
+/// The register of the calls under way.
+///
+/// The cache is behind a lock whenever a ticket is issued, marked or handed back; so relaxed
+/// operations suffice.
+#[derive(Debug)]
+pub(super) struct Calls<K>(Vec<Weak<Call<K>>>);
+
+impl<K> Default for Calls<K> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<K> Calls<K> {
+    pub fn begin(&mut self, key: K, unchanged: Option<u64>, floor: u64) -> Ticket<K> {
+        self.drop_ended();
+        let (is_late, is_void) = Default::default();
+        let call = Arc::new(Call { key, unchanged, floor, is_late, is_void });
+        self.0.push(Arc::downgrade(&call));
+        Ticket(call)
+    }
+
+    pub fn end(&mut self, ticket: Ticket<K>) {
+        drop(ticket);
+        self.drop_ended();
+    }
+
+    /// Marks the calls for some keys as late.
+    pub fn delay(&mut self, is_meant: impl Fn(&K) -> bool) {
+        for call in self.meant(is_meant) {
+            call.is_late.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Makes the calls for some keys void.
+    pub fn void(&mut self, is_meant: impl Fn(&K) -> bool) {
+        for call in self.meant(is_meant) {
+            call.is_void.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.iter().filter(|call| call.strong_count() > 0).count()
+    }
+
+    /// How many calls the register remembers.
+    #[cfg(test)]
+    pub fn remembered(&self) -> usize {
+        self.0.len()
+    }
+
+    fn meant(&mut self, is_meant: impl Fn(&K) -> bool) -> impl Iterator<Item = Arc<Call<K>>> {
+        self.drop_ended();
+        self.0.iter().filter_map(Weak::upgrade).filter(move |call| is_meant(&call.key))
+    }
+
+    fn drop_ended(&mut self) {
+        self.0.retain(|call| call.strong_count() > 0);
+    }
+}

@@ -1,0 +1,33 @@
+//! A lock whose data is never used after a panic left it half changed.
+
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// A reader-writer lock.
+///
+/// # Guarantees
+/// When a thread panics while it changes the data, the process ends at the next use: a cache that
+/// is half changed could make the operator forget an object, while a restart costs one list.
+#[derive(Debug, Default)]
+pub struct Lock<T>(RwLock<T>);
+
+impl<T> Lock<T> {
+    /// Locks `data`.
+    pub fn new(data: T) -> Self {
+        Self(RwLock::new(data))
+    }
+
+    /// The data, to look at.
+    pub fn read(&self) -> RwLockReadGuard<'_, T> {
+        self.0.read().unwrap_or_else(|error| end(&error))
+    }
+
+    /// The data, to change.
+    pub fn write(&self) -> RwLockWriteGuard<'_, T> {
+        self.0.write().unwrap_or_else(|error| end(&error))
+    }
+}
+
+fn end<G>(_: &PoisonError<G>) -> ! {
+    tracing::error!("a panic left what is kept in memory half changed: the process ends, to begin anew");
+    std::process::abort()
+}
