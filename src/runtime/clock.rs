@@ -20,6 +20,14 @@ const TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
     offset_seconds: Arc<AtomicI64>,
+    simulated: Option<Simulated>,
+}
+
+/// A wall clock that goes as tokio's time does.
+#[derive(Clone, Copy, Debug)]
+struct Simulated {
+    start: Timestamp,
+    begun: tokio::time::Instant,
 }
 
 /// Moves the [`Clock`] it was made with, and all clones of it.
@@ -43,17 +51,41 @@ impl Clock {
         (clock, ClockOffset { offset_seconds })
     }
 
+    /// A clock that shows `start` now and goes as tokio's time does, which a test can pause; it
+    /// is moved by the handle.
+    #[must_use]
+    pub fn simulated(start: Timestamp) -> (Self, ClockOffset) {
+        let (clock, offset) = Self::adjustable();
+        let simulated = Some(Simulated { start, begun: tokio::time::Instant::now() });
+        (Self { simulated, ..clock }, offset)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the system for the time")]
+    fn unmoved(&self) -> Timestamp {
+        let Some(Simulated { start, begun }) = self.simulated else { return Timestamp::now() };
+        let elapsed = SignedDuration::try_from(begun.elapsed()).unwrap_or(SignedDuration::MAX);
+        start.checked_add(elapsed).unwrap_or(Timestamp::MAX)
+    }
+
     /// The time of day, cut to the whole second.
     ///
     /// Whole, because that is what Kubernetes stores and what a signature states: a time written
     /// and read again compares equal.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "the one place that asks the system for the time")]
     pub fn now(&self) -> Timestamp {
         let offset = self.offset_seconds.load(Ordering::Relaxed);
-        let second = Timestamp::now().as_second().saturating_add(offset);
+        let second = self.unmoved().as_second().saturating_add(offset);
         let limit = if offset < 0 { Timestamp::MIN } else { Timestamp::MAX };
         Timestamp::from_second(second).unwrap_or(limit)
+    }
+
+    /// How long it is until [`now`](Self::now) says `time`, to the millisecond and never too
+    /// short; nothing if it has passed.
+    #[must_use]
+    pub fn until(&self, time: Timestamp) -> Duration {
+        let offset = SignedDuration::from_secs(self.offset_seconds.load(Ordering::Relaxed));
+        let left = time.duration_since(self.unmoved()).saturating_sub(offset);
+        Duration::try_from(left).map_or(Duration::ZERO, |left| left + Duration::from_millis(1))
     }
 }
 
@@ -88,8 +120,30 @@ struct Watch {
     clock: Clock,
     ticks: Interval,
     wall: Timestamp,
-    // Of std, not of tokio: a test that pauses tokio's time does not move the wall clock.
-    monotonic: Instant,
+    monotonic: Reading,
+}
+
+/// A reading of the monotonic clock: of std, since a test that pauses tokio's time does not move
+/// the wall clock; of tokio where the wall clock goes by that.
+enum Reading {
+    Std(Instant),
+    Tokio(tokio::time::Instant),
+}
+
+impl Reading {
+    fn now(clock: &Clock) -> Self {
+        match clock.simulated {
+            None => Self::Std(Instant::now()),
+            Some(_) => Self::Tokio(tokio::time::Instant::now()),
+        }
+    }
+
+    fn elapsed(&self) -> Duration {
+        match self {
+            Self::Std(instant) => instant.elapsed(),
+            Self::Tokio(instant) => instant.elapsed(),
+        }
+    }
 }
 
 impl Watch {
@@ -97,7 +151,8 @@ impl Watch {
         let mut ticks = tokio::time::interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let wall = clock.now();
-        Self { clock, ticks, wall, monotonic: Instant::now() }
+        let monotonic = Reading::now(&clock);
+        Self { clock, ticks, wall, monotonic }
     }
 
     async fn jump(&mut self) {
@@ -106,7 +161,7 @@ impl Watch {
             let drift = self.drift();
             if drift.abs() > TOLERANCE {
                 self.wall = self.clock.now();
-                self.monotonic = Instant::now();
+                self.monotonic = Reading::now(&self.clock);
                 tracing::info!(seconds = drift.as_secs(), "the wall clock jumped");
                 return;
             }

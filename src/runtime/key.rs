@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::runtime::schedule::Tenant;
+
 /// Namespace and name in one allocation. Cloning it shares that.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Key(Arc<str>);
@@ -23,6 +25,12 @@ impl Key {
     #[must_use]
     pub fn name(&self) -> &str {
         self.0.split_once('/').map_or("", |(_, name)| name)
+    }
+}
+
+impl Tenant for Key {
+    fn tenant(&self) -> &str {
+        self.namespace()
     }
 }
 

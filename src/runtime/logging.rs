@@ -1,6 +1,6 @@
 //! Logs: their format, their level, and what must never be in them.
 //!
-//! Where a line is logged, and with which fields, is decided by the rooms that log.
+//! Where a line is logged, and with which fields, is decided by the modules that log.
 
 use std::io::{IsTerminal, stderr};
 
@@ -57,7 +57,13 @@ pub enum Error {
 /// Whatever the filter says, the lines of libraries that could hold a Secret's data, a token or
 /// a signature are not written: see [`loudest`].
 pub fn init(filter: &str, format: LogFormat) -> Result<(), Error> {
-    subscriber(filter, format, stderr, stderr().is_terminal())?.try_init().map_err(Error::Twice)
+    subscriber(filter, format, stderr, stderr().is_terminal())?.try_init().map_err(Error::Twice)?;
+    // The text of a panic could quote a Secret; where it happened tells enough.
+    std::panic::set_hook(Box::new(|panic| {
+        let location = panic.location().map(ToString::to_string);
+        tracing::error!(location, "panicked, which is a bug: report it with this line");
+    }));
+    Ok(())
 }
 
 fn subscriber<W>(

@@ -1,6 +1,6 @@
 //! The registry of metrics, and those every daemon has: its version and its process.
 //!
-//! Each room makes its own families and registers them here; what they count is theirs.
+//! Each module makes its own families and registers them here; what they count is theirs.
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ impl Metrics {
         Self { prefixed, process }
     }
 
-    /// Where a room registers its families. Names get the prefix, counters their `_total`.
+    /// Where a module registers its families. Names get the prefix, counters their `_total`.
     pub fn registry(&mut self) -> &mut Registry {
         &mut self.prefixed
     }

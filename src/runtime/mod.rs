@@ -5,21 +5,26 @@
 //! calls, and the lease by which one of several processes leads.
 //! Not here: anything that knows what a `PresignedUrl` is. This module imports no other.
 
+pub mod cache;
 pub mod client;
 pub mod clock;
 pub mod key;
 pub mod leader;
+pub mod lock;
 pub mod logging;
 pub mod metrics;
 #[cfg(target_os = "linux")]
 mod process;
+pub mod schedule;
 pub mod server;
+mod tasks;
 pub mod watch;
 
-pub use client::{ApiCalls, NotLeading, Terms, client};
+pub use client::{ApiCalls, NotLeading, Overload, Overloaded, Skew, Terms, client};
 pub use clock::{Clock, ClockOffset};
 pub use key::Key;
 pub use leader::{Elector, Leadership, LeaseSettings};
 pub use logging::LogFormat;
 pub use metrics::Metrics;
 pub use server::{Check, Probes, http};
+pub use tasks::Tasks;

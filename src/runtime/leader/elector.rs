@@ -11,9 +11,10 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 use tokio::time::{Instant, timeout};
 
+use crate::runtime::client::Overloaded;
 use crate::runtime::clock::Clock;
 use crate::runtime::leader::leadership::{Leadership, Moment};
-use crate::runtime::leader::lease::{LeaseSettings, holder, patience, released};
+use crate::runtime::leader::lease::{LeaseSettings, Newest, holder, patience, released};
 
 /// The longest pause between two looks of a standby: a released lease is taken that soon.
 const LOOK: Duration = Duration::from_secs(1);
@@ -31,6 +32,9 @@ const RELEASE: Duration = Duration::from_secs(2);
 ///   lies between our last write and their first, whatever clocks say.
 /// - A call that fails changes nothing while there is time left to try again.
 /// - A lease that vanishes counts as held until its time is over.
+/// - One that shows an older version than before is that of a store which was restored, and
+///   says nothing about who leads now: who leads keeps it, everybody else leaves it alone for
+///   its duration, even if it says that they hold it.
 pub struct Elector {
     leases: Api<Lease>,
     settings: LeaseSettings,
@@ -40,6 +44,9 @@ pub struct Elector {
     held: Option<Lease>,
     /// The lease as another one wrote it last, and since when it stands so.
     seen: Option<(Lease, Instant)>,
+    newest: Newest,
+    /// When the lease was seen to be that of an earlier store, unless it was ours since.
+    restored: Option<Instant>,
     /// What was logged last.
     was_leading: bool,
     is_in_trouble: bool,
@@ -57,6 +64,8 @@ impl Elector {
             leadership: leadership.clone(),
             held: None,
             seen: None,
+            newest: Newest::default(),
+            restored: None,
             was_leading: false,
             is_in_trouble: false,
         };
@@ -96,7 +105,8 @@ impl Elector {
             // Somebody was quicker.
             Ok(Err(kube::Error::Api(status))) if status.code == 409 => return self.look_again(),
             Ok(Err(kube::Error::Api(status))) => format!("{} {}", status.code, status.message),
-            Ok(Err(_)) => "the API server could not be reached".to_owned(),
+            Ok(Err(error)) => Overloaded::of(&error)
+                .map_or_else(|| "the API server could not be reached".to_owned(), ToString::to_string),
             Err(_) => "the API server did not answer in time".to_owned(),
         };
         if !std::mem::replace(&mut self.is_in_trouble, true) {
@@ -110,7 +120,11 @@ impl Elector {
         if let Some(lease) = self.held.clone() {
             return self.write(lease).await;
         }
-        match self.leases.get_opt(&self.settings.name).await? {
+        let found = self.leases.get_opt(&self.settings.name).await?;
+        if let Some(lease) = &found {
+            self.note(lease);
+        }
+        match found {
             Some(lease) if self.is_free(&lease) => self.write(lease).await,
             Some(lease) => {
                 self.leadership.resign();
@@ -125,11 +139,23 @@ impl Elector {
 
     /// Whether there is nobody in the lease but, perhaps, ourselves.
     fn is_free(&self, lease: &Lease) -> bool {
+        if self.restored.is_some_and(|since| since.elapsed() < self.settings.duration) {
+            return self.leadership.left().is_some();
+        }
         holder(lease).is_none_or(|holder| *holder == self.settings.identity)
             || self.seen.as_ref().is_some_and(|(seen, since)| {
                 seen.metadata.resource_version == lease.metadata.resource_version
                     && self.left(seen, *since).is_none()
             })
+    }
+
+    /// Looks whether an answer is one of an earlier store.
+    fn note(&mut self, lease: &Lease) {
+        if self.newest.went_back(lease) {
+            self.restored = Some(Instant::now());
+            self.leadership.note_restore();
+            tracing::warn!("the API server's store went back to an earlier state, as after a restore");
+        }
     }
 
     /// Notes another one's lease, and says when to look again.
@@ -138,7 +164,7 @@ impl Elector {
             Some((seen, since)) if seen.metadata.resource_version == lease.metadata.resource_version => since,
             _ => Instant::now(),
         };
-        let left = self.left(&lease, since).unwrap_or_default();
+        let left = self.left(&lease, since).unwrap_or_else(|| self.look_again());
         self.seen = Some((lease, since));
         left.min(self.look_again())
     }
@@ -152,8 +178,9 @@ impl Elector {
         } else {
             self.leases.create(&params, &lease).await?
         };
+        self.note(&written);
         self.leadership.grant(sent.plus(self.settings.duration * 2 / 3));
-        (self.held, self.seen) = (Some(written), None);
+        (self.held, self.seen, self.restored) = (Some(written), None, None);
         Ok(self.settings.duration / 5)
     }
 

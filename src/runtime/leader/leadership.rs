@@ -36,6 +36,8 @@ struct State {
     /// Counts the times that this process began to lead.
     term: u64,
     right: Right,
+    /// Counts the times that the API server's store was seen to go back.
+    restores: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -81,12 +83,12 @@ impl Leadership {
     /// That of a process which has no others beside it.
     #[must_use]
     pub fn unopposed() -> Self {
-        Self::new(Clock::system(), State { term: 1, right: Right::Unopposed })
+        Self::new(Clock::system(), State { term: 1, right: Right::Unopposed, restores: 0 })
     }
 
     /// None as yet.
     pub(in crate::runtime) fn none(clock: Clock) -> Self {
-        Self::new(clock, State { term: 0, right: Right::None })
+        Self::new(clock, State { term: 0, right: Right::None, restores: 0 })
     }
 
     /// Registers `leader`.
@@ -121,6 +123,43 @@ impl Leadership {
         })
     }
 
+    /// Resolves when this term is over, as renewed until then: when the right to write has
+    /// ended, was given up, or belongs to a later term. Never for one that has no end.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when it is dropped and called again.
+    pub async fn ended(&self, term: u64) {
+        let mut state = self.state.subscribe();
+        loop {
+            let current = *state.borrow_and_update();
+            let Some(left) = current.left(&self.clock).filter(|_| current.term == term) else { return };
+            // By the wall clock it may be over earlier, so the timer only says when to look.
+            tokio::select! {
+                () = tokio::time::sleep(left) => {}
+                // It fails only without a sender, and this is one.
+                _ = state.changed() => {}
+            }
+        }
+    }
+
+    /// Yields whenever an answer about the lease showed that the API server's store is an
+    /// earlier one than before, as after a restore from a backup: what was remembered may
+    /// then never have happened, and a watch from a later version says nothing. Only what is
+    /// seen from this call on.
+    ///
+    /// # Caveats
+    /// Without an elector nobody looks. A restore that keeps versions rising
+    /// (`etcdutl snapshot restore --bump-revision --mark-compacted`) is not seen, and need not
+    /// be: there the watches are told that they are outdated.
+    pub fn went_back(&self) -> impl Stream<Item = ()> + Send + use<> {
+        let state = self.state.subscribe();
+        let seen = state.borrow().restores;
+        futures::stream::unfold((seen, state), |(seen, mut state)| async move {
+            let restores = state.wait_for(|state| state.restores > seen).await.ok()?.restores;
+            Some(((), (restores, state)))
+        })
+    }
+
     /// Leads until `end`. A term that has ended meanwhile is not continued: whoever looked
     /// at it then was told that there is none.
     pub(in crate::runtime) fn grant(&self, end: Moment) {
@@ -133,6 +172,11 @@ impl Leadership {
     /// Leads no longer.
     pub(in crate::runtime) fn resign(&self) {
         self.state.send_modify(|state| state.right = Right::None);
+    }
+
+    /// The API server's store is an earlier one than before.
+    pub(super) fn note_restore(&self) {
+        self.state.send_modify(|state| state.restores += 1);
     }
 }
 
@@ -207,5 +251,44 @@ mod tests {
         leadership.grant(Moment::now(&leadership.clock).plus(TERM));
         assert_eq!(begins.next().now_or_never(), Some(Some(())));
         assert_eq!(Leadership::unopposed().left(), Some(Duration::MAX));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_a_term_moves_with_each_renewal() {
+        let (leadership, _) = begun();
+        let mut ended = pin!(leadership.ended(1));
+        for _ in 0..5 {
+            tokio::time::advance(TERM * 9 / 10).await;
+            assert_eq!(ended.as_mut().now_or_never(), None);
+            leadership.grant(Moment::now(&leadership.clock).plus(TERM));
+        }
+        let renewed = Instant::now();
+        ended.await;
+        assert_eq!(renewed.elapsed().as_secs(), TERM.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_term_that_was_given_up_or_followed_by_another_is_over() {
+        let (leadership, _) = begun();
+        let mut ended = pin!(leadership.ended(1));
+        assert_eq!(ended.as_mut().now_or_never(), None);
+        leadership.resign();
+        // In one step, as for a process that was stopped meanwhile.
+        leadership.grant(Moment::now(&leadership.clock).plus(TERM));
+        assert_eq!(ended.now_or_never(), Some(()));
+        assert_eq!(leadership.ended(2).now_or_never(), None);
+        assert_eq!(Leadership::unopposed().ended(1).now_or_never(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tells_of_each_restore_to_who_was_there() {
+        let leadership = Leadership::none(Clock::system());
+        leadership.note_restore();
+        let mut restores = pin!(leadership.went_back());
+        assert_eq!(restores.next().now_or_never(), None);
+        leadership.note_restore();
+        assert_eq!(restores.next().now_or_never(), Some(Some(())));
+        leadership.grant(Moment::now(&leadership.clock).plus(TERM));
+        assert_eq!(restores.next().now_or_never(), None);
     }
 }

@@ -65,6 +65,23 @@ pub(super) fn patience(lease: &Lease) -> Option<Duration> {
     u64::try_from(seconds).ok().map(Duration::from_secs)
 }
 
+/// The newest version of a lease that an answer has shown.
+///
+/// Every answer is read from the store itself, and the calls are made one after the other.
+/// So an older version than before means that the store went back.
+#[derive(Debug, Default)]
+pub(super) struct Newest(Option<u64>);
+
+impl Newest {
+    /// Notes an answer, and says whether it is older than one before it. That one counts
+    /// as the newest from then on, so that each restore is told once.
+    pub(super) fn went_back(&mut self, lease: &Lease) -> bool {
+        let shown = lease.metadata.resource_version.as_deref().and_then(|version| version.parse().ok());
+        let Some(shown) = shown else { return false };
+        self.0.replace(shown).is_some_and(|newest| shown < newest)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,5 +124,20 @@ mod tests {
         let metadata = lease.metadata.clone();
         assert_eq!(settings("b").held(lease.clone(), Timestamp::UNIX_EPOCH).metadata, metadata);
         assert_eq!(released(lease, Timestamp::UNIX_EPOCH).metadata, metadata);
+    }
+
+    #[test]
+    fn an_older_version_than_before_is_a_restore_and_told_once() {
+        let mut newest = Newest::default();
+        let mut shows = |version: Option<&str>| {
+            let mut lease = settings("a").first(Timestamp::UNIX_EPOCH);
+            lease.metadata.resource_version = version.map(str::to_owned);
+            newest.went_back(&lease)
+        };
+        let answers = ["7", "7", "90", "100", "9", "9", "10", "8", "200"];
+        let restores: Vec<_> = answers.into_iter().filter(|version| shows(Some(version))).collect();
+        assert_eq!(restores, ["9", "8"]);
+        assert!(!shows(None) && !shows(Some("")) && !shows(Some("x")), "what is no number says nothing");
+        assert!(shows(Some("199")));
     }
 }

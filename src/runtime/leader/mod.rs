@@ -1,9 +1,11 @@
 //! The lease by which one of several processes leads.
 
 mod elector;
-mod leadership;
+pub(super) mod leadership;
 mod lease;
 
 pub use elector::Elector;
 pub use leadership::Leadership;
+#[cfg(test)]
+pub(in crate::runtime) use leadership::Moment;
 pub use lease::LeaseSettings;

@@ -62,7 +62,7 @@ impl Probes {
         check
     }
 
-    /// Says that the loop which does the work still turns.
+    /// Says that the loop which does the work still runs.
     ///
     /// To be called by that loop, several times within `stale_after`; a task that does nothing
     /// but beat would only prove that the runtime is alive.

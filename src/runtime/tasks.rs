@@ -1,0 +1,48 @@
+//! Tasks that run for as long as the process does, and whose end must not go unseen.
+
+use std::future::Future;
+
+use tokio::task::JoinSet;
+
+/// Supervised tasks.
+///
+/// # Guarantees
+/// That one of them ended, or panicked, is told by [`ended`](Self::ended): a process that is deaf
+/// to one of its watches must not look alive.
+#[derive(Debug, Default)]
+pub struct Tasks(JoinSet<&'static str>);
+
+impl Tasks {
+    /// Starts a task that is not expected to end.
+    pub fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.spawn(async move {
+            task.await;
+            name
+        });
+    }
+
+    /// Waits until one of them has ended, and says which, as far as that is known. Never
+    /// resolves while all of them run.
+    pub async fn ended(&mut self) -> &'static str {
+        match self.0.join_next().await {
+            Some(Ok(name)) => name,
+            Some(Err(_)) => "a task, which panicked",
+            None => std::future::pending().await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn tells_of_an_end_and_of_a_panic() {
+        let mut tasks = Tasks::default();
+        tasks.spawn("one that runs", std::future::pending());
+        tasks.spawn("one that ends", async {});
+        assert_eq!(tasks.ended().await, "one that ends");
+        tasks.spawn("one that panics", async { panic!("on purpose") });
+        assert_eq!(tasks.ended().await, "a task, which panicked");
+    }
+}

@@ -1,0 +1,104 @@
+//! What is counted and logged about a watch.
+
+use kube::Config;
+use prometheus_client::encoding::text::encode;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+use super::*;
+
+fn refused(code: u16) -> Cause {
+    Cause::refused(code, "Reason")
+}
+
+#[test]
+fn the_same_error_is_told_once_and_a_first_429_quietly() {
+    let mut state = State::default();
+    for (step, (cause, is_first, level)) in [
+        (refused(429), true, Level::Info),
+        (refused(429), false, Level::Warn),
+        (refused(429), false, Level::Debug),
+        (Cause::OutOfReach, false, Level::Warn),
+        (Cause::OutOfReach, false, Level::Debug),
+        (refused(403), false, Level::Warn),
+        (refused(503), false, Level::Warn),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert_eq!(state.failed(&cause), Told { is_first, level }, "step {step}");
+    }
+    assert!(state.succeeded());
+    assert!(!state.succeeded());
+    assert_eq!(state.failed(&refused(503)), Told { is_first: true, level: Level::Warn });
+}
+
+#[test]
+fn an_error_is_told_by_its_code_and_never_by_its_text() {
+    let overloaded = Overloaded { pause: std::time::Duration::from_secs(1) };
+    let status = || kube::core::Status::failure("secret", "Reason").with_code(403).boxed();
+    let json = serde_json::from_str::<u8>("\"secret\"").unwrap_err();
+    for (error, expected) in [
+        (Error::WatchError(status()), refused(403)),
+        (Error::InitialListFailed(kube::Error::Api(status())), refused(403)),
+        (
+            Error::WatchStartFailed(kube::Error::Service(overloaded.into())),
+            Cause::refused(429, "TooManyRequests"),
+        ),
+        (Error::WatchFailed(kube::Error::SerdeError(json)), Cause::Unreadable),
+        (Error::WatchFailed(kube::Error::Service("gone".into())), Cause::OutOfReach),
+        (Error::NoResourceVersion, Cause::Unreadable),
+    ] {
+        assert_eq!(Cause::of(&error), expected, "{error}");
+    }
+}
+
+#[test]
+fn watches_of_one_resource_add_up() {
+    let mut registry = Registry::default();
+    let watches = Watches::register(&mut registry);
+    let failing = |resource: &str| {
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        let series = format!("failing_watches{{resource=\"{resource}\"}} ");
+        text.lines().find_map(|line| line.strip_prefix(&series)?.parse().ok())
+    };
+    let health = |resource: &str| watches.health(resource.to_owned(), "", None);
+    let error = Error::WatchStartFailed(kube::Error::Service("gone".into()));
+    let (ours, others, objects) = (health("secrets"), health("secrets"), health("presignedurls"));
+    assert_eq!((failing("secrets"), failing("presignedurls")), (Some(0), Some(0)));
+    for health in [&ours, &others, &ours, &objects] {
+        health.failed(&error);
+    }
+    assert_eq!((failing("secrets"), failing("presignedurls")), (Some(2), Some(1)));
+    ours.succeeded();
+    ours.succeeded();
+    assert_eq!(failing("secrets"), Some(1));
+    drop(others);
+    assert_eq!(failing("secrets"), Some(0));
+}
+
+#[tokio::test]
+async fn a_request_that_is_accepted_ends_the_failure_of_its_watch() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    tokio::spawn(async move {
+        for code in [503, 200] {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await.unwrap();
+            let head = "content-length: 2\r\nconnection: close";
+            let answer = format!("HTTP/1.1 {code} So\r\n{head}\r\n\r\n{{}}");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    let mut config = Config::new(url);
+    config.default_retry = false;
+    let health = Arc::new(Watches::default().health("secrets".to_owned(), "", None));
+    let client = observed(&Client::try_from(config).unwrap(), &health);
+    health.failed(&Error::WatchStartFailed(kube::Error::Service("gone".into())));
+    for expected in [1, 0] {
+        let request = Request::get("/api/v1/secrets?watch=true").body(Vec::new()).unwrap();
+        assert_eq!(client.request_text(request).await.is_ok(), expected == 0);
+        assert_eq!(health.failing.get(), expected);
+    }
+}

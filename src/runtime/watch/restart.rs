@@ -1,0 +1,68 @@
+//! When watches are begun anew on demand.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+/// The shortest time between two restarts of a watch. Without it an API server that keeps
+/// giving a reason to restart would be asked for list after list.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// Begins the watches anew that follow it. Clones are the same handle.
+#[derive(Clone, Debug, Default)]
+pub struct Restart(Arc<watch::Sender<()>>);
+
+impl Restart {
+    /// Has every watch that follows this handle dropped and begun anew.
+    ///
+    /// A watch whose list after an earlier restart is under way takes no notice: that list is
+    /// of the most recent state already. A watch that was restarted in the last 10 seconds
+    /// and has its list waits until they have passed.
+    pub fn restart(&self) {
+        self.0.send_replace(());
+    }
+
+    /// The restarts from now on.
+    pub(super) fn subscribe(&self) -> Restarts {
+        Restarts { demands: self.0.subscribe(), is_demanded: false, begun: None, is_listing: false }
+    }
+}
+
+/// The restarts of one watch.
+#[derive(Debug)]
+pub(super) struct Restarts {
+    demands: watch::Receiver<()>,
+    is_demanded: bool,
+    /// When the last restart began.
+    begun: Option<Instant>,
+    /// Whether its list is under way.
+    is_listing: bool,
+}
+
+impl Restarts {
+    /// Resolves when the watch is to be begun anew. May be dropped and called again.
+    pub async fn due(&mut self) {
+        while !self.is_demanded {
+            match self.demands.changed().await {
+                Ok(()) => self.is_demanded = !self.is_listing,
+                Err(_no_handle_is_left) => pending().await,
+            }
+        }
+        if let Some(begun) = self.begun {
+            sleep_until(begun + PAUSE).await;
+        }
+    }
+
+    /// Says that the watch is begun anew.
+    pub fn begin(&mut self) {
+        (self.is_demanded, self.begun, self.is_listing) = (false, Some(Instant::now()), true);
+    }
+
+    /// Says that a list is complete.
+    pub fn complete(&mut self) {
+        self.is_listing = false;
+    }
+}
