@@ -1,17 +1,15 @@
 //! How long to wait after a failure.
 
-use std::time::Duration;
-
 /// Longest wait, in seconds.
-const LONGEST: u64 = 300;
+pub(super) const LONGEST: u32 = 300;
 
-/// The wait after `failures` failures in a row (1 for the first), never longer than a
-/// quarter of the time that the stored URL has left (seconds; `None` when it has none).
+/// The wait in seconds after `failures` failures in a row (1 for the first), never longer than
+/// a quarter of the time that the stored URL has left (seconds; `None` when it has none).
 #[must_use]
-pub fn backoff(failures: u32, left: Option<u32>) -> Duration {
-    let doubled = 1u64.checked_shl(failures).unwrap_or(LONGEST).min(LONGEST);
-    let capped = left.map_or(doubled, |left| doubled.min(u64::from(left) / 4));
-    Duration::from_secs(capped.max(1))
+pub fn backoff(failures: u32, left: Option<u32>) -> u32 {
+    let doubled = 1u32.checked_shl(failures.min(31)).unwrap_or(LONGEST).min(LONGEST);
+    let capped = left.map_or(doubled, |left| doubled.min(left / 4));
+    capped.max(1)
 }
 
 #[cfg(test)]
@@ -29,7 +27,7 @@ mod tests {
             (9, Some(400), 100),
             (9, Some(3), 1),
         ] {
-            assert_eq!(backoff(failures, left).as_secs(), expected, "{failures} {left:?}");
+            assert_eq!(backoff(failures, left), expected, "{failures} {left:?}");
         }
     }
 }

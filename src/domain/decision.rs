@@ -1,9 +1,9 @@
-//! What to do about one `PresignedUrl`: the heart, and pure.
+//! What to do about one `PresignedUrl`.
 //!
 //! The Secret is a function of its inputs and signing is deterministic. So the stored
 //! Secret is compared with what would be rendered at the *stored* signing time: an edited
 //! spec, a rotated key, a tampered value and a manual request are one check, and a
-//! restart is no reason for anything.
+//! restart does not trigger a renewal.
 
 use jiff::Timestamp;
 
@@ -173,6 +173,9 @@ fn difference(case: &Case<'_>, stored: &Stored, url: &UrlDigest) -> Option<Issue
     } else if case.credentials.is_some() && !stored.is_other_format && url.signature != fresh.signature {
         // The same key id with another secret; or a signature that is not ours.
         IssueReason::CredentialsChanged
+    } else if url.text != fresh.text && !stored.is_other_format {
+        // The same parameters in other words: somebody edited the text.
+        IssueReason::Drifted
     } else {
         return None;
     };

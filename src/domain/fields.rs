@@ -6,55 +6,133 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta, OwnerReference};
 use serde_json::Value;
 
-use crate::crd::names::{LABEL_MANAGED, OPERATOR};
+use crate::crd::names::{
+    DATA_EXPIRES_AT, DATA_HEADERS, DATA_METHOD, DATA_URL, GROUP, KIND, OPERATOR, RESERVED_PREFIX,
+};
 
-/// The fields of a Secret that our last apply owns.
+/// One field of a Secret that managers own one by one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Field<'a> {
+    Label(&'a str),
+    Annotation(&'a str),
+    Data(&'a str),
+    /// An owner reference, by its UID.
+    Owner(&'a str),
+}
+
+/// Names of fields.
+#[derive(Debug, Default)]
+pub(super) struct FieldSet {
+    labels: BTreeSet<String>,
+    annotations: BTreeSet<String>,
+    data: BTreeSet<String>,
+    owners: BTreeSet<String>,
+}
+
+impl FieldSet {
+    pub(super) fn contains(&self, field: Field<'_>) -> bool {
+        match field {
+            Field::Label(name) => self.labels.contains(name),
+            Field::Annotation(name) => self.annotations.contains(name),
+            Field::Data(name) => self.data.contains(name),
+            Field::Owner(uid) => self.owners.contains(uid),
+        }
+    }
+
+    fn add(&mut self, fields: &Value) {
+        self.labels.extend(keys(fields, &["f:metadata", "f:labels"]));
+        self.annotations.extend(keys(fields, &["f:metadata", "f:annotations"]));
+        self.data.extend(keys(fields, &["f:data"]));
+        self.owners.extend(owners(fields));
+    }
+}
+
+/// Who owns the fields of a Secret.
 #[derive(Debug, Default)]
 pub(super) struct OwnedFields {
-    pub(super) labels: BTreeSet<String>,
-    pub(super) annotations: BTreeSet<String>,
-    pub(super) data: BTreeSet<String>,
-    /// UIDs in owner references.
-    pub(super) owners: BTreeSet<String>,
-    /// Somebody else's entry dates from the Secret's creation, owns its type and not our
-    /// label: a Secret that appeared between our look and our write.
-    pub(super) is_created_by_another: bool,
+    /// By our last apply.
+    applied: FieldSet,
+    /// By our other writes: the create, and patches that removed something.
+    updated: FieldSet,
+    /// By the apply of somebody else, who declares them.
+    declared: FieldSet,
+    /// By somebody else's other writes.
+    others: FieldSet,
 }
 
 impl OwnedFields {
     pub(super) fn read(metadata: &ObjectMeta) -> Self {
-        let entries = metadata.managed_fields.as_deref().unwrap_or_default();
         let mut owned = Self::default();
-        for fields in entries.iter().filter(|entry| is_ours(entry)).filter_map(fields) {
-            owned.labels.extend(keys(fields, &["f:metadata", "f:labels"]));
-            owned.annotations.extend(keys(fields, &["f:metadata", "f:annotations"]));
-            owned.data.extend(keys(fields, &["f:data"]));
-            owned.owners.extend(owners(fields));
+        for entry in metadata.managed_fields.iter().flatten() {
+            let is_apply = entry.operation.as_deref() == Some("Apply");
+            let set = match (entry.manager.as_deref() == Some(OPERATOR), is_apply) {
+                (true, true) => &mut owned.applied,
+                (true, false) => &mut owned.updated,
+                (false, true) => &mut owned.declared,
+                (false, false) => &mut owned.others,
+            };
+            if let Some(fields) = fields(entry) {
+                set.add(fields);
+            }
         }
-        let created = metadata.creation_timestamp.as_ref();
-        owned.is_created_by_another = entries
-            .iter()
-            .filter(|entry| !is_ours(entry) && entry.time.as_ref() == created && created.is_some())
-            .filter_map(fields)
-            .any(|fields| {
-                fields.get("f:type").is_some()
-                    && !keys(fields, &["f:metadata", "f:labels"]).any(|label| label == LABEL_MANAGED)
-            });
         owned
+    }
+
+    /// Whether we wrote a field, and nobody has changed it since.
+    pub(super) fn is_ours(&self, field: Field<'_>) -> bool {
+        self.applied.contains(field) || (self.updated.contains(field) && !self.declared.contains(field))
+    }
+
+    /// Whether an apply that leaves a field out removes it.
+    pub(super) fn is_ours_alone(&self, field: Field<'_>) -> bool {
+        let is_shared = [&self.updated, &self.declared, &self.others].iter().any(|set| set.contains(field));
+        self.applied.contains(field) && !is_shared
+    }
+
+    /// Whether a field must go when it is not rendered. What carries our prefix or the name of
+    /// a side key is ours whoever wrote it. Another label or annotation that somebody else's
+    /// apply declares is theirs.
+    pub(super) fn is_removed(&self, field: Field<'_>) -> bool {
+        is_reserved(field) || (self.is_ours(field) && !self.is_declared_metadata(field))
+    }
+
+    fn is_declared_metadata(&self, field: Field<'_>) -> bool {
+        matches!(field, Field::Label(_) | Field::Annotation(_)) && self.declared.contains(field)
     }
 }
 
-/// Whether any field of the object is owned by a manager other than us.
-#[must_use]
-pub fn has_other_managers(metadata: &ObjectMeta) -> bool {
-    metadata.managed_fields.iter().flatten().any(|entry| !is_ours(entry))
+/// Whether a field belongs to the operator by its name alone.
+pub(super) fn is_reserved(field: Field<'_>) -> bool {
+    match field {
+        Field::Label(name) | Field::Annotation(name) => name.starts_with(RESERVED_PREFIX),
+        Field::Data(name) => [DATA_URL, DATA_METHOD, DATA_HEADERS, DATA_EXPIRES_AT].contains(&name),
+        Field::Owner(_) => false,
+    }
 }
 
-fn is_ours(entry: &ManagedFieldsEntry) -> bool {
-    entry.manager.as_deref() == Some(OPERATOR) && entry.operation.as_deref() == Some("Apply")
+/// Whether an owner reference names a `PresignedUrl`.
+pub(super) fn is_presigned_url(owner: &OwnerReference) -> bool {
+    owner.kind == KIND && owner.api_version.split_once('/').is_some_and(|(group, _)| group == GROUP)
+}
+
+/// Whether an owner reference is one that we write: it goes when it is not rendered, whoever
+/// owns it by the record.
+pub(super) fn is_our_controller(owner: &OwnerReference) -> bool {
+    owner.controller == Some(true) && is_presigned_url(owner)
+}
+
+/// Every field of a Secret that managers own one by one.
+pub(super) fn present(secret: &Secret) -> impl Iterator<Item = Field<'_>> {
+    let metadata = &secret.metadata;
+    let labels = metadata.labels.iter().flatten().map(|(name, _)| Field::Label(name));
+    let annotations = metadata.annotations.iter().flatten().map(|(name, _)| Field::Annotation(name));
+    let data = secret.data.iter().flatten().map(|(name, _)| Field::Data(name));
+    let owners = metadata.owner_references.iter().flatten().map(|owner| Field::Owner(&owner.uid));
+    labels.chain(annotations).chain(data).chain(owners)
 }
 
 fn fields(entry: &ManagedFieldsEntry) -> Option<&Value> {

@@ -8,12 +8,16 @@ pub mod backoff;
 pub mod credentials;
 pub mod decision;
 mod fields;
+pub mod finish;
+pub mod history;
 #[cfg(test)]
 #[path = "../../tests/decisions/model.rs"]
 mod model;
 mod owner;
+pub mod plan;
 pub mod pods;
 pub mod reason;
+mod removal;
 pub mod request;
 pub mod secret;
 mod sensitive;
@@ -23,8 +27,8 @@ pub mod stored;
 mod validity;
 
 pub use credentials::Credentials;
-pub use fields::has_other_managers;
 pub use owner::{Owner, Ownership};
+pub use removal::Removal;
 pub use request::Request;
 pub use secret::{IssuedSecret, render};
 pub use sensitive::Sensitive;

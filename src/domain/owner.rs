@@ -21,8 +21,6 @@ pub enum Ownership {
     /// It belongs to a deleted `PresignedUrl` of the same name and will be
     /// garbage-collected.
     Predecessors,
-    /// Somebody else created it and we merged into it in the same moment: to be withdrawn.
-    Merged,
     /// It belongs to somebody else and is never touched.
     Foreign,
 }
@@ -41,11 +39,7 @@ impl Ownership {
             Some(_) => false,
             None => stored.is_managed && stored.owner.as_deref() == Some(owner.name.as_str()),
         };
-        match (proven, stored.is_created_by_another) {
-            (true, false) => Self::Ours,
-            (true, true) => Self::Merged,
-            (false, _) => Self::Foreign,
-        }
+        if proven { Self::Ours } else { Self::Foreign }
     }
 }
 
@@ -152,18 +146,5 @@ mod tests {
         for edit in cases {
             assert_eq!(ownership(edit), Ownership::Predecessors);
         }
-    }
-
-    #[test]
-    fn a_secret_that_we_merged_into_is_told_from_both() {
-        let mut world = World::new();
-        world.server.update(THEM, at(0), |secret| secret.type_ = Some("Opaque".to_owned()));
-        assert_eq!(Ownership::of(&world.stored().unwrap(), &owner()), Ownership::Foreign);
-        let mut ours = World::new();
-        ours.act(ours.decide());
-        world.server.apply(crate::domain::model::US, &ours.server.get().unwrap(), at(0));
-        assert_eq!(Ownership::of(&world.stored().unwrap(), &owner()), Ownership::Merged);
-        let stranger = Owner { name: "stranger".to_owned(), uid: "u-9".to_owned(), ..owner() };
-        assert_eq!(Ownership::of(&world.stored().unwrap(), &stranger), Ownership::Foreign);
     }
 }

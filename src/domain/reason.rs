@@ -40,6 +40,8 @@ pub enum FailureReason {
     SigningFailed,
     /// The API server refused or failed.
     ApiError,
+    /// The operator itself failed: a bug.
+    InternalError,
 }
 
 /// What has to happen before a failure ends.
@@ -62,7 +64,7 @@ impl FailureReason {
             Self::CredentialsNotFound | Self::CredentialsInvalid | Self::CredentialsExpired => {
                 Disposition::Waiting
             }
-            Self::SigningFailed | Self::ApiError => Disposition::Retry,
+            Self::SigningFailed | Self::ApiError | Self::InternalError => Disposition::Retry,
         }
     }
 }

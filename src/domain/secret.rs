@@ -36,6 +36,11 @@ impl IssuedSecret {
         self.secret
     }
 
+    /// The object to apply.
+    pub(super) fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
     /// What it holds, for comparison with what is stored.
     #[must_use]
     pub fn content(&self) -> Content {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use url::Url;
 
+use super::request::MAX_LIFETIME;
 use super::{Sensitive, Validity};
 
 /// A presigned URL with the time during which it works.
@@ -32,6 +33,8 @@ pub struct UrlParts {
     pub validity: Validity,
     /// Address and parameters, without those in the other parts; parameters ordered.
     pub address: String,
+    /// The whole text, without key id, session token and signature.
+    pub text: String,
     /// Access key id and session token.
     pub identity: Sensitive<String>,
     /// The signature.
@@ -39,7 +42,8 @@ pub struct UrlParts {
 }
 
 impl UrlParts {
-    /// Takes a presigned URL apart; `None` when it is not one.
+    /// Takes a presigned URL apart; `None` when it is not one, or not one that we could have
+    /// signed: before 1970, for longer than a week, or with a parameter twice.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
         // The parser drops white space and splits off a fragment; no URL of ours has either.
@@ -47,36 +51,55 @@ impl UrlParts {
             return None;
         }
         let url = Url::parse(text).ok()?;
-        let (mut date, mut lifetime, mut credential, mut token, mut signature) =
-            (None, None, None, String::new(), None);
+        let mut taken: [Option<String>; 5] = Default::default();
         let mut parameters = Vec::new();
         for (name, value) in url.query_pairs() {
-            match name.as_ref() {
-                "X-Amz-Date" => date = signing_time(&value),
-                "X-Amz-Expires" => lifetime = value.parse().ok().filter(|seconds| *seconds > 0),
-                "X-Amz-Credential" => credential = Some(value.into_owned()),
-                "X-Amz-Security-Token" => token = value.into_owned(),
-                "X-Amz-Signature" => signature = Some(value.into_owned()),
-                _ => parameters.push((name.into_owned(), value.into_owned())),
+            match SIGNED.iter().position(|known| *known == name) {
+                Some(place) if taken[place].is_some() => return None,
+                Some(place) => taken[place] = Some(value.into_owned()),
+                None => parameters.push((name.into_owned(), value.into_owned())),
             }
         }
         parameters.sort();
+        let [date, lifetime, credential, token, signature] = taken;
         let credential = credential?;
         let (key_id, scope) = credential.split_once('/')?;
         let location = text.split_once('?')?.0;
+        let lifetime = lifetime?.parse().ok().filter(|seconds| (1..=MAX_LIFETIME).contains(seconds))?;
         Some(Self {
-            validity: Validity { signing_time: date?, lifetime: lifetime? },
+            validity: Validity { signing_time: signing_time(&date?)?, lifetime },
             address: format!("{location} {scope} {parameters:?}"),
-            identity: Sensitive::new(format!("{key_id} {token}")),
+            text: without_identity(text),
+            identity: Sensitive::new(format!("{key_id} {}", token.unwrap_or_default())),
             signature: Sensitive::new(signature?),
         })
     }
 }
 
+/// The parameters of a signature that are told apart from all others.
+const SIGNED: [&str; 5] =
+    ["X-Amz-Date", "X-Amz-Expires", CREDENTIAL, "X-Amz-Security-Token", "X-Amz-Signature"];
+const CREDENTIAL: &str = "X-Amz-Credential";
+
+/// The text of a URL without key id, session token and signature.
+fn without_identity(text: &str) -> String {
+    let (location, query) = text.split_once('?').unwrap_or((text, ""));
+    let parts = query.split('&').filter_map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        match name {
+            CREDENTIAL => Some(value.split_once("%2F").map_or(pair, |(_, scope)| scope)),
+            "X-Amz-Security-Token" | "X-Amz-Signature" if !value.is_empty() => None,
+            _ => Some(pair),
+        }
+    });
+    std::iter::once(location).chain(parts).collect::<Vec<_>>().join("&")
+}
+
 /// `20300102T030405Z`, as the signature writes it.
 fn signing_time(text: &str) -> Option<Timestamp> {
     let civil = DateTime::strptime("%Y%m%dT%H%M%SZ", text).ok()?;
-    civil.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+    let time = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
+    (time >= Timestamp::UNIX_EPOCH).then_some(time)
 }
 
 #[cfg(test)]
@@ -107,6 +130,10 @@ mod tests {
             ("Date", "D"),
             ("=60", "=x"),
             ("=60", "=0"),
+            ("=60", "=604801"),
+            ("=60", "=60&X-Amz-Expires=60"),
+            ("=20300102T", "=19691231T"),
+            ("=abc", "=abc&X-Amz-Signature=abc"),
             ("T030405Z", ""),
             ("%2F", "-"),
             ("=abc", "=abc\n"),

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use sha2::{Digest as _, Sha256};
 
-use super::fields::OwnedFields;
+use super::fields::{Field, OwnedFields, is_our_controller, is_presigned_url, is_reserved, present};
 use super::request::renew_token;
 use super::{UrlParts, Validity};
 use crate::crd::names::{
     ANNOTATION_FORMAT, ANNOTATION_OWNER, ANNOTATION_RENEW, DATA_EXPIRES_AT, DATA_HEADERS, DATA_METHOD,
-    DATA_URL, FORMAT, GROUP, KIND, LABEL_MANAGED, MANAGED,
+    DATA_URL, FORMAT, LABEL_MANAGED, MANAGED,
 };
 
 /// Half a SHA-256: enough to tell texts apart, too little to give one away.
@@ -48,6 +49,8 @@ pub struct UrlDigest {
     pub validity: Validity,
     /// Address and parameters.
     pub address: Digest,
+    /// The whole text, without key id, session token and signature.
+    pub text: Digest,
     /// Access key id and session token.
     pub identity: Digest,
     /// The signature.
@@ -87,8 +90,9 @@ pub struct Stored {
     pub is_url_ours: bool,
     /// Whether another release of the operator rendered it.
     pub is_other_format: bool,
-    /// Whether somebody else created it, without any mark of ours.
-    pub is_created_by_another: bool,
+    /// Whether others own fields of ours too, so that it takes a read to know what an apply
+    /// would leave behind.
+    pub is_shared: bool,
     /// Whether it can never be changed: `immutable`, or of another type.
     pub is_fixed: bool,
 }
@@ -103,13 +107,13 @@ impl Stored {
         let controller =
             metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
         let url_key = url_key(secret, &fields);
-        let format_is_ours = fields.annotations.contains(ANNOTATION_FORMAT);
+        let format_is_ours = fields.is_ours(Field::Annotation(ANNOTATION_FORMAT));
         Self {
             uid: metadata.uid.clone().unwrap_or_default().into(),
             resource_version: resource_version(metadata.resource_version.as_deref()),
             content: Content::read(secret, url_key, Some(&fields)),
             controller: controller.map(|owner| Controller {
-                is_presigned_url: owner.kind == KIND && group(&owner.api_version) == GROUP,
+                is_presigned_url: is_presigned_url(owner),
                 name: owner.name.as_str().into(),
                 uid: owner.uid.as_str().into(),
             }),
@@ -117,12 +121,22 @@ impl Stored {
                 == Some(MANAGED),
             owner: annotation(ANNOTATION_OWNER).map(|name| name.as_str().into()),
             handled_renew: annotation(ANNOTATION_RENEW).and_then(|t| renew_token(t)).map(Into::into),
-            is_url_ours: url_key.is_some_and(|key| fields.data.contains(key)),
+            is_url_ours: url_key.is_some_and(|key| fields.is_ours(Field::Data(key))),
             is_other_format: format_is_ours && annotation(ANNOTATION_FORMAT).is_some_and(|f| f != FORMAT),
-            is_created_by_another: fields.is_created_by_another,
+            is_shared: present(secret)
+                .any(|field| (fields.is_ours(field) || is_reserved(field)) && !fields.is_ours_alone(field)),
             is_fixed: secret.immutable == Some(true)
                 || secret.type_.as_deref().is_some_and(|t| t != "Opaque"),
         }
+    }
+}
+
+impl Stored {
+    /// The same without a trace of what it holds, for a Secret that is somebody else's.
+    #[must_use]
+    pub fn without_content(self) -> Self {
+        let content = Content { url: None, usage: None, frame: Digest::default() };
+        Self { content, handled_renew: None, ..self }
     }
 }
 
@@ -135,12 +149,13 @@ impl Content {
 
     fn read(secret: &Secret, url_key: Option<&str>, fields: Option<&OwnedFields>) -> Self {
         let parts = url_key.and_then(|key| text(secret, key)).and_then(UrlParts::read);
-        let is_ours = |key: &str| fields.is_none_or(|fields| fields.data.contains(key));
+        let is_ours = |key| fields.is_none_or(|fields| fields.is_ours(Field::Data(key)));
         let usage = text(secret, DATA_METHOD).zip(text(secret, DATA_HEADERS));
         Self {
             url: parts.map(|parts| UrlDigest {
                 validity: parts.validity,
                 address: Digest::of(&parts.address),
+                text: Digest::of(&parts.text),
                 identity: Digest::of(parts.identity.expose()),
                 signature: Digest::of(parts.signature.expose()),
             }),
@@ -163,10 +178,6 @@ fn text<'a>(secret: &'a Secret, key: &str) -> Option<&'a str> {
     std::str::from_utf8(&secret.data.as_ref()?.get(key)?.0).ok()
 }
 
-fn group(api_version: &str) -> &str {
-    api_version.split_once('/').map_or("", |(group, _)| group)
-}
-
 /// The key that holds the URL, which may be any but the side keys; ours before others',
 /// and of several of ours (another release may write more) the one that holds a URL.
 fn url_key<'a>(secret: &'a Secret, fields: &OwnedFields) -> Option<&'a str> {
@@ -179,34 +190,38 @@ fn url_key<'a>(secret: &'a Secret, fields: &OwnedFields) -> Option<&'a str> {
         .filter(|key| !side.contains(key))
         .collect();
     let is_url = |key: &str| text(secret, key).and_then(UrlParts::read).is_some();
-    let mut of_ours = keys.iter().filter(|key| fields.data.contains(**key));
+    let mut of_ours = keys.iter().filter(|key| fields.is_ours(Field::Data(key)));
     let ours = of_ours.clone().find(|key| is_url(key)).or_else(|| of_ours.next());
     let usual = || keys.iter().find(|key| **key == DATA_URL);
     ours.or_else(usual).or_else(|| keys.iter().find(|key| is_url(key))).copied()
 }
 
-/// Everything of ours beside the URL as one text; `fields` names what is ours, all if
-/// absent.
+/// Everything of ours beside the URL as one text; `fields` names what is ours, all if absent.
+/// What carries one of our names counts as ours whoever wrote it.
 fn frame(secret: &Secret, url_key: Option<&str>, fields: Option<&OwnedFields>) -> String {
+    let is_ours =
+        |field| fields.is_none_or(|fields: &OwnedFields| fields.is_ours(field) || is_reserved(field));
     let metadata = &secret.metadata;
     let mut text = format!("{url_key:?} {:?}", secret.type_);
-    for owner in metadata.owner_references.iter().flatten().filter(|owner| owner.controller == Some(true)) {
-        if fields.is_none_or(|fields| fields.owners.contains(&owner.uid)) {
-            let _ = write!(text, "\no {} {} {} {}", owner.api_version, owner.kind, owner.name, owner.uid);
+    for owner in metadata.owner_references.iter().flatten() {
+        let is_ours = fields.is_none_or(|fields| fields.is_ours(Field::Owner(&owner.uid)));
+        if is_ours || is_our_controller(owner) {
+            let OwnerReference { api_version, kind, name, uid, controller, .. } = owner;
+            let _ = write!(text, "\no {api_version} {kind} {name} {uid} {controller:?}");
         }
     }
     for (name, value) in metadata.labels.iter().flatten() {
-        if fields.is_none_or(|fields| fields.labels.contains(name)) {
+        if is_ours(Field::Label(name)) {
             let _ = write!(text, "\nl {name:?} {value:?}");
         }
     }
     for (name, value) in metadata.annotations.iter().flatten() {
-        if fields.is_none_or(|fields| fields.annotations.contains(name)) {
+        if is_ours(Field::Annotation(name)) {
             let _ = write!(text, "\na {name:?} {value:?}");
         }
     }
     for (name, value) in secret.data.iter().flatten().filter(|(name, _)| Some(name.as_str()) != url_key) {
-        if fields.is_none_or(|fields| fields.data.contains(name)) {
+        if is_ours(Field::Data(name)) {
             let _ = write!(text, "\nd {name:?} {:?}", value.0);
         }
     }

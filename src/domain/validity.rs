@@ -83,7 +83,7 @@ impl Validity {
     }
 
     /// When the next URL is due: `seed`, a hash of the object's identity, moves it
-    /// earlier by up to a tenth of the lifetime, so that a herd spreads out and a restart
+    /// earlier by up to a tenth of the lifetime, so that many renewals spread out and a restart
     /// changes nothing. Always after the signing time and before the expiry.
     #[must_use]
     pub fn renewal_time(&self, overlap: Overlap, seed: u32) -> Timestamp {

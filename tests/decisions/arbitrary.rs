@@ -130,6 +130,8 @@ pub enum Touch {
     SpoilUrl,
     TakeUrl,
     CopyAll,
+    /// `metadata.managedFields` is set to `[{}]`.
+    ResetRecord,
 }
 
 pub fn touch() -> impl Strategy<Value = Touch> {
@@ -147,6 +149,7 @@ pub fn touch() -> impl Strategy<Value = Touch> {
         Touch::SpoilUrl,
         Touch::TakeUrl,
         Touch::CopyAll,
+        Touch::ResetRecord,
     ])
 }
 
@@ -158,7 +161,8 @@ impl Touch {
         let Some(secret) = server.get() else { return };
         match self {
             Self::Delete => server.delete(),
-            Self::CopyAll => server.apply(("backup", "Apply"), &secret, now),
+            Self::CopyAll => drop(server.apply(("backup", "Apply"), &secret, now)),
+            Self::ResetRecord => server.reset_managed_fields(),
             _ => server.update(THEM, now, |secret| self.edit(secret)),
         }
     }
@@ -168,7 +172,7 @@ impl Touch {
         let urls: Vec<String> = data.keys().filter(|key| URL.contains(&key.as_str())).cloned().collect();
         let mut put = |key: &str, bytes: &[u8]| drop(data.insert(key.to_owned(), ByteString(bytes.to_vec())));
         match self {
-            Self::Delete | Self::CopyAll => {}
+            Self::Delete | Self::CopyAll | Self::ResetRecord => {}
             Self::AddLabel => drop(secret.labels_mut().insert("their".to_owned(), "x".to_owned())),
             Self::AddData => put("a-file", b"https://example.org"),
             Self::EditLabels => secret.labels_mut().values_mut().for_each(|value| value.push('x')),
@@ -200,6 +204,8 @@ pub enum Event {
     Running(bool),
     /// The wall clock is set by so many seconds.
     Clock(i64),
+    /// The next reconcile takes so many seconds.
+    Slow(i64),
 }
 
 pub fn event() -> impl Strategy<Value = Event> {
@@ -212,6 +218,7 @@ pub fn event() -> impl Strategy<Value = Event> {
         3 => any::<bool>().prop_map(Event::Reachable),
         3 => any::<bool>().prop_map(Event::Running),
         1 => (-900..900_i64).prop_map(Event::Clock),
+        1 => (1..90_i64).prop_map(Event::Slow),
     ]
 }
 
@@ -221,8 +228,8 @@ pub enum Idle {
     Seconds(i64),
     /// So many lifetimes, in percent.
     Lifetimes(i64),
-    /// Until so many seconds after the next look that is due.
-    Look(i64),
+    /// Until so many seconds after the next reconcile that is due.
+    Reconcile(i64),
     /// Until so many seconds after the stored URL expires.
     Expiration(i64),
     /// Until so many seconds after the credentials expire.
@@ -234,7 +241,7 @@ pub fn idle() -> impl Strategy<Value = Idle> {
     prop_oneof![
         (0..300_i64).prop_map(Idle::Seconds),
         (0..400_i64).prop_map(Idle::Lifetimes),
-        near().prop_map(Idle::Look),
+        near().prop_map(Idle::Reconcile),
         near().prop_map(Idle::Expiration),
         (-12..4_i64).prop_map(Idle::Credentials),
     ]

@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 
 use crate::domain::decision::{Decision, Obstacle};
+use crate::domain::plan::Action;
 use crate::domain::reason::IssueReason;
 use crate::domain::secret::header_lines;
 use crate::domain::{Credentials, Request, Validity};
-use crate::model::{World, sign};
+use crate::model::World;
 
 /// What the URL in the Secret was made from.
 #[derive(Clone, Debug)]
@@ -19,18 +20,16 @@ pub struct Issued {
     pub validity: Validity,
     /// The last token that a Secret was written for.
     pub handled: Option<String>,
+    /// The URL.
+    pub url: String,
     /// The key under which it was written last.
     pub url_key: String,
 }
 
 impl Issued {
-    fn url(&self) -> String {
-        sign(&self.request, &self.credentials, self.validity).url.expose().clone()
-    }
-
     /// Whether the Secret holds this URL where it was written.
     pub fn is_stored(&self, world: &World) -> bool {
-        url(world, &self.url_key).is_some_and(|url| url == self.url())
+        url(world, &self.url_key).is_some_and(|url| url == self.url)
     }
 }
 
@@ -94,8 +93,13 @@ pub fn due(world: &World, issued: Option<&Issued>, credentials: &Credentials) ->
     let is_other_use = (issued.request.method, &issued.request.headers) != (request.method, &request.headers);
     let secret = world.server.get();
     let side = |key| secret.as_ref().and_then(|secret| text(secret, key));
-    let is_use_known = side("method") == Some(issued.request.method.to_string())
+    let stored = world.stored();
+    let is_use_known = stored.as_ref().is_some_and(|stored| stored.content.usage.is_some())
+        && side("method") == Some(issued.request.method.to_string())
         && side("headers") == Some(header_lines(&issued.request.headers));
+    // Of a URL that the record does not show as ours, nothing tells why it differs.
+    let is_url_ours = stored.is_some_and(|stored| stored.is_url_ours);
+    let known = |reason| if is_url_ours { reason } else { IssueReason::Drifted };
     let identity = |c: &Credentials| (c.access_key_id.clone(), c.session_token.clone());
     let is_same_identity = identity(&issued.credentials) == identity(credentials);
     let stored = i64::from(issued.validity.lifetime);
@@ -108,13 +112,13 @@ pub fn due(world: &World, issued: Option<&Issued>, credentials: &Credentials) ->
         || stored > i64::from(request.expires_in)
         || is_longer_by_spec
     {
-        Some(IssueReason::SpecChanged)
+        Some(known(IssueReason::SpecChanged))
     } else if !is_same_identity
         || fresh != stored
         || is_other_use
         || issued.credentials.secret_access_key != credentials.secret_access_key
     {
-        Some(IssueReason::CredentialsChanged)
+        Some(known(IssueReason::CredentialsChanged))
     } else if left(issued.validity.signing_time, now) > 300 {
         Some(IssueReason::Drifted)
     } else if request.renew.is_some() && request.renew != issued.handled {
@@ -170,5 +174,26 @@ pub fn assert_right(world: &World, issued: Option<&Issued>, decision: Decision) 
         Decision::Wait { obstacle: Obstacle::Suspended | Obstacle::NoCredentials } => {
             panic!("waits for nothing: {decision:?}")
         }
+    }
+}
+
+/// What has to be done about a decision.
+pub fn action(decision: Decision, is_there: bool) -> Action {
+    match decision {
+        Decision::Keep { .. } | Decision::Wait { .. } => Action::Nothing,
+        Decision::Repair => Action::Repair,
+        Decision::Issue { reason, validity } if is_there => Action::Replace { reason, validity },
+        Decision::Issue { reason, validity } => Action::Create { reason, validity },
+    }
+}
+
+/// Whether a decision leaves nothing to do. After a repair a renewal may go on waiting.
+pub fn is_quiet(decision: Decision, is_after_repair: bool) -> bool {
+    match decision {
+        Decision::Keep { .. } => true,
+        Decision::Wait { obstacle: Obstacle::AwaitingCredentials | Obstacle::CredentialsExpired(_) } => {
+            is_after_repair
+        }
+        Decision::Wait { .. } | Decision::Repair | Decision::Issue { .. } => false,
     }
 }

@@ -1,29 +1,40 @@
 //! One `PresignedUrl` through days: what happens to it, and a watch over every second in
 //! which its Secret holds no valid URL.
 
-mod passes;
+mod reconciles;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::arbitrary::{Event, Idle};
+use crate::crd::PresignedUrlStatus;
+use crate::domain::history::History;
 use crate::judge::Issued;
 use crate::model::{World, at, credentials};
 
 /// When the operator looks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Rhythm {
-    /// When its last decision said so.
+    /// When its last reconcile said so.
     WhenDue,
     /// All the time.
     EverySecond,
 }
 
 /// See the head of the file.
+#[allow(clippy::struct_excessive_bools, reason = "each is one independent fact")]
 pub struct Life {
     pub world: World,
     rhythm: Rhythm,
     is_running: bool,
     is_reachable: bool,
+    /// How many seconds the next reconcile takes, and whether it is under way.
+    slowness: i64,
+    is_busy: bool,
+    history: History,
+    status: PresignedUrlStatus,
+    generation: i64,
+    /// How often the credentials changed.
+    credentials_version: u64,
     /// Failures in a row, and when the last one was.
     failures: u32,
     failed: Timestamp,
@@ -31,8 +42,16 @@ pub struct Life {
     outage: Timestamp,
     recovery: Timestamp,
     event: Timestamp,
-    /// When to look next.
+    /// Until when a contested write waits, or waited.
+    contested_until: Timestamp,
+    /// Until when a failure is not tried again.
+    held_until: Option<Timestamp>,
+    /// Whether the last reconcile left nothing to do.
+    is_settled: bool,
+    /// When to reconcile next.
     look: Timestamp,
+    /// Reconciles that were due by themselves in this second.
+    in_a_second: (Timestamp, u32),
     issued: Option<Issued>,
     /// Since when there is no valid URL in the Secret, if there is none.
     dead_since: Option<Timestamp>,
@@ -59,18 +78,28 @@ impl Life {
             rhythm,
             is_running: true,
             is_reachable: true,
+            slowness: 0,
+            is_busy: false,
+            held_until: None,
+            is_settled: false,
+            history: History::default(),
+            status: PresignedUrlStatus::default(),
+            generation: 1,
+            credentials_version: 1,
             failures: 0,
             failed: at(0),
             outage: at(0),
             recovery: at(0),
             event: at(0),
+            contested_until: at(0),
             look: at(0),
+            in_a_second: (at(0), 0),
             issued: None,
             dead_since: Some(at(0)),
             mints: 0,
             last_renewals: 0,
         };
-        life.pass();
+        life.reconcile();
         life
     }
 
@@ -88,6 +117,7 @@ impl Life {
     pub fn rotate(&mut self, left: Option<i64>) {
         let end = left.map(|left| after(self.world.now, left));
         self.world.credentials = Some(credentials("ROTATED", end));
+        self.credentials_version += 1;
         self.wake(true);
     }
 
@@ -102,14 +132,17 @@ impl Life {
         match event {
             Event::Edit(edit) => {
                 edit.carry_out(&mut self.world.request);
+                self.generation += 1;
                 is_input = true;
             }
             Event::Suspend(suspend) => {
                 self.world.request.suspend = *suspend;
+                self.generation += 1;
                 is_input = true;
             }
             Event::Rotate(key) => {
                 self.world.credentials = key.map(|key| key.at(now));
+                self.credentials_version += 1;
                 is_input = true;
             }
             Event::Touch(touch) => touch.carry_out(&mut self.world.server, now),
@@ -127,13 +160,19 @@ impl Life {
                 let starts = *is_running && !self.is_running;
                 self.is_running = *is_running;
                 if starts {
+                    self.history = History::default();
                     self.wake(true);
                 }
                 return self.note_death();
             }
+            Event::Slow(seconds) => {
+                self.slowness = *seconds;
+                return;
+            }
             Event::Clock(seconds) => {
                 let times = [&mut self.world.now, &mut self.failed, &mut self.outage, &mut self.recovery];
-                for time in times.into_iter().chain([&mut self.event]).chain(&mut self.dead_since) {
+                let others = [&mut self.event, &mut self.contested_until];
+                for time in times.into_iter().chain(others).chain(&mut self.dead_since) {
                     *time = after(*time, *seconds);
                 }
             }
@@ -154,7 +193,7 @@ impl Life {
         let seconds = match idle {
             Idle::Seconds(seconds) => seconds,
             Idle::Lifetimes(percentage) => lifetime * percentage / 100,
-            Idle::Look(seconds) => until(self.look, seconds),
+            Idle::Reconcile(seconds) => until(self.look, seconds),
             Idle::Expiration(seconds) => expiration.map_or(0, |time| until(time, seconds)),
             Idle::Credentials(seconds) => end.map_or(0, |time| until(time, seconds)),
         };
@@ -163,15 +202,27 @@ impl Life {
         self.advance(seconds.clamp(0, longest));
     }
 
-    /// So many seconds go by, with all the looks that fall due.
+    /// So many seconds go by, with all the reconciles that fall due.
     pub fn advance(&mut self, seconds: i64) {
         let end = after(self.world.now, seconds);
         while self.is_running && self.look <= end {
-            assert!(self.look > self.world.now, "looks again at once");
-            self.pass_time(self.look);
-            self.pass();
+            let (second, count) = self.in_a_second;
+            let count = if second == self.world.now.max(self.look) { count + 1 } else { 1 };
+            assert!(count <= 3, "reconciles again and again at once");
+            self.pass_time(self.look.max(self.world.now));
+            self.in_a_second = (self.world.now, count);
+            self.reconcile();
         }
-        self.pass_time(end);
+        self.pass_time(end.max(self.world.now));
+    }
+
+    /// A long time without any trouble.
+    pub fn rest(&mut self) {
+        self.happen(&Event::Reachable(true));
+        self.happen(&Event::Running(true));
+        self.advance(1300);
+        self.wake(false);
+        self.assert_at_rest();
     }
 
     /// Nothing happens until `end`. Wherever the Secret holds no valid URL meanwhile, there
@@ -184,8 +235,15 @@ impl Life {
             let cannot_sign =
                 credentials.is_none_or(|c| c.expiration.is_some_and(|end| between(gap, end) < 10));
             assert!(
-                !self.is_running || self.world.request.suspend || cannot_sign || self.could_not_write(gap),
-                "no valid URL at {gap}, dead since {death:?}, next look at {}, failed {} times, last at {}",
+                !self.is_running
+                    || self.world.request.suspend
+                    || cannot_sign
+                    || !self.is_writable()
+                    || self.is_busy
+                    || self.contested_until > gap
+                    || self.is_undone_and_held(gap)
+                    || self.could_not_write(gap),
+                "no valid URL at {gap}, dead since {death:?}, next reconcile at {}, failed {} times, last at {}",
                 self.look,
                 self.failures,
                 self.failed,
@@ -206,6 +264,13 @@ impl Life {
             .map(|issued| issued.validity.renewal_time(self.world.request.overlap, self.world.seed));
         let wanted = renewal.map_or(self.event, |renewal| renewal.max(self.event));
         self.failures > 0 && between(self.failed, death) <= 2 && between(wanted, self.outage) <= 0
+    }
+
+    /// Whether somebody took the URL away before its end, while a failure is not tried again.
+    fn is_undone_and_held(&self, gap: Timestamp) -> bool {
+        let end = self.issued.as_ref().map(|issued| issued.validity.expiration_time());
+        let is_undone = self.dead_since.is_some_and(|death| end.is_none_or(|end| death < end));
+        is_undone && self.held_until.is_some_and(|until| until > gap)
     }
 
     fn note_death(&mut self) {

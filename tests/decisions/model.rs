@@ -11,12 +11,16 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
-pub use server::{Server, THEM, US};
+pub use server::{OUR_UPDATE, Server, THEM, US};
 
 use crate::crd::PresignedUrlSpec;
 use crate::domain::decision::{Case, Decision, comparable_validity, decide};
+use crate::domain::history::{History, Inputs};
+use crate::domain::plan::{self, Observation, Plan, Rendering};
+use crate::domain::reason::FailureReason;
+use crate::domain::status::Problem;
 use crate::domain::{
-    Credentials, IssuedSecret, Owner, Request, Sensitive, SignedUrl, Stored, Validity, render,
+    Credentials, IssuedSecret, Owner, Removal, Request, Sensitive, SignedUrl, Stored, Validity, render,
 };
 
 /// Seconds after the beginning of 2030.
@@ -142,18 +146,70 @@ impl World {
         self.look(decide)
     }
 
-    /// Carries a decision out: signs and applies, applies, or does nothing.
+    /// Observes and plans.
+    pub fn plan(&self, history: &History, inputs: &Inputs, was_issued: bool) -> Plan {
+        self.observe(history, inputs, was_issued, |observation| plan::plan(&observation))
+    }
+
+    /// Observes.
+    pub fn observe<T>(
+        &self,
+        history: &History,
+        inputs: &Inputs,
+        was_issued: bool,
+        look: impl FnOnce(Observation<'_>) -> T,
+    ) -> T {
+        let stored = self.stored();
+        let rendered = stored.as_ref().and_then(|stored| self.rendered_as(stored));
+        let content = rendered.map(|rendered| rendered.content());
+        let rendering = content.as_ref().map(|content| Rendering { content, location: "" });
+        let nobody = || Problem::new(FailureReason::CredentialsNotFound, "no Secret".to_owned());
+        look(Observation {
+            now: self.now,
+            owner: &owner(),
+            seed: self.seed,
+            inputs,
+            was_issued,
+            request: Ok(&self.request),
+            target: Ok(stored.as_ref()),
+            credentials: self.credentials.as_ref().ok_or_else(nobody),
+            rendered: Ok(rendering),
+            history,
+        })
+    }
+
+    /// Carries a decision out: signs and writes, writes, or does nothing.
     pub fn act(&mut self, decision: Decision) {
-        let secret = match decision {
+        let rendered = match decision {
             Decision::Keep { .. } | Decision::Wait { .. } => return,
             Decision::Repair => self.rendered().unwrap(),
-            Decision::Issue { validity, .. } => {
-                let signed = sign(&self.request, self.credentials.as_ref().unwrap(), validity);
-                let handled = self.stored().and_then(|stored| stored.handled_renew);
-                let renew = self.request.renew.as_deref().or(handled.as_deref());
-                render(&self.request, &signed, &owner(), renew)
-            }
+            Decision::Issue { validity, .. } => self.fresh(validity),
         };
-        self.server.apply(US, &secret.into_secret(), self.now);
+        let reads_first = self.plan(&History::default(), &Inputs::default(), false).reads_first;
+        self.write(rendered, reads_first).unwrap();
+    }
+
+    /// The Secret with a new URL.
+    pub fn fresh(&self, validity: Validity) -> IssuedSecret {
+        let signed = sign(&self.request, self.credentials.as_ref().unwrap(), validity);
+        let handled = self.stored().and_then(|stored| stored.handled_renew);
+        render(&self.request, &signed, &owner(), self.request.renew.as_deref().or(handled.as_deref()))
+    }
+
+    /// Writes a rendered Secret as the shell does: a create where there is none, otherwise an
+    /// apply, or a patch where an apply would leave something behind.
+    pub fn write(&mut self, rendered: IssuedSecret, reads_first: bool) -> server::Answer {
+        let Some(stored) = self.server.get() else {
+            return self.server.create(OUR_UPDATE, &rendered.into_secret(), self.now);
+        };
+        let removal = Some(&stored).filter(|_| reads_first);
+        let removal = removal.and_then(|stored| Removal::beside_apply(stored, &rendered));
+        let mut secret = rendered.into_secret();
+        secret.metadata.uid.clone_from(&stored.metadata.uid);
+        secret.metadata.resource_version.clone_from(&stored.metadata.resource_version);
+        match removal {
+            None => self.server.apply(US, &secret, self.now),
+            Some(removal) => self.server.patch(OUR_UPDATE, &removal.patch(&secret), self.now),
+        }
     }
 }

@@ -1,18 +1,18 @@
 //! Whose write is whose.
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::ResourceExt as _;
 use serde_json::json;
 
 use super::*;
-use crate::crd::names::MANAGED;
 use crate::domain::model::{Server, THEM, US, World, at};
 
 /// A Secret that we wrote.
 fn ours() -> Secret {
     let mut world = World::new();
     world.act(world.decide());
-    world.server.get().unwrap()
+    let mut secret = world.server.get().unwrap();
+    (secret.metadata.uid, secret.metadata.resource_version) = (None, None);
+    secret
 }
 
 fn read(server: &Server) -> OwnedFields {
@@ -51,50 +51,41 @@ fn reads_the_record_of_a_real_server() {
     .unwrap();
     let owned = OwnedFields::read(&metadata);
     let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
-    assert_eq!(owned.data, set(&["expires-at", "headers", "method", "url"]));
-    assert_eq!(owned.annotations, set(&["presign.dev/owner"]));
-    assert_eq!(owned.labels, set(&["app.kubernetes.io/managed-by", "presign.dev/managed"]));
-    assert_eq!(owned.owners, set(&["7e1c"]));
-    assert!(!owned.is_created_by_another);
+    assert_eq!(owned.applied.data, set(&["expires-at", "headers", "method", "url"]));
+    assert_eq!(owned.applied.annotations, set(&["presign.dev/owner"]));
+    assert_eq!(owned.applied.labels, set(&["app.kubernetes.io/managed-by", "presign.dev/managed"]));
+    assert_eq!(owned.applied.owners, set(&["7e1c"]));
 }
 
 #[test]
-fn a_secret_that_appeared_between_look_and_write_is_told_from_ours() {
-    let theirs = |secret: &mut Secret| secret.type_ = Some("Opaque".to_owned());
-    // They create it, we apply in the same second or later.
-    for second in [0, 1] {
+fn what_we_wrote_is_ours_by_apply_and_by_create_but_not_what_others_declare() {
+    let url = Field::Data("url");
+    for (manager, is_ours, is_alone) in [
+        (US, true, true),
+        ((US.0, "Update"), true, false),
+        (THEM, false, false),
+        (("x", "Apply"), false, false),
+    ] {
         let mut server = Server::default();
-        server.update(THEM, at(0), theirs);
-        server.apply(US, &ours(), at(second));
-        assert!(read(&server).is_created_by_another, "{second}");
+        server.apply(manager, &ours(), at(0)).unwrap();
+        let owned = read(&server);
+        assert_eq!((owned.is_ours(url), owned.is_ours_alone(url)), (is_ours, is_alone), "{manager:?}");
+        // A side key and an annotation with our prefix go whoever wrote them.
+        for field in [Field::Data("method"), Field::Annotation("presign.dev/owner")] {
+            assert!(owned.is_removed(field), "{manager:?} {field:?}");
+        }
     }
-    // Created with our label: a copy of ours, restored.
-    let mut server = Server::default();
-    server.update(THEM, at(0), |secret| {
-        theirs(secret);
-        secret.labels_mut().insert(LABEL_MANAGED.to_owned(), MANAGED.to_owned());
-    });
-    server.apply(US, &ours(), at(0));
-    assert!(!read(&server).is_created_by_another);
-    // We create it, they add something in the same second.
-    let mut server = Server::default();
-    server.apply(US, &ours(), at(0));
-    server
-        .update(THEM, at(0), |secret| drop(secret.annotations_mut().insert("a".to_owned(), "b".to_owned())));
-    assert!(!read(&server).is_created_by_another);
-    // They apply it with a type of their own, later.
-    let typed = Secret { type_: Some("Opaque".to_owned()), ..Secret::default() };
-    server.apply(("backup", "Apply"), &typed, at(1));
-    assert!(!read(&server).is_created_by_another);
 }
 
 #[test]
-fn other_managers_are_whoever_did_not_apply_as_us() {
-    for (manager, is_other) in [(US, false), (THEM, true), ((US.0, "Update"), true), (("x", "Apply"), true)] {
-        let mut server = Server::default();
-        server.apply(manager, &ours(), at(0));
-        assert_eq!(has_other_managers(&server.get().unwrap().metadata), is_other, "{manager:?}");
-        assert_eq!(read(&server).data.contains("url"), !is_other, "{manager:?}");
-    }
-    assert!(!has_other_managers(&ObjectMeta::default()));
+fn a_label_that_somebody_else_declares_is_theirs_when_we_render_it_no_more() {
+    let mut server = Server::default();
+    let label = Field::Label("app.kubernetes.io/managed-by");
+    server.apply(US, &ours(), at(0)).unwrap();
+    assert!(read(&server).is_removed(label));
+    server.apply(("x", "Apply"), &ours(), at(1)).unwrap();
+    let owned = read(&server);
+    assert!(owned.is_ours(label) && !owned.is_ours_alone(label) && !owned.is_removed(label));
+    // A URL is none that anybody else could declare.
+    assert!(owned.is_removed(Field::Data("url")));
 }

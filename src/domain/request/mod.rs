@@ -84,7 +84,7 @@ const DEFAULT_LIFETIME: u32 = 3600;
 /// Shortest lifetime that can be asked for, in seconds.
 const MIN_LIFETIME: u32 = 60;
 /// SigV4's week, in seconds: <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>.
-const MAX_LIFETIME: u32 = 604_800;
+pub(super) const MAX_LIFETIME: u32 = 604_800;
 
 impl Request {
     /// Checks the spec of the `PresignedUrl` called `name`; `renew` is its annotation.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::rotation::{self, NEVER_REFRESHED};
-use super::{Outcome, Problem, Progress, Seen, Standing};
+use super::{Problem, Progress, Report, Seen, Standing};
 use crate::crd::{READY, ROTATION_SAFE, STALLED};
 use crate::domain::reason::{Disposition, FailureReason};
 
@@ -20,14 +20,14 @@ pub(super) struct Verdict {
     pub(super) message: String,
 }
 
-/// The conditions after a pass: a transition time moves only when the status flips.
-pub(super) fn next(previous: &[Condition], outcome: &Outcome, now: Timestamp) -> Vec<Condition> {
-    let ready = ready(outcome, now);
-    let stalled = stalled(outcome);
-    let rotation = match &outcome.seen {
+/// The conditions after a reconcile: a transition time moves only when the status flips.
+pub(super) fn next(previous: &[Condition], report: &Report, now: Timestamp) -> Vec<Condition> {
+    let ready = ready(report, now);
+    let stalled = stalled(report);
+    let rotation = match &report.seen {
         Seen::Url(standing) => {
             let before = previous.iter().find(|c| c.type_ == ROTATION_SAFE && c.reason == NEVER_REFRESHED);
-            Some(rotation::verdict(standing, outcome, before.map(|before| before.message.as_str())))
+            Some(rotation::verdict(standing, report, before.map(|before| before.message.as_str())))
         }
         Seen::Nothing => None,
         Seen::Unknown => kept(previous, ROTATION_SAFE),
@@ -41,7 +41,7 @@ pub(super) fn next(previous: &[Condition], outcome: &Outcome, now: Timestamp) ->
             Condition {
                 last_transition_time: since.map_or(Time(now), |since| since.last_transition_time.clone()),
                 message: verdict.message,
-                observed_generation: outcome.generation,
+                observed_generation: report.generation,
                 reason: verdict.reason.to_owned(),
                 status: verdict.status.to_owned(),
                 type_: verdict.kind.to_owned(),
@@ -50,7 +50,7 @@ pub(super) fn next(previous: &[Condition], outcome: &Outcome, now: Timestamp) ->
         .collect()
 }
 
-/// A condition that this pass can say nothing about, as it was.
+/// A condition that this reconcile can say nothing about, as it was.
 fn kept(previous: &[Condition], kind: &'static str) -> Option<Verdict> {
     let before = previous.iter().find(|condition| condition.type_ == kind)?;
     let status = if before.status == TRUE { TRUE } else { FALSE };
@@ -58,14 +58,14 @@ fn kept(previous: &[Condition], kind: &'static str) -> Option<Verdict> {
     Some(Verdict { kind, status, reason, message: before.message.clone() })
 }
 
-fn ready(outcome: &Outcome, now: Timestamp) -> Verdict {
+fn ready(report: &Report, now: Timestamp) -> Verdict {
     let verdict = |status, reason, message| Verdict { kind: READY, status, reason, message };
-    let alive = match &outcome.seen {
+    let alive = match &report.seen {
         Seen::Url(standing) if standing.matches && standing.is_alive(now) => Some(standing),
         _ => None,
     };
-    let secret = outcome.secret_name.as_deref().unwrap_or_default();
-    match (&outcome.progress, alive) {
+    let secret = report.secret_name.as_deref().unwrap_or_default();
+    match (&report.progress, alive) {
         (Progress::Settled, Some(standing)) => {
             verdict(TRUE, "Issued", format!("Secret {secret:?} holds a URL that {}", until(standing)))
         }
@@ -83,12 +83,12 @@ fn ready(outcome: &Outcome, now: Timestamp) -> Verdict {
             "suspended, and no valid URL is stored: set spec.suspend to false to have one issued".to_owned(),
         ),
         (Progress::AwaitingCredentials, Some(standing)) => {
-            verdict(TRUE, "AwaitingCredentials", awaiting(outcome, standing))
+            verdict(TRUE, "AwaitingCredentials", awaiting(report, standing))
         }
         (Progress::AwaitingCredentials, None) => verdict(
             FALSE,
             FailureReason::CredentialsExpired.into(),
-            format!("the credentials have expired: renew Secret {:?}", credentials(outcome)),
+            format!("the credentials have expired: renew Secret {:?}", credentials(report)),
         ),
         (Progress::AwaitingCollection, _) => verdict(
             FALSE,
@@ -97,21 +97,21 @@ fn ready(outcome: &Outcome, now: Timestamp) -> Verdict {
                 "Secret {secret:?} belongs to a deleted PresignedUrl of the same name: waiting for its garbage collection"
             ),
         ),
-        (Progress::Failed(problem), alive) => failed(outcome, problem, alive, now),
+        (Progress::Failed(problem), alive) => failed(report, problem, alive, now),
     }
 }
 
-fn failed(outcome: &Outcome, problem: &Problem, alive: Option<&Standing>, now: Timestamp) -> Verdict {
+fn failed(report: &Report, problem: &Problem, alive: Option<&Standing>, now: Timestamp) -> Verdict {
     let reason = problem.reason.into();
     let message = problem.message.clone();
-    let is_retry = problem.reason.disposition() == Disposition::Retry;
-    let is_user = problem.reason.disposition() == Disposition::UserMustAct;
+    let is_retry = problem.disposition == Disposition::Retry;
+    let is_user = problem.disposition == Disposition::UserMustAct;
     let (status, reason, message) = match alive {
         Some(standing) if !is_user => {
             (TRUE, "RenewalFailing", format!("{message}; the stored URL {}", until(standing)))
         }
-        _ if is_retry && outcome.seen == Seen::Unknown => (UNKNOWN, reason, message),
-        _ => match &outcome.seen {
+        _ if is_retry && report.seen == Seen::Unknown => (UNKNOWN, reason, message),
+        _ => match &report.seen {
             Seen::Url(standing) if !standing.is_alive(now) => {
                 (FALSE, reason, format!("{message}; the stored URL has expired"))
             }
@@ -122,16 +122,14 @@ fn failed(outcome: &Outcome, problem: &Problem, alive: Option<&Standing>, now: T
 }
 
 /// Present only while a person has to act.
-fn stalled(outcome: &Outcome) -> Option<Verdict> {
-    match &outcome.progress {
-        Progress::Failed(problem) if problem.reason.disposition() == Disposition::UserMustAct => {
-            Some(Verdict {
-                kind: STALLED,
-                status: TRUE,
-                reason: problem.reason.into(),
-                message: problem.message.clone(),
-            })
-        }
+fn stalled(report: &Report) -> Option<Verdict> {
+    match &report.progress {
+        Progress::Failed(problem) if problem.disposition == Disposition::UserMustAct => Some(Verdict {
+            kind: STALLED,
+            status: TRUE,
+            reason: problem.reason.into(),
+            message: problem.message.clone(),
+        }),
         _ => None,
     }
 }
@@ -140,14 +138,14 @@ fn until(standing: &Standing) -> String {
     format!("works until {}", standing.validity.expiration_time())
 }
 
-pub(super) fn awaiting(outcome: &Outcome, standing: &Standing) -> String {
+pub(super) fn awaiting(report: &Report, standing: &Standing) -> String {
     format!(
         "the credentials in Secret {:?} expire too soon for a longer-lived URL: renew them; the stored URL {}",
-        credentials(outcome),
+        credentials(report),
         until(standing)
     )
 }
 
-pub(super) fn credentials(outcome: &Outcome) -> &str {
-    outcome.credentials_name.as_deref().unwrap_or_default()
+pub(super) fn credentials(report: &Report) -> &str {
+    report.credentials_name.as_deref().unwrap_or_default()
 }

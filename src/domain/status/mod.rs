@@ -1,5 +1,5 @@
-//! What a `PresignedUrl` reports after a pass: one pure function of the status before,
-//! the outcome and the time.
+//! What a `PresignedUrl` reports after a reconcile: one pure function of the status before, the
+//! report and the time.
 
 mod conditions;
 mod rotation;
@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::pods::PodSight;
-use super::reason::FailureReason;
+use super::reason::{Disposition, FailureReason};
 use super::{Credentials, Request, Validity};
 use crate::crd::{LimitedBy, PresignedUrlStatus};
 
-pub use rotation::{NEVER_REFRESHED, Rotation};
+pub use rotation::{CLOCK_SKEWED, NEVER_REFRESHED, Rotation};
 
 /// The URL that is stored, as far as a report says anything of it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -55,7 +55,7 @@ impl Standing {
     }
 }
 
-/// What a pass knows of the target Secret.
+/// What a reconcile knows of the target Secret.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Seen {
     /// It could not be looked at.
@@ -77,7 +77,7 @@ impl Seen {
     }
 }
 
-/// How a pass went.
+/// How a reconcile went.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Progress {
     /// The stored URL is the right one, perhaps just written.
@@ -99,11 +99,27 @@ pub struct Problem {
     pub reason: FailureReason,
     /// What is wrong with which object, and what to do.
     pub message: String,
+    /// What has to happen before it ends.
+    pub disposition: Disposition,
 }
 
-/// The result of a pass over one object.
+impl Problem {
+    /// A problem that ends as its reason says.
+    #[must_use]
+    pub fn new(reason: FailureReason, message: String) -> Self {
+        Self { reason, message, disposition: reason.disposition() }
+    }
+
+    /// A problem that is tried again whatever its reason.
+    #[must_use]
+    pub fn retried(reason: FailureReason, message: String) -> Self {
+        Self { reason, message, disposition: Disposition::Retry }
+    }
+}
+
+/// What there is to report of one object.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct Report {
     /// Generation of the spec that was acted on.
     pub generation: Option<i64>,
     /// Name of the target Secret, when the spec could be read.
@@ -116,19 +132,21 @@ pub struct Outcome {
     pub progress: Progress,
     /// What is known of the pods that use the target Secret.
     pub pods: PodSight,
+    /// Whether the clock of the operator and that of the API server differ.
+    pub is_clock_skewed: bool,
 }
 
-/// The status after a pass. Equal to `previous` when nothing changed, transition times
+/// The status after a reconcile. Equal to `previous` when nothing changed, transition times
 /// included, so that an unchanged state writes nothing.
 #[must_use]
-pub fn next_status(previous: &PresignedUrlStatus, outcome: &Outcome, now: Timestamp) -> PresignedUrlStatus {
+pub fn next_status(previous: &PresignedUrlStatus, report: &Report, now: Timestamp) -> PresignedUrlStatus {
     let mut status = PresignedUrlStatus {
-        observed_generation: outcome.generation,
-        conditions: conditions::next(&previous.conditions, outcome, now),
-        secret_name: outcome.secret_name.clone().or_else(|| previous.secret_name.clone()),
+        observed_generation: report.generation,
+        conditions: conditions::next(&previous.conditions, report, now),
+        secret_name: report.secret_name.clone().or_else(|| previous.secret_name.clone()),
         ..PresignedUrlStatus::default()
     };
-    match &outcome.seen {
+    match &report.seen {
         // The last that was seen is the best there is to say.
         Seen::Unknown => {
             status = PresignedUrlStatus {

@@ -4,7 +4,7 @@
 #![allow(clippy::doc_markdown, reason = "RotationSafe is the name of a condition")]
 
 use super::conditions::{FALSE, TRUE, Verdict, awaiting, credentials};
-use super::{Outcome, Progress, Standing};
+use super::{Progress, Report, Standing};
 use crate::crd::{ROTATION_SAFE, duration};
 use crate::domain::advice::Advice;
 use crate::domain::pods::{Frozen, FrozenSight, NoPokes};
@@ -13,8 +13,12 @@ use crate::domain::{Credentials, Request, Validity};
 /// Reason while a pod uses the Secret in a way that never refreshes.
 pub const NEVER_REFRESHED: &str = "NeverRefreshed";
 
+/// Reason while the clocks of the operator and of the API server differ.
+pub const CLOCK_SKEWED: &str = "ClockSkewed";
+
 /// Every reason that the condition can have.
-pub(super) const REASONS: [&str; 5] = [
+pub(super) const REASONS: [&str; 6] = [
+    CLOCK_SKEWED,
     "OverlapSufficient",
     "OverlapTooShort",
     "AwaitingCredentials",
@@ -61,9 +65,9 @@ impl Rotation {
 }
 
 /// The condition; `before` is the message of an earlier one with reason NeverRefreshed.
-pub(super) fn verdict(standing: &Standing, outcome: &Outcome, before: Option<&str>) -> Verdict {
-    let (status, reason, message) = judge(standing, outcome, before);
-    let message = match outcome.pods.no_pokes.map(no_pokes) {
+pub(super) fn verdict(standing: &Standing, report: &Report, before: Option<&str>) -> Verdict {
+    let (status, reason, message) = judge(standing, report, before);
+    let message = match report.pods.no_pokes.map(no_pokes) {
         // What is left as it was may say so already.
         Some(why) if !message.ends_with(&why) => format!("{message}; {why}"),
         _ => message,
@@ -71,19 +75,19 @@ pub(super) fn verdict(standing: &Standing, outcome: &Outcome, before: Option<&st
     Verdict { kind: ROTATION_SAFE, status, reason, message }
 }
 
-fn judge(
-    standing: &Standing,
-    outcome: &Outcome,
-    before: Option<&str>,
-) -> (&'static str, &'static str, String) {
-    if outcome.progress == Progress::AwaitingCredentials {
-        return (FALSE, "AwaitingCredentials", awaiting(outcome, standing));
+fn judge(standing: &Standing, report: &Report, before: Option<&str>) -> (&'static str, &'static str, String) {
+    if report.progress == Progress::AwaitingCredentials {
+        return (FALSE, "AwaitingCredentials", awaiting(report, standing));
+    }
+    if report.is_clock_skewed {
+        let message = "the clocks of the operator and of the API server differ by more than 30s, so a URL may begin or end at another time than it says: synchronize both (metric presign_clock_skew_seconds)";
+        return (FALSE, CLOCK_SKEWED, message.to_owned());
     }
     let (overlap, is_fallback) = match standing.rotation {
         Rotation::ExpiryUnknown => {
             let message = format!(
                 "Secret {:?} holds a session token without its expiration, so the URL may die earlier than it says: add the expiration",
-                credentials(outcome)
+                credentials(report)
             );
             return (FALSE, "CredentialExpiryUnknown", message);
         }
@@ -92,15 +96,15 @@ fn judge(
                 "a new URL is written only {} before the old one expires{}, and a mounted Secret can lag by 2m: {}",
                 duration::print(overlap),
                 fallback(is_fallback),
-                advice.text(credentials(outcome))
+                advice.text(credentials(report))
             );
             return (FALSE, "OverlapTooShort", message);
         }
         Rotation::Safe { overlap, is_fallback } => (duration::print(overlap), fallback(is_fallback)),
     };
-    match (&outcome.pods.frozen, before) {
+    match (&report.pods.frozen, before) {
         (FrozenSight::By(frozen, others), _) => {
-            (FALSE, NEVER_REFRESHED, never_refreshed(outcome, frozen, *others))
+            (FALSE, NEVER_REFRESHED, never_refreshed(report, frozen, *others))
         }
         (FrozenSight::Unchanged, Some(before)) => (FALSE, NEVER_REFRESHED, before.to_owned()),
         (FrozenSight::Unchanged | FrozenSight::Clear, _) => {
@@ -110,12 +114,12 @@ fn judge(
     }
 }
 
-fn never_refreshed(outcome: &Outcome, frozen: &Frozen, others: usize) -> String {
+fn never_refreshed(report: &Report, frozen: &Frozen, others: usize) -> String {
     let Frozen { user, container, how } = frozen;
     let others = if others == 0 { String::new() } else { format!(" (and {others} more)") };
     format!(
         "{user}{others} uses Secret {:?} by {} of container {container:?}, which a running pod never sees change: mount the whole Secret as a volume and read the file for each request, or restart the pods on change",
-        outcome.secret_name.as_deref().unwrap_or_default(),
+        report.secret_name.as_deref().unwrap_or_default(),
         how.text(),
     )
 }

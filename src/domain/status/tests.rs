@@ -18,23 +18,24 @@ fn standing() -> Standing {
     }
 }
 
-fn outcome(seen: Seen, progress: Progress) -> Outcome {
-    Outcome {
+fn report(seen: Seen, progress: Progress) -> Report {
+    Report {
         generation: Some(7),
         secret_name: Some("report".to_owned()),
         credentials_name: Some("keys".to_owned()),
         seen,
         progress,
         pods: PodSight::default(),
+        is_clock_skewed: false,
     }
 }
 
 fn failed(reason: FailureReason) -> Progress {
-    Progress::Failed(Problem { reason, message: "what to do".to_owned() })
+    Progress::Failed(Problem::new(reason, "what to do".to_owned()))
 }
 
 fn first(seen: Seen, progress: Progress, second: i64) -> PresignedUrlStatus {
-    next_status(&PresignedUrlStatus::default(), &outcome(seen, progress), at(second))
+    next_status(&PresignedUrlStatus::default(), &report(seen, progress), at(second))
 }
 
 fn condition<'a>(status: &'a PresignedUrlStatus, kind: &str) -> Option<&'a Condition> {
@@ -153,7 +154,7 @@ fn reports_the_url_that_is_stored() {
     assert_eq!(status.limited_by, Some(LimitedBy::Requested));
     assert_eq!(status.last_handled_renew.as_deref(), Some("token"));
     assert!(status.conditions.iter().all(|condition| condition.observed_generation == Some(7)));
-    let nothing = next_status(&status, &outcome(Seen::Nothing, failed(FailureReason::ApiError)), at(6));
+    let nothing = next_status(&status, &report(Seen::Nothing, failed(FailureReason::ApiError)), at(6));
     assert_eq!((nothing.location, nothing.signing_time, nothing.last_handled_renew), (None, None, None));
     assert_eq!((nothing.expiration_time, nothing.renewal_time, nothing.limited_by), (None, None, None));
 }
@@ -161,7 +162,7 @@ fn reports_the_url_that_is_stored() {
 #[test]
 fn what_cannot_be_looked_at_is_reported_as_it_was() {
     let before = first(Seen::Url(standing()), Progress::Settled, 5);
-    let mut unknown = outcome(Seen::Unknown, failed(FailureReason::ApiError));
+    let mut unknown = report(Seen::Unknown, failed(FailureReason::ApiError));
     unknown.generation = Some(8);
     // As when the spec cannot be read.
     unknown.secret_name = None;
@@ -193,20 +194,20 @@ fn an_unchanged_state_is_an_equal_status() {
     for progress in progresses {
         for (name, seen, second) in sights() {
             let (earlier, later) = if second == 3599 { (0, 3599) } else { (second, second + 1000) };
-            let outcome = outcome(seen, progress.clone());
-            let before = next_status(&PresignedUrlStatus::default(), &outcome, at(earlier));
-            assert_eq!(next_status(&before, &outcome, at(later)), before, "{progress:?} {name}");
+            let report = report(seen, progress.clone());
+            let before = next_status(&PresignedUrlStatus::default(), &report, at(earlier));
+            assert_eq!(next_status(&before, &report, at(later)), before, "{progress:?} {name}");
         }
     }
 }
 
 #[test]
 fn transition_times_move_only_on_a_flip() {
-    let settled = outcome(Seen::Url(standing()), Progress::Settled);
-    let failing = outcome(Seen::Url(standing()), failed(FailureReason::CredentialsNotFound));
-    let stalled = outcome(Seen::Url(standing()), failed(FailureReason::SecretConflict));
+    let settled = report(Seen::Url(standing()), Progress::Settled);
+    let failing = report(Seen::Url(standing()), failed(FailureReason::CredentialsNotFound));
+    let stalled = report(Seen::Url(standing()), failed(FailureReason::SecretConflict));
     let mut status = PresignedUrlStatus::default();
-    for (second, outcome, ready, stalled) in [
+    for (second, report, ready, stalled) in [
         (10, &settled, 10, None),
         (20, &failing, 10, None),
         (30, &stalled, 30, Some(30)),
@@ -216,7 +217,7 @@ fn transition_times_move_only_on_a_flip() {
         (3600, &failing, 60, None),
         (3700, &settled, 60, None),
     ] {
-        status = next_status(&status, outcome, at(second));
+        status = next_status(&status, report, at(second));
         let since = |kind| condition(&status, kind).map(|condition| condition.last_transition_time.0);
         assert_eq!(since(READY), Some(at(ready)), "{second}");
         assert_eq!(since(STALLED), stalled.map(at), "{second}");

@@ -6,6 +6,7 @@ use kube::ResourceExt as _;
 
 use super::*;
 use crate::crd::DeletionPolicy;
+use crate::domain::decision::Decision;
 use crate::domain::model::server::Manager;
 use crate::domain::model::{Server, THEM, US, World, at, owner, sign};
 use crate::domain::{Sensitive, render};
@@ -43,7 +44,8 @@ fn reads_back_what_was_rendered() {
         let stored = world.stored().unwrap();
         assert_eq!(Some(stored.content), world.rendered().map(|secret| secret.content()), "{key}");
         assert!(stored.is_url_ours && stored.is_managed);
-        assert!(!stored.is_other_format && !stored.is_created_by_another && !stored.is_fixed);
+        assert!(!stored.is_other_format && !stored.is_fixed);
+        assert!(stored.is_shared, "a create is no apply");
         assert_eq!(stored.owner.as_deref(), Some("report"));
         let controller = Controller { is_presigned_url: true, name: "report".into(), uid: "u-1".into() };
         assert_eq!(stored.controller, (policy == DeletionPolicy::Delete).then_some(controller));
@@ -95,10 +97,11 @@ fn what_was_ours_and_changed_makes_another_frame() {
 }
 
 #[test]
-fn a_field_that_somebody_else_applies_too_stays_ours() {
+fn a_field_that_somebody_else_applies_too_stays_ours_if_we_applied_it() {
     let mut world = issued();
+    world.act(Decision::Repair);
     let copy = world.server.get().unwrap();
-    world.server.apply(("backup", "Apply"), &copy, at(9));
+    world.server.apply(("backup", "Apply"), &copy, at(9)).unwrap();
     let stored = world.stored().unwrap();
     assert_eq!(Some(stored.content), world.rendered().map(|secret| secret.content()));
     assert!(stored.is_url_ours);
@@ -175,11 +178,11 @@ fn the_url_is_under_our_key_before_theirs() {
         for (key, value, _) in data.iter().filter(|(.., manager)| *manager != THEM) {
             put(&mut ours, key, value);
         }
-        server.apply(US, &ours, at(0));
+        server.apply(US, &ours, at(0)).unwrap();
         let both = data.iter().filter(|(.., manager)| *manager == BOTH);
         let mut shared = Secret::default();
         both.for_each(|(key, value, _)| put(&mut shared, key, value));
-        server.apply(("backup", "Apply"), &shared, at(1));
+        server.apply(("backup", "Apply"), &shared, at(1)).unwrap();
         for (key, value, _) in data.iter().filter(|(.., manager)| *manager == THEM) {
             server.update(THEM, at(1), |secret| put(secret, key, value));
         }

@@ -91,16 +91,61 @@ fn what_others_add_is_theirs() {
     }
 }
 
+/// Renewed once: the record names our apply beside our create.
+fn renewed() -> World {
+    let mut world = adorned();
+    world.credentials = Some(credentials("AKIA", None));
+    world.act(world.decide());
+    world
+}
+
 #[test]
-fn an_owner_reference_that_somebody_else_holds_on_to_is_theirs() {
-    let mut world = settled();
-    let copy = world.server.get().unwrap();
-    world.server.apply(("backup", "Apply"), &copy, at(600));
-    world.request.target.deletion_policy = DeletionPolicy::Retain;
-    assert_eq!(world.decide(), Decision::Repair);
-    world.act(Decision::Repair);
-    assert_eq!(world.server.get().unwrap().owner_references().len(), 1);
-    assert_eq!(world.decide(), keep(2400), "a repair that cannot succeed is not tried for ever");
+fn what_we_render_no_more_goes_whoever_owns_it_too() {
+    let owners: [(&str, Act); 4] = [
+        ("our create", |_| {}),
+        ("a backup's apply", |w| {
+            let copy = w.server.get().unwrap();
+            drop(w.server.apply(("backup", "Apply"), &copy, w.now));
+        }),
+        ("nobody, after a reset", |w| w.server.reset_managed_fields()),
+        ("before-first-apply", |w| {
+            w.server.reset_managed_fields();
+            w.act(w.decide());
+        }),
+    ];
+    for (name, co_own) in owners {
+        for world in [adorned(), renewed()] {
+            let mut world = world;
+            co_own(&mut world);
+            world.request.target.deletion_policy = DeletionPolicy::Retain;
+            world.request.target.url_key = "link".to_owned();
+            assert_eq!(world.decide(), Decision::Repair, "{name}");
+            world.act(Decision::Repair);
+            let secret = world.server.get().unwrap();
+            assert_eq!(secret.owner_references().len(), 0, "{name}");
+            // Without a record the first write begins none: an apply follows.
+            (0..2).for_each(|_| world.act(world.decide()));
+            assert!(matches!(world.decide(), Decision::Keep { .. }), "{name}: {:?}", world.decide());
+        }
+    }
+}
+
+#[test]
+fn a_label_that_somebody_else_applies_stays_and_one_that_a_create_of_ours_wrote_goes() {
+    for (is_declared, expected) in [(true, Some("a")), (false, None)] {
+        for world in [adorned(), renewed()] {
+            let mut world = world;
+            if is_declared {
+                let copy = world.server.get().unwrap();
+                drop(world.server.apply(("backup", "Apply"), &copy, world.now));
+            }
+            world.request.target.labels.clear();
+            (0..2).for_each(|_| world.act(world.decide()));
+            assert!(matches!(world.decide(), Decision::Keep { .. }), "{:?}", world.decide());
+            let secret = world.server.get().unwrap();
+            assert_eq!(secret.labels().get("team").map(String::as_str), expected);
+        }
+    }
 }
 
 /// Writes the Secret as a release with another format would.
@@ -108,7 +153,9 @@ fn with_format(world: &mut World, format: &str, edit: impl FnOnce(&mut Secret)) 
     let mut secret = world.rendered().unwrap().into_secret();
     secret.annotations_mut().insert(ANNOTATION_FORMAT.to_owned(), format.to_owned());
     edit(&mut secret);
-    world.server.apply(US, &secret, world.now);
+    secret.metadata.uid = None;
+    secret.metadata.resource_version = None;
+    world.server.apply(US, &secret, world.now).unwrap();
 }
 
 #[test]

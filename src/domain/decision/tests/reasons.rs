@@ -136,9 +136,10 @@ fn whatever_somebody_makes_of_the_url_is_drift() {
 #[test]
 fn the_same_url_written_by_somebody_else_is_no_drift() {
     let mut world = settled();
+    world.act(Decision::Repair);
     replace_url(&mut world, |url| url);
     let copy = world.server.get().unwrap();
-    world.server.apply(("backup", "Apply"), &copy, at(600));
+    world.server.apply(("backup", "Apply"), &copy, at(600)).unwrap();
     assert_eq!(world.decide(), keep(2400));
     // Restored from a backup, without the record of who wrote what.
     world.server.delete();

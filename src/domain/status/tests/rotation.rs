@@ -28,8 +28,8 @@ fn frozen(others: usize) -> PodSight {
 }
 
 fn reported(standing: Standing, progress: Progress, pods: PodSight) -> PresignedUrlStatus {
-    let outcome = Outcome { pods, ..outcome(Seen::Url(standing), progress) };
-    next_status(&PresignedUrlStatus::default(), &outcome, at(5))
+    let report = Report { pods, ..report(Seen::Url(standing), progress) };
+    next_status(&PresignedUrlStatus::default(), &report, at(5))
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn every_reason_outlives_a_look_that_failed() {
     let mut reasons = std::collections::BTreeSet::new();
     for (standing, progress, pods) in standings() {
         let before = reported(standing, progress, pods);
-        let after = next_status(&before, &outcome(Seen::Unknown, failed(FailureReason::ApiError)), at(9));
+        let after = next_status(&before, &report(Seen::Unknown, failed(FailureReason::ApiError)), at(9));
         assert_eq!(condition(&after, ROTATION_SAFE), condition(&before, ROTATION_SAFE));
         reasons.insert(verdict(&before, ROTATION_SAFE).unwrap().1.to_owned());
     }
@@ -74,7 +74,7 @@ fn a_pod_that_never_refreshes_is_named_with_what_to_do() {
 fn until_pods_are_looked_at_again_the_report_stands() {
     let before = reported(standing(), Progress::Settled, frozen(0));
     let not_yet = PodSight { frozen: FrozenSight::Unchanged, no_pokes: None };
-    let settled = |pods| Outcome { pods, ..outcome(Seen::Url(standing()), Progress::Settled) };
+    let settled = |pods| Report { pods, ..report(Seen::Url(standing()), Progress::Settled) };
     assert_eq!(next_status(&before, &settled(not_yet.clone()), at(9)), before);
     let clear = next_status(&before, &settled(PodSight::default()), at(9));
     assert_eq!(verdict(&clear, ROTATION_SAFE), Some(("True", "OverlapSufficient")));
@@ -90,13 +90,13 @@ fn pokes_that_cannot_be_are_mentioned_once_and_change_no_reason() {
     ] {
         for (standing, progress, pods) in standings() {
             let quiet = reported(standing.clone(), progress.clone(), pods.clone());
-            let outcome = Outcome {
+            let report = Report {
                 pods: PodSight { no_pokes: Some(no_pokes), ..pods },
-                ..outcome(Seen::Url(standing), progress)
+                ..report(Seen::Url(standing), progress)
             };
-            let mut status = next_status(&quiet, &outcome, at(9));
+            let mut status = next_status(&quiet, &report, at(9));
             for second in [10, 11] {
-                status = next_status(&status, &outcome, at(second));
+                status = next_status(&status, &report, at(second));
             }
             assert_eq!(verdict(&status, ROTATION_SAFE), verdict(&quiet, ROTATION_SAFE));
             let message = &condition(&status, ROTATION_SAFE).unwrap().message;

@@ -1,0 +1,121 @@
+//! Failures, contests and clocks.
+
+use super::*;
+use crate::domain::model::at;
+use crate::domain::reason::FailureReason;
+
+fn trouble() -> Problem {
+    Problem::new(FailureReason::ApiError, "trouble".to_owned())
+}
+
+fn until(history: &History, now: Timestamp) -> Option<Timestamp> {
+    history.contested_until(Some(IssueReason::Missing), &Inputs::default(), now)
+}
+
+#[test]
+fn failures_in_a_row_wait_longer_and_other_inputs_begin_anew() {
+    let mut history = History::default();
+    let inputs = Inputs::default();
+    let other = Inputs { generation: Some(2), ..Inputs::default() };
+    for (inputs, now, left, at_least, expected) in [
+        (&inputs, 0, None, None, 2),
+        (&inputs, 2, None, None, 4),
+        (&inputs, 6, None, None, 8),
+        (&inputs, 14, Some(8), None, 2),
+        (&inputs, 16, Some(8), Some(5), 5),
+        (&inputs, 21, None, Some(86_400), 300),
+        (&other, 22, None, None, 2),
+        (&inputs, 24, None, None, 2),
+    ] {
+        let retry_at = history.failed(inputs, &trouble(), at(now), left, at_least);
+        assert_eq!(retry_at, at(now + expected), "at {now}");
+        assert_eq!(history.held(inputs, at(now)), Some((&trouble(), retry_at)));
+        assert_eq!(history.held(inputs, retry_at), None);
+    }
+    assert_eq!(history.held(&other, at(24)), None);
+    history.succeeded(at(24));
+    assert!(history.is_at_rest());
+}
+
+#[test]
+fn a_contest_waits_longer_each_time_and_ends_after_as_long_a_time_of_peace() {
+    let mut history = History::default();
+    for (now, wait) in [(0, 2), (2, 4), (6, 8), (14, 16), (50, 2)] {
+        assert_eq!(until(&history, at(now)), None, "at {now}");
+        history.contested(&Inputs::default(), at(now), None);
+        assert_eq!(until(&history, at(now)), Some(at(now + wait)), "at {now}");
+    }
+    history.succeeded(at(53));
+    assert!(!history.is_at_rest(), "not over yet");
+    history.succeeded(at(54));
+    assert!(history.is_at_rest());
+}
+
+/// However somebody times it, and whatever is undone: the shortest URL lives for 10 s.
+#[test]
+fn a_contest_writes_five_times_in_eight_seconds_at_most() {
+    for left in [None, Some(10), Some(60)] {
+        for pause in 1..9 {
+            let (mut history, mut writes) = (History::default(), 0);
+            for now in 0..8 {
+                if now % pause == 0 && until(&history, at(now)).is_none() {
+                    history.contested(&Inputs::default(), at(now), left);
+                    writes += 1;
+                }
+            }
+            assert!(writes <= 4, "{left:?}: {writes} writes, one every {pause} s");
+        }
+    }
+}
+
+#[test]
+fn a_token_waits_only_for_a_write_that_answered_it() {
+    let token = |renew: &str| Inputs { renew: Some(renew.into()), ..Inputs::default() };
+    let mut history = History::default();
+    history.contested(&token("a"), at(0), None);
+    let waits = |reason, inputs: &Inputs| history.contested_until(Some(reason), inputs, at(1)).is_some();
+    assert!(waits(IssueReason::Requested, &token("a")));
+    assert!(!waits(IssueReason::Requested, &token("b")));
+    assert!(waits(IssueReason::Missing, &token("b")));
+}
+
+#[test]
+fn nothing_waits_for_a_clock_that_was_put_back() {
+    let mut history = History::default();
+    let retry_at = history.failed(&Inputs::default(), &trouble(), at(1000), None, Some(300));
+    history.contested(&Inputs::default(), at(1000), None);
+    for now in [at(999), at(0), at(-90_000)] {
+        assert_eq!(history.held(&Inputs::default(), now), None);
+        assert_eq!(until(&history, now), None);
+    }
+    assert_eq!(history.held(&Inputs::default(), at(1299)), Some((&trouble(), retry_at)));
+    history.contested(&Inputs::default(), at(0), None);
+    assert_eq!(until(&history, at(0)), Some(at(2)), "a contest of a later time is none");
+}
+
+#[test]
+fn counts_in_a_row_end_with_a_success() {
+    let mut history = History::default();
+    assert_eq!([history.outdated(), history.outdated(), history.overloaded()], [1, 2, 1]);
+    assert!(history.was_outdated());
+    history.succeeded(at(0));
+    assert!(history.is_at_rest() && !history.was_outdated());
+    assert_eq!([history.outdated(), history.overloaded()], [1, 1]);
+}
+
+#[test]
+fn what_repeats_what_others_undo_is_contested() {
+    for (reason, first, ours, planted) in [
+        (IssueReason::Missing, false, true, true),
+        (IssueReason::Expired, false, false, true),
+        (IssueReason::SpecChanged, false, false, false),
+        (IssueReason::CredentialsChanged, true, true, true),
+        (IssueReason::Drifted, true, true, true),
+        (IssueReason::Requested, true, true, true),
+        (IssueReason::RenewalDue, false, false, true),
+    ] {
+        assert_eq!(is_contested(reason, false, true), first, "{reason}: never issued");
+        assert_eq!(is_contested(reason, true, true), ours, "{reason}: our URL");
+        assert_eq!(is_contested(reason, true, false), planted, "{reason}: another's URL");
+    }
+}

@@ -1,0 +1,42 @@
+//! What a person is told when a plan cannot be carried out: what is wrong with which Secret, and
+//! what to do.
+
+use crate::domain::reason::{FailureReason, IssueReason};
+use crate::domain::status::Problem;
+use crate::domain::{Request, Stored};
+
+/// The target Secret belongs to somebody else.
+pub(super) fn conflict(stored: &Stored, request: &Request) -> Problem {
+    let secret = &request.target.name;
+    let why = match &stored.controller {
+        _ if *secret == request.credentials.name => "holds the credentials, so the URL needs another one: choose another spec.secret.name (default: the name of the PresignedUrl)".to_owned(),
+        Some(controller) if controller.is_presigned_url => {
+            format!("belongs to PresignedUrl {:?}: choose another spec.secret.name", controller.name)
+        }
+        _ => "exists and was not written for this PresignedUrl: it is left alone; choose another spec.secret.name or delete it".to_owned(),
+    };
+    Problem::new(FailureReason::SecretConflict, format!("Secret {secret:?} {why}"))
+}
+
+/// The target Secret is ours and can never be written.
+pub(super) fn fixed(request: &Request) -> Problem {
+    let secret = &request.target.name;
+    let why = "is immutable or not of type Opaque, so no new URL can be written into it: delete it, or choose another spec.secret.name";
+    Problem::new(FailureReason::SecretConflict, format!("Secret {secret:?} {why}"))
+}
+
+/// A write waits, because others undo it or change what it is made from again and again.
+pub(super) fn contested(reason: IssueReason, request: &Request) -> Problem {
+    if reason == IssueReason::CredentialsChanged {
+        let message = format!(
+            "the credentials in Secret {:?} change again and again: keep one access key in it; a new URL is written shortly",
+            request.credentials.name
+        );
+        return Problem::retried(FailureReason::CredentialsInvalid, message);
+    }
+    let message = format!(
+        "Secret {:?} is changed or deleted by somebody else again and again: find out who writes to it; it is written again shortly",
+        request.target.name
+    );
+    Problem::retried(FailureReason::SecretConflict, message)
+}
