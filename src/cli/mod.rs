@@ -13,6 +13,7 @@ mod sign;
 use clap::{Parser, Subcommand};
 
 pub use failure::Failure;
+pub use run::run_observed;
 pub use run_args::RunArgs;
 pub use sign::{Output, SignArgs};
 

@@ -9,17 +9,29 @@ use tokio::sync::watch;
 
 use super::Failure;
 use super::run_args::RunArgs;
-use crate::controller::{Presigner, Process, Settings};
-use crate::runtime::{ApiCalls, Clock, Elector, Leadership, Metrics, Probes, Terms, client, http, logging};
+use crate::controller::{Memory, Presigner, Process, Settings};
+use crate::runtime::schedule::Limiter;
+use crate::runtime::{
+    ApiCalls, Clock, Elector, Leadership, Metrics, Overload, Probes, Skew, Terms, client, http, logging,
+};
 
 /// After how long without a sign of life of the controller `/livez` fails.
 const STALE_AFTER: Duration = Duration::from_secs(60);
 /// Threads that work. The API server takes longer over two writes than one of them over a
-/// whole pass; on a node of 64 cores 64 would only cost memory.
+/// whole reconcile; on a node of 64 cores 64 would only cost memory.
 const THREADS: usize = 2;
 
 /// Runs the operator until it is told to stop.
 pub(super) fn run(args: RunArgs) -> Result<(), Failure> {
+    run_observed(args, |_| ())
+}
+
+/// Runs the operator as `run` does, and gives `observe` a handle on what it holds in memory:
+/// for tests that compare that with the API server.
+///
+/// # Errors
+/// As `run`.
+pub fn run_observed(args: RunArgs, observe: impl FnOnce(Memory) + Send + 'static) -> Result<(), Failure> {
     args.check().map_err(Failure::configuration)?;
     let filter = log_filter(args.log.clone());
     logging::init(&filter, args.log_format).map_err(Failure::configuration)?;
@@ -30,7 +42,7 @@ pub(super) fn run(args: RunArgs) -> Result<(), Failure> {
         .context("cannot start the runtime")
         .map_err(Failure::from)?;
     // On a worker: from here every hand-over to one would cross threads.
-    match runtime.block_on(runtime.spawn(operate(args))) {
+    match runtime.block_on(runtime.spawn(operate(args, observe))) {
         Ok(ended) => ended,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
@@ -44,7 +56,7 @@ fn log_filter(flag: Option<String>) -> String {
         .unwrap_or_else(|| "info".to_owned())
 }
 
-async fn operate(args: RunArgs) -> Result<(), Failure> {
+async fn operate(args: RunArgs, observe: impl FnOnce(Memory)) -> Result<(), Failure> {
     let config = kube::Config::infer().await.map_err(|error| {
         Failure::configuration(anyhow!(
             "no way to the API server: neither a kubeconfig nor a ServiceAccount can be used: {error}"
@@ -57,22 +69,25 @@ async fn operate(args: RunArgs) -> Result<(), Failure> {
 
     let mut metrics = Metrics::new("presign", env!("CARGO_PKG_VERSION"));
     let (parts, probes) = (assemble(&args, &config, &mut metrics)?, Probes::new(STALE_AFTER));
-    let Parts { settings, clock, client, leadership, elector } = parts;
-    let process = Process { clock, leadership, registry: metrics.registry(), probes: probes.clone() };
+    let Parts { settings, clock, client, leadership, elector, limiter, skew } = parts;
+    let registry = metrics.registry();
+    let process = Process { clock, leadership, registry, probes: probes.clone(), limiter, skew };
     let presigner = Presigner::new(settings, client, process);
+    observe(presigner.memory());
 
     let (drained, served) = (watch::Sender::new(false), watch::Sender::new(false));
     let election = elector.map(|elector| tokio::spawn(elector.run(is_true(&drained))));
     let server = tokio::spawn(http::serve(listener, probes, metrics.into_encoder(), is_true(&served)));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %listen, "started");
-    presigner.run(told_to_stop()?).await;
-    // Only now: until its last pass has ended, this process has to lead.
+    let ended = presigner.run(told_to_stop()?).await;
+    // Only now: until its last reconcile has ended, this process has to lead.
     drained.send_replace(true);
     if let Some(election) = election {
         election.await.context("the election of a leader failed")?;
     }
     served.send_replace(true);
     server.await.context("the server for probes and metrics failed")?;
+    ended.context("the controller failed")?;
     tracing::info!("stopped");
     Ok(())
 }
@@ -84,15 +99,26 @@ struct Parts {
     client: kube::Client,
     leadership: Leadership,
     elector: Option<Elector>,
+    limiter: Limiter,
+    skew: Skew,
 }
 
 fn assemble(args: &RunArgs, config: &kube::Config, metrics: &mut Metrics) -> Result<Parts, Failure> {
     let (instance, clock) = (instance(), Clock::system());
     let identity = identity(&instance);
     let calls = ApiCalls::register(metrics.registry());
+    let (skew, limiter) = (Skew::register(metrics.registry(), clock.clone()), Presigner::limiter());
+    let paused = limiter.clone();
+    let overload = Overload::new(move |pause| paused.pause(pause));
     let make_client = |leadership: &Leadership| {
         let deadline = Duration::from_secs(args.request_timeout);
-        let terms = Terms { identity: identity.clone(), deadline, leadership: leadership.clone() };
+        let terms = Terms {
+            identity: identity.clone(),
+            deadline,
+            leadership: leadership.clone(),
+            overload: overload.clone(),
+            skew: skew.clone(),
+        };
         client(config.clone(), calls.clone(), terms)
             .map_err(|error| Failure::configuration(anyhow!("cannot use the kubeconfig: {error}")))
     };
@@ -109,7 +135,7 @@ fn assemble(args: &RunArgs, config: &kube::Config, metrics: &mut Metrics) -> Res
     let namespaces = args.namespace.clone();
     let (secret_access, max_in_flight) = (args.secret_access, args.max_in_flight.into());
     let settings = Settings { instance, namespaces, secret_access, max_in_flight, pods: args.pods };
-    Ok(Parts { settings, clock, client, leadership, elector })
+    Ok(Parts { settings, clock, client, leadership, elector, limiter, skew })
 }
 
 /// Resolves when it turns true, or when nobody is left to turn it.

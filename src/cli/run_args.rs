@@ -34,8 +34,8 @@ pub struct RunArgs {
     /// target when its renewal is due.
     #[arg(long, env = "PRESIGN_SECRET_ACCESS", value_enum, default_value_t = SecretAccess::Watch)]
     pub(super) secret_access: SecretAccess,
-    /// How many calls to the API server may be under way at a time; the URL that expires
-    /// soonest goes first.
+    /// How many objects are reconciled at a time. Namespaces take turns, and one gets at most
+    /// half while others wait; in each the URL that expires soonest goes first.
     #[arg(long, env = "PRESIGN_MAX_IN_FLIGHT", default_value_t = 32,
         value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) max_in_flight: u16,

@@ -1,17 +1,17 @@
-//! The shell: when, and with which Kubernetes IO. `reconcile` tells the story.
+//! The controller: when an object is reconciled, and with which calls to the API server. The steps of
+//! one reconcile are in `reconcile`.
 //!
-//! Decisions are made in `domain`, URLs in `s3`; this room connects them to the API
+//! Decisions are made in `domain`, URLs in `s3`; this module connects them to the API
 //! server and owns no rule.
 
 mod context;
 mod events;
-mod gate;
+mod memory;
 mod metrics;
-mod passes;
 mod pods;
-mod queue;
 mod reconcile;
 mod state;
+mod urgency;
 mod watch;
 
 use std::future::Future;
@@ -23,19 +23,27 @@ use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
 use prometheus_client::registry::Registry;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 
 use crate::crd::names::OPERATOR;
-use crate::runtime::{Clock, Leadership, Probes, clock};
+use crate::runtime::schedule::{Cause, Limiter, Next, Queue, Workers};
+use crate::runtime::watch::{Restart, Watches};
+use crate::runtime::{Clock, Key, Leadership, Probes, Skew, Tasks, clock};
 use crate::s3::Signer;
 use context::Context;
 use events::{Events, Told};
-use gate::Gate;
+pub use memory::{HeldObject, Memory, Snapshot};
+use reconcile::reconcile;
+use state::scopes::Scopes;
+use urgency::Urgency;
 pub use watch::by_name::SecretAccess;
 use watch::namespaces::Synced;
 
-/// How often the wall clock is compared with the monotonic one, and life is shown.
+/// How often the wall clock is compared with the monotonic one.
 const TICK: Duration = Duration::from_secs(2);
+/// Calls that are made beside the reconciles at a time: events, pods, looks at credentials.
+const BESIDE: usize = 8;
+/// When an object is reconciled again whose report panicked.
+const AFTER_PANIC: Duration = Duration::from_secs(60);
 
 /// What a person can set.
 #[derive(Clone, Debug)]
@@ -46,7 +54,7 @@ pub struct Settings {
     pub namespaces: Vec<String>,
     /// How Secrets may be read.
     pub secret_access: SecretAccess,
-    /// How many calls to the API server may be under way at a time.
+    /// How many objects are reconciled at a time.
     pub max_in_flight: usize,
     /// Whether looking at pods, and touching their annotations, is granted.
     pub pods: bool,
@@ -63,12 +71,22 @@ pub struct Process<'a> {
     pub registry: &'a mut Registry,
     /// Where its health is told.
     pub probes: Probes,
+    /// The pause that the API server asks for.
+    pub limiter: Limiter,
+    /// What measures the clock of the API server.
+    pub skew: Skew,
+}
+
+/// A task of the controller ended, which none of them does while the process is well.
+#[derive(Debug, thiserror::Error)]
+#[error("the controller cannot go on: {task} ended")]
+pub struct TaskEnded {
+    task: &'static str,
 }
 
 /// The controller, assembled and not yet running.
 pub struct Presigner {
     context: Arc<Context>,
-    namespaces: Vec<Option<String>>,
     recorder: Recorder,
     told: mpsc::Receiver<Told>,
     width: usize,
@@ -80,59 +98,116 @@ impl Presigner {
     #[must_use]
     pub fn new(settings: Settings, client: Client, process: Process<'_>) -> Self {
         let Settings { instance, namespaces, secret_access, max_in_flight, pods } = settings;
-        let Process { clock, leadership, registry, probes } = process;
-        let namespaces = match namespaces.len() {
-            0 => vec![None],
-            _ => namespaces.into_iter().map(Some).collect(),
-        };
-        let objects = Arc::new(state::objects::Objects::default());
+        let Process { clock, leadership, registry, probes, limiter, skew } = process;
+        let scopes = Scopes::new(&namespaces);
+        let objects = Arc::new(state::objects::Objects::new(scopes.clone()));
+        let issued_secrets = Arc::new(state::issued_secrets::IssuedSecrets::new(scopes.clone()));
         registry.register_collector(Box::new(metrics::Inventory::new(objects.clone(), clock.clone())));
         let reporter = Reporter { controller: OPERATOR.to_owned(), instance: Some(instance) };
         let recorder = Recorder::new(client.clone(), reporter);
         let (events, told) = Events::new();
+        let urgency = Urgency {
+            objects: objects.clone(),
+            issued_secrets: issued_secrets.clone(),
+            clock: clock.clone(),
+            reads_by_name: secret_access == SecretAccess::Get,
+        };
         let context = Arc::new(Context {
             client,
             leadership,
             last_term: watch::by_name::LastTerm::default(),
             secret_access,
-            gate: Gate::new(max_in_flight),
             clock,
             signer: Signer::default(),
             objects,
-            queue: queue::Queue::default(),
-            facts: state::issued_secrets::Facts::default(),
+            issued_secrets,
+            obstacles: state::obstacles::Obstacles::new(scopes.clone()),
             credentials: state::credentials::CredentialsCache::default(),
             dependents: state::dependents::Dependents::default(),
-            attempts: state::attempts::Attempts::default(),
+            histories: state::histories::Histories::default(),
+            queue: Arc::new(Queue::new(move |key: &Key| urgency.rank(key))),
+            limiter,
+            skew,
             events,
             pods: pods::Pods::new(pods),
             metrics: metrics::Metrics::register(registry),
-            synced: Synced::new(&namespaces),
+            synced: Synced::new(scopes.clone()),
+            scopes,
+            restart: Restart::default(),
+            watches: Watches::register(registry),
         });
-        Self { context, namespaces, recorder, told, width: max_in_flight, probes }
+        Self { context, recorder, told, width: max_in_flight, probes }
     }
 
-    /// Runs until `stop` resolves and the passes in flight have ended (20 s at most).
-    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) {
-        let Self { context, namespaces, recorder, told, width, probes } = self;
-        let mut beside = JoinSet::new();
-        for namespace in &namespaces {
-            watch::namespaces::watch(&context, namespace.as_deref(), &probes, &mut beside);
+    /// A handle on what it holds in memory, for tests.
+    #[must_use]
+    pub fn memory(&self) -> Memory {
+        Memory(self.context.clone())
+    }
+
+    /// A calls-beside-the-reconciles limiter of the usual width, for [`Process`].
+    #[must_use]
+    pub fn limiter() -> Limiter {
+        Limiter::new(BESIDE)
+    }
+
+    /// Runs until `stop` resolves and the reconciles in flight have ended (20 s at most).
+    ///
+    /// # Errors
+    /// When one of its tasks ended, which is a bug: the process must not go on without it.
+    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), TaskEnded> {
+        let Self { context, recorder, told, width, probes } = self;
+        let mut tasks = Tasks::default();
+        watch::namespaces::watch(&context, &probes, &mut tasks);
+        tasks.spawn("the writer of events", events::publish(context.clone(), recorder, told));
+        tasks.spawn("the list of pods", pods::rounds(context.clone()));
+        tasks.spawn("the annotation of pods", pods::poke(context.clone()));
+        tasks.spawn("the clock", wake_everyone(context.clone()));
+        tasks.spawn("the look at the lease", begin_watches_anew(context.clone()));
+        let ctx = context.clone();
+        let workers = Workers {
+            queue: context.queue.clone(),
+            limiter: context.limiter.clone(),
+            width,
+            reconcile: move |job| reconcile(job, ctx.clone()),
+            on_panic: move |key: &Key, _: &str| {
+                context.metrics.panicked();
+                tracing::error!(namespace = key.namespace(), name = key.name(), "a reconcile panicked");
+                Next::after(AFTER_PANIC, Cause::SafetyNet)
+            },
+            beat: move || probes.beat(),
+        };
+        tokio::select! {
+            all_ended = workers.run(stop) => {
+                if !all_ended {
+                    tracing::warn!("reconciles still under way after 20 s are left behind");
+                }
+                Ok(())
+            }
+            task = tasks.ended() => Err(TaskEnded { task }),
         }
-        beside.spawn(events::publish(context.clone(), recorder, told));
-        beside.spawn(pods::rounds(context.clone()));
-        beside.spawn(pods::poke(context.clone()));
-        beside.spawn(look_again(context.clone()));
-        passes::run(context, width, probes, stop).await;
     }
 }
 
-/// Has everything looked at after a jump of the clock, when every time that was waited for
+/// Has everything reconciled after a jump of the clock, when every time that was waited for
 /// is wrong, and at the beginning of a term.
-async fn look_again(ctx: Arc<Context>) {
+async fn wake_everyone(ctx: Arc<Context>) {
     let jumps = clock::jumps(ctx.clock.clone(), TICK);
     let mut reasons = std::pin::pin!(futures::stream::select(jumps, ctx.leadership.begins()));
     while reasons.next().await.is_some() {
-        watch::everyone(&ctx, None);
+        for (scope, _) in ctx.scopes.all() {
+            watch::everyone(&ctx, scope);
+        }
     }
+}
+
+/// Lists everything anew when the lease shows that the API server was restored to an earlier
+/// state.
+async fn begin_watches_anew(ctx: Arc<Context>) {
+    let mut restores = std::pin::pin!(ctx.leadership.went_back());
+    while restores.next().await.is_some() {
+        ctx.begin_watches_anew();
+    }
+    // Without an elector nobody looks at a lease.
+    std::future::pending::<()>().await;
 }

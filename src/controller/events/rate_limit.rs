@@ -13,7 +13,7 @@ const REFILL: Duration = Duration::from_secs(60);
 
 /// A token bucket an object, as client-go's recorder has; empty for objects at rest.
 #[derive(Debug, Default)]
-pub struct Calm {
+pub struct RateLimit {
     known: Mutex<Known>,
 }
 
@@ -25,14 +25,14 @@ struct Known {
     full_at: usize,
 }
 
-impl Calm {
+impl RateLimit {
     /// Whether the object with this UID may have one more event now; if so, it counts.
     pub fn permits(&self, uid: &str) -> bool {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         if known.refilled.len() >= known.full_at {
-            // Whoever has refilled is as good as unknown. Twice the room until the next
-            // time, so that a herd does not look through itself for each of its members.
+            // An object whose tokens are refilled is as good as unknown. The map may double until
+            // the next time, so that not every event of many objects goes through all of it.
             known.refilled.retain(|_, until| *until > now);
             known.refilled.shrink_to_fit();
             known.full_at = 2 * known.refilled.len() + 64;
@@ -52,8 +52,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_burst_then_one_a_minute() {
-        let calm = Calm::default();
-        let permitted = |uid: &str| (0..100).filter(|_| calm.permits(uid)).count();
+        let limit = RateLimit::default();
+        let permitted = |uid: &str| (0..100).filter(|_| limit.permits(uid)).count();
         assert_eq!(permitted("a"), 10);
         assert_eq!(permitted("b"), 10, "each object has its own");
         tokio::time::advance(REFILL).await;

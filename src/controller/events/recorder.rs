@@ -1,4 +1,4 @@
-//! Events, written beside the passes and behind everything else: they tell of work and
+//! Events, written beside the reconciles and behind everything else: they tell of work and
 //! must not hold it up.
 
 use std::sync::Arc;
@@ -8,12 +8,12 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder};
 use tokio::sync::mpsc;
 
+use super::rate_limit::RateLimit;
 use crate::controller::context::Context;
-use crate::controller::events::rate_limit::Calm;
 
 /// How many events wait at most; more are dropped, as client-go does.
 const ROOM: usize = 1000;
-/// Places that only warnings may take, so that a herd of good news crowds none of them out.
+/// Places that only warnings may take, so that many other events crowd none of them out.
 const ROOM_FOR_WARNINGS: usize = 200;
 /// How long the next one waits while objects are due.
 const PACE: Duration = Duration::from_millis(100);
@@ -22,7 +22,7 @@ const PACE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Events {
     handed_in: mpsc::Sender<Told>,
-    calm: Calm,
+    rate_limit: RateLimit,
 }
 
 /// An event and the object that it is about.
@@ -36,7 +36,7 @@ impl Events {
     #[must_use]
     pub fn new() -> (Self, mpsc::Receiver<Told>) {
         let (handed_in, waiting) = mpsc::channel(ROOM);
-        (Self { handed_in, calm: Calm::default() }, waiting)
+        (Self { handed_in, rate_limit: RateLimit::default() }, waiting)
     }
 
     /// Hands in an event, which is written when there is time, unless its object has had
@@ -47,7 +47,7 @@ impl Events {
         let Some(place) = self.handed_in.try_reserve().ok().filter(|_| has_room) else {
             return tracing::debug!("an event was dropped: too many are waiting");
         };
-        if self.calm.permits(object.uid.as_deref().unwrap_or_default()) {
+        if self.rate_limit.permits(object.uid.as_deref().unwrap_or_default()) {
             place.send(Told { object, event });
         }
     }
@@ -59,7 +59,7 @@ pub async fn publish(ctx: Arc<Context>, recorder: Recorder, mut waiting: mpsc::R
         if ctx.queue.has_backlog() {
             tokio::time::sleep(PACE).await;
         }
-        let _turn = ctx.turn(i64::MAX).await;
+        let _permit = ctx.limiter.beside().await;
         if let Err(error) = recorder.publish(&event, &object).await {
             let code = if let kube::Error::Api(status) = &error { status.code } else { 0 };
             tracing::debug!(code, "an event could not be written");

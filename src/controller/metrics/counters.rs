@@ -34,6 +34,7 @@ struct OutcomeLabel {
 pub struct Metrics {
     issued: Family<ReasonLabel, Counter>,
     repaired: Counter,
+    panics: Counter,
     failures: Family<ReasonLabel, Counter>,
     sign_seconds: Histogram,
     reconcile_seconds: Family<OutcomeLabel, Histogram, fn() -> Histogram>,
@@ -49,9 +50,10 @@ impl Metrics {
         let metrics = Self {
             issued: Family::default(),
             repaired: Counter::default(),
+            panics: Counter::default(),
             failures: Family::default(),
             sign_seconds: Histogram::new([20e-6, 50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 5e-3, 20e-3]),
-            reconcile_seconds: Family::new_with_constructor(pass_histogram),
+            reconcile_seconds: Family::new_with_constructor(reconcile_histogram),
             renewal_lag_seconds: Histogram::new([1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0]),
             pod_looks: Family::default(),
             pods_poked: Family::default(),
@@ -60,12 +62,14 @@ impl Metrics {
         registry.register("repaired", "Secrets written again with the same URL", metrics.repaired.clone());
         registry.register(
             "failures",
-            "Passes that ended without the URL that was due",
+            "Reconciles that ended without the URL that was due",
             metrics.failures.clone(),
         );
+        let help = "Reconciles that failed by a bug in the operator, which its log locates";
+        registry.register("reconcile_panics", help, metrics.panics.clone());
         registry.register("sign_duration_seconds", "Time to sign one URL", metrics.sign_seconds.clone());
-        let passes = metrics.reconcile_seconds.clone();
-        registry.register("reconcile_duration_seconds", "Time of one pass over one object", passes);
+        let seconds = metrics.reconcile_seconds.clone();
+        registry.register("reconcile_duration_seconds", "Time of one reconcile of one object", seconds);
         let lag = metrics.renewal_lag_seconds.clone();
         registry.register("renewal_lag_seconds", "How long after its time a renewal was written", lag);
         let looks = metrics.pod_looks.clone();
@@ -91,7 +95,12 @@ impl Metrics {
         self.repaired.inc();
     }
 
-    /// Counts a pass that failed.
+    /// Counts a reconcile that panicked.
+    pub fn panicked(&self) {
+        self.panics.inc();
+    }
+
+    /// Counts a reconcile that failed.
     pub fn failed(&self, reason: FailureReason) {
         self.failures.get_or_create(&ReasonLabel { reason: Word(reason.into()) }).inc();
     }
@@ -101,7 +110,7 @@ impl Metrics {
         self.sign_seconds.observe(seconds);
     }
 
-    /// Records how long a pass took and how it ended.
+    /// Records how long a reconcile took and how it ended.
     pub fn reconciled(&self, outcome: &'static str, seconds: f64) {
         self.reconcile_seconds.get_or_create(&OutcomeLabel { outcome: Word(outcome) }).observe(seconds);
     }
@@ -122,6 +131,6 @@ impl Metrics {
     }
 }
 
-fn pass_histogram() -> Histogram {
+fn reconcile_histogram() -> Histogram {
     Histogram::new([100e-6, 500e-6, 1e-3, 5e-3, 10e-3, 50e-3, 100e-3, 500e-3, 1.0, 5.0, 30.0])
 }

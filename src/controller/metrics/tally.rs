@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::crd::{PresignedUrlStatus, READY};
 
 /// The reasons of `Ready`, as labels; `Unknown` for none and for those of another release.
-const REASONS: [&str; 13] = [
+const REASONS: [&str; 14] = [
     "Issued",
     "RenewalFailing",
     AWAITING,
@@ -18,6 +18,7 @@ const REASONS: [&str; 13] = [
     "SecretConflict",
     "SigningFailed",
     "ApiError",
+    "InternalError",
     "Unknown",
 ];
 const AWAITING: &str = "AwaitingCredentials";

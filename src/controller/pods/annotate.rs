@@ -16,9 +16,9 @@ use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 
 use super::list::Told;
+use super::wake_named;
 use crate::controller::context::Context;
 use crate::controller::reconcile::error::is_code;
-use crate::controller::watch::ring;
 use crate::crd::names::{ANNOTATION_URL_RENEWED_AT, OPERATOR};
 
 /// The least time between two touches: twenty a second, in all namespaces together.
@@ -116,7 +116,7 @@ async fn touch(ctx: &Context, key: PodKey, signing_time: Timestamp) {
     let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
     let pods = Api::<Pod>::namespaced(ctx.client.clone(), &namespace);
     let answer = {
-        let Ok(_turn) = ctx.turn(i64::MAX).await else { return };
+        let _permit = ctx.limiter.beside().await;
         pods.patch_metadata(&name, &params, &Patch::Merge(patch)).await
     };
     let outcome = match answer {
@@ -128,10 +128,10 @@ async fn touch(ctx: &Context, key: PodKey, signing_time: Timestamp) {
     ctx.metrics.poked(outcome);
     tracing::debug!(namespace, pod = name, outcome, "told of a new URL");
     match outcome {
-        "done" => ring(ctx, &namespace, ctx.pods.refuse(&namespace, None)),
+        "done" => wake_named(ctx, &namespace, ctx.pods.refuse(&namespace, None)),
         "forbidden" => {
             ctx.pods.pokes.drop_all(&namespace);
-            ring(ctx, &namespace, ctx.pods.refuse(&namespace, Some("patch")));
+            wake_named(ctx, &namespace, ctx.pods.refuse(&namespace, Some("patch")));
         }
         _ => {}
     }

@@ -13,8 +13,8 @@ use serde::{Deserialize, Deserializer};
 
 use super::schedule::Round;
 use crate::controller::context::Context;
-use crate::controller::state::issued_secrets::SecretKey;
 use crate::domain::pods::{Frozen, PodSpec, first_of_each, user};
+use crate::runtime::Key;
 
 /// Pods in one answer: some megabytes at most.
 const PAGE: u32 = 250;
@@ -51,13 +51,12 @@ pub struct Told {
 pub async fn look(ctx: &Context, round: &Round) -> Result<Found, kube::Error> {
     let pods = Api::<LeanPod>::namespaced(ctx.client.clone(), &round.namespace);
     let mut params = ListParams::default().fields(NOT_ENDED).limit(PAGE);
-    let is_ours = |secret: &str| ctx.facts.get(&SecretKey::new(&round.namespace, secret)).is_some();
+    let is_ours = |secret: &str| ctx.issued_secrets.get(&Key::new(&round.namespace, secret)).is_some();
     let mut frozen = BTreeMap::new();
     let mut told = Vec::new();
     loop {
         let page = {
-            let turn = ctx.turn(i64::MAX).await;
-            let _turn = turn.map_err(|error| kube::Error::Service(error.into()))?;
+            let _permit = ctx.limiter.beside().await;
             pods.list(&params).await?
         };
         for pod in page.items.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()) {

@@ -12,18 +12,20 @@ mod rounds;
 mod schedule;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, RwLockWriteGuard};
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::controller::state::issued_secrets::SecretKey;
+use crate::controller::context::Context;
 use crate::controller::state::lean::LeanPresignedUrl;
 use crate::crd::ROTATION_SAFE;
+use crate::domain::Request;
 use crate::domain::pods::{Frozen, FrozenSight, NoPokes, PodSight};
 use crate::domain::reason::IssueReason;
-use crate::domain::status::{NEVER_REFRESHED, Outcome, Progress, Seen};
-use crate::domain::{Owner, Request};
+use crate::domain::status::{NEVER_REFRESHED, Progress, Report, Seen};
+use crate::runtime::Key;
+use crate::runtime::lock::Lock;
 
 use annotate::Pokes;
 pub use annotate::poke;
@@ -35,8 +37,8 @@ use schedule::{Renewal, Round, Schedule};
 pub struct Pods {
     /// Whether pods may be looked at and touched.
     is_granted: bool,
-    state: Mutex<State>,
-    /// Rings when a round may be due earlier than before.
+    state: Lock<State>,
+    /// Notified when a round may be due earlier than before.
     due: Notify,
     /// The pods that are to be told.
     pokes: Arc<Pokes>,
@@ -47,7 +49,7 @@ struct State {
     schedule: Schedule,
     /// Target Secret → who uses it in a way that never refreshes; nobody known yet for one
     /// that a former process reported.
-    frozen: HashMap<SecretKey, Option<(Frozen, usize)>>,
+    frozen: HashMap<Key, Option<(Frozen, usize)>>,
     /// Namespace → the verb that the API server refused last.
     refused: HashMap<String, &'static str>,
     /// Namespace → the objects that ask for pokes.
@@ -58,7 +60,7 @@ impl Pods {
     /// Looks at pods only where that is granted.
     #[must_use]
     pub fn new(is_granted: bool) -> Self {
-        Self { is_granted, state: Mutex::default(), due: Notify::new(), pokes: Arc::default() }
+        Self { is_granted, state: Lock::default(), due: Notify::new(), pokes: Arc::default() }
     }
 
     /// What a report says about the pods that use the target of a request.
@@ -70,7 +72,7 @@ impl Pods {
         }
         let owner = object.owner();
         let mut state = self.lock();
-        let key = SecretKey::new(&owner.namespace, &request.target.name);
+        let key = Key::new(&owner.namespace, &request.target.name);
         let refused = state.refused.get(&owner.namespace).filter(|_| request.poke_pods);
         let no_pokes = refused.map(|verb| NoPokes::Forbidden(verb));
         let frozen = match state.frozen.get(&key) {
@@ -85,24 +87,18 @@ impl Pods {
         PodSight { frozen, no_pokes }
     }
 
-    /// Takes note of a pass whose object holds a URL: the pods of its namespace may be worth
+    /// Takes note of a reconcile whose object holds a URL: the pods of its namespace may be worth
     /// a look, and have to be told of a URL that was `issued`.
-    pub fn note(
-        &self,
-        owner: &Owner,
-        request: Option<&Request>,
-        outcome: &Outcome,
-        issued: Option<IssueReason>,
-    ) {
-        let is_settled = issued.is_some() || outcome.progress == Progress::Settled;
+    pub fn note(&self, owner: &Key, request: Option<&Request>, report: &Report, issued: Option<IssueReason>) {
+        let is_settled = issued.is_some() || report.progress == Progress::Settled;
         let (Some(request), Seen::Url(standing), true) =
-            (request, &outcome.seen, self.is_granted && is_settled)
+            (request, &report.seen, self.is_granted && is_settled)
         else {
             return;
         };
         let mut state = self.lock();
         if request.poke_pods {
-            state.askers.entry(owner.namespace.clone()).or_default().insert(owner.name.clone());
+            state.askers.entry(owner.namespace().to_owned()).or_default().insert(owner.name().to_owned());
         }
         let renewal = Renewal {
             secret: &request.target.name,
@@ -110,7 +106,7 @@ impl Pods {
             is_told: request.poke_pods,
             is_routine: issued == Some(IssueReason::RenewalDue),
         };
-        let is_earlier = state.schedule.note(&owner.namespace, issued.map(|_| renewal), Instant::now());
+        let is_earlier = state.schedule.note(owner.namespace(), issued.map(|_| renewal), Instant::now());
         drop(state);
         if is_earlier {
             self.due.notify_one();
@@ -128,26 +124,26 @@ impl Pods {
 
     /// Takes note of a look that failed, and returns the Secrets about which nothing is known
     /// any more.
-    fn failed(&self, round: &Round, is_forbidden: bool) -> Vec<SecretKey> {
+    fn failed(&self, round: &Round, is_forbidden: bool) -> Vec<Key> {
         let mut state = self.lock();
         state.schedule.failed(&round.namespace, is_forbidden, Instant::now());
-        let gone = state.frozen.extract_if(|key, _| is_forbidden && key.namespace == round.namespace);
+        let gone = state.frozen.extract_if(|key, _| is_forbidden && key.namespace() == round.namespace);
         gone.map(|(key, _)| key).collect()
     }
 
     /// Takes in what a look at a namespace found, and returns the Secrets about which there
     /// is news.
-    fn learn(&self, round: &Round, found: BTreeMap<String, (Frozen, usize)>) -> Vec<SecretKey> {
+    fn learn(&self, round: &Round, found: BTreeMap<String, (Frozen, usize)>) -> Vec<Key> {
         let mut state = self.lock();
         let namespace = &*round.namespace;
         state.schedule.looked(round, !found.is_empty(), Instant::now());
         let mut before = HashMap::new();
-        for (key, frozen) in state.frozen.extract_if(|key, _| key.namespace == namespace) {
+        for (key, frozen) in state.frozen.extract_if(|key, _| key.namespace() == namespace) {
             before.insert(key, frozen);
         }
         let mut news = Vec::new();
         for (secret, frozen) in found {
-            let key = SecretKey::new(namespace, &secret);
+            let key = Key::new(namespace, &secret);
             if before.remove(&key).flatten().as_ref() != Some(&frozen) {
                 news.push(key.clone());
             }
@@ -182,8 +178,15 @@ impl Pods {
         state.askers.get(namespace).into_iter().flatten().cloned().collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write()
+    }
+}
+
+/// Wakes objects of a namespace by their names.
+fn wake_named(ctx: &Context, namespace: &str, names: Vec<String>) {
+    for name in names {
+        ctx.wake(&Key::new(namespace, &name));
     }
 }
 

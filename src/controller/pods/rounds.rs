@@ -7,10 +7,11 @@ use futures::stream::FuturesUnordered;
 
 use super::list::look;
 use super::schedule::Round;
+use super::wake_named;
 use crate::controller::context::Context;
 use crate::controller::reconcile::error::is_code;
-use crate::controller::state::issued_secrets::SecretKey;
-use crate::controller::watch::ring;
+use crate::controller::watch::wake_owner;
+use crate::runtime::Key;
 
 /// Namespaces that are looked at at a time.
 const IN_FLIGHT: usize = 2;
@@ -49,7 +50,7 @@ async fn go(ctx: &Context, round: Round) {
         Ok(found) => {
             ctx.metrics.looked_at_pods("done");
             if ctx.pods.is_refused(namespace, "list") {
-                ring(ctx, namespace, ctx.pods.refuse(namespace, None));
+                wake_named(ctx, namespace, ctx.pods.refuse(namespace, None));
             }
             wake(ctx, ctx.pods.learn(&round, found.frozen));
             ctx.pods.pokes.add(namespace, found.told);
@@ -60,16 +61,16 @@ async fn go(ctx: &Context, round: Round) {
             tracing::debug!(namespace, is_forbidden, "cannot look at pods");
             wake(ctx, ctx.pods.failed(&round, is_forbidden));
             if is_forbidden {
-                ring(ctx, namespace, ctx.pods.refuse(namespace, Some("list")));
+                wake_named(ctx, namespace, ctx.pods.refuse(namespace, Some("list")));
             }
         }
     }
 }
 
 /// Wakes the owners of Secrets about which there is news.
-fn wake(ctx: &Context, news: Vec<SecretKey>) {
+fn wake(ctx: &Context, news: Vec<Key>) {
     for key in news {
-        let owner = ctx.facts.get(&key).and_then(|stored| stored.owner);
-        ring(ctx, &key.namespace, owner.map(String::from));
+        let owner = ctx.issued_secrets.get(&key).and_then(|stored| stored.owner);
+        wake_owner(ctx, &key, owner.as_deref());
     }
 }

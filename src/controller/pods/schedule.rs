@@ -66,7 +66,7 @@ pub struct Round {
 }
 
 impl Schedule {
-    /// Plans for a pass over an object that holds a URL, a new one perhaps. Returns whether
+    /// Plans for a reconcile of an object that holds a URL, a new one perhaps. Returns whether
     /// something is due earlier than before.
     pub fn note(&mut self, namespace: &str, renewal: Option<Renewal<'_>>, now: Instant) -> bool {
         let is_first = !self.knows(namespace);

@@ -1,117 +1,216 @@
-//! Step 5: the one Secret is written whole, by server-side apply, and never a foreign one.
+//! Carries out what was planned for the target Secret: one write, of the whole Secret, and never
+//! to a foreign one.
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Patch, PatchParams};
-use kube::core::ObjectMeta;
+use kube::api::{Patch, PatchParams, PostParams};
 
+use super::error::{Failure, is_code};
+use super::observe::Observed;
+use super::target::{Found, read_target};
 use crate::controller::context::Context;
-use crate::controller::reconcile::error::{Failure, is_code};
-use crate::controller::state::issued_secrets::SecretKey;
+use crate::controller::state::lean::LeanPresignedUrl;
 use crate::crd::names::OPERATOR;
-use crate::domain::{IssuedSecret, Ownership, Request, Stored, has_other_managers};
+use crate::domain::finish::Done;
+use crate::domain::plan::{Action, Plan};
+use crate::domain::reason::IssueReason;
+use crate::domain::status::{Seen, Standing};
+use crate::domain::{IssuedSecret, Removal, SignedUrl, Stored, Validity, render};
+use crate::runtime::Key;
 
-/// Writes a rendered Secret and returns what is stored now.
+/// What came of an action.
+pub enum Acted {
+    /// It was done.
+    Done(Done),
+    /// A create was refused or not answered, and this is what stands there; with what the create
+    /// failed of, in case it does not stand in the way.
+    Found(Found, Failure),
+}
+
+/// Carries out the action of a plan.
 ///
 /// # Guarantees
-/// `onto` is the Secret that was decided on: its UID and resource version go into the
-/// write, so that a process which was asleep cannot overwrite newer work. Without `onto`
-/// the Secret is created; one that appeared meanwhile keeps what it had, and what the
-/// apply merged into it is withdrawn.
+/// - A create is exclusive: of a Secret that is there already nothing is changed.
+/// - Any other write carries the UID and the resource version that were decided on, so that a
+///   process which was asleep cannot overwrite newer work.
+/// - Nothing is sent for an object that is known to be gone.
 ///
 /// # Errors
 /// [`Failure::Outdated`] when the Secret is not what was decided on: look again.
-pub async fn apply(
+pub async fn act(
     ctx: &Context,
-    key: &SecretKey,
-    rendered: IssuedSecret,
-    onto: Option<&Stored>,
-) -> Result<Stored, Failure> {
-    let mut secret = rendered.into_secret();
-    let mut params = PatchParams::apply(OPERATOR);
-    if let Some(onto) = onto {
-        secret.metadata.uid = Some(onto.uid.to_string());
-        secret.metadata.resource_version = Some(onto.resource_version.to_string());
-        params = params.force();
-    }
-    match ctx.secrets(&key.namespace).patch(&key.name, &params, &Patch::Apply(&secret)).await {
-        Ok(answer) if onto.is_none() && has_other_managers(&answer.metadata) => {
-            withdraw(ctx, key, &Stored::read(&answer)).await?;
-            Err(Failure::Outdated)
+    object: &LeanPresignedUrl,
+    observed: &Observed,
+    plan: &Plan,
+) -> Result<Acted, Failure> {
+    let key = Key::new(&observed.owner.namespace, plan.secret_name.as_deref().unwrap_or_default());
+    match plan.action {
+        Action::Nothing => Ok(Acted::Done(Done::Nothing)),
+        Action::Repair => {
+            let (Some(rendered), Some(stored)) = (observed.rendered(), observed.stored()) else {
+                return Ok(Acted::Done(Done::Nothing));
+            };
+            write(ctx, object, &key, rendered.clone(), stored, plan.reads_first).await?;
+            ctx.metrics.repaired();
+            tracing::debug!(
+                namespace = key.namespace(),
+                name = observed.owner.name,
+                secret = key.name(),
+                "repaired"
+            );
+            Ok(Acted::Done(Done::Repaired))
         }
+        Action::Create { reason, validity } => {
+            let (signed, rendered) = sign(ctx, observed, validity)?;
+            match create(ctx, object, &key, rendered).await {
+                Ok(stored) => Ok(Acted::Done(issued(ctx, observed, plan, reason, &signed, &stored))),
+                Err(failure) if failure.may_have_been_carried_out() => {
+                    let found = read_target(ctx, &observed.owner, &key).await?;
+                    Ok(Acted::Found(found, failure))
+                }
+                Err(failure) => Err(failure),
+            }
+        }
+        Action::Replace { reason, validity } => {
+            let Some(stored) = observed.stored() else { return Err(Failure::Outdated) };
+            let (signed, rendered) = sign(ctx, observed, validity)?;
+            let stored = write(ctx, object, &key, rendered, stored, plan.reads_first).await?;
+            Ok(Acted::Done(issued(ctx, observed, plan, reason, &signed, &stored)))
+        }
+    }
+}
+
+/// Signs a new URL and renders its Secret.
+fn sign(
+    ctx: &Context,
+    observed: &Observed,
+    validity: Validity,
+) -> Result<(SignedUrl, IssuedSecret), Failure> {
+    let (Some(request), Some(credentials)) = (observed.request(), observed.credentials()) else {
+        return Err(Failure::Outdated);
+    };
+    let begun = tokio::time::Instant::now();
+    let signed = ctx.signer.presign(&request, credentials, validity)?;
+    ctx.metrics.signed(begun.elapsed().as_secs_f64());
+    let before = observed.stored().and_then(|stored| stored.handled_renew.as_deref());
+    let token = request.renew.as_deref().or(before);
+    let rendered = render(&request, &signed, &observed.owner, token);
+    Ok((signed, rendered))
+}
+
+/// Counts a new URL, and describes it for the report.
+fn issued(
+    ctx: &Context,
+    observed: &Observed,
+    plan: &Plan,
+    reason: IssueReason,
+    signed: &SignedUrl,
+    stored: &Stored,
+) -> Done {
+    ctx.metrics.issued(reason);
+    if let (IssueReason::RenewalDue, Seen::Url(standing)) = (reason, &plan.seen) {
+        ctx.metrics.renewal_lag(since(standing.renewal_time, signed.validity.signing_time));
+    }
+    let (owner, expires) = (&observed.owner, signed.validity.expiration_time());
+    tracing::info!(namespace = owner.namespace, name = owner.name, %reason, %expires, "issued");
+    let request = observed.request();
+    let standing = request.map(|request| Standing {
+        location: Some(signed.location().to_owned()),
+        handled_renew: stored.handled_renew.as_deref().map(str::to_owned),
+        ..Standing::new(&request, signed.validity, observed.credentials(), observed.seed)
+    });
+    standing.map_or(Done::Nothing, Done::Issued)
+}
+
+fn since(from: Timestamp, to: Timestamp) -> f64 {
+    to.duration_since(from).as_secs_f64()
+}
+
+/// Creates the Secret, if there is none of its name.
+async fn create(
+    ctx: &Context,
+    object: &LeanPresignedUrl,
+    key: &Key,
+    rendered: IssuedSecret,
+) -> Result<Stored, Failure> {
+    let secret = rendered.into_secret();
+    let params = PostParams { field_manager: Some(OPERATOR.to_owned()), ..PostParams::default() };
+    ctx.require_live(object)?;
+    let ticket = ctx.issued_secrets.begin_write(key.clone(), None);
+    let answer = ctx.secrets(key.namespace()).create(&params, &secret).await;
+    let answer = answer.map_err(|error| Failure::api(format!("create Secret {:?}", key.name()), error))?;
+    let stored = Stored::read(&answer);
+    ctx.learned(key, ctx.issued_secrets.answer(ticket, stored.clone(), !ctx.reads_by_name()));
+    Ok(stored)
+}
+
+/// Writes a rendered Secret onto the one that was decided on.
+async fn write(
+    ctx: &Context,
+    object: &LeanPresignedUrl,
+    key: &Key,
+    rendered: IssuedSecret,
+    onto: &Stored,
+    reads_first: bool,
+) -> Result<Stored, Failure> {
+    let removal = if reads_first { removal(ctx, key, &rendered, onto).await? } else { None };
+    let mut secret = rendered.into_secret();
+    secret.metadata.uid = Some(onto.uid.to_string());
+    secret.metadata.resource_version = Some(onto.resource_version.to_string());
+    ctx.require_live(object)?;
+    let ticket = ctx.issued_secrets.begin_write(key.clone(), Some(onto.resource_version));
+    let secrets = ctx.secrets(key.namespace());
+    let answer = match removal {
+        None => {
+            let params = PatchParams::apply(OPERATOR).force();
+            secrets.patch(key.name(), &params, &Patch::Apply(&secret)).await
+        }
+        Some(removal) => {
+            let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
+            let patch = Patch::Strategic(removal.patch(&secret));
+            secrets.patch(key.name(), &params, &patch).await
+        }
+    };
+    match answer {
         Ok(answer) => {
             let stored = Stored::read(&answer);
-            ctx.facts.learn(key, stored.clone());
+            ctx.learned(key, ctx.issued_secrets.answer(ticket, stored.clone(), !ctx.reads_by_name()));
             Ok(stored)
         }
         Err(error) if is_outdated(&error) => {
-            ctx.facts.forget(key, u64::MAX);
+            if ctx.reads_by_name() {
+                ctx.issued_secrets.remove(key, u64::MAX);
+            }
             Err(Failure::Outdated)
         }
-        Err(error) => Err(Failure::api(format!("write Secret {:?}", key.name), error)),
+        Err(error) => Err(Failure::api(format!("write Secret {:?}", key.name()), error)),
     }
 }
 
-/// Takes everything of ours out of a Secret that somebody else created in the moment
-/// between our look and our write.
-pub async fn withdraw(ctx: &Context, key: &SecretKey, merged: &Stored) -> Result<(), Failure> {
-    let nothing = Secret {
-        metadata: ObjectMeta {
-            name: Some(key.name.clone()),
-            namespace: Some(key.namespace.clone()),
-            uid: Some(merged.uid.to_string()),
-            ..ObjectMeta::default()
-        },
-        ..Secret::default()
+/// What an apply of `rendered` would leave behind in the Secret that was decided on.
+async fn removal(
+    ctx: &Context,
+    key: &Key,
+    rendered: &IssuedSecret,
+    onto: &Stored,
+) -> Result<Option<Removal>, Failure> {
+    let read = ctx.secrets(key.namespace()).get_opt(key.name()).await;
+    let read: Option<Secret> =
+        read.map_err(|error| Failure::api(format!("read Secret {:?}", key.name()), error))?;
+    let is_it = |secret: &Secret| {
+        let now = Stored::read(secret);
+        now.uid == onto.uid && now.resource_version == onto.resource_version
     };
-    ctx.facts.forget(key, u64::MAX);
-    match ctx
-        .secrets(&key.namespace)
-        .patch(&key.name, &PatchParams::apply(OPERATOR).force(), &Patch::Apply(&nothing))
-        .await
-    {
-        // A watch may still be about to show what it was between the two writes.
-        Ok(answer) => {
-            ctx.facts.learn(key, Stored::read(&answer));
-            Ok(())
-        }
-        // It went, or another one came: nothing of ours is in it.
-        Err(error) if is_outdated(&error) || is_code(&error, 404) => Ok(()),
-        Err(error) => Err(Failure::api(format!("withdraw from Secret {:?}", key.name), error)),
-    }
-}
-
-/// Whether the Secret may be written, as a failure if not.
-pub fn permit(stored: &Stored, ownership: Ownership, request: &Request) -> Result<(), Failure> {
-    let conflict = |why: String| Err(Failure::SecretConflict { secret: request.target.name.clone(), why });
-    match ownership {
-        Ownership::Ours if stored.is_fixed => conflict(
-            "is immutable or not of type Opaque, so no new URL can be written into it: delete it, or choose another spec.secret.name"
-                .to_owned(),
-        ),
-        Ownership::Ours => Ok(()),
-        _ if request.target.name == request.credentials.name => conflict(
-            "holds the credentials, so the URL needs another one: choose another spec.secret.name (default: the name of the PresignedUrl)"
-                .to_owned(),
-        ),
-        Ownership::Merged | Ownership::Foreign | Ownership::Predecessors => match &stored.controller {
-            Some(controller) if controller.is_presigned_url => conflict(format!(
-                "belongs to PresignedUrl {:?}: choose another spec.secret.name",
-                controller.name
-            )),
-            _ => conflict(
-                "exists and was not written for this PresignedUrl: it is left alone; choose another spec.secret.name or delete it"
-                    .to_owned(),
-            ),
-        },
-    }
+    let secret = read.filter(is_it).ok_or(Failure::Outdated)?;
+    Ok(Removal::beside_apply(&secret, rendered))
 }
 
 /// Whether a write failed because the Secret is not the one that was decided on: another
-/// version, another UID or, for one that appeared meanwhile, a field that stands against
-/// ours. Seen on 1.37: a UID that differs is a 422, one without an object a 409.
+/// version, another UID, or none. Seen on 1.37: a UID that differs is a 422 for an apply, one
+/// without an object a 409; any other patch of no object is a 404.
 fn is_outdated(error: &kube::Error) -> bool {
     let kube::Error::Api(status) = error else { return false };
     let names =
         |field: &str| status.details.iter().flat_map(|details| &details.causes).any(|c| c.field == field);
-    status.code == 409 || (status.code == 422 && (names("metadata.uid") || names("type")))
+    is_code(error, 409) || is_code(error, 404) || (is_code(error, 422) && names("metadata.uid"))
 }

@@ -1,15 +1,16 @@
-//! Everything that can end a pass early, and what each means for the conditions.
+//! Everything that can end a reconcile early, and what each means for the conditions.
 
 use kube::core::response::StatusSummary;
 
 use crate::domain::credentials::InvalidCredentials;
+use crate::domain::finish::Interruption;
 use crate::domain::reason::FailureReason;
 use crate::domain::request::InvalidSpec;
 use crate::domain::status::Problem;
-use crate::runtime::NotLeading;
+use crate::runtime::{NotLeading, Overloaded};
 use crate::s3::PresignError;
 
-/// Why a pass ended without the URL that was due.
+/// Why a reconcile ended without the URL that was due.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The spec breaks a rule.
@@ -18,14 +19,6 @@ pub enum Failure {
     /// The spec does not have the form of one.
     #[error("{0}")]
     UnreadableSpec(String),
-    /// The target Secret is somebody else's.
-    #[error("Secret {secret:?} {why}")]
-    SecretConflict {
-        /// Name of the target Secret.
-        secret: String,
-        /// Whose it is and what to do.
-        why: String,
-    },
     /// The credentials Secret is not there.
     #[error(
         "Secret {secret:?} with the credentials does not exist in this namespace: create it, or correct spec.s3.credentialsSecretRef.name"
@@ -37,14 +30,6 @@ pub enum Failure {
     /// The credentials Secret holds no usable access key.
     #[error(transparent)]
     CredentialsInvalid(#[from] InvalidCredentials),
-    /// The credentials have expired.
-    #[error("the credentials in Secret {secret:?} expire at {expiration}: renew them")]
-    CredentialsExpired {
-        /// Name of the Secret.
-        secret: String,
-        /// When they expire.
-        expiration: jiff::Timestamp,
-    },
     /// The signer refused.
     #[error("the URL cannot be signed: {0}")]
     Signing(#[from] PresignError),
@@ -59,9 +44,21 @@ pub enum Failure {
     /// What was decided on is no longer how things stand: look again, now.
     #[error("the Secret changed meanwhile")]
     Outdated,
-    /// The same as before: nothing was tried again, because a backoff holds.
-    #[error("{}", .0.message)]
-    Held(Problem),
+    /// The object changed before its status was written.
+    #[error("the PresignedUrl changed meanwhile")]
+    Superseded,
+    /// The object is gone or going: nothing is written for it.
+    #[error("the PresignedUrl is being deleted")]
+    Gone,
+    /// A bug.
+    #[error("the operator failed on this object, which is a bug: its log says where; report it")]
+    Panicked,
+    /// The API server is too busy for anybody.
+    #[error("the API server is too busy")]
+    Overloaded {
+        /// How long it asks to be left alone, in seconds.
+        retry_after: Option<u32>,
+    },
     /// The namespace is on its way out, and nothing may be written.
     #[error("the namespace is being deleted")]
     NamespaceTerminating,
@@ -80,12 +77,18 @@ impl Failure {
         if matches!(&source, kube::Error::Service(error) if error.is::<NotLeading>()) {
             return Self::NotLeading(NotLeading);
         }
+        if let kube::Error::Service(error) = &source
+            && let Some(overloaded) = error.downcast_ref::<Overloaded>()
+        {
+            let seconds = u32::try_from(overloaded.pause.as_secs()).unwrap_or(u32::MAX);
+            return Self::Overloaded { retry_after: Some(seconds) };
+        }
         Self::Api { action: action.into(), source: Box::new(source) }
     }
 
-    /// The failure as the conditions tell it; `None` when there is nothing to tell.
+    /// The failure as the conditions tell it.
     #[must_use]
-    pub fn problem(&self) -> Option<Problem> {
+    pub fn problem(&self) -> Problem {
         let reason = match self {
             // What the signer refuses for good comes out the same however often it is tried.
             Self::InvalidSpec(_)
@@ -95,16 +98,52 @@ impl Failure {
                 | PresignError::TooLong { .. }
                 | PresignError::Rewritten,
             ) => FailureReason::InvalidSpec,
-            Self::SecretConflict { .. } => FailureReason::SecretConflict,
             Self::CredentialsNotFound { .. } => FailureReason::CredentialsNotFound,
             Self::CredentialsInvalid(_) => FailureReason::CredentialsInvalid,
-            Self::CredentialsExpired { .. } => FailureReason::CredentialsExpired,
             Self::Signing(_) => FailureReason::SigningFailed,
-            Self::Api { .. } | Self::Outdated => FailureReason::ApiError,
-            Self::Held(problem) => return Some(problem.clone()),
-            Self::NamespaceTerminating | Self::NotLeading(_) => return None,
+            Self::Panicked => FailureReason::InternalError,
+            Self::Api { .. }
+            | Self::Outdated
+            | Self::Superseded
+            | Self::Gone
+            | Self::Overloaded { .. }
+            | Self::NamespaceTerminating
+            | Self::NotLeading(_) => FailureReason::ApiError,
         };
-        Some(Problem { reason, message: self.to_string() })
+        Problem::new(reason, self.to_string())
+    }
+
+    /// What it means for the plan that it ended.
+    #[must_use]
+    pub fn interruption(&self) -> Interruption {
+        match self {
+            Self::Outdated => Interruption::Outdated,
+            Self::Superseded => Interruption::Superseded,
+            Self::Overloaded { retry_after } => Interruption::Overloaded { retry_after: *retry_after },
+            Self::NotLeading(_) => Interruption::LostLease,
+            Self::NamespaceTerminating | Self::Gone => Interruption::Gone,
+            _ => Interruption::Failed { problem: self.problem(), retry_after: self.retry_after() },
+        }
+    }
+
+    /// The same for a create; one that met a Secret that went meanwhile is outdated.
+    #[must_use]
+    pub fn or_outdated(self) -> Self {
+        match self {
+            Self::Api { source, .. } if is_code(&source, 409) => Self::Outdated,
+            failure => failure,
+        }
+    }
+
+    /// Whether a create that failed like this may have been carried out, or stands against
+    /// something that is there: quota and webhooks answer before `AlreadyExists` does.
+    #[must_use]
+    pub fn may_have_been_carried_out(&self) -> bool {
+        let Self::Api { source, .. } = self else { return false };
+        match source.as_ref() {
+            kube::Error::Api(status) => matches!(status.code, 403 | 409) || status.code >= 500,
+            _ => true,
+        }
     }
 
     /// How long the API server asks to be left alone, in seconds.

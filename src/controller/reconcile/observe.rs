@@ -1,190 +1,236 @@
-//! Step 2: how things stand. Memory first, the API server only on a miss.
+//! How things stand for one object. Memory first; the API server on a miss, and for what the
+//! safety net came for.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::controller::context::Context;
-use crate::controller::reconcile::error::Failure;
-use crate::controller::state::attempts::Hold;
-use crate::controller::state::issued_secrets::SecretKey;
-use crate::domain::decision::{Case, Decision, comparable_validity, decide, issue_reason};
-use crate::domain::reason::IssueReason;
-use crate::domain::status::{Seen, Standing};
+use super::error::Failure;
+use super::target::{Found, target, told};
+use crate::controller::context::{Context, SAFETY_NET};
+use crate::controller::state::lean::LeanPresignedUrl;
+use crate::domain::decision::comparable_validity;
+use crate::domain::history::{Awaited, History, Inputs};
+use crate::domain::plan::{Observation, Rendering, plan};
+use crate::domain::reason::FailureReason;
+use crate::domain::status::Problem;
 use crate::domain::stored::Content;
-use crate::domain::{Credentials, IssuedSecret, Owner, Request, Stored, render};
-use crate::s3::PresignError;
+use crate::domain::{Credentials, IssuedSecret, Owner, Ownership, Request, Stored, render};
+use crate::runtime::Key;
 
-/// How things stand for one object whose target is ours or free.
-#[derive(Debug)]
+/// Everything that was found out about one object, as the shell holds it.
 pub struct Observed {
-    /// What the target Secret holds.
-    pub stored: Option<Stored>,
-    /// The access key, or why there is none.
-    pub credentials: Result<Credentials, Failure>,
-    /// The stored Secret as it would be rendered at its own signing time; `None` when it
-    /// holds no URL that can be read.
-    pub rendered: Result<Option<Rendered>, PresignError>,
+    /// The object.
+    pub owner: Owner,
+    /// Hash of its UID, which spreads renewals.
+    pub seed: u32,
+    pub(super) now: jiff::Timestamp,
+    begun: Instant,
+    pub(super) inputs: Inputs,
+    pub(super) was_issued: bool,
+    pub(super) history: History,
+    request: Result<Arc<Request>, Problem>,
+    target: Result<Option<Stored>, Problem>,
+    credentials: Result<Arc<Credentials>, Problem>,
+    rendered: Result<Option<Rendered>, Problem>,
 }
 
 /// A stored Secret rendered again.
-#[derive(Debug)]
-pub struct Rendered {
-    /// What a repair writes.
-    pub secret: IssuedSecret,
-    /// What is in it, for comparison.
+struct Rendered {
+    secret: IssuedSecret,
     content: Content,
-    /// The address of its object.
     location: String,
 }
 
-/// What the target Secret holds; `None` when there is none.
-pub async fn target(ctx: &Context, key: &SecretKey, hold: Option<&Hold>) -> Result<Option<Stored>, Failure> {
-    if let Some(stored) = ctx.facts.get(key) {
-        return Ok(Some(stored));
-    }
-    if let Some(problem) = hold.and_then(Hold::problem) {
-        return Err(Failure::Held(problem.clone()));
-    }
-    let _turn = ctx.turn(ctx.clock.now().as_second()).await?;
-    let secret = ctx
-        .secrets(&key.namespace)
-        .get_opt(&key.name)
-        .await
-        .map_err(|error| Failure::api(format!("read Secret {:?}", key.name), error))?;
-    let stored = secret.as_ref().map(Stored::read);
-    if let Some(stored) = &stored {
-        ctx.facts.learn(key, stored.clone());
-    }
-    Ok(stored)
-}
-
-/// Says which Secrets a request looks at. The namesake of an object needs no mention: it
-/// always wakes it.
-pub fn depend(ctx: &Context, request: &Request, owner: &Owner) {
-    let mut looked_at = BTreeSet::from([request.credentials.name.clone()]);
-    if request.target.name != owner.name {
-        looked_at.insert(request.target.name.clone());
-    }
-    ctx.dependents.set(&owner.namespace, &owner.name, &looked_at);
-}
-
-/// Adds the credentials and the comparison to what the target holds.
+/// Observes one object. `looks_at` is what is read whatever the watches have shown; `found` is
+/// what a read in this reconcile showed of the target.
+///
+/// # Errors
+/// What is not the object's fault: an API server that is too busy. Everything else that goes
+/// wrong is a part of the observation.
 pub async fn observe(
     ctx: &Context,
-    request: &Request,
-    owner: &Owner,
-    stored: Option<Stored>,
-    hold: Option<&Hold>,
-) -> Observed {
-    let credentials = credentials(ctx, request, owner, hold).await;
-    let rendered = match &stored {
-        Some(stored) => rendered(ctx, request, owner, stored, credentials.as_ref().ok()),
-        None => Ok(None),
+    key: &Key,
+    object: &LeanPresignedUrl,
+    history: &History,
+    looks_at: Option<Awaited>,
+    found: Option<Found>,
+) -> Result<Observed, Failure> {
+    let owner = object.owner();
+    let mut observed = Observed {
+        seed: seed(&owner.uid),
+        now: ctx.clock.now(),
+        begun: Instant::now(),
+        inputs: object.inputs(0),
+        was_issued: object.status.signing_time.is_some(),
+        history: history.clone(),
+        request: request(object, &owner),
+        target: Ok(None),
+        credentials: Err(not_looked_at()),
+        rendered: Ok(None),
+        owner,
     };
-    Observed { stored, credentials, rendered }
-}
-
-/// The same with credentials that are read now, if no watch keeps them right and a URL would
-/// be signed with what was read before this pass had `begun`.
-pub async fn refresh(
-    ctx: &Context,
-    request: &Request,
-    owner: &Owner,
-    observed: Observed,
-    hold: Option<&Hold>,
-    begun: Instant,
-) -> Observed {
-    if !ctx.reads_by_name() || hold.is_some_and(|hold| hold.problem().is_some()) {
-        return observed;
-    }
-    let key = SecretKey::new(&owner.namespace, &request.credentials.name);
-    let decision = decide(&observed.case(ctx, request, seed(&owner.uid)));
-    if matches!(decision, Decision::Issue { .. }) && ctx.credentials.drop_older(&key, begun) {
-        return observe(ctx, request, owner, observed.stored, hold).await;
-    }
-    observed
-}
-
-async fn credentials(
-    ctx: &Context,
-    request: &Request,
-    owner: &Owner,
-    hold: Option<&Hold>,
-) -> Result<Credentials, Failure> {
-    let key = SecretKey::new(&owner.namespace, &request.credentials.name);
-    if let (Some(problem), false) = (hold.and_then(Hold::problem), ctx.credentials.is_known(&key)) {
-        return Err(Failure::Held(problem.clone()));
-    }
-    let known =
-        ctx.credentials.get(ctx, &key).await.map_err(|error| {
-            Failure::api(format!("read Secret {:?} with the credentials", key.name), error)
-        })?;
-    match &known.data {
-        None => Err(Failure::CredentialsNotFound { secret: key.name }),
-        Some(data) => Ok(Credentials::parse(&request.credentials, data)?),
-    }
-}
-
-/// The stored Secret rendered again at its own signing time. Without credentials it is
-/// signed with a stand-in: everything but key id, token and signature can be compared.
-fn rendered(
-    ctx: &Context,
-    request: &Request,
-    owner: &Owner,
-    stored: &Stored,
-    credentials: Option<&Credentials>,
-) -> Result<Option<Rendered>, PresignError> {
-    let Some(url) = stored.content.url else { return Ok(None) };
-    let validity = comparable_validity(url.validity, request, credentials);
-    let signed = match credentials {
-        Some(credentials) => ctx.signer.presign(request, credentials, validity),
-        None => ctx.signer.presign(request, &Credentials::stand_in(), validity),
-    }?;
-    let location = signed.location().to_owned();
-    let secret = render(request, &signed, owner, stored.handled_renew.as_deref());
-    Ok(Some(Rendered { content: secret.content(), secret, location }))
+    let Ok(request) = observed.request.clone() else { return Ok(observed) };
+    depend(ctx, key, &request);
+    credentials(ctx, &mut observed, &request, looks_at == Some(Awaited::Credentials)).await?;
+    observed.target = match found {
+        Some(found) => Ok(found),
+        None => target(ctx, &observed, &request, looks_at == Some(Awaited::Target)).await?,
+    };
+    observed.render(ctx, &request);
+    refresh(ctx, &mut observed, &request).await?;
+    Ok(observed)
 }
 
 impl Observed {
-    fn rendered(&self) -> Option<&Rendered> {
-        self.rendered.as_ref().ok()?.as_ref()
-    }
-
-    /// The question for [`decide`](crate::domain::decision::decide).
+    /// The question for [`plan`](crate::domain::plan::plan).
     #[must_use]
-    pub fn case<'a>(&'a self, ctx: &Context, request: &'a Request, seed: u32) -> Case<'a> {
-        Case {
-            now: ctx.clock.now(),
-            request,
-            stored: self.stored.as_ref(),
-            rendered: self.rendered().map(|rendered| &rendered.content),
-            credentials: self.credentials.as_ref().ok(),
-            seed,
+    pub fn observation(&self) -> Observation<'_> {
+        Observation {
+            now: self.now,
+            owner: &self.owner,
+            seed: self.seed,
+            inputs: &self.inputs,
+            was_issued: self.was_issued,
+            request: self.request.as_deref().map_err(Clone::clone),
+            target: self.target.as_ref().map(Option::as_ref).map_err(Clone::clone),
+            credentials: self.credentials.as_deref().map_err(Clone::clone),
+            rendered: match &self.rendered {
+                Ok(rendered) => Ok(rendered.as_ref().map(Rendered::compared)),
+                Err(problem) => Err(problem.clone()),
+            },
+            history: &self.history,
         }
     }
 
-    /// What the report will say of the stored URL, before anything is written.
+    /// What is asked for, where that could be read.
     #[must_use]
-    pub fn seen(&self, case: &Case<'_>) -> Seen {
-        let Some((stored, url)) =
-            self.stored.as_ref().and_then(|stored| stored.content.url.map(|url| (stored, url)))
-        else {
-            return Seen::Nothing;
+    pub fn request(&self) -> Option<Arc<Request>> {
+        self.request.as_ref().ok().cloned()
+    }
+
+    /// The credentials, where there are some.
+    #[must_use]
+    pub fn credentials(&self) -> Option<&Credentials> {
+        self.credentials.as_deref().ok()
+    }
+
+    /// The target Secret.
+    #[must_use]
+    pub fn stored(&self) -> Option<&Stored> {
+        self.target.as_ref().ok()?.as_ref()
+    }
+
+    /// What a repair writes.
+    #[must_use]
+    pub fn rendered(&self) -> Option<&IssuedSecret> {
+        Some(&self.rendered.as_ref().ok()?.as_ref()?.secret)
+    }
+
+    /// Renders the stored Secret again at its own signing time. Without credentials it is signed
+    /// with a stand-in: everything but key id, token and signature can be compared.
+    fn render(&mut self, ctx: &Context, request: &Request) {
+        self.rendered = Ok(None);
+        let Ok(Some(stored)) = &self.target else { return };
+        let (Some(url), Ownership::Ours) = (stored.content.url, Ownership::of(stored, &self.owner)) else {
+            return;
         };
-        let mismatch = [IssueReason::Missing, IssueReason::SpecChanged, IssueReason::Drifted];
-        Seen::Url(Standing {
-            // What cannot be signed again cannot be what the spec asks for.
-            matches: self.rendered.is_ok()
-                && issue_reason(case).is_none_or(|reason| !mismatch.contains(&reason)),
-            location: self.rendered().map(|rendered| rendered.location.clone()),
-            handled_renew: stored.handled_renew.as_deref().map(str::to_owned),
-            ..Standing::new(case.request, url.validity, case.credentials, case.seed)
-        })
+        let stand_in = Credentials::stand_in();
+        let credentials = self.credentials().unwrap_or(&stand_in);
+        let validity = comparable_validity(url.validity, request, self.credentials());
+        self.rendered = match ctx.signer.presign(request, credentials, validity) {
+            Ok(signed) => {
+                let secret = render(request, &signed, &self.owner, stored.handled_renew.as_deref());
+                let location = signed.location().to_owned();
+                Ok(Some(Rendered { content: secret.content(), secret, location }))
+            }
+            Err(error) => Err(Failure::from(error).problem()),
+        };
     }
 }
 
+impl Rendered {
+    fn compared(&self) -> Rendering<'_> {
+        Rendering { content: &self.content, location: &self.location }
+    }
+}
+
+fn request(object: &LeanPresignedUrl, owner: &Owner) -> Result<Arc<Request>, Problem> {
+    let spec = object.spec.as_ref().map_err(|why| Failure::UnreadableSpec(why.clone()).problem())?;
+    let request = Request::parse(&owner.name, spec, object.renew());
+    request.map(Arc::new).map_err(|error| Failure::from(error).problem())
+}
+
+/// For the credentials of a spec that does not say which.
+fn not_looked_at() -> Problem {
+    Problem::new(FailureReason::InvalidSpec, "the credentials were not looked at".to_owned())
+}
+
+/// Says which Secrets a request looks at, and lets go of those that nobody looks at any more.
+/// The namesake of an object needs no mention: it always wakes it.
+fn depend(ctx: &Context, object: &Key, request: &Request) {
+    let mut looked_at = BTreeSet::from([request.credentials.name.clone()]);
+    if request.target.name != object.name() {
+        looked_at.insert(request.target.name.clone());
+    }
+    for unnamed in ctx.dependents.set(object, &looked_at) {
+        ctx.credentials.evict(&unnamed);
+    }
+}
+
+/// Reads the credentials, unless they are known or a backoff goes on.
+async fn credentials(
+    ctx: &Context,
+    observed: &mut Observed,
+    request: &Request,
+    is_awaited: bool,
+) -> Result<(), Failure> {
+    let key = Key::new(&observed.owner.namespace, &request.credentials.name);
+    if is_awaited {
+        // Read once for all that wait for it.
+        let then = observed.begun.checked_sub(SAFETY_NET / 2).unwrap_or(observed.begun);
+        ctx.credentials.drop_older(&key, then);
+    }
+    let known = ctx.credentials.known(&key);
+    let held = observed.history.held(&observed.inputs, observed.now);
+    let data = match (known, held) {
+        (Some(known), _) => Ok(known),
+        (None, Some((problem, _))) => Err(problem.clone()),
+        (None, None) => {
+            let read = ctx.credentials.get(ctx, &key).await.map_err(|error| {
+                Failure::api(format!("read Secret {:?} with the credentials", key.name()), error)
+            });
+            told(read)?
+        }
+    };
+    observed.credentials = data.and_then(|known| {
+        observed.inputs.credentials = known.resource_version;
+        match &known.data {
+            None => Err(Failure::CredentialsNotFound { secret: key.name().to_owned() }.problem()),
+            Some(data) => Credentials::parse(&request.credentials, data)
+                .map(Arc::new)
+                .map_err(|error| Failure::from(error).problem()),
+        }
+    });
+    Ok(())
+}
+
+/// Reads the credentials again, if no watch keeps them right and a URL would be signed with
+/// what was read before this reconcile.
+async fn refresh(ctx: &Context, observed: &mut Observed, request: &Request) -> Result<(), Failure> {
+    if !ctx.reads_by_name() || observed.history.held(&observed.inputs, observed.now).is_some() {
+        return Ok(());
+    }
+    let key = Key::new(&observed.owner.namespace, &request.credentials.name);
+    if plan(&observed.observation()).signs() && ctx.credentials.drop_older(&key, observed.begun) {
+        credentials(ctx, observed, request, false).await?;
+        observed.render(ctx, request);
+    }
+    Ok(())
+}
+
 /// A hash of an object's UID that no release changes (FNV-1a): it spreads renewals.
-pub fn seed(uid: &str) -> u32 {
+fn seed(uid: &str) -> u32 {
     uid.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }

@@ -1,76 +1,100 @@
-//! Step 6: the status, on every path and only when it changed; events and log lines on
-//! transitions only.
+//! The status, on every path and only when it changed; events and log lines on transitions only.
 
 use kube::api::{Patch, PatchParams};
 use kube::runtime::events::{Event, EventType};
 use serde_json::json;
 
+use super::error::{Failure, is_code};
 use crate::controller::context::Context;
-use crate::controller::reconcile::error::is_code;
 use crate::controller::state::lean::LeanPresignedUrl;
 use crate::controller::state::objects::News;
 use crate::crd::names::{GROUP, KIND, OPERATOR, VERSION};
 use crate::crd::{PresignedUrlStatus, READY};
 use crate::domain::reason::IssueReason;
-use crate::domain::status::{Outcome, Seen, next_status};
-use crate::runtime::key::Key;
+use crate::domain::status::{CLOCK_SKEWED, Report, Seen, next_status};
+use crate::domain::stored::resource_version;
+use crate::runtime::Key;
 
 /// Writes the status of an object, if it changed, and tells of transitions.
 ///
+/// # Guarantees
+/// The write carries the version of the object that was decided on: a process that was asleep
+/// cannot put an older report over a newer one.
+///
 /// # Errors
-/// What the API server or the way to it answered; an object that is gone is none.
+/// [`Failure::Superseded`] when the object changed meanwhile; what the API server or the way to it
+/// answered. An object that is gone is no error.
 pub async fn report(
     ctx: &Context,
     object: &LeanPresignedUrl,
-    outcome: &Outcome,
+    report: &Report,
     issued: Option<IssueReason>,
-) -> Result<(), kube::Error> {
+) -> Result<(), Failure> {
     let key = Key::from(object);
     let Some(reported) = ctx.objects.reported(&key) else { return Ok(()) };
-    let previous = match outcome.seen {
+    let previous = match report.seen {
         // Then most of the report stays as it was, and its texts are needed.
         Seen::Unknown if !reported.is_whole() => read(ctx, object).await?,
         Seen::Unknown | Seen::Nothing | Seen::Url(_) => reported.outline(),
     };
-    let next = next_status(&previous, outcome, ctx.clock.now());
-    if reported.is(&next) {
+    let now = ctx.clock.now();
+    // That the clocks differ is told with what else there is to tell, not by a write of its own
+    // for every object.
+    let was_skewed = previous.conditions.iter().any(|condition| condition.reason == CLOCK_SKEWED);
+    let same = Report { is_clock_skewed: was_skewed, ..report.clone() };
+    if reported.is(&next_status(&previous, &same, now)) || ctx.require_live(object).is_err() {
         return Ok(());
     }
-    match write(ctx, object, &next).await {
-        // The watch will not show as news what the answer has shown.
-        Ok(answer) if ctx.objects.learn(&answer).1 == News::Object => drop(ctx.wake(&key)),
-        Ok(_) => {}
-        // Deleted meanwhile, and perhaps created again: that one has its own pass.
-        Err(error) if is_code(&error, 404) || is_code(&error, 409) => return Ok(()),
-        Err(error) => return Err(error),
+    let next = next_status(&previous, report, now);
+    match write(ctx, object, &key, &next).await {
+        Ok(()) => {}
+        // Deleted meanwhile, and perhaps created again: that one has its own reconcile.
+        Err(error) if is_code(&error, 404) => return Ok(()),
+        Err(error) if is_code(&error, 409) => return Err(Failure::Superseded),
+        Err(error) => return Err(Failure::api("write the status", error)),
     }
     tell(ctx, object, &Transition::between(&previous, &next, issued));
     Ok(())
 }
 
 /// The whole status, which is not kept.
-async fn read(ctx: &Context, object: &LeanPresignedUrl) -> Result<PresignedUrlStatus, kube::Error> {
+async fn read(ctx: &Context, object: &LeanPresignedUrl) -> Result<PresignedUrlStatus, Failure> {
     let owner = object.owner();
-    let _turn = ctx.last_turn(ctx.clock.now().as_second()).await;
-    let found = ctx.presigned_urls(&owner.namespace).get_opt(&owner.name).await?;
+    let found = ctx.presigned_urls(&owner.namespace).get_opt(&owner.name).await;
+    let found = found.map_err(|error| Failure::api("read the status", error))?;
     Ok(found.map(|found| found.status).unwrap_or_default())
 }
 
 async fn write(
     ctx: &Context,
     object: &LeanPresignedUrl,
+    key: &Key,
     status: &PresignedUrlStatus,
-) -> Result<LeanPresignedUrl, kube::Error> {
+) -> Result<(), kube::Error> {
     let owner = object.owner();
     let body = json!({
         "apiVersion": format!("{GROUP}/{VERSION}"),
         "kind": KIND,
-        "metadata": {"name": owner.name, "namespace": owner.namespace, "uid": owner.uid},
+        "metadata": {
+            "name": owner.name,
+            "namespace": owner.namespace,
+            "uid": owner.uid,
+            "resourceVersion": object.metadata.resource_version,
+        },
         "status": status,
     });
     let params = PatchParams::apply(OPERATOR).force();
-    let _turn = ctx.last_turn(i64::MIN).await;
-    ctx.presigned_urls(&owner.namespace).patch_status(&owner.name, &params, &Patch::Apply(body)).await
+    let onto = resource_version(object.metadata.resource_version.as_deref());
+    let ticket = ctx.objects.begin_report(key.clone(), onto);
+    let urls = ctx.presigned_urls(&owner.namespace);
+    let answer = urls.patch_status(&owner.name, &params, &Patch::Apply(body)).await?;
+    let (answered, news) = ctx.objects.answer(ticket, &answer);
+    ctx.learned(key, answered);
+    // The watch will not show as news what the answer has shown.
+    if news == News::Object {
+        ctx.wake(key);
+    }
+    Ok(())
 }
 
 /// What is worth an event.

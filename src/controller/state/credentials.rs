@@ -1,18 +1,19 @@
-//! The credentials Secrets, each read once and kept until it changes.
+//! The credentials Secrets, each read once and kept until it changes or nobody names it.
 //!
 //! Only Secrets that some `PresignedUrl` names are ever read. What they hold is parsed
 //! anew at each use, since objects may name different keys of one Secret.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use k8s_openapi::ByteString;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::controller::context::Context;
-use crate::controller::state::issued_secrets::SecretKey;
 use crate::domain::stored::resource_version;
+use crate::runtime::key::Key;
+use crate::runtime::lock::Lock;
 
 /// The data of a credentials Secret at one version.
 pub struct SecretData {
@@ -26,10 +27,10 @@ pub struct SecretData {
 
 type Slot = Arc<OnceCell<Arc<SecretData>>>;
 
-/// One slot a Secret: however many passes want it, it is read once.
+/// One slot a Secret: however many reconciles want it, it is read once.
 #[derive(Default)]
 pub struct CredentialsCache {
-    slots: Mutex<HashMap<SecretKey, Slot>>,
+    slots: Lock<HashMap<Key, Slot>>,
 }
 
 impl CredentialsCache {
@@ -37,58 +38,60 @@ impl CredentialsCache {
     ///
     /// # Errors
     /// What the API server or the way to it answered. Nothing is kept then.
-    pub async fn get(&self, ctx: &Context, key: &SecretKey) -> Result<Arc<SecretData>, kube::Error> {
-        let slot = self.lock().entry(key.clone()).or_default().clone();
+    pub async fn get(&self, ctx: &Context, key: &Key) -> Result<Arc<SecretData>, kube::Error> {
+        let slot = self.slots.write().entry(key.clone()).or_default().clone();
         slot.get_or_try_init(|| read(ctx, key)).await.cloned()
     }
 
-    /// Whether the Secret needs no reading.
+    /// What the Secret holds, as far as that is known.
     #[must_use]
-    pub fn is_known(&self, key: &SecretKey) -> bool {
-        self.lock().get(key).is_some_and(|slot| slot.initialized())
+    pub fn known(&self, key: &Key) -> Option<Arc<SecretData>> {
+        self.slots.read().get(key)?.get().cloned()
     }
 
     /// Lets go of what is known of a Secret that now stands at `version` (0: gone), and
     /// says whether there was anything to let go of. A read under way ends up in a slot
     /// that nobody asks any more.
-    pub fn invalidate(&self, key: &SecretKey, version: u64) -> bool {
-        let mut slots = self.lock();
+    pub fn invalidate(&self, key: &Key, version: u64) -> bool {
         let is_current = |slot: &Slot| slot.get().is_some_and(|known| known.resource_version == version);
-        if slots.get(key).is_none_or(is_current) {
+        if self.slots.read().get(key).is_none_or(is_current) {
             return false;
         }
-        slots.remove(key).is_some()
+        self.slots.write().remove(key).is_some()
     }
 
     /// Lets go of what was asked for before then, and says whether there was such. A read
     /// under way is for everybody who waits for it.
-    pub fn drop_older(&self, key: &SecretKey, then: Instant) -> bool {
-        let mut slots = self.lock();
+    pub fn drop_older(&self, key: &Key, then: Instant) -> bool {
         let is_older = |slot: &Slot| slot.get().is_some_and(|known| known.read < then);
+        let mut slots = self.slots.write();
         slots.get(key).is_some_and(is_older) && slots.remove(key).is_some()
+    }
+
+    /// Lets go of a Secret that nobody names any more.
+    pub fn evict(&self, key: &Key) {
+        let mut slots = self.slots.write();
+        slots.remove(key);
+        if slots.len() < slots.capacity() / 4 {
+            slots.shrink_to_fit();
+        }
     }
 
     /// Lets go of everything.
     pub fn clear(&self) {
-        self.lock().clear();
+        self.slots.write().clear();
     }
 
     /// Every Secret that is known or being read.
     #[must_use]
-    pub fn keys(&self) -> Vec<SecretKey> {
-        self.lock().keys().cloned().collect()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<SecretKey, Slot>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn keys(&self) -> Vec<Key> {
+        self.slots.read().keys().cloned().collect()
     }
 }
 
-async fn read(ctx: &Context, key: &SecretKey) -> Result<Arc<SecretData>, kube::Error> {
-    let turn = ctx.turn(ctx.clock.now().as_second()).await;
-    let _turn = turn.map_err(|error| kube::Error::Service(error.into()))?;
+async fn read(ctx: &Context, key: &Key) -> Result<Arc<SecretData>, kube::Error> {
     let read = Instant::now();
-    let secret = ctx.secrets(&key.namespace).get_opt(&key.name).await?;
+    let secret = ctx.secrets(key.namespace()).get_opt(key.name()).await?;
     Ok(Arc::new(match secret {
         None => SecretData { data: None, resource_version: 0, read },
         Some(secret) => SecretData {

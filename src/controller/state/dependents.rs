@@ -1,18 +1,17 @@
 //! Which `PresignedUrl`s look at which Secret, so that a change of the Secret wakes them.
 //!
-//! Each pass says anew what its object looks at: its credentials, and a target that
-//! stands in its way.
+//! Each reconcile says anew what its object looks at: its credentials, and a target with
+//! another name than its own.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
 
-use crate::controller::state::issued_secrets::SecretKey;
 use crate::runtime::key::Key;
+use crate::runtime::lock::Lock;
 
 /// The index, both ways.
 #[derive(Debug, Default)]
 pub struct Dependents {
-    index: Mutex<Index>,
+    index: Lock<Index>,
 }
 
 #[derive(Debug, Default)]
@@ -24,20 +23,22 @@ struct Index {
 }
 
 impl Dependents {
-    /// Says that the object called `name` looks at these Secrets of its namespace, and at
-    /// no others.
-    pub fn set(&self, namespace: &str, name: &str, secrets: &BTreeSet<String>) {
-        let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        let object = Key::new(namespace, name);
-        let before = index.by_object.get(&object).map(Box::as_ref).unwrap_or_default();
+    /// Says that an object looks at these Secrets of its namespace, and at no others, and
+    /// returns those that nobody looks at any more.
+    pub fn set(&self, object: &Key, secrets: &BTreeSet<String>) -> Vec<Key> {
+        let mut index = self.index.write();
+        let namespace = object.namespace();
+        let before = index.by_object.get(object).map(Box::as_ref).unwrap_or_default();
         if before.iter().map(Key::name).eq(secrets.iter().map(String::as_str)) {
-            return;
+            return Vec::new();
         }
-        for gone in index.by_object.remove(&object).unwrap_or_default() {
+        let mut unnamed = Vec::new();
+        for gone in index.by_object.remove(object).unwrap_or_default() {
             if let Some(objects) = index.by_secret.get_mut(&gone) {
-                objects.remove(&object);
+                objects.remove(object);
                 if objects.is_empty() {
                     index.by_secret.remove(&gone);
+                    unnamed.push(gone);
                 }
             }
         }
@@ -46,16 +47,22 @@ impl Dependents {
             index.by_secret.entry(secret.clone()).or_default().insert(object.clone());
         }
         if !looked_at.is_empty() {
-            index.by_object.insert(object, looked_at);
+            index.by_object.insert(object.clone(), looked_at);
         }
+        unnamed.retain(|secret| !index.by_secret.contains_key(secret));
+        unnamed
     }
 
-    /// Names of the objects that look at a Secret.
+    /// The objects that look at a Secret.
     #[must_use]
-    pub fn of(&self, secret: &SecretKey) -> Vec<String> {
-        let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        let objects = index.by_secret.get(&Key::from(secret)).into_iter().flatten();
-        objects.map(|object| object.name().to_owned()).collect()
+    pub fn of(&self, secret: &Key) -> Vec<Key> {
+        self.index.read().by_secret.get(secret).into_iter().flatten().cloned().collect()
+    }
+
+    /// Whether some object looks at a Secret.
+    #[must_use]
+    pub fn has_any(&self, secret: &Key) -> bool {
+        self.index.read().by_secret.contains_key(secret)
     }
 }
 
@@ -74,15 +81,18 @@ mod tests {
     #[test]
     fn forgets_what_an_object_no_longer_looks_at() {
         let dependents = Dependents::default();
-        let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        dependents.set("n", "a", &set(&["keys", "taken"]));
-        dependents.set("n", "b", &set(&["keys"]));
-        assert_eq!(dependents.of(&SecretKey::new("n", "keys")), ["a", "b"]);
-        dependents.set("n", "a", &set(&["keys"]));
-        assert!(dependents.of(&SecretKey::new("n", "taken")).is_empty());
-        assert!(dependents.of(&SecretKey::new("other", "keys")).is_empty());
-        dependents.set("n", "a", &set(&[]));
-        dependents.set("n", "b", &set(&[]));
-        assert!(dependents.of(&SecretKey::new("n", "keys")).is_empty());
+        let set = |name: &str, secrets: &[&str]| {
+            let secrets = secrets.iter().map(|name| (*name).to_owned()).collect();
+            dependents.set(&Key::new("n", name), &secrets)
+        };
+        let (a, b, keys) = (Key::new("n", "a"), Key::new("n", "b"), Key::new("n", "keys"));
+        assert!(set("a", &["keys", "taken"]).is_empty());
+        assert!(set("b", &["keys"]).is_empty());
+        assert_eq!(dependents.of(&keys), [a, b]);
+        assert_eq!(set("a", &["keys"]), [Key::new("n", "taken")]);
+        assert!(!dependents.has_any(&Key::new("n", "taken")));
+        assert!(dependents.of(&Key::new("other", "keys")).is_empty());
+        assert!(set("a", &[]).is_empty());
+        assert_eq!(set("b", &[]), [keys]);
     }
 }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::crd::names::ANNOTATION_RENEW;
 use crate::crd::{PresignedUrl, PresignedUrlSpec, PresignedUrlStatus};
 use crate::domain::Owner;
+use crate::domain::history::Inputs;
 
 /// A `PresignedUrl` without what nobody reads: managed fields, labels, annotations but
 /// one. A spec that cannot be read is a value, so that one bad object cannot stop the
@@ -37,8 +38,20 @@ impl LeanPresignedUrl {
         Owner {
             namespace: self.namespace().unwrap_or_default(),
             name: self.name_any(),
-            uid: self.uid().unwrap_or_default(),
+            uid: self.uid().to_owned(),
         }
+    }
+
+    /// Its UID.
+    #[must_use]
+    pub fn uid(&self) -> &str {
+        self.metadata.uid.as_deref().unwrap_or_default()
+    }
+
+    /// What a failure is about, with the credentials at this resource version.
+    #[must_use]
+    pub fn inputs(&self, credentials: u64) -> Inputs {
+        Inputs { generation: self.metadata.generation, renew: self.renew().map(Into::into), credentials }
     }
 
     /// The token that asks for one renewal.

@@ -3,29 +3,29 @@
 //!
 //! kube's store would do, but its shape costs three times the memory; see `docs/scaling.md`.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::sync::{PoisonError, RwLock};
-
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::ObjectMeta;
 
+use crate::controller::state::answer::Answered;
 use crate::controller::state::lean::LeanPresignedUrl;
-use crate::controller::state::packed_status::Reported;
+use crate::controller::state::packed_status::{Reported, Times};
+use crate::controller::state::scopes::{Scope, Scopes};
 use crate::crd::names::ANNOTATION_RENEW;
 use crate::domain::stored::resource_version;
+use crate::runtime::cache::{Answer, Change, Ticket, Versioned, VersionedCache};
 use crate::runtime::key::{Key, Uid};
+use crate::runtime::lock::Lock;
 
 /// All objects that are looked after.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Objects {
-    known: RwLock<HashMap<Key, Box<Packed>>>,
+    cache: Lock<VersionedCache<Key, Box<Packed>, Scope>>,
 }
 
 /// What was new about an object.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum News {
-    /// Nothing that a pass looks at.
+    /// Nothing that a reconcile looks at.
     Nothing,
     /// The status alone.
     Status,
@@ -45,83 +45,131 @@ struct Packed {
     reported: Reported,
 }
 
+impl Versioned for Packed {
+    fn version(&self) -> u64 {
+        self.resource_version
+    }
+}
+
 impl Objects {
+    /// None as yet.
+    #[must_use]
+    pub fn new(scopes: Scopes) -> Self {
+        Self { cache: Lock::new(VersionedCache::new(move |key| scopes.of(key))) }
+    }
+
     /// An object, without the texts of its status; see [`Reported::outline`].
     #[must_use]
     pub fn get(&self, key: &Key) -> Option<LeanPresignedUrl> {
-        self.read().get(key).map(|packed| packed.unpack(key))
+        self.cache.read().get(key).map(|packed| packed.unpack(key))
     }
 
     /// Whether there is such an object.
     #[must_use]
     pub fn contains(&self, key: &Key) -> bool {
-        self.read().contains_key(key)
+        self.cache.read().get(key).is_some()
+    }
+
+    /// Whether something may be written for the object with this UID: it is there, and nobody
+    /// has asked for its deletion.
+    #[must_use]
+    pub fn is_live(&self, key: &Key, uid: &str) -> bool {
+        self.cache
+            .read()
+            .get(key)
+            .is_some_and(|packed| packed.deleted.is_none() && packed.uid == Uid::from(uid))
     }
 
     /// The status that an object has as far as is known.
     #[must_use]
     pub fn reported(&self, key: &Key) -> Option<Reported> {
-        self.read().get(key).map(|packed| packed.reported.clone())
+        self.cache.read().get(key).map(|packed| packed.reported.clone())
     }
 
-    /// Takes in an object as a watch or an answer showed it, unless something newer is
-    /// known, and says what was new.
-    pub fn learn(&self, object: &LeanPresignedUrl) -> (Key, News) {
+    /// Takes in an object as the watch showed it, and says what was new, and whether it is
+    /// another object than the one that had the name.
+    pub fn observe(&self, object: &LeanPresignedUrl) -> (Key, News) {
         let key = Key::from(object);
         let version = resource_version(object.metadata.resource_version.as_deref());
         // Most of what a watch shows was known from the answer to our own report.
-        if let Some((key, known)) = self.read().get_key_value(&key)
-            && known.resource_version >= version
-        {
-            return (key.clone(), News::Nothing);
+        if self.cache.write().confirm(&key, version) {
+            return (key, News::Nothing);
         }
-        let packed = Packed::of(object);
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        match known.entry(key) {
-            Entry::Vacant(entry) => {
-                let key = entry.key().clone();
-                entry.insert(Box::new(packed));
-                (key, News::Object)
-            }
-            Entry::Occupied(mut entry) => {
-                let before = entry.get_mut();
-                let mut news = News::Nothing;
-                if before.resource_version < packed.resource_version {
-                    news = packed.news_since(before);
-                    **before = packed;
-                }
-                (entry.key().clone(), news)
-            }
-        }
+        let packed = Box::new(Packed::of(object));
+        let mut cache = self.cache.write();
+        let change = cache.observe(key.clone(), packed);
+        let news = cache.get(&key).map_or(News::Nothing, |packed| news(&change, packed));
+        (key, news)
     }
 
-    /// Drops an object that was gone at `resource_version`, and says whether it was there.
-    pub fn forget(&self, key: &Key, resource_version: u64) -> bool {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let is_older = known.get(key).is_some_and(|packed| packed.resource_version <= resource_version);
-        is_older && known.remove(key).is_some()
+    /// Takes in a deletion, and says whether the object was there.
+    pub fn observe_deleted(&self, key: &Key, version: u64) -> bool {
+        self.cache.write().observe_deleted(key, version).is_some()
     }
 
-    /// Every object in `namespace`; in all when `None`.
+    /// Begins a list of a scope.
+    pub fn begin_list(&self, scope: Scope) {
+        self.cache.write().begin_list(&scope);
+    }
+
+    /// Ends it, and returns what is gone, and whether the API server went back.
+    pub fn end_list(&self, scope: Scope) -> (Vec<Key>, bool) {
+        let end = self.cache.write().end_list(&scope);
+        (end.removed.into_iter().map(|(key, _)| key).collect(), end.went_back)
+    }
+
+    /// Forgets a scope, and returns what it held.
+    pub fn clear(&self, scope: Scope) -> Vec<Key> {
+        self.cache.write().clear(&scope).into_iter().map(|(key, _)| key).collect()
+    }
+
+    /// Begins the write of a status that was decided on at this version of the object.
+    pub fn begin_report(&self, key: Key, onto: u64) -> Ticket<Key> {
+        self.cache.write().begin_write(key, Some(onto))
+    }
+
+    /// Takes in the answer to it, and says what else was new.
+    pub fn answer(&self, ticket: Ticket<Key>, object: &LeanPresignedUrl) -> (Answered, News) {
+        let key = ticket.key().clone();
+        let mut cache = self.cache.write();
+        let answer = cache.answer(ticket, Box::new(Packed::of(object)));
+        let news = match (&answer, cache.get(&key)) {
+            (Answer::Taken(change), Some(packed)) => news(change, packed),
+            _ => News::Nothing,
+        };
+        (Answered::from(&answer), news)
+    }
+
+    /// Every object in a scope.
     #[must_use]
-    pub fn keys(&self, namespace: Option<&str>) -> Vec<Key> {
-        let in_scope = |key: &&Key| namespace.is_none_or(|namespace| key.namespace() == namespace);
-        self.read().keys().filter(in_scope).cloned().collect()
+    pub fn keys(&self, scope: Scope) -> Vec<Key> {
+        self.cache.read().iter_scope(&scope).map(|(key, _)| key.clone()).collect()
     }
 
-    /// When the URL of an object expires, in seconds; `None` when there is no URL.
+    /// When the URL that was reported is due and when it expires; `None` when none ever was.
     #[must_use]
-    pub fn expiration(&self, key: &Key) -> Option<i64> {
-        self.read().get(key)?.reported.expiration()
+    pub fn times(&self, key: &Key) -> Option<Times> {
+        self.cache.read().get(key)?.reported.times()
     }
 
     /// Shows the status of every object.
     pub fn survey(&self, look: impl FnMut(&Reported)) {
-        self.read().values().map(|packed| &packed.reported).for_each(look);
+        self.cache.read().iter().map(|(_, packed)| &packed.reported).for_each(look);
     }
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<Key, Box<Packed>>> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    /// UID and version of every object.
+    pub fn versions(&self) -> Vec<(Key, String, u64)> {
+        let cache = self.cache.read();
+        let all = cache.iter().map(|(key, o)| (key.clone(), o.uid.to_string(), o.resource_version));
+        all.collect()
+    }
+}
+
+fn news(change: &Change<Box<Packed>>, packed: &Packed) -> News {
+    match change {
+        Change::Known => News::Nothing,
+        Change::Inserted => News::Object,
+        Change::Replaced(before) => packed.news_since(before),
     }
 }
 
@@ -204,6 +252,10 @@ mod tests {
         serde_json::from_value(object).unwrap()
     }
 
+    fn all() -> Objects {
+        Objects::new(Scopes::new(&[]))
+    }
+
     #[test]
     fn tells_what_is_new() {
         let annotated = json!({"presign.dev/renew": "t"});
@@ -217,20 +269,20 @@ mod tests {
             (("/metadata/deletionTimestamp", json!("2030-01-02T03:04:05Z")), News::Object),
             (("/spec", json!(7)), News::Object),
         ] {
-            let objects = Objects::default();
-            assert_eq!(objects.learn(&object(1, &[])).1, News::Object);
-            assert_eq!(objects.learn(&object(2, std::slice::from_ref(&change))).1, expected, "{change:?}");
+            let objects = all();
+            assert_eq!(objects.observe(&object(1, &[])).1, News::Object);
+            assert_eq!(objects.observe(&object(2, std::slice::from_ref(&change))).1, expected, "{change:?}");
         }
     }
 
     #[test]
     fn the_newer_one_stays() {
-        let objects = Objects::default();
-        let (key, _) = objects.learn(&object(5, &[]));
-        assert_eq!(objects.learn(&object(4, &[("/metadata/generation", json!(0))])).1, News::Nothing);
+        let objects = all();
+        let (key, _) = objects.observe(&object(5, &[]));
+        assert_eq!(objects.observe(&object(4, &[("/metadata/generation", json!(0))])).1, News::Nothing);
         assert_eq!(objects.get(&key).unwrap().metadata.generation, Some(1));
-        assert!(!objects.forget(&key, 4), "it was created again since");
-        assert!(objects.forget(&key, 5) && !objects.contains(&key));
+        assert!(!objects.observe_deleted(&key, 4), "it was created again since");
+        assert!(objects.observe_deleted(&key, 5) && !objects.contains(&key));
     }
 
     #[test]
@@ -239,8 +291,8 @@ mod tests {
         for changes in
             [vec![], vec![("/metadata/annotations", renew)], vec![("/spec", json!({"bucket": []}))]]
         {
-            let (objects, before) = (Objects::default(), object(3, &changes));
-            let (key, _) = objects.learn(&before);
+            let (objects, before) = (all(), object(3, &changes));
+            let (key, _) = objects.observe(&before);
             let after = objects.get(&key).unwrap();
             assert_eq!(format!("{after:?}"), format!("{before:?}"));
         }

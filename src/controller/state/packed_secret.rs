@@ -1,13 +1,14 @@
-//! One fact about a Secret, packed: most names in it are that of the Secret itself.
+//! What is kept of a Secret, packed: most names in it are that of the Secret itself.
 
 use crate::domain::Stored;
 use crate::domain::stored::{Content, Controller};
+use crate::runtime::cache::Versioned;
 use crate::runtime::key::{Key, Uid};
 
-/// What is known of a Secret.
+/// What is kept of a Secret.
 #[allow(clippy::struct_excessive_bools, reason = "each is one independent observation")]
 #[derive(Debug)]
-pub struct Fact {
+pub struct PackedSecret {
     /// Its version.
     pub resource_version: u64,
     uid: Uid,
@@ -18,7 +19,7 @@ pub struct Fact {
     is_managed: bool,
     is_url_ours: bool,
     is_other_format: bool,
-    is_created_by_another: bool,
+    is_shared: bool,
     is_fixed: bool,
 }
 
@@ -43,7 +44,13 @@ impl Name {
     }
 }
 
-impl Fact {
+impl Versioned for PackedSecret {
+    fn version(&self) -> u64 {
+        self.resource_version
+    }
+}
+
+impl PackedSecret {
     /// Packs what is stored under `key`.
     #[must_use]
     pub fn pack(stored: Stored, key: &Key) -> Self {
@@ -62,7 +69,7 @@ impl Fact {
             is_managed: stored.is_managed,
             is_url_ours: stored.is_url_ours,
             is_other_format: stored.is_other_format,
-            is_created_by_another: stored.is_created_by_another,
+            is_shared: stored.is_shared,
             is_fixed: stored.is_fixed,
         }
     }
@@ -84,9 +91,15 @@ impl Fact {
             handled_renew: self.handled_renew.clone(),
             is_url_ours: self.is_url_ours,
             is_other_format: self.is_other_format,
-            is_created_by_another: self.is_created_by_another,
+            is_shared: self.is_shared,
             is_fixed: self.is_fixed,
         }
+    }
+
+    /// When the URL in it expires, in seconds.
+    #[must_use]
+    pub fn expiration(&self) -> Option<i64> {
+        self.content.url.map(|url| url.validity.expiration_time().as_second())
     }
 
     /// The `PresignedUrl` that it says it was written for.
@@ -104,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fact_comes_back_as_it_was() {
+    fn a_secret_comes_back_as_it_was() {
         let secret: Secret = serde_json::from_value(json!({
             "metadata": {
                 "name": "a", "namespace": "n", "uid": "0b1f9c3e-6d2a-4f58-9e07-a1b2c3d4e5f6",
@@ -122,7 +135,7 @@ mod tests {
         let bare = Stored { owner: None, controller: None, handled_renew: None, ..usual.clone() };
         for stored in [usual, bare] {
             for key in [Key::new("n", "a"), Key::new("n", "another")] {
-                assert_eq!(Fact::pack(stored.clone(), &key).unpack(&key), stored);
+                assert_eq!(PackedSecret::pack(stored.clone(), &key).unpack(&key), stored);
             }
         }
     }

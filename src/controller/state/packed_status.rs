@@ -1,6 +1,5 @@
-//! What is kept of a status. Of one that says what nearly all say only what the next pass
-//! asks for: when conditions last flipped, the times, and a digest to tell whether it
-//! would be the same.
+//! What is kept of a status. Of the usual one that is a digest, to tell whether the next report
+//! would be the same, and the times: those of the URL and when conditions last flipped.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -19,6 +18,15 @@ pub enum Reported {
     Issued(Box<Issued>),
     /// Anything else, as JSON.
     Other(Box<str>),
+}
+
+/// The times of a URL, in seconds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Times {
+    /// When the next one is due.
+    pub renewal: i64,
+    /// When it expires.
+    pub expiration: i64,
 }
 
 /// What matters of the usual status.
@@ -52,12 +60,17 @@ impl Reported {
         }
     }
 
-    /// When the URL expires that it tells of, in seconds.
+    /// When the URL that it tells of is due and when it expires.
     #[must_use]
-    pub fn expiration(&self) -> Option<i64> {
+    pub fn times(&self) -> Option<Times> {
         match self {
-            Self::Issued(issued) => Some(issued.expiration),
-            Self::Other(_) => self.outline().expiration_time.map(|time| time.0.as_second()),
+            Self::Issued(issued) => Some(Times { renewal: issued.renewal, expiration: issued.expiration }),
+            Self::Other(_) => {
+                let outline = self.outline();
+                let expiration = outline.expiration_time?.0.as_second();
+                let renewal = outline.renewal_time.map_or(expiration, |time| time.0.as_second());
+                Some(Times { renewal, expiration })
+            }
         }
     }
 

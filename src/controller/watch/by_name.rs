@@ -7,19 +7,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use clap::ValueEnum;
 use kube::ResourceExt as _;
-use tokio::time::Instant;
 
+use super::namespaces::Place;
+use super::secret_changed;
 use crate::controller::context::{Context, SAFETY_NET};
-use crate::controller::state::issued_secrets::SecretKey;
-use crate::controller::watch::secret_changed;
 use crate::domain::stored::resource_version;
-
-/// How soon to look whether a predecessor's Secret has been collected.
-const COLLECTION: Duration = Duration::from_secs(5);
+use crate::runtime::Key;
 
 /// How Secrets may be read.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
@@ -33,12 +29,12 @@ pub enum SecretAccess {
 
 /// Looks at every credentials Secret of a scope again and again, for as long as the process
 /// lives, and wakes whoever uses one that changed.
-pub async fn look_at_credentials(ctx: Arc<Context>, namespace: Option<String>) {
+pub async fn look_at_credentials(ctx: Arc<Context>, place: Place) {
     let mut ticks = tokio::time::interval(SAFETY_NET);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let in_scope = |key: &SecretKey| namespace.as_ref().is_none_or(|n| *n == key.namespace);
+        let in_scope = |key: &Key| ctx.scopes.of(key) == place.scope;
         for key in ctx.credentials.keys().into_iter().filter(in_scope) {
             if ctx.leadership.term().is_some() {
                 look(&ctx, &key).await;
@@ -47,14 +43,14 @@ pub async fn look_at_credentials(ctx: Arc<Context>, namespace: Option<String>) {
     }
 }
 
-async fn look(ctx: &Context, key: &SecretKey) {
-    if ctx.dependents.of(key).is_empty() {
-        ctx.credentials.drop_older(key, Instant::now());
-        return;
+async fn look(ctx: &Context, key: &Key) {
+    if !ctx.dependents.has_any(key) {
+        return ctx.credentials.evict(key);
     }
-    let Ok(turn) = ctx.turn(i64::MAX).await else { return };
-    let seen = ctx.secrets(&key.namespace).get_metadata_opt(&key.name).await;
-    drop(turn);
+    let seen = {
+        let _permit = ctx.limiter.beside().await;
+        ctx.secrets(key.namespace()).get_metadata_opt(key.name()).await
+    };
     match seen {
         Ok(secret) => {
             let version = secret.and_then(|secret| secret.resource_version());
@@ -64,7 +60,7 @@ async fn look(ctx: &Context, key: &SecretKey) {
         }
         // Whoever needs it reads it, and reports what comes of that.
         Err(error) => {
-            tracing::debug!(namespace = key.namespace, secret = key.name, %error, "cannot look at credentials");
+            tracing::debug!(namespace = key.namespace(), secret = key.name(), %error, "cannot look at credentials");
         }
     }
 }
@@ -83,14 +79,10 @@ impl Context {
     /// Forgets at the beginning of a term what no watch has kept right in between.
     pub fn begin_term(&self, term: u64) {
         if self.reads_by_name() && self.last_term.0.swap(term, Ordering::AcqRel) != term {
-            self.facts.clear();
+            for (scope, _) in self.scopes.all() {
+                self.issued_secrets.clear(scope);
+            }
             self.credentials.clear();
         }
-    }
-
-    /// When to look for the end of a predecessor's Secret.
-    #[must_use]
-    pub fn next_look_for_collection(&self) -> Duration {
-        if self.reads_by_name() { COLLECTION } else { SAFETY_NET }
     }
 }

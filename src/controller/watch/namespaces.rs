@@ -1,92 +1,107 @@
-//! What one operator looks after: all namespaces at once, or some, each on its own.
+//! The watches of each scope: all namespaces at once, or some, each on its own.
 //!
 //! Each scope has watches of its own, so that one that may not be watched holds up no other.
 //! What they fill is shared.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::task::JoinSet;
-
+use super::by_name::look_at_credentials;
+use super::{issued_secrets, other_secrets, presigned_urls};
 use crate::controller::context::Context;
-use crate::controller::watch;
-use crate::controller::watch::by_name::look_at_credentials;
-use crate::runtime::Probes;
+use crate::controller::state::scopes::{Scope, Scopes};
+use crate::runtime::{Probes, Tasks};
 
-/// Starts the watches of one namespace, or of all when it has no name, among `watches`.
-pub(in crate::controller) fn watch(
-    ctx: &Arc<Context>,
-    namespace: Option<&str>,
-    probes: &Probes,
-    watches: &mut JoinSet<()>,
-) {
-    let place = namespace.map(|namespace| format!(" in {namespace}")).unwrap_or_default();
-    let check = |what: &str| probes.check(&format!("watch of {what}{place}"));
-    let scope = || (ctx.clone(), namespace.map(str::to_owned));
-    let (context, own) = scope();
-    if ctx.reads_by_name() {
-        ctx.synced.complete(namespace, Listed::Ours);
-        watches.spawn(look_at_credentials(context, own));
-    } else {
-        watches.spawn(watch::follow_ours(context, own, check("our Secrets")));
-        let (context, own) = scope();
-        watches.spawn(watch::follow_others(context, own, check("other Secrets")));
-    }
-    let (context, own) = scope();
-    watches.spawn(watch::follow_objects(context, own, check("PresignedUrls")));
+/// One scope, and where it is.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The scope in the caches.
+    pub scope: Scope,
+    /// The namespace; all when `None`.
+    pub namespace: Option<String>,
 }
 
-/// Which scopes have shown all that they hold. Before that a pass would not know the most
+/// Starts the watches of every scope among `tasks`.
+pub(in crate::controller) fn watch(ctx: &Arc<Context>, probes: &Probes, tasks: &mut Tasks) {
+    for (scope, namespace) in ctx.scopes.all() {
+        let suffix = namespace.as_ref().map(|namespace| format!(" in {namespace}")).unwrap_or_default();
+        let check = |what: &str| probes.check(&format!("watch of {what}{suffix}"));
+        let place = Place { scope, namespace };
+        if ctx.reads_by_name() {
+            ctx.synced.complete(scope, Listed::IssuedSecrets);
+            tasks.spawn("credentials", look_at_credentials(ctx.clone(), place.clone()));
+        } else {
+            let issued = issued_secrets::follow(ctx.clone(), place.clone(), check("our Secrets"));
+            tasks.spawn("watch of our Secrets", issued);
+            let others = other_secrets::follow(ctx.clone(), place.clone(), check("other Secrets"));
+            tasks.spawn("watch of other Secrets", others);
+        }
+        let urls = presigned_urls::follow(ctx.clone(), place, check("PresignedUrls"));
+        tasks.spawn("watch of PresignedUrls", urls);
+    }
+}
+
+/// Which scopes have shown all that they hold. Before that a reconcile would not know the most
 /// urgent object, would have to look for its Secret, and would be in the way of the lists.
 #[derive(Debug)]
 pub struct Synced {
-    scopes: BTreeMap<Option<String>, Lists>,
+    scopes: Scopes,
+    lists: Vec<Lists>,
 }
 
-/// The lists of one scope that passes rest on.
+/// The lists of one scope that reconciles rest on.
 #[derive(Debug, Default)]
 struct Lists {
-    objects: AtomicBool,
-    ours: AtomicBool,
+    presigned_urls: AtomicBool,
+    issued_secrets: AtomicBool,
 }
 
 /// One of these lists.
 #[derive(Clone, Copy, Debug)]
 pub enum Listed {
     /// The `PresignedUrl`s.
-    Objects,
-    /// The facts about our Secrets.
-    Ours,
+    PresignedUrls,
+    /// The Secrets that carry our label.
+    IssuedSecrets,
 }
 
 impl Synced {
-    /// For these namespaces; for all when there is none.
-    pub(in crate::controller) fn new(namespaces: &[Option<String>]) -> Self {
-        Self { scopes: namespaces.iter().map(|namespace| (namespace.clone(), Lists::default())).collect() }
+    /// Nothing is complete yet.
+    pub(in crate::controller) fn new(scopes: Scopes) -> Self {
+        let lists = scopes.all().iter().map(|_| Lists::default()).collect();
+        Self { scopes, lists }
     }
 
-    /// Says that a list of a scope is complete, and answers whether that was the last one
-    /// that had never been.
-    pub fn complete(&self, namespace: Option<&str>, listed: Listed) -> bool {
-        let Some(lists) = self.scopes.get(&namespace.map(str::to_owned)) else { return false };
-        let list = match listed {
-            Listed::Objects => &lists.objects,
-            Listed::Ours => &lists.ours,
-        };
-        !list.swap(true, Ordering::SeqCst) && lists.are_complete()
+    /// Says that a list of a scope is complete, and answers whether that was the last one that
+    /// was missing.
+    pub fn complete(&self, scope: Scope, listed: Listed) -> bool {
+        let Some(lists) = self.lists.get(scope) else { return false };
+        !lists.of(listed).swap(true, Ordering::SeqCst) && lists.are_complete()
+    }
+
+    /// Says that a list has to be complete again before anything is reconciled.
+    pub fn begin(&self, scope: Scope, listed: Listed) {
+        if let Some(lists) = self.lists.get(scope) {
+            lists.of(listed).store(false, Ordering::SeqCst);
+        }
     }
 
     /// Whether everything in a namespace is known.
     #[must_use]
     pub fn is_complete(&self, namespace: &str) -> bool {
-        let lists = self.scopes.get(&None).or_else(|| self.scopes.get(&Some(namespace.to_owned())));
-        lists.is_some_and(Lists::are_complete)
+        self.lists.get(self.scopes.of_namespace(namespace)).is_some_and(Lists::are_complete)
     }
 }
 
 impl Lists {
+    fn of(&self, listed: Listed) -> &AtomicBool {
+        match listed {
+            Listed::PresignedUrls => &self.presigned_urls,
+            Listed::IssuedSecrets => &self.issued_secrets,
+        }
+    }
+
     fn are_complete(&self) -> bool {
-        self.objects.load(Ordering::SeqCst) && self.ours.load(Ordering::SeqCst)
+        self.presigned_urls.load(Ordering::SeqCst) && self.issued_secrets.load(Ordering::SeqCst)
     }
 }

@@ -17,7 +17,7 @@ impl Hour {
         self.begun + Duration::from_secs(second)
     }
 
-    /// A pass over an object whose URL needs nothing.
+    /// A reconcile of an object whose URL needs nothing.
     fn pass(&mut self, second: u64) -> bool {
         self.schedule.note("n", None, self.at(second))
     }

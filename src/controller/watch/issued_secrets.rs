@@ -1,0 +1,85 @@
+//! The watch of the Secrets that carry our label: what it shows is kept, and wakes the objects
+//! that they were written for.
+
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use k8s_openapi::api::core::v1::Secret;
+use kube::core::ObjectMeta;
+use kube::runtime::watcher::Config;
+
+use super::namespaces::{Listed, Place};
+use super::{everyone, key, secret_changed, stream, wake_owner};
+use crate::controller::context::Context;
+use crate::controller::state::issued_secrets::News;
+use crate::crd::names::{LABEL_MANAGED, MANAGED};
+use crate::domain::Stored;
+use crate::domain::stored::resource_version;
+use crate::runtime::watch::WatchEvent;
+use crate::runtime::{Check, Key};
+
+/// Follows our Secrets for as long as the process lives. `ready` passes after the first complete
+/// list.
+pub async fn follow(ctx: Arc<Context>, place: Place, ready: Check) {
+    let config = Config::default().labels(&format!("{LABEL_MANAGED}={MANAGED}"));
+    let mut events = std::pin::pin!(stream::<Secret>(&ctx, "our Secrets", config, &place));
+    let scope = place.scope;
+    while let Some(event) = events.next().await {
+        match event {
+            WatchEvent::Restarted => {
+                ctx.synced.begin(scope, Listed::IssuedSecrets);
+                ctx.issued_secrets.clear(scope);
+            }
+            WatchEvent::Init => ctx.issued_secrets.begin_list(scope),
+            WatchEvent::InitApply(secret) | WatchEvent::Apply(secret) => {
+                appeared(&ctx, &key(&secret.metadata), &secret);
+            }
+            WatchEvent::InitDone => {
+                let (gone, went_back) = ctx.issued_secrets.end_list(scope);
+                for (key, owner) in gone {
+                    wake_owner(&ctx, &key, owner.as_deref());
+                    secret_changed(&ctx, &key);
+                }
+                if went_back {
+                    ctx.begin_watches_anew();
+                }
+                ready.pass();
+                if ctx.synced.complete(scope, Listed::IssuedSecrets) {
+                    everyone(&ctx, scope);
+                }
+            }
+            WatchEvent::Delete(secret) => disappeared(&ctx, &secret.metadata),
+        }
+    }
+}
+
+fn appeared(ctx: &Context, key: &Key, secret: &Secret) {
+    let version = resource_version(secret.metadata.resource_version.as_deref());
+    let is_credentials = ctx.credentials.invalidate(key, version);
+    ctx.obstacles.remove(key, version.saturating_sub(1));
+    // Most of what is shown was known from the answer to our own write.
+    if !ctx.issued_secrets.confirm(key, version) {
+        let stored = Stored::read(secret);
+        let owner = stored.owner.clone();
+        let before = match ctx.issued_secrets.observe(key, stored) {
+            News::Known => return,
+            News::New => None,
+            News::Changed(before) => before,
+        };
+        for owner in [owner, before].into_iter().flatten() {
+            wake_owner(ctx, key, Some(&owner));
+        }
+        wake_owner(ctx, key, None);
+        secret_changed(ctx, key);
+    } else if is_credentials {
+        secret_changed(ctx, key);
+    }
+}
+
+fn disappeared(ctx: &Context, metadata: &ObjectMeta) {
+    let (key, version) = (key(metadata), resource_version(metadata.resource_version.as_deref()));
+    ctx.credentials.invalidate(&key, 0);
+    let gone = ctx.issued_secrets.observe_deleted(&key, version);
+    wake_owner(ctx, &key, gone.and_then(|gone| gone.owner).as_deref());
+    secret_changed(ctx, &key);
+}

@@ -1,0 +1,86 @@
+//! The watch of the metadata of all other Secrets: it wakes whoever looks at one that changed.
+//! Secrets that nobody looks at cost nothing.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use k8s_openapi::api::core::v1::Secret;
+use kube::core::{ObjectMeta, PartialObjectMeta};
+use kube::runtime::watcher::Config;
+
+use super::namespaces::Place;
+use super::{key, secret_changed, stream, wake_owner};
+use crate::controller::context::Context;
+use crate::crd::names::{LABEL_MANAGED, MANAGED};
+use crate::domain::stored::resource_version;
+use crate::runtime::watch::WatchEvent;
+use crate::runtime::{Check, Key};
+
+/// Follows them for as long as the process lives. `ready` passes after the first complete list.
+pub async fn follow(ctx: Arc<Context>, place: Place, ready: Check) {
+    // Helm's releases are large and tokens are many; neither is ever an access key.
+    let config = Config::default()
+        .labels(&format!("{LABEL_MANAGED}!={MANAGED}"))
+        .fields("type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token");
+    let mut events =
+        std::pin::pin!(stream::<PartialObjectMeta<Secret>>(&ctx, "other Secrets", config, &place));
+    let mut listed = HashSet::new();
+    while let Some(event) = events.next().await {
+        match event {
+            WatchEvent::Restarted => {
+                ctx.obstacles.clear(place.scope);
+                ctx.credentials.clear();
+            }
+            WatchEvent::Init => listed.clear(),
+            WatchEvent::InitApply(secret) => {
+                listed.insert(key(&secret.metadata));
+                changed(&ctx, &secret);
+            }
+            WatchEvent::InitDone => {
+                unlisted(&ctx, &place, &std::mem::take(&mut listed));
+                ready.pass();
+            }
+            WatchEvent::Apply(secret) => changed(&ctx, &secret),
+            WatchEvent::Delete(secret) => disappeared(&ctx, &secret.metadata),
+        }
+    }
+}
+
+/// Takes in what a complete list did not show.
+fn unlisted(ctx: &Context, place: &Place, listed: &HashSet<Key>) {
+    let is_gone = |key: &Key| ctx.scopes.of(key) == place.scope && !listed.contains(key);
+    for key in ctx.credentials.keys().into_iter().filter(is_gone) {
+        if ctx.credentials.invalidate(&key, 0) {
+            secret_changed(ctx, &key);
+        }
+    }
+    // One of a type that no list shows is read again, once.
+    for key in ctx.obstacles.keys(place.scope).into_iter().filter(is_gone) {
+        if ctx.obstacles.remove(&key, u64::MAX) {
+            wake_owner(ctx, &key, None);
+            secret_changed(ctx, &key);
+        }
+    }
+}
+
+fn changed(ctx: &Context, secret: &PartialObjectMeta<Secret>) {
+    let key = key(&secret.metadata);
+    let version = resource_version(secret.metadata.resource_version.as_deref());
+    let is_credentials = ctx.credentials.invalidate(&key, version);
+    let is_obstacle = ctx.obstacles.remove(&key, version.saturating_sub(1));
+    // Our label was taken from it: the other watch shows that as a deletion, perhaps later.
+    let was_ours = ctx.issued_secrets.remove(&key, version.saturating_sub(1));
+    if is_credentials || is_obstacle || was_ours {
+        secret_changed(ctx, &key);
+        wake_owner(ctx, &key, None);
+    }
+}
+
+fn disappeared(ctx: &Context, metadata: &ObjectMeta) {
+    let (key, version) = (key(metadata), resource_version(metadata.resource_version.as_deref()));
+    ctx.credentials.invalidate(&key, 0);
+    ctx.obstacles.remove(&key, version);
+    wake_owner(ctx, &key, None);
+    secret_changed(ctx, &key);
+}
