@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kube::Client;
 use presign_operator::controller::{Presigner, Process, SecretAccess, Settings};
-use presign_operator::runtime::{Clock, ClockOffset, Leadership, Metrics, Probes};
+use presign_operator::runtime::{Clock, ClockOffset, Leadership, Metrics, Probes, Skew};
 use serde_json::json;
 use tokio::sync::oneshot;
 
@@ -41,13 +41,16 @@ impl Inside {
             leadership: Leadership::unopposed(),
             registry: metrics.registry(),
             probes: Probes::new(Duration::from_secs(60)),
+            limiter: Presigner::limiter(),
+            skew: Skew::default(),
         };
         let presigner = Presigner::new(settings, client, process);
         let (stop, stopped) = oneshot::channel();
         let stopped = Arc::new(tokio::sync::Mutex::new(stopped));
-        let running = tokio::spawn(presigner.run(async move {
-            let _ = (&mut *stopped.lock().await).await;
-        }));
+        let running = tokio::spawn(async move {
+            let stop = async move { drop((&mut *stopped.lock().await).await) };
+            presigner.run(stop).await.unwrap();
+        });
         Self { offset, stop: Some(stop), running }
     }
 

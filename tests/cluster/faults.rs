@@ -8,7 +8,7 @@ use testbed::{Fault, Match};
 use super::harness::{DEADLINE, Space, curl, ready, text};
 
 fn secret_writes(name: &str) -> Match {
-    Match::new("PATCH", format!("/secrets/{name}?"))
+    Match::write("secrets", name)
 }
 
 fn answer(code: u16, reason: &'static str) -> Fault {
@@ -138,6 +138,34 @@ async fn a_cut_watch_misses_nothing() {
     space.write_keys(space.world.store.secret_access_key()).await;
     space.wait_secret("report", "the right key", |after| text(after, "url") != rotated).await;
     assert_eq!(space.download("report").await.unwrap(), "content");
+}
+
+#[tokio::test]
+async fn a_watch_that_is_resumed_fails_no_longer_though_nothing_changes() {
+    let (space, proxy) = Space::behind_proxy("resumed").await;
+    space.apply("report", space.spec(json!({}))).await;
+    space.wait_ready("report", "True", "Issued").await;
+    let failing = async |expected: u32| {
+        let deadline = tokio::time::Instant::now() + DEADLINE;
+        loop {
+            let page = space.operator.page("/metrics");
+            let values = page.lines().filter_map(|line| {
+                line.strip_prefix("presign_failing_watches{")?.rsplit_once(' ')?.1.parse::<u32>().ok()
+            });
+            let sum: u32 = values.sum();
+            if sum == expected {
+                return;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "{sum} fail, not {expected}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    failing(0).await;
+    proxy.fault(Match::new("GET", "watch=true"), u64::MAX, answer(503, "ServiceUnavailable"));
+    proxy.cut_watches();
+    failing(3).await;
+    proxy.heal();
+    failing(0).await;
 }
 
 #[tokio::test]

@@ -5,10 +5,12 @@
 mod clocks;
 mod crashes;
 mod faults;
+mod forgotten;
 mod ha;
 mod harness;
 
 mod minimal;
+mod model;
 mod ownership;
 mod pods;
 mod problems;

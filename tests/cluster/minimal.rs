@@ -7,7 +7,7 @@ use kube::api::DeleteParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use presign_operator::controller::SecretAccess;
-use presign_operator::runtime::{ApiCalls, Leadership, Terms, client};
+use presign_operator::runtime::{ApiCalls, Leadership, Overload, Skew, Terms, client};
 use prometheus_client::registry::Registry;
 use serde_json::json;
 
@@ -20,7 +20,9 @@ async fn operators_client(space: &Space) -> Client {
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
     let calls = ApiCalls::register(&mut Registry::default());
     let (deadline, leadership) = (Duration::from_secs(15), Leadership::unopposed());
-    client(config, calls, Terms { identity: "inside".to_owned(), deadline, leadership }).unwrap()
+    let (overload, skew) = (Overload::default(), Skew::default());
+    client(config, calls, Terms { identity: "inside".to_owned(), deadline, leadership, overload, skew })
+        .unwrap()
 }
 
 /// A space whose own operator, too, never lists: what it did before it is killed is logged

@@ -7,7 +7,7 @@ use super::series::name;
 use crate::render::read;
 
 /// Name and type of everything that is promised, in `docs/alerts.md` too.
-const PROMISED: [(&str, &str); 19] = [
+const PROMISED: [(&str, &str); 21] = [
     ("presign_objects", "gauge"),
     ("presign_objects_by_reason", "gauge"),
     ("presign_overdue_objects", "gauge"),
@@ -17,11 +17,13 @@ const PROMISED: [(&str, &str); 19] = [
     ("presign_issued", "counter"),
     ("presign_repaired", "counter"),
     ("presign_failures", "counter"),
+    ("presign_reconcile_panics", "counter"),
     ("presign_renewal_lag_seconds", "histogram"),
     ("presign_sign_duration_seconds", "histogram"),
     ("presign_reconcile_duration_seconds", "histogram"),
     ("presign_leader", "gauge"),
     ("presign_failing_watches", "gauge"),
+    ("presign_clock_skew_seconds", "gauge"),
     ("presign_api_requests", "counter"),
     ("presign_build", "info"),
     ("process_cpu_seconds", "counter"),

@@ -1,10 +1,11 @@
 //! Who led when, and whether anybody else wrote.
 //!
-//! The Lease's history comes from a watch, which misses nothing and is in the order of the
-//! API server; who wrote, when, and with what success is in its audit log, where each
-//! replica is known by its User-Agent.
+//! Who leads is told by a watch of the Lease; who wrote what, and what came late, is judged
+//! in the end from the API server's audit log.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -12,11 +13,12 @@ use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::runtime::watcher;
-use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::super::harness::{DEADLINE, Space, operators_log};
+use super::super::harness::{DEADLINE, Space};
+use super::calls::{Call, calls};
+use super::late::{Arrival, Term, arrival, terms};
 
 /// Follows the Lease and the Secrets of a space until the verdict.
 pub struct Judge {
@@ -26,6 +28,8 @@ pub struct Judge {
     /// Secret → the signing times of its URLs, in order.
     signed: watch::Receiver<BTreeMap<String, Vec<String>>>,
     reading: JoinHandle<()>,
+    /// What was done to whom, and when.
+    notes: Mutex<Vec<(String, String)>>,
 }
 
 impl Judge {
@@ -35,7 +39,7 @@ impl Judge {
         let following = tokio::spawn(follow(leases, told));
         let (read, signed) = watch::channel(BTreeMap::new());
         let reading = tokio::spawn(read_secrets(space.secrets(), read));
-        Self { holders, following, signed, reading }
+        Self { holders, following, signed, reading, notes: Mutex::default() }
     }
 
     /// Who leads, as soon as somebody does.
@@ -63,8 +67,8 @@ impl Judge {
             loop {
                 let calls = calls(space).await;
                 let is_it =
-                    |call: &&Call| call.replica == replica && call.resource == resource && call.code == 409;
-                if calls.iter().any(|call| is_it(&call)) {
+                    |call: &Call| call.replica == replica && call.resource == resource && call.code == 409;
+                if calls.iter().any(is_it) {
                     return;
                 }
             }
@@ -72,23 +76,35 @@ impl Judge {
         tokio::time::timeout(DEADLINE, refused).await.expect("the late write is refused");
     }
 
-    /// No write was accepted but from who held the lease at that time, no URL was replaced by
-    /// one that was signed earlier, and the lead changed at least `changes` times.
+    /// Notes what is done to a replica, for whoever reads a failure.
+    #[expect(clippy::disallowed_methods, reason = "it stands beside the times of the audit log")]
+    pub fn note(&self, what: &str, replica: &str) {
+        let now = format!("{:.6}", jiff::Timestamp::now());
+        self.notes.lock().unwrap().push((now, format!("{what} {replica}")));
+    }
+
+    /// No write was accepted that came late and did harm (see `late.rs`), no URL was replaced
+    /// by one that was signed earlier, and the lead changed at least `changes` times.
     pub async fn verdict(self, space: &Space, changes: usize) {
-        let calls: Vec<Call> = calls(space).await.into_iter().filter(Call::is_accepted_write).collect();
-        let (leases, writes): (Vec<&Call>, Vec<&Call>) =
-            calls.iter().partition(|call| call.resource == "leases");
+        let calls = calls(space).await;
+        let terms = terms(&calls);
+        let writes: Vec<&Call> = calls
+            .iter()
+            .filter(|call| call.is_write() && call.is_accepted() && !call.is_of_lease())
+            .collect();
+        let mut failures = Vec::new();
+        let mut arrivals = BTreeMap::<String, usize>::new();
         for write in &writes {
-            let before =
-                leases.iter().filter(|lease| lease.ended <= write.began).max_by_key(|lease| &lease.ended);
-            let during = leases.iter().filter(|lease| lease.ended > write.began && lease.began < write.ended);
-            let holders: BTreeSet<&str> =
-                before.into_iter().chain(during).map(|lease| lease.replica.as_str()).collect();
-            assert!(
-                holders == BTreeSet::from([write.replica.as_str()]),
-                "{write:?} while {holders:?} held the lease"
-            );
+            let arrival = arrival(write, &terms, &calls);
+            *arrivals.entry(format!("{arrival:?}")).or_default() += 1;
+            if let Arrival::Harmful(why) = arrival {
+                failures.push(format!("{why}: {write:#?}\n{}", self.around(write, &terms, &calls)));
+            }
         }
+        let refused = calls.iter().filter(|call| call.is_write() && call.code == 409 && !call.is_of_lease());
+        println!("{} writes: {arrivals:?}, {} refused", writes.len(), refused.count());
+        assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures.join("\n"));
+
         let holders = self.holders.borrow().clone();
         let leaders: BTreeSet<_> = holders.iter().filter(|holder| !holder.is_empty()).collect();
         let taken = holders.iter().filter(|holder| !holder.is_empty()).count();
@@ -97,10 +113,39 @@ impl Judge {
         for (secret, times) in self.signed.borrow().iter() {
             assert!(times.is_sorted(), "{secret}: {times:?}");
         }
-        println!("{} writes by {} leaders, none by anybody else", writes.len(), leaders.len());
+        println!("{} processes led one after the other", leaders.len());
         self.following.abort();
         self.reading.abort();
     }
+
+    /// What is needed to judge a write: the lease, the object, and what was done to replicas
+    /// before and after it.
+    fn around(&self, write: &Call, terms: &[Term], calls: &[Call]) -> String {
+        let (mut text, version) = (String::new(), write.version.unwrap_or_default());
+        let place = terms.partition_point(|term| term.since < version);
+        for Term { since, holder, at } in &terms[place.saturating_sub(3)..terms.len().min(place + 2)] {
+            let _ = writeln!(text, "  {at} the lease at version {since} is held by {holder:?}");
+        }
+        let mut others: Vec<&Call> =
+            calls.iter().filter(|call| call.is_write() && call.is_about_same(write)).collect();
+        others.sort_by(|one, other| one.began.cmp(&other.began));
+        let place = others.partition_point(|other| other.began < write.began);
+        for other in &others[place.saturating_sub(4)..others.len().min(place + 3)] {
+            let Call { replica, verb, subresource, code, began, ended, asked, version, .. } = other;
+            let versions = format!("{} → {}", show(*asked), show(*version));
+            let _ = writeln!(text, "  {began} to {ended} {replica} {verb} {subresource} {code}, {versions}");
+        }
+        let notes = self.notes.lock().unwrap();
+        let place = notes.partition_point(|(at, _)| *at < write.began);
+        for (at, what) in &notes[place.saturating_sub(4)..notes.len().min(place + 2)] {
+            let _ = writeln!(text, "  {at} {what}");
+        }
+        text
+    }
+}
+
+fn show(version: Option<u64>) -> String {
+    version.map_or_else(|| "no version".to_owned(), |version| version.to_string())
 }
 
 /// Tells of each change of the holder.
@@ -129,45 +174,4 @@ async fn read_secrets(secrets: Api<Secret>, signed: watch::Sender<BTreeMap<Strin
             signed.send_modify(|signed| signed.entry(name).or_default().push(time));
         }
     }
-}
-
-/// A call of a replica that was answered.
-#[derive(Debug)]
-struct Call {
-    replica: String,
-    verb: String,
-    resource: String,
-    code: u64,
-    /// RFC 3339 in UTC with microseconds, so these sort as text.
-    began: String,
-    ended: String,
-}
-
-impl Call {
-    fn is_accepted_write(&self) -> bool {
-        !matches!(self.verb.as_str(), "get" | "list" | "watch") && self.code < 300
-    }
-}
-
-/// The calls of all replicas so far.
-async fn calls(space: &Space) -> Vec<Call> {
-    let entries = operators_log(space).await;
-    entries.iter().filter_map(call).collect()
-}
-
-fn call(entry: &Value) -> Option<Call> {
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    let agent = entry["userAgent"].as_str()?;
-    let replica = agent.split_once('(')?.1.split_once('_')?.0.to_owned();
-    if !replica.starts_with("replica-") || entry["stage"] != "ResponseComplete" {
-        return None;
-    }
-    Some(Call {
-        replica,
-        verb: text(&entry["verb"])?,
-        resource: text(&entry["objectRef"]["resource"])?,
-        code: entry["responseStatus"]["code"].as_u64()?,
-        began: text(&entry["requestReceivedTimestamp"])?,
-        ended: text(&entry["stageTimestamp"])?,
-    })
 }

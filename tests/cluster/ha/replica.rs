@@ -17,11 +17,14 @@ impl Replica {
     async fn start(space: &Space, name: String, lease: Duration) -> Self {
         let starting = tokio::task::spawn_blocking(|| Proxy::start(&World::get_blocking().plane));
         let proxy = starting.await.unwrap().unwrap();
+        // A call may take longer than the lease, as by default.
+        let timeout = (lease + lease / 2).as_secs().to_string();
         let lease = lease.as_secs().to_string();
         let variables = [
             ("KUBECONFIG", proxy.kubeconfig().to_str().unwrap()),
             ("HOSTNAME", name.as_str()),
             ("PRESIGN_LEASE_DURATION", lease.as_str()),
+            ("PRESIGN_REQUEST_TIMEOUT", timeout.as_str()),
         ];
         let operator = Operator::start(space.world, &space.namespace, &variables);
         Self { name, operator, proxy }
@@ -57,6 +60,23 @@ impl Replica {
     pub fn cut_off(&self) {
         self.proxy.fault(Match::new("*", "/"), u64::MAX, Fault::Drop);
         self.proxy.cut_watches();
+    }
+
+    /// All that it writes stands still, but for its lease.
+    pub fn hang_writes(&self) {
+        self.proxy.fault(Match::new("*", "/leases"), u64::MAX, Fault::Delay(Duration::ZERO));
+        self.stop_writes(&Fault::HangUntilHealed);
+    }
+
+    /// All that it writes is taken in, its lease too, and arrives at the end.
+    pub fn buffer_writes(&self) {
+        self.stop_writes(&Fault::Buffer);
+    }
+
+    fn stop_writes(&self, fault: &Fault) {
+        for method in ["POST", "PUT", "PATCH", "DELETE"] {
+            self.proxy.fault(Match::new(method, "/"), u64::MAX, fault.clone());
+        }
     }
 
     pub fn heal(&self) {

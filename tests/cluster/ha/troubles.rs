@@ -1,7 +1,7 @@
 //! What happens to leaders, and the work that goes on meanwhile.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use kube::Api;
@@ -14,13 +14,29 @@ use super::judge::Judge;
 use super::replica::Replicas;
 use super::{LEASE, handled};
 
-/// The leader is told to stop, as by a rollout; a standby leads within two seconds.
+/// How many troubles there are.
+pub const KINDS: usize = 6;
+
+/// One trouble after the other.
+pub async fn round(number: usize, judge: &Judge, replicas: &mut Replicas<'_>, work: &Work, space: &Space) {
+    match number % KINDS {
+        0 => hang(judge, replicas, work, space).await,
+        1 => pause(judge, replicas).await,
+        2 => buffer(judge, replicas).await,
+        3 => partition(judge, replicas).await,
+        4 => kill(judge, replicas).await,
+        _ => roll_out(judge, replicas).await,
+    }
+}
+
+/// The leader is told to stop, as by a rollout; a standby leads soon, which is printed.
 pub async fn roll_out(judge: &Judge, replicas: &mut Replicas<'_>) {
     let old = judge.holder().await;
     let leader = replicas.take(&old);
     let told = Instant::now();
+    judge.note("SIGTERM to", leader.name());
     leader.signal("TERM");
-    judge.another_than(&old, Duration::from_secs(2)).await;
+    judge.another_than(&old, DEADLINE).await;
     println!("after SIGTERM another leads in {:?}", told.elapsed());
     replicas.add().await;
 }
@@ -30,9 +46,9 @@ pub async fn kill(judge: &Judge, replicas: &mut Replicas<'_>) {
     let old = judge.holder().await;
     let leader = replicas.take(&old);
     let killed = Instant::now();
+    judge.note("SIGKILL to", leader.name());
     leader.kill();
-    // A standby may have seen the last renewal one look late.
-    judge.another_than(&old, LEASE + LEASE / 4).await;
+    judge.another_than(&old, DEADLINE).await;
     println!("after SIGKILL another leads in {:?}, the lease being {LEASE:?}", killed.elapsed());
     replicas.add().await;
 }
@@ -40,21 +56,57 @@ pub async fn kill(judge: &Judge, replicas: &mut Replicas<'_>) {
 /// The leader stands still for longer than its lease, and then goes on.
 pub async fn pause(judge: &Judge, replicas: &mut Replicas<'_>) {
     let old = judge.holder().await;
-    replicas.leader(&old).signal("STOP");
-    judge.another_than(&old, LEASE + LEASE / 4).await;
+    let leader = replicas.leader(&old);
+    judge.note("SIGSTOP to", leader.name());
+    leader.signal("STOP");
+    judge.another_than(&old, DEADLINE).await;
     tokio::time::sleep(LEASE / 4).await;
-    replicas.leader(&old).signal("CONT");
+    judge.note("SIGCONT to", leader.name());
+    leader.signal("CONT");
     is_a_standby(replicas, &old).await;
 }
 
 /// The leader is cut off for longer than its lease.
 pub async fn partition(judge: &Judge, replicas: &mut Replicas<'_>) {
     let old = judge.holder().await;
-    replicas.leader(&old).cut_off();
-    judge.another_than(&old, LEASE + LEASE / 4).await;
+    let leader = replicas.leader(&old);
+    judge.note("cut off", leader.name());
+    leader.cut_off();
+    judge.another_than(&old, DEADLINE).await;
     tokio::time::sleep(LEASE / 4).await;
-    replicas.leader(&old).heal();
+    judge.note("heal", leader.name());
+    leader.heal();
     is_a_standby(replicas, &old).await;
+}
+
+/// What the leader writes is held up in a buffer until another leads, and arrives then.
+pub async fn buffer(judge: &Judge, replicas: &mut Replicas<'_>) {
+    let old = judge.holder().await;
+    let leader = replicas.leader(&old);
+    judge.note("buffer the writes of", leader.name());
+    leader.buffer_writes();
+    judge.another_than(&old, DEADLINE).await;
+    tokio::time::sleep(LEASE / 4).await;
+    judge.note("let them go of", leader.name());
+    leader.heal();
+    is_a_standby(replicas, &old).await;
+}
+
+/// What the leader writes hangs for longer than its lease, which it renews: it gives up call
+/// after call, goes on leading, and forgets none of its objects.
+pub async fn hang(judge: &Judge, replicas: &mut Replicas<'_>, work: &Work, space: &Space) {
+    let old = judge.holder().await;
+    let leader = replicas.leader(&old);
+    judge.note("hang the writes of", leader.name());
+    leader.hang_writes();
+    let token = work.ask_once(space).await;
+    tokio::time::sleep(LEASE * 2).await;
+    judge.note("let them go of", leader.name());
+    leader.heal();
+    let is_same = judge.holder().await == old;
+    let healed = Instant::now();
+    work.answered(space, &token).await;
+    println!("all is done {:?} after a hang; its leader leads still: {is_same}", healed.elapsed());
 }
 
 /// Waits until an old leader knows that it is none; it goes on running, and is ready.
@@ -68,9 +120,13 @@ async fn is_a_standby(replicas: &Replicas<'_>, identity: &str) {
     }
 }
 
+/// Objects that nothing brings to mind but one request for a renewal, once in a hang.
+const ASKED_ONCE: [&str; 4] = ["once0", "once1", "once2", "once3"];
+
 /// Objects that are renewed often by themselves, and by request all the time.
 pub struct Work {
     objects: usize,
+    asked_once: AtomicUsize,
     is_over: Arc<AtomicBool>,
     asking: tokio::task::JoinHandle<usize>,
 }
@@ -81,9 +137,28 @@ impl Work {
             let spec = space.spec(json!({"expiresIn": "1m", "renewal": {"before": "50s"}}));
             space.apply(&name(number), spec).await;
         }
+        for name in ASKED_ONCE {
+            space.apply(name, space.spec(json!({}))).await;
+        }
         let is_over = Arc::new(AtomicBool::new(false));
         let asking = tokio::spawn(ask(space.presigned_urls(), objects, is_over.clone()));
-        Self { objects, is_over, asking }
+        Self { objects, asked_once: AtomicUsize::new(0), is_over, asking }
+    }
+
+    /// Asks for one renewal of each object that is asked for none otherwise.
+    async fn ask_once(&self, space: &Space) -> String {
+        let token = format!("once-{}", self.asked_once.fetch_add(1, Ordering::Relaxed));
+        for name in ASKED_ONCE {
+            request(&space.presigned_urls(), name, &token).await;
+        }
+        token
+    }
+
+    /// Waits until these have been renewed.
+    async fn answered(&self, space: &Space, token: &str) {
+        let waits = ASKED_ONCE
+            .map(|name| space.wait(name, "its one renewal", |object| handled(object) == Some(token)));
+        futures::future::join_all(waits).await;
     }
 
     /// Ends it, and looks at what came of it: each request was answered, each URL works.
@@ -99,6 +174,9 @@ impl Work {
             space.wait_ready(&name, "True", "Issued").await;
             assert_eq!(space.download(&name).await.unwrap(), "content", "{name}");
         }
+        for name in ASKED_ONCE {
+            assert_eq!(space.download(name).await.unwrap(), "content", "{name}");
+        }
         println!("{asked} renewals were asked for");
     }
 }
@@ -107,8 +185,7 @@ impl Work {
 async fn ask(objects: Api<PresignedUrl>, count: usize, is_over: Arc<AtomicBool>) -> usize {
     let mut asked = 0;
     while !is_over.load(Ordering::Relaxed) {
-        let patch = json!({"metadata": {"annotations": {"presign.dev/renew": asked.to_string()}}});
-        objects.patch(&name(asked % count), &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+        request(&objects, &name(asked % count), &asked.to_string()).await;
         asked += 1;
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -117,4 +194,10 @@ async fn ask(objects: Api<PresignedUrl>, count: usize, is_over: Arc<AtomicBool>)
 
 fn name(number: usize) -> String {
     format!("r{number}")
+}
+
+/// Asks for one renewal.
+async fn request(objects: &Api<PresignedUrl>, name: &str, token: &str) {
+    let patch = json!({"metadata": {"annotations": {"presign.dev/renew": token}}});
+    objects.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
 }

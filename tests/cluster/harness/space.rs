@@ -49,11 +49,17 @@ impl Space {
 
     /// A namespace whose operator reaches the API server through a proxy.
     pub async fn behind_proxy(story: &str) -> (Self, Proxy) {
+        Self::behind_proxy_with(story, &[]).await
+    }
+
+    /// The same with further environment variables for the operator.
+    pub async fn behind_proxy_with(story: &str, environment: &[(&'static str, &str)]) -> (Self, Proxy) {
         let proxy = tokio::task::spawn_blocking(|| Proxy::start(&World::get_blocking().plane))
             .await
             .unwrap()
             .unwrap();
-        let space = Self::with(story, &[("KUBECONFIG", proxy.kubeconfig().to_str().unwrap())]).await;
+        let kubeconfig = ("KUBECONFIG", proxy.kubeconfig().to_str().unwrap());
+        let space = Self::with(story, &[&[kubeconfig], environment].concat()).await;
         (space, proxy)
     }
 

@@ -20,7 +20,13 @@ pub struct World {
 pub const SECOND_KEY: (&str, &str) = ("SECONDKEYFORROTATION", "a-second-secret-for-rotation");
 
 static WORLD: LazyLock<World> = LazyLock::new(|| {
-    let plane = ControlPlane::start().expect("the control plane starts");
+    let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/harness/audit-policy.yaml");
+    let plane = ControlPlane::builder()
+        .apiserver_argument(format!("--audit-policy-file={policy}"))
+        // By default the log is begun anew after 100 MB, which a soak exceeds.
+        .apiserver_argument("--audit-log-maxsize=10000")
+        .start()
+        .expect("the control plane starts");
     let store = ObjectStore::builder().account(SECOND_KEY.0, SECOND_KEY.1).start();
     let store = store.expect("the object store starts");
     let world = World { plane, store };

@@ -1,0 +1,130 @@
+//! Work that is undone, or that undoes itself, as soon as it is done. It backs off by what
+//! happened: whatever the Secret is called, and whichever event brought it.
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use jiff::SignedDuration;
+use kube::api::DeleteParams;
+use kube::runtime::{WatchStreamExt as _, watcher};
+use serde_json::{Value, json};
+
+use super::{now, times_of_writes};
+use crate::harness::{Space, condition, curl, text};
+
+const CONTEST: Duration = Duration::from_secs(8);
+
+/// How many writes a contest may cost in its first eight seconds.
+const AT_MOST: usize = 5;
+
+/// The longest that a write may be put off after such a contest.
+const PUT_OFF: Duration = Duration::from_secs(150);
+
+/// A spec whose credentials are its own target Secret.
+pub(super) fn feeding_on_itself(space: &Space, secret: &str, expires_in: &str) -> Value {
+    let own = json!({"name": secret, "accessKeyIDKey": "method", "secretAccessKeyKey": "url"});
+    space.spec(json!({"expiresIn": expires_in, "s3": {"credentialsSecretRef": own}}))
+}
+
+/// How many writes of a Secret there are while somebody goes on for eight seconds. The times
+/// are those of the API server: a slow machine sees fewer.
+async fn writes_during(space: &Space, secret: &str, contest: impl Future<Output = ()>) -> usize {
+    let begun = now();
+    let _ = tokio::time::timeout(CONTEST, contest).await;
+    let end = begun + SignedDuration::from_secs(8);
+    let writes = times_of_writes(space, secret).await;
+    writes.into_iter().filter(|time| (begun..end).contains(time)).count()
+}
+
+/// Deletes a Secret as soon as it is there, again and again.
+async fn delete_again_and_again(space: &Space, secret: &str) {
+    loop {
+        space.wait_secret(secret, "the Secret", |_| true).await;
+        let _ = space.secrets().delete(secret, &DeleteParams::default()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_target_that_is_deleted_in_a_loop_is_written_less_and_less() {
+    let space = Space::new("deleting").await;
+    space.apply("namesake", space.spec(json!({}))).await;
+    space.apply("named", space.spec(json!({"secret": {"name": "target"}}))).await;
+    for name in ["namesake", "named"] {
+        space.wait_ready(name, "True", "Issued").await;
+    }
+    let contest =
+        |secret: &'static str| writes_during(&space, secret, delete_again_and_again(&space, secret));
+    let (namesake, named) = futures::join!(contest("namesake"), contest("target"));
+    let is_damped = |writes| (1..=AT_MOST).contains(&writes);
+    assert!(
+        is_damped(namesake) && is_damped(named),
+        "{namesake} writes of a Secret called as its object, {named} of another"
+    );
+}
+
+#[tokio::test]
+async fn credentials_that_alternate_mint_less_and_less() {
+    let space = Space::new("alternating").await;
+    space.apply("report", space.spec(json!({}))).await;
+    space.wait_ready("report", "True", "Issued").await;
+    let alternate = async {
+        for key in ["one", "other"].into_iter().cycle() {
+            let before = space.data("report", "url").await;
+            space.write_keys(key).await;
+            space.wait_secret("report", "the key", |secret| text(secret, "url") != before).await;
+        }
+    };
+    let writes = writes_during(&space, "report", alternate).await;
+    assert!((1..=AT_MOST).contains(&writes), "{writes} URLs");
+    // It is put off, not dropped: the right key arrives in the end.
+    space.write_keys(space.world.store.secret_access_key()).await;
+    space
+        .wait_for(PUT_OFF, space.secrets(), "report", "the right key", |secret| {
+            curl(&[&text(secret?, "url")]).ok()
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn an_object_that_feeds_on_its_own_output_mints_less_and_less() {
+    let space = Space::new("feeding").await;
+    space.apply("report", space.spec(json!({}))).await;
+    space.wait_ready("report", "True", "Issued").await;
+    let feed = async {
+        space.apply("report", feeding_on_itself(&space, "report", "1h")).await;
+        futures::future::pending::<()>().await;
+    };
+    let writes = writes_during(&space, "report", feed).await;
+    assert!((1..=AT_MOST).contains(&writes), "{writes} URLs");
+}
+
+#[tokio::test]
+async fn a_contested_secret_that_is_written_again_by_itself_is_not_stalled() {
+    let space = Space::new("stalled").await;
+    space.apply("report", space.spec(json!({}))).await;
+    space.wait_ready("report", "True", "Issued").await;
+    let contest = async {
+        for _ in 0..4 {
+            let secret = space.wait_secret("report", "the Secret", |_| true).await;
+            let _ = space.secrets().delete("report", &DeleteParams::default()).await;
+            let again =
+                |after: &k8s_openapi::api::core::v1::Secret| after.metadata.uid != secret.metadata.uid;
+            space.wait_secret("report", "the Secret again, by itself", again).await;
+        }
+    };
+    let stalled = async {
+        let mut objects = std::pin::pin!(
+            watcher(space.presigned_urls(), watcher::Config::default()).default_backoff().applied_objects()
+        );
+        while let Some(object) = objects.next().await {
+            if let Some(stalled) = object.ok().and_then(|object| condition(&object, "Stalled").cloned()) {
+                return stalled;
+            }
+        }
+        unreachable!("watches do not end")
+    };
+    tokio::select! {
+        () = contest => {}
+        stalled = stalled => panic!("it says that a person has to act: {stalled:?}"),
+    }
+}

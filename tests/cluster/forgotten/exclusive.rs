@@ -1,0 +1,65 @@
+//! A Secret that somebody else creates in the same moment: it is never touched, not for an
+//! instant, and never adopted.
+
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+
+use super::{secret_writes, version};
+use crate::harness::{DEADLINE, Space, ready, text};
+
+/// A Secret of somebody else, as `kubectl create` makes it, and as a server-side apply without
+/// `type` does.
+async fn create_foreign(space: &Space, is_applied: bool) {
+    if is_applied {
+        let body = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "report"},
+            "stringData": {"theirs": "1"},
+        });
+        let params = PatchParams::apply("somebody");
+        space.secrets().patch("report", &params, &Patch::Apply(body)).await.unwrap();
+    } else {
+        super::kubectl(space, &["create", "secret", "generic", "report", "--from-literal=theirs=1"]);
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_appears_in_the_moment_of_the_create_is_never_touched() {
+    for is_applied in [false, true] {
+        let (space, proxy) = Space::behind_proxy("exclusive").await;
+        let hold = proxy.hold(secret_writes("report"));
+        space.apply("report", space.spec(json!({"secret": {"annotations": {"note": "replicate"}}}))).await;
+        assert!(hold.reached(DEADLINE).await);
+        create_foreign(&space, is_applied).await;
+        let before = version(&space, "report").await;
+        hold.release();
+        space.wait_ready("report", "False", "SecretConflict").await;
+        assert_eq!(version(&space, "report").await, before, "no write of ours went through: {is_applied}");
+    }
+}
+
+#[tokio::test]
+async fn a_foreign_secret_is_not_adopted_by_a_start_after_a_kill() {
+    for is_applied in [true, false] {
+        let (space, proxy) = Space::behind_proxy("adopted").await;
+        let create = proxy.hold(secret_writes("report"));
+        space.apply("report", space.spec(json!({}))).await;
+        assert!(create.reached(DEADLINE).await);
+        create_foreign(&space, is_applied).await;
+        let before = version(&space, "report").await;
+        // Whatever it would write next, it is killed before that; or once it has nothing to write.
+        let next = proxy.hold(secret_writes("report"));
+        create.release();
+        tokio::select! {
+            is_reached = next.reached(DEADLINE) => assert!(is_reached),
+            _ = space.wait_ready("report", "False", "SecretConflict") => {}
+        }
+        space.operator.kill();
+        let _again = space.another_operator();
+        super::issue_another(&space, "another").await;
+        space.wait("report", "a verdict", |object| ready(object).is_some()).await;
+        let secret = space.secrets().get("report").await.unwrap();
+        assert_eq!(text(&secret, "theirs"), "1");
+        assert!(!secret.data.as_ref().unwrap().contains_key("url"), "it was adopted: {is_applied}");
+        assert_eq!(version(&space, "report").await, before, "it was touched: {is_applied}");
+    }
+}

@@ -1,0 +1,60 @@
+//! Calls that hang for longer than the lease lasts that they were begun under, with the
+//! operator's usual flags: a lease of 15 s, and 15 s for a call.
+
+use std::time::Duration;
+
+use serde_json::json;
+use testbed::Fault;
+
+use super::{issue_another, secret_writes, status_writes, times_of_writes};
+use crate::harness::{Space, ready, text};
+
+const HANG: Duration = Duration::from_secs(20);
+
+/// For the hang, the backoff after it, and a slow machine.
+const A_WHILE: Duration = Duration::from_secs(70);
+
+#[tokio::test]
+async fn a_renewal_that_hangs_beyond_the_lease_is_tried_again() {
+    let (space, proxy) = Space::behind_proxy("hanging-renewal").await;
+    space.apply("report", space.spec(json!({"expiresIn": "1m", "renewal": {"before": "50s"}}))).await;
+    space.wait_ready("report", "True", "Issued").await;
+    proxy.fault(secret_writes("report"), 1, Fault::Hang(HANG));
+    let first = space.data("report", "url").await;
+    space
+        .wait_for(A_WHILE, space.secrets(), "report", "a renewal after the one that hung", |secret| {
+            (text(secret?, "url") != first).then_some(())
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_first_write_that_hangs_beyond_the_lease_is_tried_again() {
+    let (space, proxy) = Space::behind_proxy("hanging-create").await;
+    proxy.fault(secret_writes("report"), 1, Fault::Hang(HANG));
+    space.apply("report", space.spec(json!({}))).await;
+    space
+        .wait_for(A_WHILE, space.secrets(), "report", "a URL after the write that hung", |secret| {
+            secret.map(drop)
+        })
+        .await;
+    space.wait_ready("report", "True", "Issued").await;
+}
+
+#[tokio::test]
+async fn a_status_that_hangs_beyond_the_lease_is_written_again() {
+    let (space, proxy) = Space::behind_proxy("hanging-status").await;
+    issue_another(&space, "another").await;
+    // Otherwise what the watch shows of the Secret may come while the status hangs, and have
+    // the object looked at again.
+    let _still = proxy.pause_watches("secrets");
+    proxy.fault(status_writes("report"), 1, Fault::Hang(HANG));
+    space.apply("report", space.spec(json!({}))).await;
+    space
+        .wait_for(A_WHILE, space.presigned_urls(), "report", "a status after the one that hung", |object| {
+            ready(object?).is_some_and(|ready| ready.status == "True").then_some(())
+        })
+        .await;
+    let writes = times_of_writes(&space, "report").await;
+    assert_eq!(writes.len(), 1, "and nothing is minted for it");
+}
