@@ -4,7 +4,9 @@
 //!
 //! Everything runs against a real kube-apiserver and etcd on the same machine, so the
 //! ratios within one run count, not the absolute figures. `BENCH_OBJECTS` is the largest
-//! fleet (10,000), `BENCH_IDLE_SECONDS` how long it is left alone (60).
+//! fleet (10,000; 0 for none), `BENCH_IDLE_SECONDS` how long it is left alone (60).
+//! `BENCH_NEIGHBOURS` is how many objects another namespace creates while URLs are renewed
+//! (20,000; 0 skips the renewals beside other namespaces).
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a program for developers")]
 #![expect(clippy::print_stdout, reason = "a program for developers")]
@@ -12,19 +14,24 @@
 
 mod bench_fleet;
 
-use bench_fleet::{output, stages};
+use bench_fleet::{neighbours, output, stages};
 
 fn main() {
     let write = std::env::args().any(|argument| argument == "--write");
     let largest = number("BENCH_OBJECTS", 10_000);
     let idle = number("BENCH_IDLE_SECONDS", 60);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let sizes = [1_000, 10_000, 100_000].into_iter().filter(|size| *size < largest).chain([largest]);
+    let sizes = [1_000, 10_000, 100_000].into_iter().filter(|size| *size < largest);
+    let sizes = sizes.chain((largest > 0).then_some(largest));
     let mut results = Vec::new();
     for size in sizes {
         results.push(runtime.block_on(stages::run(size, if size == largest { idle } else { 20 })));
         // Also if a larger one should not come to its end.
         output::write(&results, write);
+    }
+    let creations = number("BENCH_NEIGHBOURS", 20_000);
+    if creations > 0 {
+        output::write_neighbours(&runtime.block_on(neighbours::run(creations)), write);
     }
 }
 

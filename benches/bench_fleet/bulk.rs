@@ -31,30 +31,38 @@ pub(crate) fn presigned_url(name: &str, keys: &str, changes: &Value) -> Value {
     })
 }
 
-/// Creates `count` of them, and returns their UIDs.
+/// Which object it is, and at which version.
+#[derive(Clone)]
+pub(crate) struct Identity {
+    pub(crate) uid: String,
+    pub(crate) version: String,
+}
+
+/// Creates `count` of them.
 pub(crate) async fn create(
     client: &Client,
     namespace: &str,
     count: usize,
     object: impl Fn(usize) -> Value,
-) -> Vec<String> {
+) -> Vec<Identity> {
     let path = format!("{}/{namespace}/presignedurls", plain::GROUP);
     let next = AtomicUsize::new(0);
     let work = async || {
-        let mut uids = Vec::new();
+        let mut made = Vec::new();
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             if number >= count {
-                return uids;
+                return made;
             }
-            let made = plain::post(client, &path, &object(number)).await;
-            uids.push((number, text_after(&made, "\"uid\":\"")));
+            let answer = plain::post(client, &path, &object(number)).await;
+            let text = |field: &str| text_after(&answer, &format!("\"{field}\":\""));
+            made.push((number, Identity { uid: text("uid"), version: text("resourceVersion") }));
         }
     };
-    let mut uids: Vec<_> =
+    let mut made: Vec<_> =
         futures::future::join_all((0..WIDTH).map(|_| work())).await.into_iter().flatten().collect();
-    uids.sort_unstable();
-    uids.into_iter().map(|(_, uid)| uid).collect()
+    made.sort_unstable_by_key(|(number, _)| *number);
+    made.into_iter().map(|(_, identity)| identity).collect()
 }
 
 /// Creates or replaces a Secret with an access key.

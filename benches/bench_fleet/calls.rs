@@ -68,6 +68,11 @@ impl Calls {
         self.with_verbs(&["APPLY", "PATCH", "PUT", "POST", "DELETE"])
     }
 
+    /// Writes of `PresignedUrl`s and Secrets, without events.
+    pub(crate) fn writes_of_urls(&self) -> u64 {
+        self.writes() - self.of("POST events") - self.of("PATCH events") - self.of("APPLY events")
+    }
+
     pub(crate) fn reads(&self) -> u64 {
         self.with_verbs(&["GET", "LIST"])
     }

@@ -2,15 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use http_body_util::BodyExt as _;
 use kube::Client;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
 
+use super::events::Events;
 use super::scene::FLEET;
 use super::{bulk, plain};
 
-/// Milliseconds at the median, at 99 of 100, and at the worst.
+/// Times at the median, at 99 of 100, and at the worst.
 #[derive(Clone, Copy, Debug, Default, serde::Serialize)]
 pub(crate) struct Spread {
     pub(crate) p50: f64,
@@ -20,38 +19,18 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    pub(crate) fn of(mut milliseconds: Vec<f64>) -> Self {
-        milliseconds.sort_by(f64::total_cmp);
-        let samples = milliseconds.len();
-        let at = |percent: usize| milliseconds[((samples * percent).div_ceil(100)).clamp(1, samples) - 1];
+    pub(crate) fn of(mut times: Vec<f64>) -> Self {
+        times.sort_by(f64::total_cmp);
+        let samples = times.len();
+        let at = |percent: usize| times[((samples * percent).div_ceil(100)).clamp(1, samples) - 1];
         Self { p50: at(50), p99: at(99), max: at(100), samples }
     }
 }
 
-/// From the apply of a `PresignedUrl` to the URL in its Secret, as a watch shows it.
+/// Milliseconds from the apply of a `PresignedUrl` to the URL in its Secret, as a watch shows it.
 pub(crate) async fn apply_to_url(client: &Client, samples: usize) -> Spread {
     let secrets = format!("{}/{FLEET}/secrets", plain::CORE);
-    let from = plain::version(client, &secrets).await;
-    let selector = format!("watch=true&resourceVersion={from}&timeoutSeconds=3600");
-    let response = plain::open(client, &secrets, &selector, false).await;
-    let (seen, mut events) = mpsc::unbounded_channel();
-    let reader = tokio::spawn(async move {
-        let mut body = response.into_body();
-        let mut line = Vec::new();
-        while let Some(Ok(frame)) = body.frame().await {
-            for byte in frame.into_data().unwrap_or_default() {
-                if byte == b'\n' {
-                    let event: Value = serde_json::from_slice(&line).unwrap();
-                    let name = event["object"]["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-                    let has_url = event["object"]["data"]["url"].is_string();
-                    seen.send((name, has_url, Instant::now())).unwrap();
-                    line.clear();
-                } else {
-                    line.push(byte);
-                }
-            }
-        }
-    });
+    let mut events = Events::open(client, &secrets).await;
     let mut times = Vec::new();
     for number in 0..samples {
         let name = format!("latency-{number:04}");
@@ -60,8 +39,8 @@ pub(crate) async fn apply_to_url(client: &Client, samples: usize) -> Spread {
         let begun = Instant::now();
         plain::apply(client, &path, "person", true, body).await;
         loop {
-            let (written, has_url, at) = events.recv().await.expect("the watch stays open");
-            if written == name && has_url {
+            let (secret, at) = events.next().await;
+            if secret["metadata"]["name"] == name && secret["data"]["url"].is_string() {
                 times.push(at.duration_since(begun).as_secs_f64() * 1e3);
                 break;
             }
@@ -69,11 +48,10 @@ pub(crate) async fn apply_to_url(client: &Client, samples: usize) -> Spread {
         // Off the beat of any timer.
         tokio::time::sleep(Duration::from_millis(60 + (number as u64 * 37) % 50)).await;
     }
-    reader.abort();
     Spread::of(times)
 }
 
-/// How long somebody else's write takes, five times a second, until `done`.
+/// How many milliseconds somebody else's write takes, five times a second, until `done`.
 pub(crate) async fn of_others(client: &Client, done: impl Fn() -> bool) -> Spread {
     let path = format!("{}/default/configmaps/somebody-else", plain::CORE);
     let (mut times, mut number) = (Vec::new(), 0);

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::net::TcpListener;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use testbed::Program;
@@ -23,12 +24,23 @@ pub(crate) struct Operator {
 impl Operator {
     /// Starts it for the namespace of the fleet.
     pub(crate) fn start(scene: &Scene) -> Self {
+        Self::launch(scene.plane.kubeconfig(), &["--namespace", FLEET], &[])
+    }
+
+    /// Starts it for all namespaces under another account, which may keep a Lease in `home`.
+    pub(crate) fn start_as(kubeconfig: &Path, home: &str) -> Self {
+        Self::launch(kubeconfig, &[], &[("PRESIGN_LEASE_NAMESPACE", home)])
+    }
+
+    fn launch(kubeconfig: &Path, arguments: &[&str], variables: &[(&'static str, &str)]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let arguments =
-            ["run", "--listen", &format!("127.0.0.1:{port}"), "--namespace", FLEET].map(OsString::from);
-        let variables = [("KUBECONFIG", scene.plane.kubeconfig().as_os_str().to_owned())];
+        let listen = format!("127.0.0.1:{port}");
+        let arguments = ["run", "--listen", &listen].into_iter().chain(arguments.iter().copied());
+        let variables = variables.iter().map(|(name, value)| (*name, OsString::from(value)));
+        let variables = variables.chain([("KUBECONFIG", kubeconfig.as_os_str().to_owned())]);
         let started = Instant::now();
-        let program = Program::start("presign-operator", binary(), arguments, variables).unwrap();
+        let program =
+            Program::start("presign-operator", binary(), arguments.map(OsString::from), variables).unwrap();
         Self { program, port, started }
     }
 

@@ -1,38 +1,58 @@
 //! Where the results go: always below `target/`, into the documentation when asked.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use presign_operator::runtime::Clock;
 use serde_json::json;
 
-use super::result::Fleet;
+use super::result::{Fleet, Neighbours};
 use super::{operator, plot, table};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-const BEGIN: &str = "<!-- bench: begin -->\n";
-const END: &str = "<!-- bench: end -->";
 
 /// Prints the table, and writes it, the plots and the figures.
 pub(crate) fn write(fleets: &[Fleet], into_docs: bool) {
     let about = About::read();
     let text = table::render(fleets, &about);
     println!("\n{text}");
-    let root = Path::new(ROOT);
-    let folder = if into_docs { root.join("docs/performance") } else { root.join("target/bench-fleet") };
-    fs::create_dir_all(&folder).unwrap();
+    let folder = folder(into_docs);
     let figures = json!({"about": about.text(), "fleets": fleets});
     fs::write(folder.join("fleet.json"), format!("{figures}\n")).unwrap();
     fs::write(folder.join("issuance.svg"), plot::issuance(fleets)).unwrap();
     fs::write(folder.join("memory.svg"), plot::memory(fleets)).unwrap();
     println!("figures and plots are in {}", folder.display());
     if into_docs {
-        let page = root.join("docs/performance.md");
-        let old = fs::read_to_string(&page).unwrap();
-        let (before, rest) = old.split_once(BEGIN).unwrap();
-        let (_, after) = rest.split_once(END).unwrap();
-        fs::write(page, format!("{before}{BEGIN}{text}{END}{after}")).unwrap();
+        put_on_page("bench", &text);
     }
+}
+
+/// The same for the renewals beside other namespaces.
+pub(crate) fn write_neighbours(neighbours: &Neighbours, into_docs: bool) {
+    let about = About::read();
+    let text = table::render_neighbours(neighbours, &about);
+    println!("\n{text}");
+    let figures = json!({"about": about.text(), "neighbours": neighbours});
+    fs::write(folder(into_docs).join("neighbours.json"), format!("{figures}\n")).unwrap();
+    if into_docs {
+        put_on_page("bench-neighbours", &text);
+    }
+}
+
+fn folder(into_docs: bool) -> PathBuf {
+    let folder = Path::new(ROOT).join(if into_docs { "docs/performance" } else { "target/bench-fleet" });
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// Puts a text between two marks of the page.
+fn put_on_page(mark: &str, text: &str) {
+    let (begin, end) = (format!("<!-- {mark}: begin -->\n"), format!("<!-- {mark}: end -->"));
+    let page = Path::new(ROOT).join("docs/performance.md");
+    let old = fs::read_to_string(&page).unwrap();
+    let (before, rest) = old.split_once(&begin).unwrap();
+    let (_, after) = rest.split_once(&end).unwrap();
+    fs::write(page, format!("{before}{begin}{text}{end}{after}")).unwrap();
 }
 
 /// What was measured, where and when.

@@ -46,6 +46,12 @@ pub(crate) async fn post(client: &Client, path: &str, body: &Value) -> Vec<u8> {
     bytes(send(client, Method::POST, path, (JSON, JSON), body.to_string().into_bytes()).await, path).await
 }
 
+/// A create, as large as the body: what is there already is a failure.
+pub(crate) async fn create(client: &Client, path: &str, manager: &str, body: Vec<u8>) -> Vec<u8> {
+    let path = format!("{path}?fieldManager={manager}");
+    bytes(send(client, Method::POST, &path, (JSON, JSON), body).await, &path).await
+}
+
 pub(crate) async fn delete(client: &Client, path: &str) {
     bytes(send(client, Method::DELETE, path, (JSON, JSON), Vec::new()).await, path).await;
 }

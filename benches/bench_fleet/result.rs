@@ -132,3 +132,34 @@ impl Fleet {
             .map(|kib| (kib as f64 - self.empty_kib as f64) * 1024.0 / self.objects as f64)
     }
 }
+
+/// The renewals of one namespace beside others.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Neighbours {
+    /// While another creates many objects at once.
+    pub(crate) creations: Beside,
+    /// While another has objects whose credentials are their own target Secret.
+    pub(crate) hot: Beside,
+}
+
+/// The renewals of a while.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Renewed {
+    /// Seconds from the renewal time of the URL before to the signing time.
+    pub(crate) late_by: Spread,
+    /// How many renewals followed a URL that no status named, so that its renewal time is not known.
+    pub(crate) unknown: usize,
+    /// How many URLs were still stored when they had expired.
+    pub(crate) past_expiry: usize,
+}
+
+/// The renewals of one namespace beside another one.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Beside {
+    /// How many objects the other one has.
+    pub(crate) objects: usize,
+    pub(crate) seconds: f64,
+    pub(crate) renewed: Renewed,
+    /// How many URLs were written for the other one meanwhile.
+    pub(crate) others: u64,
+}

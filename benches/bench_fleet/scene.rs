@@ -1,5 +1,6 @@
 //! A control plane of its own for each size of fleet.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use k8s_openapi::api::core::v1::Namespace;
@@ -11,12 +12,13 @@ use kube::{Client, Config};
 use serde_json::Value;
 use testbed::ControlPlane;
 
-use super::ceiling::Sample;
+use super::ceiling::{NAMESPACE, Sample};
 use super::operator::Operator;
 use super::{bulk, plain};
 
 /// The namespace that the operator looks after.
 pub(crate) const FLEET: &str = "fleet";
+const KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
 pub(crate) struct Scene {
     pub(crate) plane: ControlPlane,
@@ -35,11 +37,7 @@ impl Scene {
                 .start()
         });
         let plane = plane.await.unwrap().expect("the control plane starts");
-        let kubeconfig = Kubeconfig::read_from(plane.kubeconfig()).unwrap();
-        let mut config =
-            Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
-        config.default_retry = false;
-        let client = Client::try_from(config).unwrap();
+        let client = client(plane.kubeconfig()).await;
         let scene = Self { plane, client, numbers: AtomicUsize::new(0) };
         scene.install().await;
         scene
@@ -52,14 +50,18 @@ impl Scene {
             api.patch(&name, &PatchParams::apply("bench").force(), &Patch::Apply(&crd)).await.unwrap();
             await_condition(api.clone(), &name, conditions::is_crd_established()).await.unwrap();
         }
-        for namespace in [FLEET, "ceiling"] {
-            let metadata = ObjectMeta { name: Some(namespace.to_owned()), ..ObjectMeta::default() };
-            let namespace = Namespace { metadata, ..Namespace::default() };
-            Api::all(self.client.clone()).create(&PostParams::default(), &namespace).await.unwrap();
+        for namespace in [FLEET, NAMESPACE] {
+            self.add_namespace(namespace).await;
         }
-        for keys in ["keys", "shared-keys"] {
-            bulk::write_keys(&self.client, FLEET, keys, "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY").await;
-        }
+        bulk::write_keys(&self.client, FLEET, "shared-keys", KEY).await;
+    }
+
+    /// Adds a namespace with an access key.
+    pub(crate) async fn add_namespace(&self, name: &str) {
+        let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
+        let namespace = Namespace { metadata, ..Namespace::default() };
+        Api::all(self.client.clone()).create(&PostParams::default(), &namespace).await.unwrap();
+        bulk::write_keys(&self.client, name, "keys", KEY).await;
     }
 
     /// A number that was not used before.
@@ -71,7 +73,7 @@ impl Scene {
     pub(crate) async fn sample(&self, _operator: &Operator) -> Sample {
         let name = "object-sample".to_owned();
         let object = |_| bulk::presigned_url(&name, "keys", &Value::Null);
-        let uid = bulk::create(&self.client, FLEET, 1, object).await.remove(0);
+        let uid = bulk::create(&self.client, FLEET, 1, object).await.remove(0).uid;
         let urls = format!("{}/{FLEET}/presignedurls/{name}", plain::GROUP);
         let object = loop {
             let object: Value = serde_json::from_slice(&plain::get(&self.client, &urls).await).unwrap();
@@ -83,7 +85,8 @@ impl Scene {
         let secrets = format!("{}/{FLEET}/secrets/{name}", plain::CORE);
         let secret: Value = serde_json::from_slice(&plain::get(&self.client, &secrets).await).unwrap();
         let metadata = |kept: &[&str]| -> Value {
-            kept.iter().map(|field| ((*field).to_owned(), secret["metadata"][field].clone())).collect()
+            let kept = kept.iter().map(|field| ((*field).to_owned(), secret["metadata"][field].clone()));
+            kept.chain([("namespace".to_owned(), NAMESPACE.into())]).collect()
         };
         Sample {
             secret: serde_json::json!({
@@ -92,10 +95,18 @@ impl Scene {
             }),
             status: serde_json::json!({
                 "apiVersion": object["apiVersion"], "kind": object["kind"], "status": object["status"],
-                "metadata": {"name": name, "uid": uid},
+                "metadata": {"name": name, "namespace": NAMESPACE, "uid": uid},
             }),
             name,
             uid,
         }
     }
+}
+
+/// A client for whoever the kubeconfig names.
+pub(crate) async fn client(kubeconfig: &Path) -> Client {
+    let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+    config.default_retry = false;
+    Client::try_from(config).unwrap()
 }

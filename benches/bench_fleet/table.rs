@@ -3,18 +3,18 @@
 use std::fmt::Write as _;
 
 use super::output::About;
-use super::result::{Fleet, Writing};
+use super::result::{Beside, Fleet, Neighbours, Writing};
 
 /// One line of the table: what it is, what was wanted, and how to say it of a fleet.
 type Line = (&'static str, &'static str, fn(&Fleet) -> String);
 
-const LINES: [Line; 17] = [
+const LINES: [Line; 18] = [
     ("the ceiling: a plain client, new objects/s · again (at its best width)", "", |fleet| {
         let [first, again] = [&fleet.issuance, &fleet.rotation.writing].map(Writing::ceiling);
         format!("{:.0} ({}) · {:.0} ({})", first.rate(), first.width, again.rate(), again.width)
     }),
     ("issuance in turns with it, objects/s", "", |fleet| format!("{:.0}", fleet.issuance.rate())),
-    ("… over the ceiling", "0.8 (0.95)", |fleet| format!("{:.2}", fleet.issuance.over_ceiling())),
+    ("… over the ceiling", "0.9 (0.95)", |fleet| format!("{:.2}", fleet.issuance.over_ceiling())),
     ("… processor time of all processes an object, ms: plain client · operator", "", |fleet| {
         let (plain, operator) = (fleet.issuance.ceiling(), &fleet.issuance.turns[0]);
         format!("{:.1} · {:.1}", plain.processor_each(), operator.processor_each())
@@ -57,6 +57,10 @@ const LINES: [Line; 17] = [
         let calls = idle.calls.by_api_server.writes() + idle.calls.by_api_server.reads();
         format!("{calls}; {:.1}", idle.seconds / 60.0)
     }),
+    ("a first issue: writes · reads", "2 · 0", |fleet| {
+        let (calls, objects) = (&fleet.issuance.calls, fleet.objects as f64);
+        format!("{:.2} · {:.2}", calls.writes_of_urls() as f64 / objects, calls.reads() as f64 / objects)
+    }),
     ("a renewal: writes · reads", "2 · 0", |fleet| {
         let (calls, objects) = (&fleet.renewal.calls, fleet.renewal.objects as f64);
         let each = |count: u64| count as f64 / objects;
@@ -91,6 +95,29 @@ pub(crate) fn render(fleets: &[Fleet], about: &About) -> String {
         let _ = write!(text, " {:.1} · {:.1} → {:.1} · {:.1} |", idle.p50, idle.p99, busy.p50, busy.p99);
     }
     text.push('\n');
+    text
+}
+
+/// The table of the renewals beside other namespaces.
+pub(crate) fn render_neighbours(neighbours: &Neighbours, about: &About) -> String {
+    let Neighbours { creations, hot } = neighbours;
+    let mut text = format!("{}\n\n| what | must |", about.text());
+    let _ = write!(text, " while another namespace creates {} objects |", thousands(creations.objects));
+    let _ = writeln!(text, " while another namespace has {} hot objects |", thousands(hot.objects));
+    text += "|---|---|---:|---:|\n";
+    let mut line = |what: &str, must: &str, say: fn(&Beside) -> String| {
+        let _ = writeln!(text, "| {what} | {must} | {} | {} |", say(creations), say(hot));
+    };
+    line("renewals of 2m URLs · minutes", "", |beside| {
+        format!("{} · {:.1}", beside.renewed.late_by.samples, beside.seconds / 60.0)
+    });
+    line("… without a known renewal time", "0", |beside| beside.renewed.unknown.to_string());
+    line("signed after the renewal time, p50 · p99 · max, s", "p99 < 5", |beside| {
+        let late_by = beside.renewed.late_by;
+        format!("{:.0} · {:.0} · {:.0}", late_by.p50, late_by.p99, late_by.max)
+    });
+    line("URLs stored past their expiry", "0", |beside| beside.renewed.past_expiry.to_string());
+    line("URLs written for the other namespace", "", |beside| beside.others.to_string());
     text
 }
 

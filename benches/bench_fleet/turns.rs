@@ -36,12 +36,12 @@ pub(crate) async fn prepare(scene: &Scene, sample: &Sample, objects: usize) -> W
     Written::prepare(scene, sample, turns * writes).await
 }
 
-/// Writes all that the plain client will write beside so many objects, and has it write that
-/// again.
+/// Writes what the plain client has not yet written of what it will write beside so many
+/// objects, and has it write all that again.
 pub(crate) async fn prepare_again(scene: &Scene, sample: &Sample, objects: usize, written: &mut Written) {
     let (turns, writes) = plan(objects);
     written.write(&scene.client, 0..turns * writes, WIDTHS[0], Duration::MAX).await;
-    written.sign_again(sample);
+    written.sign_again(&scene.client, sample).await;
 }
 
 /// Follows the operator through so many objects in turns with the plain client, and returns
