@@ -15,7 +15,7 @@ PACKAGES := git:git curl:curl build-essential:cc
 # The stories mostly wait for servers, so more of them run at once than there are cores.
 export RUST_TEST_THREADS ?= 8
 
-.PHONY: help demo up test test-browser soak ha-soak e2e fuzz bench bench-sign fmt lint doc crds manifests plots image \
+.PHONY: help demo up test test-browser soak soak-short ha-soak chaos chaos-short e2e fuzz bench bench-sign fmt lint doc crds manifests plots image \
   image-check archive tools testbed node prometheus
 
 help: ## List the targets
@@ -31,6 +31,7 @@ up: testbed ## Start both for playing with kubectl, until Ctrl-C
 test: PACKAGES += lua5.4:lua5.4
 test: lint doc testbed prometheus ## Check everything: format, lints, docs, all tests
 	$(CARGO) test --workspace
+	@$(MAKE) soak-short chaos-short
 
 test-browser: PACKAGES += chromium:chromium
 test-browser: testbed ## Download and upload with headless Chromium
@@ -42,6 +43,15 @@ ha-soak: testbed ## Ten minutes of leaders that are paused, cut off, killed and 
 soak: testbed ## Ten minutes of everything at once (SOAK_MINUTES, SOAK_OBJECTS)
 	$(CARGO) test --test soak
 
+soak-short: testbed ## A minute of it with fewer objects
+	SOAK_MINUTES=1 SOAK_OBJECTS=60 $(CARGO) test --test soak
+
+chaos: testbed ## Random events and faults in 20 namespaces, and invariants (CHAOS_MINUTES, CHAOS_SEED)
+	$(CARGO) test --test chaos
+
+chaos-short: testbed ## A minute of it in four namespaces
+	$(CARGO) test --test chaos -- --short
+
 e2e: node archive ## Run chart, image and pods on a real node, for longer than a URL lives (root)
 	$(CARGO) test --package testbed --test node
 	$(CARGO) test --test e2e
@@ -49,7 +59,7 @@ e2e: node archive ## Run chart, image and pods on a real node, for longer than a
 fuzz: tools ## Throw far more random specs and bytes at parsing and signing (PROPTEST_CASES)
 	PROPTEST_CASES=$${PROPTEST_CASES:-20000} $(CARGO) test --test signing -- accepted:: refused::
 
-bench: testbed ## Measure a fleet beside a plain client (BENCH_OBJECTS, BENCH_IDLE_SECONDS), and write docs/performance.md
+bench: testbed ## Measure a fleet beside a plain client (BENCH_OBJECTS, BENCH_NEIGHBOURS, BENCH_IDLE_SECONDS), and write docs/performance.md
 	$(CARGO) bench --bench fleet -- --write
 
 bench-sign: tools ## Measure signing beside boto3, and write the table into docs/performance.md
