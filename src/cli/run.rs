@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::{JoinError, JoinHandle};
 
 use super::Failure;
 use super::run_args::RunArgs;
@@ -76,10 +77,18 @@ async fn operate(args: RunArgs, observe: impl FnOnce(Memory)) -> Result<(), Fail
     observe(presigner.memory());
 
     let (drained, served) = (watch::Sender::new(false), watch::Sender::new(false));
-    let election = elector.map(|elector| tokio::spawn(elector.run(is_true(&drained))));
+    let mut election = elector.map(|elector| tokio::spawn(elector.run(is_true(&drained))));
     let server = tokio::spawn(http::serve(listener, probes, metrics.into_encoder(), is_true(&served)));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %listen, "started");
-    let ended = presigner.run(told_to_stop()?).await;
+    let stop = told_to_stop()?;
+    let ended = tokio::select! {
+        ended = presigner.run(stop) => ended,
+        // Without it this process would never lead again, and look alive.
+        Some(ended) = ended(&mut election) => {
+            ended.context("the election of a leader failed")?;
+            return Err(Failure::from(anyhow!("the election of a leader ended")));
+        }
+    };
     // Only now: until its last reconcile has ended, this process has to lead.
     drained.send_replace(true);
     if let Some(election) = election {
@@ -90,6 +99,14 @@ async fn operate(args: RunArgs, observe: impl FnOnce(Memory)) -> Result<(), Fail
     ended.context("the controller failed")?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// How the election ended; `None` when there is none.
+async fn ended(election: &mut Option<JoinHandle<()>>) -> Option<Result<(), JoinError>> {
+    match election {
+        Some(election) => Some(election.await),
+        None => None,
+    }
 }
 
 /// What the flags and the configuration make.

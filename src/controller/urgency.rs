@@ -36,7 +36,9 @@ impl Urgency {
                 Rank { urgent_at: Some(Instant::now()), expires: times.expiration }
             }
             (None, Some(times)) => self.by_time(times.expiration, overlap),
-            (Some(expiration), _) => self.by_time(expiration, overlap),
+            // A Secret of an earlier name may expire later than the one that is reported.
+            (Some(stored), Some(times)) => self.by_time(stored.min(times.expiration), overlap),
+            (Some(stored), None) => self.by_time(stored, overlap),
         }
     }
 

@@ -175,15 +175,12 @@ pub fn finish(plan: &Plan, outcome: &Outcome, history: &History, around: Around)
 /// What is remembered, and when the next reconcile is due, after a status could not be written.
 pub fn unreported(finish: &Finish, plan: &Plan, why: &Interruption, now: Timestamp) -> (History, Next) {
     let mut history = finish.history.clone();
-    let retry_at = match (told(why, &mut history, now), history.held(&plan.inputs, now)) {
-        (Told::Nothing(Next::OnChange(_)), _) => return (history, finish.next),
-        (Told::Nothing(Next::At(soon)), _) => soon,
-        // What is waited for already needs no second backoff on top of its own.
-        (Told::Failed(..), Some((_, until))) => until,
-        (Told::Failed(problem, at_least), None) => {
-            history.failed(&plan.inputs, &problem, now, plan.left(now), at_least)
-        }
+    let at_least = match why {
+        Interruption::LostLease | Interruption::Gone => return (history, finish.next),
+        Interruption::Outdated | Interruption::Superseded => None,
+        Interruption::Failed { retry_after, .. } | Interruption::Overloaded { retry_after } => *retry_after,
     };
+    let retry_at = history.unreported(now, plan.left(now), at_least);
     (history, finish.next.or_at(retry_at))
 }
 

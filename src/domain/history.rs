@@ -20,6 +20,8 @@ pub struct History {
     overloads: u32,
     /// Reconciles in a row whose decision was outdated when it was carried out.
     outdated: u32,
+    /// Statuses in a row that could not be written.
+    unreported: u32,
     awaits: Option<Awaiting>,
 }
 
@@ -63,8 +65,9 @@ struct Failure {
 struct Contest {
     count: u32,
     wait: Wait,
-    /// The token of the renew annotation that the last of them answered.
+    /// What the last of them answered: the token of the renew annotation and the generation.
     renew: Option<Box<str>>,
+    generation: Option<i64>,
 }
 
 /// A time during which something is not tried again.
@@ -81,11 +84,14 @@ struct Wait {
 pub fn is_contested(reason: IssueReason, was_issued: bool, is_url_ours: bool) -> bool {
     match reason {
         IssueReason::Missing => was_issued,
-        // Somebody can take away the annotation that says that a token was answered.
-        IssueReason::Drifted | IssueReason::CredentialsChanged | IssueReason::Requested => true,
+        // Somebody can take away the annotation that says that a token was answered. In what
+        // the spec gives, the expiration of the credentials has a part.
+        IssueReason::Drifted
+        | IssueReason::CredentialsChanged
+        | IssueReason::Requested
+        | IssueReason::SpecChanged => true,
         // Somebody can put an older URL there, again and again.
         IssueReason::Expired | IssueReason::RenewalDue => !is_url_ours,
-        IssueReason::SpecChanged => false,
     }
 }
 
@@ -117,8 +123,8 @@ impl History {
         failure.wait.is_on(now).then_some((&failure.problem, failure.wait.until))
     }
 
-    /// Until when a contested write for `reason` has to wait at `now`. A token that was not
-    /// answered yet waits for nothing.
+    /// Until when a contested write for `reason` has to wait at `now`. A token and an edit that
+    /// were not answered yet wait for nothing.
     #[must_use]
     pub fn contested_until(
         &self,
@@ -127,7 +133,11 @@ impl History {
         now: Timestamp,
     ) -> Option<Timestamp> {
         let contest = self.contest.as_ref().filter(|contest| contest.wait.is_on(now))?;
-        let is_new = reason == Some(IssueReason::Requested) && contest.renew != inputs.renew;
+        let is_new = match reason {
+            Some(IssueReason::Requested) => contest.renew != inputs.renew,
+            Some(IssueReason::SpecChanged) => contest.generation != inputs.generation,
+            _ => false,
+        };
         (!is_new).then_some(contest.wait.until)
     }
 
@@ -172,7 +182,8 @@ impl History {
         let before = self.contest.take().filter(|contest| !contest.is_over(now));
         let count = before.map_or(0, |contest| contest.count) + 1;
         let wait = Wait::new(now, backoff(count, left));
-        self.contest = Some(Contest { count, wait, renew: inputs.renew.clone() });
+        let (renew, generation) = (inputs.renew.clone(), inputs.generation);
+        self.contest = Some(Contest { count, wait, renew, generation });
     }
 
     /// Notes a reconcile that found what it decided on outdated, and says how many in a row.
@@ -185,6 +196,24 @@ impl History {
     pub(super) fn overloaded(&mut self) -> u32 {
         self.overloads += 1;
         self.overloads
+    }
+
+    /// Notes that a status could not be written, and says when to try again. That is no reason to
+    /// leave the Secret alone. `left` and `at_least` are those of [`failed`](Self::failed).
+    pub(super) fn unreported(
+        &mut self,
+        now: Timestamp,
+        left: Option<u32>,
+        at_least: Option<u32>,
+    ) -> Timestamp {
+        self.unreported += 1;
+        let wait = backoff(self.unreported, left).max(at_least.unwrap_or(0).min(LONGEST));
+        plus(now, wait)
+    }
+
+    /// Notes that the status says how things stand.
+    pub fn reported(&mut self) {
+        self.unreported = 0;
     }
 
     /// Notes a reconcile that came to its end.

@@ -98,7 +98,11 @@ async fn pursue(ctx: &Context, job: &Job<Key>, object: &LeanPresignedUrl) -> (Fi
         ctx.pods.note(&job.key, request.as_deref(), told, finish.issued);
     }
     let (history, next) = match told {
-        Ok(()) => (finish.history.clone(), finish.next),
+        Ok(()) => {
+            let mut history = finish.history.clone();
+            history.reported();
+            (history, finish.next)
+        }
         Err(failure) => {
             tracing::debug!(namespace = job.key.namespace(), name = job.key.name(), "{failure}");
             unreported(&finish, &plan, &failure.interruption(), ctx.clock.now())
@@ -163,8 +167,8 @@ async fn settle_earlier_names(
     }
     match prune(ctx, object, observed).await {
         Ok(prune_at) => (acted, prune_at),
-        // What was issued is told first; the rest is tried again.
-        Err(_) if matches!(acted, Ok(Done::Issued(_))) => (acted, Some(ctx.clock.now())),
+        // What was written is told first; the rest is tried again.
+        Err(_) if !matches!(acted, Ok(Done::Nothing)) => (acted, Some(ctx.clock.now())),
         Err(failure) => (Err(failure), None),
     }
 }

@@ -176,6 +176,7 @@ fn depend(ctx: &Context, object: &Key, request: &Request) {
     }
     for unnamed in ctx.dependents.set(object, &looked_at) {
         ctx.credentials.evict(&unnamed);
+        ctx.obstacles.remove(&unnamed, u64::MAX);
     }
 }
 

@@ -53,6 +53,8 @@ async fn read(
 /// # Errors
 /// What the API server or the way to it answered.
 pub async fn read_target(ctx: &Context, owner: &Owner, key: &Key) -> Result<Option<Stored>, Failure> {
+    // What is known by now; what a watch shows from here on is newer than what is read.
+    let known = ctx.issued_secrets.get(key).map_or(0, |stored| stored.resource_version);
     let of_ours = ctx.issued_secrets.begin_read(key.clone());
     let of_others = ctx.obstacles.begin_read(key.clone());
     let secret = ctx
@@ -61,7 +63,7 @@ pub async fn read_target(ctx: &Context, owner: &Owner, key: &Key) -> Result<Opti
         .await
         .map_err(|error| Failure::api(format!("read Secret {:?}", key.name()), error))?;
     let Some(secret) = secret else {
-        ctx.issued_secrets.remove(key, u64::MAX);
+        ctx.issued_secrets.remove(key, known);
         ctx.obstacles.remove(key, u64::MAX);
         return Ok(None);
     };

@@ -37,6 +37,7 @@ pub async fn follow(ctx: Arc<Context>, place: Place, ready: Check) {
             WatchEvent::InitDone => {
                 let (gone, went_back) = ctx.issued_secrets.end_list(scope);
                 for (key, owner) in gone {
+                    ctx.credentials.invalidate(&key, 0);
                     wake_owner(&ctx, &key, owner.as_deref());
                     secret_changed(&ctx, &key);
                 }

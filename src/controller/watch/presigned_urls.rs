@@ -27,6 +27,11 @@ pub async fn follow(ctx: Arc<Context>, place: Place, ready: Check) {
             WatchEvent::Restarted => {
                 ctx.synced.begin(scope, Listed::PresignedUrls);
                 cleared.extend(ctx.objects.clear(scope));
+                // No watch of Secrets does that here.
+                if ctx.reads_by_name() {
+                    ctx.issued_secrets.clear(scope);
+                    ctx.credentials.clear();
+                }
             }
             // What a list that broke off had shown is known since, and would be no news again.
             WatchEvent::Init => ctx.objects.begin_list(scope),

@@ -202,7 +202,7 @@ fn a_status_that_could_not_be_written_is_tried_again_and_hides_no_earlier_time()
         (api_error(None), 5, Next::At(at(7))),
         (api_error(Some(90)), 5, Next::At(at(40))),
         (api_error(None), 39, Next::At(at(40))),
-        (Interruption::Outdated, 5, Next::At(at(6))),
+        (Interruption::Superseded, 5, Next::At(at(7))),
         (overloaded(Some(3)), 5, Next::At(at(8))),
         (overloaded(Some(90)), 5, Next::At(at(40))),
         (Interruption::LostLease, 5, Next::At(at(40))),
@@ -210,16 +210,13 @@ fn a_status_that_could_not_be_written_is_tried_again_and_hides_no_earlier_time()
     ] {
         let (history, found) = unreported(&kept, &settled, &why, at(now));
         assert_eq!(found, next, "{why:?} at {now}");
-        assert_eq!(
-            history.held(&Inputs::default(), at(now)).is_some(),
-            matches!(why, Interruption::Failed { .. })
-        );
+        assert!(history.held(&Inputs::default(), at(now)).is_none(), "the Secret is not left alone");
     }
-    // What is waited for by itself needs no second backoff.
+    // The backoff of the failure goes on.
     let failing = plan(failed(FailureReason::ApiError), Seen::Nothing);
     let failing_once = done(&failing, &outcome(5, Ok(Done::Nothing)), &History::default());
     let (history, next) = unreported(&failing_once, &failing, &api_error(None), at(6));
-    assert_eq!((history, next), (failing_once.history.clone(), Next::At(at(7))));
+    assert_eq!((history.held(&Inputs::default(), at(6)).is_some(), next), (true, Next::At(at(7))));
     // A report that waits for a change is tried again all the same.
     let waiting = plan(failed(FailureReason::CredentialsNotFound), Seen::Nothing);
     let waiting_once = done(&waiting, &outcome(5, Ok(Done::Nothing)), &History::default());

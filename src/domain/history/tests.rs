@@ -108,7 +108,7 @@ fn what_repeats_what_others_undo_is_contested() {
     for (reason, first, ours, planted) in [
         (IssueReason::Missing, false, true, true),
         (IssueReason::Expired, false, false, true),
-        (IssueReason::SpecChanged, false, false, false),
+        (IssueReason::SpecChanged, true, true, true),
         (IssueReason::CredentialsChanged, true, true, true),
         (IssueReason::Drifted, true, true, true),
         (IssueReason::Requested, true, true, true),

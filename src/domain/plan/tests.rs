@@ -230,7 +230,8 @@ fn what_nobody_contests_does_not_wait() {
     for (name, act) in cases {
         let mut world = settled();
         act(&mut world);
-        let inputs = Inputs { renew: world.request.renew.clone().map(Into::into), ..Inputs::default() };
+        let renew = world.request.renew.clone().map(Into::into);
+        let inputs = Inputs { renew, generation: Some(2), ..Inputs::default() };
         let mut history = History::default();
         history.contested(&Inputs::default(), world.now, None);
         assert!(world.plan(&history, &inputs, true).signs(), "{name}");

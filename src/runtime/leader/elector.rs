@@ -76,7 +76,11 @@ impl Elector {
     pub async fn run(mut self, stop: impl Future<Output = ()>) {
         let mut stop = std::pin::pin!(stop);
         loop {
-            let pause = self.round().await;
+            let pause = tokio::select! {
+                pause = self.round() => pause,
+                // What is under way may go through: giving back sees to that.
+                () = &mut stop => break,
+            };
             self.tell();
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}

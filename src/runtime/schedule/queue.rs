@@ -14,6 +14,9 @@ use tokio::time::Instant;
 use crate::runtime::schedule::fairness::{DueSet, NEVER, Order};
 use crate::runtime::schedule::{Cause, IDLE_ROOM, Job, Next, Rank, Tenant, trim};
 
+/// How many due keys are ranked anew before the next job is taken.
+const RERANKED_AT_ONCE: usize = 32;
+
 /// When each key is reconciled next.
 ///
 /// # Guarantees
@@ -37,6 +40,8 @@ pub(super) struct State<K> {
     /// Those that are due and whose rank is to be asked for, in the order of their arrival.
     /// A key may be here twice, or be gone: its place says what counts.
     arrived: VecDeque<K>,
+    /// Those that are ranked and were woken since, in order; the same holds for them.
+    changed: VecDeque<K>,
     /// Those that are due and ranked.
     due: DueSet<K>,
 }
@@ -80,6 +85,7 @@ impl<K: Clone + Eq + Hash + Ord + Tenant> Queue<K> {
             places: HashMap::new(),
             later: BTreeSet::new(),
             arrived: VecDeque::new(),
+            changed: VecDeque::new(),
             due: DueSet::default(),
         };
         Self { rank: Box::new(rank), state: Mutex::new(state), changed: Notify::new() }
@@ -109,16 +115,23 @@ impl<K: Clone + Eq + Hash + Ord + Tenant> Queue<K> {
     /// workers is free. No key is lost when this is cancelled.
     pub async fn next(&self, width: usize) -> Job<K> {
         loop {
-            // Not `while let`, which would hold the lock while the rank is asked for.
+            // Those who wake thousands again and again must not keep what is ranked from being
+            // taken, so few are ranked anew at a time.
+            let mut reranked = 0;
             loop {
-                let unranked = self.lock().unranked();
-                let Some(key) = unranked else { break };
+                let unranked = self.lock().unranked(reranked < RERANKED_AT_ONCE);
+                let Some((key, is_due)) = unranked else { break };
+                reranked += usize::from(is_due);
                 let rank = (self.rank)(&key);
                 self.lock().admit(&key, rank);
             }
             let taken = self.lock().take(width);
             let timer = match taken {
                 Ok(job) => return job,
+                Err(_) if reranked == RERANKED_AT_ONCE => {
+                    tokio::task::yield_now().await;
+                    continue;
+                }
                 Err(timer) => timer,
             };
             let changed = self.changed.notified();
@@ -151,7 +164,7 @@ impl<K: Clone + Eq + Hash + Ord + Tenant> Queue<K> {
 impl<K: Clone + Eq + Hash + Ord + Tenant> State<K> {
     /// Whether something has arrived.
     fn wake(&mut self, key: &K) -> bool {
-        let before = self.arrived.len();
+        let before = self.arrived.len() + self.changed.len();
         self.collect();
         match self.places.get_mut(key) {
             None => self.arrive(key.clone(), Cause::Woken),
@@ -167,12 +180,12 @@ impl<K: Clone + Eq + Hash + Ord + Tenant> State<K> {
             Some(Place::Due { cause, is_changed, .. }) => {
                 *cause = Cause::Woken.max(*cause);
                 if !mem::replace(is_changed, true) {
-                    self.arrived.push_back(key.clone());
+                    self.changed.push_back(key.clone());
                 }
             }
             Some(Place::InHand(since)) => *since = Since::Woken,
         }
-        self.arrived.len() > before
+        self.arrived.len() + self.changed.len() > before
     }
 
     fn remove(&mut self, key: &K) {
@@ -237,22 +250,25 @@ impl<K: Clone + Eq + Hash + Ord + Tenant> State<K> {
         }
     }
 
-    /// The first key whose rank is to be asked for. It stays where it is until it is admitted.
-    fn unranked(&mut self) -> Option<K> {
+    /// The first key whose rank is to be asked for, and whether it has one, which those with
+    /// one are left out for. It stays where it is until it is admitted.
+    fn unranked(&mut self, with_ranked: bool) -> Option<(K, bool)> {
         self.collect();
-        let key = self.arrived.front()?;
+        let changed = self.changed.front().filter(|_| with_ranked).map(|key| (key, true));
+        let (key, is_due) = self.arrived.front().map(|key| (key, false)).or(changed)?;
         if let Some(Place::Arrived { is_changed, .. } | Place::Due { is_changed, .. }) =
             self.places.get_mut(key)
         {
             *is_changed = false;
         }
-        Some(key.clone())
+        Some((key.clone(), is_due))
     }
 
     /// Takes a key that has arrived into the due set, or corrects its rank there.
     fn admit(&mut self, key: &K, rank: Rank) {
-        if self.arrived.front() == Some(key) {
-            self.arrived.pop_front();
+        let fronts = [&mut self.arrived, &mut self.changed];
+        if let Some(keys) = fronts.into_iter().find(|keys| keys.front() == Some(key)) {
+            keys.pop_front();
         }
         let urgent_at = rank.urgent_at.map_or(NEVER, |at| self.millis(at));
         let (order, now) = (Order { urgent_at, expires: rank.expires }, self.now());
@@ -262,14 +278,16 @@ impl<K: Clone + Eq + Hash + Ord + Tenant> State<K> {
                 let arrival = self.due.push(key.clone(), order, now);
                 *place = Place::Due { arrival, cause, is_changed };
                 if is_changed {
-                    self.arrived.push_back(key.clone());
+                    self.changed.push_back(key.clone());
                 }
             }
             Some(Place::Due { arrival, .. }) => self.due.rerank(*arrival, order, now),
             Some(Place::Later { .. } | Place::InHand(_)) | None => {}
         }
-        if self.arrived.is_empty() {
-            self.arrived.shrink_to(IDLE_ROOM);
+        for keys in [&mut self.arrived, &mut self.changed] {
+            if keys.is_empty() {
+                keys.shrink_to(IDLE_ROOM);
+            }
         }
     }
 
