@@ -1,5 +1,5 @@
-//! Ten minutes of everything at once: short lives, edits, rotations, kills, an API server
-//! that restarts, and a reader that downloads through whatever it finds.
+//! Ten minutes of everything at once: short lives, edits, rotations, kills, writes that hang, an
+//! API server that restarts, and a reader that downloads through whatever it finds.
 //!
 //! Not a part of `cargo test`; `make soak` runs it. `SOAK_MINUTES` and `SOAK_OBJECTS` change
 //! its size. It fails if a URL out of a Secret was refused even once.
@@ -18,14 +18,17 @@ use futures::StreamExt as _;
 use serde_json::json;
 use tokio::sync::Mutex;
 
-use harness::{Operator, Space, UNOPPOSED};
+use harness::{Operator, Space, UNOPPOSED, World};
 use report::Report;
+use testbed::Proxy;
 
 /// What all the troubles share.
 pub struct Soak {
     pub space: Space,
     /// The operator under test; replaced at each kill.
     pub operator: Mutex<Operator>,
+    /// Its way to the API server.
+    pub proxy: Proxy,
     pub report: Report,
     pub objects: usize,
     pub ends: Instant,
@@ -38,10 +41,11 @@ async fn main() {
     let space = Space::new("soak").await;
     // The space's own operator logs at debug; this one has its own log of what it issued.
     space.operator.stop();
-    let operator =
-        Mutex::new(Operator::start(space.world, &space.namespace, &[("PRESIGN_LOG", "info"), UNOPPOSED]));
+    let proxy = tokio::task::spawn_blocking(|| Proxy::start(&World::get_blocking().plane));
+    let proxy = proxy.await.unwrap().unwrap();
+    let operator = Mutex::new(start(&space, &proxy));
     let ends = Instant::now() + Duration::from_secs(60 * minutes);
-    let soak = Arc::new(Soak { space, operator, report: Report::default(), objects, ends });
+    let soak = Arc::new(Soak { space, operator, proxy, report: Report::default(), objects, ends });
 
     println!("soak: {objects} PresignedUrls for {minutes} minutes");
     create(&soak).await;
@@ -50,6 +54,7 @@ async fn main() {
         tokio::spawn(troubles::edit(soak.clone())),
         tokio::spawn(troubles::rotate(soak.clone())),
         tokio::spawn(troubles::kill(soak.clone())),
+        tokio::spawn(troubles::hang(soak.clone())),
         tokio::spawn(troubles::restart_apiserver(soak.clone(), minutes)),
         tokio::spawn(troubles::weigh(soak.clone())),
     ];
@@ -64,13 +69,24 @@ async fn main() {
     }
 }
 
+/// The operator under test.
+pub fn start(space: &Space, proxy: &Proxy) -> Operator {
+    let kubeconfig = proxy.kubeconfig().to_str().unwrap();
+    let environment = [("PRESIGN_LOG", "info"), ("KUBECONFIG", kubeconfig), UNOPPOSED];
+    Operator::start(space.world, &space.namespace, &environment)
+}
+
+/// How long an object's URL lives, and how often it is renewed, in seconds.
+pub fn times(number: usize) -> (usize, usize) {
+    (60 + number * 7 % 121, 10 + number * 13 % 51)
+}
+
 /// Objects that live 1 to 3 minutes and are renewed every 10 to 60 seconds.
 async fn create(soak: &Soak) {
     soak.space.world.store.put_object(&soak.space.namespace, "other", b"content").unwrap();
     futures::stream::iter(0..soak.objects)
         .for_each_concurrent(16, |number| async move {
-            let lifetime = 60 + number * 7 % 121;
-            let every = 10 + number * 13 % 51;
+            let (lifetime, every) = times(number);
             let spec = soak.space.spec(json!({
                 "expiresIn": format!("{lifetime}s"),
                 "renewal": {"before": format!("{}s", lifetime - every)},

@@ -19,6 +19,7 @@ struct Seen {
     edits: u64,
     rotations: u64,
     kills: u64,
+    hangs: u64,
     restarts: u64,
     /// Resident memory in KiB.
     memory: Vec<u64>,
@@ -54,6 +55,10 @@ impl Report {
 
     pub fn killed(&self) {
         self.with(|seen| seen.kills += 1);
+    }
+
+    pub fn hung(&self) {
+        self.with(|seen| seen.hangs += 1);
     }
 
     pub fn restarted(&self) {
@@ -97,8 +102,8 @@ impl Report {
                 seen.unread
             );
             println!(
-                "kills {}, API server restarts {}, rotations {}, edits {}",
-                seen.kills, seen.restarts, seen.rotations, seen.edits
+                "kills {}, hanging writes {}, API server restarts {}, rotations {}, edits {}",
+                seen.kills, seen.hangs, seen.restarts, seen.rotations, seen.edits
             );
             println!("issued {issued}: {:?}", seen.issued);
             println!(

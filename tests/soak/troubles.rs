@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::harness::{Operator, SECOND_KEY, UNOPPOSED, curl, text};
-use crate::{Soak, name};
+use testbed::{Fault, Match};
+
+use crate::harness::{SECOND_KEY, curl, text};
+use crate::{Soak, name, start, times};
 
 /// Numbers without a pattern, the same in every run.
 struct Dice(u64);
@@ -88,9 +90,25 @@ pub async fn kill(soak: Arc<Soak>) {
         let mut operator = soak.operator.lock().await;
         operator.kill();
         soak.report.add_log(&operator.log());
-        *operator =
-            Operator::start(soak.space.world, &soak.space.namespace, &[("PRESIGN_LOG", "info"), UNOPPOSED]);
+        *operator = start(&soak.space, &soak.proxy);
         soak.report.killed();
+    }
+}
+
+/// Lets one write of a Secret hang every five seconds, for longer than a call may take and than a
+/// lease lasts, where the old URL lives longer than that.
+pub async fn hang(soak: Arc<Soak>) {
+    const HANG: Duration = Duration::from_secs(20);
+    // One after the other, so that none meets two in a row.
+    for number in (0..soak.objects).cycle() {
+        if !another_round(&soak, Duration::from_secs(5)).await {
+            return;
+        }
+        let (lifetime, every) = times(number);
+        if lifetime - every > 45 {
+            soak.proxy.fault(Match::write("secrets", name(number)), 1, Fault::Hang(HANG));
+            soak.report.hung();
+        }
     }
 }
 

@@ -64,7 +64,7 @@ impl Program {
     /// An error with the end of its log if it has ended.
     ///
     /// # Errors
-    /// [`Error::EndedEarly`], unless it runs.
+    /// [`Error::EndedEarly`](crate::Error::EndedEarly), unless it runs.
     pub fn check(&self) -> Result<()> {
         self.lock().as_mut().map_or(Ok(()), Component::check)
     }
