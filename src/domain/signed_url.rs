@@ -63,7 +63,7 @@ impl UrlParts {
         parameters.sort();
         let [date, lifetime, credential, token, signature] = taken;
         let credential = credential?;
-        let (key_id, scope) = credential.split_once('/')?;
+        let (key_id, scope) = split_credential(&credential, "/")?;
         let location = text.split_once('?')?.0;
         let lifetime = lifetime?.parse().ok().filter(|seconds| (1..=MAX_LIFETIME).contains(seconds))?;
         Some(Self {
@@ -87,12 +87,18 @@ fn without_identity(text: &str) -> String {
     let parts = query.split('&').filter_map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         match name {
-            CREDENTIAL => Some(value.split_once("%2F").map_or(pair, |(_, scope)| scope)),
+            CREDENTIAL => Some(split_credential(value, "%2F").map_or(pair, |(_, scope)| scope)),
             "X-Amz-Security-Token" | "X-Amz-Signature" if !value.is_empty() => None,
             _ => Some(pair),
         }
     });
     std::iter::once(location).chain(parts).collect::<Vec<_>>().join("&")
+}
+
+/// Key id and scope. The scope has four parts; an id may have slashes too.
+fn split_credential<'a>(credential: &'a str, slash: &str) -> Option<(&'a str, &'a str)> {
+    let (place, _) = credential.rmatch_indices(slash).nth(3)?;
+    Some((&credential[..place], &credential[place + slash.len()..]))
 }
 
 /// `20300102T030405Z`, as the signature writes it.
@@ -117,6 +123,14 @@ mod tests {
         assert_eq!(parts.signature.expose(), "abc");
         assert!(parts.address.starts_with("https://h/b/k 20300102/r/s3/aws4_request"));
         assert!(!parts.address.contains("ID"));
+    }
+
+    #[test]
+    fn an_id_may_have_slashes() {
+        let plain = UrlParts::read(URL).unwrap();
+        let slashed = UrlParts::read(&URL.replace("=ID%2F", "=a%2Fb%2FID%2F")).unwrap();
+        assert_eq!((slashed.address, slashed.text), (plain.address, plain.text));
+        assert_eq!(slashed.identity.expose(), "a/b/ID T");
     }
 
     #[test]
