@@ -73,11 +73,16 @@ fn readme() -> Vec<Manifest> {
 }
 
 fn operator(arguments: &[&str], input: &str) -> Output {
+    operator_with(&[], arguments, input)
+}
+
+fn operator_with(variables: &[(&str, &str)], arguments: &[&str], input: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_presign-operator"));
     command
         .args(arguments)
         .env_clear()
-        .envs([("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "example")]);
+        .envs([("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "example")])
+        .envs(variables.iter().copied());
     testbed::feed(&mut command, input).unwrap()
 }
 
@@ -155,6 +160,46 @@ fn every_example_brings_what_it_names() {
 fn every_manifest_in_the_readme_signs() {
     let signed: usize = readme().iter().map(signs).sum();
     assert!(signed >= 3, "the README shows Qencode, AWS and MinIO");
+}
+
+/// The README's first block, as a person saves it, and the URLs that `sign` makes of it.
+fn first_example(variables: &[(&str, &str)], arguments: &[&str]) -> Output {
+    let text = read(&root().join("README.md"));
+    let block = text.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let second = block.replace("metadata: {name: report}", "metadata: {name: second}");
+    operator_with(variables, &[&["sign", "-f", "-"], arguments].concat(), &format!("{block}---\n{second}"))
+}
+
+#[test]
+fn sign_takes_every_presigned_url_of_a_file_and_says_what_it_skips() {
+    let output = first_example(&[], &[]);
+    let (urls, notes) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success(), "{notes}");
+    assert_eq!(urls.lines().filter(|url| url.starts_with("https://")).count(), 2, "{urls}");
+    assert_eq!(urls.lines().count(), 2, "{urls}");
+    let skipped = notes.lines().filter(|line| line.contains("Secret \"qencode-s3\" is skipped"));
+    assert_eq!((skipped.count(), notes.lines().count()), (2, 2), "{notes}");
+}
+
+#[test]
+fn sign_ends_the_url_with_the_credentials() {
+    let session = |expiration| {
+        let variables = [("AWS_SESSION_TOKEN", "token"), ("AWS_CREDENTIAL_EXPIRATION", expiration)];
+        first_example(&variables, &["--signed-at", "2030-01-02T03:04:05Z", "-o", "json"])
+    };
+    let output = session("2030-01-02T03:05:00Z");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.matches("\"expiresAt\": \"2030-01-02T03:05:00Z\"").count(), 2, "{text}");
+    for (expiration, expected) in [
+        ("2030-01-02T03:04:00Z", "\"report\": the credentials expire at 2030-01-02T03:04:00Z"),
+        ("483921", "environment variable AWS_CREDENTIAL_EXPIRATION: is no time after 2020-01-01"),
+    ] {
+        let output = session(expiration);
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && output.stdout.is_empty(), "{complaint}");
+        assert!(complaint.contains(expected), "{complaint}");
+    }
 }
 
 /// The documents of the project, without what was built or cloned.

@@ -1,4 +1,4 @@
-//! Reads one `PresignedUrl` out of a manifest, as strictly as `kubectl apply` would.
+//! Reads the `PresignedUrl`s out of a manifest, as strictly as `kubectl apply` would.
 //!
 //! Only the form is checked here; what the fields mean is for `domain` to say.
 
@@ -9,15 +9,86 @@ use serde_json::Value;
 use crate::crd::PresignedUrl;
 use crate::crd::names::{GROUP, KIND, VERSION};
 
-/// Reads YAML or JSON that holds one `PresignedUrl`.
-pub(super) fn read(text: &str) -> anyhow::Result<PresignedUrl> {
-    let documents: Vec<Value> = parse(text)?;
-    let mut documents = documents.into_iter().filter(|document| !document.is_null());
-    let (document, others) = (documents.next().context("is empty")?, documents.count());
-    ensure!(others == 0, "holds {} documents: keep the one to sign", others + 1);
-    check_type(&document)?;
-    // Parsed from the text once more: only so do errors know their line.
-    let object = parse::<PresignedUrl>(text)?.pop().context("is empty")?;
+/// What a manifest holds.
+#[derive(Debug)]
+pub(super) struct Manifest {
+    /// What can be signed, in the order of the file.
+    pub objects: Vec<PresignedUrl>,
+    /// Objects of other kinds, as messages call them.
+    pub others: Vec<String>,
+}
+
+/// Reads YAML or JSON that holds a `PresignedUrl`, or several, among objects of other kinds.
+pub(super) fn read(text: &str) -> anyhow::Result<Manifest> {
+    let mut documents = Vec::new();
+    for text in split(text) {
+        let values: Vec<Value> = parse(&text)?;
+        let mut values = values.into_iter().filter(|value| !value.is_null());
+        documents.extend(values.next().map(|value| (text, value)));
+        ensure!(values.next().is_none(), "holds documents that are not told apart: put --- between them");
+    }
+    let count = documents.len();
+    let only_other = (count == 1).then(|| documents.iter().all(|(_, value)| is_other(value)));
+    let mut manifest = Manifest { objects: Vec::new(), others: Vec::new() };
+    for (number, (text, document)) in documents.into_iter().enumerate() {
+        if is_other(&document) && only_other != Some(true) {
+            manifest.others.push(called(&document));
+            continue;
+        }
+        let object = object(&text, &document);
+        let place = || format!("document {}", number + 1);
+        manifest.objects.push(if count == 1 { object? } else { object.with_context(place)? });
+    }
+    ensure!(count > 0, "is empty");
+    ensure!(!manifest.objects.is_empty(), "holds no {KIND}, only {}", manifest.others.join(", "));
+    Ok(manifest)
+}
+
+/// The documents of a text, each after as many empty lines as stand before it, so that errors
+/// know their line.
+fn split(text: &str) -> Vec<String> {
+    let mut documents = vec![String::new()];
+    let mut has_content = false;
+    for (number, line) in text.split_inclusive('\n').enumerate() {
+        let is_mark = |mark: &str| {
+            line.strip_prefix(mark)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace))
+        };
+        let is_start = is_mark("---");
+        if is_start && has_content {
+            documents.push("\n".repeat(number));
+        }
+        has_content = is_start || has_content || !(line.trim().is_empty() || line.starts_with(['#', '%']));
+        if let Some(document) = documents.last_mut() {
+            document.push_str(line);
+        }
+        if is_mark("...") {
+            documents.push("\n".repeat(number + 1));
+            has_content = false;
+        }
+    }
+    documents
+}
+
+/// Whether this is plainly an object of another kind, and not a slip in ours.
+fn is_other(document: &Value) -> bool {
+    let text = |field: &str| document.get(field).and_then(Value::as_str);
+    match (text("apiVersion"), text("kind")) {
+        (Some(version), Some(kind)) => kind != KIND && !version.starts_with(&format!("{GROUP}/")),
+        _ => false,
+    }
+}
+
+/// Kind and name of an object.
+fn called(document: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    format!("{} {:?}", text(&document["kind"]), text(&document["metadata"]["name"]))
+}
+
+/// The object that a document is; from the text once more, since only so do errors know their line.
+fn object(text: &str, document: &Value) -> anyhow::Result<PresignedUrl> {
+    check_type(document)?;
+    let object = parse::<Option<PresignedUrl>>(text)?.into_iter().flatten().next().context("is empty")?;
     ensure!(object.metadata.name.is_some(), "metadata.name: is required");
     let understood = serde_json::to_value(&object.spec)?;
     if let Some(path) = document.get("spec").and_then(|spec| first_unknown("spec", spec, &understood)) {
@@ -74,11 +145,49 @@ spec:
   s3: {region: us-west, credentialsSecretRef: {name: keys}}
 ";
 
+    fn one(text: &str) -> PresignedUrl {
+        let Manifest { mut objects, others } = read(text).unwrap();
+        assert!(objects.len() == 1 && others.is_empty(), "{text}");
+        objects.remove(0)
+    }
+
+    #[test]
+    fn takes_every_presigned_url_and_names_the_others() {
+        let secret = "# keys\napiVersion: v1\nkind: Secret\nmetadata: {name: keys}\n";
+        let second = OBJECT.replace("name: report", "name: second");
+        for text in [
+            format!("{secret}---\n{OBJECT}---\n{second}"),
+            format!("%YAML 1.2\n---\n{secret}--- # ours\n{OBJECT}...\n---\n{second}...\n"),
+            format!("---\n---\n{OBJECT}---\n{secret}---\n---\n{second}---"),
+        ] {
+            let manifest = read(&text).unwrap();
+            let names: Vec<_> =
+                manifest.objects.iter().map(|object| object.metadata.name.as_deref()).collect();
+            assert_eq!(names, [Some("report"), Some("second")], "{text}");
+            assert_eq!(manifest.others, [r#"Secret "keys""#], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_slip_in_one_of_several_is_told_with_its_place() {
+        for (from, to, expected) in [
+            ("key: a", "key: 2026", "line 14"),
+            ("key: a", "key: a\n  versionId: b", "document 2: spec.versionId: there is no such field"),
+            ("kind: PresignedUrl", "kind: PresignedURL", "document 2: kind: must be PresignedUrl"),
+            ("presign.dev/", "presign.de/", "document 2: apiVersion: must be presign.dev/v1alpha1"),
+            ("metadata:", "- a\nmetadata:", "line"),
+        ] {
+            let text = format!("{OBJECT}---\n{}", OBJECT.replace(from, to));
+            let message = format!("{:#}", read(&text).unwrap_err());
+            assert!(message.contains(expected), "{to}: {message}");
+        }
+    }
+
     #[test]
     fn reads_yaml_and_json_with_or_without_an_end() {
-        let json = serde_json::to_string(&read(OBJECT).unwrap()).unwrap();
+        let json = serde_json::to_string(&one(OBJECT)).unwrap();
         for text in [OBJECT.to_owned(), json, format!("---\n{OBJECT}---\n"), format!("{OBJECT}...\n")] {
-            let object = read(&text).unwrap();
+            let object = one(&text);
             assert_eq!((object.metadata.name.as_deref(), object.spec.key.as_str()), (Some("report"), "a"));
         }
     }
@@ -109,12 +218,15 @@ spec:
     }
 
     #[test]
-    fn refuses_what_is_not_one_object() {
+    fn refuses_what_holds_no_object() {
         for (text, expected) in [
             (String::new(), "is empty"),
             ("---\n---\n".to_owned(), "is empty"),
             ("[1]".to_owned(), "is not a Kubernetes object"),
-            (format!("{OBJECT}---\n{OBJECT}"), "holds 2 documents"),
+            (
+                "{apiVersion: v1, kind: A}\n---\n{apiVersion: v1, kind: B}".to_owned(),
+                "holds no PresignedUrl, only A",
+            ),
         ] {
             let message = read(&text).unwrap_err().to_string();
             assert!(message.contains(expected), "{text}: {message}");

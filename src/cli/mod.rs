@@ -36,11 +36,12 @@ pub enum Command {
     Run(RunArgs),
     /// Print the definitions of our kinds (CRDs) as YAML.
     Crd,
-    /// Sign one PresignedUrl offline and print the URL, for debugging.
+    /// Sign PresignedUrls offline and print their URLs, for debugging.
     ///
     /// Needs no cluster. The access key is taken from the environment variables
     /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and, for temporary credentials,
-    /// `AWS_SESSION_TOKEN`, not from the Secret that the manifest names.
+    /// `AWS_SESSION_TOKEN` and `AWS_CREDENTIAL_EXPIRATION`, not from the Secret that the manifest
+    /// names.
     Sign(SignArgs),
 }
 

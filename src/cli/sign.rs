@@ -1,4 +1,4 @@
-//! `sign`: signs one `PresignedUrl` offline, with the very parse and presign of the operator.
+//! `sign`: signs `PresignedUrl`s offline, with the very parse and presign of the operator.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -8,10 +8,11 @@ use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
+use kube::ResourceExt as _;
 use serde::Serialize;
 
 use super::manifest;
-use crate::crd::CredentialsSecretRef;
+use crate::crd::{CredentialsSecretRef, PresignedUrl};
 use crate::domain::credentials::InvalidCredentials;
 use crate::domain::{Credentials, Request, SignedUrl, Validity};
 use crate::runtime::Clock;
@@ -20,13 +21,14 @@ use crate::s3::Signer;
 /// Arguments of `sign`.
 #[derive(Args, Debug)]
 pub struct SignArgs {
-    /// The PresignedUrl, as YAML or JSON; - reads standard input.
+    /// A file with one PresignedUrl or several, as YAML or JSON; - reads standard input. Objects of
+    /// other kinds are skipped.
     #[arg(short = 'f', long = "filename", value_name = "FILE")]
     file: PathBuf,
     /// Sign as of this time, RFC 3339 (2030-01-02T03:04:05Z), instead of now.
     #[arg(long, value_name = "TIME")]
     signed_at: Option<Timestamp>,
-    /// What to print: the URL, or JSON with url, method, headers and expiresAt.
+    /// What to print for each: the URL, or JSON with url, method, headers and expiresAt.
     #[arg(short, long, value_enum, default_value_t = Output::Url)]
     output: Output,
 }
@@ -55,13 +57,40 @@ pub(super) fn sign(args: &SignArgs) -> anyhow::Result<()> {
     let is_standard_input = args.file == Path::new("-");
     let name = if is_standard_input { "standard input".to_owned() } else { args.file.display().to_string() };
     let text = read(&args.file, is_standard_input).with_context(|| name.clone())?;
-    let request = parse(&text).with_context(|| name.clone())?;
+    let manifest = manifest::read(&text).with_context(|| name.clone())?;
+    for other in &manifest.others {
+        let why = "only PresignedUrls are signed, with the access key of the environment";
+        writeln!(std::io::stderr(), "{name}: {other} is skipped: {why}").context("standard error")?;
+    }
     let credentials = credentials()?;
     let now = args.signed_at.unwrap_or_else(|| Clock::system().now());
     let signing_time = Timestamp::from_second(now.as_second())?;
+    let signed: anyhow::Result<Vec<_>> = manifest
+        .objects
+        .iter()
+        .map(|object| {
+            let signed = presign(object, &credentials, signing_time);
+            // One needs no name to be told from others.
+            let is_one = manifest.objects.len() == 1;
+            if is_one { signed } else { signed.with_context(|| format!("{:?}", object.name_any())) }
+        })
+        .collect();
+    // All or nothing: a caller that reads lines must not take one URL for another.
+    for (request, signed) in &signed.with_context(|| name)? {
+        print(args.output, request, signed)?;
+    }
+    Ok(())
+}
+
+fn presign(
+    object: &PresignedUrl,
+    credentials: &Credentials,
+    signing_time: Timestamp,
+) -> anyhow::Result<(Request, SignedUrl)> {
+    let request = Request::parse(&object.name_any(), &object.spec, None)?;
     let validity = Validity::new(signing_time, request.expires_in, credentials.expiration)?;
-    let signed = Signer::default().presign(&request, &credentials, validity).with_context(|| name)?;
-    print(args.output, &request, &signed)
+    let signed = Signer::default().presign(&request, credentials, validity)?;
+    Ok((request, signed))
 }
 
 fn read(file: &Path, is_standard_input: bool) -> anyhow::Result<String> {
@@ -75,15 +104,10 @@ fn read(file: &Path, is_standard_input: bool) -> anyhow::Result<String> {
     String::from_utf8(bytes).map_err(|_| anyhow!("is not UTF-8 text"))
 }
 
-fn parse(text: &str) -> anyhow::Result<Request> {
-    let object = manifest::read(text)?;
-    let name = object.metadata.name.as_deref().unwrap_or_default();
-    Ok(Request::parse(name, &object.spec, None)?)
-}
-
 /// The access key in the environment, checked like one in a Secret.
 fn credentials() -> anyhow::Result<Credentials> {
-    let (id, secret, token) = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN");
+    let (id, secret) = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY");
+    let (token, expiration) = ("AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION");
     let variable = |name: &str| {
         #[expect(clippy::disallowed_methods, reason = "the command line is the one place that reads it")]
         let value = std::env::var_os(name)?;
@@ -96,13 +120,23 @@ fn credentials() -> anyhow::Result<Credentials> {
         session_token_key: None,
         expiration_key: None,
     };
-    let data = [id, secret, token].into_iter().filter_map(variable).collect();
+    let data = [id, secret, token, expiration].into_iter().filter_map(variable).collect();
     Credentials::parse(&reference, &data).map_err(|error| match error {
         InvalidCredentials::BadValue { key, problem, .. } => anyhow!("environment variable {key}: {problem}"),
-        InvalidCredentials::MissingKey { key, .. } => anyhow!("environment variable {key}: is not set"),
-        InvalidCredentials::NoLayout { .. } | InvalidCredentials::TwoLayouts { .. } => {
+        InvalidCredentials::HalfLayout { missing, .. } => {
+            anyhow!("environment variable {missing}: is not set")
+        }
+        InvalidCredentials::MissingToken { key, .. } => {
+            anyhow!("environment variable {token}: is not set, and {key} is the id of temporary credentials")
+        }
+        InvalidCredentials::NoLayout { .. } => {
             anyhow!("environment variables {id} and {secret}: are not set")
         }
+        // Of a Secret and its keys; here there is one spelling of each.
+        InvalidCredentials::Unusable { .. }
+        | InvalidCredentials::TwoLayouts { .. }
+        | InvalidCredentials::MissingKey { .. }
+        | InvalidCredentials::StrayToken { .. } => anyhow!("environment: {error}"),
     })
 }
 

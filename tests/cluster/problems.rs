@@ -41,6 +41,18 @@ async fn unusable_credentials_are_explained_without_a_value() {
         // 0xff 0xfe
         ("binary", json!({"access-key-id": "QUtJQQ==", "secret-access-key": "//4="}), "is not UTF-8"),
         ("none", json!({"password": "aGlkZGVu"}), "none of the known layouts"),
+        // "hidden", encoded once more
+        (
+            "twice",
+            json!({"access-key-id": "YUdsa1pHVnVhR2xrWkdWdQ==", "secret-access-key": "YQ=="}),
+            "base64 of something that looks like a key",
+        ),
+        // 483921
+        (
+            "number",
+            json!({"access-key-id": "QUtJQQ==", "secret-access-key": "YQ==", "expiration": "NDgzOTIx"}),
+            "key \"expiration\": is no time after 2020-01-01",
+        ),
         // "hidden value"
         (
             "spaced",
@@ -63,8 +75,38 @@ async fn unusable_credentials_are_explained_without_a_value() {
         space.wait_ready(name, "False", "CredentialsInvalid").await;
         let shown = describe(&space, name);
         assert!(shown.contains(message) && shown.contains(&format!("{name}-keys")), "{name}: {shown}");
-        assert!(!shown.contains("hidden"), "{name}: {shown}");
+        assert!(!["hidden", "1970-", "483921"].iter().any(|value| shown.contains(value)), "{name}: {shown}");
     }
+}
+
+#[tokio::test]
+async fn secrets_that_are_there_for_something_else_give_no_credentials() {
+    let space = Space::new("foreign").await;
+    let (id, secret) = (space.world.store.access_key_id(), space.world.store.secret_access_key());
+    space.apply("issued", space.spec(json!({}))).await;
+    space.wait_ready("issued", "True", "Issued").await;
+    let body = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"}, "type": "kubernetes.io/basic-auth",
+        "stringData": {"username": id, "password": secret},
+    });
+    let params = kube::api::PatchParams::apply("person");
+    space.secrets().patch("login", &params, &kube::api::Patch::Apply(&body)).await.unwrap();
+    for (name, names, message) in [
+        ("login", ["username", "password"], "is of a type kubernetes.io/*"),
+        ("issued", ["method", "url"], "has the label presign.dev/managed"),
+    ] {
+        let reference = json!({"name": name, "accessKeyIDKey": names[0], "secretAccessKeyKey": names[1]});
+        let object = format!("by-{name}");
+        space.apply(&object, space.spec(json!({"s3": {"credentialsSecretRef": reference}}))).await;
+        space.wait_ready(&object, "False", "CredentialsInvalid").await;
+        let shown = describe(&space, &object);
+        assert!(shown.contains(message) && shown.contains(&format!("Secret \"{name}\"")), "{shown}");
+    }
+    // The type of a Secret is fixed: a person writes another one of the same name.
+    space.secrets().delete("login", &kube::api::DeleteParams::default()).await.unwrap();
+    space.write_secret("login", &[("username", id), ("password", secret)]).await;
+    space.wait_ready("by-login", "True", "Issued").await;
+    assert_eq!(space.download("by-login").await.unwrap(), "content");
 }
 
 #[tokio::test]

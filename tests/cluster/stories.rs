@@ -114,6 +114,7 @@ async fn every_layout_of_credentials_works() {
         ("cosi", "COSI_S3_ACCESS_KEY_ID", "COSI_S3_ACCESS_SECRET_KEY"),
         ("camel", "accessKey", "secretKey"),
         ("minio", "rootUser", "rootPassword"),
+        ("rook", "AccessKey", "SecretKey"),
     ];
     for (layout, id_key, secret_key) in layouts {
         // A trailing newline, as `echo secret | base64` leaves it, just works.
@@ -121,11 +122,18 @@ async fn every_layout_of_credentials_works() {
         let reference = json!({"s3": {"credentialsSecretRef": {"name": layout}}, "secret": {"name": format!("url-{layout}")}});
         space.apply(layout, space.spec(reference)).await;
     }
+    let profile = format!("[default]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n");
+    let info = json!({"spec": {"secretS3": {"accessKeyID": id, "accessSecretKey": secret}}}).to_string();
+    for (name, key, document) in [("profile", "credentials", &profile), ("cosi-json", "BucketInfo", &info)] {
+        space.write_secret(name, &[(key, document)]).await;
+        let reference = json!({"s3": {"credentialsSecretRef": {"name": name}}, "secret": {"name": format!("url-{name}")}});
+        space.apply(name, space.spec(reference)).await;
+    }
     space.write_secret("own", &[("user", id), ("password", secret), ("AWS_ACCESS_KEY_ID", "other")]).await;
     let own = json!({"name": "own", "accessKeyIDKey": "user", "secretAccessKeyKey": "password"});
     let spec = space.spec(json!({"s3": {"credentialsSecretRef": own}, "secret": {"name": "url-own"}}));
     space.apply("own", spec).await;
-    for name in layouts.map(|(layout, ..)| layout).into_iter().chain(["own"]) {
+    for name in layouts.map(|(layout, ..)| layout).into_iter().chain(["profile", "cosi-json", "own"]) {
         space.wait_ready(name, "True", "Issued").await;
         assert_eq!(space.download(&format!("url-{name}")).await.unwrap(), "content", "{name}");
     }

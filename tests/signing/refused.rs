@@ -181,7 +181,10 @@ proptest! {
     ) {
         // Every value holds this mark, in all that may stand before and after it.
         const MARK: &str = "hunter2";
-        let keys = ["access-key-id", "secret-access-key", "session-token", "expiration", "rootUser", "AWS_SESSION_TOKEN"];
+        let keys = [
+            "access-key-id", "secret-access-key", "session-token", "expiration", "rootUser", "AWS_SESSION_TOKEN",
+            "BucketInfo", "credentials",
+        ];
         let data: BTreeMap<String, ByteString> = values
             .into_iter()
             .map(|(key, before, after)| {

@@ -37,9 +37,13 @@ pub(crate) fn text(length: Range<usize>) -> impl Strategy<Value = String> {
     vec(character, length).prop_map(|characters| characters.into_iter().collect())
 }
 
-/// A text that survives the trimming of Secrets.
+/// A text that survives the trimming of Secrets, without the characters that are refused there.
 pub(crate) fn token(length: Range<usize>) -> impl Strategy<Value = String> {
-    text(length).prop_map(|text| format!("T{}+/=", text.trim()))
+    // Hangul fillers are letters that nobody sees.
+    let is_visible =
+        |c: &char| c.is_ascii() || (c.is_alphanumeric() && !"\u{115f}\u{1160}\u{3164}\u{ffa0}".contains(*c));
+    text(length)
+        .prop_map(move |text| format!("T{}+/=", text.trim().chars().filter(is_visible).collect::<String>()))
 }
 
 /// Visible ASCII, with any number of spaces inside.

@@ -209,7 +209,8 @@ async fn credentials(
         observed.inputs.credentials = known.resource_version;
         match &known.data {
             None => Err(Failure::CredentialsNotFound { secret: key.name().to_owned() }.problem()),
-            Some(data) => Credentials::parse(&request.credentials, data)
+            Some(data) => (data.as_ref().map_err(Clone::clone))
+                .and_then(|data| Credentials::for_request(request, data))
                 .map(Arc::new)
                 .map_err(|error| Failure::from(error).problem()),
         }

@@ -11,14 +11,15 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::controller::context::Context;
+use crate::domain::credentials::{InvalidCredentials, usable};
 use crate::domain::stored::resource_version;
 use crate::runtime::key::Key;
 use crate::runtime::lock::Lock;
 
 /// The data of a credentials Secret at one version.
 pub struct SecretData {
-    /// The bytes by key; absent when there is no such Secret.
-    pub data: Option<BTreeMap<String, ByteString>>,
+    /// The bytes by key, or why none are taken from it; absent when there is no such Secret.
+    pub data: Option<Result<BTreeMap<String, ByteString>, InvalidCredentials>>,
     /// Its resource version; 0 when there is none.
     pub resource_version: u64,
     /// When it was asked for.
@@ -96,7 +97,11 @@ async fn read(ctx: &Context, key: &Key) -> Result<Arc<SecretData>, kube::Error> 
         None => SecretData { data: None, resource_version: 0, read },
         Some(secret) => SecretData {
             resource_version: resource_version(secret.metadata.resource_version.as_deref()),
-            data: Some(secret.data.unwrap_or_default()),
+            data: Some(
+                usable(secret.type_.as_deref(), secret.metadata.labels.as_ref())
+                    .map(|()| secret.data.unwrap_or_default())
+                    .map_err(|why| InvalidCredentials::Unusable { secret: key.name().to_owned(), why }),
+            ),
             read,
         },
     }))

@@ -1,0 +1,130 @@
+//! What a value must look like, whatever key it is under. Problems are sentences without the value.
+
+use jiff::Timestamp;
+use k8s_openapi::ByteString;
+
+use super::layouts;
+
+/// The longest key id: scopes and LDAP tokens are longer than the ids of AWS.
+const LONGEST_ID: usize = 512;
+/// 2020-01-01T00:00:00Z. What lies before is no expiration but some other number, which must
+/// not show up as a time.
+const FIRST_EXPIRATION: i64 = 1_577_836_800;
+const BASE64: &str = "is base64 of something that looks like a key: it was encoded twice; encode it once, or write the plain value under stringData";
+
+/// A value as text without white space around it.
+pub(super) fn text<'a>(key: &str, bytes: &'a [u8]) -> Result<&'a str, &'static str> {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err("is not UTF-8 but seems to be UTF-16: save the text as UTF-8");
+    }
+    let text =
+        std::str::from_utf8(bytes).map_err(|_| "is not UTF-8: store the text itself, not binary data")?;
+    if text.starts_with('\u{feff}') {
+        return Err("begins with an invisible byte order mark: save the text as UTF-8 without BOM");
+    }
+    let text = text.trim();
+    if text.is_empty() {
+        return Err("is empty: store the value");
+    }
+    if text.contains(char::is_control) {
+        return Err("contains control characters, such as a line break: store the value on one line");
+    }
+    if text.contains(is_invisible) {
+        return Err("contains invisible characters, as copied text can: write the value anew");
+    }
+    if is_quoted(text) {
+        return Err("stands in quotes: store it without them");
+    }
+    if ["null", "<nil>", "<no value>"].iter().any(|nothing| text.eq_ignore_ascii_case(nothing)) {
+        return Err("is what a template writes for a value that it does not have: store the value");
+    }
+    if is_assignment(key, text) {
+        return Err("begins with the name of a key: store the value alone");
+    }
+    Ok(text)
+}
+
+/// Whether this can be an access key id.
+pub(super) fn id(text: &str, takes_slashes: bool) -> Result<(), &'static str> {
+    let is_allowed =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte) || (takes_slashes && byte == b'/');
+    if let Some(decoded) = decoded(text) {
+        // A short text decodes by chance, unless it is padded, which no id is.
+        let is_long = decoded.len() >= 12 || text.ends_with('=');
+        if is_long && decoded.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte)) {
+            return Err(BASE64);
+        }
+    }
+    if text.len() > LONGEST_ID || !text.bytes().all(is_allowed) {
+        return Err(
+            "is no access key id: that has at most 512 letters, digits, '_', '.' and '-', and '/' only where the keys are named and there is an endpoint",
+        );
+    }
+    Ok(())
+}
+
+/// Whether this can be a secret access key. A store with passwords takes nearly anything, so that
+/// only what decodes to a key of AWS was certainly encoded twice.
+pub(super) fn secret(text: &str) -> Result<(), &'static str> {
+    let Some(decoded) = decoded(text) else { return Ok(()) };
+    let has = |class: fn(&u8) -> bool| decoded.as_bytes().iter().any(class);
+    let is_secret = decoded.len() == 40
+        && decoded.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(&byte))
+        && has(u8::is_ascii_uppercase)
+        && has(u8::is_ascii_lowercase);
+    let is_id = decoded.len() == 20 && (decoded.starts_with("AKIA") || decoded.starts_with("ASIA"));
+    if is_secret || is_id { Err(BASE64) } else { Ok(()) }
+}
+
+/// Whether this is an id that AWS gives to temporary credentials.
+pub(super) fn is_temporary(id: &str) -> bool {
+    id.len() >= 20
+        && id.starts_with("ASIA")
+        && id.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+}
+
+/// When credentials expire.
+pub(super) fn expiration(text: &str) -> Result<Timestamp, &'static str> {
+    text.parse::<i64>()
+        .ok()
+        .map_or_else(|| text.parse::<Timestamp>().ok(), |unix| Timestamp::from_second(unix).ok())
+        .and_then(|time| Timestamp::from_second(time.as_second()).ok())
+        .filter(|time| time.as_second() > FIRST_EXPIRATION)
+        .ok_or("is no time after 2020-01-01: write RFC 3339 (2030-01-02T03:04:05Z) or Unix seconds")
+}
+
+/// Characters that nobody sees and no store takes: formats, joiners, blanks that are no space.
+fn is_invisible(c: char) -> bool {
+    let is_format = matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+        | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}');
+    is_format || (c.is_whitespace() && c != ' ')
+}
+
+fn is_quoted(text: &str) -> bool {
+    let mut characters = text.chars();
+    let ends = (characters.next(), characters.next_back());
+    let pairs = [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’'), ('„', '“')];
+    pairs.iter().any(|(first, last)| ends == (Some(*first), Some(*last)))
+}
+
+/// `AWS_ACCESS_KEY_ID=...`, as a line of an env file or of a profile. Only known names count, since
+/// a password may have such a sign in it.
+fn is_assignment(key: &str, text: &str) -> bool {
+    let text = text.strip_prefix("export ").unwrap_or(text);
+    let Some((name, value)) = text.split_once(['=', ':']) else { return false };
+    let name = name.trim();
+    // The padding of base64 is no assignment.
+    let is_value = !value.trim_matches('=').is_empty();
+    is_value && (layouts::is_known_key(name) || (name.len() > 3 && name.eq_ignore_ascii_case(key)))
+}
+
+/// What base64 stands for, where it is text.
+fn decoded(text: &str) -> Option<String> {
+    // The decoder that Secrets are read with.
+    let ByteString(bytes) = serde_json::from_value(text.into()).ok()?;
+    let decoded = String::from_utf8(bytes).ok()?;
+    Some(decoded.trim().to_owned())
+}

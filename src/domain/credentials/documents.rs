@@ -1,0 +1,38 @@
+//! The description of a bucket that COSI drivers write, JSON under one data key.
+//!
+//! <https://container-object-storage-interface.sigs.k8s.io/>
+
+use std::borrow::Cow;
+
+use super::layouts::Present;
+use super::{Found, InvalidCredentials, Reader, Value};
+
+const KEY: &str = "BucketInfo";
+const ID: &str = "spec.secretS3.accessKeyID";
+const SECRET: &str = "spec.secretS3.accessSecretKey";
+
+/// The access key in the `BucketInfo` of a Secret that has one.
+pub(super) fn bucket_info<'a>(reader: &Reader<'a>) -> Option<Present<'a>> {
+    let document = reader.value(KEY)?;
+    Some(Present { key: KEY, found: read(reader, &document) })
+}
+
+fn read<'a>(reader: &Reader<'a>, document: &Value<'a>) -> Result<Found<'a>, InvalidCredentials> {
+    let no_json = "is no JSON: store what the COSI driver wrote, or name the keys of the access key";
+    // What the parser complains of can hold the text.
+    let parsed: serde_json::Value =
+        serde_json::from_slice(&document.bytes).map_err(|_| reader.bad(document, no_json))?;
+    let access = &parsed["spec"]["secretS3"];
+    if !access.is_object() {
+        let problem = "has no spec.secretS3: the bucket has no access key for S3";
+        return Err(reader.bad(document, problem));
+    }
+    let field = |name: &str, field| {
+        let value =
+            |text: &str| Value { key: KEY, field: Some(field), bytes: Cow::Owned(text.as_bytes().to_vec()) };
+        let missing = || reader.bad(&value(""), "is not there: the driver has to write it");
+        access[name].as_str().map(value).ok_or_else(missing)
+    };
+    let (id, secret) = (field("accessKeyID", ID)?, field("accessSecretKey", SECRET)?);
+    Ok(Found { id, secret, token: None, expiration: None })
+}

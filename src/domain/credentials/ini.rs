@@ -1,0 +1,155 @@
+//! The `credentials` file of the AWS tools, under one data key.
+//!
+//! <https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::layouts::Present;
+use super::{Found, InvalidCredentials, Reader, Value};
+
+/// Data keys that such files are stored under: as AWS calls them, and as Velero does.
+const KEYS: [&str; 5] = ["credentials", "config", "cloud", "aws-credentials", "aws_credentials"];
+const ID: &str = "aws_access_key_id";
+const SECRET: &str = "aws_secret_access_key";
+const TOKEN: &str = "aws_session_token";
+const EXPIRATION: &str = "x_security_token_expires";
+const SETTINGS: [&str; 4] = [ID, SECRET, TOKEN, EXPIRATION];
+const DEFAULT: &str = "default";
+
+/// The settings of a profile that say something of its access key.
+type Profile<'a> = BTreeMap<&'static str, &'a str>;
+
+/// The access keys in files of a Secret. A file of another form, and one without an access key, is
+/// none of these.
+pub(super) fn profiles<'a>(reader: &Reader<'a>) -> impl Iterator<Item = Present<'a>> {
+    let reader = *reader;
+    KEYS.into_iter().filter_map(move |key| {
+        let text = std::str::from_utf8(&reader.data.get(key)?.0).ok()?;
+        let lines: Vec<Line<'a>> = text.lines().map(Line::read).collect::<Option<_>>()?;
+        let is_key = |line: &Line<'_>| matches!(line, Line::Setting(ID | SECRET, _));
+        lines.iter().any(is_key).then(|| Present { key, found: found(&reader, key, lines) })
+    })
+}
+
+/// One line, as far as it matters.
+enum Line<'a> {
+    Profile(&'a str),
+    Setting(&'static str, &'a str),
+    Other,
+}
+
+impl<'a> Line<'a> {
+    /// `None` for what is in no such file.
+    fn read(line: &'a str) -> Option<Self> {
+        // Some editors put a byte order mark before the first line.
+        let line = line.trim_start_matches('\u{feff}').trim();
+        if line.is_empty() || line.starts_with(['#', ';']) {
+            return Some(Self::Other);
+        }
+        if let Some(rest) = line.strip_prefix('[') {
+            let name = rest.split_once(']')?.0.trim();
+            return Some(Self::Profile(name.strip_prefix("profile ").map_or(name, str::trim)));
+        }
+        let (name, value) = line.split_once('=')?;
+        let is_name = |known: &&str| known.eq_ignore_ascii_case(name.trim());
+        let setting = SETTINGS.into_iter().find(is_name);
+        Some(setting.map_or(Self::Other, |setting| Self::Setting(setting, without_comment(value))))
+    }
+}
+
+/// White space and a sign of a comment end a value.
+fn without_comment(value: &str) -> &str {
+    let ends = [" #", " ;", "\t#", "\t;"].into_iter().filter_map(|sign| value.find(sign));
+    value[..ends.min().unwrap_or(value.len())].trim()
+}
+
+fn found<'a>(
+    reader: &Reader<'a>,
+    key: &'static str,
+    lines: Vec<Line<'a>>,
+) -> Result<Found<'a>, InvalidCredentials> {
+    let value = |field, text: &'a str| Value { key, field, bytes: Cow::Borrowed(text.as_bytes()) };
+    let profile = choose(lines).map_err(|problem| reader.bad(&value(None, ""), problem))?;
+    let setting = |name| profile.get(name).map(|text| value(Some(name), text));
+    let missing = |name| {
+        reader.bad(&value(Some(name), ""), "is not in the profile: add it below the other half of the key")
+    };
+    Ok(Found {
+        id: setting(ID).ok_or_else(|| missing(ID))?,
+        secret: setting(SECRET).ok_or_else(|| missing(SECRET))?,
+        token: setting(TOKEN),
+        expiration: setting(EXPIRATION),
+    })
+}
+
+/// The profile `default`, or the only one with an access key.
+fn choose(lines: Vec<Line<'_>>) -> Result<Profile<'_>, &'static str> {
+    let mut profiles: BTreeMap<&str, Profile<'_>> = BTreeMap::new();
+    let mut current = None;
+    for line in lines {
+        match (line, current) {
+            (Line::Other, _) => {}
+            (Line::Profile(name), _) => current = Some(name),
+            (Line::Setting(..), None) => {
+                return Err("has an access key above the first profile: write [default] above it");
+            }
+            (Line::Setting(setting, value), Some(name)) => {
+                if profiles.entry(name).or_default().insert(setting, value).is_some() {
+                    return Err("has a setting twice in one profile: keep one");
+                }
+            }
+        }
+    }
+    profiles.retain(|_, profile| profile.contains_key(ID) || profile.contains_key(SECRET));
+    if let Some(profile) = profiles.remove(DEFAULT) {
+        return Ok(profile);
+    }
+    let count = profiles.len();
+    profiles
+        .into_values()
+        .next()
+        .filter(|_| count == 1)
+        .ok_or("has several profiles, of which none is called default: keep one, or call one of them default")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(text: &str) -> Result<Profile<'_>, &'static str> {
+        choose(text.lines().map(|line| Line::read(line).unwrap()).collect())
+    }
+
+    #[test]
+    fn takes_the_default_or_the_only_profile() {
+        let key =
+            |name: &str| format!("[{name}]\naws_access_key_id={name}\naws_secret_access_key = s = #x # c\n");
+        for (text, expected) in [
+            (key("default"), Ok("default")),
+            (key("other"), Ok("other")),
+            (key("profile other"), Ok("profile other")),
+            (key("a") + &key("default"), Ok("default")),
+            (key("a") + "[default]\nregion = us-east-1\ns3 =\n  max_queue_size = 3\n; end", Ok("a")),
+            (key("a") + &key("b"), Err("has several profiles")),
+            (key("a") + &key("a"), Err("has a setting twice")),
+            ("aws_access_key_id = x\n".to_owned(), Err("has an access key above")),
+        ] {
+            match (chosen(&text), expected) {
+                (Ok(profile), Ok(id)) => assert_eq!((profile[ID], profile[SECRET]), (id, "s =")),
+                (Err(problem), Err(expected)) => assert!(problem.starts_with(expected), "{problem}"),
+                (chosen, expected) => panic!("{text}: {chosen:?}, not {expected:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_taken_in_either_case_and_other_files_are_none() {
+        let profile =
+            chosen("\u{feff}[ default ]\r\n AWS_Access_Key_ID = x\r\nAWS_SESSION_TOKEN=t;u\r\n").unwrap();
+        assert_eq!((profile[ID], profile[TOKEN]), ("x", "t;u"));
+        for line in ["storage:", "aws_access_key_id: x", "{", "[default"] {
+            assert!(Line::read(line).is_none(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Why a Secret is no access key, and what to do. Never holds a value.
+
+use super::Unusable;
+
+/// Why the Secret with the credentials cannot be used. Names keys, never holds a value.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum InvalidCredentials {
+    /// A Secret that is there for something else.
+    #[error(
+        "Secret {secret:?} {why}: put the access key into a Secret of type Opaque, and name that in spec.s3.credentialsSecretRef.name"
+    )]
+    Unusable {
+        /// Name of the Secret.
+        secret: String,
+        /// What it is there for.
+        why: Unusable,
+    },
+    /// None of the known layouts.
+    #[error(
+        "Secret {secret:?} has none of the known layouts: add the keys access-key-id and secret-access-key, or name yours in spec.s3.credentialsSecretRef.accessKeyIDKey and secretAccessKeyKey"
+    )]
+    NoLayout {
+        /// Name of the Secret.
+        secret: String,
+    },
+    /// One half of a known layout.
+    #[error(
+        "Secret {secret:?} has the key {present:?} but no key {missing:?}: add it, or name both of yours in spec.s3.credentialsSecretRef.accessKeyIDKey and secretAccessKeyKey"
+    )]
+    HalfLayout {
+        /// Name of the Secret.
+        secret: String,
+        /// The data key that is there.
+        present: String,
+        /// The data key that belongs to it.
+        missing: &'static str,
+    },
+    /// More than one of the known layouts, with different values.
+    #[error(
+        "Secret {secret:?} has two layouts, {first} and {second}, with different values: remove one, or choose with spec.s3.credentialsSecretRef.accessKeyIDKey and secretAccessKeyKey"
+    )]
+    TwoLayouts {
+        /// Name of the Secret.
+        secret: String,
+        /// A key of one layout.
+        first: String,
+        /// A key of another layout.
+        second: String,
+    },
+    /// A key that the user names is not there.
+    #[error("Secret {secret:?} has no key {key:?}: add it, or correct spec.s3.credentialsSecretRef")]
+    MissingKey {
+        /// Name of the Secret.
+        secret: String,
+        /// The data key.
+        key: String,
+    },
+    /// A session token that nothing says to use.
+    #[error(
+        "Secret {secret:?} has a session token in {key:?} that would not be used: name it in spec.s3.credentialsSecretRef.sessionTokenKey, or remove it"
+    )]
+    StrayToken {
+        /// Name of the Secret.
+        secret: String,
+        /// The data key of the token.
+        key: String,
+    },
+    /// An id of temporary credentials alone.
+    #[error(
+        "Secret {secret:?}, key {key:?}: is the id of temporary credentials, which work with their session token only: add the token, and name its key in spec.s3.credentialsSecretRef.sessionTokenKey"
+    )]
+    MissingToken {
+        /// Name of the Secret.
+        secret: String,
+        /// The data key of the id.
+        key: String,
+    },
+    /// A key is there and cannot be used.
+    #[error("Secret {secret:?}, key {key:?}{}: {problem}", in_field(*field))]
+    BadValue {
+        /// Name of the Secret.
+        secret: String,
+        /// The data key.
+        key: String,
+        /// The field, where the value is a part of a document.
+        field: Option<&'static str>,
+        /// What is wrong and what to do; never the value.
+        problem: &'static str,
+    },
+}
+
+fn in_field(field: Option<&'static str>) -> String {
+    field.map(|field| format!(", {field}")).unwrap_or_default()
+}
