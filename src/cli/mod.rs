@@ -36,7 +36,7 @@ pub enum Command {
     Run(RunArgs),
     /// Print the definitions of our kinds (CRDs) as YAML.
     Crd,
-    /// Sign PresignedUrls offline and print their URLs, for debugging.
+    /// Sign every PresignedUrl of a file offline and print the URLs, for debugging.
     ///
     /// Needs no cluster. The access key is taken from the environment variables
     /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and, for temporary credentials,

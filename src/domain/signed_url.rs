@@ -97,7 +97,7 @@ fn without_identity(text: &str) -> String {
 
 /// Key id and scope. The scope has four parts; an id may have slashes too.
 fn split_credential<'a>(credential: &'a str, slash: &str) -> Option<(&'a str, &'a str)> {
-    let (place, _) = credential.rmatch_indices(slash).nth(3)?;
+    let (place, _) = credential.rmatch_indices(slash).take(4).last()?;
     Some((&credential[..place], &credential[place + slash.len()..]))
 }
 
