@@ -145,7 +145,7 @@ impl Presigner {
         Memory(self.context.clone())
     }
 
-    /// A calls-beside-the-reconciles limiter of the usual width, for [`Process`].
+    /// A limiter for [`Process`], of the width that calls made beside reconciles have.
     #[must_use]
     pub fn limiter() -> Limiter {
         Limiter::new(BESIDE)
