@@ -173,7 +173,7 @@ impl Life {
             Next::OnChange(time) => time.unwrap_or(Timestamp::MAX),
         };
         if self.rhythm == Rhythm::EverySecond {
-            self.look = after(now, 1);
+            self.look = self.look.min(after(now, 1));
         }
     }
 
