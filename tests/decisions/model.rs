@@ -185,7 +185,8 @@ impl World {
             Decision::Repair => self.rendered().unwrap(),
             Decision::Issue { validity, .. } => self.fresh(validity),
         };
-        let reads_first = self.plan(&History::default(), &Inputs::default(), false).reads_first;
+        // Whoever it belongs to by now: a plan would not touch one that lost its marks.
+        let reads_first = self.stored().is_some_and(|stored| stored.is_shared);
         self.write(rendered, reads_first).unwrap();
     }
 
