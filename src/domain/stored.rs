@@ -86,6 +86,8 @@ pub struct Stored {
     pub owner: Option<Box<str>>,
     /// The renewal token that it was last issued for.
     pub handled_renew: Option<Box<str>>,
+    /// Whether our label is one that we wrote: a copy that somebody made has it, too.
+    pub is_label_ours: bool,
     /// Whether the URL in it is the one that we wrote.
     pub is_url_ours: bool,
     /// Whether another release of the operator rendered it.
@@ -121,6 +123,7 @@ impl Stored {
                 == Some(MANAGED),
             owner: annotation(ANNOTATION_OWNER).map(|name| name.as_str().into()),
             handled_renew: annotation(ANNOTATION_RENEW).and_then(|t| renew_token(t)).map(Into::into),
+            is_label_ours: fields.is_ours(Field::Label(LABEL_MANAGED)),
             is_url_ours: url_key.is_some_and(|key| fields.is_ours(Field::Data(key))),
             is_other_format: format_is_ours && annotation(ANNOTATION_FORMAT).is_some_and(|f| f != FORMAT),
             is_shared: present(secret)

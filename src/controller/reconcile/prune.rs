@@ -29,7 +29,7 @@ pub async fn prune(
     let owner = Key::new(&observed.owner.namespace, &observed.owner.name);
     let mut next: Option<Timestamp> = None;
     for (key, stored) in ctx.issued_secrets.written_for(&owner) {
-        let is_ours = Ownership::of(&stored, &observed.owner) == Ownership::Ours && stored.is_url_ours;
+        let is_ours = Ownership::of(&stored, &observed.owner) == Ownership::Ours && stored.is_label_ours;
         if key.name() == request.target.name || !is_ours {
             continue;
         }
