@@ -31,7 +31,9 @@ fn needed_for(permission: &Permission) -> Step {
         ("leases", _) => Step::Leads,
         // A streamed list is a watch; where lists cannot be streamed, they are listed.
         ("presignedurls" | "secrets", "watch" | "list") => Step::IsReady,
-        ("secrets", "get" | "create" | "patch") => Step::Issues,
+        ("secrets", "get" | "create") => Step::Issues,
+        // A Secret is created by a POST, and written again by patches.
+        ("secrets", "patch") => Step::NoticesKeys,
         ("presignedurls/status", _) => Step::Reports,
         ("events", "create") => Step::Tells,
         ("secrets", "delete") => Step::Prunes,
