@@ -1,5 +1,6 @@
 //! What every reconcile has at hand.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -122,6 +123,14 @@ impl Context {
         self.wake(key);
         for object in self.dependents.of(key) {
             self.wake(&object);
+        }
+    }
+
+    /// Says which Secrets an object looks at, and forgets those at which nobody looks any more.
+    pub fn depend(&self, object: &Key, secrets: &BTreeSet<String>) {
+        for unnamed in self.dependents.set(object, secrets) {
+            self.credentials.evict(&unnamed);
+            self.obstacles.remove(&unnamed, u64::MAX);
         }
     }
 

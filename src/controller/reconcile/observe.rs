@@ -167,17 +167,14 @@ fn not_looked_at() -> Problem {
     Problem::new(FailureReason::InvalidSpec, "the credentials were not looked at".to_owned())
 }
 
-/// Says which Secrets a request looks at, and lets go of those that nobody looks at any more.
+/// Says which Secrets a request looks at.
 /// The namesake of an object needs no mention: it always wakes it.
 fn depend(ctx: &Context, object: &Key, request: &Request) {
     let mut looked_at = BTreeSet::from([request.credentials.name.clone()]);
     if request.target.name != object.name() {
         looked_at.insert(request.target.name.clone());
     }
-    for unnamed in ctx.dependents.set(object, &looked_at) {
-        ctx.credentials.evict(&unnamed);
-        ctx.obstacles.remove(&unnamed, u64::MAX);
-    }
+    ctx.depend(object, &looked_at);
 }
 
 /// Reads the credentials, unless they are known or a backoff goes on.

@@ -83,10 +83,7 @@ pub fn forget_if_gone(ctx: &Context, key: &Key) {
         return;
     }
     ctx.histories.remove(key);
-    for unnamed in ctx.dependents.set(key, &BTreeSet::new()) {
-        ctx.credentials.evict(&unnamed);
-        ctx.obstacles.remove(&unnamed, u64::MAX);
-    }
+    ctx.depend(key, &BTreeSet::new());
     ctx.obstacles.remove(key, u64::MAX);
     if ctx.reads_by_name() {
         // Otherwise the watch tells of the end of its Secrets.
