@@ -13,9 +13,13 @@ use crate::sigv4::{Arrived, Key, verify};
 
 const PAGE: &str = include_str!("../../docs/providers.md");
 
-/// The sections of the page by their headings.
+/// What holds for all stores has a section, too.
+const COMMON: &str = "What every store has in common";
+
+/// The sections of the stores by their headings.
 fn sections() -> BTreeMap<&'static str, &'static str> {
-    PAGE.split("\n## ").skip(1).map(|section| section.split_once('\n').unwrap()).collect()
+    let sections = PAGE.split("\n## ").skip(1).map(|section| section.split_once('\n').unwrap());
+    sections.filter(|(heading, _)| *heading != COMMON).collect()
 }
 
 /// The blocks of a section, each with the URL below it.
@@ -66,7 +70,8 @@ fn every_block_signs_for_the_address_beside_it() {
 
 #[test]
 fn the_table_lists_every_store_and_claims_no_more_than_the_tests_do() {
-    let rows: Vec<Vec<&str>> = PAGE
+    let (table, _) = PAGE.split_once(&format!("\n## {COMMON}\n")).unwrap();
+    let rows: Vec<Vec<&str>> = table
         .lines()
         .filter(|line| line.starts_with("| ") && !line.starts_with("| Store"))
         .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
@@ -76,7 +81,7 @@ fn the_table_lists_every_store_and_claims_no_more_than_the_tests_do() {
     sorted.sort_unstable();
     assert_eq!(sorted, sections().into_keys().collect::<Vec<_>>());
     for row in rows {
-        let [store, bucket, write_once, known_by] = row[..] else { panic!("{row:?}") };
+        let [store, bucket, write_once, copy, known_by] = row[..] else { panic!("{row:?}") };
         let (block, _) = blocks(sections()[store]).remove(0);
         let spec = json!({"bucket": "reports", "key": "a", "s3": block["s3"]});
         let request = Request::parse("report", &serde_json::from_value(spec).unwrap(), None).unwrap();
@@ -85,9 +90,16 @@ fn the_table_lists_every_store_and_claims_no_more_than_the_tests_do() {
             Addressing::VirtualHosted => "in the host",
         };
         assert_eq!(bucket, expected, "{store}");
-        assert!(["honoured", "refused", "unknown"].contains(&write_once), "{store}: {write_once}");
+        assert!(["honoured", "ignored", "refused", "unknown"].contains(&write_once), "{store}: {write_once}");
+        assert!(["carried out", "refused", "unknown"].contains(&copy), "{store}: {copy}");
         // These two run in `stores`.
-        let tested = ["versitygw", "s3s"].contains(&store);
-        assert_eq!(known_by, if tested { "our tests" } else { "its published rules" }, "{store}");
+        let is_tested = ["versitygw", "s3s"].contains(&store);
+        assert_eq!(known_by == "our tests", is_tested, "{store}");
+        if let Some(version) = known_by.strip_prefix("verified on ") {
+            let told = sections()[store].contains(&format!("Verified on {version}"));
+            assert!(told, "{store}: its section says what was seen on {version}");
+        } else {
+            assert!(["our tests", "its published rules"].contains(&known_by), "{store}: {known_by}");
+        }
     }
 }
