@@ -19,7 +19,8 @@ export RUST_TEST_THREADS ?= 8
   image-check archive tools testbed node prometheus
 
 help: ## List the targets
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | \
+	  awk -F ':.*## ' '{ printf "  make %-13s %s\n", $$1, $$2 }'
 
 demo: testbed ## Show the operator on a real control plane and a real S3 server
 	@$(CARGO) build --package presign-operator --bin presign-operator
@@ -92,6 +93,7 @@ image: archive ## Build the image around a static binary, and its list of compon
 	deploy/list-components out/presign-operator-$(VERSION).cdx.json
 
 archive: tools
+	@echo "make: the release binary takes about 10 minutes on two cores; its last crate is linked for 2 of them without output" >&2
 	deploy/build-static out/presign-operator
 	deploy/build-image out/presign-operator $(VERSION) out/presign-operator-$(VERSION).tar
 
@@ -119,7 +121,7 @@ prometheus: tools
 # What a node is made of, besides the programs that are built.
 node e2e: PACKAGES := $(PACKAGES) containerd:containerd runc:runc buildah:buildah \
   containernetworking-plugins:/usr/lib/cni/bridge busybox-static:busybox iproute2:ip
-node: tools
+node: tools ## Install and build what the testbed's node needs (root)
 	@$(CARGO) run --quiet --package testbed -- build --node > /dev/null
 
 # What is missing is installed where that is possible without asking, and named elsewhere.
