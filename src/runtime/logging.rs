@@ -2,13 +2,17 @@
 //!
 //! Where a line is logged, and with which fields, is decided by the modules that log.
 
+use std::fmt;
 use std::io::{IsTerminal, stderr};
 
 use clap::ValueEnum;
+use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Metadata, Subscriber};
+use tracing_subscriber::field::{RecordFields, VisitOutput as _};
 use tracing_subscriber::filter::{EnvFilter, ParseError, filter_fn};
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::{DefaultVisitor, Writer};
+use tracing_subscriber::fmt::{FormatFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, Registry};
@@ -77,10 +81,78 @@ where
 {
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(is_terminal);
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
-        LogFormat::Text => lines.boxed(),
+        LogFormat::Text => lines.fmt_fields(ObjectFirst).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
     };
     Ok(Registry::default().with(lines).with(parse(filter)?).with(filter_fn(is_harmless)))
+}
+
+/// Writes `NAMESPACE/NAME: ` before the message of a line about an object: a message can be long,
+/// and the fields come after it.
+struct ObjectFirst;
+
+impl<'w> FormatFields<'w> for ObjectFirst {
+    fn format_fields<R: RecordFields>(&self, mut writer: Writer<'w>, fields: R) -> fmt::Result {
+        let mut object = Object::default();
+        fields.record(&mut object);
+        let is_named = matches!(&object, Object { namespace: Some(_), name: Some(_) });
+        if let Object { namespace: Some(namespace), name: Some(name) } = object {
+            write!(writer, "{namespace}/{name}: ")?;
+        }
+        let mut others = Others { fields: DefaultVisitor::new(writer, true), is_named };
+        fields.record(&mut others);
+        others.fields.finish()
+    }
+}
+
+/// The object that a line is about.
+#[derive(Default)]
+struct Object {
+    namespace: Option<String>,
+    name: Option<String>,
+}
+
+impl Visit for Object {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "namespace" => self.namespace = Some(value.to_owned()),
+            "name" => self.name = Some(value.to_owned()),
+            _ => {}
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
+}
+
+/// The fields of a line that are not written yet.
+struct Others<'w> {
+    fields: DefaultVisitor<'w>,
+    is_named: bool,
+}
+
+impl Others<'_> {
+    fn is_written(&self, field: &Field) -> bool {
+        self.is_named && ["namespace", "name"].contains(&field.name())
+    }
+}
+
+impl Visit for Others<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if !self.is_written(field) {
+            self.fields.record_str(field, value);
+        }
+    }
+
+    // The one method of the default format that says more than `record_debug`.
+    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
+        self.fields.record_error(field, value);
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if !self.is_written(field) {
+            self.fields.record_debug(field, value);
+        }
+    }
 }
 
 fn parse(filter: &str) -> Result<EnvFilter, Error> {
@@ -225,6 +297,21 @@ mod tests {
         assert_eq!(logged("off", LogFormat::Text, libraries_speak), "");
         let text = logged("warn", LogFormat::Text, libraries_speak);
         assert_eq!(text.lines().count(), 2, "{text}");
+    }
+
+    #[test]
+    fn text_names_the_object_before_the_message() {
+        for (expected, speak) in [
+            (
+                ": team/report: issued reason=\"RenewalDue\"\n",
+                (|| tracing::info!(namespace = "team", name = "report", reason = "RenewalDue", "issued"))
+                    as fn(),
+            ),
+            (": cannot watch namespace=\"team\"\n", || tracing::info!(namespace = "team", "cannot watch")),
+        ] {
+            let text = logged("info", LogFormat::Text, speak);
+            assert!(text.ends_with(expected), "{text}");
+        }
     }
 
     #[test]
