@@ -15,7 +15,7 @@ PACKAGES := git:git curl:curl build-essential:cc
 # The stories mostly wait for servers, so more of them run at once than there are cores.
 export RUST_TEST_THREADS ?= 8
 
-.PHONY: help demo up test test-browser soak soak-short ha-soak chaos chaos-short e2e fuzz bench bench-sign fmt lint doc crds manifests plots image \
+.PHONY: help demo up test test-browser soak soak-short ha-soak chaos chaos-short e2e fuzz bench bench-plots bench-sign fmt lint doc crds manifests plots image \
   image-check archive tools testbed node prometheus
 
 help: ## List the targets
@@ -62,6 +62,9 @@ fuzz: tools ## Throw far more random specs and bytes at parsing and signing (PRO
 
 bench: testbed ## Measure a fleet beside a plain client (BENCH_OBJECTS, BENCH_NEIGHBOURS, BENCH_IDLE_SECONDS), and write docs/performance.md
 	$(CARGO) bench --bench fleet -- --write
+
+bench-plots: tools ## Draw the plots of docs/performance.md again from the figures in docs/performance
+	$(CARGO) bench --profile dev --bench fleet -- --plots
 
 bench-sign: tools ## Measure signing beside boto3, and write the table into docs/performance.md
 	@test -x target/boto3/bin/python || { python3 -m venv target/boto3 && target/boto3/bin/pip install --quiet boto3; }

@@ -7,6 +7,8 @@
 //! fleet (10,000; 0 for none), `BENCH_IDLE_SECONDS` how long it is left alone (60).
 //! `BENCH_NEIGHBOURS` is how many objects another namespace creates while URLs are renewed
 //! (20,000; 0 skips the renewals beside other namespaces).
+//!
+//! With `--plots` nothing is measured: the plots are drawn again from `docs/performance/*.json`.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a program for developers")]
 #![expect(clippy::print_stdout, reason = "a program for developers")]
@@ -17,7 +19,11 @@ mod bench_fleet;
 use bench_fleet::{neighbours, output, stages};
 
 fn main() {
-    let write = std::env::args().any(|argument| argument == "--write");
+    let asked = |flag: &str| std::env::args().any(|argument| argument == flag);
+    if asked("--plots") {
+        return output::redraw();
+    }
+    let write = asked("--write");
     let largest = number("BENCH_OBJECTS", 10_000);
     let idle = number("BENCH_IDLE_SECONDS", 60);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();

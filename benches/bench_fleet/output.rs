@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use presign_operator::runtime::Clock;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::result::{Fleet, Neighbours};
 use super::{operator, plot, table};
@@ -19,12 +19,33 @@ pub(crate) fn write(fleets: &[Fleet], into_docs: bool) {
     let folder = folder(into_docs);
     let figures = json!({"about": about.text(), "fleets": fleets});
     fs::write(folder.join("fleet.json"), format!("{figures}\n")).unwrap();
-    fs::write(folder.join("issuance.svg"), plot::issuance(fleets)).unwrap();
-    fs::write(folder.join("memory.svg"), plot::memory(fleets)).unwrap();
+    draw(&folder);
     println!("figures and plots are in {}", folder.display());
     if into_docs {
         put_on_page("bench", &text);
     }
+}
+
+/// Draws the plots of the documentation again, from the figures that are there.
+pub(crate) fn redraw() {
+    draw(&folder(true));
+}
+
+/// Draws the plots of a folder from its figures: those of the last run, and of sizes that it left out.
+fn draw(folder: &Path) {
+    let names = ["fleet.json", "fleet-100000.json"];
+    let mut fleets: Vec<Value> = Vec::new();
+    for text in names.iter().filter_map(|name| fs::read_to_string(folder.join(name)).ok()) {
+        let figures: Value = serde_json::from_str(&text).unwrap();
+        for fleet in figures["fleets"].as_array().unwrap() {
+            if fleets.iter().all(|other| other["objects"] != fleet["objects"]) {
+                fleets.push(fleet.clone());
+            }
+        }
+    }
+    fleets.sort_by_key(|fleet| fleet["objects"].as_u64());
+    fs::write(folder.join("issuance.svg"), plot::issuance(&fleets)).unwrap();
+    fs::write(folder.join("memory.svg"), plot::memory(&fleets)).unwrap();
 }
 
 /// The same for the renewals beside other namespaces.

@@ -1,121 +1,228 @@
-//! Two plots as SVG, drawn by hand: a line needs no library.
+//! The two plots of `docs/performance.md`, drawn from the figures beside them.
 
-use std::fmt::Write as _;
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use serde_json::Value;
 
-use super::result::Fleet;
+use super::table::thousands;
 
-const WIDTH: f64 = 720.0;
-const HEIGHT: f64 = 360.0;
-/// Left, right, top and bottom of the frame.
-const FRAME: [f64; 4] = [70.0, WIDTH - 20.0, 40.0, HEIGHT - 50.0];
+const SIZE: (u32, u32) = (900, 420);
+/// More points than that are not seen.
+const POINTS: usize = 60;
+/// The least distance of two labels at the ends of lines, in pixels.
+const LABELS_APART: i32 = 18;
+const TEXT: RGBColor = RGBColor(0x33, 0x33, 0x33);
+const BLUE: RGBColor = RGBColor(0x16, 0x68, 0xb8);
+const GREY: RGBColor = RGBColor(0x77, 0x77, 0x77);
+const ORANGE: RGBColor = RGBColor(0xb8, 0x6e, 0x00);
+const GREEN: RGBColor = RGBColor(0x2b, 0x8a, 0x3e);
 
-/// A line: its name, colour and points.
+/// A line: its name, where that stands, its colour and points.
 struct Line {
     name: String,
-    colour: &'static str,
-    dashed: bool,
+    label: Label,
+    colour: RGBColor,
+    is_dashed: bool,
     points: Vec<(f64, f64)>,
 }
 
+/// Where the name of a line stands.
+#[derive(Clone, Copy, PartialEq)]
+enum Label {
+    /// On the left of its middle.
+    Left,
+    /// On the right of its middle.
+    Right,
+    /// Beside its last point.
+    End,
+}
+
+/// What surrounds the lines.
+struct Frame {
+    title: &'static str,
+    across: &'static str,
+    up: &'static str,
+    /// Room on the right for labels at the ends of lines, in pixels.
+    right: u32,
+}
+
 /// Objects issued over time, beside what the ceiling would have done.
-pub(crate) fn issuance(fleets: &[Fleet]) -> String {
+pub(crate) fn issuance(fleets: &[Value]) -> String {
     let largest = fleets.last().unwrap();
-    let (width, rate) = (largest.issuance.ceiling().width, largest.issuance.ceiling().rate());
-    let seconds = largest.issuance.seconds.min(largest.objects as f64 / rate);
-    let issued = largest.issuance.timeline.iter().map(|(at, done, _)| (*at, *done as f64)).collect();
+    let (width, rate) = ceiling(largest);
+    let issued = timeline(largest, |point| (number(&point[0]), number(&point[1])));
+    let seconds = issued.last().unwrap().0.min(number(&largest["objects"]) / rate);
     let lines = [
-        Line { name: "issued".to_owned(), colour: "#1668b8", dashed: false, points: issued },
         Line {
-            name: format!("the ceiling: a plain client, {width} at a time"),
-            colour: "#888888",
-            dashed: true,
-            points: vec![(0.0, 0.0), (seconds, seconds * rate)],
+            name: format!("a plain client, {width} at a time (the ceiling)"),
+            label: Label::Left,
+            colour: GREY,
+            is_dashed: true,
+            points: (0..=2).map(|step| seconds / 2.0 * f64::from(step)).map(|at| (at, at * rate)).collect(),
+        },
+        Line {
+            name: "the operator".to_owned(),
+            label: Label::Right,
+            colour: BLUE,
+            is_dashed: false,
+            points: issued,
         },
     ];
-    draw("PresignedUrls issued over time", "seconds", "objects", &lines)
+    let frame =
+        Frame { title: "PresignedUrls issued over time", across: "seconds", up: "URLs issued", right: 20 };
+    draw(&frame, &lines, None)
 }
 
 /// Memory while the largest fleet is issued, and at rest for each size.
-pub(crate) fn memory(fleets: &[Fleet]) -> String {
+pub(crate) fn memory(fleets: &[Value]) -> String {
     let largest = fleets.last().unwrap();
-    let mib = |kib: u64| kib as f64 / 1024.0;
-    let growing = largest.issuance.timeline.iter().map(|(_, done, kib)| (*done as f64, mib(*kib))).collect();
-    let rest = |kib: fn(&Fleet) -> u64| {
-        let empty = (0.0, mib(largest.empty_kib));
-        let at = fleets.iter().map(|fleet| (fleet.objects as f64, mib(kib(fleet))));
-        std::iter::once(empty).chain(at).collect()
+    let mib = |kib: &Value| number(kib) / 1024.0;
+    let growing = timeline(largest, |point| (number(&point[1]), mib(&point[2])));
+    let objects = thousands(largest["objects"].as_u64().unwrap() as usize);
+    let first = *growing.first().unwrap();
+    let note = format!("{:.0} MiB: {objects} objects are listed", first.1);
+    let rest = |figure: &str| {
+        let empty = (0.0, mib(&largest["empty_kib"]));
+        let sizes = fleets.iter().map(|fleet| (number(&fleet["objects"]), mib(&fleet[figure])));
+        std::iter::once(empty).chain(sizes).collect()
     };
     let lines = [
-        Line { name: "while it issues".to_owned(), colour: "#d08a1d", dashed: false, points: growing },
         Line {
-            name: "at rest after it".to_owned(),
-            colour: "#1668b8",
-            dashed: false,
-            points: rest(|fleet| fleet.issued_kib),
+            name: format!("while it issues {objects}"),
+            label: Label::End,
+            colour: ORANGE,
+            is_dashed: false,
+            points: growing,
+        },
+        Line {
+            name: "at rest after issuing".to_owned(),
+            label: Label::End,
+            colour: BLUE,
+            is_dashed: false,
+            points: rest("issued_kib"),
         },
         Line {
             name: "at rest after a start".to_owned(),
-            colour: "#2b8a3e",
-            dashed: true,
-            points: rest(|fleet| fleet.started_kib),
+            label: Label::End,
+            colour: GREEN,
+            is_dashed: true,
+            points: rest("started_kib"),
         },
     ];
-    draw("Resident memory against objects", "objects", "MiB", &lines)
+    let across = "URLs issued so far (orange) · objects in the fleet (blue, green)";
+    let frame = Frame { title: "Resident memory of the operator", across, up: "MiB", right: 190 };
+    draw(&frame, &lines, Some((first, &note)))
 }
 
-fn draw(title: &str, across: &str, up: &str, lines: &[Line]) -> String {
-    let [left, right, top, bottom] = FRAME;
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap()
+}
+
+/// Some of the points that were measured during the issuance.
+fn timeline(fleet: &Value, point: impl Fn(&Value) -> (f64, f64)) -> Vec<(f64, f64)> {
+    let all = fleet["issuance"]["timeline"].as_array().unwrap();
+    let step = all.len().div_ceil(POINTS);
+    let last = all.last().into_iter().filter(|_| (all.len() - 1) % step != 0);
+    all.iter().step_by(step).chain(last).map(point).collect()
+}
+
+/// Width and objects a second of the plain client at its best. Older figures have the turns of the
+/// issuance beside it.
+fn ceiling(fleet: &Value) -> (u64, f64) {
+    let turns = fleet["issuance"]["turns"].as_array().or_else(|| fleet["turns"].as_array()).unwrap();
+    let rates = turns
+        .iter()
+        .map(|side| (side["width"].as_u64().unwrap(), number(&side["objects"]) / number(&side["seconds"])));
+    rates.filter(|(width, _)| *width > 0).max_by(|a, b| a.1.total_cmp(&b.1)).unwrap()
+}
+
+fn draw(frame: &Frame, lines: &[Line], note: Option<((f64, f64), &str)>) -> String {
+    let mut svg = String::new();
+    draw_into(&SVGBackend::with_string(&mut svg, SIZE).into_drawing_area(), frame, lines, note).unwrap();
+    svg
+}
+
+type Drawn = Result<(), Box<dyn std::error::Error>>;
+
+fn draw_into(
+    area: &DrawingArea<SVGBackend<'_>, Shift>,
+    frame: &Frame,
+    lines: &[Line],
+    note: Option<((f64, f64), &str)>,
+) -> Drawn {
     let most = |pick: fn(&(f64, f64)) -> f64| {
         lines.iter().flat_map(|line| &line.points).map(pick).fold(f64::MIN_POSITIVE, f64::max)
     };
-    let (most_x, most_y) = (round_up(most(|point| point.0)), round_up(most(|point| point.1)));
-    let x = |value: f64| left + (right - left) * value / most_x;
-    let y = |value: f64| bottom - (bottom - top) * value / most_y;
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"#ffffff\"/>\n<text x=\"{left}\" y=\"22\" font-size=\"15\" fill=\"#222222\">{title}</text>\n"
-    );
-    for step in 0..=4 {
-        let anchor = if step == 4 { "end" } else { "middle" };
-        let (at_x, at_y) = (most_x * f64::from(step) / 4.0, most_y * f64::from(step) / 4.0);
-        let _ = writeln!(
-            svg,
-            "<path d=\"M{left} {0:.1}H{right}\" stroke=\"#dddddd\"/><text x=\"{1}\" y=\"{2:.1}\" text-anchor=\"end\" fill=\"#444444\">{at_y}</text><text x=\"{3:.1}\" y=\"{4}\" text-anchor=\"{anchor}\" fill=\"#444444\">{at_x}</text>",
-            y(at_y),
-            left - 8.0,
-            y(at_y) + 4.0,
-            x(at_x),
-            bottom + 18.0,
-        );
+    area.fill(&WHITE)?;
+    let mut chart = ChartBuilder::on(area)
+        .caption(frame.title, ("sans-serif", 20).into_font().color(&TEXT))
+        .margin(12)
+        .margin_right(frame.right)
+        .x_label_area_size(48)
+        .y_label_area_size(82)
+        .build_cartesian_2d(0.0..most(|point| point.0), 0.0..most(|point| point.1) * 1.05)?;
+    let label = |value: &f64| thousands(value.round() as usize);
+    chart
+        .configure_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(RGBColor(0xdd, 0xdd, 0xdd))
+        .axis_style(RGBColor(0x99, 0x99, 0x99))
+        .label_style(("sans-serif", 15).into_font().color(&TEXT))
+        .x_desc(frame.across)
+        .y_desc(frame.up)
+        .x_label_formatter(&label)
+        .y_label_formatter(&label)
+        .draw()?;
+    for line in lines {
+        let style = line.colour.stroke_width(2);
+        let points = line.points.iter().copied();
+        if line.is_dashed {
+            chart.draw_series(DashedLineSeries::new(points, 7, 5, style))?;
+        } else {
+            chart.draw_series(LineSeries::new(points, style))?;
+        }
     }
-    let _ = writeln!(
-        svg,
-        "<text x=\"{0}\" y=\"{1}\" text-anchor=\"middle\" fill=\"#444444\">{across}</text><text x=\"{left}\" y=\"{2}\" text-anchor=\"end\" fill=\"#444444\">{up}</text>",
-        f64::midpoint(left, right),
-        bottom + 38.0,
-        top - 8.0,
-    );
-    for (index, line) in lines.iter().enumerate() {
-        let points: String =
-            line.points.iter().map(|point| format!("{:.1},{:.1} ", x(point.0), y(point.1))).collect();
-        let dashes = if line.dashed { " stroke-dasharray=\"6 4\"" } else { "" };
-        let (colour, name) = (line.colour, &line.name);
-        let _ = writeln!(
-            svg,
-            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"{dashes}/><text x=\"{1}\" y=\"{2}\" text-anchor=\"end\" fill=\"{colour}\">{name}</text>",
-            points.trim_end(),
-            right - 8.0,
-            bottom - 12.0 - 18.0 * (lines.len() - 1 - index) as f64,
-        );
+    let mut labels: Vec<_> = lines.iter().map(|line| (line, place(&chart, line))).collect();
+    labels.sort_by_key(|(_, (_, y))| *y);
+    let mut lowest = i32::MIN / 2;
+    for (line, (x, y)) in labels {
+        let y = if line.label == Label::End { y.max(lowest + LABELS_APART) } else { y };
+        lowest = y;
+        let (horizontal, vertical, aside) = match line.label {
+            Label::Left => (HPos::Right, VPos::Bottom, -10),
+            Label::Right => (HPos::Left, VPos::Top, 10),
+            Label::End => (HPos::Left, VPos::Center, 8),
+        };
+        write(area, &line.name, (x + aside, y), line.colour, Pos::new(horizontal, vertical))?;
     }
-    svg + "</svg>\n"
+    if let Some((point, text)) = note {
+        let (x, y) = chart.backend_coord(&point);
+        area.draw(&Circle::new((x, y), 4, ORANGE.filled()))?;
+        area.draw(&PathElement::new([(x, y), (x + 8, y - 58)], ORANGE))?;
+        write(area, text, (x + 10, y - 60), ORANGE, Pos::new(HPos::Left, VPos::Bottom))?;
+    }
+    area.present()?;
+    Ok(())
 }
 
-/// The next of 1, 2, 4, 8 times a power of ten.
-fn round_up(value: f64) -> f64 {
-    let power = 10_f64.powf(value.log10().floor());
-    [1.0, 2.0, 4.0, 8.0, 10.0]
-        .into_iter()
-        .map(|step| step * power)
-        .find(|edge| *edge >= value)
-        .unwrap_or(value)
+type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+type RangedCoordf64 = plotters::coord::types::RangedCoordf64;
+
+/// The pixel beside which the name of a line stands.
+fn place(chart: &Chart<'_>, line: &Line) -> (i32, i32) {
+    let last = line.points.len() - 1;
+    chart.backend_coord(&line.points[if line.label == Label::End { last } else { last.div_ceil(2) }])
+}
+
+fn write(
+    area: &DrawingArea<SVGBackend<'_>, Shift>,
+    text: &str,
+    at: (i32, i32),
+    colour: RGBColor,
+    anchor: Pos,
+) -> Drawn {
+    let style = ("sans-serif", 16).into_font().color(&colour).pos(anchor);
+    area.draw(&Text::new(text.to_owned(), at, style))?;
+    Ok(())
 }

@@ -126,6 +126,6 @@ fn mib(kib: u64) -> f64 {
 }
 
 /// `10 000`.
-fn thousands(number: usize) -> String {
+pub(crate) fn thousands(number: usize) -> String {
     if number < 1000 { number.to_string() } else { format!("{} {:03}", number / 1000, number % 1000) }
 }
