@@ -68,18 +68,37 @@ fn no_label_holds_a_name_and_the_number_of_series_is_bounded() {
     }
 }
 
-/// Title and queries of each panel.
-pub fn panels() -> Vec<(String, Vec<(String, String)>)> {
+/// One panel of the dashboard.
+pub struct Panel {
+    pub title: String,
+    /// Each query, and how its lines are called.
+    pub queries: Vec<(String, String)>,
+    pub definition: Value,
+}
+
+impl Panel {
+    pub fn is_stat(&self) -> bool {
+        self.definition["type"] == "stat"
+    }
+
+    pub fn unit(&self) -> &str {
+        self.definition["fieldConfig"]["defaults"]["unit"].as_str().unwrap_or_default()
+    }
+}
+
+/// The panels of the dashboard.
+pub fn panels() -> Vec<Panel> {
     let dashboard: Value = serde_json::from_str(&read("deploy/dashboard.json")).unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let panels = dashboard["panels"].as_array().unwrap().iter().map(|panel| {
         let targets = panel["targets"].as_array().unwrap().iter();
         // Grafana chooses the interval by what is scraped, which is every second here.
         let query = |target: &Value| text(&target["expr"]).replace("$__rate_interval", "15s");
-        (
-            text(&panel["title"]),
-            targets.map(|target| (query(target), text(&target["legendFormat"]))).collect(),
-        )
+        Panel {
+            title: text(&panel["title"]),
+            queries: targets.map(|target| (query(target), text(&target["legendFormat"]))).collect(),
+            definition: panel.clone(),
+        }
     });
     panels.collect()
 }
@@ -88,7 +107,7 @@ pub fn panels() -> Vec<(String, Vec<(String, String)>)> {
 fn every_query_of_the_dashboard_finds_something() {
     let panels = panels();
     assert!(panels.len() > 10);
-    for (title, queries) in panels {
+    for Panel { title, queries, .. } in panels {
         for (query, _) in queries {
             let data = scene().prometheus.ask("query", &[("query", &query)]);
             let data = data.unwrap_or_else(|complaint| panic!("{title}: {query}: {complaint}"));
