@@ -1,5 +1,12 @@
 //! The two plots of `docs/performance.md`, drawn from the figures beside them.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "pixels and ticks are small whole numbers"
+)]
+
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};

@@ -1,7 +1,15 @@
 //! The dashboard over the story of the scene, drawn as Grafana shows it with its defaults: its
 //! places, units, colours and a time axis. `make plots` writes it for the docs.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "pixels and ticks are small whole numbers"
+)]
+
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use plotters::coord::Shift;
@@ -277,6 +285,10 @@ fn draw(drawn: &[(Panel, Vec<Line>)], span: &Span) -> String {
 fn every_panel_can_be_drawn() {
     // Played first: what follows is about its time.
     scene();
+    if is_asked() {
+        // The last event of the story is to be seen.
+        std::thread::sleep(Duration::from_secs(5));
+    }
     let now = jiff::Zoned::now().timestamp().as_second() as f64;
     let mut span = Span { full_ten: now - now % 10.0, start: -WAIT.as_secs_f64() * 2.0, end: now % 10.0 };
     let first = lines("presign_objects", "", &span);
@@ -294,14 +306,13 @@ fn every_panel_can_be_drawn() {
             (panel, lines)
         })
         .collect();
-    write_if_asked(&draw(&drawn, &span));
+    let svg = draw(&drawn, &span);
+    if is_asked() {
+        std::fs::write(root().join("docs/images/dashboard.svg"), svg).unwrap();
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "make asks through the environment")]
-fn write_if_asked(svg: &str) {
-    if std::env::var("PRESIGN_WRITE_PLOTS").is_ok() {
-        let folder = root().join("docs/images");
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join("dashboard.svg"), svg).unwrap();
-    }
+fn is_asked() -> bool {
+    std::env::var("PRESIGN_WRITE_PLOTS").is_ok()
 }
