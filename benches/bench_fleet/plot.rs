@@ -130,7 +130,7 @@ fn number(value: &Value) -> f64 {
 fn timeline(fleet: &Value, point: impl Fn(&Value) -> (f64, f64)) -> Vec<(f64, f64)> {
     let all = fleet["issuance"]["timeline"].as_array().unwrap();
     let step = all.len().div_ceil(POINTS);
-    let last = all.last().into_iter().filter(|_| (all.len() - 1) % step != 0);
+    let last = all.last().into_iter().filter(|_| !(all.len() - 1).is_multiple_of(step));
     all.iter().step_by(step).chain(last).map(point).collect()
 }
 

@@ -89,10 +89,11 @@ impl Up {
 
 fn up(node: bool) -> Result<()> {
     let started = Instant::now();
+    let helm = locate(Binary::Helm)?;
     let up = Up::start(node)?;
     // Until here a signal just ends the process, and the guards clean up after it.
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(terminal)?;
-    print_environment(&up).map_err(terminal)?;
+    print_environment(&up, &helm).map_err(terminal)?;
     eprintln!("testbed: ready after {:.1} s; Ctrl-C ends it", started.elapsed().as_secs_f32());
     while signals.pending().next().is_none() {
         up.check()?;
@@ -101,7 +102,7 @@ fn up(node: bool) -> Result<()> {
     Ok(())
 }
 
-fn print_environment(Up { node, plane, store }: &Up) -> io::Result<()> {
+fn print_environment(Up { node, plane, store }: &Up, helm: &Path) -> io::Result<()> {
     let mut output = io::stdout().lock();
     for (name, value) in [
         ("KUBECONFIG", plane.kubeconfig().display().to_string()),
@@ -112,9 +113,10 @@ fn print_environment(Up { node, plane, store }: &Up) -> io::Result<()> {
     ] {
         writeln!(output, "export {name}={}", quoted(&value))?;
     }
-    if let Some(folder) = Path::new(plane.kubectl().get_program()).parent() {
-        let folder = quoted(&folder.display().to_string());
-        writeln!(output, "export PATH={folder}:\"$PATH\"")?;
+    for program in [Path::new(plane.kubectl().get_program()), helm] {
+        if let Some(folder) = program.parent() {
+            writeln!(output, "export PATH={}:\"$PATH\"", quoted(&folder.display().to_string()))?;
+        }
     }
     for binary in Binary::ALL {
         if let Some(pid) = plane.pid(binary) {
@@ -128,6 +130,9 @@ fn print_environment(Up { node, plane, store }: &Up) -> io::Result<()> {
         }
         writeln!(output, "# an image with curl and a shell for your pods: {}", Node::CLIENT_IMAGE)?;
         writeln!(output, "export NO_PROXY='*'")?;
+        // What ctr reads.
+        writeln!(output, "export CONTAINERD_ADDRESS={}", quoted(&node.socket().display().to_string()))?;
+        writeln!(output, "export CONTAINERD_NAMESPACE={}", Node::IMAGES)?;
     }
     let network = node.as_ref().map(|node| node.network().folder());
     for folder in [plane.folder(), store.folder()].into_iter().chain(network) {

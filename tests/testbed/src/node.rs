@@ -46,6 +46,9 @@ impl Node {
     /// `imagePullPolicy: Never`.
     pub const CLIENT_IMAGE: &str = image::CLIENT;
 
+    /// The namespace of containerd that kubelet takes images from.
+    pub const IMAGES: &str = "k8s.io";
+
     /// Starts a node on the network that the control plane serves, and waits until it is
     /// ready for pods.
     ///
@@ -98,6 +101,12 @@ impl Node {
         &self.network
     }
 
+    /// The socket of its containerd.
+    #[must_use]
+    pub fn socket(&self) -> &Path {
+        &self.files.socket
+    }
+
     /// The process id of a component and its name.
     #[must_use]
     pub fn pids(&self) -> Vec<(&'static str, u32)> {
@@ -145,7 +154,7 @@ impl Node {
 
     fn ctr(&self, arguments: &[&str]) -> Result<()> {
         let mut ctr = Command::new("ctr");
-        ctr.arg("--address").arg(&self.files.socket).args(["--namespace", "k8s.io"]).args(arguments);
+        ctr.arg("--address").arg(&self.files.socket).args(["--namespace", Self::IMAGES]).args(arguments);
         tool::run(&mut ctr).map(drop)
     }
 
