@@ -84,30 +84,32 @@ async fn beside_creations(
     tokio::join!(created, measured).1
 }
 
-/// While another namespace has objects whose credentials are their own target Secret, so that
-/// every URL asks for the next one.
+/// While another tenant writes the access key of its objects anew as quickly as it can, so that
+/// every URL of theirs asks for the next one.
 async fn beside_hot_objects(scene: &Scene, renewals: &mut Renewals, renewed: usize, hot: usize) -> Beside {
-    let name = |number: usize| format!("hot-{number:04}");
-    let secrets = Watch::open(&scene.client, &secrets_of(HOT), "", false).await;
-    let object = |number| bulk::presigned_url(&name(number), "keys", &Value::Null);
+    let tenant = account::tenant(scene, HOT).await;
+    let secrets =
+        Watch::open(&scene.client, &secrets_of(HOT), "labelSelector=presign.dev/managed", false).await;
+    let object = |number| bulk::presigned_url(&format!("hot-{number:04}"), "keys", &Value::Null);
     bulk::create(&scene.client, HOT, hot, object).await;
     let deadline = Instant::now() + LIMIT;
     while secrets.events() < hot as u64 {
         assert!(Instant::now() < deadline, "not issued in time");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let secrets = Watch::open(&scene.client, &secrets_of(HOT), "", false).await;
+    let issued = secrets.events();
     let heat = async {
-        for number in 0..hot {
-            let mut object = object(number);
-            object["spec"]["s3"]["credentialsSecretRef"] =
-                json!({"name": name(number), "accessKeyIDKey": "method", "secretAccessKeyKey": "url"});
-            let path = format!("{}/{HOT}/presignedurls/{}", plain::GROUP, name(number));
-            plain::apply(&scene.client, &path, "person", true, object.to_string().into_bytes()).await;
+        for number in 0_u64.. {
+            bulk::write_keys(&tenant, HOT, "keys", &format!("secret-of-key-number-{number:08}")).await;
         }
     };
-    let measured = measure(renewals, renewed, hot, &secrets, || secrets.events() >= hot as u64);
-    tokio::join!(heat, measured).1
+    let is_done = || secrets.events() >= issued + hot as u64;
+    let mut beside = tokio::select! {
+        beside = measure(renewals, renewed, hot, &secrets, is_done) => beside,
+        () = heat => unreachable!("it does not end by itself"),
+    };
+    beside.others -= issued;
+    beside
 }
 
 /// Until every object was renewed at least once and `is_done`.
