@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
-use presign_operator::crd::names::{ANNOTATION_SIGNING_TIME, DATA_EXPIRES_AT, DATA_HEADERS, DATA_METHOD};
+use presign_operator::crd::names::{
+    ANNOTATION_SIGNING_TIME, DATA_EXPIRES_AT, DATA_HEADERS, DATA_METHOD, OPERATOR,
+};
 use presign_operator::crd::{DeletionPolicy, PresignedUrl};
 
 use crate::download::Download;
@@ -101,8 +103,18 @@ fn mismatch(object: &PresignedUrl, secret: &Secret) -> Option<String> {
     if is_owned == is_retained {
         return Some(format!("retained: {is_retained}, with an owner reference: {is_owned}"));
     }
-    if secret.labels().get("turn") != turn || !is_labelled(secret) {
+    // What was rendered before managedFields were reset, and no longer at the first look after
+    // that, is not known to be the operator's.
+    let is_left = turn.is_none() && !is_recorded(secret, "turn");
+    if (secret.labels().get("turn") != turn && !is_left) || !is_labelled(secret) {
         return Some(format!("the labels are {:?}", secret.labels()));
     }
     None
+}
+
+/// Whether `managedFields` say that the operator set this label.
+fn is_recorded(secret: &Secret, label: &str) -> bool {
+    let ours = secret.managed_fields().iter().filter(|e| e.manager.as_deref() == Some(OPERATOR));
+    let mut fields = ours.filter_map(|entry| entry.fields_v1.as_ref());
+    fields.any(|fields| !fields.0["f:metadata"]["f:labels"][format!("f:{label}")].is_null())
 }
