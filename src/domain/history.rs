@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::backoff::{LONGEST, backoff};
-use super::reason::IssueReason;
+use super::reason::{FailureReason, IssueReason};
 use super::status::Problem;
 use super::validity::plus;
 
@@ -121,6 +121,15 @@ impl History {
     pub fn held(&self, inputs: &Inputs, now: Timestamp) -> Option<(&Problem, Timestamp)> {
         let failure = self.failure.as_ref().filter(|failure| failure.inputs == *inputs)?;
         failure.wait.is_on(now).then_some((&failure.problem, failure.wait.until))
+    }
+
+    /// The panic that nothing is tried again after at `now`. The credentials do not count: it may
+    /// have come before they were looked at.
+    #[must_use]
+    pub fn held_by_panic(&self, inputs: &Inputs, now: Timestamp) -> Option<&Problem> {
+        let inputs = Inputs { credentials: 0, ..inputs.clone() };
+        let (problem, _) = self.held(&inputs, now)?;
+        Some(problem).filter(|problem| problem.reason == FailureReason::InternalError)
     }
 
     /// Until when a contested write for `reason` has to wait at `now`. A token and an edit that

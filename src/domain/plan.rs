@@ -126,6 +126,12 @@ impl Plan {
         }
     }
 
+    /// A plan to do nothing until the backoff after a failure ends, made without looking.
+    #[must_use]
+    pub fn held(made_at: Timestamp, inputs: Inputs, problem: Problem) -> Self {
+        Self::nothing(made_at, inputs).fail(problem)
+    }
+
     /// Whether the Secret is to be created.
     #[must_use]
     pub fn creates(&self) -> bool {

@@ -30,7 +30,7 @@ use crate::domain::Request;
 use crate::domain::finish::{Around, Done, Finish, Next, Outcome, finish, unreported};
 use crate::domain::history::{Awaited, History};
 use crate::domain::plan::{Plan, plan};
-use crate::domain::status::Progress;
+use crate::domain::status::{Problem, Progress};
 use crate::runtime::Key;
 use crate::runtime::schedule::{self, Cause, Job};
 
@@ -76,9 +76,12 @@ async fn pursue(ctx: &Context, job: &Job<Key>, object: &LeanPresignedUrl) -> (Fi
         Cause::SafetyNet => history.awaits(),
         Cause::Timer | Cause::Woken => history.overdue(ctx.clock.now()),
     };
-    let carried_out = carry_out(ctx, &job.key, object, &history, looks_at);
-    // A bug must not stop what it does not concern.
-    let carried_out = AssertUnwindSafe(carried_out).catch_unwind().await;
+    let carried_out = if let Some(problem) = history.held_by_panic(&object.inputs(0), ctx.clock.now()) {
+        Ok(held(ctx, object, problem.clone()))
+    } else {
+        // A bug must not stop what it does not concern.
+        AssertUnwindSafe(carry_out(ctx, &job.key, object, &history, looks_at)).catch_unwind().await
+    };
     let (plan, outcome, request) = carried_out.unwrap_or_else(|_| panicked(ctx, object));
     let around = Around {
         generation: object.metadata.generation,
@@ -178,6 +181,13 @@ fn interrupted(ctx: &Context, object: &LeanPresignedUrl, failure: &Failure) -> C
     let ended_at = ctx.clock.now();
     let outcome = Outcome { ended_at, result: Err(failure.interruption()), prune_at: None };
     (Plan::nothing(ended_at, object.inputs(0)), outcome, None)
+}
+
+/// What is left to say while the backoff after a panic goes on, whatever wakes the object.
+fn held(ctx: &Context, object: &LeanPresignedUrl, problem: Problem) -> CarriedOut {
+    let now = ctx.clock.now();
+    let outcome = Outcome { ended_at: now, result: Ok(Done::Nothing), prune_at: None };
+    (Plan::held(now, object.inputs(0), problem), outcome, None)
 }
 
 /// What is left to say of a reconcile that panicked.
