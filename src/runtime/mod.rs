@@ -20,7 +20,7 @@ pub mod server;
 mod tasks;
 pub mod watch;
 
-pub use client::{ApiCalls, NotLeading, Overload, Overloaded, Skew, Terms, client};
+pub use client::{ApiCalls, NotLeading, Overload, Overloaded, Skew, Terms, client, client_over};
 pub use clock::{Clock, ClockOffset};
 pub use key::Key;
 pub use leader::{Elector, Leadership, LeaseSettings};

@@ -5,6 +5,8 @@ use serde_json::Value;
 
 use std::time::Duration;
 
+use presign_operator::controller::{HeldObject, Snapshot};
+
 use crate::cluster::{Kind, Name, uid};
 use crate::deeds::key_id;
 use crate::http::State;
@@ -16,15 +18,15 @@ pub fn assert_well(state: &State, now: Timestamp, when: &str) {
         let secret = state.cluster.secret(name);
         let (is_ready, reason) = ready(url).unwrap_or_else(|| panic!("{when}: {name:?} has no status"));
         if url["spec"]["suspend"] == true {
-            assert!(
-                !is_ready || secret.is_some_and(|secret| is_right(url, &secret, now, None)),
-                "{when}: {name:?}"
-            );
+            // Nothing is written for it, so its Secret may be owned as before an edit.
+            let is_right = || secret.is_some_and(|secret| holds_url(url, &secret, now, None));
+            assert!(!is_ready || is_right(), "{when}: {name:?} is suspended and ready without its URL");
             continue;
         }
         assert!(is_ready, "{when}: {name:?} is not ready: {reason}");
         let secret = secret.unwrap_or_else(|| panic!("{when}: {name:?} is ready without a Secret"));
-        assert!(is_right(url, &secret, now, Some(1)), "{when}: {name:?} has another URL: {secret}");
+        let is_right = holds_url(url, &secret, now, Some(1)) && is_owned_as_wanted(url, &secret);
+        assert!(is_right, "{when}: {name:?} has another URL: {secret}");
     }
     for name in state.cluster.stored.secrets.keys().filter(|name| name.1 != "keys") {
         let Some(secret) = state.cluster.secret(name) else { continue };
@@ -32,6 +34,33 @@ pub fn assert_well(state: &State, now: Timestamp, when: &str) {
         let has_owner = state.cluster.stored.urls.contains_key(name);
         assert!(is_retained || has_owner, "{when}: a Secret without a PresignedUrl: {name:?}");
     }
+}
+
+/// What the operator holds in memory is what is stored: no more, no less, nothing older.
+pub fn assert_remembered(state: &State, memory: &Snapshot, when: &str) {
+    let held = |object: &Value| HeldObject {
+        namespace: text(&object["metadata"]["namespace"]),
+        name: text(&object["metadata"]["name"]),
+        uid: text(&object["metadata"]["uid"]),
+        resource_version: text(&object["metadata"]["resourceVersion"]).parse().unwrap(),
+    };
+    let sorted = |mut objects: Vec<HeldObject>| {
+        objects.sort();
+        objects
+    };
+    let urls = state.cluster.stored.urls.values().map(held).collect();
+    assert_eq!(sorted(memory.presigned_urls.clone()), sorted(urls), "{when}");
+    let secrets = state.cluster.stored.secrets.keys().filter_map(|name| state.cluster.secret(name));
+    let managed = secrets.filter(|secret| secret["metadata"]["labels"]["presign.dev/managed"] == "true");
+    assert_eq!(
+        sorted(memory.secrets.clone()),
+        sorted(managed.map(|secret| held(&secret)).collect()),
+        "{when}"
+    );
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
 }
 
 /// In how many seconds the next URL is due.
@@ -68,7 +97,7 @@ fn ready(url: &Value) -> Option<(bool, &str)> {
 }
 
 /// Whether a Secret holds an unexpired URL of what the spec asks for, by the key of this number.
-fn is_right(url: &Value, secret: &Value, now: Timestamp, key: Option<u8>) -> bool {
+fn holds_url(url: &Value, secret: &Value, now: Timestamp, key: Option<u8>) -> bool {
     let data = |name: &str| {
         let bytes: k8s_openapi::ByteString = serde_json::from_value(secret["data"][name].clone()).ok()?;
         String::from_utf8(bytes.0).ok()
@@ -77,7 +106,12 @@ fn is_right(url: &Value, secret: &Value, now: Timestamp, key: Option<u8>) -> boo
     let is_alive = expires.parse::<Timestamp>().is_ok_and(|end| now < end);
     let is_of_key = key.is_none_or(|key| text.contains(&format!("X-Amz-Credential={}%2F", key_id(key))));
     let is_of_object = text.contains(url["spec"]["key"].as_str().unwrap());
+    is_alive && is_of_key && is_of_object
+}
+
+/// Whether it goes with its `PresignedUrl`, or stays without it, as the spec asks.
+fn is_owned_as_wanted(url: &Value, secret: &Value) -> bool {
     let is_retained = url["spec"]["secret"]["deletionPolicy"] == "Retain";
     let owner = secret["metadata"]["ownerReferences"][0]["uid"].as_str();
-    is_alive && is_of_key && is_of_object && owner == uid(url).filter(|_| !is_retained)
+    owner == uid(url).filter(|_| !is_retained)
 }

@@ -1,5 +1,5 @@
 //! What the model API server holds: `PresignedUrl`s and Secrets at versions, what watches were
-//! shown, and the garbage collector.
+//! shown, the garbage collector, and a backup that can be restored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,6 +12,9 @@ use tokio::time::Instant;
 
 use crate::server::Server;
 
+/// More than the versions of any history.
+const MUCH: u64 = 1_000_000;
+
 /// Namespace and name.
 pub type Name = (String, String);
 
@@ -20,6 +23,7 @@ pub type Name = (String, String);
 pub enum Kind {
     PresignedUrls,
     Secrets,
+    Leases,
 }
 
 /// What changed at one version.
@@ -36,6 +40,8 @@ pub struct Watcher {
     pub kind: Kind,
     /// Whether it shows Secrets with our label, or those without.
     pub is_managed: Option<bool>,
+    /// The version that it asked for; it is shown nothing that is not newer.
+    pub since: u64,
     pub events: mpsc::UnboundedSender<(Instant, Value)>,
 }
 
@@ -46,6 +52,8 @@ pub struct Stored {
     pub urls: BTreeMap<Name, Value>,
     /// The UIDs of Secrets that somebody else created.
     pub foreign: BTreeSet<String>,
+    /// The one Lease.
+    pub lease: Option<Value>,
 }
 
 /// The model API server.
@@ -53,6 +61,8 @@ pub struct Stored {
 pub struct Cluster {
     pub version: u64,
     pub stored: Stored,
+    /// What a restore brings back, and its version.
+    backup: Option<(u64, Stored)>,
     pub log: Vec<Change>,
     pub watchers: Vec<Watcher>,
     /// How much later watches show what happened.
@@ -115,6 +125,26 @@ impl Cluster {
         }
     }
 
+    /// Takes a backup. Then so much else is written to the cluster that a version after it is
+    /// never one of the time after a restore.
+    pub fn back_up(&mut self) {
+        self.backup = Some((self.version, self.stored.clone()));
+        self.version = self.version.next_multiple_of(MUCH) + MUCH;
+    }
+
+    /// Restores the backup, once, if `seen` is a version after it. Watches break off, since the
+    /// API server is started anew.
+    pub fn restore(&mut self, seen: u64) -> bool {
+        let Some((version, mut stored)) = self.backup.take_if(|(version, _)| seen > *version) else {
+            return false;
+        };
+        stored.foreign.append(&mut self.stored.foreign);
+        (self.version, self.stored) = (version, stored);
+        self.log.retain(|change| change.version <= version);
+        self.watchers.clear();
+        true
+    }
+
     fn put_url(&mut self, name: &Name, after: Option<Value>) {
         self.version += 1;
         let before = self.stored.urls.remove(name);
@@ -165,16 +195,16 @@ impl Cluster {
     }
 
     /// Opens a watch: from a version on, or with everything that there is first.
-    pub fn watch(&mut self, watcher: Watcher, since: Option<u64>) {
+    pub fn watch(&mut self, watcher: Watcher) {
         let at = Instant::now() + self.lag;
         let send = |event| drop(watcher.events.send((at, event)));
-        if let Some(since) = since {
-            let missed = self.log.iter().filter(|change| change.version > since);
-            missed.filter_map(|change| watcher.event(change)).for_each(send);
+        if watcher.since > 0 {
+            self.log.iter().filter_map(|change| watcher.event(change)).for_each(send);
         } else {
             let all: Vec<Value> = match watcher.kind {
                 Kind::PresignedUrls => self.stored.urls.values().cloned().collect(),
                 Kind::Secrets => self.stored.secrets.keys().filter_map(|name| self.secret(name)).collect(),
+                Kind::Leases => Vec::new(),
             };
             let shown = all.into_iter().filter(|object| watcher.is_selected(object));
             shown.for_each(|object| send(json!({"type": "ADDED", "object": object})));
@@ -198,7 +228,7 @@ impl Watcher {
     }
 
     fn event(&self, change: &Change) -> Option<Value> {
-        if change.kind != self.kind {
+        if change.kind != self.kind || change.version <= self.since {
             return None;
         }
         let shown = |object: &Option<Value>| object.clone().filter(|object| self.is_selected(object));

@@ -42,6 +42,11 @@ pub enum Deed {
     CutWatches,
     Lag(u16),
     Trouble(Trouble),
+    /// The operator's calls about its Lease hang for so many milliseconds.
+    LoseLease(u64),
+    BackUp,
+    /// The API server goes back to the backup.
+    Restore,
     Wait(u32),
 }
 
@@ -57,7 +62,9 @@ fn trouble() -> impl Strategy<Value = Trouble> {
         Just(Trouble::LostAnswer),
         Just(Trouble::LostRequest),
         Just(Trouble::Busy),
+        (1..20_u64).prop_map(Trouble::Overloaded),
         Just(Trouble::Broken),
+        Just(Trouble::Panic),
     ]
 }
 
@@ -83,6 +90,9 @@ pub fn deed() -> impl Strategy<Value = Deed> {
         1 => Just(Deed::CutWatches),
         2 => (0..3000_u16).prop_map(Deed::Lag),
         6 => trouble().prop_map(Deed::Trouble),
+        1 => (1..60_000_u64).prop_map(Deed::LoseLease),
+        1 => Just(Deed::BackUp),
+        2 => Just(Deed::Restore),
         6 => prop_oneof![1..50_u32, 1..5000_u32, 1..700_000_u32].prop_map(Deed::Wait),
     ]
 }
@@ -199,9 +209,24 @@ impl Deed {
             Self::CutWatches => cluster.watchers.clear(),
             Self::Lag(millis) => cluster.lag = Duration::from_millis(millis.into()),
             Self::Trouble(trouble) => state.troubles.push_back(trouble),
+            Self::LoseLease(millis) => state.election.cut_off(Duration::from_millis(millis)),
+            Self::BackUp => cluster.back_up(),
+            Self::Restore => restore(state),
             Self::Wait(_) => {}
         }
     }
+}
+
+/// Goes back to the backup, where the operator could tell: by a Lease of a later time.
+fn restore(state: &mut State) {
+    if !state.cluster.restore(state.election.shown) {
+        return;
+    }
+    state.reached.insert("a restore");
+    // Who was gone may be back, and anybody may be due.
+    state.shown_gone.clear();
+    let everyone = (0..NAMESPACES).flat_map(|namespace| (0..OBJECTS).map(move |object| (namespace, object)));
+    state.inputs.extend(everyone.map(|who| (name(who), tokio::time::Instant::now())));
 }
 
 /// Edits a Secret that is not a foreign one.

@@ -1,7 +1,7 @@
 //! The model API server as the operator's client reaches it: requests, their troubles on the way,
 //! and answers.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -13,16 +13,19 @@ use hyper::body::{Bytes, Frame};
 use hyper::{Method, Request, Response};
 use k8s_openapi::api::core::v1::Secret;
 use kube::client::Body;
+use presign_operator::runtime::{ApiCalls, Terms, client_over};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 use tower::{BoxError, service_fn};
 
 use crate::cluster::{Cluster, Kind, Name, Watcher, epoch, named, uid};
+use crate::lease::Election;
 use crate::server::{OUR_UPDATE, Server, US};
 
-/// After how long the operator's client gives a call up.
-const DEADLINE: Duration = Duration::from_secs(10);
+/// After how long a connection goes on which no answer comes: later than the operator's client
+/// waits for one, and than its lease lasts.
+const HANGS: Duration = Duration::from_secs(20);
 
 /// What happens to a call on its way.
 #[derive(Clone, Copy, Debug)]
@@ -37,10 +40,14 @@ pub enum Trouble {
     LostRequest,
     /// What it wrote is deleted at once, and the answer takes so many milliseconds longer.
     Undone(u64),
-    /// It is refused: too many requests.
+    /// It is refused: there are too many requests about the object.
     Busy,
+    /// It is refused: there are too many requests of any kind, for so many seconds.
+    Overloaded(u64),
     /// It is refused: something is wrong.
     Broken,
+    /// It is carried out, and the reconcile that made it panics.
+    Panic,
 }
 
 /// A call that changes something, as it was sent.
@@ -56,14 +63,17 @@ pub struct Write {
 #[derive(Default)]
 pub struct State {
     pub cluster: Cluster,
+    pub election: Election,
     pub troubles: VecDeque<Trouble>,
-    /// Calls but watches.
+    /// Calls but watches and those about the Lease.
     pub calls: u64,
     pub writes: Vec<Write>,
     /// When the operator was shown that the `PresignedUrl` of this UID is gone.
     pub shown_gone: BTreeMap<String, Instant>,
     /// What people asked for, of which object.
     pub inputs: Vec<(Name, Instant)>,
+    /// What happened that is rare.
+    pub reached: BTreeSet<&'static str>,
     /// What must never happen.
     pub wrongs: Vec<String>,
 }
@@ -72,25 +82,24 @@ pub struct State {
 #[derive(Clone, Default)]
 pub struct Api(Arc<Mutex<State>>);
 
-type Answer = (u16, Value);
+pub type Answer = (u16, Value);
+
+type AnswerBody = UnsyncBoxBody<Bytes, Infallible>;
 
 impl Api {
     pub fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap()
     }
 
-    /// A client of this API server.
-    pub fn client(&self) -> kube::Client {
+    /// The operator's client, reaching this API server.
+    pub fn client(&self, terms: Terms) -> kube::Client {
         let api = self.clone();
         let service =
             service_fn(move |request| -> BoxFuture<'static, _> { Box::pin(api.clone().call(request)) });
-        kube::Client::new(service, "default")
+        client_over(service, ApiCalls::default(), terms)
     }
 
-    async fn call(
-        self,
-        request: Request<Body>,
-    ) -> Result<Response<UnsyncBoxBody<Bytes, Infallible>>, BoxError> {
+    async fn call(self, request: Request<Body>) -> Result<Response<AnswerBody>, BoxError> {
         let (head, body) = request.into_parts();
         let query = head.uri.query().unwrap_or_default().to_owned();
         let path: Vec<String> = head.uri.path().trim_matches('/').split('/').map(str::to_owned).collect();
@@ -100,6 +109,10 @@ impl Api {
         let body = body.collect().await?.to_bytes();
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();
         let target = target(&path);
+        if target.as_ref().is_some_and(|(kind, _)| *kind == Kind::Leases) {
+            return self.lease(&head.method, &body).await;
+        }
+        let is_write = target.is_some() && head.method != Method::GET;
         let trouble = {
             let mut state = self.lock();
             state.calls += u64::from(target.is_some());
@@ -114,18 +127,23 @@ impl Api {
         match trouble {
             Some(Trouble::LateRequest(millis)) => sleep(Duration::from_millis(millis)).await,
             Some(Trouble::LostRequest) => {
-                sleep(DEADLINE).await;
+                sleep(HANGS).await;
                 return Err("the request got lost".into());
             }
             Some(Trouble::Busy) => return Ok(respond(failure(429, "TooManyRequests"))),
+            Some(Trouble::Overloaded(seconds)) => {
+                self.lock().reached.insert("an overload");
+                return Ok(overloaded(seconds));
+            }
             Some(Trouble::Broken) => return Ok(respond(failure(500, "InternalError"))),
-            Some(Trouble::LateAnswer(_) | Trouble::LostAnswer | Trouble::Undone(_)) | None => {}
+            Some(Trouble::LateAnswer(_) | Trouble::LostAnswer | Trouble::Undone(_) | Trouble::Panic)
+            | None => {}
         }
         let answer = match &target {
             None => (201, body),
             Some((kind, name)) => self.lock().answer(*kind, &head.method, name, &path, &head, &body),
         };
-        if target.is_some() && head.method != Method::GET {
+        if is_write {
             self.lock().writes[number - 1].code = Some(answer.0);
         }
         match trouble {
@@ -137,8 +155,14 @@ impl Api {
                 sleep(Duration::from_millis(millis)).await;
             }
             Some(Trouble::LostAnswer) => {
-                sleep(DEADLINE).await;
+                self.lock().reached.insert("a lost answer");
+                sleep(HANGS).await;
                 return Err("the answer got lost".into());
+            }
+            Some(Trouble::Panic) if is_write => {
+                self.lock().reached.insert("a panic");
+                // No message is printed for that, unlike for a real one.
+                std::panic::resume_unwind(Box::new("planned"));
             }
             _ => {}
         }
@@ -146,14 +170,30 @@ impl Api {
         Ok(respond(answer))
     }
 
-    fn watch(&self, path: &[String], query: &str) -> Response<UnsyncBoxBody<Bytes, Infallible>> {
+    async fn lease(self, method: &Method, body: &Value) -> Result<Response<AnswerBody>, BoxError> {
+        sleep(Duration::from_millis(3)).await;
+        let is_out = self.lock().election.is_out();
+        if is_out {
+            sleep(HANGS).await;
+            return Err("the API server cannot be reached".into());
+        }
+        let mut state = self.lock();
+        let State { cluster, election, reached, .. } = &mut *state;
+        if election.took_over() {
+            reached.insert("a takeover");
+        }
+        Ok(respond(election.answer(cluster, method, body)))
+    }
+
+    fn watch(&self, path: &[String], query: &str) -> Response<AnswerBody> {
         let kind =
             if path.iter().any(|part| part == "secrets") { Kind::Secrets } else { Kind::PresignedUrls };
         let is_managed = (kind == Kind::Secrets).then(|| !query.contains("managed%21%3D"));
         let version = query.split('&').find_map(|pair| pair.strip_prefix("resourceVersion="));
-        let since = version.filter(|_| !query.contains("sendInitialEvents=true")).map(|v| v.parse().unwrap());
+        let since = version.filter(|_| !query.contains("sendInitialEvents=true"));
+        let since = since.map_or(0, |version| version.parse().unwrap());
         let (events, shown) = mpsc::unbounded_channel::<(Instant, Value)>();
-        self.lock().cluster.watch(Watcher { kind, is_managed, events }, since);
+        self.lock().cluster.watch(Watcher { kind, is_managed, since, events });
         let stream = unfold((shown, self.clone()), |(mut shown, api)| async move {
             let (at, event) = shown.recv().await?;
             sleep_until(at).await;
@@ -177,6 +217,9 @@ impl State {
         if shown.is_some_and(|shown| shown.elapsed() > Duration::from_secs(1)) {
             self.wrongs.push(format!("written for an object that is gone: {name:?}"));
         }
+        if self.election.another_leads() {
+            self.wrongs.push(format!("written while another leads: {name:?}"));
+        }
     }
 
     /// Deletes an object of the operator's.
@@ -184,7 +227,7 @@ impl State {
         match kind {
             Kind::PresignedUrls => self.cluster.delete_url(name),
             Kind::Secrets if name.1 != "keys" => self.cluster.write_secret(name, Server::delete),
-            Kind::Secrets => {}
+            Kind::Secrets | Kind::Leases => {}
         }
     }
 
@@ -203,6 +246,7 @@ impl State {
                 found(self.cluster.stored.urls.get(name).cloned())
             }
             Kind::PresignedUrls => self.write_status(name, path, body),
+            Kind::Leases => unreachable!("answered by the election"),
             Kind::Secrets if *method == Method::GET => found(self.cluster.secret(name)),
             Kind::Secrets => self.write_secret(method, &of(name, body), content, body),
         }
@@ -265,6 +309,7 @@ fn target(path: &[String]) -> Option<(Kind, Name)> {
     let kind = match path.get(namespace + 2)?.as_str() {
         "secrets" => Kind::Secrets,
         "presignedurls" => Kind::PresignedUrls,
+        "leases" => Kind::Leases,
         _ => return None,
     };
     Some((kind, (path[namespace + 1].clone(), path.get(namespace + 3).cloned().unwrap_or_default())))
@@ -275,11 +320,11 @@ fn of(name: &Name, body: &Value) -> Name {
     (name.0.clone(), if name.1.is_empty() { in_body() } else { name.1.clone() })
 }
 
-fn found(object: Option<Value>) -> Answer {
+pub fn found(object: Option<Value>) -> Answer {
     object.map_or_else(|| failure(404, "NotFound"), |object| (200, object))
 }
 
-fn failure(code: u16, reason: &str) -> Answer {
+pub fn failure(code: u16, reason: &str) -> Answer {
     let status = json!({
         "apiVersion": "v1", "kind": "Status", "metadata": {}, "status": "Failure",
         "code": code, "reason": reason, "message": reason,
@@ -287,7 +332,14 @@ fn failure(code: u16, reason: &str) -> Answer {
     (code, status)
 }
 
-fn respond((code, body): Answer) -> Response<UnsyncBoxBody<Bytes, Infallible>> {
+/// As the API server's filters answer, which know no object.
+fn overloaded(seconds: u64) -> Response<AnswerBody> {
+    let body = http_body_util::Full::new(Bytes::from_static(b"Too many requests, please try again later."));
+    let response = Response::builder().status(429).header("retry-after", seconds);
+    response.body(body.boxed_unsync()).unwrap()
+}
+
+fn respond((code, body): Answer) -> Response<AnswerBody> {
     let body = http_body_util::Full::new(Bytes::from(body.to_string())).boxed_unsync();
     Response::builder().status(code).header("content-type", "application/json").body(body).unwrap()
 }

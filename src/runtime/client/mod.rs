@@ -127,6 +127,19 @@ pub fn client(mut config: Config, calls: ApiCalls, terms: Terms) -> Result<Clien
     Ok(ClientBuilder::try_from(config)?.with_layer(&counted).build())
 }
 
+/// The same client over another way to an API server than the network, for tests: with every
+/// guarantee of [`client`] but the single sending, which is up to `service`.
+pub fn client_over<S, B>(service: S, calls: ApiCalls, terms: Terms) -> Client
+where
+    S: Service<Request<Body>, Response = Response<B>> + Send + 'static,
+    S::Error: Into<BoxError> + 'static,
+    S::Future: Send + 'static,
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    Client::new(Counted { inner: service, calls, terms }, "default")
+}
+
 struct Counted<S> {
     inner: S,
     calls: ApiCalls,
