@@ -15,7 +15,8 @@ PACKAGES := git:git curl:curl build-essential:cc
 # The stories mostly wait for servers, so more of them run at once than there are cores.
 export RUST_TEST_THREADS ?= 8
 
-.PHONY: help demo up test test-browser soak soak-short ha-soak chaos chaos-short e2e fuzz bench bench-plots bench-sign fmt lint doc crds manifests plots image \
+.PHONY: help demo up test test-browser history soak soak-short ha-soak chaos chaos-short e2e e2e-short \
+  fuzz bench bench-plots bench-sign fmt lint doc crds manifests plots image \
   image-check archive tools testbed node prometheus
 
 help: ## List the targets
@@ -32,11 +33,14 @@ up: testbed ## Start both for playing with kubectl, until Ctrl-C
 test: PACKAGES += lua5.4:lua5.4
 test: lint doc testbed prometheus ## Check everything: format, lints, docs, all tests
 	$(CARGO) test --workspace
-	@$(MAKE) soak-short chaos-short
+	@$(MAKE) history soak-short chaos-short e2e-short
 
 test-browser: PACKAGES += chromium:chromium
 test-browser: testbed ## Download and upload with headless Chromium
 	$(CARGO) test --test signing -- --ignored browser:: web_page::
+
+history: tools ## Thousands of random histories of the controller over a model of the API server (HISTORY_SEED, HISTORY_COUNT)
+	$(CARGO) test --profile history --test history
 
 ha-soak: testbed ## Ten minutes of leaders that are paused, cut off, killed and rolled out (HA_MINUTES)
 	$(CARGO) test --test cluster -- --ignored --nocapture ha::soak
@@ -52,6 +56,12 @@ chaos: testbed ## Random events and faults in 20 namespaces, and invariants (CHA
 
 chaos-short: testbed ## A minute of it in four namespaces
 	$(CARGO) test --test chaos -- --short
+
+e2e-short: node ## Three minutes of it with a debug binary and URLs of one minute (root)
+	@# Only the last step is static: what it is linked from is that of the other tests.
+	$(CARGO) rustc --package presign-operator --bin presign-operator -- -Ctarget-feature=+crt-static -Cstrip=symbols
+	deploy/build-image target/debug/presign-operator $(VERSION) target/e2e/presign-operator-$(VERSION).tar
+	$(CARGO) test --test e2e -- --short
 
 e2e: node archive ## Run chart, image and pods on a real node, for longer than a URL lives (root)
 	$(CARGO) test --package testbed --test node
@@ -122,7 +132,7 @@ prometheus: tools
 	}
 
 # What a node is made of, besides the programs that are built.
-node e2e: PACKAGES := $(PACKAGES) containerd:containerd runc:runc buildah:buildah \
+node e2e e2e-short: PACKAGES := $(PACKAGES) containerd:containerd runc:runc buildah:buildah \
   containernetworking-plugins:/usr/lib/cni/bridge busybox-static:busybox iproute2:ip
 node: tools ## Install and build what the testbed's node needs (root)
 	@$(CARGO) run --quiet --package testbed -- build --node > /dev/null

@@ -6,17 +6,18 @@ use crate::cluster::{Cluster, file, run};
 
 const NAMESPACE: &str = "presign-system";
 
-/// Where `make image` puts it.
-fn image() -> std::path::PathBuf {
-    let path = file(concat!("out/presign-operator-", env!("CARGO_PKG_VERSION"), ".tar"));
-    assert!(path.is_file(), "there is no {}: run `make e2e`, which makes it", path.display());
+/// Where `make image` puts it, and for a short run `make e2e-short`.
+fn image(is_short: bool) -> std::path::PathBuf {
+    let folder = if is_short { "target/e2e" } else { "out" };
+    let path = file(&format!("{folder}/presign-operator-{}.tar", env!("CARGO_PKG_VERSION")));
+    assert!(path.is_file(), "there is no {}: run `make e2e` or `make e2e-short`", path.display());
     path
 }
 
 /// Installs the chart as its README says, in a namespace that enforces the restricted
 /// standard, with the right to touch pods, and waits until the operator is ready.
-pub fn install(cluster: &Cluster) {
-    let archive = image();
+pub fn install(cluster: &Cluster, is_short: bool) {
+    let archive = image(is_short);
     cluster.node.import(&archive).unwrap_or_else(|error| panic!("{error}"));
     cluster.create_namespace(NAMESPACE);
     let helm = testbed::locate(testbed::Binary::Helm).unwrap_or_else(|error| panic!("{error}"));

@@ -2,9 +2,6 @@
 
 use jiff::Timestamp;
 
-/// The URLs of `traffic.yaml` live that long, in seconds.
-const LIFETIME: i64 = 240;
-
 /// The counts of one pod.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -13,9 +10,16 @@ pub struct Tally {
     /// How many seconds after its signing each URL after the first one was in the file.
     pub lags: Vec<i64>,
     has_begun: bool,
+    /// How many seconds its URLs live.
+    lifetime: i64,
 }
 
 impl Tally {
+    /// Nothing counted yet; `lifetime` in seconds.
+    pub fn of_urls_that_live(lifetime: i64) -> Self {
+        Self { lifetime, ..Self::default() }
+    }
+
     /// Counts a line of its log.
     pub fn add(&mut self, line: &str) {
         if let Some(times) = line.strip_prefix("renewed ") {
@@ -34,7 +38,7 @@ impl Tally {
         let seen: i64 = seen.parse().expect("date +%s is a number");
         // The first one was there before the pod was.
         if self.has_begun {
-            self.lags.push(seen - (expires.as_second() - LIFETIME));
+            self.lags.push(seen - (expires.as_second() - self.lifetime));
         }
         self.has_begun = true;
     }
