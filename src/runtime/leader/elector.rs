@@ -49,7 +49,16 @@ pub struct Elector {
     restored: Option<Instant>,
     /// What was logged last.
     was_leading: bool,
-    is_in_trouble: bool,
+    trouble: Option<Trouble>,
+}
+
+/// What was told of calls that fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    /// The API server is busy, as it is while it starts.
+    Busy,
+    /// Anything else.
+    Serious,
 }
 
 impl Elector {
@@ -67,7 +76,7 @@ impl Elector {
             newest: Newest::default(),
             restored: None,
             was_leading: false,
-            is_in_trouble: false,
+            trouble: None,
         };
         (elector, leadership)
     }
@@ -97,7 +106,10 @@ impl Elector {
     async fn round(&mut self) -> Duration {
         let trouble = match timeout(self.settings.duration / 3, self.proceed()).await {
             Ok(Ok(pause)) => {
-                self.is_in_trouble = false;
+                if self.trouble.take().is_some() {
+                    let LeaseSettings { name, namespace, .. } = &self.settings;
+                    tracing::info!(lease = name, namespace, "the lease can be used again");
+                }
                 return pause;
             }
             // Somebody has it, or a renewal went through whose answer was lost.
@@ -108,16 +120,31 @@ impl Elector {
             }
             // Somebody was quicker.
             Ok(Err(kube::Error::Api(status))) if status.code == 409 => return self.look_again(),
-            Ok(Err(kube::Error::Api(status))) => format!("{} {}", status.code, status.message),
-            Ok(Err(error)) => Overloaded::of(&error)
-                .map_or_else(|| "the API server could not be reached".to_owned(), ToString::to_string),
-            Err(_) => "the API server did not answer in time".to_owned(),
+            Ok(Err(kube::Error::Api(status))) => {
+                let trouble = if status.code == 429 { Trouble::Busy } else { Trouble::Serious };
+                (trouble, format!("{} {}", status.code, status.message))
+            }
+            Ok(Err(error)) => match Overloaded::of(&error) {
+                Some(overloaded) => (Trouble::Busy, overloaded.to_string()),
+                None => (Trouble::Serious, "the API server could not be reached".to_owned()),
+            },
+            Err(_) => (Trouble::Serious, "the API server did not answer in time".to_owned()),
         };
-        if !std::mem::replace(&mut self.is_in_trouble, true) {
-            let LeaseSettings { name, namespace, .. } = &self.settings;
-            tracing::warn!(lease = name, namespace, "cannot use the lease: {trouble}");
-        }
+        self.tell_trouble(trouble.0, &trouble.1);
         self.look_again()
+    }
+
+    /// One line for each kind of trouble, until it is over.
+    fn tell_trouble(&mut self, trouble: Trouble, what: &str) {
+        let LeaseSettings { name, namespace, .. } = &self.settings;
+        match (self.trouble, trouble) {
+            (Some(Trouble::Serious), _) | (Some(Trouble::Busy), Trouble::Busy) => return,
+            (None, Trouble::Busy) => {
+                tracing::info!(lease = name, namespace, "cannot use the lease yet: {what}");
+            }
+            (_, Trouble::Serious) => tracing::warn!(lease = name, namespace, "cannot use the lease: {what}"),
+        }
+        self.trouble = Some(trouble);
     }
 
     async fn proceed(&mut self) -> Result<Duration, kube::Error> {

@@ -8,6 +8,7 @@
 mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use hyper::Request;
 use kube::Client;
@@ -17,9 +18,14 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use tokio::time::Instant;
 use tower::service_fn;
 
 use crate::runtime::client::Overloaded;
+
+/// How long an API server may be busy before that is worth a warning. One that starts refuses
+/// watches for some seconds, again and again.
+const BUSY_FOR: Duration = Duration::from_secs(30);
 
 /// Counts the watches that fail. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -76,7 +82,7 @@ impl Health {
             tracing::debug!(what, namespace, "the watch begins anew");
             return;
         }
-        let Told { is_first, level } = self.change(|state| state.failed(&cause));
+        let Told { is_first, level } = self.change(|state| state.failed(&cause, Instant::now()));
         if is_first {
             self.failing.inc();
         }
@@ -115,6 +121,7 @@ struct State(Option<Failure>);
 
 #[derive(Debug)]
 struct Failure {
+    since: Instant,
     /// What was warned of last.
     warned: Option<Cause>,
 }
@@ -140,12 +147,19 @@ impl State {
         self.0.take().is_some()
     }
 
-    /// The same error again is told once. A first 429 is usual while an API server starts.
-    fn failed(&mut self, cause: &Cause) -> Told {
+    /// The same error again is told once.
+    fn failed(&mut self, cause: &Cause, now: Instant) -> Told {
         let is_first = self.0.is_none();
-        let Failure { warned } = self.0.get_or_insert(Failure { warned: None });
+        let Failure { since, warned } = self.0.get_or_insert(Failure { since: now, warned: None });
+        let is_usual = matches!(cause, Cause::Refused { code: 429, .. }) && now - *since < BUSY_FOR;
         let level = match cause {
-            Cause::Refused { code: 429, .. } if is_first => Level::Info,
+            _ if is_usual => {
+                if is_first {
+                    Level::Info
+                } else {
+                    Level::Debug
+                }
+            }
             cause if warned.as_ref() == Some(cause) => Level::Debug,
             cause => {
                 *warned = Some(cause.clone());

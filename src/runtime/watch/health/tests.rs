@@ -12,25 +12,30 @@ fn refused(code: u16) -> Cause {
 }
 
 #[test]
-fn the_same_error_is_told_once_and_a_first_429_quietly() {
-    let mut state = State::default();
-    for (step, (cause, is_first, level)) in [
-        (refused(429), true, Level::Info),
-        (refused(429), false, Level::Warn),
-        (refused(429), false, Level::Debug),
-        (Cause::OutOfReach, false, Level::Warn),
-        (Cause::OutOfReach, false, Level::Debug),
-        (refused(403), false, Level::Warn),
-        (refused(503), false, Level::Warn),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        assert_eq!(state.failed(&cause), Told { is_first, level }, "step {step}");
+fn the_same_error_is_told_once_and_a_busy_server_quietly_for_a_while() {
+    let (mut state, start) = (State::default(), Instant::now());
+    for (second, cause, is_first, level) in [
+        (0, refused(429), true, Level::Info),
+        (1, refused(429), false, Level::Debug),
+        (29, refused(429), false, Level::Debug),
+        (30, refused(429), false, Level::Warn),
+        (31, refused(429), false, Level::Debug),
+        (32, Cause::OutOfReach, false, Level::Warn),
+        (33, Cause::OutOfReach, false, Level::Debug),
+        (34, refused(403), false, Level::Warn),
+        (35, refused(503), false, Level::Warn),
+    ] {
+        let told = state.failed(&cause, start + Duration::from_secs(second));
+        assert_eq!(told, Told { is_first, level }, "second {second}");
     }
     assert!(state.succeeded());
     assert!(!state.succeeded());
-    assert_eq!(state.failed(&refused(503)), Told { is_first: true, level: Level::Warn });
+    assert_eq!(state.failed(&refused(503), start), Told { is_first: true, level: Level::Warn });
+    assert!(state.succeeded());
+    assert_eq!(state.failed(&refused(429), start), Told { is_first: true, level: Level::Info });
+    // Another error in between does not make it news.
+    assert_eq!(state.failed(&Cause::OutOfReach, start).level, Level::Warn);
+    assert_eq!(state.failed(&refused(429), start).level, Level::Debug);
 }
 
 #[test]
