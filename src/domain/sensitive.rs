@@ -2,12 +2,15 @@
 
 use std::fmt;
 
-/// Holds a secret value: `Debug` redacts it, and there is no `Display` or `Serialize`,
-/// so that it cannot reach a log line, a status or an error by accident.
-#[derive(Clone, Eq, PartialEq)]
-pub struct Sensitive<T>(T);
+use zeroize::Zeroize;
 
-impl<T> Sensitive<T> {
+/// Holds a secret value: `Debug` redacts it, and there is no `Display` or `Serialize`,
+/// so that it cannot reach a log line, a status or an error by accident. Its memory is overwritten
+/// when it is dropped.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Sensitive<T: Zeroize>(T);
+
+impl<T: Zeroize> Sensitive<T> {
     /// Takes a value into custody.
     pub fn new(value: T) -> Self {
         Self(value)
@@ -19,8 +22,36 @@ impl<T> Sensitive<T> {
     }
 }
 
-impl<T> fmt::Debug for Sensitive<T> {
+impl<T: Zeroize> Drop for Sensitive<T> {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl<T: Zeroize> fmt::Debug for Sensitive<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Notes when it is overwritten.
+    struct Noted<'a>(&'a mut bool);
+
+    impl Zeroize for Noted<'_> {
+        fn zeroize(&mut self) {
+            *self.0 = true;
+        }
+    }
+
+    #[test]
+    fn is_overwritten_when_dropped_and_never_shown() {
+        assert_eq!(format!("{:?}", Sensitive::new("hidden".to_owned())), "[redacted]");
+        let mut is_overwritten = false;
+        drop(Sensitive::new(Noted(&mut is_overwritten)));
+        assert!(is_overwritten);
     }
 }

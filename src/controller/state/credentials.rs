@@ -9,6 +9,7 @@ use std::sync::Arc;
 use k8s_openapi::ByteString;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
+use zeroize::Zeroize as _;
 
 use crate::controller::context::Context;
 use crate::domain::credentials::{InvalidCredentials, usable};
@@ -24,6 +25,21 @@ pub struct SecretData {
     pub resource_version: u64,
     /// When it was asked for.
     read: Instant,
+}
+
+impl Drop for SecretData {
+    fn drop(&mut self) {
+        if let Some(Ok(data)) = &mut self.data {
+            overwrite(data);
+        }
+    }
+}
+
+/// Leaves none of the keys behind in memory that was given back.
+fn overwrite(data: &mut BTreeMap<String, ByteString>) {
+    for ByteString(bytes) in data.values_mut() {
+        bytes.zeroize();
+    }
 }
 
 type Slot = Arc<OnceCell<Arc<SecretData>>>;
@@ -93,16 +109,30 @@ impl CredentialsCache {
 async fn read(ctx: &Context, key: &Key) -> Result<Arc<SecretData>, kube::Error> {
     let read = Instant::now();
     let secret = ctx.secrets(key.namespace()).get_opt(key.name()).await?;
-    Ok(Arc::new(match secret {
-        None => SecretData { data: None, resource_version: 0, read },
-        Some(secret) => SecretData {
-            resource_version: resource_version(secret.metadata.resource_version.as_deref()),
-            data: Some(
-                usable(secret.type_.as_deref(), secret.metadata.labels.as_ref())
-                    .map(|()| secret.data.unwrap_or_default())
-                    .map_err(|why| InvalidCredentials::Unusable { secret: key.name().to_owned(), why }),
-            ),
-            read,
-        },
-    }))
+    let Some(secret) = secret else {
+        return Ok(Arc::new(SecretData { data: None, resource_version: 0, read }));
+    };
+    let mut data = secret.data.unwrap_or_default();
+    let data = match usable(secret.type_.as_deref(), secret.metadata.labels.as_ref()) {
+        Ok(()) => Ok(data),
+        Err(why) => {
+            overwrite(&mut data);
+            Err(InvalidCredentials::Unusable { secret: key.name().to_owned(), why })
+        }
+    };
+    let resource_version = resource_version(secret.metadata.resource_version.as_deref());
+    Ok(Arc::new(SecretData { data: Some(data), resource_version, read }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_overwritten() {
+        let mut data = BTreeMap::from([("key".to_owned(), ByteString(b"secret".to_vec()))]);
+        let before = data["key"].0.as_ptr();
+        overwrite(&mut data);
+        assert_eq!((data["key"].0.as_ptr(), data["key"].0.len()), (before, 0));
+    }
 }

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
+use zeroize::Zeroize as _;
 
 use super::{Request, Sensitive};
 use crate::crd::CredentialsSecretRef;
@@ -76,6 +77,15 @@ struct Value<'a> {
     key: &'a str,
     field: Option<&'static str>,
     bytes: Cow<'a, [u8]>,
+}
+
+/// What was taken out of a document is a copy of a key.
+impl Drop for Value<'_> {
+    fn drop(&mut self) {
+        if let Cow::Owned(bytes) = &mut self.bytes {
+            bytes.zeroize();
+        }
+    }
 }
 
 impl Value<'_> {
@@ -166,26 +176,27 @@ impl<'a> Reader<'a> {
             return Err(InvalidCredentials::StrayToken { secret: self.name(), key: stray.to_owned() });
         }
         let id = self.text(&found.id)?;
-        checks::id(&id, self.takes_slashes).map_err(|problem| self.bad(&found.id, problem))?;
+        checks::id(id.expose(), self.takes_slashes).map_err(|problem| self.bad(&found.id, problem))?;
         let secret = self.text(&found.secret)?;
-        checks::secret(&secret).map_err(|problem| self.bad(&found.secret, problem))?;
-        if token.is_none() && checks::is_temporary(&id) {
+        checks::secret(secret.expose()).map_err(|problem| self.bad(&found.secret, problem))?;
+        if token.is_none() && checks::is_temporary(id.expose()) {
             return Err(InvalidCredentials::MissingToken { secret: self.name(), key: taken[0].to_owned() });
         }
         let session_token = token.map(|value| self.text(&value)).transpose()?;
         let time = |value: &Value<'_>| {
-            checks::expiration(&self.text(value)?).map_err(|problem| self.bad(value, problem))
+            checks::expiration(self.text(value)?.expose()).map_err(|problem| self.bad(value, problem))
         };
         Ok(Credentials {
-            access_key_id: Sensitive::new(id),
-            secret_access_key: Sensitive::new(secret),
-            session_token: session_token.map(Sensitive::new),
+            access_key_id: id,
+            secret_access_key: secret,
+            session_token,
             expiration: expiration.as_ref().map(time).transpose()?,
         })
     }
 
-    fn text(&self, value: &Value<'_>) -> Result<String, InvalidCredentials> {
-        checks::text(value.key, &value.bytes).map(str::to_owned).map_err(|problem| self.bad(value, problem))
+    fn text(&self, value: &Value<'_>) -> Result<Sensitive<String>, InvalidCredentials> {
+        let text = checks::text(value.key, &value.bytes).map_err(|problem| self.bad(value, problem))?;
+        Ok(Sensitive::new(text.to_owned()))
     }
 
     fn bad(&self, value: &Value<'_>, problem: &'static str) -> InvalidCredentials {
