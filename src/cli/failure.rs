@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use clap::error::ErrorKind;
+
 /// Why a command did not do what it was asked for.
 #[derive(Debug)]
 pub struct Failure {
@@ -20,7 +22,7 @@ impl Failure {
     /// here. In the log of a pod an error is one line; the usage is for `--help`.
     #[must_use]
     pub fn usage(error: &clap::Error) -> Self {
-        if !error.use_stderr() {
+        if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
             error.exit();
         }
         Self::configuration(anyhow::anyhow!("{}", one_line(&error.to_string())))
@@ -67,10 +69,19 @@ mod tests {
     fn a_wrong_use_is_one_line_and_exit_code_2() {
         for (arguments, expected) in [
             (&["run", "--lease-duration", "0"][..], "'0' for '--lease-duration"),
-            (&["run", "--lease-duration", "x"], "'x' for '--lease-duration"),
+            (&["run", "--lease-duration", "601"], "from 2 to 600 seconds"),
+            (&["run", "--lease-duration", "x"], "write a number of seconds, from 2 to 600"),
+            (&["run", "--lease-duration", "15s"], "write the number of seconds alone: 15"),
+            (&["run", "--request-timeout", "1m"], "write the number of seconds alone: 60"),
             (&["run", "--leader-elect", "maybe"], "[possible values: true, false]"),
             (&["run", "--secret-access", "all"], "[possible values: watch, get]"),
             (&["run", "--listen", "8080"], "'8080' for '--listen"),
+            (&["run", "--listen", "8080"], ": write 0.0.0.0:8080"),
+            (&["run", "--metrics-listen", ":8443"], ": write 0.0.0.0:8443"),
+            (&["run", "--listen", "localhost:80"], "127.0.0.1:80"),
+            (&["run", "--listen", "0.0.0.0"], "write 0.0.0.0:8080"),
+            (&["run", "--metrics-tls-cert", "f", "--metrics-listen", "[::]:1"], "--metrics-tls-key"),
+            (&["run", "--metrics-auth"], "--metrics-tls-cert"),
             (&["run", "--no-such"], "--no-such"),
             (&["sign"], "--file"),
         ] {

@@ -5,13 +5,17 @@
 
 mod crd;
 mod failure;
+mod flags;
 mod manifest;
+mod metrics_args;
 mod run;
 mod run_args;
 mod sign;
+mod sites;
 
 use clap::{Parser, Subcommand};
 
+use crate::runtime::harden;
 pub use failure::Failure;
 pub use run::run_observed;
 pub use run_args::RunArgs;
@@ -19,21 +23,19 @@ pub use sign::{Output, SignArgs};
 
 /// Issues S3 presigned URLs into Kubernetes Secrets and renews them before they expire.
 #[derive(Debug, Parser)]
-#[command(name = "presign-operator", version, args_conflicts_with_subcommands = true)]
+#[command(name = "presign-operator", version, arg_required_else_help = true)]
 pub struct Cli {
-    /// What to do; `run` when none is given.
+    /// What to do. Without a command nothing is done: the kubeconfig of whoever tries the program may
+    /// be that of a cluster that matters.
     #[command(subcommand)]
-    command: Option<Command>,
-    /// Arguments of `run`, which may be left out.
-    #[command(flatten)]
-    run: RunArgs,
+    command: Command,
 }
 
 /// What the binary can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run the operator (the default).
-    Run(RunArgs),
+    /// Run the operator.
+    Run(Box<RunArgs>),
     /// Print the definitions of our kinds (CRDs) as YAML.
     Crd,
     /// Sign every PresignedUrl of a file offline and print the URLs, for debugging.
@@ -50,8 +52,11 @@ pub enum Command {
 /// # Errors
 /// When it could not be done; the failure knows its exit code.
 pub fn execute(cli: Cli) -> Result<(), Failure> {
-    match cli.command.unwrap_or(Command::Run(cli.run)) {
-        Command::Run(args) => run::run(args),
+    if let Err(error) = harden() {
+        eprintln!("warning: cannot keep the memory of this process from being dumped: {error}");
+    }
+    match cli.command {
+        Command::Run(args) => run::run(*args),
         Command::Crd => crd::print().map_err(Failure::from),
         Command::Sign(args) => sign::sign(&args).map_err(Failure::from),
     }
@@ -60,6 +65,7 @@ pub fn execute(cli: Cli) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
+    use clap::error::ErrorKind;
 
     use super::*;
 
@@ -69,11 +75,13 @@ mod tests {
     }
 
     #[test]
-    fn runs_when_no_command_is_given() {
-        let cli = Cli::try_parse_from(["presign-operator"]).unwrap();
-        assert!(cli.command.is_none());
+    fn runs_only_when_told_to() {
         let cli = Cli::try_parse_from(["presign-operator", "run"]).unwrap();
-        assert!(matches!(cli.command, Some(Command::Run(_))));
+        assert!(matches!(cli.command, Command::Run(_)));
+        let error = Cli::try_parse_from(["presign-operator"]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand);
+        assert!(error.to_string().contains("Run the operator"), "{error}");
+        assert!(Cli::try_parse_from(["presign-operator", "--pods"]).is_err());
     }
 
     #[test]

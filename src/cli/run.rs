@@ -4,16 +4,17 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use super::Failure;
 use super::run_args::RunArgs;
+use super::sites::Ports;
 use crate::controller::{Memory, Presigner, Process, Settings};
 use crate::runtime::schedule::Limiter;
 use crate::runtime::{
-    ApiCalls, Clock, Elector, Leadership, Metrics, Overload, Probes, Skew, Terms, client, http, logging,
+    Access, ApiCalls, Clock, Elector, Leadership, LeaseSettings, Metrics, Overload, Probes, Scrapes, Skew,
+    Terms, client, http, logging, look_out,
 };
 
 /// After how long without a sign of life of the controller `/livez` fails.
@@ -63,14 +64,12 @@ async fn operate(args: RunArgs, observe: impl FnOnce(Memory)) -> Result<(), Fail
             "no way to the API server: neither a kubeconfig nor a ServiceAccount can be used: {error}"
         ))
     })?;
-    let listen = args.listen;
-    let listener = TcpListener::bind(listen)
-        .await
-        .map_err(|error| Failure::configuration(anyhow!("--listen {listen}: {error}")))?;
-
+    let ports = Ports::open(&args).await?;
     let mut metrics = Metrics::new("presign", env!("CARGO_PKG_VERSION"));
     let (parts, probes) = (assemble(&args, &config, &mut metrics)?, Probes::new(STALE_AFTER));
-    let Parts { settings, clock, client, leadership, elector, limiter, skew } = parts;
+    let Parts { settings, clock, client, asking, lease, leadership, elector, limiter, skew } = parts;
+    let access = args.metrics.metrics_auth.then(|| Access::new(asking.clone()));
+    tokio::spawn(look_out(asking, lease, clock.clone()));
     let registry = metrics.registry();
     let process = Process { clock, leadership, registry, probes: probes.clone(), limiter, skew };
     let presigner = Presigner::new(settings, client, process);
@@ -78,8 +77,11 @@ async fn operate(args: RunArgs, observe: impl FnOnce(Memory)) -> Result<(), Fail
 
     let (drained, served) = (watch::Sender::new(false), watch::Sender::new(false));
     let mut election = elector.map(|elector| tokio::spawn(elector.run(is_true(&drained))));
-    let server = tokio::spawn(http::serve(listener, probes, metrics.into_encoder(), is_true(&served)));
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), %listen, "started");
+    let mut servers = JoinSet::new();
+    for (listener, site) in ports.sites(probes, Scrapes::new(metrics.into_encoder()), access) {
+        servers.spawn(http::serve(listener, site, is_true(&served)));
+    }
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %args.listen, "started");
     let stop = told_to_stop()?;
     let ended = tokio::select! {
         ended = presigner.run(stop) => ended,
@@ -95,7 +97,9 @@ async fn operate(args: RunArgs, observe: impl FnOnce(Memory)) -> Result<(), Fail
         election.await.context("the election of a leader failed")?;
     }
     served.send_replace(true);
-    server.await.context("the server for probes and metrics failed")?;
+    while let Some(ended) = servers.join_next().await {
+        ended.context("the server for probes and metrics failed")?;
+    }
     ended.context("the controller failed")?;
     tracing::info!("stopped");
     Ok(())
@@ -114,6 +118,9 @@ struct Parts {
     settings: Settings,
     clock: Clock,
     client: kube::Client,
+    /// For what a standby asks, too: its writes change nothing that is stored.
+    asking: kube::Client,
+    lease: LeaseSettings,
     leadership: Leadership,
     elector: Option<Elector>,
     limiter: Limiter,
@@ -140,9 +147,9 @@ fn assemble(args: &RunArgs, config: &kube::Config, metrics: &mut Metrics) -> Res
             .map_err(|error| Failure::configuration(anyhow!("cannot use the kubeconfig: {error}")))
     };
     let unopposed = Leadership::unopposed();
+    let (asking, lease) = (make_client(&unopposed)?, args.lease(&identity, &config.default_namespace));
     let (elector, leadership) = if args.leader_elect {
-        let lease = args.lease(&identity, &config.default_namespace);
-        let (elector, leadership) = Elector::new(make_client(&unopposed)?, lease, clock.clone());
+        let (elector, leadership) = Elector::new(make_client(&unopposed)?, lease.clone(), clock.clone());
         (Some(elector), leadership)
     } else {
         (None, unopposed)
@@ -152,7 +159,7 @@ fn assemble(args: &RunArgs, config: &kube::Config, metrics: &mut Metrics) -> Res
     let namespaces = args.namespace.clone();
     let (secret_access, max_in_flight) = (args.secret_access, args.max_in_flight.into());
     let settings = Settings { instance, namespaces, secret_access, max_in_flight, pods: args.pods };
-    Ok(Parts { settings, clock, client, leadership, elector, limiter, skew })
+    Ok(Parts { settings, clock, client, asking, lease, leadership, elector, limiter, skew })
 }
 
 /// Resolves when it turns true, or when nobody is left to turn it.

@@ -8,15 +8,20 @@ use std::time::Duration;
 use anyhow::{anyhow, ensure};
 use clap::{ArgAction, Args};
 
+use super::flags;
+use super::metrics_args::MetricsArgs;
 use crate::controller::SecretAccess;
-use crate::runtime::{LeaseSettings, LogFormat};
+use crate::crd::names::{ANNOTATION_NAMESPACES, LABEL_MANAGED_BY, OPERATOR};
+use crate::runtime::{LeaseSettings, LogFormat, Party};
 
 /// Flags of `run`. Each has a twin in the environment, `PRESIGN_...`.
 #[derive(Args, Clone, Debug)]
 pub struct RunArgs {
-    /// Address that serves /livez, /readyz and /metrics.
-    #[arg(long, env = "PRESIGN_LISTEN", default_value = "0.0.0.0:8080")]
+    /// Address that serves /livez and /readyz; also /metrics, unless --metrics-listen is given.
+    #[arg(long, env = "PRESIGN_LISTEN", default_value = "0.0.0.0:8080", value_parser = flags::address)]
     pub(super) listen: SocketAddr,
+    #[command(flatten)]
+    pub(super) metrics: MetricsArgs,
     /// What to log: error, warn, info, debug or trace, or a filter such as
     /// info,presign_operator=debug. RUST_LOG is taken when this is not set; info when
     /// neither is.
@@ -41,7 +46,7 @@ pub struct RunArgs {
     pub(super) max_in_flight: u16,
     /// How long one call to the API server may take, in seconds.
     #[arg(long, env = "PRESIGN_REQUEST_TIMEOUT", default_value_t = 15,
-        value_parser = clap::value_parser!(u64).range(1..=300))]
+        value_parser = flags::seconds::<1, 300>)]
     pub(super) request_timeout: u64,
     /// Looking at pods and touching their annotations is granted: needed for
     /// spec.propagation.pokePods and the reason NeverRefreshed. Needs list and patch on
@@ -60,7 +65,7 @@ pub struct RunArgs {
     pub(super) lease_namespace: Option<String>,
     /// How long the leader may be silent before another takes over, in seconds.
     #[arg(long, env = "PRESIGN_LEASE_DURATION", default_value_t = 15,
-        value_parser = clap::value_parser!(u64).range(2..=600))]
+        value_parser = flags::seconds::<2, 600>)]
     pub(super) lease_duration: u64,
 }
 
@@ -72,6 +77,7 @@ impl RunArgs {
             check_label("--namespace", namespace)?;
             ensure!(seen.insert(namespace), "--namespace: {namespace} is given twice: once is enough");
         }
+        self.metrics.check(self.listen)?;
         check_name("--lease-name", &self.lease_name)?;
         self.lease_namespace.iter().try_for_each(|namespace| check_label("--lease-namespace", namespace))
     }
@@ -83,6 +89,11 @@ impl RunArgs {
             namespace: self.lease_namespace.clone().unwrap_or_else(|| default.to_owned()),
             identity: identity.to_owned(),
             duration: Duration::from_secs(self.lease_duration),
+            party: Party {
+                label: (LABEL_MANAGED_BY, OPERATOR),
+                annotation: ANNOTATION_NAMESPACES,
+                namespaces: self.namespace.clone(),
+            },
         }
     }
 }
@@ -120,7 +131,7 @@ mod tests {
     fn args(args: &[&str]) -> RunArgs {
         let words = ["presign-operator", "run"].iter().chain(args);
         match Cli::try_parse_from(words).unwrap().command {
-            Some(Command::Run(args)) => args,
+            Command::Run(args) => *args,
             other => panic!("{other:?}"),
         }
     }

@@ -30,6 +30,8 @@ pub const ANNOTATION_SIGNING_TIME: &str = "presign.dev/signing-time";
 pub const ANNOTATION_FORMAT: &str = "presign.dev/format";
 /// Annotation on a `PresignedUrl`: a token that asks for one renewal; copied to the Secret.
 pub const ANNOTATION_RENEW: &str = "presign.dev/renew";
+/// Annotation on a Lease: the namespaces that its holder looks after, by commas; all when empty.
+pub const ANNOTATION_NAMESPACES: &str = "presign.dev/namespaces";
 /// Annotation on a pod: when the newest URL that it mounts was signed, RFC 3339.
 pub const ANNOTATION_URL_RENEWED_AT: &str = "presign.dev/url-renewed-at";
 /// Raised only when the bytes that we render change for the same input, so that an

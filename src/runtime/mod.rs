@@ -8,6 +8,7 @@
 pub mod cache;
 pub mod client;
 pub mod clock;
+mod hardening;
 pub mod key;
 pub mod leader;
 pub mod lock;
@@ -22,9 +23,10 @@ pub mod watch;
 
 pub use client::{ApiCalls, NotLeading, Overload, Overloaded, Skew, Terms, client, client_over};
 pub use clock::{Clock, ClockOffset};
+pub use hardening::harden;
 pub use key::Key;
-pub use leader::{Elector, Leadership, LeaseSettings};
+pub use leader::{Elector, Leadership, LeaseSettings, Party, look_out};
 pub use logging::LogFormat;
 pub use metrics::Metrics;
-pub use server::{Check, Probes, http};
+pub use server::{Access, Check, Pages, Probes, Scrapes, Site, Tls, http};
 pub use tasks::Tasks;

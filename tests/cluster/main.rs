@@ -4,6 +4,7 @@
 
 mod clocks;
 mod crashes;
+mod crowds;
 mod faults;
 mod forgotten;
 mod ha;
@@ -16,4 +17,5 @@ mod pods;
 mod problems;
 mod quiet;
 mod restarts;
+mod rivals;
 mod stories;

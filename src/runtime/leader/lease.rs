@@ -7,6 +7,8 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::ObjectMeta;
 
+use crate::runtime::leader::rivals::Party;
+
 /// Which lease, and as whom.
 #[derive(Clone, Debug)]
 pub struct LeaseSettings {
@@ -18,6 +20,8 @@ pub struct LeaseSettings {
     pub identity: String,
     /// How long a holder may be silent before another takes over; whole seconds.
     pub duration: Duration,
+    /// Who else takes part, and in which namespaces.
+    pub party: Party,
 }
 
 impl LeaseSettings {
@@ -42,6 +46,7 @@ impl LeaseSettings {
             lease_transitions: Some(transitions),
             ..before
         });
+        self.party.mark(&mut lease);
         lease
     }
 }
@@ -92,6 +97,11 @@ mod tests {
             namespace: "n".to_owned(),
             identity: identity.to_owned(),
             duration: Duration::from_secs(15),
+            party: Party {
+                label: ("kind", "operator"),
+                annotation: "namespaces",
+                namespaces: vec!["a".to_owned(), "b".to_owned()],
+            },
         }
     }
 
@@ -122,7 +132,15 @@ mod tests {
         lease.metadata.labels = Some([("theirs".to_owned(), "1".to_owned())].into());
         lease.metadata.resource_version = Some("7".to_owned());
         let metadata = lease.metadata.clone();
-        assert_eq!(settings("b").held(lease.clone(), Timestamp::UNIX_EPOCH).metadata, metadata);
+        let held = settings("b").held(lease.clone(), Timestamp::UNIX_EPOCH).metadata;
+        let labels = [("kind", "operator"), ("theirs", "1")].map(|(name, value)| (name.into(), value.into()));
+        let annotations = [("namespaces".to_owned(), "a,b".to_owned())];
+        let marked = ObjectMeta {
+            labels: Some(labels.into()),
+            annotations: Some(annotations.into()),
+            ..metadata.clone()
+        };
+        assert_eq!(held, marked);
         assert_eq!(released(lease, Timestamp::UNIX_EPOCH).metadata, metadata);
     }
 

@@ -3,9 +3,11 @@
 mod elector;
 pub(super) mod leadership;
 mod lease;
+mod rivals;
 
 pub use elector::Elector;
 pub use leadership::Leadership;
 #[cfg(test)]
 pub(in crate::runtime) use leadership::Moment;
 pub use lease::LeaseSettings;
+pub use rivals::{Party, look_out};

@@ -79,6 +79,12 @@ impl Operator {
         self.program.stop();
     }
 
+    /// Where its pages are.
+    #[allow(dead_code, reason = "a crowd goes there")]
+    pub fn address(&self) -> std::net::SocketAddr {
+        ([127, 0, 0, 1], self.port).into()
+    }
+
     /// What one of its pages answers.
     pub fn page(&self, path: &str) -> String {
         let url = format!("http://127.0.0.1:{}{path}", self.port);

@@ -1,0 +1,55 @@
+//! Which ports are opened, and what each of them shows.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::anyhow;
+use tokio::net::TcpListener;
+
+use super::Failure;
+use super::run_args::RunArgs;
+use crate::runtime::{Access, Pages, Probes, Scrapes, Site, Tls};
+
+/// The ports of the process, open but not served yet.
+pub(super) struct Ports {
+    probes: TcpListener,
+    metrics: Option<(TcpListener, Option<Arc<Tls>>)>,
+}
+
+impl Ports {
+    /// Opens them.
+    pub async fn open(args: &RunArgs) -> Result<Self, Failure> {
+        let tls = args
+            .metrics
+            .tls()
+            .map_err(|error| Failure::configuration(error.context("--metrics-tls-cert")))?;
+        let probes = bind("--listen", args.listen).await?;
+        let metrics = match args.metrics.metrics_listen {
+            Some(address) => Some((bind("--metrics-listen", address).await?, tls)),
+            None => None,
+        };
+        Ok(Self { probes, metrics })
+    }
+
+    /// What is to be served where.
+    pub fn sites(self, probes: Probes, metrics: Scrapes, access: Option<Access>) -> Vec<(TcpListener, Site)> {
+        let (probes, metrics) = (Some(probes), Some(metrics));
+        match self.metrics {
+            None => {
+                let pages = Pages { probes, metrics, access: None };
+                vec![(self.probes, Site { pages, tls: None })]
+            }
+            Some((listener, tls)) => {
+                let pages = Pages { probes, metrics: None, access: None };
+                let guarded = Pages { probes: None, metrics, access: access.map(Arc::new) };
+                vec![(self.probes, Site { pages, tls: None }), (listener, Site { pages: guarded, tls })]
+            }
+        }
+    }
+}
+
+async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| Failure::configuration(anyhow!("{flag} {address}: {error}")))
+}

@@ -1,0 +1,129 @@
+//! Who may read, by an API server that is made up.
+
+use std::sync::Arc;
+
+use hyper::header::HeaderValue;
+use hyper::{Request, Response, StatusCode};
+use kube::client::Body;
+use serde_json::{Value, json};
+use tower::service_fn;
+
+use super::*;
+
+fn headers(authorization: &str) -> HeaderMap {
+    HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_str(authorization).unwrap())])
+}
+
+/// An API server that knows one token, whose owner may read one path, and what it was asked.
+fn api_server() -> (Client, Arc<Mutex<Vec<Value>>>) {
+    let asked = Arc::<Mutex<Vec<Value>>>::default();
+    let noted = asked.clone();
+    let answer = move |request: Request<Body>| {
+        let noted = noted.clone();
+        async move {
+            let bytes = request.into_body().collect_bytes().await.unwrap();
+            let mut review: Value = serde_json::from_slice(&bytes).unwrap();
+            noted.lock().unwrap().push(review.clone());
+            let spec = &review["spec"];
+            let status = match spec["token"].as_str() {
+                Some("broken") => {
+                    return Ok::<_, kube::Error>(respond(
+                        StatusCode::FORBIDDEN,
+                        &json!({
+                            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+                            "reason": "Forbidden", "message": "no", "code": 403,
+                        }),
+                    ));
+                }
+                Some("good" | "other") => json!({
+                    "authenticated": true,
+                    "user": {"username": spec["token"], "uid": "1", "groups": ["g"], "extra": {"k": ["v"]}},
+                }),
+                // Not authenticated, whoever is named.
+                Some(_) => json!({"authenticated": false, "user": {"username": "good"}}),
+                None => json!({"allowed": spec["user"] == "good"
+                    && spec["nonResourceAttributes"] == json!({"path": "/metrics", "verb": "get"})}),
+            };
+            review["status"] = status;
+            Ok(respond(StatusCode::CREATED, &review))
+        }
+    };
+    (Client::new(service_fn(answer), "default"), asked)
+}
+
+fn respond(status: StatusCode, body: &Value) -> Response<Body> {
+    Response::builder().status(status).body(Body::from(body.to_string().into_bytes())).unwrap()
+}
+
+#[tokio::test]
+async fn the_api_server_says_who_may() {
+    let (client, asked) = api_server();
+    let access = Access::new(client);
+    for (authorization, path, expected) in [
+        ("Bearer good", "/metrics", Ok(())),
+        ("bearer good", "/metrics", Ok(())),
+        ("Bearer good", "/other", Err(Refusal::Forbidden)),
+        ("Bearer other", "/metrics", Err(Refusal::Forbidden)),
+        ("Bearer unknown", "/metrics", Err(Refusal::Unauthenticated)),
+        ("Bearer broken", "/metrics", Err(Refusal::Unavailable)),
+        ("Bearer ", "/metrics", Err(Refusal::Unauthenticated)),
+        ("Basic good", "/metrics", Err(Refusal::Unauthenticated)),
+        ("good", "/metrics", Err(Refusal::Unauthenticated)),
+    ] {
+        let verdict = access.judge(&headers(authorization), path).await;
+        assert_eq!(verdict, expected, "{authorization} {path}");
+    }
+    assert_eq!(access.judge(&HeaderMap::new(), "/metrics").await, Err(Refusal::Unauthenticated));
+    let asked = asked.lock().unwrap();
+    let expected = json!({
+        "user": "good", "uid": "1", "groups": ["g"], "extra": {"k": ["v"]},
+        "nonResourceAttributes": {"path": "/metrics", "verb": "get"},
+    });
+    assert_eq!(asked[1]["spec"], expected);
+    assert_eq!(asked.len(), 8, "the second good one is remembered, and one without a token costs nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_verdict_counts_for_a_while_and_an_error_not_at_all() {
+    let (client, asked) = api_server();
+    let access = Access::new(client);
+    let count = || asked.lock().unwrap().len();
+    for (token, lasts, calls) in [("good", GRANTED_FOR, 2), ("unknown", REFUSED_FOR, 1)] {
+        let before = count();
+        let headers = headers(&format!("Bearer {token}"));
+        let first = access.judge(&headers, "/metrics").await;
+        tokio::time::advance(lasts.checked_sub(Duration::from_millis(1)).unwrap()).await;
+        assert_eq!(access.judge(&headers, "/metrics").await, first);
+        assert_eq!(count() - before, calls, "{token}");
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(access.judge(&headers, "/metrics").await, first);
+        assert_eq!(count() - before, 2 * calls, "{token}");
+    }
+    let before = count();
+    for _ in 0..2 {
+        let verdict = access.judge(&headers("Bearer broken"), "/metrics").await;
+        assert_eq!(verdict, Err(Refusal::Unavailable));
+    }
+    assert_eq!(count() - before, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_api_server_that_does_not_answer_is_waited_for_a_while() {
+    let silent = service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, kube::Error>>());
+    let access = Access::new(Client::new(silent, "default"));
+    let verdict = access.judge(&headers("Bearer good"), "/metrics").await;
+    assert_eq!(verdict, Err(Refusal::Unavailable));
+}
+
+#[test]
+fn tokens_that_were_made_up_do_not_push_out_one_that_may_read() {
+    let (mut verdicts, now) = (Verdicts::default(), Instant::now());
+    let key = |token: &str| Key::of(token, "/metrics");
+    verdicts.put(key("good"), Ok(()), now);
+    for number in 0..2 * MAX_VERDICTS {
+        verdicts.put(key(&number.to_string()), Err(Refusal::Unauthenticated), now);
+    }
+    assert_eq!(verdicts.0.len(), MAX_VERDICTS);
+    assert_eq!(verdicts.get(&key("good"), now), Some(Ok(())));
+    assert_eq!(verdicts.get(&key("good"), now + GRANTED_FOR), None);
+}

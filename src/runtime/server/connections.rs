@@ -1,0 +1,130 @@
+//! The connections that are open, of which there is a bounded number, and who has to go for a
+//! new one.
+//!
+//! What is said on a connection is `http.rs`.
+
+use std::collections::{HashMap, VecDeque};
+use std::future::{Future, pending};
+use std::net::IpAddr;
+
+use tokio::task::{AbortHandle, Id, JoinSet};
+
+/// Open connections, each a task.
+///
+/// # Guarantees
+/// - There are at most `limit`. A new one is always taken in: of the address with the most
+///   connections the oldest one is closed for it.
+/// - So a peer that fills the room closes only its own connections, and among many peers at one
+///   address (behind a NAT) a new connection lives until as many newer ones have come.
+#[derive(Debug)]
+pub(super) struct Connections {
+    limit: usize,
+    tasks: JoinSet<()>,
+    /// By address, the oldest first.
+    open: HashMap<IpAddr, VecDeque<(Id, AbortHandle)>>,
+    peers: HashMap<Id, IpAddr>,
+}
+
+impl Connections {
+    pub fn new(limit: usize) -> Self {
+        Self { limit, tasks: JoinSet::new(), open: HashMap::new(), peers: HashMap::new() }
+    }
+
+    /// Begins a conversation with a peer.
+    pub fn add(&mut self, peer: IpAddr, conversation: impl Future<Output = ()> + Send + 'static) {
+        if self.peers.len() >= self.limit {
+            self.close_one();
+        }
+        let handle = self.tasks.spawn(conversation);
+        // The same address, however the socket spells it.
+        let peer = peer.to_canonical();
+        self.peers.insert(handle.id(), peer);
+        self.open.entry(peer).or_default().push_back((handle.id(), handle));
+    }
+
+    /// Closes the oldest connection of the address that has the most.
+    pub fn close_one(&mut self) {
+        let Some(crowd) = self.open.values_mut().max_by_key(|open| open.len()) else { return };
+        let Some((id, handle)) = crowd.pop_front() else { return };
+        handle.abort();
+        self.forget(id);
+    }
+
+    /// Resolves when a connection has ended, and never while there is none.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when it is dropped and called again.
+    pub async fn ended(&mut self) {
+        match self.tasks.join_next_with_id().await {
+            Some(Ok((id, ()))) => self.forget(id),
+            // It was closed, or it panicked.
+            Some(Err(error)) => self.forget(error.id()),
+            None => pending().await,
+        }
+    }
+
+    fn forget(&mut self, id: Id) {
+        let Some(peer) = self.peers.remove(&id) else { return };
+        let Some(open) = self.open.get_mut(&peer) else { return };
+        open.retain(|(open, _)| *open != id);
+        if open.is_empty() {
+            self.open.remove(&peer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// Notes its name when it is closed.
+    struct Guest(&'static str, Arc<Mutex<Vec<&'static str>>>);
+
+    impl Drop for Guest {
+        fn drop(&mut self) {
+            self.1.lock().unwrap().push(self.0);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_oldest_of_the_address_with_the_most_goes_for_a_new_one() {
+        let closed = Arc::default();
+        let mut connections = Connections::new(4);
+        let (many, node, mapped) = ("10.0.0.1", "10.0.0.2", "::ffff:10.0.0.1");
+        for (peer, name) in [
+            (node, "probe"),
+            (many, "first"),
+            (mapped, "second"),
+            (many, "third"),
+            (many, "fourth"),
+            (node, "another probe"),
+        ] {
+            let guest = Guest(name, Arc::clone(&closed));
+            connections.add(peer.parse().unwrap(), async move {
+                let _guest = guest;
+                pending::<()>().await;
+            });
+        }
+        connections.ended().await;
+        connections.ended().await;
+        assert_eq!(*closed.lock().unwrap(), ["first", "second"]);
+        assert_eq!(connections.peers.len(), 4);
+    }
+
+    #[tokio::test]
+    async fn one_that_has_ended_makes_room() {
+        let mut connections = Connections::new(2);
+        let peer = IpAddr::from([10, 0, 0, 1]);
+        connections.add(peer, pending());
+        connections.add(peer, async {});
+        connections.ended().await;
+        connections.add(peer, pending());
+        assert_eq!((connections.tasks.len(), connections.open[&peer].len()), (2, 2));
+        connections.add(IpAddr::from([10, 0, 0, 2]), async { panic!("on purpose") });
+        connections.ended().await;
+        connections.ended().await;
+        assert_eq!((connections.peers.len(), connections.open.len()), (1, 1));
+    }
+}

@@ -1,0 +1,172 @@
+//! The port of the probes under a crowd: whoever can reach it must not get the pod restarted.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt as _;
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::harness::{DEADLINE, Space};
+
+/// Peers at a time.
+const CROWD: usize = 1200;
+/// Objects that a scrape counts.
+const OBJECTS: usize = 3000;
+/// Scrapes at a time.
+const SCRAPES: usize = 200;
+/// Probes while a crowd is there.
+const PROBES: usize = 7;
+/// What the chart gives a probe: with one that takes longer, kubelet counts a failure.
+const TIME_OUT: Duration = Duration::from_secs(5);
+/// What kubelet gives a probe by default.
+const DEFAULT_TIME_OUT: Duration = Duration::from_secs(1);
+/// A pod's address that is not the node's.
+const ELSEWHERE: &str = "127.0.0.2:0";
+const SCRAPE: &[u8] = b"GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n";
+
+/// How the peers of a crowd behave.
+#[derive(Clone, Copy, Debug)]
+enum Manners {
+    /// They connect and say nothing.
+    Silent,
+    /// They send a byte of a request each second.
+    Slow,
+    /// They ask for the largest page and never read it.
+    Deaf,
+    /// They speak something else.
+    Garbage,
+    /// They are silent, at another address, and come again when they are shown out.
+    Insistent,
+}
+
+async fn connect(to: SocketAddr, from: &str) -> std::io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    // So that little fits into what the kernel keeps for one who does not read.
+    socket.set_recv_buffer_size(2048)?;
+    socket.bind(from.parse().unwrap())?;
+    socket.connect(to).await
+}
+
+/// One peer, until it is shown out; those that insist stay for good.
+async fn behave(to: SocketAddr, manners: Manners, number: usize) {
+    let from = if matches!(manners, Manners::Insistent) { ELSEWHERE } else { "127.0.0.1:0" };
+    loop {
+        let Ok(mut stream) = connect(to, from).await else { return };
+        let mut rest = [0; 16];
+        let _ = match manners {
+            Manners::Silent | Manners::Insistent => stream.read(&mut rest).await.map(drop),
+            Manners::Slow => {
+                for byte in SCRAPE.iter().take(SCRAPE.len() - 1) {
+                    if stream.write_all(&[*byte]).await.is_err() {
+                        break;
+                    }
+                    sleep(Duration::from_secs(1)).await;
+                }
+                Ok(())
+            }
+            Manners::Deaf => {
+                let _ = stream.write_all(SCRAPE).await;
+                std::future::pending().await
+            }
+            Manners::Garbage => {
+                let garbage: [&[u8]; 4] = [
+                    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+                    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+                    b"\0\0\0\0\xff\xff\xff\xff\r\n\r\n",
+                    b"GET /livez HTTP/9.9\r\n: \r\n\r\n",
+                ];
+                let _ = stream.write_all(garbage[number % garbage.len()]).await;
+                stream.read(&mut rest).await.map(drop)
+            }
+        };
+        if !matches!(manners, Manners::Insistent) {
+            // It keeps its end open.
+            return std::future::pending().await;
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// The whole answer to a request for a page, on a connection of its own, as kubelet asks.
+async fn ask(to: SocketAddr, path: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(to).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer)
+}
+
+/// Every probe is answered, and nearly all within a second.
+async fn probe(to: SocketAddr, manners: &str) {
+    let mut late = 0;
+    for number in 0..PROBES {
+        for path in ["/livez", "/readyz"] {
+            let begun = Instant::now();
+            let answer = timeout(TIME_OUT, ask(to, path)).await;
+            assert!(
+                matches!(&answer, Ok(Ok(text)) if text.starts_with("HTTP/1.1 200 ")),
+                "{manners}: {path}, probe {number}: {answer:?}"
+            );
+            late += usize::from(begun.elapsed() > DEFAULT_TIME_OUT);
+        }
+    }
+    assert!(late <= 1, "{manners}: {late} of {} probes took longer than a second", 2 * PROBES);
+}
+
+/// How many objects a page of metrics counts.
+fn objects(page: &str) -> f64 {
+    let counts = page.lines().filter(|line| line.starts_with("presign_objects{"));
+    counts.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn probes_are_answered_whatever_crowd_is_at_the_port() {
+    let space = Space::new("crowds").await;
+    let names: Vec<String> = (0..OBJECTS).map(|number| format!("o{number}")).collect();
+    futures::stream::iter(&names)
+        .for_each_concurrent(32, async |name| {
+            space.apply(name, space.spec(json!({"suspend": true}))).await;
+        })
+        .await;
+    let to = space.operator.address();
+    let begun = Instant::now();
+    #[allow(clippy::cast_precision_loss, reason = "a few thousand")]
+    while objects(&ask(to, "/metrics").await.unwrap()) < OBJECTS as f64 {
+        assert!(begun.elapsed() < DEADLINE, "not all objects are counted");
+        sleep(Duration::from_millis(200)).await;
+    }
+    probe(to, "nobody").await;
+
+    for manners in [Manners::Silent, Manners::Slow, Manners::Deaf, Manners::Garbage, Manners::Insistent] {
+        let mut crowd = JoinSet::new();
+        for number in 0..CROWD {
+            crowd.spawn(behave(to, manners, number));
+        }
+        // All have been given a turn; how many of them the operator has met does not matter.
+        sleep(Duration::from_secs(1)).await;
+        probe(to, &format!("{manners:?}")).await;
+        // When they have gone, nothing is left of them.
+        crowd.shutdown().await;
+        let page = timeout(DEADLINE, ask(to, "/metrics")).await.expect("a scrape is served").unwrap();
+        assert!(page.ends_with("# EOF\n"), "after {manners:?}: {page}");
+    }
+
+    let mut scrapes = JoinSet::new();
+    for _ in 0..SCRAPES {
+        scrapes.spawn(ask(to, "/metrics"));
+    }
+    probe(to, "scrapes").await;
+    let pages = timeout(DEADLINE, scrapes.join_all()).await.expect("all scrapes are answered");
+    for page in pages {
+        let page = page.unwrap();
+        assert!(page.starts_with("HTTP/1.1 200 ") && page.ends_with("# EOF\n"), "{page}");
+        #[allow(clippy::cast_precision_loss, reason = "a few thousand")]
+        let is_whole = objects(&page) >= OBJECTS as f64;
+        assert!(is_whole, "{page}");
+    }
+}
