@@ -12,6 +12,8 @@ pub enum Mode {
     Cluster,
     Namespaces,
     Minimal,
+    /// Namespaces, and metrics only for those who may read them.
+    Guarded,
 }
 
 /// One verb on one resource.
@@ -42,6 +44,11 @@ impl Roles {
         }
         if mode == Mode::Minimal {
             helm.args(["--set", "rbac.minimal=true"]);
+        }
+        if mode == Mode::Guarded {
+            let secure =
+                ["enabled=true", "certSecretName=certificate"].map(|value| format!("metrics.secure.{value}"));
+            helm.args(["--set", &secure.join(",")]);
         }
         let output = helm.arg(root.join("charts/presign-operator")).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test fails by panicking")]
 
 mod chart;
+mod guarded;
 #[allow(dead_code, unused_imports, reason = "the stories use more of it")]
 #[path = "../cluster/harness/mod.rs"]
 mod harness;
@@ -20,7 +21,7 @@ use place::Place;
 use story::{Step, first_failure};
 
 /// An operator for the whole cluster must not meet those of the other stories.
-static CLUSTER: RwLock<()> = RwLock::const_new(());
+pub(crate) static CLUSTER: RwLock<()> = RwLock::const_new(());
 
 /// Places that are looked at at a time.
 const AT_A_TIME: usize = 12;

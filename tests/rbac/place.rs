@@ -1,5 +1,6 @@
 //! A namespace with an operator that has only the rights of its `ServiceAccount`.
 
+use std::path::Path;
 use std::sync::Mutex;
 
 use k8s_openapi::api::core::v1::Namespace;
@@ -85,6 +86,51 @@ impl Place {
         let variables = [("KUBECONFIG", kubeconfig.as_str())];
         let operator = Operator::start_for(self.space.world, namespaces, &self.space.namespace, &variables);
         *self.restarted.lock().unwrap() = Some(operator);
+    }
+
+    /// Starts another replica, which shows its metrics at this port of `localhost` with the
+    /// certificate of a folder to those who may get them.
+    pub fn guarded_replica(&self, port: u16, certificate: &Path) -> Operator {
+        let Space { world, namespace, .. } = &self.space;
+        let token = self.token_of(&self.account);
+        let kubeconfig = world.plane.kubeconfig_for(namespace, &token).unwrap().display().to_string();
+        let listen = format!("127.0.0.1:{port}");
+        let [crt, key] = ["tls.crt", "tls.key"].map(|name| certificate.join(name).display().to_string());
+        let variables = [
+            ("KUBECONFIG", kubeconfig.as_str()),
+            ("PRESIGN_LEASE_DURATION", LEASE_SECONDS),
+            ("PRESIGN_METRICS_LISTEN", &listen),
+            ("PRESIGN_METRICS_TLS_CERT", &crt),
+            ("PRESIGN_METRICS_TLS_KEY", &key),
+            ("PRESIGN_METRICS_AUTH", "true"),
+        ];
+        Operator::start_for(world, &[namespace], namespace, &variables)
+    }
+
+    /// Makes a `ServiceAccount`, with the chart's role for readers of metrics or without.
+    pub fn make_account(&self, name: &str, is_reader: bool) {
+        let namespace = &self.space.namespace;
+        let subject = json!({"kind": "ServiceAccount", "name": name, "namespace": namespace});
+        let group = "rbac.authorization.k8s.io";
+        let account = json!({
+            "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": namespace},
+        });
+        let binding = json!({
+            "apiVersion": format!("{group}/v1"), "kind": "ClusterRoleBinding",
+            "metadata": {"name": format!("{namespace}-{name}")},
+            "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "presign-operator-metrics-reader"},
+            "subjects": [subject],
+        });
+        let mut manifest = account.to_string();
+        if is_reader {
+            manifest += &format!("\n---\n{binding}");
+        }
+        apply(self.space.world, &manifest);
+    }
+
+    /// A token of a `ServiceAccount`.
+    pub fn token_of(&self, account: &str) -> String {
+        token(self.space.world, &self.space.namespace, account)
     }
 
     /// A page of the operator that runs.

@@ -25,4 +25,16 @@
 - name: PRESIGN_PODS
   value: "true"
 {{- end }}
+{{- with .Values.metrics.secure }}
+{{- if .enabled }}
+- name: PRESIGN_METRICS_LISTEN
+  value: "0.0.0.0:{{ .port }}"
+- name: PRESIGN_METRICS_TLS_CERT
+  value: /etc/presign-operator/metrics/tls.crt
+- name: PRESIGN_METRICS_TLS_KEY
+  value: /etc/presign-operator/metrics/tls.key
+- name: PRESIGN_METRICS_AUTH
+  value: "true"
+{{- end }}
+{{- end }}
 {{- end -}}

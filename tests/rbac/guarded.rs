@@ -1,0 +1,101 @@
+//! Metrics that are shown only to those who may get them, by replicas that lead and those that do not.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use super::CLUSTER;
+use super::chart::{Mode, Permission};
+use super::harness::DEADLINE;
+use super::place::Place;
+
+/// The status that a scrape with this token is answered with, over TLS that is checked.
+fn scrape(port: u16, certificate: &Path, token: Option<&str>) -> String {
+    let mut curl = Command::new("curl");
+    curl.args([
+        "-sS",
+        "--max-time",
+        "10",
+        "--output",
+        "/dev/null",
+        "--write-out",
+        "%{http_code}",
+        "--cacert",
+    ]);
+    curl.arg(certificate.join("tls.crt")).arg(format!("https://localhost:{port}/metrics"));
+    if let Some(token) = token {
+        curl.args(["--header", &format!("Authorization: Bearer {token}")]);
+    }
+    String::from_utf8(curl.output().expect("curl is installed").stdout).unwrap()
+}
+
+fn write_certificate(folder: &Path) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(folder.join("tls.crt"), made.cert.pem()).unwrap();
+    std::fs::write(folder.join("tls.key"), made.signing_key.serialize_pem()).unwrap();
+}
+
+/// Waits for a status: roles are taken in by the API server a moment after they were written.
+async fn wait_for(expected: &str, what: &str, status: impl Fn() -> String) {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let found = status();
+        if found == expected {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{what}: {found} is not {expected}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+#[tokio::test]
+async fn metrics_are_for_those_who_may_get_them_and_both_permissions_for_that_are_needed() {
+    // The roles are the cluster's.
+    let _alone = CLUSTER.write().await;
+    let folder = tempfile::tempdir().unwrap();
+    write_certificate(folder.path());
+    for without in [None, Some("tokenreviews"), Some("subjectaccessreviews")] {
+        let is_granted = |permission: &Permission| Some(permission.resource.as_str()) != without;
+        let place = Place::with(Mode::Guarded, is_granted).await;
+        place.make_account("reader", true);
+        place.make_account("outsider", false);
+        let (reader, outsider) = (place.token_of("reader"), place.token_of("outsider"));
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let replica = place.guarded_replica(port, folder.path());
+
+        let ask = |token: Option<&str>| scrape(port, folder.path(), token);
+        let what = format!("without {without:?}");
+        wait_for(if without.is_none() { "200" } else { "503" }, &what, || ask(Some(&reader))).await;
+        assert_eq!(ask(None), "401", "{what}");
+        let made_up = if without == Some("tokenreviews") { "503" } else { "401" };
+        assert_eq!(ask(Some("made-up")), made_up, "{what}");
+        let forbidden = if without.is_none() { "403" } else { "503" };
+        assert_eq!(ask(Some(&outsider)), forbidden, "{what}");
+        assert_eq!(replica.page("/metrics"), "not found\n", "{what}: the port of the probes");
+        assert_eq!(replica.page("/livez"), "ok\n", "{what}");
+        let log = replica.log();
+        assert!(!log.contains(&reader) && !log.contains(&outsider), "{log}");
+        assert_eq!(log.contains("grant create on tokenreviews"), without.is_some(), "{what}: {log}");
+        match without {
+            None => place.assert_nothing_was_refused().await,
+            Some(resource) => {
+                let permission = Permission { resource: resource.to_owned(), verb: "create".to_owned() };
+                assert!(place.was_refused(&permission).await, "{resource}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_is_read_again_when_it_changes() {
+    let _alone = CLUSTER.write().await;
+    let folder = tempfile::tempdir().unwrap();
+    write_certificate(folder.path());
+    let place = Place::with(Mode::Guarded, |_| true).await;
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let _replica = place.guarded_replica(port, folder.path());
+    wait_for("401", "the first certificate", || scrape(port, folder.path(), None)).await;
+    write_certificate(folder.path());
+    assert_eq!(scrape(port, folder.path(), None), "000", "the operator still has the first one");
+    wait_for("401", "the second certificate", || scrape(port, folder.path(), None)).await;
+}
