@@ -5,7 +5,7 @@ mod problems;
 use jiff::Timestamp;
 
 use self::problems::{conflict, contested, fixed};
-use super::decision::{Case, Decision, Obstacle, decide, issue_reason};
+use super::decision::{Case, Decision, Obstacle, decide, is_planted, issue_reason};
 use super::history::{History, Inputs, is_contested};
 use super::reason::{FailureReason, IssueReason};
 use super::status::{Problem, Progress, Seen, Standing};
@@ -280,6 +280,10 @@ fn seen(case: &Case<'_>, can_render: bool, rendering: Option<Rendering<'_>>) -> 
     else {
         return Seen::Nothing;
     };
+    // Its times are what somebody wrote there, and nobody's to tell.
+    if is_planted(case, stored, &url) {
+        return Seen::Nothing;
+    }
     let mismatch = [IssueReason::Missing, IssueReason::SpecChanged, IssueReason::Drifted];
     Seen::Url(Standing {
         // What cannot be signed again cannot be what the spec asks for.

@@ -1,13 +1,20 @@
 //! What somebody put into the place of the URL: whatever it is, it is replaced.
 
+use k8s_openapi::ByteString;
 use serde_json::json;
 
 use super::kubectl;
-use crate::harness::{Space, text};
+use crate::harness::Space;
 
 /// Replaces the stored URL by `change` of it, and waits until it is gone again. Fails unless
 /// that was for the reason `Drifted`.
 async fn expect_drifted(prefix: &str, changes: &[fn(&str) -> String]) {
+    let changes: Vec<_> = changes.iter().map(|change| |url: &str| change(url).into_bytes()).collect();
+    expect_drifted_from(prefix, &changes).await;
+}
+
+/// The same for changes that make bytes.
+async fn expect_drifted_from(prefix: &str, changes: &[impl Fn(&str) -> Vec<u8>]) {
     let space = Space::new(prefix).await;
     for number in 0..changes.len() {
         let name = format!("r{number}");
@@ -16,17 +23,21 @@ async fn expect_drifted(prefix: &str, changes: &[fn(&str) -> String]) {
     }
     for (number, change) in changes.iter().enumerate() {
         let name = format!("r{number}");
-        let planted = change(&space.data(&name, "url").await);
-        let patch = json!({"stringData": {"url": planted}}).to_string();
+        let planted = ByteString(change(&space.data(&name, "url").await));
+        let patch = json!({"data": {"url": planted}}).to_string();
         kubectl(&space, &["patch", "secret", &name, "--type=merge", "-p", &patch]);
         let wanted = format!("a URL of ours again after change {number}");
-        space.wait_secret(&name, &wanted, |secret| text(secret, "url") != planted).await;
+        space.wait_secret(&name, &wanted, |secret| secret.data.as_ref().unwrap()["url"] != planted).await;
         space.wait_ready(&name, "True", "Issued").await;
         assert_eq!(space.download(&name).await.unwrap(), "content");
     }
     let metrics = space.operator.page("/metrics");
     let drifted = format!("presign_issued_total{{reason=\"Drifted\"}} {}", changes.len());
     assert!(metrics.contains(&drifted), "{metrics}");
+    // Nobody's clock is wrong.
+    let told = space.kubectl(&["get", "presignedurls,events", "-o", "yaml"]);
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert!(told.contains("kind: PresignedUrl") && !told.to_lowercase().contains("clock"), "{told}");
 }
 
 /// The URL with another value of `X-Amz-Date`.
@@ -54,4 +65,36 @@ async fn a_url_that_repeats_a_parameter_is_replaced() {
         |url| url.replace("X-Amz-Expires=3600", "X-Amz-Expires=60&X-Amz-Expires=3600"),
     ];
     expect_drifted("repeated", &repeated).await;
+}
+
+#[tokio::test]
+async fn a_url_that_lives_for_136_years_is_replaced() {
+    expect_drifted("136-years", &[|url| url.replace("X-Amz-Expires=3600", "X-Amz-Expires=4294967295")]).await;
+}
+
+#[tokio::test]
+async fn a_value_that_is_no_url_at_all_is_replaced() {
+    let values: [fn(&str) -> Vec<u8>; 5] = [
+        |_| "x".repeat(60_000).into_bytes(),
+        |url| format!("{url}&x-pad={}", "x".repeat(60_000)).into_bytes(),
+        |_| vec![0, 0xff, 0xfe, 0x80],
+        |_| Vec::new(),
+        |_| b"-2208988800".to_vec(),
+    ];
+    expect_drifted_from("no-url", &values).await;
+}
+
+#[tokio::test]
+async fn the_times_of_a_url_that_somebody_put_there_are_not_told() {
+    let space = Space::new("planted-times").await;
+    space.apply("report", space.spec(json!({}))).await;
+    space.wait_ready("report", "True", "Issued").await;
+    let url = space.data("report", "url").await;
+    space.apply("report", space.spec(json!({"suspend": true}))).await;
+    space.wait_ready("report", "True", "Suspended").await;
+    let patch = json!({"stringData": {"url": signed_at(&url, "21910203T040506Z")}}).to_string();
+    kubectl(&space, &["patch", "secret", "report", "--type=merge", "-p", &patch]);
+    let object = space.wait_ready("report", "False", "Suspended").await;
+    let told = serde_json::to_string(&object.status).unwrap();
+    assert!(!told.contains("2191"), "{told}");
 }
