@@ -156,11 +156,11 @@ pub fn issue_reason(case: &Case<'_>) -> Option<IssueReason> {
     }
 }
 
-/// Whether somebody else put the stored URL there, as far as can be told: by the record of writes it
-/// is not ours, and it is not what we would sign, or there is no key to tell that with.
+/// Whether somebody else put the stored URL there: by the record of writes it is not ours, and it is
+/// not what we would sign.
 #[must_use]
 pub fn is_planted(case: &Case<'_>, stored: &Stored, url: &UrlDigest) -> bool {
-    !stored.is_url_ours && (case.credentials.is_none() || difference(case, stored, url).is_some())
+    !stored.is_url_ours && difference(case, stored, url).is_some()
 }
 
 /// Why the stored URL is not the one that would be signed at its signing time.

@@ -97,6 +97,8 @@ pub struct Around {
     pub pods: PodSight,
     /// Whether the clock of the operator and that of the API server differ.
     pub is_clock_skewed: bool,
+    /// Whether the token of the renew annotation is too long.
+    pub is_renew_refused: bool,
     /// Whether what is waited for was read from the API server.
     pub has_looked: bool,
 }
@@ -159,7 +161,7 @@ pub fn finish(plan: &Plan, outcome: &Outcome, history: &History, around: Around)
         next = next.or_at(soon);
     }
     let label = label(&progress, issued);
-    let Around { generation, pods, is_clock_skewed, .. } = around;
+    let Around { generation, pods, is_clock_skewed, is_renew_refused, .. } = around;
     let report = Report {
         generation,
         secret_name: plan.secret_name.clone(),
@@ -168,6 +170,7 @@ pub fn finish(plan: &Plan, outcome: &Outcome, history: &History, around: Around)
         progress,
         pods,
         is_clock_skewed,
+        is_renew_refused,
     };
     Finish { report: Some(report), next, history, issued, label, failure }
 }

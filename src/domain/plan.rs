@@ -280,14 +280,11 @@ fn seen(case: &Case<'_>, can_render: bool, rendering: Option<Rendering<'_>>) -> 
     else {
         return Seen::Nothing;
     };
-    // Its times are what somebody wrote there, and nobody's to tell.
-    if is_planted(case, stored, &url) {
-        return Seen::Nothing;
-    }
     let mismatch = [IssueReason::Missing, IssueReason::SpecChanged, IssueReason::Drifted];
     Seen::Url(Standing {
         // What cannot be signed again cannot be what the spec asks for.
         matches: can_render && issue_reason(case).is_none_or(|reason| !mismatch.contains(&reason)),
+        is_planted: is_planted(case, stored, &url),
         location: rendering.map(|rendering| rendering.location.to_owned()),
         handled_renew: stored.handled_renew.as_deref().map(str::to_owned),
         ..Standing::new(case.request, url.validity, case.credentials, case.seed)

@@ -116,12 +116,12 @@ impl Stored {
             content: Content::read(secret, url_key, Some(&fields)),
             controller: controller.map(|owner| Controller {
                 is_presigned_url: is_presigned_url(owner),
-                name: owner.name.as_str().into(),
-                uid: owner.uid.as_str().into(),
+                name: bounded(&owner.name).into(),
+                uid: bounded(&owner.uid).into(),
             }),
             is_managed: metadata.labels.as_ref().and_then(|all| all.get(LABEL_MANAGED)).map(String::as_str)
                 == Some(MANAGED),
-            owner: annotation(ANNOTATION_OWNER).map(|name| name.as_str().into()),
+            owner: annotation(ANNOTATION_OWNER).map(|name| bounded(name).into()),
             handled_renew: annotation(ANNOTATION_RENEW).and_then(|t| renew_token(t)).map(Into::into),
             is_label_ours: fields.is_ours(Field::Label(LABEL_MANAGED)),
             is_url_ours: url_key.is_some_and(|key| fields.is_ours(Field::Data(key))),
@@ -170,11 +170,19 @@ impl Content {
     }
 }
 
+/// The longest name of an object in Kubernetes.
+const LONGEST_NAME: usize = 253;
+
 /// Resource versions are opaque to clients, yet grow and compare as numbers since
 /// Kubernetes 1.35 says so; what is no number sorts first and is read again.
 #[must_use]
 pub fn resource_version(text: Option<&str>) -> u64 {
     text.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// A name or UID as somebody wrote it. Of one that no object can have, nothing is kept.
+fn bounded(name: &str) -> &str {
+    if name.len() > LONGEST_NAME { "(too long)" } else { name }
 }
 
 fn text<'a>(secret: &'a Secret, key: &str) -> Option<&'a str> {

@@ -10,6 +10,7 @@ mod forgotten;
 mod ha;
 mod harness;
 
+mod memory;
 mod minimal;
 mod model;
 mod ownership;

@@ -16,8 +16,8 @@ use crate::controller::context::Context;
 use crate::domain::pods::{Frozen, PodSpec, first_of_each, user};
 use crate::runtime::Key;
 
-/// Pods in one answer: some megabytes at most.
-const PAGE: u32 = 250;
+/// Pods in one answer. Most have some kilobytes; one can have half a megabyte.
+const PAGE: u32 = 50;
 /// A pod that has ended refreshes nothing and misses nothing.
 const NOT_ENDED: &str = "status.phase!=Succeeded,status.phase!=Failed";
 /// By this label a Deployment's pods can be told from those of a bare `ReplicaSet`.

@@ -163,6 +163,9 @@ impl Failure {
     }
 }
 
+/// How much of an answer is told, in characters.
+const MOST_SAID: usize = 1024;
+
 /// What the API server said, for people; without what it may have quoted from a Secret.
 fn public_text(error: &kube::Error) -> String {
     match error {
@@ -170,6 +173,8 @@ fn public_text(error: &kube::Error) -> String {
             // A URL, or a URL in base64 as Secrets hold it.
             let quotes = ["X-Amz-", "aHR0c"].iter().any(|mark| status.message.contains(mark));
             let said = if quotes || status.message.is_empty() { &status.reason } else { &status.message };
+            // What a webhook says has no end, and a condition has one.
+            let said: String = said.chars().take(MOST_SAID).collect();
             format!("the API server answered {} {said}", status.code)
         }
         kube::Error::Service(error) if error.is::<crate::runtime::client::DeadlineExceeded>() => {

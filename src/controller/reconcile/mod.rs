@@ -10,6 +10,7 @@ mod prune;
 mod report;
 mod target;
 
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +25,7 @@ use self::observe::{Observed, observe};
 use self::prune::prune;
 use self::report::report;
 use crate::controller::context::Context;
-use crate::controller::state::lean::LeanPresignedUrl;
+use crate::controller::state::lean::{LeanPresignedUrl, NoSpec};
 use crate::controller::watch::forget_if_gone;
 use crate::domain::Request;
 use crate::domain::finish::{Around, Done, Finish, Next, Outcome, finish, unreported};
@@ -87,6 +88,7 @@ async fn pursue(ctx: &Context, job: &Job<Key>, object: &LeanPresignedUrl) -> (Fi
         generation: object.metadata.generation,
         pods: ctx.pods.sight(object, request.as_deref()),
         is_clock_skewed: ctx.skew.is_skewed(),
+        is_renew_refused: request.as_ref().is_some_and(|request| request.is_renew_refused),
         has_looked: looks_at.is_some(),
     };
     let finish = finish(&plan, &outcome, &history, around);
@@ -125,6 +127,10 @@ async fn carry_out(
     history: &History,
     looks_at: Option<Awaited>,
 ) -> CarriedOut {
+    let object = &match whole(ctx, object).await {
+        Ok(object) => object,
+        Err(failure) => return interrupted(ctx, object, &failure),
+    };
     let mut found = None;
     let mut failure: Option<Failure> = None;
     loop {
@@ -153,6 +159,27 @@ async fn carry_out(
         let outcome = Outcome { ended_at: ctx.clock.now(), result, prune_at };
         return (plan, outcome, observed.request());
     }
+}
+
+/// The object with its spec, which is read if it is too large to be kept.
+///
+/// # Errors
+/// [`Failure::Outdated`] when the spec is another one by now; what the API server or the way to it
+/// answered.
+async fn whole<'a>(
+    ctx: &Context,
+    object: &'a LeanPresignedUrl,
+) -> Result<Cow<'a, LeanPresignedUrl>, Failure> {
+    if object.spec != Err(NoSpec::NotKept) {
+        return Ok(Cow::Borrowed(object));
+    }
+    let owner = object.owner();
+    let read = ctx.presigned_urls(&owner.namespace).get_opt(&owner.name).await;
+    let read = read.map_err(|error| Failure::api("read the spec", error))?.ok_or(Failure::Gone)?;
+    if read.uid() != object.uid() || read.metadata.generation != object.metadata.generation {
+        return Err(Failure::Outdated);
+    }
+    Ok(Cow::Owned(LeanPresignedUrl { spec: read.spec, ..object.clone() }))
 }
 
 /// Deletes or releases what was written under an earlier `spec.secret.name`, once the target is

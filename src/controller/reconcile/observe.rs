@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::error::Failure;
 use super::target::{Found, target, told};
 use crate::controller::context::{Context, SAFETY_NET};
-use crate::controller::state::lean::LeanPresignedUrl;
+use crate::controller::state::lean::{LeanPresignedUrl, NoSpec};
 use crate::domain::decision::comparable_validity;
 use crate::domain::history::{Awaited, History, Inputs};
 use crate::domain::plan::{Observation, Rendering, plan};
@@ -157,9 +157,16 @@ impl Rendered {
 }
 
 fn request(object: &LeanPresignedUrl, owner: &Owner) -> Result<Arc<Request>, Problem> {
-    let spec = object.spec.as_ref().map_err(|why| Failure::UnreadableSpec(why.clone()).problem())?;
-    let request = Request::parse(&owner.name, spec, object.renew());
-    request.map(Arc::new).map_err(|error| Failure::from(error).problem())
+    let request = || -> Result<Request, Failure> {
+        let spec = match &object.spec {
+            Ok(spec) => spec,
+            Err(NoSpec::Unreadable(why)) => return Err(Failure::UnreadableSpec(why.clone())),
+            Err(NoSpec::NotKept) => return Err(Failure::Outdated),
+        };
+        let request = Request::parse(&owner.name, spec, object.renew())?;
+        Ok(request)
+    };
+    request().map(Arc::new).map_err(|failure| failure.problem())
 }
 
 /// For the credentials of a spec that does not say which.
@@ -190,13 +197,13 @@ async fn credentials(
         let then = observed.begun.checked_sub(SAFETY_NET / 2).unwrap_or(observed.begun);
         ctx.credentials.drop_older(&key, then);
     }
-    let known = ctx.credentials.known(&key);
+    let known = ctx.credentials.known(&key, request);
     let held = observed.history.held(&observed.inputs, observed.now);
     let data = match (known, held) {
         (Some(known), _) => Ok(known),
         (None, Some((problem, _))) => Err(problem.clone()),
         (None, None) => {
-            let read = ctx.credentials.get(ctx, &key).await.map_err(|error| {
+            let read = ctx.credentials.get(ctx, &key, request).await.map_err(|error| {
                 Failure::api(format!("read Secret {:?} with the credentials", key.name()), error)
             });
             told(read)?
@@ -204,12 +211,9 @@ async fn credentials(
     };
     observed.credentials = data.and_then(|known| {
         observed.inputs.credentials = known.resource_version;
-        match &known.data {
+        match &known.credentials {
             None => Err(Failure::CredentialsNotFound { secret: key.name().to_owned() }.problem()),
-            Some(data) => (data.as_ref().map_err(Clone::clone))
-                .and_then(|data| Credentials::for_request(request, data))
-                .map(Arc::new)
-                .map_err(|error| Failure::from(error).problem()),
+            Some(credentials) => credentials.clone().map_err(|error| Failure::from(error).problem()),
         }
     });
     Ok(())

@@ -1,7 +1,8 @@
-//! The credentials Secrets, each read once and kept until it changes or nobody names it.
+//! The credentials that objects name, each read once and kept until its Secret changes or nobody
+//! names it.
 //!
-//! Only Secrets that some `PresignedUrl` names are ever read. What they hold is parsed
-//! anew at each use, since objects may name different keys of one Secret.
+//! Only Secrets that some `PresignedUrl` names are ever read. Of what they hold, the access key is
+//! kept and nothing else: a Secret can have a megabyte, an access key 8 KiB at most.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -12,27 +13,32 @@ use tokio::time::Instant;
 use zeroize::Zeroize as _;
 
 use crate::controller::context::Context;
+use crate::crd::CredentialsSecretRef;
 use crate::domain::credentials::{InvalidCredentials, usable};
 use crate::domain::stored::resource_version;
+use crate::domain::{Credentials, Request};
 use crate::runtime::key::Key;
 use crate::runtime::lock::Lock;
 
-/// The data of a credentials Secret at one version.
-pub struct SecretData {
-    /// The bytes by key, or why none are taken from it; absent when there is no such Secret.
-    pub data: Option<Result<BTreeMap<String, ByteString>, InvalidCredentials>>,
+/// The most selections that are kept of one Secret. With more objects that each name other keys of
+/// it, it is read more often.
+const MOST_SELECTIONS: usize = 16;
+
+/// The credentials in a Secret at one version.
+pub struct KnownCredentials {
+    /// The credentials, or why there are none in it; absent when there is no such Secret.
+    pub credentials: Option<Result<Arc<Credentials>, InvalidCredentials>>,
     /// Its resource version; 0 when there is none.
     pub resource_version: u64,
     /// When it was asked for.
     read: Instant,
 }
 
-impl Drop for SecretData {
-    fn drop(&mut self) {
-        if let Some(Ok(data)) = &mut self.data {
-            overwrite(data);
-        }
-    }
+/// What an object takes from a Secret: which keys, and whether for a store of its own.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Selection {
+    reference: CredentialsSecretRef,
+    has_endpoint: bool,
 }
 
 /// Leaves none of the keys behind in memory that was given back.
@@ -42,28 +48,56 @@ fn overwrite(data: &mut BTreeMap<String, ByteString>) {
     }
 }
 
-type Slot = Arc<OnceCell<Arc<SecretData>>>;
+type Slot = Arc<OnceCell<Arc<KnownCredentials>>>;
 
-/// One slot a Secret: however many reconciles want it, it is read once.
+/// One slot for each Secret and selection: however many reconciles want it, it is read once.
 #[derive(Default)]
 pub struct CredentialsCache {
-    slots: Lock<HashMap<Key, Slot>>,
+    slots: Lock<HashMap<Key, Vec<(Selection, Slot)>>>,
+}
+
+impl Selection {
+    fn of(request: &Request) -> Self {
+        Self { reference: request.credentials.clone(), has_endpoint: request.connection.endpoint.is_some() }
+    }
 }
 
 impl CredentialsCache {
-    /// What the Secret holds, read now unless it is known.
+    /// The credentials for a request, read now unless they are known.
     ///
     /// # Errors
     /// What the API server or the way to it answered. Nothing is kept then.
-    pub async fn get(&self, ctx: &Context, key: &Key) -> Result<Arc<SecretData>, kube::Error> {
-        let slot = self.slots.write().entry(key.clone()).or_default().clone();
-        slot.get_or_try_init(|| read(ctx, key)).await.cloned()
+    pub async fn get(
+        &self,
+        ctx: &Context,
+        key: &Key,
+        request: &Request,
+    ) -> Result<Arc<KnownCredentials>, kube::Error> {
+        let slot = self.slot(key, Selection::of(request));
+        slot.get_or_try_init(|| read(ctx, key, request)).await.cloned()
     }
 
-    /// What the Secret holds, as far as that is known.
+    fn slot(&self, key: &Key, selection: Selection) -> Slot {
+        let mut slots = self.slots.write();
+        let known = slots.entry(key.clone()).or_default();
+        if let Some((_, slot)) = known.iter().find(|(of, _)| *of == selection) {
+            return slot.clone();
+        }
+        if known.len() >= MOST_SELECTIONS {
+            known.clear();
+        }
+        let slot = Slot::default();
+        known.push((selection, slot.clone()));
+        slot
+    }
+
+    /// The credentials for a request, as far as they are known.
     #[must_use]
-    pub fn known(&self, key: &Key) -> Option<Arc<SecretData>> {
-        self.slots.read().get(key)?.get().cloned()
+    pub fn known(&self, key: &Key, request: &Request) -> Option<Arc<KnownCredentials>> {
+        let selection = Selection::of(request);
+        let slots = self.slots.read();
+        let (_, slot) = slots.get(key)?.iter().find(|(of, _)| *of == selection)?;
+        slot.get().cloned()
     }
 
     /// Lets go of what is known of a Secret that now stands at `version` (0: gone), and
@@ -71,18 +105,29 @@ impl CredentialsCache {
     /// that nobody asks any more.
     pub fn invalidate(&self, key: &Key, version: u64) -> bool {
         let is_current = |slot: &Slot| slot.get().is_some_and(|known| known.resource_version == version);
-        if self.slots.read().get(key).is_none_or(is_current) {
+        if self.slots.read().get(key).is_none_or(|known| known.iter().all(|(_, slot)| is_current(slot))) {
             return false;
         }
-        self.slots.write().remove(key).is_some()
+        self.retain(key, is_current)
     }
 
     /// Lets go of what was asked for before then, and says whether there was such. A read
     /// under way is for everybody who waits for it.
     pub fn drop_older(&self, key: &Key, then: Instant) -> bool {
-        let is_older = |slot: &Slot| slot.get().is_some_and(|known| known.read < then);
+        self.retain(key, |slot| slot.get().is_none_or(|known| known.read >= then))
+    }
+
+    /// Keeps some of what is known of a Secret, and says whether there was anything else.
+    fn retain(&self, key: &Key, is_kept: impl Fn(&Slot) -> bool) -> bool {
         let mut slots = self.slots.write();
-        slots.get(key).is_some_and(is_older) && slots.remove(key).is_some()
+        let Some(known) = slots.get_mut(key) else { return false };
+        let before = known.len();
+        known.retain(|(_, slot)| is_kept(slot));
+        let is_less = known.len() < before;
+        if known.is_empty() {
+            slots.remove(key);
+        }
+        is_less
     }
 
     /// Lets go of a Secret that nobody names any more.
@@ -106,22 +151,23 @@ impl CredentialsCache {
     }
 }
 
-async fn read(ctx: &Context, key: &Key) -> Result<Arc<SecretData>, kube::Error> {
+async fn read(ctx: &Context, key: &Key, request: &Request) -> Result<Arc<KnownCredentials>, kube::Error> {
     let read = Instant::now();
     let secret = ctx.secrets(key.namespace()).get_opt(key.name()).await?;
-    let Some(secret) = secret else {
-        return Ok(Arc::new(SecretData { data: None, resource_version: 0, read }));
+    let version = |secret: &k8s_openapi::api::core::v1::Secret| {
+        resource_version(secret.metadata.resource_version.as_deref())
     };
-    let mut data = secret.data.unwrap_or_default();
-    let data = match usable(secret.type_.as_deref(), secret.metadata.labels.as_ref()) {
-        Ok(()) => Ok(data),
-        Err(why) => {
-            overwrite(&mut data);
-            Err(InvalidCredentials::Unusable { secret: key.name().to_owned(), why })
-        }
-    };
-    let resource_version = resource_version(secret.metadata.resource_version.as_deref());
-    Ok(Arc::new(SecretData { data: Some(data), resource_version, read }))
+    let resource_version = secret.as_ref().map_or(0, version);
+    let credentials = secret.map(|secret| {
+        let mut data = secret.data.unwrap_or_default();
+        let credentials = usable(secret.type_.as_deref(), secret.metadata.labels.as_ref())
+            .map_err(|why| InvalidCredentials::Unusable { secret: key.name().to_owned(), why })
+            .and_then(|()| Credentials::for_request(request, &data))
+            .map(Arc::new);
+        overwrite(&mut data);
+        credentials
+    });
+    Ok(Arc::new(KnownCredentials { credentials, resource_version, read }))
 }
 
 #[cfg(test)]
@@ -134,5 +180,37 @@ mod tests {
         let before = data["key"].0.as_ptr();
         overwrite(&mut data);
         assert_eq!((data["key"].0.as_ptr(), data["key"].0.len()), (before, 0));
+    }
+
+    fn naming(key: &str) -> Request {
+        let reference = serde_json::json!({"name": "keys", "sessionTokenKey": key});
+        let s3 = serde_json::json!({"region": "r", "credentialsSecretRef": reference});
+        let spec = serde_json::json!({"bucket": "b12", "key": "k", "s3": s3});
+        Request::parse("a", &serde_json::from_value(spec).unwrap(), None).unwrap()
+    }
+
+    fn fill(cache: &CredentialsCache, key: &Key, request: &Request, resource_version: u64) {
+        let known = KnownCredentials { credentials: None, resource_version, read: Instant::now() };
+        assert!(cache.slot(key, Selection::of(request)).set(Arc::new(known)).is_ok());
+    }
+
+    #[test]
+    fn knows_each_selection_and_lets_go_of_all_that_are_not_current() {
+        let (cache, key) = (CredentialsCache::default(), Key::new("n", "keys"));
+        fill(&cache, &key, &naming("a"), 1);
+        assert!(cache.known(&key, &naming("b")).is_none(), "another key of the same Secret");
+        fill(&cache, &key, &naming("b"), 2);
+        assert!(cache.invalidate(&key, 2) && !cache.invalidate(&key, 2));
+        assert!(cache.known(&key, &naming("a")).is_none() && cache.known(&key, &naming("b")).is_some());
+        assert!(cache.invalidate(&key, 3) && cache.keys().is_empty());
+    }
+
+    #[test]
+    fn an_object_that_names_other_keys_again_and_again_fills_nothing() {
+        let (cache, key) = (CredentialsCache::default(), Key::new("n", "keys"));
+        for number in 0..10 * MOST_SELECTIONS {
+            fill(&cache, &key, &naming(&number.to_string()), 1);
+            assert!(cache.slots.read()[&key].len() <= MOST_SELECTIONS);
+        }
     }
 }

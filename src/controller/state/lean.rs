@@ -13,6 +13,7 @@ use crate::crd::names::ANNOTATION_RENEW;
 use crate::crd::{PresignedUrl, PresignedUrlSpec, PresignedUrlStatus};
 use crate::domain::Owner;
 use crate::domain::history::Inputs;
+use crate::domain::request::LONGEST_RENEW;
 
 /// A `PresignedUrl` without what nobody reads: managed fields, labels, annotations but
 /// one. A spec that cannot be read is a value, so that one bad object cannot stop the
@@ -23,12 +24,21 @@ pub struct LeanPresignedUrl {
     /// Name, namespace, UID, versions, deletion and the renew annotation.
     #[serde(deserialize_with = "lean_metadata")]
     pub metadata: ObjectMeta,
-    /// What is asked for, or why it cannot be read.
+    /// What is asked for, or why that is not here.
     #[serde(default = "no_spec", deserialize_with = "readable_spec")]
-    pub spec: Result<PresignedUrlSpec, String>,
+    pub spec: Result<PresignedUrlSpec, NoSpec>,
     /// What was reported last; empty when it cannot be read.
     #[serde(default, deserialize_with = "readable_status")]
     pub status: PresignedUrlStatus,
+}
+
+/// Why there is no spec.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum NoSpec {
+    /// It cannot be read, for this reason.
+    Unreadable(String),
+    /// It is too large to be kept: the API server has it.
+    NotKept,
 }
 
 impl LeanPresignedUrl {
@@ -104,20 +114,25 @@ fn lean_metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMet
         annotations: lean
             .annotations
             .renew
+            // Of one that is too long, as much as shows that.
+            .map(|token| token.chars().take(LONGEST_RENEW + 1).collect())
             .map(|token| BTreeMap::from([(ANNOTATION_RENEW.to_owned(), token)])),
         ..ObjectMeta::default()
     })
 }
 
-fn no_spec() -> Result<PresignedUrlSpec, String> {
-    Err("spec is missing: add it".to_owned())
+fn no_spec() -> Result<PresignedUrlSpec, NoSpec> {
+    Err(NoSpec::Unreadable("spec is missing: add it".to_owned()))
 }
 
 fn readable_spec<'de, D: Deserializer<'de>>(
     deserializer: D,
-) -> Result<Result<PresignedUrlSpec, String>, D::Error> {
+) -> Result<Result<PresignedUrlSpec, NoSpec>, D::Error> {
     let spec = Value::deserialize(deserializer)?;
-    Ok(serde_json::from_value(spec).map_err(|error| format!("spec cannot be read: {error}")))
+    // What the parser says can quote all that is there.
+    let said = |error: serde_json::Error| error.to_string().chars().take(256).collect::<String>();
+    Ok(serde_json::from_value(spec)
+        .map_err(|error| NoSpec::Unreadable(format!("spec cannot be read: {}", said(error)))))
 }
 
 fn readable_status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PresignedUrlStatus, D::Error> {
@@ -149,10 +164,28 @@ mod tests {
     }
 
     #[test]
+    fn of_a_token_that_is_too_long_no_more_is_kept_than_shows_that() {
+        for (length, kept) in [(128, 128), (129, 129), (250_000, 129)] {
+            let annotations = serde_json::json!({"presign.dev/renew": "ä".repeat(length)});
+            let object = read(serde_json::json!({"metadata": {"annotations": annotations}}));
+            assert_eq!(object.renew().unwrap().chars().count(), kept);
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_a_spec_has_an_end() {
+        let spec = serde_json::json!("x".repeat(100_000));
+        let object = read(serde_json::json!({"metadata": {"name": "a"}, "spec": spec}));
+        let Err(NoSpec::Unreadable(why)) = object.spec else { panic!("{:?}", object.spec) };
+        assert!(why.len() < 400, "{why}");
+    }
+
+    #[test]
     fn what_cannot_be_read_is_a_value() {
         for spec in [serde_json::json!(7), serde_json::json!({"bucket": []}), Value::Null] {
             let object = read(serde_json::json!({"metadata": {"name": "a"}, "spec": spec, "status": 5}));
-            assert!(object.spec.unwrap_err().starts_with("spec cannot be read"));
+            let Err(NoSpec::Unreadable(why)) = object.spec else { panic!("{:?}", object.spec) };
+            assert!(why.starts_with("spec cannot be read"));
             assert_eq!(object.status, PresignedUrlStatus::default());
         }
         assert!(read(serde_json::json!({"metadata": {"name": "a"}})).spec.is_err());

@@ -10,5 +10,6 @@ pub mod lean;
 pub mod objects;
 pub mod obstacles;
 mod packed_secret;
+mod packed_spec;
 mod packed_status;
 pub mod scopes;

@@ -8,6 +8,7 @@ use kube::core::ObjectMeta;
 
 use crate::controller::state::answer::Answered;
 use crate::controller::state::lean::LeanPresignedUrl;
+use crate::controller::state::packed_spec::PackedSpec;
 use crate::controller::state::packed_status::{Reported, Times};
 use crate::controller::state::scopes::{Scope, Scopes};
 use crate::crd::names::ANNOTATION_RENEW;
@@ -40,8 +41,7 @@ struct Packed {
     generation: Option<i64>,
     renew: Option<Box<str>>,
     deleted: Option<Box<Time>>,
-    /// The spec as JSON, or why it cannot be read.
-    spec: Result<Box<str>, Box<str>>,
+    spec: PackedSpec,
     reported: Reported,
 }
 
@@ -58,7 +58,8 @@ impl Objects {
         Self { cache: Lock::new(VersionedCache::new(move |key| scopes.of(key))) }
     }
 
-    /// An object, without the texts of its status; see [`Reported::outline`].
+    /// An object, without the texts of its status (see [`Reported::outline`]), and without a spec
+    /// that is too large to be kept.
     #[must_use]
     pub fn get(&self, key: &Key) -> Option<LeanPresignedUrl> {
         self.cache.read().get(key).map(|packed| packed.unpack(key))
@@ -189,10 +190,7 @@ impl Packed {
             generation: metadata.generation,
             renew: object.renew().map(Into::into),
             deleted: metadata.deletion_timestamp.clone().map(Box::new),
-            spec: match &object.spec {
-                Ok(spec) => serde_json::to_string(spec).map(Into::into).map_err(|e| e.to_string().into()),
-                Err(why) => Err(why.as_str().into()),
-            },
+            spec: PackedSpec::pack(&object.spec),
             reported: Reported::pack(&object.status),
         }
     }
@@ -223,10 +221,7 @@ impl Packed {
                 annotations: renew.map(|renew| [renew].into()),
                 ..ObjectMeta::default()
             },
-            spec: match &self.spec {
-                Ok(spec) => serde_json::from_str(spec).map_err(|error| error.to_string()),
-                Err(why) => Err(why.to_string()),
-            },
+            spec: self.spec.unpack(),
             status: self.reported.outline(),
         }
     }

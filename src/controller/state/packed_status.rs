@@ -39,11 +39,18 @@ pub struct Issued {
     expiration: i64,
 }
 
+/// The largest status that is kept, as JSON in bytes. Ours are smaller.
+const LARGEST_KEPT: usize = 32_768;
+
 impl Reported {
-    /// Packs a status.
+    /// Packs a status. One that is too large is somebody else's, and as good as none: ours takes its
+    /// place.
     #[must_use]
     pub fn pack(status: &PresignedUrlStatus) -> Self {
         let text = json(status);
+        if text.len() > LARGEST_KEPT {
+            return Self::Other(json(&PresignedUrlStatus::default()).into());
+        }
         match Issued::of(status, &text) {
             Some(issued) => Self::Issued(Box::new(issued)),
             None => Self::Other(text.into()),

@@ -9,7 +9,7 @@ use kube::core::ObjectMeta;
 use kube::runtime::watcher::Config;
 
 use super::namespaces::{Listed, Place};
-use super::{everyone, key, secret_changed, stream, wake_owner};
+use super::{PAGE, everyone, key, secret_changed, stream, wake_owner};
 use crate::controller::context::Context;
 use crate::controller::state::issued_secrets::News;
 use crate::crd::names::{LABEL_MANAGED, MANAGED};
@@ -21,7 +21,7 @@ use crate::runtime::{Check, Key};
 /// Follows our Secrets for as long as the process lives. `ready` passes after the first complete
 /// list.
 pub async fn follow(ctx: Arc<Context>, place: Place, ready: Check) {
-    let config = Config::default().labels(&format!("{LABEL_MANAGED}={MANAGED}"));
+    let config = Config::default().labels(&format!("{LABEL_MANAGED}={MANAGED}")).page_size(PAGE);
     let mut events = std::pin::pin!(stream::<Secret>(&ctx, "our Secrets", config, &place));
     let scope = place.scope;
     while let Some(event) = events.next().await {

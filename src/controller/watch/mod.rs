@@ -21,6 +21,12 @@ use crate::controller::state::scopes::Scope;
 use crate::runtime::Key;
 use crate::runtime::watch::{Selection, WatchEvent, follow};
 
+/// How many objects are in one answer where a list comes in pages: some of them can have a megabyte
+/// and more.
+const PAGE: u32 = 20;
+/// The same where it is their metadata, of which an object can have a quarter of a megabyte.
+const PAGE_OF_METADATA: u32 = 100;
+
 /// Wakes everyone who looks at a Secret that changed.
 pub fn secret_changed(ctx: &Context, secret: &Key) {
     for object in ctx.dependents.of(secret) {

@@ -10,7 +10,7 @@ use kube::core::{ObjectMeta, PartialObjectMeta};
 use kube::runtime::watcher::Config;
 
 use super::namespaces::Place;
-use super::{key, secret_changed, stream, wake_owner};
+use super::{PAGE_OF_METADATA, key, secret_changed, stream, wake_owner};
 use crate::controller::context::Context;
 use crate::crd::names::{LABEL_MANAGED, MANAGED};
 use crate::domain::stored::resource_version;
@@ -22,6 +22,7 @@ pub async fn follow(ctx: Arc<Context>, place: Place, ready: Check) {
     // Helm's releases are large and tokens are many; neither is ever an access key.
     let config = Config::default()
         .labels(&format!("{LABEL_MANAGED}!={MANAGED}"))
+        .page_size(PAGE_OF_METADATA)
         .fields("type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token");
     let mut events =
         std::pin::pin!(stream::<PartialObjectMeta<Secret>>(&ctx, "other Secrets", config, &place));

@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use kube::runtime::watcher::Config;
 
 use super::namespaces::{Listed, Place};
-use super::{everyone, stream};
+use super::{PAGE, everyone, stream};
 use crate::controller::context::Context;
 use crate::controller::state::lean::LeanPresignedUrl;
 use crate::controller::state::objects::News;
@@ -18,8 +18,8 @@ use crate::runtime::{Check, Key};
 /// Follows the objects for as long as the process lives. `ready` passes after the first complete
 /// list.
 pub async fn follow(ctx: Arc<Context>, place: Place, ready: Check) {
-    let mut events =
-        std::pin::pin!(stream::<LeanPresignedUrl>(&ctx, "PresignedUrls", Config::default(), &place));
+    let config = Config::default().page_size(PAGE);
+    let mut events = std::pin::pin!(stream::<LeanPresignedUrl>(&ctx, "PresignedUrls", config, &place));
     let scope = place.scope;
     let (mut news, mut cleared) = (Vec::new(), Vec::new());
     while let Some(event) = events.next().await {

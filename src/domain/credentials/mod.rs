@@ -72,6 +72,11 @@ impl Credentials {
     }
 }
 
+/// The most bytes of an access key with its session token; what is larger fits into no URL.
+const LARGEST: usize = 8192;
+const TOO_LARGE: &str =
+    "is too long: an access key and its session token have at most 8 KiB; store the value alone";
+
 /// A value and where it was found: a data key, and in a document the field.
 struct Value<'a> {
     key: &'a str,
@@ -182,7 +187,12 @@ impl<'a> Reader<'a> {
         if token.is_none() && checks::is_temporary(id.expose()) {
             return Err(InvalidCredentials::MissingToken { secret: self.name(), key: taken[0].to_owned() });
         }
-        let session_token = token.map(|value| self.text(&value)).transpose()?;
+        let session_token = token.as_ref().map(|value| self.text(value)).transpose()?;
+        let length = |text: &String| text.len();
+        if id.len() + secret.len() + session_token.as_ref().map_or(0, length) > LARGEST {
+            let longest = token.as_ref().filter(|token| token.bytes.len() > secret.len());
+            return Err(self.bad(longest.unwrap_or(&found.secret), TOO_LARGE));
+        }
         let time = |value: &Value<'_>| {
             checks::expiration(self.text(value)?.expose()).map_err(|problem| self.bad(value, problem))
         };

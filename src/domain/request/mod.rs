@@ -77,6 +77,8 @@ pub struct Request {
     pub suspend: bool,
     /// Token that asks for one renewal.
     pub renew: Option<String>,
+    /// Whether the token is too long to ask for anything.
+    pub is_renew_refused: bool,
 }
 
 /// Lifetime when the spec names none, in seconds.
@@ -116,14 +118,22 @@ impl Request {
             target: Target::parse(name, spec.secret.as_ref())?,
             poke_pods: spec.propagation.as_ref().and_then(|p| p.poke_pods).unwrap_or(false),
             suspend: spec.suspend.unwrap_or(false),
-            renew: renew.and_then(renew_token),
+            renew: renew.filter(|token| !is_too_long(token)).and_then(renew_token),
+            is_renew_refused: renew.is_some_and(is_too_long),
         })
     }
 }
 
-/// An empty token asks for nothing; one that is too long is cut to what a status may hold.
+/// The most characters of a renewal token, which a status has to hold.
+pub const LONGEST_RENEW: usize = 128;
+
+/// An empty token asks for nothing. What somebody put into a Secret is cut.
 pub(super) fn renew_token(token: &str) -> Option<String> {
-    (!token.is_empty()).then(|| token.chars().take(128).collect())
+    (!token.is_empty()).then(|| token.chars().take(LONGEST_RENEW).collect())
+}
+
+fn is_too_long(token: &str) -> bool {
+    token.chars().nth(LONGEST_RENEW).is_some()
 }
 
 fn lifetime(text: Option<&DurationText>) -> Result<u32, InvalidSpec> {

@@ -22,7 +22,11 @@ pub(super) struct Verdict {
 
 /// The conditions after a reconcile: a transition time moves only when the status flips.
 pub(super) fn next(previous: &[Condition], report: &Report, now: Timestamp) -> Vec<Condition> {
-    let ready = ready(report, now);
+    let mut ready = ready(report, now);
+    if report.is_renew_refused {
+        let refused = "annotation presign.dev/renew is refused, since it has more than 128 characters: write a shorter one";
+        ready.message = format!("{}; {refused}", ready.message);
+    }
     let stalled = stalled(report);
     let rotation = match &report.seen {
         Seen::Url(standing) => {

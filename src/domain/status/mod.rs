@@ -23,6 +23,8 @@ pub struct Standing {
     pub renewal_time: Timestamp,
     /// Whether it is what the spec asks for.
     pub matches: bool,
+    /// Whether somebody else put it there, so that its times are nobody's to tell.
+    pub is_planted: bool,
     /// The address of its object, without any query.
     pub location: Option<String>,
     /// The renewal token that it answers.
@@ -41,6 +43,7 @@ impl Standing {
             validity,
             renewal_time: validity.renewal_time(request.overlap, seed),
             matches: true,
+            is_planted: false,
             location: None,
             handled_renew: None,
             limited_by: validity.limited_by(request.expires_in),
@@ -134,6 +137,8 @@ pub struct Report {
     pub pods: PodSight,
     /// Whether the clock of the operator and that of the API server differ.
     pub is_clock_skewed: bool,
+    /// Whether the token of the renew annotation is too long.
+    pub is_renew_refused: bool,
 }
 
 /// The status after a reconcile. Equal to `previous` when nothing changed, transition times
@@ -157,6 +162,7 @@ pub fn next_status(previous: &PresignedUrlStatus, report: &Report, now: Timestam
             };
         }
         Seen::Nothing => {}
+        Seen::Url(standing) if standing.is_planted => {}
         Seen::Url(standing) => {
             status.location.clone_from(&standing.location);
             status.signing_time = Some(Time(standing.validity.signing_time));

@@ -27,6 +27,7 @@ fn report(seen: Seen, progress: Progress) -> Report {
         progress,
         pods: PodSight::default(),
         is_clock_skewed: false,
+        is_renew_refused: false,
     }
 }
 
@@ -231,4 +232,13 @@ fn a_shorter_life_than_asked_for_is_limited_by_the_credentials() {
         let standing = Standing::new(&request(), Validity { signing_time: at(0), lifetime }, None, 0);
         assert_eq!(standing.limited_by, expected);
     }
+}
+
+#[test]
+fn a_token_that_is_too_long_is_told_and_stops_nothing() {
+    let report = Report { is_renew_refused: true, ..report(Seen::Url(standing()), Progress::Settled) };
+    let status = next_status(&PresignedUrlStatus::default(), &report, at(0));
+    assert_eq!(verdict(&status, READY), Some(("True", "Issued")));
+    let message = &condition(&status, READY).unwrap().message;
+    assert!(message.contains("works until") && message.contains("presign.dev/renew is refused"), "{message}");
 }

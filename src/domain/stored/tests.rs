@@ -55,6 +55,20 @@ fn reads_back_what_was_rendered() {
 }
 
 #[test]
+fn of_names_that_no_object_can_have_nothing_is_kept() {
+    let long = "x".repeat(250_000);
+    let mut world = issued();
+    world.server.update(THEM, at(9), |secret| {
+        secret.annotations_mut().insert(ANNOTATION_OWNER.to_owned(), long.clone());
+        secret.annotations_mut().insert(ANNOTATION_RENEW.to_owned(), long.clone());
+        let owner = &mut secret.owner_references_mut()[0];
+        (owner.name, owner.uid) = (long.clone(), long.clone());
+    });
+    let shown = format!("{:?}", world.stored().unwrap());
+    assert!(shown.len() < 2000, "{} bytes", shown.len());
+}
+
+#[test]
 fn additions_by_others_leave_the_content_equal() {
     let mut world = issued();
     let content = world.stored().unwrap().content;

@@ -5,6 +5,7 @@
 //! answers say beside their content is read in `overload.rs` and `skew.rs`. Which calls are
 //! made, and what a failure means, is decided by who calls; nothing is retried here.
 
+mod body;
 mod fence;
 mod most_recent;
 mod overload;
@@ -15,10 +16,11 @@ mod tests;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Either, Full};
+use http_body_util::{Either, Full};
 use hyper::body::{Body as HttpBody, Bytes};
 use hyper::header::HeaderValue;
 use hyper::{Request, Response, StatusCode};
@@ -28,6 +30,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
+use tokio::sync::Semaphore;
 use tower::layer::layer_fn;
 use tower::{BoxError, Service};
 
@@ -79,6 +82,9 @@ pub struct DeadlineExceeded {
     deadline: Duration,
 }
 
+/// How many large answers are read at a time: each is in memory several times until it is parsed.
+const LARGE_AT_ONCE: usize = 2;
+
 /// How the API server's audit log names us; with the process, where its name can be a header.
 fn user_agent(identity: &str) -> HeaderValue {
     const PROGRAM: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
@@ -113,6 +119,7 @@ pub struct Terms {
 /// - A 429 that is not about the call but about all calls fails with [`Overloaded`] (inside
 ///   `kube::Error::Service`), and `overload` is told. Any other 429 or 503 is a
 ///   `kube::Error::Api` whose `details.retryAfterSeconds` is filled from `Retry-After`.
+/// - Of answers over 64 KiB two are read at a time. The others wait, within their `deadline`.
 /// - A watch must *begin* to answer within it and may then go on. The idle time-out of kube's
 ///   watcher covers what follows, but not a request sent into a dead pooled connection.
 ///
@@ -123,7 +130,11 @@ pub fn client(mut config: Config, calls: ApiCalls, terms: Terms) -> Result<Clien
     config.default_retry = false;
     // kube sets none, and an audit log without one names nobody.
     config.headers.push((hyper::header::USER_AGENT, user_agent(&terms.identity)));
-    let counted = layer_fn(move |inner| Counted { inner, calls: calls.clone(), terms: terms.clone() });
+    let large = Arc::new(Semaphore::new(LARGE_AT_ONCE));
+    let counted = layer_fn(move |inner| {
+        let (calls, terms, large) = (calls.clone(), terms.clone(), large.clone());
+        Counted { inner, calls, terms, large }
+    });
     Ok(ClientBuilder::try_from(config)?.with_layer(&counted).build())
 }
 
@@ -144,6 +155,7 @@ struct Counted<S> {
     inner: S,
     calls: ApiCalls,
     terms: Terms,
+    large: Arc<Semaphore>,
 }
 
 type Answer<B> = Response<Either<B, Full<Bytes>>>;
@@ -169,7 +181,8 @@ where
             *request.uri_mut() = uri;
         }
         let named = ApiRequest::parse(request.method(), request.uri(), request.headers());
-        let pending = receive(self.inner.call(request), named.verb, self.terms.skew.clone());
+        let pending =
+            receive(self.inner.call(request), named.verb, self.terms.skew.clone(), self.large.clone());
         let (calls, terms) = (self.calls.clone(), self.terms.clone());
         Box::pin(async move {
             let Terms { deadline, leadership, overload, .. } = terms;
@@ -195,6 +208,7 @@ async fn receive<B, E>(
     pending: impl Future<Output = Result<Response<B>, E>>,
     verb: Verb,
     skew: Skew,
+    large: Arc<Semaphore>,
 ) -> Result<Answer<B>, BoxError>
 where
     E: Into<BoxError>,
@@ -207,7 +221,7 @@ where
     if verb == Verb::Watch && head.status.is_success() {
         return Ok(Response::from_parts(head, Either::Left(body)));
     }
-    let bytes = body.collect().await.map_err(Into::into)?.to_bytes();
+    let bytes = body::whole(body, &large).await?;
     let bytes = overload::read(&mut head, bytes, skew.clock())?;
     Ok(Response::from_parts(head, Either::Right(Full::new(bytes))))
 }

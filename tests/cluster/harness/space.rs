@@ -35,7 +35,11 @@ impl Space {
 
     /// The same with further environment variables for the operator.
     pub async fn with(story: &str, environment: &[(&'static str, &str)]) -> Self {
-        let world = World::get().await;
+        Self::in_world(World::get().await, story, environment).await
+    }
+
+    /// The same in another world.
+    pub async fn in_world(world: &'static World, story: &str, environment: &[(&'static str, &str)]) -> Self {
         let client = world.client().await;
         let metadata = ObjectMeta { generate_name: Some(format!("{story}-")), ..ObjectMeta::default() };
         let namespace = Namespace { metadata, ..Namespace::default() };

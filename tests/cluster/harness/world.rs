@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use kube::api::{Api, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
-use testbed::{ControlPlane, ObjectStore};
+use testbed::{ControlPlane, ControlPlaneBuilder, ObjectStore};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::runtime::wait::{await_condition, conditions};
@@ -24,26 +24,38 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     let plane = ControlPlane::builder()
         .apiserver_argument(format!("--audit-policy-file={policy}"))
         // By default the log is begun anew after 100 MB, which a soak exceeds.
-        .apiserver_argument("--audit-log-maxsize=10000")
-        .start()
-        .expect("the control plane starts");
-    let store = ObjectStore::builder().account(SECOND_KEY.0, SECOND_KEY.1).start();
-    let store = store.expect("the object store starts");
-    let world = World { plane, store };
-    // A thread of its own, since this may run inside a test's runtime.
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(world.install_definitions());
-        });
-    });
-    world
+        .apiserver_argument("--audit-log-maxsize=10000");
+    World::start(&plane)
 });
+
+/// For stories with hundreds of megabytes of objects, which nobody wants in an audit log.
+static SPACIOUS: LazyLock<World> = LazyLock::new(|| World::start(&ControlPlane::builder()));
 
 impl World {
     /// The world, started by whoever comes first.
     pub async fn get() -> &'static Self {
         tokio::task::spawn_blocking(|| &*WORLD).await.expect("the testbed starts")
+    }
+
+    /// Another one, whose audit log has no contents in it.
+    #[allow(dead_code, reason = "not every test binary is about memory")]
+    pub async fn spacious() -> &'static Self {
+        tokio::task::spawn_blocking(|| &*SPACIOUS).await.expect("the testbed starts")
+    }
+
+    fn start(plane: &ControlPlaneBuilder) -> Self {
+        let plane = plane.start().expect("the control plane starts");
+        let store = ObjectStore::builder().account(SECOND_KEY.0, SECOND_KEY.1).start();
+        let store = store.expect("the object store starts");
+        let world = Self { plane, store };
+        // A thread of its own, since this may run inside a test's runtime.
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(world.install_definitions());
+            });
+        });
+        world
     }
 
     /// The same from outside a runtime.

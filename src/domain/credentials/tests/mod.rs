@@ -244,6 +244,21 @@ fn no_number_shows_up_as_a_time() {
 }
 
 #[test]
+fn what_is_larger_than_8_kib_is_no_access_key() {
+    let parsed = |secret: usize, token: usize| {
+        let (secret, token) = ("s".repeat(secret), "t".repeat(token));
+        parse(&[("access-key-id", "AKIA"), ("secret-access-key", &secret), ("session-token", &token)])
+    };
+    parsed(4000, 4188).unwrap();
+    for (secret, token, key) in
+        [(4000, 4189, "session-token"), (8189, 0, "secret-access-key"), (1_000_000, 10, "secret-access-key")]
+    {
+        let message = parsed(secret, token).unwrap_err().to_string();
+        assert!(message.contains(&format!("key {key:?}: is too long")) && message.len() < 300, "{message}");
+    }
+}
+
+#[test]
 fn credentials_come_from_secrets_that_are_there_for_them() {
     for kind in [None, Some(""), Some("Opaque"), Some("servicebinding.io/aws"), Some("kubernetes.io/rook")] {
         assert_eq!(usable(kind, None), Ok(()), "{kind:?}");

@@ -116,11 +116,15 @@ fn a_bucket_stands_where_the_style_says() {
 }
 
 #[test]
-fn a_token_is_cut_to_what_a_status_can_hold() {
-    let renew = |token: &str| Request::parse("report", &model::spec(), Some(token)).unwrap().renew;
-    assert_eq!(renew("now"), Some("now".to_owned()));
-    assert_eq!(renew(""), None);
-    assert_eq!(renew(&"ü".repeat(129)), Some("ü".repeat(128)));
+fn a_token_that_is_longer_than_a_status_can_hold_asks_for_nothing() {
+    let renew = |token: &str| {
+        let request = Request::parse("report", &model::spec(), Some(token)).unwrap();
+        (request.renew, request.is_renew_refused)
+    };
+    assert_eq!(renew("now"), (Some("now".to_owned()), false));
+    assert_eq!(renew(""), (None, false));
+    assert_eq!(renew(&"ü".repeat(128)), (Some("ü".repeat(128)), false));
+    assert_eq!(renew(&"ü".repeat(129)), (None, true));
 }
 
 #[test]

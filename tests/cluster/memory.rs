@@ -1,0 +1,182 @@
+//! How much of the operator's memory one tenant can take who stays within every rule of the API
+//! server. The bound is for the highest that the process ever had, which is what a limit kills for.
+
+use std::time::Duration;
+
+use futures::{StreamExt as _, stream};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use presign_operator::crd::PresignedUrl;
+use serde_json::{Map, Value, json};
+
+use super::harness::{Space, World};
+
+/// How many objects the tenant makes.
+const COUNT: usize = 300;
+/// What they may take beside what the operator has without them, in MiB.
+const ROOM: u64 = 64;
+/// The longest that all of them are waited for.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+/// The most memory that the operator ever had, in MiB.
+fn peak(space: &Space) -> u64 {
+    kibibytes(space, "VmHWM:") / 1024
+}
+
+/// A line of what the kernel says about the operator's process.
+fn kibibytes(space: &Space, line: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", space.operator.pid())).unwrap();
+    let value = status.lines().find_map(|found| found.strip_prefix(line)).unwrap();
+    value.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// A namespace whose operator has issued a URL, and what it took until then.
+async fn at_rest(story: &str) -> (Space, u64) {
+    let space = Space::in_world(World::spacious().await, story, &[("PRESIGN_LOG", "info")]).await;
+    space.apply("first", space.spec(json!({}))).await;
+    space.wait_ready("first", "True", "Issued").await;
+    let idle = peak(&space);
+    (space, idle)
+}
+
+/// Waits until so many objects have this reason.
+async fn wait_for(space: &Space, count: usize, reason: &str) {
+    let wanted = format!("presign_objects_by_reason{{reason=\"{reason}\"}} {count}");
+    let reached = async {
+        while !space.operator.page("/metrics").contains(&wanted) {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    let reached = tokio::time::timeout(PATIENCE, reached).await;
+    reached.unwrap_or_else(|_| panic!("no {wanted}: {}", space.operator.page("/metrics")));
+}
+
+/// Deletes everything, so that the search for leaks at the end of a story has little to read.
+async fn expect_room(space: Space, idle: u64) {
+    let highest = peak(&space);
+    let now = kibibytes(&space, "VmRSS:") / 1024;
+    println!("{}: {idle} MiB at rest, {highest} MiB at most, {now} MiB now", space.namespace);
+    for name in ["first", "keys"] {
+        let _ = space.secrets().delete(name, &DeleteParams::default()).await;
+    }
+    let (params, all) = (DeleteParams::default(), ListParams::default());
+    space.presigned_urls().delete_collection(&params, &all).await.unwrap();
+    space.secrets().delete_collection(&params, &all).await.unwrap();
+    assert!(highest <= idle + ROOM, "{idle} MiB at rest, {highest} MiB at most: more than {ROOM} MiB apart");
+}
+
+/// Calls `make` for every number, some at a time.
+async fn for_each<F: Future<Output = ()>>(make: impl Fn(usize) -> F) {
+    stream::iter(0..COUNT).for_each_concurrent(4, make).await;
+}
+
+fn entries(prefix: &str, length: usize, name_length: usize) -> Value {
+    let name = |number: usize| format!("{prefix}{}{number:02}", "x".repeat(name_length - prefix.len() - 2));
+    Value::Object((0..32).map(|number| (name(number), "v".repeat(length).into())).collect::<Map<_, _>>())
+}
+
+/// As large as the definition and the API server let it be.
+fn largest(space: &Space, name: &str) -> Value {
+    let mut spec = space.spec(json!({
+        "suspend": true,
+        "headers": entries("x-", 2048, 128),
+        "secret": {"annotations": entries("", 4096, 63), "labels": entries("", 63, 63)},
+    }));
+    spec["s3"]["endpoint"] = format!("{}/{}", space.world.store.endpoint(), "p".repeat(900)).into();
+    json!({
+        "apiVersion": "presign.dev/v1alpha1", "kind": "PresignedUrl", "spec": spec,
+        "metadata": {"name": name, "annotations": {
+            "presign.dev/renew": "r".repeat(250_000),
+        }},
+    })
+}
+
+#[tokio::test]
+async fn the_largest_objects_take_little() {
+    let (space, idle) = at_rest("memory-objects").await;
+    for_each(async |number| {
+        let object: PresignedUrl = serde_json::from_value(largest(&space, &format!("o{number}"))).unwrap();
+        space.presigned_urls().create(&PostParams::default(), &object).await.unwrap();
+    })
+    .await;
+    wait_for(&space, COUNT, "Suspended").await;
+    expect_room(space, idle).await;
+}
+
+#[tokio::test]
+async fn the_largest_credentials_secrets_take_little() {
+    let (space, idle) = at_rest("memory-secrets").await;
+    let (id, key) = (space.world.store.access_key_id(), space.world.store.secret_access_key());
+    for_each(async |number| {
+        let name = format!("o{number}");
+        let data = [("access-key-id", id.as_bytes()), ("secret-access-key", key.as_bytes())];
+        let mut data: std::collections::BTreeMap<_, _> =
+            data.map(|(key, value)| (key.to_owned(), ByteString(value.to_vec()))).into();
+        data.insert("pad".to_owned(), ByteString(vec![0x5a; 1_000_000]));
+        let mut secret = Secret { data: Some(data), ..Secret::default() };
+        secret.metadata.name = Some(format!("keys-{number}"));
+        space.secrets().create(&PostParams::default(), &secret).await.unwrap();
+        let reference = json!({"s3": {"credentialsSecretRef": {"name": format!("keys-{number}")}}});
+        space.apply(&name, space.spec(reference)).await;
+    })
+    .await;
+    wait_for(&space, COUNT + 1, "Issued").await;
+    expect_room(space, idle).await;
+}
+
+#[tokio::test]
+async fn issued_secrets_that_somebody_fills_take_little() {
+    let (space, idle) = at_rest("memory-issued").await;
+    let spec = space.spec(json!({}));
+    for_each(async |number| {
+        space.apply(&format!("o{number}"), spec.clone()).await;
+    })
+    .await;
+    wait_for(&space, COUNT + 1, "Issued").await;
+    // Theirs stays, and so every answer to a write of ours holds it.
+    let pad = json!({"data": {"pad": ByteString(vec![0x5a; 1_000_000])}});
+    for_each(async |number| {
+        let name = format!("o{number}");
+        space.secrets().patch(&name, &PatchParams::default(), &Patch::Merge(&pad)).await.unwrap();
+    })
+    .await;
+    let asked = |number: usize| {
+        let renew = json!({"metadata": {"annotations": {"presign.dev/renew": "now"}}});
+        let (space, name) = (&space, format!("o{number}"));
+        async move {
+            space
+                .presigned_urls()
+                .patch(&name, &PatchParams::default(), &Patch::Merge(&renew))
+                .await
+                .unwrap();
+        }
+    };
+    for_each(asked).await;
+    let wanted = format!("presign_issued_total{{reason=\"Requested\"}} {COUNT}");
+    let renewed = async {
+        while !space.operator.page("/metrics").contains(&wanted) {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, renewed).await.expect("all are renewed");
+    expect_room(space, idle).await;
+}
+
+/// What docs/scaling.md tells of specs of different sizes.
+#[tokio::test]
+#[ignore = "it measures, and holds nothing against a bound"]
+async fn memory_by_the_size_of_the_spec() {
+    for size in [0, 1, 2, 3, 4, 8, 31] {
+        let (space, _) = at_rest(&format!("memory-{size}-kib")).await;
+        let before = kibibytes(&space, "VmRSS:");
+        let values = (0..size).map(|number| (format!("a{number:02}"), Value::from("v".repeat(1018))));
+        let spec = json!({"suspend": true, "secret": {"annotations": values.collect::<Map<_, _>>()}});
+        for_each(async |number| {
+            space.apply(&format!("o{number}"), space.spec(spec.clone())).await;
+        })
+        .await;
+        wait_for(&space, COUNT, "Suspended").await;
+        println!("{size} KiB: {} KiB more", kibibytes(&space, "VmRSS:").saturating_sub(before));
+    }
+}
