@@ -6,6 +6,7 @@
 mod crd;
 mod failure;
 mod flags;
+mod limit_args;
 mod manifest;
 mod metrics_args;
 mod run;
@@ -17,6 +18,7 @@ use clap::{Parser, Subcommand};
 
 use crate::runtime::harden;
 pub use failure::Failure;
+pub use limit_args::LimitArgs;
 pub use run::run_observed;
 pub use run_args::RunArgs;
 pub use sign::{Output, SignArgs};

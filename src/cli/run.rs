@@ -158,7 +158,8 @@ fn assemble(args: &RunArgs, config: &kube::Config, metrics: &mut Metrics) -> Res
     let client = make_client(&leadership)?;
     let namespaces = args.namespace.clone();
     let (secret_access, max_in_flight) = (args.secret_access, args.max_in_flight.into());
-    let settings = Settings { instance, namespaces, secret_access, max_in_flight, pods: args.pods };
+    let limits = args.limits.limits().map_err(Failure::configuration)?;
+    let settings = Settings { instance, namespaces, secret_access, max_in_flight, pods: args.pods, limits };
     Ok(Parts { settings, clock, client, asking, lease, leadership, elector, limiter, skew })
 }
 

@@ -10,6 +10,7 @@ use clap::{ArgAction, Args};
 
 use super::flags;
 use super::metrics_args::MetricsArgs;
+use super::limit_args::LimitArgs;
 use crate::controller::SecretAccess;
 use crate::crd::names::{ANNOTATION_NAMESPACES, LABEL_MANAGED_BY, OPERATOR};
 use crate::runtime::{LeaseSettings, LogFormat, Party};
@@ -53,6 +54,9 @@ pub struct RunArgs {
     /// pods; without this flag no call about pods is made.
     #[arg(long, env = "PRESIGN_PODS")]
     pub(super) pods: bool,
+    /// What a PresignedUrl may ask for.
+    #[command(flatten)]
+    pub(super) limits: LimitArgs,
     /// Whether to take part in the election of a leader, by a Lease. Only the leader writes;
     /// without election there must never be a second process.
     #[arg(long, env = "PRESIGN_LEADER_ELECT", default_value_t = true, action = ArgAction::Set)]
@@ -72,6 +76,7 @@ pub struct RunArgs {
 impl RunArgs {
     /// An error if some flag cannot be meant, in one line.
     pub(super) fn check(&self) -> anyhow::Result<()> {
+        self.limits.limits()?;
         let mut seen = BTreeSet::new();
         for namespace in &self.namespace {
             check_label("--namespace", namespace)?;

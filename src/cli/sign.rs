@@ -11,10 +11,11 @@ use k8s_openapi::ByteString;
 use kube::ResourceExt as _;
 use serde::Serialize;
 
+use super::limit_args::LimitArgs;
 use super::manifest;
 use crate::crd::{CredentialsSecretRef, PresignedUrl};
 use crate::domain::credentials::InvalidCredentials;
-use crate::domain::{Credentials, Request, SignedUrl, Validity};
+use crate::domain::{Credentials, Limits, Request, SignedUrl, Validity};
 use crate::runtime::Clock;
 use crate::s3::Signer;
 
@@ -31,6 +32,9 @@ pub struct SignArgs {
     /// What to print for each: the URL, or JSON with url, method, headers and expiresAt.
     #[arg(short, long, value_enum, default_value_t = Output::Url)]
     output: Output,
+    /// What a PresignedUrl may ask for.
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 /// What `sign` prints.
@@ -62,14 +66,14 @@ pub(super) fn sign(args: &SignArgs) -> anyhow::Result<()> {
         let why = "only PresignedUrls are signed, with the access key of the environment";
         writeln!(std::io::stderr(), "{name}: {other} is skipped: {why}").context("standard error")?;
     }
-    let credentials = credentials()?;
+    let (limits, credentials) = (args.limits.limits()?, credentials()?);
     let now = args.signed_at.unwrap_or_else(|| Clock::system().now());
     let signing_time = Timestamp::from_second(now.as_second())?;
     let signed: anyhow::Result<Vec<_>> = manifest
         .objects
         .iter()
         .map(|object| {
-            let signed = presign(object, &credentials, signing_time);
+            let signed = presign(object, &limits, &credentials, signing_time);
             // One needs no name to be told from others.
             let is_one = manifest.objects.len() == 1;
             if is_one { signed } else { signed.with_context(|| format!("{:?}", object.name_any())) }
@@ -84,10 +88,12 @@ pub(super) fn sign(args: &SignArgs) -> anyhow::Result<()> {
 
 fn presign(
     object: &PresignedUrl,
+    limits: &Limits,
     credentials: &Credentials,
     signing_time: Timestamp,
 ) -> anyhow::Result<(Request, SignedUrl)> {
     let request = Request::parse(&object.name_any(), &object.spec, None)?;
+    limits.check(&request)?;
     let validity = Validity::new(signing_time, request.expires_in, credentials.expiration)?;
     let signed = Signer::default().presign(&request, credentials, validity)?;
     Ok((request, signed))

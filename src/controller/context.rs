@@ -24,6 +24,7 @@ use crate::controller::state::obstacles::Obstacles;
 use crate::controller::state::scopes::Scopes;
 use crate::controller::watch::by_name::{LastTerm, SecretAccess};
 use crate::controller::watch::namespaces::Synced;
+use crate::domain::Limits;
 use crate::domain::finish::Next;
 use crate::domain::history;
 use crate::runtime::schedule::{self, Cause, Limiter, Queue};
@@ -48,6 +49,8 @@ pub struct Context {
     pub clock: Clock,
     /// Signs URLs.
     pub signer: Signer,
+    /// What a spec may ask for.
+    pub limits: Limits,
     /// What is asked for, and what was reported.
     pub objects: Arc<Objects>,
     /// What our Secrets hold.

@@ -25,6 +25,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::mpsc;
 
 use crate::crd::names::OPERATOR;
+use crate::domain::Limits;
 use crate::runtime::schedule::{Cause, Limiter, Next, Queue, Workers};
 use crate::runtime::watch::{Restart, Watches};
 use crate::runtime::{Clock, Key, Leadership, Probes, Skew, Tasks, clock};
@@ -58,6 +59,8 @@ pub struct Settings {
     pub max_in_flight: usize,
     /// Whether looking at pods, and touching their annotations, is granted.
     pub pods: bool,
+    /// What a spec may ask for.
+    pub limits: Limits,
 }
 
 /// What the controller is given by the process around it.
@@ -97,7 +100,7 @@ impl Presigner {
     /// Assembles the controller, which reaches the API server through `client`.
     #[must_use]
     pub fn new(settings: Settings, client: Client, process: Process<'_>) -> Self {
-        let Settings { instance, namespaces, secret_access, max_in_flight, pods } = settings;
+        let Settings { instance, namespaces, secret_access, max_in_flight, pods, limits } = settings;
         let Process { clock, leadership, registry, probes, limiter, skew } = process;
         let scopes = Scopes::new(&namespaces);
         let objects = Arc::new(state::objects::Objects::new(scopes.clone()));
@@ -119,6 +122,7 @@ impl Presigner {
             secret_access,
             clock,
             signer: Signer::default(),
+            limits,
             objects,
             issued_secrets,
             obstacles: state::obstacles::Obstacles::new(scopes.clone()),

@@ -10,6 +10,7 @@ pub mod decision;
 mod fields;
 pub mod finish;
 pub mod history;
+pub mod limits;
 #[cfg(test)]
 #[path = "../../tests/decisions/model.rs"]
 mod model;
@@ -27,6 +28,7 @@ pub mod stored;
 mod validity;
 
 pub use credentials::Credentials;
+pub use limits::Limits;
 pub use owner::{Owner, Ownership};
 pub use removal::Removal;
 pub use request::Request;

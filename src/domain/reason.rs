@@ -28,6 +28,8 @@ pub enum IssueReason {
 pub enum FailureReason {
     /// The spec cannot be acted on.
     InvalidSpec,
+    /// The spec asks for what whoever runs the operator does not permit.
+    NotPermitted,
     /// The credentials Secret does not exist.
     CredentialsNotFound,
     /// The credentials Secret holds no usable access key.
@@ -60,7 +62,7 @@ impl FailureReason {
     #[must_use]
     pub fn disposition(self) -> Disposition {
         match self {
-            Self::InvalidSpec | Self::SecretConflict => Disposition::UserMustAct,
+            Self::InvalidSpec | Self::NotPermitted | Self::SecretConflict => Disposition::UserMustAct,
             Self::CredentialsNotFound | Self::CredentialsInvalid | Self::CredentialsExpired => {
                 Disposition::Waiting
             }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use kube::Client;
 use presign_operator::controller::{Presigner, Process, SecretAccess, Settings};
+use presign_operator::domain::Limits;
+use presign_operator::domain::limits::HostPattern;
 use presign_operator::runtime::{Clock, ClockOffset, Leadership, Metrics, Probes, Skew};
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -35,6 +37,7 @@ impl Inside {
             secret_access,
             max_in_flight: 4,
             pods: false,
+            limits: Limits::new(Vec::new(), vec![HostPattern::All]),
         };
         let process = Process {
             clock,

@@ -10,6 +10,7 @@ mod forgotten;
 mod ha;
 mod harness;
 
+mod limits;
 mod memory;
 mod minimal;
 mod model;

@@ -9,6 +9,7 @@ mod examples;
 mod fragments;
 mod kubectl_views;
 mod older;
+mod policy;
 mod rows;
 mod server;
 mod verdict;

@@ -21,6 +21,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use presign_operator::controller::{Memory, Presigner, Process, SecretAccess, Settings};
+use presign_operator::domain::Limits;
+use presign_operator::domain::limits::HostPattern;
 use presign_operator::runtime::{Clock, Elector, Leadership, LeaseSettings, Overload, Probes, Skew, Terms};
 use prometheus_client::registry::Registry;
 use proptest::prelude::*;
@@ -133,6 +135,7 @@ async fn run(api: &Api, clock: &Clock, history: impl AsyncFnOnce(Memory)) {
         secret_access: SecretAccess::Watch,
         max_in_flight: 3,
         pods: false,
+        limits: Limits::new(Vec::new(), vec![HostPattern::All]),
     };
     let (mut registry, limiter) = (Registry::default(), Presigner::limiter());
     let paused = limiter.clone();

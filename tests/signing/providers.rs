@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
-use presign_operator::domain::request::Addressing;
+use presign_operator::domain::request::{Addressing, aws_host};
 use presign_operator::domain::{Credentials, Request};
 use serde_json::{Value, json};
 
@@ -100,6 +100,43 @@ fn the_table_lists_every_store_and_claims_no_more_than_the_tests_do() {
             assert!(told, "{store}: its section says what was seen on {version}");
         } else {
             assert!(["our tests", "its published rules"].contains(&known_by), "{store}: {known_by}");
+        }
+    }
+}
+
+#[test]
+fn the_host_that_a_limit_looks_at_is_the_one_that_is_signed() {
+    let arn = |region: &str| format!("arn:aws:s3:{region}:123456789012:accesspoint/reports");
+    for region in [
+        "us-east-1",
+        "eu-central-1",
+        "us-gov-west-1",
+        "cn-north-1",
+        "us-iso-east-1",
+        "us-isob-east-1",
+        "us-isof-south-1",
+        "eu-isoe-west-1",
+        "eusc-de-east-1",
+        "aws-global",
+        "no-such-region",
+    ] {
+        for (bucket, style) in [
+            ("reports".to_owned(), "Auto"),
+            ("reports".to_owned(), "Path"),
+            ("reports.eu".to_owned(), "Auto"),
+            (arn(region), "Auto"),
+        ] {
+            let s3 = json!({
+                "region": region, "addressingStyle": style, "credentialsSecretRef": {"name": "keys"},
+            });
+            let spec = serde_json::from_value(json!({"bucket": bucket, "key": "k", "s3": s3})).unwrap();
+            let request = Request::parse("report", &spec, None).unwrap();
+            // An access point of another partition than its region's.
+            let Ok(signed) = sign(&request, &credentials(), Timestamp::UNIX_EPOCH) else { continue };
+            let signed = url::Url::parse(signed.location()).unwrap();
+            let (signed, looked_at) = (signed.host_str().unwrap(), aws_host(&bucket, region));
+            let is_it = signed == looked_at || signed.ends_with(&format!(".{looked_at}"));
+            assert!(is_it, "{bucket} in {region}: {signed} is signed, {looked_at} was looked at");
         }
     }
 }

@@ -13,6 +13,10 @@
   value: {{ include "presign-operator.fullname" . }}
 - name: PRESIGN_LEASE_DURATION
   value: {{ .Values.leaderElection.leaseDuration | quote }}
+- name: PRESIGN_DENY_SECRET_METADATA
+  value: {{ join "," .Values.limits.denySecretMetadata | quote }}
+- name: PRESIGN_ALLOW_ENDPOINTS
+  value: {{ join "," .Values.limits.allowEndpoints | quote }}
 {{- with .Values.namespaces }}
 - name: PRESIGN_NAMESPACE
   value: {{ join "," . | quote }}

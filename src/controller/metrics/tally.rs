@@ -5,13 +5,14 @@ use jiff::Timestamp;
 use crate::crd::{PresignedUrlStatus, READY};
 
 /// The reasons of `Ready`, as labels; `Unknown` for none and for those of another release.
-const REASONS: [&str; 14] = [
+const REASONS: [&str; 15] = [
     "Issued",
     "RenewalFailing",
     AWAITING,
     SUSPENDED,
     "Expired",
     "InvalidSpec",
+    "NotPermitted",
     "CredentialsNotFound",
     "CredentialsInvalid",
     "CredentialsExpired",

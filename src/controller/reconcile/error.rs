@@ -4,6 +4,7 @@ use kube::core::response::StatusSummary;
 
 use crate::domain::credentials::InvalidCredentials;
 use crate::domain::finish::Interruption;
+use crate::domain::limits::NotPermitted;
 use crate::domain::reason::FailureReason;
 use crate::domain::request::InvalidSpec;
 use crate::domain::status::Problem;
@@ -16,6 +17,9 @@ pub enum Failure {
     /// The spec breaks a rule.
     #[error(transparent)]
     InvalidSpec(#[from] InvalidSpec),
+    /// The spec asks for what is not permitted.
+    #[error(transparent)]
+    NotPermitted(#[from] NotPermitted),
     /// The spec does not have the form of one.
     #[error("{0}")]
     UnreadableSpec(String),
@@ -98,6 +102,7 @@ impl Failure {
                 | PresignError::TooLong { .. }
                 | PresignError::Rewritten,
             ) => FailureReason::InvalidSpec,
+            Self::NotPermitted(_) => FailureReason::NotPermitted,
             Self::CredentialsNotFound { .. } => FailureReason::CredentialsNotFound,
             Self::CredentialsInvalid(_) => FailureReason::CredentialsInvalid,
             Self::Signing(_) => FailureReason::SigningFailed,

@@ -65,7 +65,7 @@ pub async fn observe(
         inputs: object.inputs(0),
         was_issued: object.status.signing_time.is_some(),
         history: history.clone(),
-        request: request(object, &owner),
+        request: request(ctx, object, &owner),
         target: Ok(None),
         credentials: Err(not_looked_at()),
         rendered: Ok(None),
@@ -156,7 +156,7 @@ impl Rendered {
     }
 }
 
-fn request(object: &LeanPresignedUrl, owner: &Owner) -> Result<Arc<Request>, Problem> {
+fn request(ctx: &Context, object: &LeanPresignedUrl, owner: &Owner) -> Result<Arc<Request>, Problem> {
     let request = || -> Result<Request, Failure> {
         let spec = match &object.spec {
             Ok(spec) => spec,
@@ -164,6 +164,7 @@ fn request(object: &LeanPresignedUrl, owner: &Owner) -> Result<Arc<Request>, Pro
             Err(NoSpec::NotKept) => return Err(Failure::Outdated),
         };
         let request = Request::parse(&owner.name, spec, object.renew())?;
+        ctx.limits.check(&request)?;
         Ok(request)
     };
     request().map(Arc::new).map_err(|failure| failure.problem())

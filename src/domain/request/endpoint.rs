@@ -87,6 +87,26 @@ impl fmt::Display for Endpoint {
     }
 }
 
+/// The host that a URL for AWS points to, without the bucket or access point before it.
+#[must_use]
+pub fn aws_host(bucket: &str, region: &str) -> String {
+    let service = if bucket.starts_with("arn:") { "s3-accesspoint" } else { "s3" };
+    let domains = [
+        ("cn-", "amazonaws.com.cn"),
+        ("eusc-", "amazonaws.eu"),
+        ("us-isob-", "sc2s.sgov.gov"),
+        ("us-isof-", "csp.hci.ic.gov"),
+        ("us-iso-", "c2s.ic.gov"),
+        ("eu-isoe-", "cloud.adc-e.uk"),
+    ];
+    let domain = domains.into_iter().find(|(prefix, _)| region.starts_with(prefix));
+    let domain = domain.map_or("amazonaws.com", |(_, domain)| domain);
+    match region {
+        "aws-global" if service == "s3" => format!("{service}.{domain}"),
+        _ => format!("{service}.{region}.{domain}"),
+    }
+}
+
 fn refused(rule: Rule) -> InvalidSpec {
     InvalidSpec::new("s3.endpoint", rule.message)
 }

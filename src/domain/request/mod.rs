@@ -12,7 +12,7 @@ mod target;
 use std::collections::BTreeMap;
 
 pub use addressing::{Addressing, Connection};
-pub use endpoint::{Endpoint, Scheme};
+pub use endpoint::{Endpoint, Scheme, aws_host};
 pub use target::Target;
 
 pub use crate::crd::Method;

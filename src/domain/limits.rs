@@ -1,0 +1,115 @@
+//! What whoever runs the operator permits beyond the definition: where URLs may point, and which
+//! labels and annotations a Secret may get.
+
+mod patterns;
+
+use super::Request;
+use super::request::aws_host;
+
+pub use patterns::{HostPattern, InvalidPattern, NamePattern};
+
+/// Labels and annotations on which other controllers act: they copy a Secret into other
+/// namespaces, read their own configuration or keys from it, or write to it or delete it. Who
+/// they are is told in `docs/security.md`.
+pub const DENIED_BY_DEFAULT: [&str; 27] = [
+    "*.argoproj.io/*",
+    "*.fluxcd.io/*",
+    "reflector.v1.k8s.emberstack.com/*",
+    "*.mittwald.de/*",
+    "kubed.appscode.com/*",
+    "synator/*",
+    "clustersecret.io/*",
+    "grafana_*",
+    "cert-manager.io/*",
+    "*.cert-manager.io/*",
+    "sealedsecrets.bitnami.com/*",
+    "external-secrets.io/*",
+    "*.external-secrets.io/*",
+    "vault.security.banzaicloud.io/*",
+    "jenkins.io/*",
+    "*.jenkins.openshift.io*",
+    "istio/*",
+    "*.istio.io/*",
+    "kiali.io/*",
+    "*.linkerd.io/*",
+    "*.x-k8s.io/*",
+    "*.open-cluster-management.io/*",
+    "*.cattle.io/*",
+    "*.kyverno.io/*",
+    "strimzi.io/*",
+    "meta.helm.sh/*",
+    "operators.coreos.com/*",
+];
+
+/// What is permitted.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Limits {
+    /// Names of labels and annotations that no Secret gets.
+    denied: Vec<NamePattern>,
+    /// Hosts that URLs may point to.
+    endpoints: Vec<HostPattern>,
+}
+
+/// Why a spec is not acted on, although it is valid.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum NotPermitted {
+    /// A label or an annotation on which another controller would act.
+    #[error(
+        "spec.secret.{field}: {name:?} is not permitted, since other controllers may act on a Secret that has it: remove it; who runs the operator can permit it (--deny-secret-metadata)"
+    )]
+    Metadata {
+        /// `labels` or `annotations`.
+        field: &'static str,
+        /// The name of it.
+        name: String,
+    },
+    /// A store that URLs may not point to.
+    #[error(
+        "spec.s3.endpoint: URLs to the host {host:?} are not permitted: choose another store; who runs the operator can permit it (--allow-endpoints)"
+    )]
+    Endpoint {
+        /// The host.
+        host: String,
+    },
+    /// AWS, where the spec names no store.
+    #[error(
+        "spec.s3.endpoint: is not set, and URLs to the host {host:?} of AWS are not permitted: set it to a store that is; who runs the operator can permit it (--allow-endpoints)"
+    )]
+    Aws {
+        /// The host.
+        host: String,
+    },
+}
+
+impl Limits {
+    /// Limits that deny these labels and annotations, and permit these hosts only.
+    #[must_use]
+    pub fn new(denied: Vec<NamePattern>, endpoints: Vec<HostPattern>) -> Self {
+        Self { denied, endpoints }
+    }
+
+    /// Refuses a request that is not permitted.
+    ///
+    /// # Errors
+    /// Names the field and what in it is not permitted, and who can change that.
+    pub fn check(&self, request: &Request) -> Result<(), NotPermitted> {
+        let target = &request.target;
+        let is_denied = |name: &&String| self.denied.iter().any(|pattern| pattern.matches(name));
+        for (field, map) in [("labels", &target.labels), ("annotations", &target.annotations)] {
+            if let Some(name) = map.keys().find(is_denied) {
+                return Err(NotPermitted::Metadata { field, name: name.clone() });
+            }
+        }
+        let (host, is_aws) = match &request.connection.endpoint {
+            Some(endpoint) => (endpoint.host.clone(), false),
+            None => (aws_host(&request.bucket, &request.connection.region), true),
+        };
+        if self.endpoints.iter().any(|pattern| pattern.matches(&host)) {
+            return Ok(());
+        }
+        Err(if is_aws { NotPermitted::Aws { host } } else { NotPermitted::Endpoint { host } })
+    }
+}
+
+#[cfg(test)]
+mod tests;
