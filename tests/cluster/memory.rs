@@ -77,7 +77,7 @@ fn entries(prefix: &str, length: usize, name_length: usize) -> Value {
 }
 
 /// As large as the definition and the API server let it be.
-fn largest(space: &Space, name: &str) -> Value {
+fn largest(space: &Space) -> Value {
     let mut spec = space.spec(json!({
         "suspend": true,
         "headers": entries("x-", 2048, 128),
@@ -86,7 +86,7 @@ fn largest(space: &Space, name: &str) -> Value {
     spec["s3"]["endpoint"] = format!("{}/{}", space.world.store.endpoint(), "p".repeat(900)).into();
     json!({
         "apiVersion": "presign.dev/v1alpha1", "kind": "PresignedUrl", "spec": spec,
-        "metadata": {"name": name, "annotations": {
+        "metadata": {"name": "largest", "annotations": {
             "presign.dev/renew": "r".repeat(250_000),
         }},
     })
@@ -95,8 +95,10 @@ fn largest(space: &Space, name: &str) -> Value {
 #[tokio::test]
 async fn the_largest_objects_take_little() {
     let (space, idle) = at_rest("memory-objects").await;
+    let object: PresignedUrl = serde_json::from_value(largest(&space)).unwrap();
     for_each(async |number| {
-        let object: PresignedUrl = serde_json::from_value(largest(&space, &format!("o{number}"))).unwrap();
+        let mut object = object.clone();
+        object.metadata.name = Some(format!("o{number}"));
         space.presigned_urls().create(&PostParams::default(), &object).await.unwrap();
     })
     .await;
@@ -107,6 +109,7 @@ async fn the_largest_objects_take_little() {
 #[tokio::test]
 async fn the_largest_credentials_secrets_take_little() {
     let (space, idle) = at_rest("memory-secrets").await;
+    let spec = space.spec(json!({}));
     let (id, key) = (space.world.store.access_key_id(), space.world.store.secret_access_key());
     for_each(async |number| {
         let name = format!("o{number}");
@@ -117,8 +120,9 @@ async fn the_largest_credentials_secrets_take_little() {
         let mut secret = Secret { data: Some(data), ..Secret::default() };
         secret.metadata.name = Some(format!("keys-{number}"));
         space.secrets().create(&PostParams::default(), &secret).await.unwrap();
-        let reference = json!({"s3": {"credentialsSecretRef": {"name": format!("keys-{number}")}}});
-        space.apply(&name, space.spec(reference)).await;
+        let mut spec = spec.clone();
+        spec["s3"]["credentialsSecretRef"]["name"] = format!("keys-{number}").into();
+        space.apply(&name, spec).await;
     })
     .await;
     wait_for(&space, COUNT + 1, "Issued").await;
