@@ -56,17 +56,17 @@ mod tests {
 
     use super::*;
 
-    fn spec(header: &str) -> Result<PresignedUrlSpec, NoSpec> {
+    fn spec(header: &str) -> PresignedUrlSpec {
         let spec = json!({
             "bucket": "b12", "key": "k", "headers": {"x-a": header},
             "s3": {"region": "r", "credentialsSecretRef": {"name": "c"}},
         });
-        Ok(serde_json::from_value(spec).unwrap())
+        serde_json::from_value(spec).unwrap()
     }
 
     #[test]
     fn one_that_is_too_large_is_not_kept_and_still_told_from_others() {
-        let large = |letter: &str| spec(&letter.repeat(LARGEST_KEPT));
+        let large = |letter: &str| Ok(spec(&letter.repeat(LARGEST_KEPT)));
         let packed = PackedSpec::pack(&large("a"));
         assert_eq!(packed.unpack(), Err(NoSpec::NotKept));
         assert!(packed == PackedSpec::pack(&large("a")) && packed != PackedSpec::pack(&large("b")));
@@ -74,7 +74,8 @@ mod tests {
 
     #[test]
     fn any_other_comes_back_as_it_was() {
-        for spec in [spec("a"), spec(&"a".repeat(LARGEST_KEPT / 2)), Err(NoSpec::Unreadable("x".to_owned()))]
+        for spec in
+            [Ok(spec("a")), Ok(spec(&"a".repeat(LARGEST_KEPT / 2))), Err(NoSpec::Unreadable("x".to_owned()))]
         {
             assert_eq!(PackedSpec::pack(&spec).unpack(), spec);
         }
