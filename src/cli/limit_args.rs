@@ -64,7 +64,7 @@ mod tests {
 
     fn limits(flags: &[&str]) -> anyhow::Result<Limits> {
         match Cli::try_parse_from(["presign-operator", "run"].iter().chain(flags)).unwrap().command {
-            Some(Command::Run(args)) => args.limits.limits(),
+            Command::Run(args) => args.limits.limits(),
             other => panic!("{other:?}"),
         }
     }

@@ -9,8 +9,8 @@ use anyhow::{anyhow, ensure};
 use clap::{ArgAction, Args};
 
 use super::flags;
-use super::metrics_args::MetricsArgs;
 use super::limit_args::LimitArgs;
+use super::metrics_args::MetricsArgs;
 use crate::controller::SecretAccess;
 use crate::crd::names::{ANNOTATION_NAMESPACES, LABEL_MANAGED_BY, OPERATOR};
 use crate::runtime::{LeaseSettings, LogFormat, Party};

@@ -188,9 +188,9 @@ impl<'a> Reader<'a> {
             return Err(InvalidCredentials::MissingToken { secret: self.name(), key: taken[0].to_owned() });
         }
         let session_token = token.as_ref().map(|value| self.text(value)).transpose()?;
-        let length = |text: &String| text.len();
-        if id.len() + secret.len() + session_token.as_ref().map_or(0, length) > LARGEST {
-            let longest = token.as_ref().filter(|token| token.bytes.len() > secret.len());
+        let length = |text: &Sensitive<String>| text.expose().len();
+        if length(&id) + length(&secret) + session_token.as_ref().map_or(0, length) > LARGEST {
+            let longest = token.as_ref().filter(|token| token.bytes.len() > length(&secret));
             return Err(self.bad(longest.unwrap_or(&found.secret), TOO_LARGE));
         }
         let time = |value: &Value<'_>| {

@@ -130,11 +130,7 @@ pub fn client(mut config: Config, calls: ApiCalls, terms: Terms) -> Result<Clien
     config.default_retry = false;
     // kube sets none, and an audit log without one names nobody.
     config.headers.push((hyper::header::USER_AGENT, user_agent(&terms.identity)));
-    let large = Arc::new(Semaphore::new(LARGE_AT_ONCE));
-    let counted = layer_fn(move |inner| {
-        let (calls, terms, large) = (calls.clone(), terms.clone(), large.clone());
-        Counted { inner, calls, terms, large }
-    });
+    let counted = layer_fn(move |inner| Counted::new(inner, calls.clone(), terms.clone()));
     Ok(ClientBuilder::try_from(config)?.with_layer(&counted).build())
 }
 
@@ -148,7 +144,7 @@ where
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    Client::new(Counted { inner: service, calls, terms }, "default")
+    Client::new(Counted::new(service, calls, terms), "default")
 }
 
 struct Counted<S> {
@@ -156,6 +152,12 @@ struct Counted<S> {
     calls: ApiCalls,
     terms: Terms,
     large: Arc<Semaphore>,
+}
+
+impl<S> Counted<S> {
+    fn new(inner: S, calls: ApiCalls, terms: Terms) -> Self {
+        Self { inner, calls, terms, large: Arc::new(Semaphore::new(LARGE_AT_ONCE)) }
+    }
 }
 
 type Answer<B> = Response<Either<B, Full<Bytes>>>;
