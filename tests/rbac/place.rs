@@ -121,10 +121,7 @@ impl Place {
             "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "presign-operator-metrics-reader"},
             "subjects": [subject],
         });
-        let mut manifest = account.to_string();
-        if is_reader {
-            manifest += &format!("\n---\n{binding}");
-        }
+        let manifest = if is_reader { format!("{account}\n---\n{binding}") } else { account.to_string() };
         apply(self.space.world, &manifest);
     }
 
