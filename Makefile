@@ -8,6 +8,11 @@ MAKEFLAGS += --no-print-directory
 CARGO ?= cargo
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 
+# Tools that are built once, beside the programs of the testbed.
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/presign-operator
+DENY_VERSION := 0.20.2
+CARGO_DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
+
 # Debian's names of the system packages, each with a program that it brings. A target that
 # needs more says so itself: `tools` is made once, for the target that was asked for.
 PACKAGES := git:git curl:curl build-essential:cc
@@ -17,7 +22,7 @@ export RUST_TEST_THREADS ?= 8
 
 .PHONY: help demo up test test-browser history soak soak-short ha-soak chaos chaos-short e2e e2e-short \
   fuzz bench bench-plots bench-sign fmt lint doc crds manifests plots image \
-  image-check archive tools testbed node prometheus
+  image-check archive tools testbed node prometheus deny
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | \
@@ -31,7 +36,7 @@ up: testbed ## Start both for playing with kubectl, until Ctrl-C
 	@$(CARGO) run --quiet --package testbed -- up
 
 test: PACKAGES += lua5.4:lua5.4
-test: lint doc testbed prometheus ## Check everything: format, lints, docs, all tests
+test: lint deny doc testbed prometheus ## Check everything: format, lints, dependencies, docs, all tests
 	$(CARGO) test --workspace
 	@$(MAKE) history soak-short chaos-short e2e-short
 
@@ -86,6 +91,21 @@ fmt: tools ## Format the code
 lint: tools ## Check the format, and run clippy
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+# Advisories need a database from GitHub; without it the rest is checked, and that is said.
+deny: tools $(CARGO_DENY) ## Check the licences, sources and advisories of dependencies
+	@$(CARGO_DENY) --log-level error check --hide-inclusion-graph licenses bans sources
+	@if $(CARGO_DENY) --log-level error fetch db > /dev/null 2>&1; then \
+	  $(CARGO_DENY) --log-level error check --disable-fetch --hide-inclusion-graph advisories || \
+	    echo "make: the advisories above fail no build that passed before: update what they name" >&2; \
+	else \
+	  echo "make: advisories were not checked: https://github.com/RustSec/advisory-db cannot be reached" >&2; \
+	fi
+
+# Built once, without optimisation: it runs for seconds.
+$(CARGO_DENY):
+	@echo "make: building cargo-deny $(DENY_VERSION) (once; later runs find it in the cache)" >&2
+	@$(CARGO) install --quiet --locked --debug cargo-deny@$(DENY_VERSION) --root $(dir $(patsubst %/,%,$(dir $@)))
 
 doc: tools ## Build the documentation of the code
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --workspace
