@@ -62,7 +62,7 @@ proptest! {
             Overlap::Percentage(percentage) => (lifetime * i64::from(percentage) / 100).max(1),
             Overlap::Third => lifetime / 3,
         };
-        let due = lifetime - if asked * 6 <= lifetime * 5 { asked } else { lifetime / 3 };
+        let due = lifetime - asked.min(lifetime * 5 / 6);
         prop_assert!(wait <= due);
         prop_assert!(wait >= lifetime / 6);
         prop_assert!(wait >= due - (lifetime / 10).min(due / 2));

@@ -72,13 +72,12 @@ impl Advice {
 
 /// The shortest lifetime with which an overlap is safe; none when it is not with any.
 fn lifetime_for(overlap: Overlap) -> Option<u32> {
-    const OF_A_THIRD: u32 = SAFE_OVERLAP * 3;
     match overlap {
-        Overlap::Third => Some(OF_A_THIRD),
+        Overlap::Third => Some(SAFE_OVERLAP * 3),
         Overlap::Percentage(percentage) => Some((SAFE_OVERLAP * 100).div_ceil(percentage.max(1))),
         Overlap::Seconds(seconds) if seconds < SAFE_OVERLAP => None,
-        // What does not fit falls back to a third.
-        Overlap::Seconds(seconds) => Some(seconds.saturating_mul(6).div_ceil(5).min(OF_A_THIRD)),
+        // What does not fit is cut to five sixths.
+        Overlap::Seconds(_) => Some(LEAST_LIFETIME),
     }
 }
 
@@ -115,6 +114,7 @@ mod tests {
                 "set spec.expiresIn to 9m, or set spec.renewal.before to 3m and set spec.expiresIn to 4m",
             ),
             (200, 200, Overlap::Seconds(190), "set spec.expiresIn to 4m"),
+            (120, 120, Overlap::Seconds(1000), "set spec.expiresIn to 4m"),
             (
                 3600,
                 300,

@@ -63,17 +63,16 @@ impl Validity {
     }
 
     /// Seconds between renewal and expiry, before jitter, and whether what was asked
-    /// for did not fit and fell back to a third.
+    /// for did not fit and was cut to five sixths of the lifetime.
     #[must_use]
     pub fn overlap(&self, overlap: Overlap) -> (u32, bool) {
-        let third = (self.lifetime / 3).max(1);
         let asked = match overlap {
             Overlap::Seconds(seconds) => seconds,
             Overlap::Percentage(percentage) => share(self.lifetime, percentage, 100).max(1),
-            Overlap::Third => third,
+            Overlap::Third => (self.lifetime / 3).max(1),
         };
-        let fits = u64::from(asked) * 6 <= u64::from(self.lifetime) * 5;
-        if fits { (asked, false) } else { (third, true) }
+        let most = share(self.lifetime, 5, 6).max(1);
+        (asked.min(most), asked > most)
     }
 
     /// Whether the overlap gives a mounted Secret time to arrive everywhere.
@@ -131,10 +130,17 @@ mod tests {
     }
 
     #[test]
-    fn an_overlap_that_does_not_fit_falls_back_to_a_third() {
+    fn an_overlap_that_does_not_fit_is_cut_to_five_sixths() {
         let hour = Validity::new(at(0), 3600, None).unwrap();
         assert_eq!(hour.overlap(Overlap::Seconds(3000)), (3000, false));
-        assert_eq!(hour.overlap(Overlap::Seconds(3001)), (1200, true));
+        assert_eq!(hour.overlap(Overlap::Seconds(3001)), (3000, true));
         assert_eq!(hour.renewal_time(Overlap::Seconds(3000), u32::MAX), at(600));
+        assert_eq!(hour.renewal_time(Overlap::Seconds(9999), u32::MAX), at(600));
+        // Cut short by the credentials; what is asked for would be a longer overlap than a third.
+        let short = Validity::new(at(0), 3600, Some(at(601))).unwrap();
+        assert_eq!(short.overlap(Overlap::Seconds(1200)), (500, true));
+        let least = Validity::new(at(0), 3600, Some(at(10))).unwrap();
+        assert_eq!(least.overlap(Overlap::Seconds(60)), (8, true));
+        assert_eq!(least.renewal_time(Overlap::Seconds(60), 0), at(2));
     }
 }

@@ -33,15 +33,15 @@ pub enum Rotation {
     Safe {
         /// Seconds between renewal and expiry.
         overlap: u32,
-        /// What the spec asks for did not fit, and a third of the lifetime stands for it.
-        is_fallback: bool,
+        /// What the spec asks for did not fit, and was cut to five sixths of the lifetime.
+        is_cut: bool,
     },
     /// It may not.
     TooShort {
         /// Seconds between renewal and expiry.
         overlap: u32,
-        /// What the spec asks for did not fit, and a third of the lifetime stands for it.
-        is_fallback: bool,
+        /// What the spec asks for did not fit, and was cut to five sixths of the lifetime.
+        is_cut: bool,
         /// What to change.
         advice: Advice,
     },
@@ -52,14 +52,14 @@ pub enum Rotation {
 impl Rotation {
     /// How a URL of this validity rotates.
     pub(super) fn of(request: &Request, validity: Validity, credentials: Option<&Credentials>) -> Self {
-        let (overlap, is_fallback) = validity.overlap(request.overlap);
+        let (overlap, is_cut) = validity.overlap(request.overlap);
         let dies_unseen = |c: &Credentials| c.session_token.is_some() && c.expiration.is_none();
         if credentials.is_some_and(dies_unseen) {
             Self::ExpiryUnknown
         } else if validity.is_overlap_safe(request.overlap) {
-            Self::Safe { overlap, is_fallback }
+            Self::Safe { overlap, is_cut }
         } else {
-            Self::TooShort { overlap, is_fallback, advice: Advice::of(request, validity) }
+            Self::TooShort { overlap, is_cut, advice: Advice::of(request, validity) }
         }
     }
 }
@@ -83,7 +83,7 @@ fn judge(standing: &Standing, report: &Report, before: Option<&str>) -> (&'stati
         let message = "the clocks of the operator and of the API server differ by more than 30s, so a URL may begin or end at another time than it says: synchronize both (metric presign_clock_skew_seconds)";
         return (FALSE, CLOCK_SKEWED, message.to_owned());
     }
-    let (overlap, is_fallback) = match standing.rotation {
+    let (overlap, is_cut) = match standing.rotation {
         Rotation::ExpiryUnknown => {
             let message = format!(
                 "Secret {:?} holds a session token without its expiration, so the URL may die earlier than it says: add the expiration",
@@ -91,16 +91,16 @@ fn judge(standing: &Standing, report: &Report, before: Option<&str>) -> (&'stati
             );
             return (FALSE, "CredentialExpiryUnknown", message);
         }
-        Rotation::TooShort { overlap, is_fallback, advice } => {
+        Rotation::TooShort { overlap, is_cut, advice } => {
             let message = format!(
                 "a new URL is written only {} before the old one expires{}, and a mounted Secret can lag by 2m: {}",
                 duration::print(overlap),
-                fallback(is_fallback),
+                cut(is_cut),
                 advice.text(credentials(report))
             );
             return (FALSE, "OverlapTooShort", message);
         }
-        Rotation::Safe { overlap, is_fallback } => (duration::print(overlap), fallback(is_fallback)),
+        Rotation::Safe { overlap, is_cut } => (duration::print(overlap), cut(is_cut)),
     };
     match (&report.pods.frozen, before) {
         (FrozenSight::By(frozen, others), _) => {
@@ -108,7 +108,7 @@ fn judge(standing: &Standing, report: &Report, before: Option<&str>) -> (&'stati
         }
         (FrozenSight::Unchanged, Some(before)) => (FALSE, NEVER_REFRESHED, before.to_owned()),
         (FrozenSight::Unchanged | FrozenSight::Clear, _) => {
-            let message = format!("a new URL is written {overlap} before the old one expires{is_fallback}");
+            let message = format!("a new URL is written {overlap} before the old one expires{is_cut}");
             (TRUE, "OverlapSufficient", message)
         }
     }
@@ -132,9 +132,9 @@ fn no_pokes(why: NoPokes) -> String {
     format!("spec.propagation.pokePods does nothing here: {why} (chart value pods.enabled)")
 }
 
-fn fallback(is_fallback: bool) -> &'static str {
-    if is_fallback {
-        " (spec.renewal asks for more than five sixths of the lifetime: a third is used)"
+fn cut(is_cut: bool) -> &'static str {
+    if is_cut {
+        " (spec.renewal asks for more than five sixths of the lifetime: five sixths are used)"
     } else {
         ""
     }

@@ -49,14 +49,16 @@ fn a_new_way_to_time_renewals_moves_the_renewal_and_issues_nothing() {
     for (overlap, renewal) in [
         (Overlap::Seconds(600), 3000),
         (Overlap::Percentage(50), 1800),
-        (Overlap::Seconds(3001), 2400),
+        (Overlap::Seconds(2999), 601),
         (Overlap::Percentage(80), 720),
     ] {
         world.request.overlap = overlap;
         assert_eq!(world.decide(), keep(renewal), "{overlap:?}");
     }
-    world.request.overlap = Overlap::Seconds(3000);
-    assert_eq!(reason(&world), Some(IssueReason::RenewalDue));
+    for overlap in [Overlap::Seconds(3000), Overlap::Seconds(3001)] {
+        world.request.overlap = overlap;
+        assert_eq!(reason(&world), Some(IssueReason::RenewalDue), "{overlap:?}");
+    }
 }
 
 #[test]

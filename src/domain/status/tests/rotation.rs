@@ -121,8 +121,8 @@ fn an_overlap_that_is_too_short_says_which_value_to_change_and_to_what() {
 
 #[test]
 fn rotation_is_safe_from_three_minutes_on() {
-    let safe = |overlap, is_fallback| (overlap, is_fallback, true);
-    let too_short = |overlap, is_fallback| (overlap, is_fallback, false);
+    let safe = |overlap, is_cut| (overlap, is_cut, true);
+    let too_short = |overlap, is_cut| (overlap, is_cut, false);
     for (lifetime, asked, expected) in [
         (540, Overlap::Third, safe(180, false)),
         (539, Overlap::Third, too_short(179, false)),
@@ -130,27 +130,30 @@ fn rotation_is_safe_from_three_minutes_on() {
         (3600, Overlap::Seconds(179), too_short(179, false)),
         (3600, Overlap::Percentage(5), safe(180, false)),
         (3599, Overlap::Percentage(5), too_short(179, false)),
-        (3600, Overlap::Seconds(3001), safe(1200, true)),
-        (300, Overlap::Seconds(251), too_short(100, true)),
+        (3600, Overlap::Seconds(3001), safe(3000, true)),
+        (300, Overlap::Seconds(251), safe(250, true)),
+        (215, Overlap::Seconds(600), too_short(179, true)),
     ] {
         let request = Request { overlap: asked, ..request() };
         let validity = Validity { signing_time: at(0), lifetime };
         let standing = Standing::new(&request, validity, None, u32::MAX);
         let found = match standing.rotation {
-            Rotation::Safe { overlap, is_fallback } => safe(overlap, is_fallback),
-            Rotation::TooShort { overlap, is_fallback, .. } => too_short(overlap, is_fallback),
+            Rotation::Safe { overlap, is_cut } => safe(overlap, is_cut),
+            Rotation::TooShort { overlap, is_cut, .. } => too_short(overlap, is_cut),
             Rotation::ExpiryUnknown => panic!("{lifetime} {asked:?}"),
         };
         assert_eq!(found, expected, "{lifetime} {asked:?}");
         let status = first(Seen::Url(standing), Progress::Settled, 0);
-        let (_, is_fallback, is_safe) = expected;
+        let (_, is_cut, is_safe) = expected;
         let verdict = verdict(&status, ROTATION_SAFE);
         let named = if is_safe { ("True", "OverlapSufficient") } else { ("False", "OverlapTooShort") };
         assert_eq!(verdict, Some(named), "{lifetime} {asked:?}");
         let message = &condition(&status, ROTATION_SAFE).unwrap().message;
-        assert_eq!(message.contains("a third is used"), is_fallback, "{message}");
+        assert_eq!(message.contains("five sixths are used"), is_cut, "{message}");
         assert_eq!(
-            message.contains("spec.renewal.before: 3m") || message.contains("spec.renewal.before to 3m"),
+            message.contains("spec.renewal.before: 3m")
+                || message.contains("spec.renewal.before to 3m")
+                || message.contains("last 4m"),
             !is_safe,
             "{message}"
         );
