@@ -101,6 +101,8 @@ async fn write(
 struct Transition<'a> {
     warning: Option<(&'a str, &'a str)>,
     issued: Option<IssueReason>,
+    /// Whether no URL was reported before.
+    is_first: bool,
     recovered: Option<&'a str>,
 }
 
@@ -118,6 +120,7 @@ impl<'a> Transition<'a> {
         Self {
             warning: (is_trouble(reason) && before != Some(reason)).then_some((reason, message)),
             issued: worth_telling,
+            is_first: previous.signing_time.is_none(),
             recovered: (was_trouble && reason == "Issued" && worth_telling.is_none()).then_some(message),
         }
     }
@@ -136,11 +139,20 @@ fn tell(ctx: &Context, object: &LeanPresignedUrl, transition: &Transition<'_>) {
         publish(ctx, object, EventType::Warning, reason, "Renew", message.to_owned());
     }
     if let Some(reason) = transition.issued {
-        let note = format!("a new URL was written ({reason})");
+        let note = written(reason, transition.is_first);
         publish(ctx, object, EventType::Normal, "Issued", reason.into(), note);
     }
     if let Some(message) = transition.recovered {
         publish(ctx, object, EventType::Normal, "Recovered", "Renew", message.to_owned());
+    }
+}
+
+/// What an event says of a new URL.
+fn written(reason: IssueReason, is_first: bool) -> String {
+    match reason {
+        IssueReason::Missing if is_first => "the first URL was written".to_owned(),
+        IssueReason::Missing => "a new URL was written, since the Secret was gone".to_owned(),
+        reason => format!("a new URL was written ({reason})"),
     }
 }
 
@@ -160,4 +172,28 @@ fn publish(
     }
     let (reason, action) = (reason.to_owned(), action.to_owned());
     ctx.events.tell(object.reference(), Event { type_, reason, note: Some(note), action, secondary: None });
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+    use super::*;
+
+    #[test]
+    fn a_first_url_does_not_read_like_an_error() {
+        let again = PresignedUrlStatus {
+            signing_time: Some(Time(jiff::Timestamp::UNIX_EPOCH)),
+            ..PresignedUrlStatus::default()
+        };
+        for (previous, reason, expected) in [
+            (PresignedUrlStatus::default(), IssueReason::Missing, "the first URL was written"),
+            (again.clone(), IssueReason::Missing, "a new URL was written, since the Secret was gone"),
+            (again, IssueReason::SpecChanged, "a new URL was written (SpecChanged)"),
+        ] {
+            let next = PresignedUrlStatus::default();
+            let transition = Transition::between(&previous, &next, Some(reason));
+            assert_eq!(written(reason, transition.is_first), expected);
+        }
+    }
 }
