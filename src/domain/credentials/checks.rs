@@ -38,6 +38,9 @@ pub(super) fn text<'a>(key: &str, bytes: &'a [u8]) -> Result<&'a str, &'static s
     if ["null", "<nil>", "<no value>"].iter().any(|nothing| text.eq_ignore_ascii_case(nothing)) {
         return Err("is what a template writes for a value that it does not have: store the value");
     }
+    if is_placeholder(text) {
+        return Err("is still the placeholder of an example or a template: store your own value");
+    }
     if is_assignment(key, text) {
         return Err("begins with the name of a key: store the value alone");
     }
@@ -108,6 +111,25 @@ fn is_quoted(text: &str) -> bool {
     let ends = (characters.next(), characters.next_back());
     let pairs = [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’'), ('„', '“')];
     pairs.iter().any(|(first, last)| ends == (Some(*first), Some(*last)))
+}
+
+/// `YOUR-ACCESS-KEY-ID`, `<secret>`, `${SECRET}`: what stands in examples and templates for a value.
+/// Only whole values count, since a password may have such signs in it.
+fn is_placeholder(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let between = |first: &str, last: &str| text.starts_with(first) && text.ends_with(last);
+    let is_name = |name: &str| {
+        let allowed = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+        name.starts_with(|c: char| c.is_ascii_uppercase()) && name.bytes().all(allowed)
+    };
+    let speaks_of_keys = lower.contains("key") || lower.contains("secret") || lower.contains("token");
+    (lower.starts_with("your") && speaks_of_keys)
+        || ["replace-", "replace_", "replaceme"].iter().any(|start| lower.starts_with(start))
+        || [("<", ">"), ("${", "}"), ("$(", ")"), ("{{", "}}")]
+            .iter()
+            .any(|(first, last)| between(first, last))
+        || text.strip_prefix('$').is_some_and(is_name)
+        || text.bytes().all(|byte| byte == b'.')
 }
 
 /// `AWS_ACCESS_KEY_ID=...`, as a line of an env file or of a profile. Only known names count, since

@@ -1,5 +1,6 @@
 //! Which Secrets are access keys, and what is said of the others.
 
+mod placeholders;
 mod shown;
 
 use super::*;
