@@ -11,7 +11,7 @@ use k8s_openapi::ByteString;
 use presign_operator::crd::PresignedUrlSpec;
 use presign_operator::domain::Credentials;
 use presign_operator::domain::reason::FailureReason;
-use serde_json::Value;
+use serde_json::{Value, json};
 use strum::VariantArray as _;
 
 /// The documents of one file or block, and how messages call it.
@@ -145,8 +145,14 @@ fn every_example_brings_what_it_names() {
                 .unwrap_or_else(|| panic!("{}: no Secret {:?}", example.name, reference.name));
             let data: BTreeMap<String, String> =
                 serde_json::from_value(secret["stringData"].clone()).unwrap();
-            let data = data.into_iter().map(|(key, text)| (key, ByteString(text.into_bytes()))).collect();
-            Credentials::parse(&reference, &data).unwrap_or_else(|error| panic!("{}: {error}", example.name));
+            let parse = |edit: fn(String) -> String| {
+                let bytes = |(key, text): (String, String)| (key, ByteString(edit(text).into_bytes()));
+                Credentials::parse(&reference, &data.clone().into_iter().map(bytes).collect())
+            };
+            let refusal = parse(|text| text).unwrap_err().to_string();
+            assert!(refusal.contains("placeholder"), "{}: {refusal}", example.name);
+            let filled = parse(|text| text.replace("YOUR-", "A"));
+            filled.unwrap_or_else(|error| panic!("{}: {error}", example.name));
             let name = object["metadata"]["name"].as_str().unwrap().to_owned();
             targets.insert(spec.secret.and_then(|target| target.name).unwrap_or(name));
         }
@@ -180,6 +186,24 @@ fn sign_takes_every_presigned_url_of_a_file_and_says_what_it_skips() {
     assert_eq!(urls.lines().count(), 2, "{urls}");
     let skipped = notes.lines().filter(|line| line.contains("Secret \"qencode-s3\" is skipped"));
     assert_eq!((skipped.count(), notes.lines().count()), (2, 2), "{notes}");
+}
+
+#[test]
+fn sign_tells_what_is_probably_not_meant() {
+    let object = json!({
+        "apiVersion": "presign.dev/v1alpha1", "kind": "PresignedUrl", "metadata": {"name": "report"},
+        "spec": {
+            "bucket": "reports", "key": "/q3.pdf",
+            "response": {"contentDisposition": "attachment; filename=\"süm.pdf\""},
+            "s3": {"region": "us-west-2", "credentialsSecretRef": {"name": "keys"}},
+        },
+    });
+    let output = operator(&["sign", "-f", "-"], &object.to_string());
+    let notes = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && output.stdout.starts_with(b"https://"), "{notes}");
+    for hint in ["\"report\": spec.key begins with a slash", "write filename*=UTF-8''s%C3%BCm.pdf"] {
+        assert!(notes.contains(hint), "{notes}");
+    }
 }
 
 #[test]

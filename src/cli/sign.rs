@@ -79,8 +79,15 @@ pub(super) fn sign(args: &SignArgs) -> anyhow::Result<()> {
             if is_one { signed } else { signed.with_context(|| format!("{:?}", object.name_any())) }
         })
         .collect();
+    let signed = signed.with_context(|| name.clone())?;
+    for (request, _) in &signed {
+        for hint in request.hints() {
+            writeln!(std::io::stderr(), "{name}: {:?}: {hint}", request.target.name)
+                .context("standard error")?;
+        }
+    }
     // All or nothing: a caller that reads lines must not take one URL for another.
-    for (request, signed) in &signed.with_context(|| name)? {
+    for (request, signed) in &signed {
         print(args.output, request, signed)?;
     }
     Ok(())

@@ -17,28 +17,33 @@ use super::rules;
     validation = rules::ENDPOINT_FORM,
     validation = rules::REGION_BLANK,
     validation = rules::REGION_FORM,
+    validation = rules::REGION_GLOBAL,
+    validation = rules::REGION_AWS,
 )]
 pub struct S3Connection {
     /// Address of the store as the *callers* of the URL reach it, since the host is
-    /// signed: `http://` or `https://`, a host, optionally a port and a path prefix.
+    /// signed: `http://` or `https://`, a host, optionally a port and a path prefix. It does
+    /// not name the bucket.
     /// Default: AWS, in the given region. Example: `https://us-west.s3.qencode.com`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 8, max = 1024))]
     pub endpoint: Option<String>,
-    /// Region to sign for; never guessed. Stores that have no regions usually take
-    /// `us-east-1` or `auto`. Example: `us-west`.
+    /// Region to sign for; never guessed. Without an endpoint, the bucket's own region of
+    /// AWS. Stores that have no regions usually take `us-east-1` or `auto`. Example:
+    /// `us-west-2`.
     #[schemars(length(max = 64))]
     pub region: String,
-    /// Where the bucket stands in the URL. Path: after the host. VirtualHosted: before
-    /// it. Auto: Path with an endpoint or a dotted bucket, VirtualHosted for AWS.
-    /// Default: Auto.
+    /// Where the bucket stands in the URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addressing_style: Option<AddressingStyle>,
     /// The Secret in the same namespace that holds the access key.
     pub credentials_secret_ref: CredentialsSecretRef,
 }
 
-/// Where the bucket stands in the URL.
+/// Where the bucket stands in the URL. Auto: Path with an endpoint or a dotted bucket,
+/// VirtualHosted for AWS. Path: after the host, `https://host/bucket/key`. VirtualHosted:
+/// before it, `https://bucket.host/key`, which the store has to serve: to another, the first
+/// part of the key would be the bucket. Default: Auto.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub enum AddressingStyle {
     /// Path with an endpoint or a dotted bucket, `VirtualHosted` for AWS.

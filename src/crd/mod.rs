@@ -6,16 +6,19 @@
 
 mod connection;
 pub mod duration;
+#[macro_use]
+mod lists;
 pub mod names;
 mod presigned_url;
+mod response;
 pub mod rules;
 mod schema;
 mod status;
 
 pub use connection::{AddressingStyle, CredentialsSecretRef, S3Connection};
 pub use presigned_url::{
-    DeletionPolicy, Method, PresignedUrl, PresignedUrlSpec, Propagation, Renewal, ResponseOverrides,
-    SecretTarget,
+    DeletionPolicy, Method, PresignedUrl, PresignedUrlSpec, Propagation, Renewal, SecretTarget,
 };
+pub use response::ResponseOverrides;
 pub use schema::definitions;
 pub use status::{LimitedBy, PresignedUrlStatus, READY, ROTATION_SAFE, STALLED};

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::connection::S3Connection;
 use super::duration::DurationText;
+use super::response::ResponseOverrides;
 use super::status::PresignedUrlStatus;
 use super::{rules, schema};
 
@@ -58,7 +59,7 @@ use super::{rules, schema};
         name = "Method",
         type_ = "string",
         json_path = ".spec.method",
-        description = "HTTP method; GET when empty",
+        description = "HTTP method",
         priority = 1
     ),
     printcolumn(name = "Bucket", type_ = "string", json_path = ".spec.bucket", priority = 1),
@@ -79,17 +80,21 @@ use super::{rules, schema};
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
+    validation = rules::BUCKET_SCHEME,
     validation = rules::BUCKET_EXPRESS,
     validation = rules::BUCKET_AWS,
     validation = rules::BUCKET_ENDPOINT,
     validation = rules::KEY_BYTES,
     validation = rules::KEY_CONTROL,
     validation = rules::KEY_DOTS,
+    validation = rules::KEY_SCHEME,
+    validation = rules::KEY_SLASHES,
     validation = rules::VERSION_METHOD,
     validation = rules::VERSION_CONTROL,
     validation = rules::HEADER_NAME,
     validation = rules::HEADER_UNIQUE,
     validation = rules::HEADER_REFUSED,
+    validation = rules::HEADER_KEY,
     validation = rules::HEADER_VALUE,
     validation = rules::HEADER_LENGTH,
     validation = rules::RESPONSE_METHOD,
@@ -98,26 +103,30 @@ use super::{rules, schema};
     validation = rules::QUERY_PART_NUMBER,
     validation = rules::QUERY_VALUE,
     validation = rules::REGION_ARN,
+    validation = rules::EXPIRES_NUMBER,
+    validation = rules::EXPIRES_DAYS,
     validation = rules::EXPIRES_FORM,
     validation = rules::EXPIRES_RANGE,
-    validation = rules::BEFORE_SHORTER,
+    validation = rules::BEFORE_FITS,
+    validation = rules::ENDPOINT_BUCKET,
     validation = rules::STYLE_HOST,
     validation = rules::STYLE_BUCKET,
     validation = rules::STYLE_ARN,
 )]
 pub struct PresignedUrlSpec {
-    /// Name of the bucket. Without `s3.endpoint` it must be an AWS bucket name or the ARN
-    /// of an access point (not a multi-region one); with `s3.endpoint`, 3 to 255 of
-    /// letters, digits, '.', '_' and '-'. Directory buckets ('--x-s3') are not supported.
+    /// Name of the bucket, without `s3://`. Without `s3.endpoint` it must be an AWS bucket
+    /// name or the ARN of an access point (not a multi-region one); with `s3.endpoint`, 3 to
+    /// 255 of letters, digits, '.', '_' and '-', also `tenant:bucket` (Ceph). Directory
+    /// buckets ('--x-s3') are not supported.
     #[schemars(length(min = 3, max = 255))]
     pub bucket: String,
     /// Key of the object, as it is stored: it is percent-encoded for you, exactly once.
     /// 1 to 1024 bytes of UTF-8; no control characters, and no '.' or '..' between
-    /// slashes, because HTTP clients collapse those and the signature breaks.
+    /// slashes, because HTTP clients collapse those and the signature breaks; not only slashes.
     /// Example: `2026/q3 summary.pdf`.
     #[schemars(length(min = 1, max = 1024))]
     pub key: String,
-    /// HTTP method that the URL permits. Default: GET.
+    /// HTTP method that the URL permits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<Method>,
     /// Version of the object in a versioned bucket. For GET, HEAD and DELETE.
@@ -128,16 +137,17 @@ pub struct PresignedUrlSpec {
     /// Examples: `Content-Type`, `If-None-Match: "*"` (write once), `Content-Length`
     /// (exact size), `x-amz-server-side-encryption`. The Secret's key `headers` repeats
     /// them for `curl -H @headers`. Names that the client or the signature itself sets
-    /// (Host, User-Agent, x-amz-date ...) are refused. At most 32.
+    /// (Host, User-Agent, x-amz-date ...) are refused, and so are encryption keys of your own
+    /// (SSE-C). At most 32.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::headers_map")]
     pub headers: Option<BTreeMap<String, String>>,
     /// What the store puts into the headers of its answer instead of the object's own
-    /// metadata. For GET only.
+    /// metadata. For GET and HEAD.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<ResponseOverrides>,
     /// Further signed query parameters: `partNumber` with `uploadId` (PUT: one part of a
-    /// multipart upload), and tags for the access log named `x-...` (not `x-id`, not
+    /// multipart upload) or alone (GET, HEAD: one part of the object), and tags for the access log named `x-...` (not `x-id`, not
     /// `x-amz-...`). Others are refused, since they can turn a download into another
     /// operation. At most 16.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -165,7 +175,8 @@ pub struct PresignedUrlSpec {
     pub suspend: Option<bool>,
 }
 
-/// HTTP method that a URL permits.
+/// HTTP method that the URL permits. GET: download the object. HEAD: read the object's
+/// metadata. PUT: upload the object. DELETE: delete the object. Default: GET.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize, strum::Display)]
 #[serde(rename_all = "UPPERCASE")]
 #[strum(serialize_all = "UPPERCASE")]
@@ -181,48 +192,23 @@ pub enum Method {
     Delete,
 }
 
-/// Headers of the answer that a GET URL overrides.
-#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = rules::RESPONSE_VALUE)]
-pub struct ResponseOverrides {
-    /// `Content-Type` of the answer. Example: `application/pdf`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 1024))]
-    pub content_type: Option<String>,
-    /// `Content-Disposition` of the answer. Example: `attachment; filename="report.pdf"`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 1024))]
-    pub content_disposition: Option<String>,
-    /// `Content-Language` of the answer. Example: `de`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 1024))]
-    pub content_language: Option<String>,
-    /// `Content-Encoding` of the answer. Example: `gzip`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 1024))]
-    pub content_encoding: Option<String>,
-    /// `Cache-Control` of the answer. Example: `no-store`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 1024))]
-    pub cache_control: Option<String>,
-    /// `Expires` of the answer, an HTTP date. Example: `Wed, 02 Jan 2030 03:04:05 GMT`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 1024))]
-    pub expires: Option<String>,
-}
-
 /// When the next URL is issued: at most one of the two fields.
 #[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = rules::RENEWAL_ONE, validation = rules::BEFORE_FORM)]
+#[x_kube(
+    validation = rules::RENEWAL_ONE,
+    validation = rules::BEFORE_NUMBER,
+    validation = rules::BEFORE_DAYS,
+    validation = rules::BEFORE_FORM,
+)]
 pub struct Renewal {
-    /// Renew this long before the URL expires. Must be shorter than `expiresIn`; what
-    /// exceeds five sixths of the actual lifetime falls back to a third of it.
-    /// Example: `20m`.
+    /// Renew this long before the URL expires, or up to a tenth of the lifetime earlier, so
+    /// that many renewals spread out. At most five sixths of `expiresIn`; where credentials
+    /// make the actual lifetime shorter, five sixths of that. Example: `20m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<DurationText>,
-    /// Renew when this share of the actual lifetime is left, in percent, 1 to 80.
+    /// Renew when this share of the actual lifetime is left, in percent, 1 to 80, or up to a
+    /// tenth of the lifetime earlier.
     /// Example: `50`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 80))]
@@ -273,13 +259,13 @@ pub struct SecretTarget {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::annotation_map")]
     pub annotations: Option<BTreeMap<String, String>>,
-    /// What becomes of the Secret when the PresignedUrl is deleted. Delete: it goes too.
-    /// Retain: it stays, with a URL that works until it expires. Default: Delete.
+    /// What becomes of the Secret when the PresignedUrl is deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<DeletionPolicy>,
 }
 
-/// What becomes of the Secret when its `PresignedUrl` is deleted.
+/// What becomes of the Secret when its PresignedUrl is deleted. Delete: it is deleted too.
+/// Retain: it stays, with a URL that works until it expires. Default: Delete.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub enum DeletionPolicy {
     /// The Secret is deleted with the `PresignedUrl`.

@@ -4,6 +4,8 @@
 //! `domain::request` checks the same again for objects that were stored without these
 //! rules, and answers with the same sentences, so both sides take them from here.
 
+use kube::core::Message;
+
 /// One validation rule of the schema.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
@@ -11,24 +13,48 @@ pub struct Rule {
     pub field: &'static str,
     /// CEL expression; `self` is the struct that carries the rule.
     pub cel: &'static str,
-    /// What to write instead.
+    /// What to write instead; `{}` in it stands for the name that [`Rule::names`] gives.
     pub message: &'static str,
+    /// CEL expression for the one name at fault, where the message has a place for it.
+    pub names: Option<&'static str>,
+}
+
+impl Rule {
+    /// The sentence about a name.
+    #[must_use]
+    pub fn about(&self, name: &str) -> String {
+        self.message.replacen("{}", name, 1)
+    }
 }
 
 impl From<Rule> for kube::core::Rule {
     fn from(rule: Rule) -> Self {
-        let cel = Self::new(rule.cel).message(rule.message);
+        let cel = Self::new(rule.cel);
+        let cel = match rule.names.zip(rule.message.split_once("{}")) {
+            Some((names, (before, after))) => {
+                cel.message(Message::Expression(format!("'{before}' + {names} + '{after}'")))
+            }
+            None => cel.message(rule.message),
+        };
         if rule.field.is_empty() { cel } else { cel.field_path(format!(".{}", rule.field)) }
     }
 }
 
+/// Headers that the client or the signature itself sets, in lower case.
+pub const REFUSED_HEADERS: &[&str] = refused_headers!(array);
+/// What headers that carry a customer's encryption key begin with, in lower case.
+pub const KEY_HEADERS: &[&str] = key_headers!(array);
+/// What the names of AWS's regions begin with.
+pub const AWS_AREAS: &[&str] = aws_areas!(array);
+
 /// Declares [`Rule`] constants, with their messages as documentation, and lists them.
 macro_rules! rules {
-    ($($name:ident, $field:literal, $cel:literal, $message:literal;)*) => {
+    ($($name:ident, $field:literal, $cel:expr, $message:literal $(, $names:expr)?;)*) => {
         $(
             #[doc = $message]
-            #[allow(rustdoc::bare_urls, reason = "the sentence is for people")]
-            pub const $name: Rule = Rule { field: $field, cel: $cel, message: $message };
+            #[allow(rustdoc::bare_urls, rustdoc::broken_intra_doc_links, reason = "the sentence is for people")]
+            pub const $name: Rule =
+                Rule { field: $field, cel: $cel, message: $message, names: names!($($names)?) };
         )*
 
         /// Every rule with its name.
@@ -36,18 +62,30 @@ macro_rules! rules {
     };
 }
 
+macro_rules! names {
+    () => {
+        None
+    };
+    ($names:expr) => {
+        Some($names)
+    };
+}
+
 rules! {
     // spec
 
+    BUCKET_SCHEME, "bucket",
+        "!self.bucket.contains('://')",
+        "must be the name alone, such as reports: remove s3:// and what follows the name, and write the key into spec.key";
     BUCKET_EXPRESS, "bucket",
         "!self.bucket.endsWith('--x-s3')",
         "directory buckets (names that end in '--x-s3') cannot be used with presigned URLs here: use a general purpose bucket";
     BUCKET_AWS, "bucket",
-        r"has(self.s3.endpoint) || (self.bucket.startsWith('arn:') ? self.bucket.matches('^arn:aws(-[a-z]+)*:s3:[a-z0-9-]+:[0-9]{12}:accesspoint[/:][a-z0-9]([a-z0-9-]{1,48}[a-z0-9])$') : (self.bucket.matches('^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$') && !self.bucket.contains('..') && !self.bucket.startsWith('xn--') && !self.bucket.matches('^[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+$')))",
+        r"has(self.s3.endpoint) || self.bucket.contains('://') || (self.bucket.startsWith('arn:') ? self.bucket.matches('^arn:aws(-[a-z]+)*:s3:[a-z0-9-]+:[0-9]{12}:accesspoint[/:][a-z0-9]([a-z0-9-]{1,48}[a-z0-9])$') : (self.bucket.matches('^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$') && !self.bucket.contains('..') && !self.bucket.startsWith('xn--') && !self.bucket.matches('^[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+$')))",
         "without s3.endpoint this must be an AWS bucket name (3 to 63 of a-z, 0-9, '.' and '-', with a letter or digit at both ends, no '..', no 'xn--' in front, not like an IP address) or the ARN of an access point that is not multi-region";
     BUCKET_ENDPOINT, "bucket",
-        r"!has(self.s3.endpoint) || (self.bucket.matches('^[A-Za-z0-9._-]{3,255}$') && !self.bucket.contains('..'))",
-        "with s3.endpoint this must be 3 to 255 of A-Z, a-z, 0-9, '.', '_' and '-', without '..'";
+        r"!has(self.s3.endpoint) || self.bucket.contains('://') || (self.bucket.matches('^([A-Za-z0-9_]+:)?[A-Za-z0-9._-]{3,255}$') && !self.bucket.contains('..'))",
+        "with s3.endpoint this must be 3 to 255 of A-Z, a-z, 0-9, '.', '_' and '-', without '..'; tenant:bucket names the bucket of another tenant of Ceph";
     KEY_BYTES, "key",
         "size(bytes(self.key)) <= 1024",
         "must not be longer than 1024 bytes in UTF-8";
@@ -57,6 +95,12 @@ rules! {
     KEY_DOTS, "key",
         r"!self.key.matches('(^|/)[.][.]?(/|$)')",
         "must not contain '.' or '..' between slashes: HTTP clients collapse them and the signature breaks";
+    KEY_SCHEME, "key",
+        "!self.key.matches('^[Ss]3[AaNn]?://')",
+        "must be the key alone: write the bucket into spec.bucket, and remove s3://, the bucket and the slash after it";
+    KEY_SLASHES, "key",
+        "!self.key.matches('^/+$')",
+        "must not be made of slashes only: some stores take such an address for the bucket itself, so that a GET lists it and a DELETE removes it";
     VERSION_METHOD, "versionID",
         "!has(self.versionID) || !has(self.method) || self.method != 'PUT'",
         "only GET, HEAD and DELETE name a version: remove versionID or change method";
@@ -69,9 +113,16 @@ rules! {
     HEADER_UNIQUE, "headers",
         "!has(self.headers) || self.headers.all(name, self.headers.exists_one(other, other.lowerAscii() == name.lowerAscii()))",
         "header names are case-insensitive: name each header once";
+    // The message takes the name from our list, whose length is known: the API server allows a
+    // message no more than a rule.
     HEADER_REFUSED, "headers",
-        "!has(self.headers) || !self.headers.exists(name, name.lowerAscii() in ['host', 'authorization', 'user-agent', 'transfer-encoding', 'connection', 'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'proxy-connection', 'te', 'trailer', 'upgrade', 'expect', 'x-amzn-trace-id', 'x-amz-user-agent', 'x-amz-date', 'x-amz-security-token', 'x-amz-content-sha256'])",
-        "remove headers that the client or the signature itself sets: Host, Authorization, User-Agent, Expect, Connection and the other hop-by-hop names, X-Amzn-Trace-Id, x-amz-user-agent, x-amz-date, x-amz-security-token, x-amz-content-sha256";
+        concat!("!has(self.headers) || !self.headers.exists(name, name.lowerAscii() in ", refused_headers!(cel_list), ")"),
+        "remove {}: the client or the signature itself sets it",
+        concat!(refused_headers!(cel_list), ".filter(refused, self.headers.exists(name, name.lowerAscii() == refused))[0]");
+    HEADER_KEY, "headers",
+        concat!("!has(self.headers) || !self.headers.exists(name, name.lowerAscii().matches('^", key_headers!(alternatives), "'))"),
+        "remove {}...: an encryption key of your own (SSE-C) is key material, which does not belong in a spec: let the store encrypt with its keys or with KMS (x-amz-server-side-encryption)",
+        concat!(key_headers!(cel_list), ".filter(refused, self.headers.exists(name, name.lowerAscii().startsWith(refused)))[0]");
     HEADER_VALUE, "headers",
         "!has(self.headers) || self.headers.all(name, self.headers[name].matches('^[!-~]([ -~]*[!-~])?$'))",
         "header values must be visible ASCII, with spaces only inside, and not empty";
@@ -79,14 +130,14 @@ rules! {
         "!has(self.headers) || self.headers.all(name, name.lowerAscii() != 'content-length' || self.headers[name].matches('^(0|[1-9][0-9]{0,14})$'))",
         "Content-Length must be the exact size in bytes, such as 1048576: no HTTP client can send anything else";
     RESPONSE_METHOD, "response",
-        "!has(self.response) || !has(self.method) || self.method == 'GET'",
-        "only a GET can override the answer: remove response or set method to GET";
+        "!has(self.response) || !has(self.method) || self.method in ['GET', 'HEAD']",
+        "only GET and HEAD can override the headers of the answer: remove response, or set method to GET or HEAD";
     QUERY_NAME, "query",
         "!has(self.query) || self.query.all(name, name == 'partNumber' || name == 'uploadId' || (size(name) <= 128 && name.matches('^x-[A-Za-z0-9._~-]+$') && name.lowerAscii() != 'x-id' && !name.lowerAscii().startsWith('x-amz-')))",
         "only partNumber, uploadId and tags named 'x-...' (letters, digits, '.', '_', '~', '-'; not x-id, not x-amz-...) may be added to the query";
     QUERY_PART, "query",
-        "!has(self.query) || (('partNumber' in self.query) == ('uploadId' in self.query) && (!('partNumber' in self.query) || (has(self.method) && self.method == 'PUT')))",
-        "partNumber and uploadId belong together and to method PUT";
+        "!has(self.query) || (has(self.method) && self.method == 'PUT' ? ('partNumber' in self.query) == ('uploadId' in self.query) : !('uploadId' in self.query) && (!('partNumber' in self.query) || !has(self.method) || self.method in ['GET', 'HEAD']))",
+        "partNumber goes with uploadId and method PUT (one part of an upload), or alone with GET and HEAD (one part of the object)";
     QUERY_PART_NUMBER, "query",
         "!has(self.query) || !('partNumber' in self.query) || (self.query['partNumber'].matches('^[1-9][0-9]{0,4}$') && int(self.query['partNumber']) <= 10000)",
         "partNumber must be a number from 1 to 10000";
@@ -96,19 +147,29 @@ rules! {
     REGION_ARN, "s3.region",
         "has(self.s3.endpoint) || !self.bucket.matches('^arn:aws(-[a-z]+)*:s3:[a-z0-9-]+:[0-9]{12}:accesspoint[/:][a-z0-9]([a-z0-9-]{1,48}[a-z0-9])$') || self.s3.region.trim() == '' || self.bucket.split(':')[3] == self.s3.region",
         "must be the region in the ARN of the access point";
+    EXPIRES_NUMBER, "expiresIn",
+        "!has(self.expiresIn) || !self.expiresIn.matches('^[+]?[0-9]+$')",
+        "needs a unit: write 1h (or 3600s) for 3600 seconds";
+    EXPIRES_DAYS, "expiresIn",
+        "!has(self.expiresIn) || !self.expiresIn.matches('^[0-9hmsdw]*[0-9][dw]([0-9]|$)')",
+        "has no unit for days: write hours, 24h for a day; 168h (7 days) is the most";
     EXPIRES_FORM, "expiresIn",
-        "!has(self.expiresIn) || self.expiresIn.matches('^([0-9]{1,6}[hms])+$')",
-        "must be whole hours, minutes and seconds, such as 90m or 1h30m (from s3cmd: '+3600' becomes 1h)";
+        "!has(self.expiresIn) || self.expiresIn.matches('^[+]?[0-9]+$') || self.expiresIn.matches('^[0-9hmsdw]*[0-9][dw]([0-9]|$)') || self.expiresIn.matches('^([0-9]{1,6}[hms])+$')",
+        "must be whole hours, minutes and seconds, such as 90m or 1h30m";
     // From 1000h on, the text decides: CEL's duration() fails beyond 292 years.
     EXPIRES_RANGE, "expiresIn",
         "!has(self.expiresIn) || !self.expiresIn.matches('^([0-9]{1,6}[hms])+$') || (!self.expiresIn.matches('[1-9][0-9]{3,5}h') && duration(self.expiresIn) >= duration('1m') && duration(self.expiresIn) <= duration('168h'))",
         "must be from 1m to 168h, the most that a signature allows";
-    BEFORE_SHORTER, "renewal.before",
-        "!has(self.renewal) || !has(self.renewal.before) || !self.renewal.before.matches('^([0-9]{1,6}[hms])+$') || (!self.renewal.before.matches('[1-9][0-9]{3,5}h') && (has(self.expiresIn) ? (!self.expiresIn.matches('^([0-9]{1,6}[hms])+$') || self.expiresIn.matches('[1-9][0-9]{3,5}h') || duration(self.renewal.before) < duration(self.expiresIn)) : duration(self.renewal.before) < duration('1h')))",
-        "before must be shorter than expiresIn (1h when not set)";
+    BEFORE_FITS, "renewal.before",
+        "!has(self.renewal) || !has(self.renewal.before) || !self.renewal.before.matches('^([0-9]{1,6}[hms])+$') || (!self.renewal.before.matches('[1-9][0-9]{3,5}h') && (has(self.expiresIn) ? (!self.expiresIn.matches('^([0-9]{1,6}[hms])+$') || self.expiresIn.matches('[1-9][0-9]{3,5}h') || duration(self.renewal.before).getSeconds() * 6 <= duration(self.expiresIn).getSeconds() * 5) : duration(self.renewal.before) <= duration('50m')))",
+        "must not be more than five sixths of expiresIn (50m of 1h, which expiresIn is when not set): write less, or a longer expiresIn";
+    // Under another style the host is as the person means it.
+    ENDPOINT_BUCKET, "s3.endpoint",
+        "!has(self.s3.endpoint) || (has(self.s3.addressingStyle) && self.s3.addressingStyle != 'Auto') || !self.s3.endpoint.contains('://') || self.s3.endpoint.matches('//[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+(:[0-9]*)?(/.*)?$') || !self.s3.endpoint.lowerAscii().split('://', 2)[1].startsWith(self.bucket.lowerAscii() + '.')",
+        "must not name the bucket too, since the bucket is put after the host: remove it from the host; or set addressingStyle to VirtualHosted as well to have it put before the host, or to Path if the host itself is called like that";
     STYLE_HOST, "s3.addressingStyle",
-        r"!has(self.s3.addressingStyle) || self.s3.addressingStyle != 'VirtualHosted' || !has(self.s3.endpoint) || !self.s3.endpoint.matches('^[Hh][Tt][Tt][Pp][Ss]?://([0-9]+[.][0-9]+[.][0-9]+[.][0-9]+|[[].*)(:[0-9]*)?(/.*)?$')",
-        "VirtualHosted needs a host name, since a bucket cannot stand before an IP address: use Path";
+        r"!has(self.s3.addressingStyle) || self.s3.addressingStyle != 'VirtualHosted' || !has(self.s3.endpoint) || !self.s3.endpoint.matches('^[Hh][Tt][Tt][Pp][Ss]?://([0-9]+[.][0-9]+[.][0-9]+[.][0-9]+|[[].*|[^./:]+)(:[0-9]*)?(/.*)?$')",
+        "VirtualHosted needs a host with a domain under which the store serves its buckets: no bucket can stand before an IP address, localhost or a name without a dot: use Path";
     STYLE_BUCKET, "s3.addressingStyle",
         r"!has(self.s3.addressingStyle) || self.s3.addressingStyle != 'VirtualHosted' || self.bucket.startsWith('arn:') || (has(self.s3.endpoint) && self.s3.endpoint.matches('^[Hh][Tt][Tt][Pp]://') ? self.bucket.matches('^[a-z0-9][a-z0-9-]+[a-z0-9]([.][a-z0-9][a-z0-9-]+[a-z0-9])*$') : self.bucket.matches('^[a-z0-9][a-z0-9-]+[a-z0-9]$')) && size(self.bucket) <= 63",
         "VirtualHosted needs a bucket that is a DNS label (3 to 63 of a-z, 0-9 and '-'; several with dots between only over http, since no certificate covers them): use Path";
@@ -127,8 +188,14 @@ rules! {
     RENEWAL_ONE, "",
         "!(has(self.before) && has(self.beforePercentage))",
         "set before or beforePercentage, not both";
+    BEFORE_NUMBER, "before",
+        "!has(self.before) || !self.before.matches('^[+]?[0-9]+$')",
+        "needs a unit: write 1h (or 3600s) for 3600 seconds";
+    BEFORE_DAYS, "before",
+        "!has(self.before) || !self.before.matches('^[0-9hmsdw]*[0-9][dw]([0-9]|$)')",
+        "has no unit for days: write hours, 24h for a day";
     BEFORE_FORM, "before",
-        "!has(self.before) || (self.before.matches('^([0-9]{1,6}[hms])+$') && self.before.matches('[1-9]'))",
+        "!has(self.before) || self.before.matches('^[+]?[0-9]+$') || self.before.matches('^[0-9hmsdw]*[0-9][dw]([0-9]|$)') || (self.before.matches('^([0-9]{1,6}[hms])+$') && self.before.matches('[1-9]'))",
         "must be whole hours, minutes and seconds, more than 0, such as 20m";
 
     // spec.secret
@@ -174,6 +241,13 @@ rules! {
     REGION_FORM, "region",
         "self.region.trim() == '' || (has(self.endpoint) ? (has(self.addressingStyle) && self.addressingStyle == 'VirtualHosted' ? self.region.matches('^[A-Za-z0-9][A-Za-z0-9-]{0,62}$') : self.region.matches('^[A-Za-z0-9._-]+$')) : (self.region.matches('^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$') && !self.region.startsWith('xn--')))",
         "must be letters, digits, '.', '_' and '-' (with VirtualHosted: only letters, digits and '-'; without an endpoint: an AWS region such as eu-central-1)";
+    // Behind an endpoint too, the SDK signs for us-east-1 instead of aws-global.
+    REGION_GLOBAL, "region",
+        "self.region != 'aws-global' && (has(self.endpoint) || !self.region.matches('^aws(-[a-z]+)*-global$'))",
+        "names no place that can be signed for: write the bucket's own region, such as us-east-1";
+    REGION_AWS, "region",
+        concat!("has(self.endpoint) || !self.region.matches('^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$') || self.region.startsWith('xn--') || self.region.matches('^aws(-[a-z]+)*-global$') || self.region.matches('^", aws_areas!(alternatives), "-[a-z0-9]+-[0-9]+$')"),
+        "is no region of AWS: write one such as eu-central-1 or us-west-2, or set s3.endpoint to the address of another store";
 
     // spec.s3.credentialsSecretRef
 

@@ -6,7 +6,7 @@ use kube::CustomResourceExt;
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-use super::PresignedUrl;
+use super::{Method, PresignedUrl};
 
 /// All our definitions, ready to be applied.
 ///
@@ -16,9 +16,12 @@ use super::PresignedUrl;
 pub fn definitions() -> Result<Vec<CustomResourceDefinition>, serde_json::Error> {
     let mut crd = serde_json::to_value(PresignedUrl::crd())?;
     strip_nullable(&mut crd);
+    join_lines(&mut crd);
+    let properties = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"];
     // kstatus reads a generation that was not observed as "in progress".
-    crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]["default"] =
-        json!({"observedGeneration": -1});
+    properties["status"]["default"] = json!({"observedGeneration": -1});
+    // A column shows what is stored, so this default alone is written into objects.
+    properties["spec"]["properties"]["method"]["default"] = json!(Method::default());
     Ok(vec![serde_json::from_value(crd)?])
 }
 
@@ -48,6 +51,25 @@ fn string_map(entries: u32, length: u32) -> Schema {
         "maxProperties": entries,
         "additionalProperties": {"type": "string", "maxLength": length},
     })
+}
+
+/// Where the source breaks a line within a paragraph, a reader needs no break.
+fn join_lines(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            for (name, value) in map {
+                match value {
+                    Value::String(text) if name == "description" => {
+                        let paragraphs = text.split("\n\n").map(|paragraph| paragraph.replace('\n', " "));
+                        *text = paragraphs.collect::<Vec<_>>().join("\n\n");
+                    }
+                    value => join_lines(value),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(join_lines),
+        _ => {}
+    }
 }
 
 /// `Option<T>` would permit an explicit `null`, which no field of ours means anything by.

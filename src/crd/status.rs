@@ -50,7 +50,8 @@ pub struct PresignedUrlStatus {
     pub last_handled_renew: Option<String>,
 }
 
-/// What limits the lifetime of a URL.
+/// What limits the lifetime of the stored URL. Requested: `expiresIn` of the spec.
+/// Credentials: the expiration of the credentials.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub enum LimitedBy {
     /// The `expiresIn` of the spec.

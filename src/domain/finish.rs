@@ -168,6 +168,7 @@ pub fn finish(plan: &Plan, outcome: &Outcome, history: &History, around: Around)
         credentials_name: plan.credentials_name.clone(),
         seen,
         progress,
+        hints: plan.hints.clone(),
         pods,
         is_clock_skewed,
         is_renew_refused,

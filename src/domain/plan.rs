@@ -66,6 +66,8 @@ pub struct Plan {
     pub secret_name: Option<String>,
     /// Name of the credentials Secret, where the spec could be read.
     pub credentials_name: Option<String>,
+    /// What the person who wrote the spec should know of it.
+    pub hints: Vec<String>,
     /// Whether the target has to be read whole before it is written: others own fields of ours
     /// in it, so an apply may leave behind what is rendered no more.
     pub reads_first: bool,
@@ -121,6 +123,7 @@ impl Plan {
             inputs,
             secret_name: None,
             credentials_name: None,
+            hints: Vec::new(),
             reads_first: false,
             is_contested: false,
         }
@@ -174,6 +177,7 @@ pub fn plan(observation: &Observation<'_>) -> Plan {
     let plan = Plan {
         secret_name: request.as_ref().ok().map(|request| request.target.name.clone()),
         credentials_name: request.as_ref().ok().map(|request| request.credentials.name.clone()),
+        hints: request.as_ref().map(|request| request.hints()).unwrap_or_default(),
         ..Plan::nothing(*now, (*inputs).clone())
     };
     let request = match request {

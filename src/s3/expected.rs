@@ -39,7 +39,7 @@ impl Expected {
     ) -> Result<Self, PresignError> {
         let key = encode::path(&request.key);
         let path = match request.connection.addressing {
-            Addressing::Path => format!("/{}/{key}", request.bucket),
+            Addressing::Path => format!("/{}/{key}", encode::component(&request.bucket)),
             Addressing::VirtualHosted => format!("/{key}"),
         };
         let pair = |(name, value): &(String, String)| {

@@ -222,7 +222,6 @@ mod tests {
     #[test]
     fn refuses_what_cannot_be_signed_and_shows_no_secret() {
         let now = "2030-01-02T03:04:05Z";
-        let global = json!({"s3": {"region": "aws-global", "credentialsSecretRef": {"name": "k"}}});
         let punycode = json!({"bucket": "xn--a", "s3": {"region": "r", "endpoint": "https://h.example",
             "addressingStyle": "VirtualHosted", "credentialsSecretRef": {"name": "k"}}});
         let long = "hidden".repeat(20_000);
@@ -232,12 +231,21 @@ mod tests {
             (json!({}), None, at("1969-12-31T23:59:59Z", 60), "before 1970"),
             (json!({}), Some(long.as_str()), at(now, 60), "the URL would have"),
             (punycode, None, at(now, 60), "clients would change the address"),
-            (global, None, at(now, 60), "signed for another X-Amz-Credential"),
         ] {
             let message = presign(&fields, token, validity).unwrap_err().to_string();
             assert!(message.contains(expected), "{message}");
             assert!(!message.contains("hidden") && !message.contains("AKIDKEY"), "{message}");
         }
+    }
+
+    #[test]
+    fn a_region_that_the_sdk_takes_for_another_is_noticed() {
+        // No spec says this; what is left of the rule if one ever did.
+        let mut request = request(&json!({}));
+        request.connection.region = "aws-global".to_owned();
+        let refused = Signer::default().presign(&request, &credentials(None), at("2030-01-02T03:04:05Z", 60));
+        let message = refused.unwrap_err().to_string();
+        assert!(message.contains("signed for another X-Amz-Credential"), "{message}");
     }
 
     #[test]

@@ -37,9 +37,9 @@ fn change() -> impl Strategy<Value = (&'static str, Value)> {
         }),
         3 => text("s3.endpoint", ADDRESS, 2..8),
         2 => Just(("s3.endpoint", json!("http://minio:9000"))),
-        2 => text("s3.region", BUCKET, 0..4),
-        2 => select(vec!["us-west", "eu-central-1", "a"]).prop_map(|region| ("s3.region", json!(region))),
-        1 => select(vec!["us-west", "eu-central-1"]).prop_map(|region| {
+        2 => text("s3.region", REGION, 0..5),
+        2 => select(vec!["us-west", "eu-central-1", "us-west-2", "a"]).prop_map(|region| ("s3.region", json!(region))),
+        1 => select(vec!["us-west-2", "eu-central-1"]).prop_map(|region| {
             ("bucket", json!(format!("arn:aws:s3:{region}:123456789012:accesspoint/point")))
         }),
         1 => text("s3.region", ANY, 0..3),
@@ -59,10 +59,15 @@ type Fragments = &'static [&'static str];
 
 const ANY: Fragments = &[
     "a", "B", "7", ".", "..", "/", "//", " ", "\t", "\n", "\u{0}", "\u{7f}", "\u{85}", "\u{a0}", "\u{2028}",
-    "é", "😀", "%2e", "?", "#", "&", "\"", "\\",
+    "é", "😀", "s3://", "%2e", "?", "#", "&", "\"", "\\",
 ];
+const REGION: Fragments =
+    &["us-", "aws-", "global", "west", "-", "1", "cn", "gov-", "east-2", "A", "_", " ", "é"];
 const BUCKET: Fragments = &[
     "abc",
+    "tenant:",
+    "s3://",
+    "h",
     "reports",
     "A",
     "_",
@@ -79,12 +84,12 @@ const BUCKET: Fragments = &[
     " ",
     "arn:",
     "arn:aws:s3:",
-    "us-west:",
+    "us-west-2:",
     "123456789012:",
     "accesspoint",
     "/point",
     ":point",
-    "arn:aws:s3:us-west:123456789012:accesspoint/point",
+    "arn:aws:s3:us-west-2:123456789012:accesspoint/point",
 ];
 const HEADER: Fragments = &[
     "Content-Type",
@@ -102,6 +107,7 @@ const HEADER: Fragments = &[
     "TE",
     "te",
     "x-amz-date",
+    "x-amz-server-side-encryption-customer-",
     "é",
     "\n",
     "'",
@@ -113,7 +119,7 @@ const PARAMETER: Fragments =
     &["partNumber", "uploadId", "x-", "X-", "id", "ID", "amz-", "amz", "a", ".", "~", "&", "é", "acl"];
 const DURATION: Fragments = &[
     "1h", "90m", "59s", "1m", "168h", "0s", "0h", "1", "1d", "-", "+", ".5", " ", "999999h", "1000h",
-    "999999s", "0000001m", "h", "m", "s",
+    "999999s", "0000001m", "h", "m", "s", "d", "w", "2",
 ];
 const AUTHORITY: Fragments = &[
     ".example", ".", "..", "-", "_", ":", ":80", ":0", ":65536", ":00443", ":99999", "/", "//", "/a", "/.",

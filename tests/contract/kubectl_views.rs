@@ -33,6 +33,10 @@ fn explain_shows_our_descriptions() {
         assert!(fields.contains(required), "{fields}");
     }
     assert!(fields.contains("enum: GET, HEAD, PUT, DELETE"), "{fields}");
+    let method = server.kubectl(&["explain", "psu.spec.method"]);
+    for part in ["PUT: upload the object", "Default: GET"] {
+        assert!(flat(&method).contains(part), "{method}");
+    }
 }
 
 #[test]
@@ -66,6 +70,14 @@ fn get_prints_the_columns() {
     let [head, row] = &table(&["get", "presignedurls", "-o", "wide"])[..] else { panic!("one object") };
     assert_eq!(head[6..], ["METHOD", "BUCKET", "KEY", "SECRET", "MESSAGE"]);
     assert_eq!(row[6..], ["PUT", "reports", "in.mp4", "upload-url", "works"]);
+    server.kubectl(&[&in_columns[..], &["delete", "psu", "upload"]].concat());
+    server.feed(&[&in_columns[..], &["create", "-f", "-"]].concat(), &object("download", &spec(&json!({}))));
+    let [head, row] = &table(&["get", "psu", "-o", "wide"])[..] else { panic!("one object") };
+    assert_eq!(
+        (head[6].as_str(), row[2].as_str()),
+        ("METHOD", "GET"),
+        "what is not written is shown: {row:?}"
+    );
 }
 
 #[test]
@@ -75,6 +87,11 @@ fn a_refusal_tells_a_person_what_to_write() {
         (json!({"bucket": "My Bucket"}), "spec.bucket: Invalid value: without s3.endpoint this must be"),
         (json!({"s3": {"region": " "}}), "spec.s3.region: Invalid value: must not be blank"),
         (json!({"s3": {"endpoint": "https://id:pw@h.example"}}), "put the access key into the Secret"),
+        (
+            json!({"headers": {"a": "b", "User-Agent": "c"}}),
+            "spec.headers: Invalid value: remove user-agent: ",
+        ),
+        (json!({"expiresIn": "8d"}), "168h (7 days) is the most"),
         (json!({"key": "a/../b"}), "spec.key: Invalid value: must not contain '.' or '..' between slashes"),
     ] {
         let manifest = object("refused", &spec(&changes));

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use presign_operator::crd;
+
 mod agreement;
 mod definition;
 mod examples;

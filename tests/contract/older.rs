@@ -62,12 +62,12 @@ fn what_breaks_a_rule_is_reported_with_the_same_sentence() {
     await_condition(server, &operator, OLDER, "good", "Ready=True");
     for (name, _, rule) in BROKEN {
         await_condition(server, &operator, OLDER, name, "Stalled=True");
-        let message = format!("{}: {}", field_of(&rule), rule.message);
+        let message = format!("{}: {}", field_of(&rule), rule.about("host"));
         let said = |status: &str| (status.to_owned(), "InvalidSpec".to_owned(), message.clone());
         assert_eq!(condition(server, OLDER, name, "Ready"), said("False"), "{name}");
         assert_eq!(condition(server, OLDER, name, "Stalled"), said("True"), "{name}");
         let described = server.kubectl(&["-n", OLDER, "describe", "psu", name]);
-        let lines = described.lines().filter(|line| line.contains(rule.message)).count();
+        let lines = described.lines().filter(|line| line.contains(&rule.about("host"))).count();
         assert!(lines >= 2 && described.contains("InvalidSpec"), "{described}");
     }
     let secrets = server.kubectl(&["-n", OLDER, "get", "secrets", "-o", "name"]);

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use testbed::ControlPlane;
 use tokio::runtime::Runtime;
 
+pub use super::rows::spec;
 use super::verdict::Refusal;
 
 /// The longest that anything is waited for.
@@ -140,29 +141,9 @@ pub fn object(name: &str, spec: &Value) -> Value {
     json!({"apiVersion": "presign.dev/v1alpha1", "kind": "PresignedUrl", "metadata": {"name": name}, "spec": spec})
 }
 
-/// The smallest spec, with changes on top (a JSON merge patch).
-pub fn spec(changes: &Value) -> Value {
-    let mut spec = json!({
-        "bucket": "reports",
-        "key": "2026/q3 summary.pdf",
-        "s3": {"region": "us-west", "credentialsSecretRef": {"name": "keys"}},
-    });
-    merge(&mut spec, changes);
+/// A spec as the server stores it, with the one default.
+pub fn stored(spec: &Value) -> Value {
+    let mut spec = spec.clone();
+    spec["method"] = spec.get("method").cloned().unwrap_or(json!("GET"));
     spec
-}
-
-/// A JSON merge patch (RFC 7386).
-fn merge(target: &mut Value, changes: &Value) {
-    match (target, changes) {
-        (Value::Object(target), Value::Object(changes)) => {
-            for (name, change) in changes {
-                if change.is_null() {
-                    target.remove(name);
-                } else {
-                    merge(target.entry(name).or_insert(Value::Null), change);
-                }
-            }
-        }
-        (target, changes) => *target = changes.clone(),
-    }
 }

@@ -5,11 +5,12 @@ use std::sync::LazyLock;
 
 use kube::core::Status;
 use presign_operator::crd::PresignedUrlSpec;
-use presign_operator::crd::rules::Rule;
+use presign_operator::crd::rules::{self, Rule};
 use presign_operator::domain::request::{InvalidSpec, Request};
 use serde::Deserialize as _;
 use serde_json::Value;
 
+use super::rows::is_of;
 use super::server::definition;
 
 /// Why the API server refused an object.
@@ -30,6 +31,13 @@ impl From<Status> for Refusal {
 }
 
 impl Refusal {
+    /// Whether this rule is all that is named, of whichever name.
+    pub fn is_by(&self, rule: &Rule) -> bool {
+        let [(field, message)] = &self.causes[..] else { return false };
+        field == field_of(rule)
+            && message.strip_prefix("Invalid value: ").is_some_and(|text| is_of(rule, text))
+    }
+
     /// Whether one of our rules says this of this field.
     pub fn says(&self, field: &str, sentence: &str) -> bool {
         self.causes
@@ -40,9 +48,8 @@ impl Refusal {
     /// The causes that are no sentence of ours: the schema's, or a rule that failed to run.
     pub fn others(&self) -> Vec<&str> {
         let is_ours = |field: &str, message: &str| {
-            RULES
-                .values()
-                .any(|carried| carried.field == field && message.ends_with(&format!(": {}", carried.message)))
+            let text = message.split_once(": ").map_or("", |(_, text)| text);
+            rules::ALL.iter().any(|(_, rule)| field_of(rule) == field && is_of(rule, text))
         };
         let others = self.causes.iter().filter(|(field, message)| !is_ours(field, message));
         others.map(|(_, message)| message.as_str()).collect()
@@ -60,7 +67,6 @@ pub fn parse(spec: &Value) -> Result<Request, Option<InvalidSpec>> {
 pub struct Carried {
     /// The field that a refusal names, from `spec` on.
     pub field: String,
-    pub message: String,
 }
 
 /// The rules of the definition by their CEL.
@@ -74,7 +80,7 @@ pub static RULES: LazyLock<BTreeMap<String, Carried>> = LazyLock::new(|| {
 fn collect(schema: &Value, path: &str, rules: &mut BTreeMap<String, Carried>) {
     for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
         let text = |name: &str| rule[name].as_str().unwrap_or_default().to_owned();
-        let carried = Carried { field: format!("{path}{}", text("fieldPath")), message: text("message") };
+        let carried = Carried { field: format!("{path}{}", text("fieldPath")) };
         assert!(rules.insert(text("rule"), carried).is_none(), "{path} carries a rule twice: {rule}");
     }
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {

@@ -60,7 +60,11 @@ fn key_in(request: &Request, url: &str) -> String {
     let path = path.strip_prefix(prefix.trim_start_matches('/')).unwrap();
     let path = if prefix.is_empty() { path } else { path.strip_prefix('/').unwrap() };
     let key = match request.connection.addressing {
-        Addressing::Path => path.strip_prefix(&format!("{}/", request.bucket)).unwrap(),
+        Addressing::Path => {
+            let (bucket, key) = path.split_once('/').unwrap();
+            assert_eq!(decode(bucket).unwrap(), request.bucket);
+            key
+        }
         Addressing::VirtualHosted => path,
     };
     decode(key).unwrap()

@@ -65,6 +65,8 @@ fn names() -> impl Strategy<Value = Fault> {
     let nowhere = prop_oneof![
         "[a-z]{0,2}",
         "[a-z]{3}[^A-Za-z0-9._:-][a-z]{3}",
+        "s3a?://[a-z]{3,9}",
+        "[a-z]{1,5}-[a-z]{1,5}:[a-z]{3,9}",
         "[a-z]{256,260}",
         "[a-z]{1,9}\\.\\.[a-z]{1,9}",
         "[a-z]{1,9}--x-s3",
@@ -80,7 +82,9 @@ fn names() -> impl Strategy<Value = Fault> {
         "arn:aws:s3:us-east-1:[0-9]{11}:accesspoint/[a-z]{5}",
         "arn:aws:s3:us-east-1:[0-9]{12}:bucket/[a-z]{5}",
     ];
-    let key = prop_oneof![Just(String::new()), "[a-z]{1025,1030}", "é{513,520}", with_control()];
+    let address = "[Ss]3[an]?://[a-z]{0,9}";
+    let key =
+        prop_oneof![Just(String::new()), "/{1,9}", address, "[a-z]{1025,1030}", "é{513,520}", with_control()];
     let dots = ("([a-zé]{1,5}/)?", "\\.{1,2}", "(/[a-z]{1,5})?");
     let version = prop_oneof![Just(String::new()), with_control()];
     prop_oneof![
@@ -118,6 +122,8 @@ fn headers() -> impl Strategy<Value = Fault> {
         "X-Amz-Date",
         "x-amz-security-token",
         "X-Amz-Content-SHA256",
+        "X-Amz-Server-Side-Encryption-Customer-Key",
+        "x-amz-copy-source-server-side-encryption-customer-key-md5",
     ]);
     let odd_name = prop_oneof!["", "[a-z]{1,3}[ :/()é@\\[\\]{}\"\n][a-z]{0,3}", "[a-z]{129,140}"];
     let name = prop_oneof![refused, odd_name];
@@ -144,7 +150,7 @@ fn parameters() -> impl Strategy<Value = Fault> {
         (spec.version_id, spec.query, spec.method) = (None, None, Some(method));
         spec.response = Some(ResponseOverrides { content_type: Some(value), ..ResponseOverrides::default() });
     };
-    let no_download = (select(vec![Method::Head, Method::Put, Method::Delete]), "[a-z]{1,5}");
+    let no_download = (select(vec![Method::Put, Method::Delete]), "[a-z]{1,5}");
     let odd_value = (Just(Method::Get), prop_oneof![Just(String::new()), with_control()]);
     let known = ["acl", "versionId", "uploads", "X-tag", "x-", "x-id", "x-ID", "X-Amz-Expires", "x-AMZ-acl"];
     let odd_name = prop_oneof![one_of(&known), "x-[a-z]{0,3}[^A-Za-z0-9._~-][a-z]{0,3}", "x-[a-z]{127,130}"];
@@ -152,6 +158,9 @@ fn parameters() -> impl Strategy<Value = Fault> {
         (Method::Put, vec![("partNumber", "1")]),
         (Method::Put, vec![("uploadId", "a")]),
         (Method::Get, vec![("partNumber", "1"), ("uploadId", "a")]),
+        (Method::Head, vec![("uploadId", "a")]),
+        (Method::Get, vec![("partNumber", "0")]),
+        (Method::Delete, vec![("partNumber", "1")]),
         (Method::Put, vec![("partNumber", "0"), ("uploadId", "a")]),
         (Method::Put, vec![("partNumber", "01"), ("uploadId", "a")]),
         (Method::Put, vec![("partNumber", "10001"), ("uploadId", "a")]),
@@ -172,7 +181,10 @@ fn parameters() -> impl Strategy<Value = Fault> {
 }
 
 fn times() -> impl Strategy<Value = Fault> {
-    let odd = ["", "1", "h", "1d", "+3600", "1.5h", "-1h", "1h ", " 1h", "0000000h", "1H", "P1D", "é"];
+    let odd = [
+        "", "1", "h", "1d", "8d", "1w", "3600", "+3600", "1.5h", "-1h", "1h ", " 1h", "0000000h", "1H",
+        "P1D", "é",
+    ];
     let out_of_range = ["0s", "59s", "0h0m59s", "168h1s", "604801s", "169h", "999999h"];
     let lifetime = prop_oneof![one_of(&odd), one_of(&out_of_range), with_control()];
     let renew = |spec: &mut PresignedUrlSpec, (before, share): (Option<String>, Option<i32>)| {
@@ -180,7 +192,8 @@ fn times() -> impl Strategy<Value = Fault> {
         let before = before.map(|text| text.as_str().into());
         spec.renewal = Some(Renewal { before, before_percentage: share });
     };
-    let before = one_of(&["0s", "1d", "", "1h", "61m", "3600s"]).prop_map(|text| (Some(text), None));
+    let before = one_of(&["0s", "1d", "600", "", "51m", "3001s", "1h", "61m", "3600s"])
+        .prop_map(|text| (Some(text), None));
     let share = prop_oneof![i32::MIN..=0, 81..=i32::MAX].prop_map(|share| (None, Some(share)));
     prop_oneof![
         at("expiresIn", lifetime, |spec, text| spec.expires_in = Some(text.as_str().into())),
@@ -230,6 +243,8 @@ fn connections() -> impl Strategy<Value = Fault> {
     let style = select(vec![
         (virtual_hosted, "reports", Some("https://10.0.0.1")),
         (virtual_hosted, "reports", Some("http://[::1]:9000")),
+        (virtual_hosted, "reports", Some("http://localhost:9000")),
+        (virtual_hosted, "reports", Some("https://minio/p")),
         (virtual_hosted, "re.ports", Some("https://store.example")),
         (virtual_hosted, "re.ports", None),
         (virtual_hosted, "Reports", Some(name)),
@@ -241,6 +256,13 @@ fn connections() -> impl Strategy<Value = Fault> {
             (spec.bucket, spec.s3.endpoint) = ("reports".to_owned(), Some(endpoint));
         }),
         at("s3.region", region, |spec, region| spec.s3.region = region),
+        at("s3.region", one_of(&["us-west", "auto", "aws-global", "eu-central-1a"]), |spec, region| {
+            (spec.bucket, spec.s3.region, spec.s3.endpoint) = ("reports".to_owned(), region, None);
+        }),
+        at("s3.endpoint", "[a-z]{3,9}", |spec, bucket| {
+            spec.s3.endpoint = Some(format!("https://{bucket}.s3.example"));
+            (spec.bucket, spec.s3.addressing_style) = (bucket, None);
+        }),
         at("s3.region", "eu-[a-z]{5,9}-[2-9]", |spec, region| {
             "arn:aws:s3:eu-central-1:123456789012:accesspoint/point".clone_into(&mut spec.bucket);
             (spec.s3.region, spec.s3.endpoint) = (region, None);

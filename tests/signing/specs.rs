@@ -47,11 +47,18 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
 
 pub(crate) fn spec() -> impl Strategy<Value = PresignedUrlSpec> {
     let method = prop_oneof![Just(Method::Get), Just(Method::Head), Just(Method::Put), Just(Method::Delete)];
-    (place(), key(), method).prop_flat_map(|(place, key, method)| {
+    let place = place().prop_filter("an endpoint that names the bucket too is refused", |(bucket, s3)| {
+        let host = s3.endpoint.as_deref().and_then(|endpoint| endpoint.split_once("://"));
+        !host.is_some_and(|(_, host)| {
+            host.to_ascii_lowercase().starts_with(&format!("{}.", bucket.to_ascii_lowercase()))
+        })
+    });
+    let key = key().prop_filter("refused", |key| !key.bytes().all(|byte| byte == b'/'));
+    (place, key, method).prop_flat_map(|(place, key, method)| {
         let version =
             if method == Method::Put { Just(None).boxed() } else { option::of(text(1..20)).boxed() };
-        let response =
-            if method == Method::Get { option::of(response()).boxed() } else { Just(None).boxed() };
+        let is_read = matches!(method, Method::Get | Method::Head);
+        let response = if is_read { option::of(response()).boxed() } else { Just(None).boxed() };
         let parts = (headers(), query(method), version, response, option::of(lifetime()));
         parts.prop_map(move |(headers, query, version_id, response, expires_in)| PresignedUrlSpec {
             bucket: place.0.clone(),
@@ -86,7 +93,7 @@ fn place() -> impl Strategy<Value = (String, S3Connection)> {
     let plain = "[a-z0-9][a-z0-9-]{1,40}[a-z0-9]"
         .prop_filter("AWS keeps these", |b| !b.starts_with("xn--") && !b.ends_with("--x-s3"));
     let dotted = "[a-z][a-z0-9]{1,10}\\.[a-z0-9]{1,10}";
-    let loose = "[A-Za-z0-9][A-Za-z0-9_-]{1,30}[A-Za-z0-9]";
+    let loose = "([A-Za-z0-9_]{1,8}:)?[A-Za-z0-9][A-Za-z0-9_-]{1,30}[A-Za-z0-9]";
     let (auto, path, virtual_hosted) =
         (Just(None), Just(Some(AddressingStyle::Path)), Just(Some(AddressingStyle::VirtualHosted)));
     prop_oneof![
@@ -105,7 +112,7 @@ fn place() -> impl Strategy<Value = (String, S3Connection)> {
                 bucket,
                 connection(Some(endpoint), region, style)
             )),
-        ("[a-z0-9][a-z0-9-]{1,40}[a-z0-9]", named_endpoint(), any_region(), virtual_hosted)
+        ("[a-z0-9][a-z0-9-]{1,40}[a-z0-9]", domain_endpoint(), any_region(), virtual_hosted)
             .prop_filter("punycode", |(bucket, ..)| !bucket.starts_with("xn--")
                 && !bucket.ends_with("--x-s3"))
             .prop_map(|(bucket, endpoint, region, style)| (
@@ -157,7 +164,19 @@ fn endpoint() -> impl Strategy<Value = String> {
 }
 
 fn named_endpoint() -> impl Strategy<Value = String> {
-    around("[A-Za-z0-9]([A-Za-z0-9_-]{0,10}[A-Za-z0-9])?(\\.[a-z]([a-z0-9]{0,10}[a-z])?){0,3}".prop_filter(
+    prop_oneof![named("{0,3}"), named("{1,3}")]
+}
+
+/// With a dot in the host.
+fn domain_endpoint() -> impl Strategy<Value = String> {
+    named("{1,3}")
+}
+
+fn named(labels: &str) -> impl Strategy<Value = String> + use<> {
+    let name =
+        format!("[A-Za-z0-9]([A-Za-z0-9_-]{{0,10}}[A-Za-z0-9])?(\\.[a-z]([a-z0-9]{{0,10}}[a-z])?){labels}");
+    let name = proptest::string::string_regex(&name).unwrap();
+    around(name.prop_filter(
         "one label that is a number is an address, and punycode has rules of its own",
         |host| {
             let host = host.to_ascii_lowercase();
@@ -208,14 +227,16 @@ fn headers() -> impl Strategy<Value = BTreeMap<String, String>> {
 
 fn query(method: Method) -> impl Strategy<Value = BTreeMap<String, String>> {
     let tags = btree_map("x-[b-hj-zB-HJ-Z0-9._~][A-Za-z0-9._~-]{0,20}", text(0..30), 0..4);
-    let part = if method == Method::Put {
-        option::of((1..=10_000_u32, token(1..40))).boxed()
-    } else {
-        Just(None).boxed()
+    let number = || 1..=10_000_u32;
+    let part = match method {
+        Method::Put => option::of((number(), token(1..40).prop_map(Some))).boxed(),
+        Method::Get | Method::Head => option::of((number(), Just(None))).boxed(),
+        Method::Delete => Just(None).boxed(),
     };
     (tags, part).prop_map(|(mut query, part)| {
         if let Some((number, upload)) = part {
-            query.extend([("partNumber".to_owned(), number.to_string()), ("uploadId".to_owned(), upload)]);
+            query.insert("partNumber".to_owned(), number.to_string());
+            query.extend(upload.map(|upload| ("uploadId".to_owned(), upload)));
         }
         query
     })

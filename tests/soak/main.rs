@@ -78,7 +78,9 @@ pub fn start(space: &Space, proxy: &Proxy) -> Operator {
 
 /// How long an object's URL lives, and how often it is renewed, in seconds.
 pub fn times(number: usize) -> (usize, usize) {
-    (60 + number * 7 % 121, 10 + number * 13 % 51)
+    let lifetime = 60 + number * 7 % 121;
+    // No overlap may be longer than five sixths of the lifetime.
+    (lifetime, (10 + number * 13 % 51).max(lifetime.div_ceil(6)))
 }
 
 /// Objects that live 1 to 3 minutes and are renewed every 10 to 60 seconds.

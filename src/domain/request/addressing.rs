@@ -30,6 +30,12 @@ impl Connection {
     pub(super) fn parse(spec: &PresignedUrlSpec) -> Result<Self, InvalidSpec> {
         let endpoint = spec.s3.endpoint.as_deref().map(Endpoint::parse).transpose()?;
         let style = spec.s3.addressing_style.unwrap_or_default();
+        let names_bucket = |endpoint: &Endpoint| {
+            let rest = endpoint.host.strip_prefix(&spec.bucket.to_ascii_lowercase());
+            rest.is_some_and(|rest| rest.starts_with('.')) && endpoint.has_domain()
+        };
+        let is_twice = style == AddressingStyle::Auto && endpoint.as_ref().is_some_and(names_bucket);
+        require(!is_twice, "s3.endpoint", rules::ENDPOINT_BUCKET)?;
         let addressing = addressing(style, &spec.bucket, endpoint.as_ref())?;
         Ok(Self { endpoint, region: spec.s3.region.clone(), addressing })
     }
@@ -51,7 +57,7 @@ fn addressing(
             Ok(Addressing::Path)
         }
         AddressingStyle::VirtualHosted => {
-            require(!endpoint.is_some_and(Endpoint::is_address), field, rules::STYLE_HOST)?;
+            require(endpoint.is_none_or(Endpoint::has_domain), field, rules::STYLE_HOST)?;
             let dots = endpoint.is_some_and(|endpoint| endpoint.scheme == Scheme::Http);
             require(is_arn || can_stand_in_host(bucket, dots), field, rules::STYLE_BUCKET)?;
             Ok(Addressing::VirtualHosted)

@@ -3,14 +3,14 @@
 //! They repeat the schema's rules, in the same order and with the same sentences, for
 //! objects that were stored through an older definition.
 
-use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::InvalidSpec;
+use crate::crd::duration::DurationText;
 use crate::crd::rules::{self, Rule};
 use crate::crd::{AddressingStyle, Method, PresignedUrlSpec, ResponseOverrides};
 
-type Check = Result<(), InvalidSpec>;
+pub(super) type Check = Result<(), InvalidSpec>;
 
 /// Refuses with the sentence of `rule`, against `field`, unless the condition holds.
 pub(super) fn require(holds: bool, field: &'static str, rule: Rule) -> Check {
@@ -22,62 +22,6 @@ pub(super) fn at_most(limit: usize, text: &str, field: &'static str) -> Check {
     if text.chars().nth(limit).is_none() { Ok(()) } else { Err(InvalidSpec::new(field, "is too long")) }
 }
 
-pub(super) fn bucket(bucket: &str, has_endpoint: bool) -> Check {
-    let field = "bucket";
-    require(!bucket.ends_with("--x-s3"), field, rules::BUCKET_EXPRESS)?;
-    if has_endpoint {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        let fits = (3..=255).contains(&bucket.len()) && bucket.chars().all(allowed);
-        return require(fits && !bucket.contains(".."), field, rules::BUCKET_ENDPOINT);
-    }
-    let fits = if bucket.starts_with("arn:") { is_access_point(bucket) } else { is_aws_bucket(bucket) };
-    require(fits, field, rules::BUCKET_AWS)
-}
-
-fn is_aws_bucket(bucket: &str) -> bool {
-    let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    (3..=63).contains(&bucket.len())
-        && bucket.chars().all(|c| alphanumeric(c) || matches!(c, '.' | '-'))
-        && bucket.starts_with(alphanumeric)
-        && bucket.ends_with(alphanumeric)
-        && !bucket.contains("..")
-        && !bucket.starts_with("xn--")
-        && bucket.parse::<Ipv4Addr>().is_err()
-        && !looks_like_address(bucket)
-}
-
-/// Four groups of digits, also where they are too large for an address.
-fn looks_like_address(bucket: &str) -> bool {
-    let groups: Vec<&str> = bucket.split('.').collect();
-    groups.len() == 4 && groups.iter().all(|g| !g.is_empty() && g.bytes().all(|b| b.is_ascii_digit()))
-}
-
-/// `arn:aws:s3:region:account:accesspoint/name`; a multi-region one has no region.
-fn is_access_point(arn: &str) -> bool {
-    let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    let [_, partition, service, region, account, resource] = parts[..] else {
-        return false;
-    };
-    let lower = |text: &str| text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    let name = resource.strip_prefix("accesspoint").and_then(|rest| rest.strip_prefix(['/', ':']));
-    let is_name = |name: &str| {
-        (3..=50).contains(&name.len()) && lower(name) && !name.starts_with('-') && !name.ends_with('-')
-    };
-    let is_partition = partition.strip_prefix("aws").is_some_and(|rest| {
-        rest.is_empty()
-            || rest.strip_prefix('-').is_some_and(|words| {
-                words.split('-').all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase()))
-            })
-    });
-    is_partition
-        && service == "s3"
-        && !region.is_empty()
-        && lower(region)
-        && account.len() == 12
-        && account.bytes().all(|b| b.is_ascii_digit())
-        && name.is_some_and(is_name)
-}
-
 pub(super) fn key(key: &str) -> Check {
     let field = "key";
     if key.is_empty() {
@@ -85,7 +29,11 @@ pub(super) fn key(key: &str) -> Check {
     }
     require(key.len() <= 1024, field, rules::KEY_BYTES)?;
     require(!key.contains(char::is_control), field, rules::KEY_CONTROL)?;
-    require(!key.split('/').any(|segment| segment == "." || segment == ".."), field, rules::KEY_DOTS)
+    require(!key.split('/').any(|segment| segment == "." || segment == ".."), field, rules::KEY_DOTS)?;
+    let scheme = key.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+    let is_address = scheme.is_some_and(|scheme| ["s3", "s3a", "s3n"].contains(&scheme.as_str()));
+    require(!is_address, field, rules::KEY_SCHEME)?;
+    require(key.bytes().any(|byte| byte != b'/'), field, rules::KEY_SLASHES)
 }
 
 pub(super) fn version(version: Option<&str>, method: Method) -> Check {
@@ -99,41 +47,26 @@ pub(super) fn version(version: Option<&str>, method: Method) -> Check {
     at_most(1024, version, field)
 }
 
-/// Names that the client, a proxy or the signature itself sets, or that signers leave
-/// out without a word.
-const REFUSED_HEADERS: [&str; 18] = [
-    "host",
-    "authorization",
-    "user-agent",
-    "transfer-encoding",
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "upgrade",
-    "expect",
-    "x-amzn-trace-id",
-    "x-amz-user-agent",
-    "x-amz-date",
-    "x-amz-security-token",
-    "x-amz-content-sha256",
-];
-
 pub(super) fn headers(headers: &BTreeMap<String, String>) -> Check {
     let field = "headers";
     if headers.len() > 32 {
         return Err(InvalidSpec::new(field, "at most 32 headers can be signed"));
     }
-    let mut seen = std::collections::BTreeSet::new();
+    let all: BTreeSet<String> = headers.keys().map(|name| name.to_ascii_lowercase()).collect();
+    let mut seen = BTreeSet::new();
     for (name, value) in headers {
         let token = |c: char| c.is_ascii_alphanumeric() || "_.~!#$%&*+^|-".contains(c);
         let lower = name.to_ascii_lowercase();
         let is_name = (1..=128).contains(&name.len()) && name.chars().all(token);
         require(is_name, field, rules::HEADER_NAME)?;
-        require(!REFUSED_HEADERS.contains(&lower.as_str()), field, rules::HEADER_REFUSED)?;
+        if rules::REFUSED_HEADERS.contains(&lower.as_str()) {
+            let refused = first(rules::REFUSED_HEADERS, |refused| all.contains(refused));
+            return Err(InvalidSpec::new(field, rules::HEADER_REFUSED.about(refused)));
+        }
+        if rules::KEY_HEADERS.iter().any(|start| lower.starts_with(start)) {
+            let start = first(rules::KEY_HEADERS, |start| all.iter().any(|name| name.starts_with(start)));
+            return Err(InvalidSpec::new(field, rules::HEADER_KEY.about(start)));
+        }
         let is_length = lower == "content-length";
         require(seen.insert(lower), field, rules::HEADER_UNIQUE)?;
         let printable = value.bytes().all(|b| (b' '..=b'~').contains(&b));
@@ -144,6 +77,11 @@ pub(super) fn headers(headers: &BTreeMap<String, String>) -> Check {
     Ok(())
 }
 
+/// The first of a list that something is true of, as the message of the schema's rule names it.
+fn first<'a>(list: &[&'a str], is_it: impl Fn(&str) -> bool) -> &'a str {
+    list.iter().find(|name| is_it(name)).copied().unwrap_or_default()
+}
+
 /// A whole number of bytes without leading zeros, up to a petabyte.
 fn is_size(text: &str) -> bool {
     let is_plain = text == "0" || !text.starts_with('0');
@@ -152,7 +90,7 @@ fn is_size(text: &str) -> bool {
 
 pub(super) fn response(response: Option<&ResponseOverrides>, method: Method) -> Check {
     let Some(response) = response else { return Ok(()) };
-    require(method == Method::Get, "response", rules::RESPONSE_METHOD)?;
+    require(matches!(method, Method::Get | Method::Head), "response", rules::RESPONSE_METHOD)?;
     for (_, value) in super::response_parameters(response) {
         if value.is_empty() {
             return Err(InvalidSpec::new("response", "values must not be empty: remove the field instead"));
@@ -174,8 +112,12 @@ pub(super) fn query(query: &BTreeMap<String, String>, method: Method) -> Check {
         at_most(1024, value, field)?;
     }
     let (part, upload) = (query.get("partNumber"), query.get("uploadId"));
-    let paired = part.is_some() == upload.is_some() && (part.is_none() || method == Method::Put);
-    require(paired, field, rules::QUERY_PART)?;
+    let is_of_method = match method {
+        Method::Put => part.is_some() == upload.is_some(),
+        Method::Get | Method::Head => upload.is_none(),
+        Method::Delete => part.is_none() && upload.is_none(),
+    };
+    require(is_of_method, field, rules::QUERY_PART)?;
     if let Some(part) = part {
         let digits = part.bytes().all(|b| b.is_ascii_digit()) && !part.starts_with('0');
         let number: Option<u32> = part.parse().ok().filter(|_| digits);
@@ -211,8 +153,48 @@ pub(super) fn region(spec: &PresignedUrlSpec) -> Check {
         is_dns_label(region) && region.len() <= 63 && !region.starts_with("xn--")
     };
     require(fits && region.len() <= 64, field, rules::REGION_FORM)?;
+    require(region != "aws-global", field, rules::REGION_GLOBAL)?;
+    if spec.s3.endpoint.is_none() {
+        require(!is_global(region), field, rules::REGION_GLOBAL)?;
+        require(is_of_aws(region), field, rules::REGION_AWS)?;
+    }
     let of_arn = spec.bucket.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(2));
     require(of_arn.is_none_or(|of_arn| of_arn == region), field, rules::REGION_ARN)
+}
+
+/// What the partition table of AWS has beside regions.
+fn is_global(region: &str) -> bool {
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase());
+    let middle = region.strip_prefix("aws").and_then(|rest| rest.strip_suffix("-global"));
+    middle.is_some_and(|middle| {
+        middle.is_empty() || middle.strip_prefix('-').is_some_and(|words| words.split('-').all(is_word))
+    })
+}
+
+/// An area, a direction and a number, as the partition table of the SDK has them.
+fn is_of_aws(region: &str) -> bool {
+    let mut parts = region.rsplitn(3, '-');
+    let (Some(number), Some(direction), Some(area)) = (parts.next(), parts.next(), parts.next()) else {
+        return false;
+    };
+    let is_number = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+    is_number && !direction.is_empty() && rules::AWS_AREAS.contains(&area)
+}
+
+/// Answers what is written instead of a unit.
+pub(super) fn unit(text: &DurationText, field: &'static str, number: Rule, days: Rule) -> Check {
+    let text = text.0.as_str();
+    let digits = text.strip_prefix('+').unwrap_or(text);
+    let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    require(!is_number, field, number)?;
+    let bytes = text.as_bytes();
+    let is_known = |byte: &u8| byte.is_ascii_digit() || b"hmsdw".contains(byte);
+    let is_digit = |at: usize| bytes.get(at).is_none_or(u8::is_ascii_digit);
+    let names_days = bytes.iter().enumerate().any(|(at, byte)| {
+        let is_after_digit = at > 0 && bytes[at - 1].is_ascii_digit();
+        b"dw".contains(byte) && is_after_digit && is_digit(at + 1) && bytes[..at].iter().all(is_known)
+    });
+    require(!names_days, field, days)
 }
 
 /// `a-z`, `0-9` and `-`, with a letter or digit at both ends.

@@ -70,10 +70,11 @@ impl Endpoint {
         Some(Self { scheme, host, port, path: path.to_owned() })
     }
 
-    /// Whether the host is an IP address, before which no bucket can stand.
+    /// Whether a bucket can stand before the host: not before an IP address, and not before
+    /// a name without a dot, which no name server knows more of.
     #[must_use]
-    pub fn is_address(&self) -> bool {
-        self.host.starts_with('[') || self.host.parse::<Ipv4Addr>().is_ok()
+    pub fn has_domain(&self) -> bool {
+        self.host.contains('.') && self.host.parse::<Ipv4Addr>().is_err()
     }
 }
 

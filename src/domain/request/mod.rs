@@ -5,10 +5,13 @@
 //! that never met a server) is refused with the same sentences.
 
 mod addressing;
+mod bucket;
 mod checks;
 mod endpoint;
+mod hints;
 mod target;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 pub use addressing::{Addressing, Connection};
@@ -28,12 +31,12 @@ pub struct InvalidSpec {
     /// Path of the field below `spec`.
     pub field: &'static str,
     /// What to write instead.
-    pub message: &'static str,
+    pub message: Cow<'static, str>,
 }
 
 impl InvalidSpec {
-    fn new(field: &'static str, message: &'static str) -> Self {
-        Self { field, message }
+    fn new(field: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { field, message: message.into() }
     }
 }
 
@@ -95,7 +98,7 @@ impl Request {
     /// Names the first field that cannot be acted on, and what to write instead.
     pub fn parse(name: &str, spec: &PresignedUrlSpec, renew: Option<&str>) -> Result<Self, InvalidSpec> {
         let method = spec.method.unwrap_or_default();
-        checks::bucket(&spec.bucket, spec.s3.endpoint.is_some())?;
+        bucket::check(&spec.bucket, spec.s3.endpoint.is_some())?;
         checks::key(&spec.key)?;
         checks::version(spec.version_id.as_deref(), method)?;
         checks::response(spec.response.as_ref(), method)?;
@@ -140,7 +143,10 @@ fn lifetime(text: Option<&DurationText>) -> Result<u32, InvalidSpec> {
     let field = "expiresIn";
     let seconds = match text {
         None => DEFAULT_LIFETIME,
-        Some(text) => text.seconds().ok_or(InvalidSpec::new(field, rules::EXPIRES_FORM.message))?,
+        Some(text) => {
+            checks::unit(text, field, rules::EXPIRES_NUMBER, rules::EXPIRES_DAYS)?;
+            text.seconds().ok_or(InvalidSpec::new(field, rules::EXPIRES_FORM.message))?
+        }
     };
     let in_range = (MIN_LIFETIME..=MAX_LIFETIME).contains(&seconds);
     checks::require(in_range, field, rules::EXPIRES_RANGE)?;
@@ -152,11 +158,17 @@ fn overlap(renewal: Option<&Renewal>, expires_in: u32) -> Result<Overlap, Invali
     match renewal.map(|renewal| (&renewal.before, renewal.before_percentage)) {
         None | Some((None, None)) => Ok(Overlap::Third),
         Some((Some(_), Some(_))) => refused("renewal", rules::RENEWAL_ONE),
-        Some((Some(before), None)) => match before.seconds() {
-            None | Some(0) => refused("renewal.before", rules::BEFORE_FORM),
-            Some(seconds) if seconds >= expires_in => refused("renewal.before", rules::BEFORE_SHORTER),
-            Some(seconds) => Ok(Overlap::Seconds(seconds)),
-        },
+        Some((Some(before), None)) => {
+            let field = "renewal.before";
+            checks::unit(before, field, rules::BEFORE_NUMBER, rules::BEFORE_DAYS)?;
+            match before.seconds() {
+                None | Some(0) => refused(field, rules::BEFORE_FORM),
+                Some(seconds) if u64::from(seconds) * 6 > u64::from(expires_in) * 5 => {
+                    refused(field, rules::BEFORE_FITS)
+                }
+                Some(seconds) => Ok(Overlap::Seconds(seconds)),
+            }
+        }
         Some((None, Some(percentage))) => match u32::try_from(percentage) {
             Ok(percentage @ 1..=80) => Ok(Overlap::Percentage(percentage)),
             _ => Err(InvalidSpec::new("renewal.beforePercentage", "must be from 1 to 80")),

@@ -71,7 +71,9 @@ fn ready(report: &Report, now: Timestamp) -> Verdict {
     let secret = report.secret_name.as_deref().unwrap_or_default();
     match (&report.progress, alive) {
         (Progress::Settled, Some(standing)) => {
-            verdict(TRUE, "Issued", format!("Secret {secret:?} holds a URL that {}", until(standing)))
+            let hints = report.hints.join("; ");
+            let note = if hints.is_empty() { String::new() } else { format!("; note: {hints}") };
+            verdict(TRUE, "Issued", format!("Secret {secret:?} holds a URL that {}{note}", until(standing)))
         }
         (Progress::Settled, None) => {
             verdict(FALSE, "Expired", format!("the URL in Secret {secret:?} has expired"))

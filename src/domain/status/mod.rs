@@ -133,6 +133,8 @@ pub struct Report {
     pub seen: Seen,
     /// How it went.
     pub progress: Progress,
+    /// What the person who wrote the spec should know of it.
+    pub hints: Vec<String>,
     /// What is known of the pods that use the target Secret.
     pub pods: PodSight,
     /// Whether the clock of the operator and that of the API server differ.

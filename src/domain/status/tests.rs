@@ -25,6 +25,7 @@ fn report(seen: Seen, progress: Progress) -> Report {
         credentials_name: Some("keys".to_owned()),
         seen,
         progress,
+        hints: Vec::new(),
         pods: PodSight::default(),
         is_clock_skewed: false,
         is_renew_refused: false,
@@ -241,4 +242,19 @@ fn a_token_that_is_too_long_is_told_and_stops_nothing() {
     assert_eq!(verdict(&status, READY), Some(("True", "Issued")));
     let message = &condition(&status, READY).unwrap().message;
     assert!(message.contains("works until") && message.contains("presign.dev/renew is refused"), "{message}");
+}
+
+#[test]
+fn a_hint_stands_beside_what_was_issued_and_changes_nothing_else() {
+    let hinted = Report {
+        hints: vec!["a".to_owned(), "b".to_owned()],
+        ..report(Seen::Url(standing()), Progress::Settled)
+    };
+    let status = next_status(&PresignedUrlStatus::default(), &hinted, at(0));
+    let message = &condition(&status, READY).unwrap().message;
+    assert!(message.ends_with("; note: a; b"), "{message}");
+    let without = first(Seen::Url(standing()), Progress::Settled, 0);
+    assert_eq!(verdict(&status, READY), verdict(&without, READY));
+    assert!(message.starts_with(&condition(&without, READY).unwrap().message));
+    assert_eq!(condition(&status, STALLED), None);
 }

@@ -1,33 +1,18 @@
 //! Rows about headers: those of the request, and those of the answer.
 
-use presign_operator::crd::rules::{
-    HEADER_LENGTH, HEADER_NAME, HEADER_REFUSED, HEADER_UNIQUE, HEADER_VALUE, RESPONSE_METHOD, RESPONSE_VALUE,
+use crate::crd::rules::{
+    HEADER_KEY, HEADER_LENGTH, HEADER_NAME, HEADER_REFUSED, HEADER_UNIQUE, HEADER_VALUE, REFUSED_HEADERS,
+    RESPONSE_METHOD, RESPONSE_VALUE,
 };
 use serde_json::{Value, json};
 
 use super::{Row, entries, limit, rule};
 
-/// Names of `api.md` that are ours, the client's, or silently left out by signers.
-const REFUSED: [&str; 18] = [
-    "Host",
-    "Authorization",
-    "User-Agent",
-    "Expect",
-    "Transfer-Encoding",
-    "Connection",
-    "Keep-Alive",
-    "Proxy-Authenticate",
-    "Proxy-Authorization",
-    "Proxy-Connection",
-    "TE",
-    "Trailer",
-    "Upgrade",
-    "X-Amzn-Trace-Id",
-    "x-amz-user-agent",
-    "x-amz-date",
-    "x-amz-security-token",
-    "x-amz-content-sha256",
-];
+/// `Keep-Alive` of `keep-alive`.
+fn title(name: &str) -> String {
+    let word = |word: &str| format!("{}{}", word[..1].to_uppercase(), &word[1..]);
+    name.split('-').map(word).collect::<Vec<_>>().join("-")
+}
 
 fn named(name: &str) -> Value {
     json!({"headers": {name: "v"}})
@@ -42,8 +27,11 @@ fn sized(name: &str, size: &str) -> Value {
 }
 
 pub fn rows() -> Vec<Row> {
-    let in_any_case = |name: &&str| [(*name).to_owned(), name.to_lowercase(), name.to_uppercase()];
-    let refused: Vec<Value> = REFUSED.iter().flat_map(in_any_case).map(|name| named(&name)).collect();
+    let in_any_case = |name: &&str| [title(name), (*name).to_owned(), name.to_uppercase()];
+    let refused: Vec<Value> = REFUSED_HEADERS.iter().flat_map(in_any_case).map(|name| named(&name)).collect();
+    // One of several is named.
+    let refused =
+        [refused, vec![json!({"headers": {"x-a": "v", "te": "v", "Host": "v", "HOSTS": "v"}})]].concat();
     let (long, too_long) = ("n".repeat(128), "n".repeat(129));
     [
         rule(
@@ -63,6 +51,25 @@ pub fn rows() -> Vec<Row> {
             HEADER_REFUSED,
             &["Hosts", "x-amz-date2", "X-Amz-Meta-Date", "If-None-Match"].map(named),
             &refused,
+        ),
+        rule(
+            HEADER_KEY,
+            &[
+                "x-amz-server-side-encryption",
+                "x-amz-server-side-encryption-aws-kms-key-id",
+                "x-amz-copy-source",
+                "a-x-amz-server-side-encryption-customer-key",
+                "x-goog-encryption",
+            ]
+            .map(named),
+            &[
+                "x-amz-server-side-encryption-customer-key",
+                "X-Amz-Server-Side-Encryption-Customer-Key-MD5",
+                "x-amz-server-side-encryption-customer-algorithm",
+                "X-AMZ-COPY-SOURCE-SERVER-SIDE-ENCRYPTION-CUSTOMER-KEY",
+                "x-goog-encryption-key",
+            ]
+            .map(named),
         ),
         rule(
             HEADER_VALUE,
@@ -107,8 +114,13 @@ fn answers() -> Vec<Row> {
     [
         rule(
             RESPONSE_METHOD,
-            &[with("GET"), json!({"response": {"contentType": "text/plain"}}), json!({"response": {}})],
-            &[with("PUT"), with("HEAD"), with("DELETE"), json!({"method": "PUT", "response": {}})],
+            &[
+                with("GET"),
+                with("HEAD"),
+                json!({"response": {"contentType": "text/plain"}}),
+                json!({"response": {}}),
+            ],
+            &[with("PUT"), with("DELETE"), json!({"method": "PUT", "response": {}})],
         ),
         rule(
             RESPONSE_VALUE,

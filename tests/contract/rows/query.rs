@@ -1,6 +1,6 @@
 //! Rows about further signed parameters.
 
-use presign_operator::crd::rules::{QUERY_NAME, QUERY_PART, QUERY_PART_NUMBER, QUERY_VALUE};
+use crate::crd::rules::{QUERY_NAME, QUERY_PART, QUERY_PART_NUMBER, QUERY_VALUE};
 use serde_json::{Value, json};
 
 use super::{Row, entries, limit, rule};
@@ -44,8 +44,19 @@ pub fn rows() -> Vec<Row> {
         ),
         rule(
             QUERY_PART,
-            &[part("1"), json!({"method": "PUT", "query": {}})],
             &[
+                part("1"),
+                json!({"method": "PUT", "query": {}}),
+                json!({"query": {"partNumber": "1"}}),
+                json!({"method": "GET", "query": {"partNumber": "10000"}, "versionID": "v"}),
+                json!({"method": "HEAD", "query": {"partNumber": "2", "x-a": "b"}}),
+            ],
+            &[
+                json!({"query": {"uploadId": "u"}}),
+                json!({"method": "HEAD", "query": {"uploadId": "u"}}),
+                json!({"method": "DELETE", "query": {"partNumber": "1"}}),
+                json!({"method": "DELETE", "query": {"uploadId": "u"}}),
+                json!({"method": "DELETE", "query": both}),
                 json!({"method": "PUT", "query": {"partNumber": "1"}}),
                 json!({"method": "PUT", "query": {"uploadId": "u"}}),
                 json!({"query": both}),
@@ -55,7 +66,8 @@ pub fn rows() -> Vec<Row> {
         ),
         rule(
             QUERY_PART_NUMBER,
-            &["1", "9999", "10000"].map(part),
+            &[["1", "9999", "10000"].map(part).to_vec(), vec![json!({"query": {"partNumber": "10000"}})]]
+                .concat(),
             &[
                 "0",
                 "10001",

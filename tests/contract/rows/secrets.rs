@@ -1,7 +1,7 @@
 //! Rows about Secrets: the one that is written, and the one that holds the credentials.
 
-use presign_operator::crd::rules::Rule;
-use presign_operator::crd::rules::{
+use crate::crd::rules::Rule;
+use crate::crd::rules::{
     ANNOTATIONS_FORM, ANNOTATIONS_OURS, CREDENTIALS_BOTH, CREDENTIALS_KEYS, CREDENTIALS_NAME, LABELS_FORM,
     LABELS_OURS, SECRET_KEY, SECRET_KEY_TAKEN, SECRET_NAME,
 };

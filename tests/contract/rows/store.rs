@@ -1,8 +1,8 @@
 //! Rows about the store: its address, its region, and where the bucket stands.
 
-use presign_operator::crd::rules::{
-    ENDPOINT_FORM, ENDPOINT_QUERY, ENDPOINT_USERINFO, REGION_ARN, REGION_BLANK, REGION_FORM, STYLE_ARN,
-    STYLE_BUCKET, STYLE_HOST,
+use crate::crd::rules::{
+    AWS_AREAS, ENDPOINT_BUCKET, ENDPOINT_FORM, ENDPOINT_QUERY, ENDPOINT_USERINFO, REGION_ARN, REGION_AWS,
+    REGION_BLANK, REGION_FORM, REGION_GLOBAL, STYLE_ARN, STYLE_BUCKET, STYLE_HOST,
 };
 use serde_json::{Value, json};
 
@@ -12,8 +12,27 @@ use super::{Row, at, each, limit, rule};
 /// A store that is not AWS.
 pub const ENDPOINT: &str = "https://us-west.s3.qencode.com";
 
+/// One of each partition of AWS and some whose names are unlike the others, from the partition
+/// table of aws-sdk-s3.
+const AWS_REGIONS: [&str; 14] = [
+    "us-east-1",
+    "ap-northeast-3",
+    "ap-southeast-7",
+    "ca-west-1",
+    "il-central-1",
+    "me-central-1",
+    "mx-central-1",
+    "cn-northwest-1",
+    "us-gov-east-1",
+    "us-iso-west-1",
+    "us-isob-east-1",
+    "us-isof-south-1",
+    "eu-isoe-west-1",
+    "eusc-de-east-1",
+];
+
 pub fn rows() -> Vec<Row> {
-    [endpoints(), regions(), styles()].concat()
+    [endpoints(), twice(), regions(), styles()].concat()
 }
 
 fn endpoints() -> Vec<Row> {
@@ -108,6 +127,34 @@ fn endpoints() -> Vec<Row> {
     .concat()
 }
 
+/// Endpoints that name the bucket, which is put behind the host.
+fn twice() -> Vec<Row> {
+    let at = |bucket: &str, endpoint: &str| json!({"bucket": bucket, "s3": {"endpoint": endpoint}});
+    let styled =
+        |style: &str, endpoint: &str| json!({"s3": {"endpoint": endpoint, "addressingStyle": style}});
+    rule(
+        ENDPOINT_BUCKET,
+        &[
+            at("reports", "https://reports"),
+            at("reports", "https://reportss.example"),
+            at("reports", "https://s3.reports.example/reports.a"),
+            at("reports", "https://h.example/reports.example"),
+            at("192", "http://192.0.2.1:9000"),
+            at("192.0", "http://192.0.2.1/"),
+            styled("Path", "https://reports.example"),
+            styled("VirtualHosted", "https://reports.example"),
+        ],
+        &[
+            at("reports", "https://reports.s3.us-west-2.amazonaws.com"),
+            at("reports", "HTTP://Reports.example:9000/p"),
+            at("REPORTS", "https://reports.example"),
+            at("a.b", "https://a.b.example"),
+            at("192", "http://192.0.2.example"),
+            styled("Auto", "https://reports.s3.example"),
+        ],
+    )
+}
+
 fn regions() -> Vec<Row> {
     let path = "s3.region";
     let behind = |region: &str| json!({"s3": {"region": region, "endpoint": ENDPOINT}});
@@ -117,18 +164,18 @@ fn regions() -> Vec<Row> {
     [
         rule(
             REGION_ARN,
-            &[of(ACCESS_POINT, "us-west"), of("reports", "eu-central-1")],
-            &[of(ACCESS_POINT, "us-west-2"), of(ACCESS_POINT, "eu-central-1")],
+            &[of(ACCESS_POINT, "us-west-2"), of("reports", "eu-central-1")],
+            &[of(ACCESS_POINT, "us-west-1"), of(ACCESS_POINT, "eu-central-1")],
         ),
         rule(
             REGION_BLANK,
-            &each(path, ["us-west"]),
+            &each(path, ["us-west-2"]),
             &[each(path, blank), blank.map(behind).to_vec()].concat(),
         ),
         rule(
             REGION_FORM,
             &[
-                each(path, ["eu-central-1", "a", "1"]),
+                each(path, ["eu-central-1"]),
                 ["auto", "Us_West.1", "-", "..."].map(behind).to_vec(),
                 ["auto", "Us-1-"].map(hosted).to_vec(),
             ]
@@ -148,8 +195,50 @@ fn regions() -> Vec<Row> {
             ]
             .concat(),
         ),
+        rule(
+            REGION_GLOBAL,
+            &["aws-cn-global", "aws-globally", "AWS-global"].map(behind),
+            &[
+                each(path, ["aws-global", "aws-cn-global", "aws-us-gov-global", "aws-iso-b-global"]),
+                vec![behind("aws-global"), hosted("aws-global")],
+            ]
+            .concat(),
+        ),
+        rule(
+            REGION_AWS,
+            &[
+                AWS_AREAS.iter().map(|area| at(path, json!(format!("{area}-south-1")))).collect(),
+                each(path, AWS_REGIONS),
+                ["us-west", "auto"].map(behind).to_vec(),
+            ]
+            .concat(),
+            &[
+                each(
+                    path,
+                    [
+                        "us-west",
+                        "eu",
+                        "a",
+                        "1",
+                        "auto",
+                        "us-east-1a",
+                        "eu-central",
+                        "xx-east-1",
+                        "us--1",
+                        "us-1",
+                        "eu-central-1-b",
+                        "global",
+                        "aws--global",
+                        "aws-global-1",
+                        "de-fra-1",
+                    ],
+                ),
+                vec![at(path, json!("r".repeat(63)))],
+            ]
+            .concat(),
+        ),
         limit(
-            &[at(path, json!("r".repeat(63))), behind(&"R".repeat(64))],
+            &[at(path, json!(format!("us-{}-1", "r".repeat(58)))), behind(&"R".repeat(64))],
             &[at(path, json!("r".repeat(65))), behind(&"R".repeat(65))],
         ),
     ]
@@ -167,9 +256,15 @@ fn styles() -> Vec<Row> {
     [
         rule(
             STYLE_HOST,
-            &["https://h.example", "https://1.2.3.4.example", "http://localhost:9000/p", "http://4.2.1.a"]
+            &["https://h.example", "https://1.2.3.4.example", "http://s3.localhost:9000/p", "http://4.2.1.a"]
                 .map(hosts),
             &[
+                "http://localhost:9000/p",
+                "http://localhost",
+                "https://minio",
+                "HTTP://Minio/",
+                "http://minio:9000",
+                "http://minio/a.b",
                 "https://192.0.2.1",
                 "http://192.0.2.1:9000/p",
                 "HTTP://192.0.2.1/",

@@ -1,6 +1,9 @@
 //! Rows about lifetimes and renewal.
 
-use presign_operator::crd::rules::{BEFORE_FORM, BEFORE_SHORTER, EXPIRES_FORM, EXPIRES_RANGE, RENEWAL_ONE};
+use crate::crd::rules::{
+    BEFORE_DAYS, BEFORE_FITS, BEFORE_FORM, BEFORE_NUMBER, EXPIRES_DAYS, EXPIRES_FORM, EXPIRES_NUMBER,
+    EXPIRES_RANGE, RENEWAL_ONE,
+};
 use serde_json::{Value, json};
 
 use super::{Row, at, each, limit, rule};
@@ -9,8 +12,10 @@ use super::{Row, at, each, limit, rule};
 const AGES: &str = "999999h999999h999999h";
 
 pub fn rows() -> Vec<Row> {
-    let before = |before: &str, lifetime: &str| json!({"expiresIn": lifetime, "renewal": {"before": before}});
-    let share = |percentage: Value| json!({"renewal": {"beforePercentage": percentage}});
+    [lifetimes(), overlaps()].concat()
+}
+
+fn lifetimes() -> Vec<Row> {
     [
         rule(
             EXPIRES_FORM,
@@ -18,10 +23,21 @@ pub fn rows() -> Vec<Row> {
             &each(
                 "expiresIn",
                 [
-                    "3600", "+3600", "1.5h", "1d", "-1h", "1H", " 1h", "1h ", "1 h", "h1", "1h30", "1hm",
-                    "１h", "1000000s", "1h\n", "PT1H", "1ms", "1us",
+                    "++3600", "-3600", "1.5h", "1D", "-1h", "1H", " 1h", "1h ", "1 h", "h1", "1h30", "1hm",
+                    "１h", "1000000s", "1h\n", "PT1H", "1ms", "1us", "+1d", "dd", "1dd", "1day", "1d ",
+                    "3600\n",
                 ],
             ),
+        ),
+        rule(
+            EXPIRES_NUMBER,
+            &each("expiresIn", ["3600s"]),
+            &each("expiresIn", ["3600", "+3600", "00", "+1"]),
+        ),
+        rule(
+            EXPIRES_DAYS,
+            &each("expiresIn", ["24h"]),
+            &each("expiresIn", ["1d", "8d", "0d", "1w", "1d12h", "1h2d3m", "9999999d", "h1d", "1d1d", "1d2"]),
         ),
         rule(
             EXPIRES_RANGE,
@@ -52,24 +68,45 @@ pub fn rows() -> Vec<Row> {
             ]
             .concat(),
         ),
+    ]
+    .concat()
+}
+
+fn overlaps() -> Vec<Row> {
+    let before = |before: &str, lifetime: &str| json!({"expiresIn": lifetime, "renewal": {"before": before}});
+    let share = |percentage: Value| json!({"renewal": {"beforePercentage": percentage}});
+    [
         rule(
             BEFORE_FORM,
             &each("renewal.before", ["20m", "1s", "000001s"]),
-            &each("renewal.before", ["0s", "0h0m0s", "20", "-5m", "1.5m", "20m ", "20M"]),
+            &each("renewal.before", ["0s", "0h0m0s", "-5m", "1.5m", "20m ", "20M", "1D"]),
+        ),
+        rule(BEFORE_NUMBER, &each("renewal.before", ["20s"]), &each("renewal.before", ["20", "+600", "00"])),
+        rule(
+            BEFORE_DAYS,
+            &[before("24h", "168h")],
+            &each("renewal.before", ["1d", "0d", "1w", "1d12h", "1h2d"]),
         ),
         rule(
-            BEFORE_SHORTER,
+            BEFORE_FITS,
             &[
-                at("renewal.before", json!("59m59s")),
-                before("59s", "1m"),
-                before("119m", "2h"),
-                before("60s", "61s"),
+                at("renewal.before", json!("50m")),
+                before("50s", "1m"),
+                before("100m", "2h"),
+                before("140h", "168h"),
+                before("51s", "62s"),
+                before("52s", "63s"),
             ],
             &[
+                at("renewal.before", json!("50m1s")),
+                at("renewal.before", json!("59m59s")),
                 at("renewal.before", json!("1h")),
-                before("1m", "1m"),
+                before("51s", "1m"),
+                before("51s", "61s"),
+                before("52s", "62s"),
                 before("60s", "1m"),
-                before("120m", "2h"),
+                before("101m", "2h"),
+                before("140h1s", "168h"),
                 before("168h", "168h"),
                 before("1000h", "168h"),
                 before(AGES, "2h"),

@@ -1,15 +1,15 @@
 //! Rows about what is signed for: bucket, key, method, version.
 
-use presign_operator::crd::rules::{
-    BUCKET_AWS, BUCKET_ENDPOINT, BUCKET_EXPRESS, KEY_BYTES, KEY_CONTROL, KEY_DOTS, VERSION_CONTROL,
-    VERSION_METHOD,
+use crate::crd::rules::{
+    BUCKET_AWS, BUCKET_ENDPOINT, BUCKET_EXPRESS, BUCKET_SCHEME, KEY_BYTES, KEY_CONTROL, KEY_DOTS, KEY_SCHEME,
+    KEY_SLASHES, VERSION_CONTROL, VERSION_METHOD,
 };
 use serde_json::{Value, json};
 
 use super::store::ENDPOINT;
 use super::{Row, at, each, limit, rule};
 
-pub const ACCESS_POINT: &str = "arn:aws:s3:us-west:123456789012:accesspoint/my-point";
+pub const ACCESS_POINT: &str = "arn:aws:s3:us-west-2:123456789012:accesspoint/my-point";
 
 pub fn rows() -> Vec<Row> {
     [buckets(), limits(), keys(), versions()].concat()
@@ -18,7 +18,7 @@ pub fn rows() -> Vec<Row> {
 fn buckets() -> Vec<Row> {
     let behind = |bucket: &str| json!({"bucket": bucket, "s3": {"endpoint": ENDPOINT}});
     let named =
-        |name: String| at("bucket", json!(format!("arn:aws:s3:us-west:123456789012:accesspoint:{name}")));
+        |name: String| at("bucket", json!(format!("arn:aws:s3:us-west-2:123456789012:accesspoint:{name}")));
     let (long, too_long) = ("a".repeat(63), "a".repeat(64));
     let aws = each("bucket", ["abc", "a.b-c", "1a.2b", "1.2.3.4.5", "999.1.1", "xn-a", ACCESS_POINT, &long]);
     let arns = [("aws-cn", "cn-north-1"), ("aws-us-gov", "us-gov-west-1")].map(|(partition, region)| {
@@ -50,18 +50,18 @@ fn buckets() -> Vec<Row> {
         [
             "arn:",
             "arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap",
-            "arn:aws:s3:us-west:12345678901:accesspoint/point",
+            "arn:aws:s3:us-west-2:12345678901:accesspoint/point",
             "arn:aws:s3-outposts:us-west:123456789012:accesspoint/point",
-            "arn:aws:s3:us-west:123456789012:bucket/point",
-            "arn:aws:s3:us-west:123456789012:accesspoint/po.int",
-            "arn:aws:s3:us-west:123456789012:accesspoint/point/object",
+            "arn:aws:s3:us-west-2:123456789012:bucket/point",
+            "arn:aws:s3:us-west-2:123456789012:accesspoint/po.int",
+            "arn:aws:s3:us-west-2:123456789012:accesspoint/point/object",
             "arn:aws-:s3:us-west:123456789012:accesspoint/point",
-            "arn:aws:s3:us-west:123456789012:accesspoint",
+            "arn:aws:s3:us-west-2:123456789012:accesspoint",
         ],
     );
     let bad_names = ["ab".to_owned(), "a".repeat(51), "-abc".to_owned(), "abc-".to_owned()].map(named);
     let good_names = ["abc".to_owned(), "a".repeat(50)].map(named);
-    let wide = "b".repeat(255);
+    let (wide, of_tenant) = ("b".repeat(255), format!("tenant:{}", "b".repeat(248)));
     [
         rule(
             BUCKET_EXPRESS,
@@ -74,11 +74,38 @@ fn buckets() -> Vec<Row> {
             &[broken, bad_arns, bad_names.to_vec()].concat(),
         ),
         rule(
-            BUCKET_ENDPOINT,
-            &["abc", "A_B.c-d", "-_.", "192.168.5.4", "xn--abc", &wide].map(behind),
-            &["a..b", "a/b", "a b", "bücket", "abc\n", "abc:", ACCESS_POINT].map(behind),
+            BUCKET_SCHEME,
+            &[at("bucket", json!("s3-reports")), behind("s3.reports"), behind("s3:reports")],
+            &[
+                each("bucket", ["s3://reports", "S3://Reports/key", "https://reports", "://"]),
+                ["s3://reports", "s3a://reports/key"].map(behind).to_vec(),
+            ]
+            .concat(),
         ),
-        limit(&[], &["ab", "", "a", &"b".repeat(256)].map(behind)),
+        rule(
+            BUCKET_ENDPOINT,
+            &["abc", "A_B.c-d", "-_.", "192.168.5.4", "xn--abc", &wide, "tenant:abc", "1_T:A.b", &of_tenant]
+                .map(behind),
+            &[
+                "a..b",
+                "a/b",
+                "a b",
+                "bücket",
+                "abc\n",
+                "abc:",
+                ":abc",
+                "t:ab",
+                "t-t:abc",
+                "t.t:abc",
+                "t:u:abc",
+                "t:a..b",
+                "té:abc",
+                "t:abc\n",
+                ACCESS_POINT,
+            ]
+            .map(behind),
+        ),
+        limit(&[], &["ab", "", "a", &"b".repeat(256), &format!("t:{}", "b".repeat(254))].map(behind)),
     ]
     .concat()
 }
@@ -122,8 +149,18 @@ fn keys() -> Vec<Row> {
         ),
         rule(
             KEY_DOTS,
-            &each("key", ["...", "a/.../b", ".a", "a./b", "a//b", "/a", "a/", "/", "a/.b/..c", "%2e%2e/a"]),
+            &each("key", ["...", "a/.../b", ".a", "a./b", "a//b", "/a", "a/", "a/.b/..c", "%2e%2e/a"]),
             &each("key", [".", "..", "./a", "../a", "a/.", "a/..", "a/./b", "a/../b", "/..", "../"]),
+        ),
+        rule(
+            KEY_SCHEME,
+            &each("key", ["s3", "s3:/a", "s3/a", "a/s3://b", "s3x://a", "http://a", "s3s://a"]),
+            &each("key", ["s3://", "s3://reports/a", "S3://a", "s3a://a/b", "S3N://a"]),
+        ),
+        rule(
+            KEY_SLASHES,
+            &each("key", ["/a", "a/", "//a//", "/ /", "/%2F"]),
+            &[each("key", ["/", "//", "////"]), vec![json!({"key": "/", "method": "DELETE"})]].concat(),
         ),
         limit(&[], &[at("key", json!("")), at("key", json!("a".repeat(1025)))]),
     ]

@@ -74,6 +74,11 @@ fn buckets_may_stand_in_the_host() {
     }
 }
 
+/// s3s-fs lets such a HEAD in and answers without the parameters.
+fn is_deaf(store: &Store, method: &str) -> bool {
+    store.name == "s3s" && method == "HEAD"
+}
+
 #[test]
 fn the_answer_carries_what_response_asks_for() {
     let response = json!({
@@ -87,17 +92,29 @@ fn the_answer_carries_what_response_asks_for() {
     for store in [&*VERSITYGW, &*S3S] {
         let bucket = store.bucket();
         store.put(&bucket, "report", b"hello");
-        let answer = curl(&store.issue(&store.spec(&bucket, "report", &json!({"response": response}))), b"");
-        assert_eq!(answer.status, 200, "{}", store.name);
-        for (header, field) in [
-            ("content-type", "contentType"),
-            ("content-disposition", "contentDisposition"),
-            ("cache-control", "cacheControl"),
-            ("content-language", "contentLanguage"),
-            ("content-encoding", "contentEncoding"),
-            ("expires", "expires"),
-        ] {
-            assert_eq!(answer.header(header), response[field].as_str(), "{}: {header}", store.name);
+        for (method, length) in [("GET", 5), ("HEAD", 0)] {
+            let fields = json!({"method": method, "response": response});
+            let answer = curl(&store.issue(&store.spec(&bucket, "report", &fields)), b"");
+            assert_eq!((answer.status, answer.body.len()), (200, length), "{}: {method}", store.name);
+            if is_deaf(store, method) {
+                assert_ne!(answer.header("content-type"), response["contentType"].as_str(), "{}", store.name);
+                continue;
+            }
+            for (header, field) in [
+                ("content-type", "contentType"),
+                ("content-disposition", "contentDisposition"),
+                ("cache-control", "cacheControl"),
+                ("content-language", "contentLanguage"),
+                ("content-encoding", "contentEncoding"),
+                ("expires", "expires"),
+            ] {
+                assert_eq!(
+                    answer.header(header),
+                    response[field].as_str(),
+                    "{}: {method} {header}",
+                    store.name
+                );
+            }
         }
     }
 }

@@ -43,7 +43,7 @@ pub(crate) struct Store {
 
 /// An S3 gateway in Go. The only region that it takes is not the usual one.
 pub(crate) static VERSITYGW: LazyLock<Store> = LazyLock::new(|| {
-    let store = ObjectStore::builder().region("eu-central-1").virtual_domain("localhost").start().unwrap();
+    let store = ObjectStore::builder().region("eu-central-1").virtual_domain("s3.localhost").start().unwrap();
     Store {
         name: "versitygw",
         endpoint: store.endpoint(),

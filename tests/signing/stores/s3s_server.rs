@@ -26,15 +26,16 @@ pub(super) fn start() -> Store {
     let service = {
         let mut builder = S3ServiceBuilder::new(FileSystem::new(&root).unwrap());
         builder.set_auth(SimpleAuth::from_single(access_key_id.clone(), secret_access_key.clone()));
-        builder
-            .set_host(MultiDomain::new([format!("localhost:{port}"), format!("127.0.0.1:{port}")]).unwrap());
+        builder.set_host(
+            MultiDomain::new([format!("s3.localhost:{port}"), format!("127.0.0.1:{port}")]).unwrap(),
+        );
         builder.build()
     };
     std::thread::spawn(move || runtime.block_on(serve(listener, service)));
     Store {
         name: "s3s",
         endpoint: format!("http://127.0.0.1:{port}"),
-        named_endpoint: format!("http://localhost:{port}"),
+        named_endpoint: format!("http://s3.localhost:{port}"),
         region: "us-east-1".to_owned(),
         access_key_id,
         secret_access_key,

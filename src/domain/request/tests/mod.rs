@@ -1,6 +1,9 @@
 //! What a spec becomes. Which specs are refused, and how, is in `refusals`.
 
+mod real;
 mod refusals;
+#[path = "../../../../tests/contract/rows/mod.rs"]
+mod rows;
 
 use serde_json::{Value, json};
 
@@ -8,7 +11,7 @@ use super::*;
 use crate::crd::DeletionPolicy;
 use crate::domain::model;
 
-const ARN: &str = "arn:aws:s3:us-west:123456789012:accesspoint/name";
+const ARN: &str = "arn:aws:s3:us-west-2:123456789012:accesspoint/name";
 
 /// The smallest useful spec with some fields replaced; `null` takes one away.
 fn parse(patch: &Value) -> Result<Request, InvalidSpec> {
@@ -94,23 +97,22 @@ fn a_bucket_stands_where_the_style_says() {
     for (bucket, endpoint, style, expected) in [
         ("abc", Some("https://a"), None, Addressing::Path),
         ("abc", Some("https://a"), Some("Auto"), Addressing::Path),
-        ("abc", Some("https://a"), Some("VirtualHosted"), Addressing::VirtualHosted),
+        ("abc", Some("https://a.b"), Some("VirtualHosted"), Addressing::VirtualHosted),
         ("abc", None, None, Addressing::VirtualHosted),
         ("abc", None, Some("Path"), Addressing::Path),
         ("a.b", None, None, Addressing::Path),
         (ARN, None, None, Addressing::VirtualHosted),
     ] {
-        let spec = json!({"bucket": bucket, "s3": {"endpoint": endpoint, "addressingStyle": style}});
+        let spec = json!({"bucket": bucket, "s3": {"region": "us-west-2", "endpoint": endpoint, "addressingStyle": style}});
         assert_eq!(parse(&spec).unwrap().connection.addressing, expected, "{spec}");
     }
     for (bucket, endpoint, rule) in [
-        ("a_b", Some("http://a"), rules::STYLE_BUCKET),
-        ("ABC", Some("https://a"), rules::STYLE_BUCKET),
+        ("a_b", Some("http://a.b"), rules::STYLE_BUCKET),
+        ("ABC", Some("https://a.b"), rules::STYLE_BUCKET),
         ("a.b", None, rules::STYLE_BUCKET),
         ("abc", Some("https://[::1]"), rules::STYLE_HOST),
     ] {
-        let spec =
-            json!({"bucket": bucket, "s3": {"endpoint": endpoint, "addressingStyle": "VirtualHosted"}});
+        let spec = json!({"bucket": bucket, "s3": {"region": "us-west-2", "endpoint": endpoint, "addressingStyle": "VirtualHosted"}});
         assert_eq!(parse(&spec).unwrap_err().message, rule.message, "{spec}");
     }
 }
@@ -130,7 +132,7 @@ fn a_token_that_is_longer_than_a_status_can_hold_asks_for_nothing() {
 #[test]
 fn a_refusal_names_the_field() {
     let refused = parse(&json!({"expiresIn": "8d"})).unwrap_err().to_string();
-    assert!(refused.starts_with("spec.expiresIn: must be whole hours"), "{refused}");
+    assert!(refused.starts_with("spec.expiresIn: has no unit for days"), "{refused}");
 }
 
 #[test]

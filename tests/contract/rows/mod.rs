@@ -1,6 +1,7 @@
 //! The table: specs that each judge accepts or refuses, and by which rule.
 //!
-//! A file for each part of the spec; how the rows are judged is in `agreement.rs`.
+//! A file for each part of the spec. The API server judges them in `agreement.rs`, the parser in
+//! the tests of `src/domain/request`, which include this file: `crate::crd` exists in both crates.
 
 mod headers;
 mod query;
@@ -9,10 +10,8 @@ mod store;
 mod times;
 mod what;
 
-use presign_operator::crd::rules::Rule;
+use crate::crd::rules::Rule;
 use serde_json::{Value, json};
-
-use super::server;
 
 /// One line of the table.
 #[derive(Clone)]
@@ -28,7 +27,7 @@ pub struct Row {
 impl Row {
     /// The whole spec.
     pub fn spec(&self) -> Value {
-        server::spec(&self.changes)
+        spec(&self.changes)
     }
 
     /// How a failure names the row.
@@ -36,6 +35,17 @@ impl Row {
         let verdict = if self.is_accepted { "accepted" } else { "refused" };
         let changes: String = self.changes.to_string().chars().take(160).collect();
         format!("{changes}, to be {verdict}")
+    }
+}
+
+/// Whether this is the sentence of a rule, about whichever name.
+pub fn is_of(rule: &Rule, text: &str) -> bool {
+    match rule.message.split_once("{}") {
+        None => text == rule.message,
+        Some((before, after)) => {
+            let name = text.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+            name.is_some_and(|name| !name.is_empty())
+        }
     }
 }
 
@@ -111,4 +121,31 @@ fn at(path: &str, value: Value) -> Value {
 /// A map with this many entries.
 fn entries(count: usize) -> Value {
     (0..count).map(|n| (format!("x-{n}"), json!("v"))).collect::<serde_json::Map<_, _>>().into()
+}
+
+/// The smallest spec, with changes on top (a JSON merge patch).
+pub fn spec(changes: &Value) -> Value {
+    let mut spec = json!({
+        "bucket": "reports",
+        "key": "2026/q3 summary.pdf",
+        "s3": {"region": "us-west-2", "credentialsSecretRef": {"name": "keys"}},
+    });
+    merge(&mut spec, changes);
+    spec
+}
+
+/// A JSON merge patch (RFC 7386).
+fn merge(target: &mut Value, changes: &Value) {
+    match (target, changes) {
+        (Value::Object(target), Value::Object(changes)) => {
+            for (name, change) in changes {
+                if change.is_null() {
+                    target.remove(name);
+                } else {
+                    merge(target.entry(name).or_insert(Value::Null), change);
+                }
+            }
+        }
+        (target, changes) => *target = changes.clone(),
+    }
 }
