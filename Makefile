@@ -12,6 +12,7 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/presign-operator
 DENY_VERSION := 0.20.2
 CARGO_DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
+FUZZ_SECONDS ?= 60
 
 # Debian's names of the system packages, each with a program that it brings. A target that
 # needs more says so itself: `tools` is made once, for the target that was asked for.
@@ -72,8 +73,16 @@ e2e: node archive ## Run chart, image and pods on a real node, for longer than a
 	$(CARGO) test --package testbed --test node
 	$(CARGO) test --test e2e
 
-fuzz: tools ## Throw far more random specs and bytes at parsing and signing (PROPTEST_CASES)
+fuzz: tools ## Throw far more random specs and bytes at parsing and signing (PROPTEST_CASES, FUZZ_SECONDS, FUZZ_SEED)
 	PROPTEST_CASES=$${PROPTEST_CASES:-20000} $(CARGO) test --test signing -- accepted:: refused::
+	FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test --test fuzz -- --nocapture
+	@if ! cargo +nightly fuzz --version > /dev/null 2>&1; then \
+	  echo "make: no coverage-guided run: it needs nightly Rust and cargo-fuzz (cargo install cargo-fuzz)" >&2; exit 0; \
+	fi; \
+	cd fuzz; for target in manifest object secret sign stored; do \
+	  mkdir -p corpus/$$target; \
+	  cargo +nightly fuzz run $$target corpus/$$target seeds/$$target -- -max_total_time=$(FUZZ_SECONDS); \
+	done
 
 bench: testbed ## Measure a fleet beside a plain client (BENCH_OBJECTS, BENCH_NEIGHBOURS, BENCH_IDLE_SECONDS), and write docs/performance.md
 	$(CARGO) bench --bench fleet -- --write

@@ -1,0 +1,161 @@
+//! What is done with an input, whoever makes it up: libFuzzer in `fuzz_targets`, or the mutations
+//! of `tests/fuzz`, which needs no other compiler. Never a panic, never a secret in a message.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use presign_operator::crd::PresignedUrl;
+use presign_operator::domain::stored::Stored;
+use presign_operator::domain::{Credentials, Owner, Request, UrlParts, Validity, render};
+use presign_operator::s3::Signer;
+
+/// Does something with an input, and panics where that is a fault.
+pub(crate) type Body = fn(&[u8]);
+
+/// Every target: its name, which is also that of its folder of seeds.
+pub(crate) const TARGETS: [(&str, Body); 5] =
+    [("manifest", manifest), ("object", object), ("secret", secret), ("sign", sign), ("stored", stored)];
+
+const KEYS: [&str; 4] = ["access-key-id", "secret-access-key", "session-token", "expiration"];
+
+/// A manifest, then a zero byte, then the values of the Secret's keys with zero bytes between them:
+/// read, checked, signed and rendered, or refused.
+pub(crate) fn sign(input: &[u8]) {
+    let mut parts = input.split(|byte| *byte == 0);
+    let Ok(manifest) = str::from_utf8(parts.next().unwrap_or_default()) else { return };
+    let options = serde_saphyr::options! { no_schema: true };
+    let Ok(objects) = serde_saphyr::from_multiple_with_options::<PresignedUrl>(manifest, options) else {
+        return;
+    };
+    let Some(object) = objects.into_iter().next() else { return };
+    let name = object.metadata.name.unwrap_or_default();
+    let request = match Request::parse(&name, &object.spec, None) {
+        Ok(request) => request,
+        Err(refusal) => return assert!(refusal.to_string().starts_with("spec.")),
+    };
+
+    let mut values: Vec<Vec<u8>> = parts.map(<[u8]>::to_vec).collect();
+    if values.len() < 2 {
+        values = vec![b"AKIA".to_vec(), b"wJalrXUtnFEMI/K7MDENG".to_vec()];
+    }
+    let data = KEYS.iter().zip(&values).map(|(key, value)| ((*key).to_owned(), ByteString(value.clone())));
+    let credentials = match Credentials::parse(&request.credentials, &data.collect()) {
+        Ok(credentials) => credentials,
+        Err(refusal) => return says_nothing_of(&values, &refusal.to_string()),
+    };
+    let signing_time = Timestamp::from_second(1_893_553_445).unwrap();
+    let Ok(validity) = Validity::new(signing_time, request.expires_in, credentials.expiration) else {
+        return;
+    };
+    match Signer::default().presign(&request, &credentials, validity) {
+        Err(refusal) => says_nothing_of(&values, &refusal.to_string()),
+        Ok(signed) => {
+            assert_eq!(UrlParts::read(signed.url.expose()).unwrap().validity, validity);
+            assert!(url::Url::parse(signed.url.expose()).is_ok());
+            let owner = Owner { namespace: "a".to_owned(), name, uid: "u".to_owned() };
+            let issued = render(&request, &signed, &owner, None);
+            let content = issued.content();
+            assert_eq!(content.url.unwrap().validity, validity);
+            let _ = Stored::read(&issued.into_secret());
+        }
+    }
+}
+
+/// Short values stand in every sentence by chance.
+fn says_nothing_of(values: &[Vec<u8>], text: &str) {
+    for value in values {
+        let value = String::from_utf8_lossy(value);
+        assert!(value.trim().len() < 24 || !text.contains(value.trim()), "a value is repeated");
+    }
+}
+
+/// The data of a Secret, as `key`, zero byte, `value`, zero byte, and so on: an access key or a
+/// refusal that repeats no value.
+pub(crate) fn secret(input: &[u8]) {
+    let parts: Vec<&[u8]> = input.split(|byte| *byte == 0).collect();
+    let entry = |pair: &[&[u8]]| {
+        let value = pair.get(1).copied().unwrap_or_default();
+        (String::from_utf8_lossy(pair[0]).into_owned(), ByteString(value.to_vec()))
+    };
+    // The API server lets no other keys in; messages repeat those.
+    let is_key =
+        |key: &str| !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    let data: BTreeMap<String, ByteString> =
+        parts.chunks(2).map(entry).filter(|(key, _)| is_key(key)).collect();
+    let values: Vec<Vec<u8>> = data.values().map(|value| value.0.clone()).collect();
+    let mut names = data.keys().cloned();
+    let (first, second) = (names.next(), names.next());
+    for explicit in [None, first.zip(second)] {
+        let mut reference = serde_json::json!({"name": "keys"});
+        if let Some((id, secret)) = &explicit {
+            (reference["accessKeyIDKey"], reference["secretAccessKeyKey"]) =
+                (id.clone().into(), secret.clone().into());
+        }
+        let reference = serde_json::from_value(reference).unwrap();
+        match Credentials::parse(&reference, &data) {
+            Err(refusal) => says_nothing_of(&values, &refusal.to_string()),
+            Ok(credentials) => {
+                let (id, secret) =
+                    (credentials.access_key_id.expose(), credentials.secret_access_key.expose());
+                assert!(!id.trim().is_empty() && !secret.trim().is_empty(), "a key is blank");
+                assert!(
+                    !id.contains(char::is_control) && !secret.contains(char::is_control),
+                    "control characters"
+                );
+                assert!(!format!("{credentials:?}").contains(secret.as_str()) || secret.len() < 24, "shown");
+            }
+        }
+    }
+}
+
+/// The text of a stored URL: what is read out of it could have been signed.
+pub(crate) fn stored(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    if let Some(parts) = UrlParts::read(&text) {
+        assert!((1..=604_800).contains(&parts.validity.lifetime), "{}", parts.validity.lifetime);
+        assert!(parts.validity.signing_time >= Timestamp::UNIX_EPOCH);
+        assert!(parts.validity.expiration_time() > parts.validity.signing_time);
+        let again = UrlParts::read(&text).unwrap();
+        assert_eq!((again.address, again.text), (parts.address, parts.text));
+    }
+    let data = [("url".to_owned(), ByteString(input.to_vec()))].into();
+    let stored = Stored::read(&Secret { data: Some(data), ..Secret::default() });
+    if let Some(url) = stored.content.url {
+        assert_eq!(Some(url.validity), UrlParts::read(&text).map(|parts| parts.validity));
+    }
+}
+
+/// A file for `sign`, in YAML or JSON, as the command line reads it: always refused here, since
+/// nothing is signed for a time before 1970.
+pub(crate) fn manifest(input: &[u8]) {
+    use clap::Parser as _;
+    use presign_operator::cli::{Cli, execute};
+
+    let file = std::env::temp_dir().join(format!("presign-fuzz-{}.yaml", std::process::id()));
+    std::fs::write(&file, input).unwrap();
+    let arguments = ["presign-operator", "sign", "--signed-at", "1960-01-01T00:00:00Z", "-f"];
+    let arguments = arguments.into_iter().map(Into::into).chain([file.clone().into_os_string()]);
+    let refusal = execute(Cli::try_parse_from(arguments).unwrap()).unwrap_err().to_string();
+    std::fs::remove_file(&file).unwrap();
+    assert!(!refusal.is_empty());
+}
+
+/// Objects as the API server sends them: a PresignedUrl and a Secret.
+pub(crate) fn object(input: &[u8]) {
+    if let Ok(object) = serde_json::from_slice::<PresignedUrl>(input) {
+        match Request::parse(object.metadata.name.as_deref().unwrap_or_default(), &object.spec, Some("token"))
+        {
+            Ok(request) => {
+                assert!((60..=604_800).contains(&request.expires_in));
+                let _ = request.hints();
+            }
+            Err(refusal) => assert!(refusal.to_string().starts_with("spec.")),
+        }
+    }
+    if let Ok(secret) = serde_json::from_slice::<Secret>(input) {
+        let stored = Stored::read(&secret);
+        assert_eq!(stored, Stored::read(&secret));
+    }
+}

@@ -1,0 +1,9 @@
+//! libFuzzer on [`bodies::stored`]; `make fuzz` runs it where nightly and cargo-fuzz are.
+
+#![no_main]
+
+#[allow(dead_code, reason = "the others have binaries of their own")]
+#[path = "../bodies/mod.rs"]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| bodies::stored(input));

@@ -1,0 +1,110 @@
+//! The targets of `fuzz/` on a stable compiler: their seeds, and mutations of these, for a bounded
+//! time each (`FUZZ_SECONDS`, 2 by default; `FUZZ_SEED` begins elsewhere). `make fuzz` runs them
+//! for longer.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../../fuzz/bodies/mod.rs"]
+mod bodies;
+mod mutation;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use bodies::{Body, TARGETS};
+use mutation::Mutations;
+
+#[expect(clippy::disallowed_methods, reason = "make asks through the environment")]
+fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).map_or(default, |text| text.parse().unwrap())
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds")
+}
+
+fn seeds(target: &str) -> Vec<Vec<u8>> {
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(root().join(target)).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files.into_iter().map(|file| std::fs::read(file).unwrap()).collect()
+}
+
+/// Keeps an input that fails where it can be found, and tried again as a seed.
+fn run(target: &str, body: Body, input: &[u8]) {
+    if catch_unwind(AssertUnwindSafe(|| body(input))).is_err() {
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz-{target}"));
+        std::fs::write(&file, input).unwrap();
+        panic!("{target} fails with the input in {}: copy it into fuzz/seeds/{target}", file.display());
+    }
+}
+
+/// Runs a target on its seeds and what becomes of them.
+fn fuzz(target: &str) {
+    let (_, body) = TARGETS.into_iter().find(|(name, _)| *name == target).unwrap();
+    let seeds = seeds(target);
+    assert!(seeds.len() > 1, "{target} has no seeds");
+    for seed in &seeds {
+        run(target, body, seed);
+    }
+    let mut mutations = Mutations::new(seeds, number("FUZZ_SEED", 7));
+    let end = Instant::now() + Duration::from_secs(number("FUZZ_SECONDS", 2));
+    let mut count = 0;
+    while Instant::now() < end {
+        run(target, body, &mutations.next());
+        count += 1;
+    }
+    assert!(count >= 100, "{target}: only {count} inputs were tried");
+    eprintln!("{target}: {count} inputs");
+}
+
+#[test]
+fn manifests() {
+    fuzz("manifest");
+}
+
+#[test]
+fn objects() {
+    fuzz("object");
+}
+
+#[test]
+fn secrets() {
+    fuzz("secret");
+}
+
+#[test]
+fn signatures() {
+    fuzz("sign");
+}
+
+#[test]
+fn stored_urls() {
+    fuzz("stored");
+}
+
+#[test]
+fn every_folder_of_seeds_has_its_target_and_its_binary() {
+    let mut folders: Vec<String> = std::fs::read_dir(root())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    folders.sort();
+    assert_eq!(folders, TARGETS.map(|(name, _)| name));
+    let manifest = include_str!("../../fuzz/Cargo.toml");
+    for (name, _) in TARGETS {
+        assert!(manifest.contains(&format!("path = \"fuzz_targets/{name}.rs\"")), "{name}");
+    }
+}
+
+/// What the seeds are there for: most of them get past the first check.
+#[test]
+fn the_seeds_are_not_refused_at_the_door() {
+    let is_url =
+        |seed: &Vec<u8>| presign_operator::domain::UrlParts::read(str::from_utf8(seed).unwrap()).is_some();
+    assert!(seeds("stored").iter().all(is_url));
+    let is_object =
+        |seed: &&Vec<u8>| serde_json::from_slice::<presign_operator::crd::PresignedUrl>(seed).is_ok();
+    assert!(seeds("object").iter().filter(is_object).count() >= 4);
+}
