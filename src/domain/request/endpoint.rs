@@ -70,11 +70,17 @@ impl Endpoint {
         Some(Self { scheme, host, port, path: path.to_owned() })
     }
 
+    /// Whether the host is an IP address.
+    #[must_use]
+    pub fn is_address(&self) -> bool {
+        self.host.starts_with('[') || self.host.parse::<Ipv4Addr>().is_ok()
+    }
+
     /// Whether a bucket can stand before the host: not before an IP address, and not before
     /// a name without a dot, which no name server knows more of.
     #[must_use]
     pub fn has_domain(&self) -> bool {
-        self.host.contains('.') && self.host.parse::<Ipv4Addr>().is_err()
+        self.host.contains('.') && !self.is_address()
     }
 }
 
