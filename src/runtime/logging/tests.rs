@@ -1,3 +1,5 @@
+//! Each line as it is written, in both formats.
+
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
