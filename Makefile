@@ -100,6 +100,8 @@ fmt: tools ## Format the code
 lint: tools ## Check the format, and run clippy
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	@# All targets but those that are no part of cargo test.
+	$(CARGO) clippy --test soak --test chaos --test history --test e2e -- -D warnings
 
 # Advisories need a database from GitHub; without it the rest is checked, and that is said.
 deny: tools $(CARGO_DENY) ## Check the licences, sources and advisories of dependencies

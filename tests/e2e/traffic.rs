@@ -98,7 +98,7 @@ fn follow_until_refused(cluster: &Cluster, scale: Scale) -> Tally {
         if careless.failures.len() >= REFUSALS || Instant::now() > ends {
             break;
         }
-        if careless.requests % 30 == 0 {
+        if careless.requests.is_multiple_of(30) {
             println!("e2e: the first URL was used {} times", careless.requests);
         }
     }

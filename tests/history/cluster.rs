@@ -67,6 +67,10 @@ pub struct Cluster {
     pub watchers: Vec<Watcher>,
     /// How much later watches show what happened.
     pub lag: Duration,
+    /// The highest version that was lost by a restore: UIDs are made of versions.
+    highest: u64,
+    /// How often the API server was started anew.
+    pub starts: u64,
     uids: u64,
 }
 
@@ -129,7 +133,7 @@ impl Cluster {
     /// never one of the time after a restore.
     pub fn back_up(&mut self) {
         self.backup = Some((self.version, self.stored.clone()));
-        self.version = self.version.next_multiple_of(MUCH) + MUCH;
+        self.version = self.version.max(self.highest).next_multiple_of(MUCH) + MUCH;
     }
 
     /// Restores the backup, once, if `seen` is a version after it. Watches break off, since the
@@ -138,10 +142,12 @@ impl Cluster {
         let Some((version, mut stored)) = self.backup.take_if(|(version, _)| seen > *version) else {
             return false;
         };
+        self.highest = self.highest.max(self.version);
         stored.foreign.append(&mut self.stored.foreign);
         (self.version, self.stored) = (version, stored);
         self.log.retain(|change| change.version <= version);
         self.watchers.clear();
+        self.starts += 1;
         true
     }
 

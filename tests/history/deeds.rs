@@ -210,9 +210,10 @@ impl Deed {
             Self::Lag(millis) => cluster.lag = Duration::from_millis(millis.into()),
             Self::Trouble(trouble) => state.troubles.push_back(trouble),
             Self::LoseLease(millis) => state.election.cut_off(Duration::from_millis(millis)),
-            Self::BackUp => cluster.back_up(),
+            // Versions jump at a backup: one before the operator has noticed a restore would hide it.
+            Self::BackUp if state.election.has_noticed => cluster.back_up(),
             Self::Restore => restore(state),
-            Self::Wait(_) => {}
+            Self::BackUp | Self::Wait(_) => {}
         }
     }
 }
@@ -223,6 +224,7 @@ fn restore(state: &mut State) {
         return;
     }
     state.reached.insert("a restore");
+    state.election.has_noticed = false;
     // Who was gone may be back, and anybody may be due.
     state.shown_gone.clear();
     let everyone = (0..NAMESPACES).flat_map(|namespace| (0..OBJECTS).map(move |object| (namespace, object)));

@@ -193,10 +193,17 @@ impl Api {
         let since = version.filter(|_| !query.contains("sendInitialEvents=true"));
         let since = since.map_or(0, |version| version.parse().unwrap());
         let (events, shown) = mpsc::unbounded_channel::<(Instant, Value)>();
-        self.lock().cluster.watch(Watcher { kind, is_managed, since, events });
-        let stream = unfold((shown, self.clone()), |(mut shown, api)| async move {
+        let start = {
+            let cluster = &mut self.lock().cluster;
+            cluster.watch(Watcher { kind, is_managed, since, events });
+            cluster.starts
+        };
+        let stream = unfold((shown, self.clone()), move |(mut shown, api)| async move {
             let (at, event) = shown.recv().await?;
             sleep_until(at).await;
+            if api.lock().cluster.starts != start {
+                return None;
+            }
             if event["type"] == "DELETED" && event["object"]["kind"] == "PresignedUrl" {
                 let uid = uid(&event["object"]).unwrap().to_owned();
                 api.lock().shown_gone.insert(uid, Instant::now());

@@ -14,7 +14,6 @@ pub const DURATION: Duration = Duration::from_secs(15);
 const OTHER: &str = "another";
 
 /// Who leads.
-#[derive(Default)]
 pub struct Election {
     /// Until when the operator's calls about the Lease hang; then the other one is gone.
     out_until: Option<Instant>,
@@ -22,6 +21,14 @@ pub struct Election {
     renewed: Option<Instant>,
     /// The newest version of the Lease that the operator was shown.
     pub shown: u64,
+    /// Whether it was shown it since the last restore.
+    pub has_noticed: bool,
+}
+
+impl Default for Election {
+    fn default() -> Self {
+        Self { out_until: None, renewed: None, shown: 0, has_noticed: true }
+    }
 }
 
 impl Election {
@@ -70,7 +77,9 @@ impl Election {
         }
         let lease = cluster.stored.lease.clone();
         let version = lease.as_ref().and_then(|lease| lease["metadata"]["resourceVersion"].as_str());
-        self.shown = version.map_or(self.shown, |version| version.parse().unwrap());
+        if let Some(version) = version {
+            (self.shown, self.has_noticed) = (version.parse().unwrap(), true);
+        }
         found(lease)
     }
 }

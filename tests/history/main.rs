@@ -23,7 +23,9 @@ use std::time::Duration;
 use presign_operator::controller::{Memory, Presigner, Process, SecretAccess, Settings};
 use presign_operator::domain::Limits;
 use presign_operator::domain::limits::HostPattern;
-use presign_operator::runtime::{Clock, Elector, Leadership, LeaseSettings, Overload, Probes, Skew, Terms};
+use presign_operator::runtime::{
+    Clock, Elector, Leadership, LeaseSettings, Overload, Party, Probes, Skew, Terms,
+};
 use prometheus_client::registry::Registry;
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
@@ -154,6 +156,7 @@ async fn run(api: &Api, clock: &Clock, history: impl AsyncFnOnce(Memory)) {
         namespace: "presign-system".to_owned(),
         identity: "us".to_owned(),
         duration: lease::DURATION,
+        party: Party::default(),
     };
     let (elector, leadership) =
         Elector::new(api.client(terms(Leadership::unopposed())), lease, clock.clone());

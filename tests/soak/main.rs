@@ -70,14 +70,14 @@ async fn main() {
 }
 
 /// The operator under test.
-pub fn start(space: &Space, proxy: &Proxy) -> Operator {
+fn start(space: &Space, proxy: &Proxy) -> Operator {
     let kubeconfig = proxy.kubeconfig().to_str().unwrap();
     let environment = [("PRESIGN_LOG", "info"), ("KUBECONFIG", kubeconfig), UNOPPOSED];
     Operator::start(space.world, &space.namespace, &environment)
 }
 
 /// How long an object's URL lives, and how often it is renewed, in seconds.
-pub fn times(number: usize) -> (usize, usize) {
+fn times(number: usize) -> (usize, usize) {
     let lifetime = 60 + number * 7 % 121;
     // No overlap may be longer than five sixths of the lifetime.
     (lifetime, (10 + number * 13 % 51).max(lifetime.div_ceil(6)))
