@@ -65,6 +65,8 @@ pub struct State {
     pub cluster: Cluster,
     pub election: Election,
     pub troubles: VecDeque<Trouble>,
+    /// Whether each reconcile panics that has written a Secret.
+    pub is_poisoned: bool,
     /// Calls but watches and those about the Lease.
     pub calls: u64,
     pub writes: Vec<Write>,
@@ -120,7 +122,11 @@ impl Api {
                 state.judge_sent(&name, &body);
                 state.writes.push(Write { sent: Instant::now(), kind, name: of(&name, &body), code: None });
             }
-            if target.is_some() { state.troubles.pop_front() } else { None }
+            match &target {
+                Some((Kind::Secrets, _)) if is_write && state.is_poisoned => Some(Trouble::Panic),
+                Some(_) => state.troubles.pop_front(),
+                None => None,
+            }
         };
         let number = self.lock().writes.len();
         sleep(Duration::from_millis(3)).await;
