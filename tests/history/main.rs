@@ -36,7 +36,7 @@ use self::http::Api;
 
 /// What the random choices begin with, and how many histories there are.
 const SEED: u64 = 13;
-const HISTORIES: u64 = 3000;
+const HISTORIES: u64 = 2000;
 /// After how long the operator gives a call up.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// Longer than any backoff and the safety net.
