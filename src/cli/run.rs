@@ -134,7 +134,7 @@ fn assemble(args: &RunArgs, config: &kube::Config, metrics: &mut Metrics) -> Res
     let (skew, limiter) = (Skew::register(metrics.registry(), clock.clone()), Presigner::limiter());
     let paused = limiter.clone();
     let overload = Overload::new(move |pause| paused.pause(pause));
-    let make_client = |leadership: &Leadership| {
+    let make_client = |leadership: &Leadership, overload: &Overload| {
         let deadline = Duration::from_secs(args.request_timeout);
         let terms = Terms {
             identity: identity.clone(),
@@ -147,15 +147,18 @@ fn assemble(args: &RunArgs, config: &kube::Config, metrics: &mut Metrics) -> Res
             .map_err(|error| Failure::configuration(anyhow!("cannot use the kubeconfig: {error}")))
     };
     let unopposed = Leadership::unopposed();
-    let (asking, lease) = (make_client(&unopposed)?, args.lease(&identity, &config.default_namespace));
+    // Who asks for metrics decides how many questions there are: too many must pause no reconcile.
+    let asking = make_client(&unopposed, &Overload::default())?;
+    let lease = args.lease(&identity, &config.default_namespace);
     let (elector, leadership) = if args.leader_elect {
-        let (elector, leadership) = Elector::new(make_client(&unopposed)?, lease.clone(), clock.clone());
+        let (elector, leadership) =
+            Elector::new(make_client(&unopposed, &overload)?, lease.clone(), clock.clone());
         (Some(elector), leadership)
     } else {
         (None, unopposed)
     };
     leadership.register(metrics.registry());
-    let client = make_client(&leadership)?;
+    let client = make_client(&leadership, &overload)?;
     let namespaces = args.namespace.clone();
     let (secret_access, max_in_flight) = (args.secret_access, args.max_in_flight.into());
     let limits = args.limits.limits().map_err(Failure::configuration)?;

@@ -53,7 +53,44 @@ type Slot = Arc<OnceCell<Arc<KnownCredentials>>>;
 /// One slot for each Secret and selection: however many reconciles want it, it is read once.
 #[derive(Default)]
 pub struct CredentialsCache {
-    slots: Lock<HashMap<Key, Vec<(Selection, Slot)>>>,
+    slots: Lock<HashMap<Key, Known>>,
+}
+
+/// What is known of one Secret.
+#[derive(Default)]
+struct Known {
+    slots: Vec<(Selection, Slot)>,
+    /// The lowest and the highest version of what was dropped, every one for a read that was
+    /// under way: an object may have signed with it, and has to be woken when the Secret stands
+    /// at another one.
+    dropped: Option<(u64, u64)>,
+}
+
+impl Known {
+    /// Keeps some, and says whether there was anything else.
+    fn retain(&mut self, is_kept: impl Fn(&Slot) -> bool) -> bool {
+        let before = self.slots.len();
+        self.slots.retain(|(_, slot)| {
+            let is_kept = is_kept(slot);
+            if !is_kept {
+                let version = slot.get().map(|known| known.resource_version);
+                let (low, high) = version.map_or((0, u64::MAX), |version| (version, version));
+                let (lowest, highest) = self.dropped.unwrap_or((low, high));
+                self.dropped = Some((lowest.min(low), highest.max(high)));
+            }
+            is_kept
+        });
+        self.slots.len() < before
+    }
+
+    /// Makes room for one more: what was read goes first, a read under way serves those who wait.
+    fn make_room(&mut self) {
+        if self.slots.len() >= MOST_SELECTIONS {
+            let oldest = self.slots.iter().find(|(_, slot)| slot.initialized()).or(self.slots.first());
+            let oldest = oldest.map(|(_, slot)| slot.clone());
+            self.retain(|slot| oldest.as_ref().is_none_or(|oldest| !Arc::ptr_eq(slot, oldest)));
+        }
+    }
 }
 
 impl Selection {
@@ -80,14 +117,12 @@ impl CredentialsCache {
     fn slot(&self, key: &Key, selection: Selection) -> Slot {
         let mut slots = self.slots.write();
         let known = slots.entry(key.clone()).or_default();
-        if let Some((_, slot)) = known.iter().find(|(of, _)| *of == selection) {
+        if let Some((_, slot)) = known.slots.iter().find(|(of, _)| *of == selection) {
             return slot.clone();
         }
-        if known.len() >= MOST_SELECTIONS {
-            known.clear();
-        }
+        known.make_room();
         let slot = Slot::default();
-        known.push((selection, slot.clone()));
+        known.slots.push((selection, slot.clone()));
         slot
     }
 
@@ -96,38 +131,37 @@ impl CredentialsCache {
     pub fn known(&self, key: &Key, request: &Request) -> Option<Arc<KnownCredentials>> {
         let selection = Selection::of(request);
         let slots = self.slots.read();
-        let (_, slot) = slots.get(key)?.iter().find(|(of, _)| *of == selection)?;
+        let (_, slot) = slots.get(key)?.slots.iter().find(|(of, _)| *of == selection)?;
         slot.get().cloned()
     }
 
     /// Lets go of what is known of a Secret that now stands at `version` (0: gone), and
-    /// says whether there was anything to let go of. A read under way ends up in a slot
+    /// says whether anybody was given anything else. A read under way ends up in a slot
     /// that nobody asks any more.
     pub fn invalidate(&self, key: &Key, version: u64) -> bool {
         let is_current = |slot: &Slot| slot.get().is_some_and(|known| known.resource_version == version);
-        if self.slots.read().get(key).is_none_or(|known| known.iter().all(|(_, slot)| is_current(slot))) {
+        let is_all_current = |known: &Known| {
+            known.dropped.is_none_or(|dropped| dropped == (version, version))
+                && known.slots.iter().all(|(_, slot)| is_current(slot))
+        };
+        if self.slots.read().get(key).is_none_or(is_all_current) {
             return false;
         }
-        self.retain(key, is_current)
+        let mut slots = self.slots.write();
+        let Some(known) = slots.get_mut(key) else { return false };
+        known.retain(is_current);
+        known.dropped = None;
+        if known.slots.is_empty() {
+            slots.remove(key);
+        }
+        true
     }
 
     /// Lets go of what was asked for before then, and says whether there was such. A read
     /// under way is for everybody who waits for it.
     pub fn drop_older(&self, key: &Key, then: Instant) -> bool {
-        self.retain(key, |slot| slot.get().is_none_or(|known| known.read >= then))
-    }
-
-    /// Keeps some of what is known of a Secret, and says whether there was anything else.
-    fn retain(&self, key: &Key, is_kept: impl Fn(&Slot) -> bool) -> bool {
-        let mut slots = self.slots.write();
-        let Some(known) = slots.get_mut(key) else { return false };
-        let before = known.len();
-        known.retain(|(_, slot)| is_kept(slot));
-        let is_less = known.len() < before;
-        if known.is_empty() {
-            slots.remove(key);
-        }
-        is_less
+        let is_young = |slot: &Slot| slot.get().is_none_or(|known| known.read >= then);
+        self.slots.write().get_mut(key).is_some_and(|known| known.retain(is_young))
     }
 
     /// Lets go of a Secret that nobody names any more.
@@ -206,11 +240,29 @@ mod tests {
     }
 
     #[test]
+    fn who_was_given_what_was_dropped_is_told_of_another_version() {
+        let (cache, key) = (CredentialsCache::default(), Key::new("n", "keys"));
+        fill(&cache, &key, &naming("first"), 1);
+        for number in 0..MOST_SELECTIONS {
+            fill(&cache, &key, &naming(&number.to_string()), 2);
+        }
+        assert!(cache.known(&key, &naming("first")).is_none());
+        assert!(cache.invalidate(&key, 2), "the first one signed with version 1");
+        assert!(!cache.invalidate(&key, 2));
+
+        let other = Key::new("n", "other");
+        fill(&cache, &other, &naming("a"), 1);
+        assert!(cache.drop_older(&other, Instant::now() + std::time::Duration::from_secs(1)));
+        fill(&cache, &other, &naming("b"), 2);
+        assert!(cache.invalidate(&other, 2), "the one before signed with version 1");
+    }
+
+    #[test]
     fn an_object_that_names_other_keys_again_and_again_fills_nothing() {
         let (cache, key) = (CredentialsCache::default(), Key::new("n", "keys"));
         for number in 0..10 * MOST_SELECTIONS {
             fill(&cache, &key, &naming(&number.to_string()), 1);
-            assert!(cache.slots.read()[&key].len() <= MOST_SELECTIONS);
+            assert!(cache.slots.read()[&key].slots.len() <= MOST_SELECTIONS);
         }
     }
 }
