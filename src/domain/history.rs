@@ -123,12 +123,11 @@ impl History {
         failure.wait.is_on(now).then_some((&failure.problem, failure.wait.until))
     }
 
-    /// The panic that nothing is tried again after at `now`. The credentials do not count: it may
-    /// have come before they were looked at.
+    /// The panic that nothing is tried again after at `now`. It is noted with inputs whose
+    /// credentials are not known, since it may have come before they were looked at.
     #[must_use]
     pub fn held_by_panic(&self, inputs: &Inputs, now: Timestamp) -> Option<&Problem> {
-        let inputs = Inputs { credentials: 0, ..inputs.clone() };
-        let (problem, _) = self.held(&inputs, now)?;
+        let (problem, _) = self.held(inputs, now)?;
         Some(problem).filter(|problem| problem.reason == FailureReason::InternalError)
     }
 
