@@ -57,7 +57,7 @@ pub enum AddressingStyle {
 
 /// The Secret that holds the access key. Without explicit keys, the usual layouts are
 /// recognised by their key names.
-#[derive(Clone, Debug, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, Hash, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = rules::CREDENTIALS_NAME,

@@ -59,6 +59,12 @@ impl Dependents {
         self.index.read().by_secret.get(secret).into_iter().flatten().cloned().collect()
     }
 
+    /// How many objects look at a Secret.
+    #[must_use]
+    pub fn count(&self, secret: &Key) -> usize {
+        self.index.read().by_secret.get(secret).map_or(0, BTreeSet::len)
+    }
+
     /// Whether some object looks at a Secret.
     #[must_use]
     pub fn has_any(&self, secret: &Key) -> bool {

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use zeroize::Zeroize as _;
 
-use super::{Request, Sensitive};
+use super::Sensitive;
 use crate::crd::CredentialsSecretRef;
 
 pub use invalid::InvalidCredentials;
@@ -48,15 +48,17 @@ impl Credentials {
         }
     }
 
-    /// Reads the access key for `request` out of the data of the Secret that it names.
+    /// Reads an access key out of the data of the Secret that `reference` names. With an endpoint
+    /// of its own, a store may have key ids of another form than those of AWS.
     ///
     /// # Errors
     /// Names the Secret and the key at fault and says what to do, never a value.
-    pub fn for_request(
-        request: &Request,
+    pub fn select(
+        reference: &CredentialsSecretRef,
+        has_endpoint: bool,
         data: &BTreeMap<String, ByteString>,
     ) -> Result<Self, InvalidCredentials> {
-        read(&request.credentials, request.connection.endpoint.is_some(), data)
+        read(reference, has_endpoint, data)
     }
 
     /// Reads an access key out of the data of the Secret that `reference` names, for a store
