@@ -212,7 +212,8 @@ fn told(interruption: &Interruption, history: &mut History, now: Timestamp) -> T
         Interruption::Superseded => soon(1),
         Interruption::Outdated if history.outdated() < TOLD_AFTER => soon(1),
         Interruption::Outdated => {
-            let message = "the Secret changed meanwhile, again and again".to_owned();
+            let message =
+                "the PresignedUrl or its Secret changed while it was written, again and again".to_owned();
             Told::Failed(Problem::new(FailureReason::ApiError, message), None)
         }
         Interruption::Overloaded { retry_after } if history.overloaded() < TOLD_AFTER => {

@@ -56,6 +56,8 @@ pub struct Plan {
     pub action: Action,
     /// What the target Secret holds before that.
     pub seen: Seen,
+    /// When the URL expires that was reported last, where nobody looked at the Secret.
+    pub reported_expiration: Option<Timestamp>,
     /// How things stand when nothing is done, or after a repair.
     pub progress: Progress,
     /// Until when a contested write waits.
@@ -118,6 +120,7 @@ impl Plan {
             made_at,
             action: Action::Nothing,
             seen: Seen::Unknown,
+            reported_expiration: None,
             progress: Progress::Settled,
             contested_until: None,
             inputs,
@@ -129,10 +132,17 @@ impl Plan {
         }
     }
 
-    /// A plan to do nothing until the backoff after a failure ends, made without looking.
+    /// The same for an object at which nobody looked; what was reported last says when its URL
+    /// expires.
     #[must_use]
-    pub fn held(made_at: Timestamp, inputs: Inputs, problem: Problem) -> Self {
-        Self::nothing(made_at, inputs).fail(problem)
+    pub fn unseen(made_at: Timestamp, inputs: Inputs, reported_expiration: Option<Timestamp>) -> Self {
+        Self { reported_expiration, ..Self::nothing(made_at, inputs) }
+    }
+
+    /// The same plan while the backoff after a failure goes on.
+    #[must_use]
+    pub fn held(self, problem: Problem) -> Self {
+        self.fail(problem)
     }
 
     /// Whether the Secret is to be created.
@@ -156,7 +166,7 @@ impl Plan {
     /// Seconds that the stored URL has left at `now`.
     #[must_use]
     pub fn left(&self, now: Timestamp) -> Option<u32> {
-        let left = self.seen.expiration()?.as_second() - now.as_second();
+        let left = self.seen.expiration().or(self.reported_expiration)?.as_second() - now.as_second();
         u32::try_from(left).ok().filter(|left| *left > 0)
     }
 

@@ -207,14 +207,22 @@ async fn settle_earlier_names(
 fn interrupted(ctx: &Context, object: &LeanPresignedUrl, failure: &Failure) -> CarriedOut {
     let ended_at = ctx.clock.now();
     let outcome = Outcome { ended_at, result: Err(failure.interruption()), prune_at: None };
-    (Plan::nothing(ended_at, object.inputs(0)), outcome, None)
+    (unseen(ctx, object, ended_at), outcome, None)
 }
 
 /// What is left to say while the backoff after a panic goes on, whatever wakes the object.
 fn held(ctx: &Context, object: &LeanPresignedUrl, problem: Problem) -> CarriedOut {
     let now = ctx.clock.now();
     let outcome = Outcome { ended_at: now, result: Ok(Done::Nothing), prune_at: None };
-    (Plan::held(now, object.inputs(0), problem), outcome, None)
+    (unseen(ctx, object, now).held(problem), outcome, None)
+}
+
+/// A plan to do nothing, made without looking. What the reported URL has left says how soon to try
+/// again.
+fn unseen(ctx: &Context, object: &LeanPresignedUrl, now: Timestamp) -> Plan {
+    let expiration = ctx.objects.times(&Key::from(object)).map(|times| times.expiration);
+    let expiration = expiration.and_then(|time| Timestamp::from_second(time).ok());
+    Plan::unseen(now, object.inputs(0), expiration)
 }
 
 /// What is left to say of a reconcile that panicked.
