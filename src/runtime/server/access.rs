@@ -8,6 +8,7 @@ mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,13 +24,16 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::runtime::server::turns::Turns;
+
 /// How long the API server's word is taken: a token that was revoked reads that much longer, and
 /// a right that was given counts that much later.
 const GRANTED_FOR: Duration = Duration::from_secs(60);
 const REFUSED_FOR: Duration = Duration::from_secs(10);
 /// How many verdicts are remembered.
 const MAX_VERDICTS: usize = 256;
-/// How many tokens the API server is asked about at a time, whoever makes them up.
+/// How many tokens the API server is asked about at a time, whoever makes them up; of one peer it
+/// is one.
 const MAX_ASKED: usize = 4;
 /// How long the next one waits after a refusal: tokens can be made up faster than they are reviewed.
 const REST: Duration = Duration::from_millis(100);
@@ -44,6 +48,7 @@ pub struct Access {
     client: Client,
     verdicts: Mutex<Verdicts>,
     asked: Semaphore,
+    turns: Turns,
     is_in_trouble: Mutex<bool>,
 }
 
@@ -68,12 +73,13 @@ impl Access {
             client,
             verdicts: Mutex::default(),
             asked: Semaphore::new(MAX_ASKED),
+            turns: Turns::default(),
             is_in_trouble: Mutex::default(),
         }
     }
 
-    /// Whether a request with these headers may `get` the path.
-    pub(super) async fn judge(&self, headers: &HeaderMap, path: &str) -> Verdict {
+    /// Whether a request of this peer with these headers may `get` the path.
+    pub(super) async fn judge(&self, peer: IpAddr, headers: &HeaderMap, path: &str) -> Verdict {
         let token = bearer(headers).ok_or(Refusal::Unauthenticated)?;
         let key = Key::of(token, path);
         let known = || self.verdicts.lock().unwrap_or_else(PoisonError::into_inner).get(&key, Instant::now());
@@ -81,6 +87,7 @@ impl Access {
             return verdict;
         }
         let asked = async {
+            let _turn = self.turns.take(peer).await;
             let _permit = self.asked.acquire().await;
             // Another request may have asked meanwhile.
             if let Some(verdict) = known() {

@@ -3,6 +3,7 @@
 //!
 //! What is said on a connection is `http.rs`.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 use std::future::{Future, pending};
 use std::net::IpAddr;
@@ -13,7 +14,7 @@ use tokio::task::{AbortHandle, Id, JoinSet};
 ///
 /// # Guarantees
 /// - There are at most `limit`. A new one is always taken in: of the address with the most
-///   connections the oldest one is closed for it.
+///   connections the oldest one is closed for it, and among such addresses the oldest of all.
 /// - So a peer that fills the room closes only its own connections, and among many peers at one
 ///   address (behind a NAT) a new connection lives until as many newer ones have come.
 #[derive(Debug)]
@@ -21,13 +22,21 @@ pub(super) struct Connections {
     limit: usize,
     tasks: JoinSet<()>,
     /// By address, the oldest first.
-    open: HashMap<IpAddr, VecDeque<(Id, AbortHandle)>>,
+    open: HashMap<IpAddr, VecDeque<Open>>,
     peers: HashMap<Id, IpAddr>,
+    /// How many there have been.
+    count: u64,
+}
+
+#[derive(Debug)]
+struct Open {
+    number: u64,
+    handle: AbortHandle,
 }
 
 impl Connections {
     pub fn new(limit: usize) -> Self {
-        Self { limit, tasks: JoinSet::new(), open: HashMap::new(), peers: HashMap::new() }
+        Self { limit, tasks: JoinSet::new(), open: HashMap::new(), peers: HashMap::new(), count: 0 }
     }
 
     /// Begins a conversation with a peer.
@@ -39,15 +48,17 @@ impl Connections {
         // The same address, however the socket spells it.
         let peer = peer.to_canonical();
         self.peers.insert(handle.id(), peer);
-        self.open.entry(peer).or_default().push_back((handle.id(), handle));
+        self.count += 1;
+        self.open.entry(peer).or_default().push_back(Open { number: self.count, handle });
     }
 
     /// Closes the oldest connection of the address that has the most.
     pub fn close_one(&mut self) {
-        let Some(crowd) = self.open.values_mut().max_by_key(|open| open.len()) else { return };
-        let Some((id, handle)) = crowd.pop_front() else { return };
+        let rank = |open: &VecDeque<Open>| (open.len(), Reverse(open.front().map(|oldest| oldest.number)));
+        let Some(crowd) = self.open.values_mut().max_by_key(|open| rank(open)) else { return };
+        let Some(Open { handle, .. }) = crowd.pop_front() else { return };
         handle.abort();
-        self.forget(id);
+        self.forget(handle.id());
     }
 
     /// Resolves when a connection has ended, and never while there is none.
@@ -66,7 +77,7 @@ impl Connections {
     fn forget(&mut self, id: Id) {
         let Some(peer) = self.peers.remove(&id) else { return };
         let Some(open) = self.open.get_mut(&peer) else { return };
-        open.retain(|(open, _)| *open != id);
+        open.retain(|open| open.handle.id() != id);
         if open.is_empty() {
             self.open.remove(&peer);
         }
@@ -111,6 +122,22 @@ mod tests {
         connections.ended().await;
         assert_eq!(*closed.lock().unwrap(), ["first", "second"]);
         assert_eq!(connections.peers.len(), 4);
+    }
+
+    #[tokio::test]
+    async fn among_peers_with_as_many_each_the_oldest_goes() {
+        let closed = Arc::default();
+        let mut connections = Connections::new(3);
+        for (peer, name) in [(1, "first"), (2, "second"), (3, "third"), (4, "fourth"), (5, "fifth")] {
+            let guest = Guest(name, Arc::clone(&closed));
+            connections.add(IpAddr::from([10, 0, 0, peer]), async move {
+                let _guest = guest;
+                pending::<()>().await;
+            });
+        }
+        connections.ended().await;
+        connections.ended().await;
+        assert_eq!(*closed.lock().unwrap(), ["first", "second"]);
     }
 
     #[tokio::test]

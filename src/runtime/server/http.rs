@@ -7,6 +7,7 @@
 //! few seconds for it, and is never waited for: connections are taken in as they come.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,7 +79,8 @@ async fn accept(
         match accepted {
             Ok((stream, peer)) => {
                 let (pages, tls) = (site.pages.clone(), site.tls.clone());
-                connections.add(peer.ip(), converse(stream, tls, pages, graceful.watcher()));
+                let peer = peer.ip();
+                connections.add(peer, converse(peer, stream, tls, pages, graceful.watcher()));
             }
             Err(error) => {
                 tracing::debug!(%error, "cannot accept a connection");
@@ -91,12 +93,12 @@ async fn accept(
 }
 
 /// One request and its answer, encrypted where there is a certificate.
-async fn converse(stream: TcpStream, tls: Option<Arc<Tls>>, pages: Pages, watcher: Watcher) {
+async fn converse(peer: IpAddr, stream: TcpStream, tls: Option<Arc<Tls>>, pages: Pages, watcher: Watcher) {
     let conversation = async {
         match tls {
-            None => answer(stream, pages, watcher).await,
-            Some(tls) => match timeout(HEADER_READ_TIMEOUT, tls.accept(stream)).await {
-                Ok(Ok(stream)) => answer(stream, pages, watcher).await,
+            None => answer(peer, stream, pages, watcher).await,
+            Some(tls) => match timeout(HEADER_READ_TIMEOUT, tls.accept(peer, stream)).await {
+                Ok(Ok(stream)) => answer(peer, stream, pages, watcher).await,
                 Ok(Err(error)) => tracing::debug!(%error, "a peer did not shake hands"),
                 Err(_) => tracing::debug!("a peer took too long to shake hands"),
             },
@@ -108,6 +110,7 @@ async fn converse(stream: TcpStream, tls: Option<Arc<Tls>>, pages: Pages, watche
 }
 
 async fn answer(
+    peer: IpAddr,
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     pages: Pages,
     watcher: Watcher,
@@ -116,7 +119,8 @@ async fn answer(
     let service = service_fn(move |request: Request<Incoming>| {
         let pages = Arc::clone(&pages);
         async move {
-            let answer = pages.answer(request.method(), request.uri().path(), request.headers()).await;
+            let (method, path) = (request.method(), request.uri().path());
+            let answer = pages.answer(peer, method, path, request.headers()).await;
             Ok::<_, Infallible>(answer)
         }
     });

@@ -7,6 +7,7 @@ mod pages;
 mod probes;
 mod scrapes;
 mod tls;
+mod turns;
 
 pub use access::Access;
 pub use http::Site;

@@ -9,6 +9,7 @@
 //! GET and HEAD only. Where access is guarded, `/metrics` is 401 without a token that the API
 //! server knows, 403 when its owner may not, and 503 when the API server cannot be asked.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http_body_util::Full;
@@ -39,20 +40,26 @@ pub struct Pages {
 }
 
 impl Pages {
-    pub(super) async fn answer(&self, method: &Method, path: &str, headers: &HeaderMap) -> Answer {
+    pub(super) async fn answer(
+        &self,
+        peer: IpAddr,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Answer {
         let is_read = method == Method::GET || method == Method::HEAD;
         match (path, &self.probes, &self.metrics) {
             ("/livez" | "/readyz", Some(_), _) | (METRICS, _, Some(_)) if !is_read => refuse_method(),
             ("/livez", Some(probes), _) => livez(probes),
             ("/readyz", Some(probes), _) => readyz(probes),
-            (METRICS, _, Some(metrics)) => self.metrics(metrics, headers).await,
+            (METRICS, _, Some(metrics)) => self.metrics(peer, metrics, headers).await,
             _ => plain(StatusCode::NOT_FOUND, "not found"),
         }
     }
 
-    async fn metrics(&self, metrics: &Scrapes, headers: &HeaderMap) -> Answer {
+    async fn metrics(&self, peer: IpAddr, metrics: &Scrapes, headers: &HeaderMap) -> Answer {
         if let Some(access) = &self.access
-            && let Err(refusal) = access.judge(headers, METRICS).await
+            && let Err(refusal) = access.judge(peer, headers, METRICS).await
         {
             return refuse(refusal);
         }

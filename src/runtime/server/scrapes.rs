@@ -78,6 +78,8 @@ impl Scrapes {
         let written = spawn_blocking(move || {
             let start = Instant::now();
             last.number = begun.fetch_add(1, Ordering::SeqCst) + 1;
+            // If writing it panics, there is none, rather than the one before.
+            last.page = Err(NoPage::Broken);
             last.page = encode().map(Bytes::from).map_err(|_| NoPage::Broken);
             let now = Instant::now();
             last.rested = now + (now.duration_since(start) * (SHARE - 1)).min(MAX_REST);
@@ -132,6 +134,31 @@ mod tests {
         assert!(pages.iter().all(|page| page.as_ref().is_ok_and(|page| page == "2")), "{pages:?}");
         drop(let_through);
         assert_eq!(scrapes.page().await, Err(NoPage::Broken));
+    }
+
+    #[tokio::test]
+    async fn a_panic_leaves_no_page_rather_than_an_old_one() {
+        let (count, (let_through, gate)) = (AtomicU64::new(0), mpsc::channel::<()>());
+        let gate = std::sync::Mutex::new(gate);
+        let scrapes = Scrapes::new(move || {
+            if count.fetch_add(1, Ordering::SeqCst) == 0 {
+                return Ok("old".to_owned());
+            }
+            gate.lock().unwrap().recv().unwrap();
+            panic!("on purpose");
+        });
+        assert_eq!(scrapes.page().await.unwrap(), "old");
+        let asked_before = scrapes.newer_than(1);
+        let panics = tokio::spawn({
+            let scrapes = scrapes.clone();
+            async move { scrapes.page().await }
+        });
+        while scrapes.begun.load(Ordering::SeqCst) < 2 {
+            tokio::task::yield_now().await;
+        }
+        let_through.send(()).unwrap();
+        assert_eq!(panics.await.unwrap(), Err(NoPage::Broken));
+        assert_eq!(asked_before.await, Err(NoPage::Broken), "it shares what was begun after it came");
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 //! Who may ask is `access.rs`.
 
 use std::error::Error as _;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -13,12 +14,17 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem};
 use tokio::net::TcpStream;
+use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+
+use crate::runtime::server::turns::Turns;
 
 /// How often the files are looked at. cert-manager renews weeks before the end, and kubelet
 /// takes a minute to show it.
 const LOOK: Duration = Duration::from_secs(10);
+/// The time between two handshakes of one peer: each costs up to a millisecond of a core.
+const PACE: Duration = Duration::from_millis(20);
 
 /// The certificate of a port.
 ///
@@ -30,6 +36,7 @@ pub struct Tls {
     certificate: PathBuf,
     key: PathBuf,
     current: RwLock<Current>,
+    turns: Turns,
 }
 
 #[derive(Debug)]
@@ -84,14 +91,14 @@ impl Tls {
         let files = Files::read(&certificate, &key)?;
         let config = files.config(&certificate, &key)?;
         let current = RwLock::new(Current { files, config });
-        Ok(Self { certificate, key, current })
+        Ok(Self { certificate, key, current, turns: Turns::default() })
     }
 
     /// Looks for changed files, for ever.
     pub(super) async fn follow(&self) {
         let mut is_in_trouble = false;
         loop {
-            tokio::time::sleep(LOOK).await;
+            sleep(LOOK).await;
             match self.look() {
                 Ok(is_new) => {
                     if is_new {
@@ -121,7 +128,11 @@ impl Tls {
     }
 
     /// Shakes hands with a peer.
-    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    pub(super) async fn accept(&self, peer: IpAddr, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let turn = self.turns.take(peer).await;
+        sleep(PACE).await;
+        // A peer that is slow to shake hands holds up none of its others.
+        drop(turn);
         let config = Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner).config);
         TlsAcceptor::from(config).accept(stream).await
     }

@@ -1,5 +1,6 @@
 //! Who may read, by an API server that is made up.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use hyper::header::HeaderValue;
@@ -9,6 +10,8 @@ use serde_json::{Value, json};
 use tower::service_fn;
 
 use super::*;
+
+const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 fn headers(authorization: &str) -> HeaderMap {
     HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_str(authorization).unwrap())])
@@ -70,10 +73,10 @@ async fn the_api_server_says_who_may() {
         ("Basic good", "/metrics", Err(Refusal::Unauthenticated)),
         ("good", "/metrics", Err(Refusal::Unauthenticated)),
     ] {
-        let verdict = access.judge(&headers(authorization), path).await;
+        let verdict = access.judge(PEER, &headers(authorization), path).await;
         assert_eq!(verdict, expected, "{authorization} {path}");
     }
-    assert_eq!(access.judge(&HeaderMap::new(), "/metrics").await, Err(Refusal::Unauthenticated));
+    assert_eq!(access.judge(PEER, &HeaderMap::new(), "/metrics").await, Err(Refusal::Unauthenticated));
     let asked = asked.lock().unwrap();
     let expected = json!({
         "user": "good", "uid": "1", "groups": ["g"], "extra": {"k": ["v"]},
@@ -91,17 +94,17 @@ async fn a_verdict_counts_for_a_while_and_an_error_not_at_all() {
     for (token, lasts, calls) in [("good", GRANTED_FOR, 2), ("unknown", REFUSED_FOR, 1)] {
         let before = count();
         let headers = headers(&format!("Bearer {token}"));
-        let first = access.judge(&headers, "/metrics").await;
+        let first = access.judge(PEER, &headers, "/metrics").await;
         tokio::time::advance(lasts.checked_sub(Duration::from_millis(1)).unwrap()).await;
-        assert_eq!(access.judge(&headers, "/metrics").await, first);
+        assert_eq!(access.judge(PEER, &headers, "/metrics").await, first);
         assert_eq!(count() - before, calls, "{token}");
         tokio::time::advance(Duration::from_millis(1)).await;
-        assert_eq!(access.judge(&headers, "/metrics").await, first);
+        assert_eq!(access.judge(PEER, &headers, "/metrics").await, first);
         assert_eq!(count() - before, 2 * calls, "{token}");
     }
     let before = count();
     for _ in 0..2 {
-        let verdict = access.judge(&headers("Bearer broken"), "/metrics").await;
+        let verdict = access.judge(PEER, &headers("Bearer broken"), "/metrics").await;
         assert_eq!(verdict, Err(Refusal::Unavailable));
     }
     assert_eq!(count() - before, 2);
@@ -111,8 +114,28 @@ async fn a_verdict_counts_for_a_while_and_an_error_not_at_all() {
 async fn an_api_server_that_does_not_answer_is_waited_for_a_while() {
     let silent = service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, kube::Error>>());
     let access = Access::new(Client::new(silent, "default"));
-    let verdict = access.judge(&headers("Bearer good"), "/metrics").await;
+    let verdict = access.judge(PEER, &headers("Bearer good"), "/metrics").await;
     assert_eq!(verdict, Err(Refusal::Unavailable));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_makes_tokens_up_holds_nobody_up_but_itself() {
+    let (client, _) = api_server();
+    let access = Access::new(client);
+    let crowd = (0..200).map(|number| {
+        let headers = headers(&format!("Bearer made-up-{number}"));
+        let access = &access;
+        async move { access.judge(PEER, &headers, "/metrics").await }
+    });
+    let begin = Instant::now();
+    let other = async {
+        let verdict = access.judge("10.0.0.1".parse().unwrap(), &headers("Bearer good"), "/metrics").await;
+        (verdict, begin.elapsed())
+    };
+    let (crowd, (verdict, waited)) = futures::join!(futures::future::join_all(crowd), other);
+    assert_eq!(verdict, Ok(()));
+    assert!(waited < REST, "{waited:?}");
+    assert!(crowd.contains(&Err(Refusal::Unavailable)), "there were more than it has time for");
 }
 
 #[test]
