@@ -11,8 +11,10 @@ pub use patterns::{HostPattern, InvalidPattern, NamePattern};
 /// Labels and annotations on which other controllers act: they copy a Secret into other
 /// namespaces, read their own configuration or keys from it, or write to it or delete it. Who
 /// they are is told in `docs/security.md`.
-pub const DENIED_BY_DEFAULT: [&str; 27] = [
+pub const DENIED_BY_DEFAULT: [&str; 33] = [
+    "argoproj.io/*",
     "*.argoproj.io/*",
+    "fluxcd.io/*",
     "*.fluxcd.io/*",
     "reflector.v1.k8s.emberstack.com/*",
     "*.mittwald.de/*",
@@ -39,6 +41,10 @@ pub const DENIED_BY_DEFAULT: [&str; 27] = [
     "strimzi.io/*",
     "meta.helm.sh/*",
     "operators.coreos.com/*",
+    "kapp.k14s.io/*",
+    "secretgen.carvel.dev/*",
+    "secretgen.k14s.io/*",
+    "applyset.kubernetes.io/*",
 ];
 
 /// What is permitted.

@@ -7,7 +7,7 @@
 use url::Url;
 
 use super::{PresignError, encode};
-use crate::domain::request::{Addressing, Connection, Request};
+use crate::domain::request::{Addressing, Connection, Request, aws_host};
 use crate::domain::{Credentials, Validity};
 
 /// Longest URL that is signed, in bytes. The SDK panics beyond 65534.
@@ -110,8 +110,9 @@ impl Expected {
             },
         };
         let Some(endpoint) = &request.connection.endpoint else {
-            // Which host serves a region is the SDK's to know.
-            return scheme == "https" && host.starts_with("s3") && path == self.path;
+            // The host that the limits of the operator were asked about.
+            let expected = aws_host(&request.bucket, &request.connection.region);
+            return scheme == "https" && host == expected && path == self.path;
         };
         let port = endpoint.port.map(|port| format!(":{port}")).unwrap_or_default();
         scheme == endpoint.scheme.to_string()

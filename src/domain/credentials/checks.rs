@@ -122,13 +122,11 @@ fn is_placeholder(text: &str) -> bool {
         let allowed = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
         name.starts_with(|c: char| c.is_ascii_uppercase()) && name.bytes().all(allowed)
     };
-    let speaks_of_keys = lower.contains("key") || lower.contains("secret") || lower.contains("token");
+    let speaks_of_keys = ["key", "secret", "token", "password"].iter().any(|word| lower.contains(word));
     (lower.starts_with("your") && speaks_of_keys)
         || ["replace-", "replace_", "replaceme"].iter().any(|start| lower.starts_with(start))
-        || [("<", ">"), ("${", "}"), ("$(", ")"), ("{{", "}}")]
-            .iter()
-            .any(|(first, last)| between(first, last))
-        || text.strip_prefix('$').is_some_and(is_name)
+        || [("${", "}"), ("$(", ")"), ("{{", "}}")].iter().any(|(first, last)| between(first, last))
+        || (speaks_of_keys && (between("<", ">") || text.strip_prefix('$').is_some_and(is_name)))
         || text.bytes().all(|byte| byte == b'.')
 }
 

@@ -30,7 +30,9 @@ fn at_endpoint(endpoint: Option<&str>) -> Request {
 fn names_on_which_other_controllers_act_are_denied_by_default() {
     let limits = limits(&DENIED_BY_DEFAULT, &["*"]);
     for name in [
+        "argoproj.io/a",
         "argocd.argoproj.io/secret-type",
+        "fluxcd.io/sync-checksum",
         "reconcile.fluxcd.io/watch",
         "kustomize.toolkit.fluxcd.io/prune",
         "reflector.v1.k8s.emberstack.com/reflection-auto-enabled",
@@ -51,6 +53,9 @@ fn names_on_which_other_controllers_act_are_denied_by_default() {
         "clusterctl.cluster.x-k8s.io/move",
         "generate.kyverno.io/clone-source",
         "meta.helm.sh/release-name",
+        "kapp.k14s.io/app",
+        "secretgen.carvel.dev/image-pull-secret",
+        "applyset.kubernetes.io/part-of",
     ] {
         for field in ["labels", "annotations"] {
             let refused = limits.check(&with_metadata(field, name)).unwrap_err();

@@ -29,8 +29,17 @@ fn the_placeholder_of_an_example_is_called_one() {
         }
     }
     // A password may be anything else.
-    for value in ["yours-truly-7", "a<b>c", "pa$$word", "chang{{e}}", "your", "AKIAIOSFODNN7EXAMPLE", "a...b"]
-    {
+    for value in [
+        "$UMMER2026",
+        "<4x9ab>",
+        "yours-truly-7",
+        "a<b>c",
+        "pa$$word",
+        "chang{{e}}",
+        "your",
+        "AKIAIOSFODNN7EXAMPLE",
+        "a...b",
+    ] {
         assert!(parse(&[("access-key-id", "AKIA"), ("secret-access-key", value)]).is_ok(), "{value}");
     }
 }
