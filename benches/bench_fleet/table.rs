@@ -9,50 +9,52 @@ use super::result::{Beside, Fleet, Neighbours, Writing};
 type Line = (&'static str, &'static str, fn(&Fleet) -> String);
 
 const LINES: [Line; 18] = [
-    ("the ceiling: a plain client, new objects/s · again (at its best width)", "", |fleet| {
+    ("ceiling (a plain client), objects/s: first write · rewrite, with the calls in flight", "", |fleet| {
         let [first, again] = [&fleet.issuance, &fleet.rotation.writing].map(Writing::ceiling);
         format!("{:.0} ({}) · {:.0} ({})", first.rate(), first.width, again.rate(), again.width)
     }),
-    ("issuance in turns with it, objects/s", "", |fleet| format!("{:.0}", fleet.issuance.rate())),
-    ("… over the ceiling", "0.9 (0.95)", |fleet| format!("{:.2}", fleet.issuance.over_ceiling())),
-    ("… processor time of all processes an object, ms: plain client · operator", "", |fleet| {
+    ("issuance, alternating with the ceiling, objects/s", "", |fleet| {
+        format!("{:.0}", fleet.issuance.rate())
+    }),
+    ("… divided by the ceiling", "0.9 (0.95)", |fleet| format!("{:.2}", fleet.issuance.over_ceiling())),
+    ("… processor time of all processes per object, ms: plain client · operator", "", |fleet| {
         let (plain, operator) = (fleet.issuance.ceiling(), &fleet.issuance.turns[0]);
         format!("{:.1} · {:.1}", plain.processor_each(), operator.processor_each())
     }),
-    ("… processor time of the operator an object, µs", "", |fleet| {
+    ("… processor time of the operator per object, µs", "", |fleet| {
         format!("{:.0}", fleet.issuance.cpu_seconds / fleet.issuance.objects as f64 * 1e6)
     }),
-    ("rotation of a shared key, in turns with it, over the ceiling", "0.8 (0.95)", |fleet| {
+    ("rotation of a shared access key, divided by the ceiling", "0.8 (0.95)", |fleet| {
         format!("{:.2}", fleet.rotation.writing.over_ceiling())
     }),
-    ("… reads of Secrets; in order of expiry", "1; all", |fleet| {
+    ("… reads of Secrets; URLs written in order of expiry", "1; all", |fleet| {
         let reads = fleet.rotation.writing.calls.of("GET secrets");
         format!("{reads}; {:.1} %", 100.0 * fleet.rotation.in_order)
     }),
     ("memory of the empty process, MiB", "20 (12)", |fleet| format!("{:.1}", mib(fleet.empty_kib))),
-    ("memory over that, after issuance · after a start, MiB", "", |fleet| {
+    ("memory beyond that, MiB: after the issuance · after a restart", "", |fleet| {
         let over = |kib: u64| mib(kib.saturating_sub(fleet.empty_kib));
         format!("{:.1} · {:.1}", over(fleet.issued_kib), over(fleet.started_kib))
     }),
-    ("… an object, KiB", "2.5 (1)", |fleet| {
+    ("… per object, KiB", "2.5 (1)", |fleet| {
         let [issued, started] = fleet.bytes_each().map(|bytes| bytes / 1024.0);
         format!("{issued:.2} · {started:.2}")
     }),
-    ("start: ready, s · over a bare client's lists", "2 (1.2)", |fleet| {
+    ("restart: seconds until ready · divided by the time of a plain client's lists", "2 (1.2)", |fleet| {
         let start = &fleet.start;
         format!("{:.2} · {:.2}", start.ready_seconds, start.ready_seconds / start.lists_seconds)
     }),
-    ("… writes · reads · processor time until all is compared, s", "0 · 0", |fleet| {
+    ("… until every object is compared: writes · reads · processor seconds", "0 · 0", |fleet| {
         let calls = &fleet.start.calls;
         let cpu = fleet.start.cpu_seconds;
         format!("{} · {} · {cpu:.1}", calls.by_api_server.writes(), calls.by_operator.reads())
     }),
-    ("idle: calls but watches · share of a core", "0 · 1 %", |fleet| {
+    ("idle: calls other than watches · share of a core", "0 · 1 %", |fleet| {
         let idle = &fleet.idle;
         let calls = idle.calls.by_operator.writes() + idle.calls.by_operator.reads();
         format!("{calls} · {:.2} %", 100.0 * idle.cpu_seconds / idle.seconds)
     }),
-    ("… calls by anyone, the API server says; minutes", "", |fleet| {
+    ("… calls of any client, counted by the API server; minutes", "", |fleet| {
         let idle = &fleet.idle;
         let calls = idle.calls.by_api_server.writes() + idle.calls.by_api_server.reads();
         format!("{calls}; {:.1}", idle.seconds / 60.0)
@@ -77,7 +79,7 @@ const LINES: [Line; 18] = [
 /// The table, with all that a reader needs to judge it.
 pub(crate) fn render(fleets: &[Fleet], about: &About) -> String {
     let mut text = format!("{} The stripped binary has {:.1} MiB.\n\n", about.text(), about.binary_mib);
-    text += "| what | must (want) |";
+    text += "| figure | required (target) |";
     for fleet in fleets {
         let _ = write!(text, " {} objects |", thousands(fleet.objects));
     }
@@ -89,7 +91,7 @@ pub(crate) fn render(fleets: &[Fleet], about: &About) -> String {
         }
         text.push('\n');
     }
-    text += "| somebody else's write, p50 · p99, ms: alone → during the issuance | |";
+    text += "| a write of another client, p50 · p99, ms: alone → during the issuance | |";
     for fleet in fleets {
         let (idle, busy) = (fleet.others_idle, fleet.others_busy);
         let _ = write!(text, " {:.1} · {:.1} → {:.1} · {:.1} |", idle.p50, idle.p99, busy.p50, busy.p99);
@@ -101,7 +103,7 @@ pub(crate) fn render(fleets: &[Fleet], about: &About) -> String {
 /// The table of the renewals beside other namespaces.
 pub(crate) fn render_neighbours(neighbours: &Neighbours, about: &About) -> String {
     let Neighbours { creations, hot } = neighbours;
-    let mut text = format!("{}\n\n| what | must |", about.text());
+    let mut text = format!("{}\n\n| figure | required |", about.text());
     let _ = write!(text, " while another namespace creates {} objects |", thousands(creations.objects));
     let _ = writeln!(text, " while another namespace has {} hot objects |", thousands(hot.objects));
     text += "|---|---|---:|---:|\n";

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http_body_util::BodyExt as _;
 use kube::Client;
+use kube::client::Body;
+use serde_json::Value;
 use tokio::task::JoinHandle;
 
 use super::plain;
@@ -22,20 +24,30 @@ impl Drop for Watch {
 }
 
 impl Watch {
-    /// Watches a collection from now on.
+    /// Watches a collection from now on. When the API server ends the watch, as it does with one
+    /// that it finds too slow, it is opened again where it ended.
     pub(crate) async fn open(client: &Client, path: &str, selector: &str, metadata_only: bool) -> Self {
         let from = plain::version(client, path).await;
-        let selector = format!("{selector}&watch=true&resourceVersion={from}&timeoutSeconds=7200");
-        let response = plain::open(client, path, &selector, metadata_only).await;
-        assert!(response.status().is_success(), "{path}: {}", response.status());
         let events = Arc::new(AtomicU64::new(0));
+        let (client, path, selector) = (client.clone(), path.to_owned(), selector.to_owned());
+        let mut body = begin(&client, &path, &selector, metadata_only, &from).await;
         let count = Arc::clone(&events);
         let task = tokio::spawn(async move {
-            let mut body = response.into_body();
-            while let Some(Ok(frame)) = body.frame().await {
-                let Ok(data) = frame.into_data() else { continue };
-                let lines = data.split(|byte| *byte == b'\n').count() - 1;
-                count.fetch_add(lines as u64, Ordering::Relaxed);
+            let (mut last, mut line) = (Vec::new(), Vec::new());
+            loop {
+                while let Some(Ok(frame)) = body.frame().await {
+                    let Ok(data) = frame.into_data() else { continue };
+                    for part in data.split_inclusive(|byte| *byte == b'\n') {
+                        line.extend_from_slice(part);
+                        if part.ends_with(b"\n") {
+                            count.fetch_add(1, Ordering::Relaxed);
+                            last = std::mem::take(&mut line);
+                        }
+                    }
+                }
+                line.clear();
+                let shown = version_of(&last).unwrap_or_else(|| from.clone());
+                body = begin(&client, &path, &selector, metadata_only, &shown).await;
             }
         });
         Self { events, task }
@@ -55,6 +67,20 @@ impl Watch {
     pub(crate) fn events(&self) -> u64 {
         self.events.load(Ordering::Relaxed)
     }
+}
+
+async fn begin(client: &Client, path: &str, selector: &str, metadata_only: bool, from: &str) -> Body {
+    let selector = format!("{selector}&watch=true&resourceVersion={from}&timeoutSeconds=7200");
+    let response = plain::open(client, path, &selector, metadata_only).await;
+    assert!(response.status().is_success(), "{path}: {}", response.status());
+    response.into_body()
+}
+
+/// The version of the object that an event shows.
+fn version_of(event: &[u8]) -> Option<String> {
+    let event: Value = serde_json::from_slice(event).ok()?;
+    let version = event["object"]["metadata"]["resourceVersion"].as_str();
+    Some(version.unwrap_or_else(|| panic!("a watch ended with {event}")).to_owned())
 }
 
 const OURS: &str = "labelSelector=presign.dev%2Fmanaged%3Dtrue";
