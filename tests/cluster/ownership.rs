@@ -1,6 +1,8 @@
 //! Whose Secret it is: each way to be foreign, and how a conflict ends.
 
-use kube::api::{DeleteParams, Patch, PatchParams};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 
 use super::harness::{Space, condition, ready, text};
@@ -64,15 +66,28 @@ async fn the_credentials_are_never_overwritten() {
 #[tokio::test]
 async fn marks_of_ours_without_a_proof_are_no_proof() {
     let space = Space::new("marks").await;
-    // Our label and another owner's name; our label and no owner; another controller.
+    // Our label and another owner's name; our label and no owner; another controller, which exists,
+    // or the Secret would be collected.
     let annotation = |owner: &str| json!({"presign.dev/owner": owner});
+    let owner = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "controller"}});
+    let owner = Api::<ConfigMap>::namespaced(space.client.clone(), &space.namespace)
+        .create(&PostParams::default(), &serde_json::from_value(owner).unwrap())
+        .await
+        .unwrap();
     let controller = json!([{
-        "apiVersion": "apps/v1", "kind": "Deployment", "name": "report", "uid": "1-2-3", "controller": true,
+        "apiVersion": "v1", "kind": "ConfigMap", "name": "controller", "uid": owner.metadata.uid, "controller": true,
     }]);
     for (name, metadata) in [
         ("other", json!({"labels": {"presign.dev/managed": "true"}, "annotations": annotation("somebody")})),
         ("nobody", json!({"labels": {"presign.dev/managed": "true"}})),
         ("unlabelled", json!({"annotations": annotation("unlabelled")})),
+        (
+            "controlled",
+            json!({
+                "labels": {"presign.dev/managed": "true"}, "annotations": annotation("controlled"),
+                "ownerReferences": controller,
+            }),
+        ),
     ] {
         let mut metadata = metadata;
         metadata["name"] = json!(name);
@@ -81,18 +96,6 @@ async fn marks_of_ours_without_a_proof_are_no_proof() {
         space.wait_ready(name, "False", "SecretConflict").await;
         assert_eq!(space.data(name, "theirs").await, "1");
     }
-    // The garbage collector would take a Secret whose owner does not exist: look at once.
-    let metadata = json!({
-        "name": "controlled", "labels": {"presign.dev/managed": "true"},
-        "annotations": annotation("controlled"), "ownerReferences": controller,
-    });
-    foreign(&space, "controlled", metadata).await;
-    space.apply("controlled", space.spec(json!({}))).await;
-    space
-        .wait("controlled", "a conflict, or the Secret's collection", |object| {
-            ready(object).is_some_and(|ready| ready.reason == "SecretConflict" || ready.reason == "Issued")
-        })
-        .await;
 }
 
 async fn foreign(space: &Space, name: &str, metadata: serde_json::Value) {

@@ -77,26 +77,6 @@ async fn a_first_list_that_breaks_off_is_no_reason_either() {
 }
 
 #[tokio::test]
-async fn killed_at_any_moment_it_mints_once() {
-    let mut space = Space::new("killed").await;
-    for round in 0..6u64 {
-        let name = format!("r{round}");
-        space.apply(&name, space.spec(json!({}))).await;
-        // From before the look to after the status: wherever the kill strikes.
-        tokio::time::sleep(std::time::Duration::from_millis(round * 12)).await;
-        space.operator.kill();
-        let written = space.secrets().get_opt(&name).await.unwrap();
-        space.operator = space.another_operator();
-        space.wait_ready(&name, "True", "Issued").await;
-        let now = space.secrets().get(&name).await.unwrap();
-        if let Some(written) = written {
-            assert_eq!(now.metadata.resource_version, written.metadata.resource_version, "{name}");
-        }
-        assert_eq!(space.download(&name).await.unwrap(), "content");
-    }
-}
-
-#[tokio::test]
 async fn a_stop_finishes_and_exits_cleanly() {
     let space = Space::new("stop").await;
     space.apply("report", space.spec(json!({}))).await;

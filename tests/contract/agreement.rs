@@ -53,9 +53,8 @@ fn the_api_server_keeps_to_the_table() {
                 }
                 format!("refused otherwise: {:?}", refusal.causes)
             }
-            // The schema's own words, whatever they are.
-            (Err(refusal), false, None) if !refusal.others().is_empty() => return None,
-            (Err(refusal), ..) => format!("refused: {}", refusal.text),
+            (Err(refusal), false, None) if refusal.is_by_schema(&row.changed()) => return None,
+            (Err(refusal), ..) => format!("refused: {:?}", refusal.causes),
         };
         Some(format!("{}: {verdict}", row.name()))
     });

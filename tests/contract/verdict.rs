@@ -38,6 +38,19 @@ impl Refusal {
             && message.strip_prefix("Invalid value: ").is_some_and(|text| is_of(rule, text))
     }
 
+    /// Whether the schema says something, and everything that is said is about one of these fields,
+    /// or about the map or list that a field is an entry of.
+    pub fn is_by_schema(&self, fields: &[String]) -> bool {
+        let is_within = |inner: &str, outer: &str| {
+            inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        let is_about = |at: &str| {
+            let is_part = at.split('.').count() > 1;
+            is_part && fields.iter().any(|field| is_within(at, field) || is_within(field, at))
+        };
+        !self.others().is_empty() && self.causes.iter().all(|(at, _)| is_about(at))
+    }
+
     /// Whether one of our rules says this of this field.
     pub fn says(&self, field: &str, sentence: &str) -> bool {
         self.causes

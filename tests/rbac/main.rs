@@ -49,7 +49,7 @@ async fn the_whole_cluster_is_looked_after_with_the_same_rules_and_nothing_else_
     let roles = Roles::render(Mode::Cluster, "home");
     assert_eq!(roles.permissions(), Roles::render(Mode::Namespaces, "home").permissions());
     let place = Place::with(Mode::Cluster, |_| true).await;
-    assert_eq!(first_failure(&place, Mode::Cluster).await, None, "{}", place.space.operator.log());
+    assert_eq!(first_failure(&place, Mode::Cluster, None).await, None, "{}", place.space.operator.log());
     place.assert_nothing_was_refused().await;
 }
 
@@ -58,7 +58,12 @@ async fn namespaces_and_minimal_do_their_work_and_try_nothing_else() {
     let _others = CLUSTER.read().await;
     let work = [Mode::Namespaces, Mode::Minimal].map(async |mode| {
         let place = Place::with(mode, |_| true).await;
-        assert_eq!(first_failure(&place, mode).await, None, "{mode:?}:\n{}", place.space.operator.log());
+        assert_eq!(
+            first_failure(&place, mode, None).await,
+            None,
+            "{mode:?}:\n{}",
+            place.space.operator.log()
+        );
         place.assert_nothing_was_refused().await;
     });
     futures::future::join_all(work).await;
@@ -79,7 +84,7 @@ async fn every_permission_is_needed() {
                 "list" => Place::without_streams(mode, others).await,
                 _ => Place::with(mode, others).await,
             };
-            let failed = first_failure(&place, mode).await;
+            let failed = first_failure(&place, mode, Some(&without)).await;
             assert_eq!(failed, Some(needed_for(&without)), "{mode:?} without {without:?}");
             assert!(place.was_refused(&without).await, "{mode:?}: {without:?} was never asked for");
         })

@@ -1,5 +1,6 @@
 //! What an operator is for, in steps of which each can fail, and which first.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::events::v1::Event;
@@ -7,12 +8,15 @@ use kube::Api;
 use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::json;
 
-use super::chart::Mode;
-use super::harness::{SECOND_KEY, ready, text};
+use super::chart::{Mode, Permission};
+use super::harness::{DEADLINE, SECOND_KEY, ready, text};
 use super::place::Place;
 
-/// How long a step is waited for. On an idle machine each takes a tenth of it.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a step is waited for once the permission that lacks was refused; a step takes half a second
+/// on an idle machine.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// How often the audit log is read for that.
+const LOOK: Duration = Duration::from_secs(1);
 /// Longer than a leader can go on without renewing.
 const TERM: Duration = Duration::from_millis(2500);
 
@@ -51,41 +55,79 @@ const STORY: [Step; 9] = [
     Step::CountsEvents,
 ];
 
-/// The first step that fails, if any does.
-pub async fn first_failure(place: &Place, mode: Mode) -> Option<Step> {
+/// The first step that fails, if any does, `without` a permission.
+pub async fn first_failure(place: &Place, mode: Mode, without: Option<&Permission>) -> Option<Step> {
+    let lack = Lack { place, without, refused_at: Cell::new(None) };
     for step in STORY {
         let is_promised = step != Step::Prunes || mode != Mode::Minimal;
-        if is_promised && !happens(place, mode, step).await {
+        if is_promised && !happens(&lack, mode, step).await {
             return Some(step);
         }
     }
     None
 }
 
-async fn happens(place: &Place, mode: Mode, step: Step) -> bool {
+/// A permission that the operator lacks, and when it was seen to be refused.
+struct Lack<'a> {
+    place: &'a Place,
+    without: Option<&'a Permission>,
+    refused_at: Cell<Option<Instant>>,
+}
+
+impl Lack<'_> {
+    /// Polls until something is so, since much of this can be seen nowhere but from outside. It is
+    /// waited for as long as in any test, unless the permission was refused: then what does not
+    /// happen soon does not happen.
+    async fn eventually(&self, is_so: impl AsyncFn() -> bool) -> bool {
+        let deadline = Instant::now() + DEADLINE;
+        let (begin, mut looked_at) = (Instant::now(), Instant::now());
+        loop {
+            if is_so().await {
+                return true;
+            }
+            if let Some(without) = self.without
+                && self.refused_at.get().is_none()
+                && looked_at.elapsed() >= LOOK
+            {
+                looked_at = Instant::now();
+                if self.place.was_refused(without).await {
+                    self.refused_at.set(Some(looked_at));
+                }
+            }
+            let is_hopeless = self.refused_at.get().is_some_and(|at| at.max(begin).elapsed() >= PATIENCE);
+            if is_hopeless || Instant::now() > deadline {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+async fn happens(lack: &Lack<'_>, mode: Mode, step: Step) -> bool {
+    let place = lack.place;
     let space = &place.space;
     match step {
         Step::Leads => {
             let leads = async || place.page("/metrics").contains("presign_leader 1\n");
-            if !eventually(leads).await {
+            if !lack.eventually(leads).await {
                 return false;
             }
             tokio::time::sleep(TERM).await;
             leads().await
         }
-        Step::IsReady => eventually(async || place.page("/readyz").trim() == "ok").await,
-        Step::Issues => eventually(async || url(place, "report").await.is_some()).await,
+        Step::IsReady => lack.eventually(async || place.page("/readyz").trim() == "ok").await,
+        Step::Issues => lack.eventually(async || url(place, "report").await.is_some()).await,
         Step::Reports => {
             let is_issued = async || {
                 let object = space.presigned_urls().get("report").await.unwrap();
                 ready(&object).is_some_and(|ready| ready.reason == "Issued")
             };
-            eventually(is_issued).await
+            lack.eventually(is_issued).await
         }
-        Step::Tells => eventually(async || !events(place, "Missing").await.is_empty()).await,
+        Step::Tells => lack.eventually(async || !events(place, "Missing").await.is_empty()).await,
         Step::NoticesObjects => {
             space.apply("later", space.spec(json!({}))).await;
-            eventually(async || url(place, "later").await.is_some()).await
+            lack.eventually(async || url(place, "later").await.is_some()).await
         }
         Step::NoticesKeys => {
             let keys = [("access-key-id", SECOND_KEY.0), ("secret-access-key", SECOND_KEY.1)];
@@ -94,31 +136,32 @@ async fn happens(place: &Place, mode: Mode, step: Step) -> bool {
                 ask(place, "rotated").await;
             }
             let is_rotated = |url: String| url.contains(SECOND_KEY.0);
-            eventually(async || url(place, "report").await.is_some_and(is_rotated)).await
+            lack.eventually(async || url(place, "report").await.is_some_and(is_rotated)).await
         }
-        Step::Prunes => prunes(place).await,
+        Step::Prunes => prunes(lack).await,
         Step::CountsEvents => {
             for token in ["one", "two"] {
-                if !asked_and_answered(place, token).await {
+                if !asked_and_answered(lack, token).await {
                     return false;
                 }
             }
             let is_counted = |event: &Event| event.series.as_ref().is_some_and(|series| series.count >= 2);
-            eventually(async || events(place, "Requested").await.iter().any(is_counted)).await
+            lack.eventually(async || events(place, "Requested").await.iter().any(is_counted)).await
         }
     }
 }
 
 /// A Secret of an earlier name goes at once when there is no URL in it to be kept for pods.
-async fn prunes(place: &Place) -> bool {
+async fn prunes(lack: &Lack<'_>) -> bool {
+    let place = lack.place;
     let space = &place.space;
     space.apply("later", space.spec(json!({"secret": {"name": "renamed"}}))).await;
-    if !eventually(async || url(place, "renamed").await.is_some()).await {
+    if !lack.eventually(async || url(place, "renamed").await.is_some()).await {
         return false;
     }
     let broken = Patch::Merge(json!({"stringData": {"url": "none"}}));
     space.secrets().patch("later", &PatchParams::default(), &broken).await.unwrap();
-    eventually(async || space.secrets().get_opt("later").await.unwrap().is_none()).await
+    lack.eventually(async || space.secrets().get_opt("later").await.unwrap().is_none()).await
 }
 
 async fn ask(place: &Place, token: &str) {
@@ -126,13 +169,14 @@ async fn ask(place: &Place, token: &str) {
     place.space.presigned_urls().patch("report", &PatchParams::default(), &patch).await.unwrap();
 }
 
-async fn asked_and_answered(place: &Place, token: &str) -> bool {
+async fn asked_and_answered(lack: &Lack<'_>, token: &str) -> bool {
+    let place = lack.place;
     ask(place, token).await;
     let is_answered = async || {
         let object = place.space.presigned_urls().get("report").await.unwrap();
         object.status.and_then(|status| status.last_handled_renew).as_deref() == Some(token)
     };
-    eventually(is_answered).await
+    lack.eventually(is_answered).await
 }
 
 /// The URL in a Secret, if both are there.
@@ -147,18 +191,4 @@ async fn events(place: &Place, action: &str) -> Vec<Event> {
     let mut events = api.list(&ListParams::default()).await.unwrap().items;
     events.retain(|event| event.action.as_deref() == Some(action));
     events
-}
-
-/// Polls, since much of this can be seen nowhere but from outside.
-async fn eventually(is_so: impl AsyncFn() -> bool) -> bool {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if is_so().await {
-            return true;
-        }
-        if Instant::now() > deadline {
-            return false;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
 }

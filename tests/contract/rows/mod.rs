@@ -30,6 +30,24 @@ impl Row {
         spec(&self.changes)
     }
 
+    /// The fields that differ from the smallest spec.
+    #[allow(dead_code, reason = "the parser's tests include this file, too")]
+    pub fn changed(&self) -> Vec<String> {
+        fn collect(path: &str, changes: &Value, fields: &mut Vec<String>) {
+            match changes.as_object() {
+                Some(changes) if !changes.is_empty() => {
+                    for (name, change) in changes {
+                        collect(&format!("{path}.{name}"), change, fields);
+                    }
+                }
+                _ => fields.push(path.to_owned()),
+            }
+        }
+        let mut fields = Vec::new();
+        collect("spec", &self.changes, &mut fields);
+        fields
+    }
+
     /// How a failure names the row.
     pub fn name(&self) -> String {
         let verdict = if self.is_accepted { "accepted" } else { "refused" };
