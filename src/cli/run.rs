@@ -78,10 +78,12 @@ async fn operate(args: RunArgs, observe: impl FnOnce(Memory)) -> Result<(), Fail
     let (drained, served) = (watch::Sender::new(false), watch::Sender::new(false));
     let mut election = elector.map(|elector| tokio::spawn(elector.run(is_true(&drained))));
     let mut servers = JoinSet::new();
+    let (listen, metrics_listen) = ports.addresses().context("cannot tell where it listens")?;
     for (listener, site) in ports.sites(probes, Scrapes::new(metrics.into_encoder()), access) {
         servers.spawn(http::serve(listener, site, is_true(&served)));
     }
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %args.listen, "started");
+    let metrics_listen = metrics_listen.map(tracing::field::display);
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), %listen, metrics_listen, "started");
     let stop = told_to_stop()?;
     let ended = tokio::select! {
         ended = presigner.run(stop) => ended,

@@ -31,6 +31,12 @@ impl Ports {
         Ok(Self { probes, metrics })
     }
 
+    /// Where they are: of port 0 the one that was free.
+    pub fn addresses(&self) -> std::io::Result<(SocketAddr, Option<SocketAddr>)> {
+        let metrics = self.metrics.as_ref().map(|(listener, _)| listener.local_addr());
+        Ok((self.probes.local_addr()?, metrics.transpose()?))
+    }
+
     /// What is to be served where.
     pub fn sites(self, probes: Probes, metrics: Scrapes, access: Option<Access>) -> Vec<(TcpListener, Site)> {
         let (probes, metrics) = (Some(probes), Some(metrics));

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::io::Read as _;
-use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -78,10 +77,7 @@ impl Replica {
         let plane = &World::get_blocking().plane;
         self.socket = plane.folder().join(format!("memory-{}-{}", self.number, self.starts));
         let name = format!("replica-{}-{}", self.number, self.starts);
-        // Bound to learn a free port, and let go for the operator.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let listen = format!("127.0.0.1:{port}");
-        let arguments = [CHILD, "--listen", listen.as_str()];
+        let arguments = [CHILD, "--listen", "127.0.0.1:0"];
         let variables = [
             ("KUBECONFIG", self.proxy.kubeconfig().as_os_str().to_owned()),
             ("PRESIGN_LOG", "info,presign_operator=debug".into()),

@@ -2,7 +2,6 @@
 //! server would say today.
 
 use std::ffi::OsString;
-use std::net::TcpListener;
 
 use presign_operator::crd::rules::{
     BUCKET_AWS, BUCKET_ENDPOINT, ENDPOINT_USERINFO, EXPIRES_RANGE, HEADER_REFUSED, KEY_DOTS, REGION_BLANK,
@@ -29,9 +28,7 @@ pub const BROKEN: [(&str, &str, Rule); 7] = [
 fn operate(server: &Server, namespace: &str) -> Program {
     let keys = ["--from-literal=access-key-id=id", "--from-literal=secret-access-key=secret"];
     server.kubectl(&[&["-n", namespace, "create", "secret", "generic", "keys"], &keys[..]].concat());
-    // Bound to learn a free port, and let go for the operator.
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let arguments = ["run", "--listen", &address, "--namespace", namespace].map(OsString::from);
+    let arguments = ["run", "--listen", "127.0.0.1:0", "--namespace", namespace].map(OsString::from);
     let kubeconfig = ("KUBECONFIG", server.plane.kubeconfig().as_os_str().to_owned());
     Program::start("presign-operator", env!("CARGO_BIN_EXE_presign-operator"), arguments, [kubeconfig])
         .unwrap()

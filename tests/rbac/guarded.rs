@@ -60,8 +60,8 @@ async fn metrics_are_for_those_who_may_get_them_and_both_permissions_for_that_ar
         place.make_account("reader", true);
         place.make_account("outsider", false);
         let (reader, outsider) = (place.token_of("reader"), place.token_of("outsider"));
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let replica = place.guarded_replica(port, folder.path());
+        let replica = place.guarded_replica(folder.path());
+        let port = replica.metrics_port();
 
         let ask = |token: Option<&str>| scrape(port, folder.path(), token);
         let what = format!("without {without:?}");
@@ -92,8 +92,8 @@ async fn a_certificate_is_read_again_when_it_changes() {
     let folder = tempfile::tempdir().unwrap();
     write_certificate(folder.path());
     let place = Place::with(Mode::Guarded, |_| true).await;
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let _replica = place.guarded_replica(port, folder.path());
+    let replica = place.guarded_replica(folder.path());
+    let port = replica.metrics_port();
     wait_for("401", "the first certificate", || scrape(port, folder.path(), None)).await;
     write_certificate(folder.path());
     assert_eq!(scrape(port, folder.path(), None), "000", "the operator still has the first one");

@@ -88,18 +88,17 @@ impl Place {
         *self.restarted.lock().unwrap() = Some(operator);
     }
 
-    /// Starts another replica, which shows its metrics at this port of `localhost` with the
+    /// Starts another replica, which shows its metrics at a port of `localhost` with the
     /// certificate of a folder to those who may get them.
-    pub fn guarded_replica(&self, port: u16, certificate: &Path) -> Operator {
+    pub fn guarded_replica(&self, certificate: &Path) -> Operator {
         let Space { world, namespace, .. } = &self.space;
         let token = self.token_of(&self.account);
         let kubeconfig = world.plane.kubeconfig_for(namespace, &token).unwrap().display().to_string();
-        let listen = format!("127.0.0.1:{port}");
         let [crt, key] = ["tls.crt", "tls.key"].map(|name| certificate.join(name).display().to_string());
         let variables = [
             ("KUBECONFIG", kubeconfig.as_str()),
             ("PRESIGN_LEASE_DURATION", LEASE_SECONDS),
-            ("PRESIGN_METRICS_LISTEN", &listen),
+            ("PRESIGN_METRICS_LISTEN", "127.0.0.1:0"),
             ("PRESIGN_METRICS_TLS_CERT", &crt),
             ("PRESIGN_METRICS_TLS_KEY", &key),
             ("PRESIGN_METRICS_AUTH", "true"),

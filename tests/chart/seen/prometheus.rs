@@ -1,6 +1,5 @@
 //! Debian's Prometheus, scraping every second.
 
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -41,14 +40,14 @@ impl Prometheus {
         });
         let file = folder.path().join("prometheus.yaml");
         std::fs::write(&file, config.to_string()).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let arguments = [
             format!("--config.file={}", file.display()),
             format!("--storage.tsdb.path={}", folder.path().join("data").display()),
-            format!("--web.listen-address=127.0.0.1:{port}"),
+            "--web.listen-address=127.0.0.1:0".to_owned(),
         ];
         let program = Program::start("prometheus", tool("prometheus"), arguments, [])
             .unwrap_or_else(|error| panic!("no Prometheus ({error}): `make tools` brings one"));
+        let port = program.port("address").expect("it listens");
         Self { program, port, _folder: folder }
     }
 

@@ -2,7 +2,6 @@
 //! at by many tests.
 
 use std::ffi::OsString;
-use std::net::TcpListener;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
@@ -48,9 +47,7 @@ pub fn scene() -> &'static Scene {
 
 impl Operator {
     fn start(environment: &[(&'static str, &str)]) -> Self {
-        // Bound to learn a free port, and let go for the operator.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let arguments = ["run".to_owned(), format!("--listen=127.0.0.1:{port}")];
+        let arguments = ["run", "--listen=127.0.0.1:0"];
         let mut variables = vec![
             ("KUBECONFIG", plane().kubeconfig().as_os_str().to_owned()),
             ("PRESIGN_NAMESPACE", NAMESPACE.into()),
@@ -59,6 +56,7 @@ impl Operator {
         variables.extend(environment.iter().map(|(name, value)| (*name, OsString::from(value))));
         let binary = env!("CARGO_BIN_EXE_presign-operator");
         let program = Program::start("presign-operator", binary, arguments, variables).unwrap();
+        let port = program.port("listen").expect("it listens");
         Self { program, port }
     }
 

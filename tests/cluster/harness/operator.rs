@@ -1,7 +1,7 @@
 //! The operator as users run it: the binary, as a child process.
 
 use std::ffi::OsString;
-use std::net::TcpListener;
+use std::sync::OnceLock;
 
 use testbed::Program;
 
@@ -14,7 +14,7 @@ pub const UNOPPOSED: (&str, &str) = ("PRESIGN_LEADER_ELECT", "false");
 /// A running operator that looks after one namespace.
 pub struct Operator {
     program: Program,
-    port: u16,
+    port: OnceLock<Option<u16>>,
     world: &'static World,
 }
 
@@ -32,9 +32,7 @@ impl Operator {
         home: &str,
         environment: &[(&'static str, &str)],
     ) -> Self {
-        // Bound to learn a free port, and let go for the operator.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut arguments = ["run", "--listen", &format!("127.0.0.1:{port}")].map(OsString::from).to_vec();
+        let mut arguments = ["run", "--listen", "127.0.0.1:0"].map(OsString::from).to_vec();
         arguments.extend(namespaces.iter().flat_map(|name| ["--namespace".into(), OsString::from(name)]));
         let mut variables = vec![
             ("KUBECONFIG", world.plane.kubeconfig().as_os_str().to_owned()),
@@ -45,7 +43,7 @@ impl Operator {
         variables.extend(environment.iter().map(|(name, value)| (*name, OsString::from(value))));
         let binary = env!("CARGO_BIN_EXE_presign-operator");
         let program = Program::start("presign-operator", binary, arguments, variables).unwrap();
-        Self { program, port, world }
+        Self { program, port: OnceLock::new(), world }
     }
 
     /// A folder for the files of a story, which goes with the operator.
@@ -56,6 +54,11 @@ impl Operator {
     /// Everything that it has logged.
     pub fn log(&self) -> String {
         self.program.log()
+    }
+
+    /// Whether it runs.
+    pub fn is_running(&self) -> bool {
+        self.program.is_running()
     }
 
     /// Kills it, as a node that fails does.
@@ -82,12 +85,24 @@ impl Operator {
     /// Where its pages are.
     #[allow(dead_code, reason = "a crowd goes there")]
     pub fn address(&self) -> std::net::SocketAddr {
-        ([127, 0, 0, 1], self.port).into()
+        ([127, 0, 0, 1], self.port().expect("it listens")).into()
+    }
+
+    /// The port of its probes; `None` when it ended before it had one.
+    fn port(&self) -> Option<u16> {
+        *self.port.get_or_init(|| self.program.port("listen"))
+    }
+
+    /// The port of its metrics, where that is another one.
+    #[allow(dead_code, reason = "the RBAC tests guard it")]
+    pub fn metrics_port(&self) -> u16 {
+        self.program.port("metrics_listen").expect("it listens")
     }
 
     /// What one of its pages answers.
     pub fn page(&self, path: &str) -> String {
-        let url = format!("http://127.0.0.1:{}{path}", self.port);
+        let Some(port) = self.port() else { return String::new() };
+        let url = format!("http://127.0.0.1:{port}{path}");
         let answer = std::process::Command::new("curl").args(["-sS", "--max-time", "10", &url]).output();
         String::from_utf8_lossy(&answer.expect("curl is installed").stdout).into_owned()
     }

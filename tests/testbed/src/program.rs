@@ -5,7 +5,8 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -56,6 +57,31 @@ impl Program {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
+    /// The port that it says it listens at, under this field of its log; waits for that for half a
+    /// minute. `None` when it ends before.
+    pub fn port(&self, field: &str) -> Option<u16> {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while Instant::now() < deadline {
+            let is_running = self.is_running();
+            let log = self.log();
+            let starts = [format!(" {field}="), format!("\"{field}\":\"")];
+            let mut told = starts.iter().flat_map(|start| log.split(start.as_str()).skip(1));
+            let port = |address: &str| {
+                let address = address.split(['"', ' ', '\n']).next()?;
+                // 0 is what it was asked for.
+                address.rsplit_once(':')?.1.parse().ok().filter(|port| *port != 0)
+            };
+            if let Some(port) = told.find_map(port) {
+                return Some(port);
+            }
+            if !is_running {
+                break;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        None
+    }
+
     /// Its temporary folder, which goes when it does.
     pub fn folder(&self) -> &Path {
         self.home.folder()
@@ -67,6 +93,11 @@ impl Program {
     /// [`Error::EndedEarly`](crate::Error::EndedEarly), unless it runs.
     pub fn check(&self) -> Result<()> {
         self.lock().as_mut().map_or(Ok(()), Component::check)
+    }
+
+    /// Whether it runs.
+    pub fn is_running(&self) -> bool {
+        self.lock().as_mut().is_some_and(|component| component.check().is_ok())
     }
 
     /// Sends it a signal by name, such as `KILL`, `STOP` or `CONT`.

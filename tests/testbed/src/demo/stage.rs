@@ -4,7 +4,6 @@ use std::{
     env,
     ffi::OsString,
     io::{BufRead as _, BufReader},
-    net::{Ipv4Addr, TcpListener},
     path::{self, Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc,
@@ -187,17 +186,17 @@ fn find_operator(given: Option<&Path>) -> Result<PathBuf> {
 }
 
 fn start_operator(program: &Path, plane: &ControlPlane) -> Result<(Program, String)> {
-    let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
-        .map_err(Failure::io("find a free port on", "127.0.0.1"))?
-        .to_string();
     let environment = [
         ("KUBECONFIG", plane.kubeconfig().into()),
         // The API server is on loopback, whatever proxy this machine uses.
         ("HTTPS_PROXY", OsString::new()),
         ("https_proxy", OsString::new()),
     ];
-    let arguments = ["run", "--listen", &address, "--log", "info"];
+    let arguments = ["run", "--listen", "127.0.0.1:0", "--log", "info"];
     let operator = Program::start("presign-operator", program, arguments, environment)?;
-    Ok((operator, address))
+    let Some(port) = operator.port("listen") else {
+        operator.check()?;
+        return Err(Failure::Late { awaited: "the operator says where it listens", seconds: 30 });
+    };
+    Ok((operator, format!("127.0.0.1:{port}")))
 }
