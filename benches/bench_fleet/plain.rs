@@ -13,7 +13,8 @@ const APPLY: &str = "application/apply-patch+yaml";
 const JSON: &str = "application/json";
 const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 
-/// Sends a request and returns the answer's body, which is still to come.
+/// Sends a request and returns the answer's body, which is still to come. The API server closes a
+/// connection that was idle for 90 s, perhaps under a request, which is then sent once more.
 pub(crate) async fn send(
     client: &Client,
     method: Method,
@@ -21,14 +22,16 @@ pub(crate) async fn send(
     types: (&str, &str),
     body: Vec<u8>,
 ) -> Response<Body> {
-    let request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header(CONTENT_TYPE, types.0)
-        .header(ACCEPT, types.1)
-        .body(Body::from(body))
-        .unwrap();
-    client.send(request).await.expect("the API server answers")
+    let request = || {
+        let request = Request::builder().method(&method).uri(path);
+        let request = request.header(CONTENT_TYPE, types.0).header(ACCEPT, types.1);
+        request.body(Body::from(body.clone())).unwrap()
+    };
+    match client.send(request()).await {
+        Err(kube::Error::Service(_)) => client.send(request()).await,
+        answer => answer,
+    }
+    .expect("the API server answers")
 }
 
 async fn bytes(response: Response<Body>, path: &str) -> Vec<u8> {
