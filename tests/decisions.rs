@@ -19,6 +19,7 @@ use presign_operator::domain::decision::{Decision, Obstacle};
 use presign_operator::domain::request::Overlap;
 use presign_operator::{crd, domain};
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 
 use self::arbitrary::{Edit, Event, credentials, edit, event, idle, lifetime, overlap, touch};
 use self::life::{Life, Rhythm};
@@ -26,7 +27,9 @@ use self::model::{World, at};
 
 /// So many cases; the environment's `PROPTEST_CASES` overrules it.
 fn config(cases: u32) -> ProptestConfig {
-    ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 1000, ..ProptestConfig::default() }
+    let failures = FileFailurePersistence::Direct("tests/regressions/decisions.txt");
+    let failure_persistence = Some(Box::new(failures) as _);
+    ProptestConfig { cases, failure_persistence, max_shrink_iters: 1000, ..ProptestConfig::default() }
 }
 
 fn seconds(from: Timestamp, to: Timestamp) -> i64 {

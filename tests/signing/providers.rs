@@ -106,7 +106,18 @@ fn the_table_lists_every_store_and_claims_no_more_than_the_tests_do() {
 
 #[test]
 fn the_host_that_a_limit_looks_at_is_the_one_that_is_signed() {
-    let arn = |region: &str| format!("arn:aws:s3:{region}:123456789012:accesspoint/reports");
+    let partition = |region: &str| match region {
+        region if region.starts_with("cn-") => "aws-cn",
+        region if region.starts_with("us-gov-") => "aws-us-gov",
+        region if region.starts_with("us-isob-") => "aws-iso-b",
+        region if region.starts_with("us-isof-") => "aws-iso-f",
+        region if region.starts_with("us-iso-") => "aws-iso",
+        region if region.starts_with("eu-isoe-") => "aws-iso-e",
+        region if region.starts_with("eusc-") => "aws-eusc",
+        _ => "aws",
+    };
+    let arn =
+        |region: &str| format!("arn:{}:s3:{region}:123456789012:accesspoint/reports", partition(region));
     for region in [
         "us-east-1",
         "eu-central-1",
@@ -131,8 +142,9 @@ fn the_host_that_a_limit_looks_at_is_the_one_that_is_signed() {
             });
             let spec = serde_json::from_value(json!({"bucket": bucket, "key": "k", "s3": s3})).unwrap();
             let request = Request::parse("report", &spec, None).unwrap();
-            // An access point of another partition than its region's.
-            let Ok(signed) = sign(&request, &credentials(), Timestamp::UNIX_EPOCH) else { continue };
+            // The signer compares the host with that one, too.
+            let signed = sign(&request, &credentials(), Timestamp::UNIX_EPOCH)
+                .unwrap_or_else(|error| panic!("{bucket} in {region}: {error}"));
             let signed = url::Url::parse(signed.location()).unwrap();
             let (signed, looked_at) = (signed.host_str().unwrap(), aws_host(&bucket, region));
             let is_it = signed == looked_at || signed.ends_with(&format!(".{looked_at}"));

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use clap::Parser as _;
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
-use presign_operator::cli::{Cli, execute};
+use presign_operator::cli::{Cli, execute, manifest};
 use presign_operator::crd::{Method, PresignedUrlSpec};
 use presign_operator::domain::{Credentials, Request, Validity};
 use presign_operator::s3::Signer;
@@ -19,7 +19,7 @@ use crate::facts::{Facts, sign};
 use crate::faults::fault;
 use crate::scratch::Scratch;
 use crate::sigv4::{Arrived, Key, verify};
-use crate::specs::{case, profile, spec};
+use crate::specs::{Case, case, profile, spec};
 use crate::texts::token;
 
 /// Any text at all, often one that means something.
@@ -123,12 +123,49 @@ fn spoilt_manifest() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// What `presign-operator sign -f FILE` says to a file, which is always a refusal: nothing
-/// can be signed for a time before 1970, so that no URL is ever printed.
-fn sign_file(bytes: &[u8]) -> String {
+/// What `presign-operator sign -f FILE` says to a file that holds no manifest.
+fn refusal_of_file(bytes: &[u8]) -> String {
     let file = Scratch::file(bytes);
-    let arguments = ["presign-operator", "sign", "--signed-at", "1960-01-01T00:00:00Z", "-f", file.path()];
+    let arguments = ["presign-operator", "sign", "-f", file.path()];
     execute(Cli::try_parse_from(arguments).unwrap()).unwrap_err().to_string()
+}
+
+/// Fails unless the spec is refused without a word on the key, or signed so that an independent
+/// verifier accepts the URL.
+fn check_spec(spec: &PresignedUrlSpec, case: &Case) -> Result<(), TestCaseError> {
+    let Ok(request) = Request::parse("report", spec, None) else { return Ok(()) };
+    let credentials = case.credentials();
+    if let Err(refusal) = sign(&request, &credentials, case.signing_time) {
+        let text = refusal.to_string();
+        prop_assert!(!text.contains(credentials.secret_access_key.expose().as_str()), "{}", text);
+        return Ok(());
+    }
+    let facts = Facts::issue(spec, &credentials, case.signing_time).unwrap();
+    let key = Key {
+        id: credentials.access_key_id.expose(),
+        secret: credentials.secret_access_key.expose(),
+        region: &spec.s3.region,
+    };
+    let arrived = Arrived { method: &facts.method, url: &facts.url, headers: &facts.headers() };
+    prop_assert_eq!(verify(&arrived, &key), Ok(()));
+    Ok(())
+}
+
+/// Fails unless a file is refused, by the command line, too, or each of its specs is signed right or
+/// refused.
+fn check_file(bytes: &[u8], case: &Case) -> Result<(), TestCaseError> {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        prop_assert!(refusal_of_file(bytes).contains("is not UTF-8 text"));
+        return Ok(());
+    };
+    match manifest::read(text) {
+        Err(error) => {
+            let (said, why) = (refusal_of_file(bytes), format!("{error:#}"));
+            prop_assert!(said.ends_with(&why), "{} instead of {}", said, why);
+            Ok(())
+        }
+        Ok(manifest) => manifest.objects.iter().try_for_each(|object| check_spec(&object.spec, case)),
+    }
 }
 
 proptest! {
@@ -146,31 +183,17 @@ proptest! {
 
     #[test]
     fn whatever_a_spec_holds_there_is_a_right_url_or_a_refusal(spec in arbitrary_spec(), case in case()) {
-        let Ok(request) = Request::parse("report", &spec, None) else { return Ok(()) };
-        let credentials = case.credentials();
-        if let Err(refusal) = sign(&request, &credentials, case.signing_time) {
-            let text = refusal.to_string();
-            prop_assert!(!text.contains(credentials.secret_access_key.expose().as_str()), "{}", text);
-            return Ok(());
-        }
-        let facts = Facts::issue(&spec, &credentials, case.signing_time).unwrap();
-        let key = Key {
-            id: credentials.access_key_id.expose(),
-            secret: credentials.secret_access_key.expose(),
-            region: &spec.s3.region,
-        };
-        let arrived = Arrived { method: &facts.method, url: &facts.url, headers: &facts.headers() };
-        prop_assert_eq!(verify(&arrived, &key), Ok(()));
+        check_spec(&spec, &case)?;
     }
 
     #[test]
-    fn any_manifest_is_read_or_refused(bytes in spoilt_manifest()) {
-        prop_assert!(!sign_file(&bytes).is_empty());
+    fn any_manifest_is_refused_or_signed_right(bytes in spoilt_manifest(), case in case()) {
+        check_file(&bytes, &case)?;
     }
 
     #[test]
     fn any_bytes_are_no_manifest(bytes in prop_oneof![vec(any::<u8>(), 0..200), any::<String>().prop_map(String::into_bytes)]) {
-        prop_assert!(!sign_file(&bytes).is_empty());
+        prop_assert!(!refusal_of_file(&bytes).is_empty());
     }
 
     #[test]
@@ -225,6 +248,6 @@ fn a_manifest_cannot_eat_the_stack_or_the_memory() {
     };
     let nested = |open: &str, close: &str| format!("spec: {}{}", open.repeat(100_000), close.repeat(100_000));
     for text in [nested("[", "]"), nested("{a: ", "}"), nested("- ", ""), bomb(10), "a: ".repeat(100_000)] {
-        assert!(!sign_file(text.as_bytes()).is_empty());
+        assert!(!refusal_of_file(text.as_bytes()).is_empty());
     }
 }

@@ -13,12 +13,16 @@ use presign_operator::domain::Credentials;
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 
 use crate::texts::{header_value, key, text, token};
 
-/// As many cases as `PROPTEST_CASES` says; a failure prints its input and writes no file.
+/// As many cases as `PROPTEST_CASES` says, others in each run. A failure prints its input, and is
+/// kept in a file to be tried first from then on.
 pub(crate) fn profile() -> ProptestConfig {
-    ProptestConfig { failure_persistence: None, max_local_rejects: u32::MAX, ..ProptestConfig::default() }
+    let failures = FileFailurePersistence::Direct("tests/regressions/signing.txt");
+    let failure_persistence = Some(Box::new(failures) as _);
+    ProptestConfig { failure_persistence, max_local_rejects: u32::MAX, ..ProptestConfig::default() }
 }
 
 /// A spec and all else that its URL depends on.
