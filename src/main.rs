@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use presign_operator::cli::{self, Cli, Failure};
+use presign_operator::cli::{self, Cli, ExitFailure};
 
 fn main() -> ExitCode {
-    let outcome = Cli::try_parse().map_err(|error| Failure::usage(&error)).and_then(cli::execute);
+    let outcome = Cli::try_parse().map_err(|error| ExitFailure::usage(&error)).and_then(cli::execute);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

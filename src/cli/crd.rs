@@ -1,4 +1,4 @@
-//! `crd`: prints the definitions, for `kubectl apply -f -` and for the files in `deploy`.
+//! The command `crd`: prints the CRDs, for `kubectl apply -f -` and for the files in `deploy`.
 
 use std::io::Write;
 
@@ -6,15 +6,15 @@ use anyhow::Context;
 
 use crate::crd::definitions;
 
-/// Prints all definitions as YAML.
+/// Prints all CRDs as YAML.
 pub(super) fn print() -> anyhow::Result<()> {
     let yaml = yaml()?;
     std::io::stdout().write_all(yaml.as_bytes()).context("standard output")
 }
 
-/// All definitions, one document each. The same bytes for the same definitions.
+/// All CRDs as YAML, one document each. The same CRDs give the same bytes.
 fn yaml() -> anyhow::Result<String> {
-    // Long lines instead of folded ones: rules and sentences stay in one piece for grep.
+    // Lines are not folded, so that grep finds whole rules and sentences.
     let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
     let mut documents = Vec::new();
     for definition in definitions()? {

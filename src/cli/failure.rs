@@ -1,25 +1,25 @@
-//! How a command fails: what is printed, and the exit code.
+//! The failure of a command: the printed error and the exit code.
 
 use std::fmt;
 
 use clap::error::ErrorKind;
 
-/// Why a command did not do what it was asked for.
+/// Why a command failed.
 #[derive(Debug)]
-pub struct Failure {
+pub struct ExitFailure {
     error: anyhow::Error,
     exit_code: u8,
 }
 
-impl Failure {
-    /// A configuration that nothing can be done with: exit code 2, like a wrong use.
+impl ExitFailure {
+    /// A configuration that is not valid. The exit code is 2, as for a wrong command line.
     #[must_use]
     pub fn configuration(error: impl Into<anyhow::Error>) -> Self {
         Self { error: error.into(), exit_code: 2 }
     }
 
-    /// A command line that cannot be meant, or one that asks for help, which ends the process
-    /// here. In the log of a pod an error is one line; the usage is for `--help`.
+    /// A command line that is not valid. If it asks for help, this prints the help and ends the process.
+    /// An error is one line, for the log of a pod; only `--help` prints the usage.
     #[must_use]
     pub fn usage(error: &clap::Error) -> Self {
         if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
@@ -28,14 +28,14 @@ impl Failure {
         Self::configuration(anyhow::anyhow!("{}", one_line(&error.to_string())))
     }
 
-    /// What the process ends with: 2 for a wrong configuration, otherwise 1.
+    /// The exit code of the process: 2 for an invalid configuration, otherwise 1.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         self.exit_code
     }
 }
 
-/// What clap says, up to its advice.
+/// The error message of clap as one line, without the advice after it.
 fn one_line(text: &str) -> String {
     let said = text.strip_prefix("error: ").unwrap_or(text);
     let lines = said.lines().map(str::trim);
@@ -46,13 +46,13 @@ fn one_line(text: &str) -> String {
     said.join(" ")
 }
 
-impl From<anyhow::Error> for Failure {
+impl From<anyhow::Error> for ExitFailure {
     fn from(error: anyhow::Error) -> Self {
         Self { error, exit_code: 1 }
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for ExitFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:#}", self.error)
     }
@@ -86,7 +86,7 @@ mod tests {
             (&["sign"], "--file"),
         ] {
             let error = Cli::try_parse_from(["presign-operator"].iter().chain(arguments)).unwrap_err();
-            let failure = Failure::usage(&error);
+            let failure = ExitFailure::usage(&error);
             let text = failure.to_string();
             assert_eq!(failure.exit_code(), 2);
             assert!(text.contains(expected) && !text.contains('\n'), "{arguments:?}: {text}");

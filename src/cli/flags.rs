@@ -1,8 +1,8 @@
-//! How flags are read that are often mistaken, and what is said then.
+//! Parses flags that users often get wrong, with messages that help.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-/// An address to listen at.
+/// Parses an address to listen on.
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| match meant(text) {
         Some(address) => format!("write {address}"),
@@ -10,7 +10,7 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
-/// What is likely meant by what is no address.
+/// The address that the user probably meant by a text that is not an address.
 fn meant(text: &str) -> Option<SocketAddr> {
     let everywhere = IpAddr::from(Ipv4Addr::UNSPECIFIED);
     if let Ok(host) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
@@ -25,7 +25,7 @@ fn meant(text: &str) -> Option<SocketAddr> {
     Some((host, port.parse().ok()?).into())
 }
 
-/// Whole seconds between two bounds.
+/// Parses whole seconds between two bounds.
 pub(super) fn seconds<const LEAST: u64, const MOST: u64>(text: &str) -> Result<u64, String> {
     match text.parse() {
         Ok(seconds) if (LEAST..=MOST).contains(&seconds) => Ok(seconds),

@@ -1,4 +1,4 @@
-//! The flags that say what a `PresignedUrl` may ask for.
+//! The flags for the limits: what a `PresignedUrl` may ask for.
 #![allow(clippy::doc_markdown, reason = "the comments on flags are printed by --help")]
 
 use anyhow::{anyhow, ensure};
@@ -8,9 +8,9 @@ use crate::domain::Limits;
 use crate::domain::limits::{DENIED_BY_DEFAULT, HostPattern, NamePattern};
 
 const DENY: &str = "--deny-secret-metadata";
-/// Stands for the names that are denied when nobody says which.
+/// The value that stands for the names that are denied by default.
 const DEFAULT: &str = "default";
-/// Denies nothing.
+/// The value that denies nothing.
 const NONE: &str = "none";
 const ALLOW: &str = "--allow-endpoints";
 
@@ -37,7 +37,7 @@ pub struct LimitArgs {
 }
 
 impl LimitArgs {
-    /// The limits that the flags say; an error of one line if one of them cannot be meant.
+    /// Parses the flags into limits. If a flag is not valid, the error is one line.
     pub(super) fn limits(&self) -> anyhow::Result<Limits> {
         let names: Vec<&str> = self.deny_secret_metadata.iter().map(String::as_str).collect();
         let is_none = names.contains(&NONE);

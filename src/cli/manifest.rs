@@ -1,6 +1,6 @@
-//! Reads the `PresignedUrl`s out of a manifest, as strictly as `kubectl apply` would.
+//! Reads the `PresignedUrl`s from a manifest, as strictly as `kubectl apply` does.
 //!
-//! Only the form is checked here; what the fields mean is for `domain` to say.
+//! Only the syntax and the field names are checked here. `domain` checks the values of the fields.
 
 use anyhow::{Context, anyhow, bail, ensure};
 use serde::de::DeserializeOwned;
@@ -9,17 +9,20 @@ use serde_json::Value;
 use crate::crd::PresignedUrl;
 use crate::crd::names::{GROUP, KIND, VERSION};
 
-/// What a manifest holds.
+/// The objects in a manifest.
 #[derive(Debug)]
-pub(super) struct Manifest {
-    /// What can be signed, in the order of the file.
+pub struct Manifest {
+    /// The `PresignedUrl`s, in the order of the file.
     pub objects: Vec<PresignedUrl>,
-    /// Objects of other kinds, as messages call them.
+    /// The objects of other kinds, as messages name them.
     pub others: Vec<String>,
 }
 
-/// Reads YAML or JSON that holds a `PresignedUrl`, or several, among objects of other kinds.
-pub(super) fn read(text: &str) -> anyhow::Result<Manifest> {
+/// Reads YAML or JSON with one or more `PresignedUrl`s, and possibly objects of other kinds.
+///
+/// # Errors
+/// The error says what is wrong, and in which document.
+pub fn read(text: &str) -> anyhow::Result<Manifest> {
     let mut documents = Vec::new();
     for text in split(text) {
         let values: Vec<Value> = parse(&text)?;
@@ -44,8 +47,8 @@ pub(super) fn read(text: &str) -> anyhow::Result<Manifest> {
     Ok(manifest)
 }
 
-/// The documents of a text, each after as many empty lines as stand before it, so that errors
-/// know their line.
+/// Splits a text into documents. Each begins with as many empty lines as there are lines before it in the
+/// text, so that errors show the right line.
 fn split(text: &str) -> Vec<String> {
     let mut documents = vec![String::new()];
     let mut has_content = false;
@@ -70,7 +73,7 @@ fn split(text: &str) -> Vec<String> {
     documents
 }
 
-/// Whether this is plainly an object of another kind, and not a slip in ours.
+/// Whether a document is clearly an object of another kind, and not a `PresignedUrl` with a mistake.
 fn is_other(document: &Value) -> bool {
     let text = |field: &str| document.get(field).and_then(Value::as_str);
     match (text("apiVersion"), text("kind")) {
@@ -79,13 +82,13 @@ fn is_other(document: &Value) -> bool {
     }
 }
 
-/// Kind and name of an object.
+/// The kind and the name of an object, for messages.
 fn called(document: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     format!("{} {:?}", text(&document["kind"]), text(&document["metadata"]["name"]))
 }
 
-/// The object that a document is; from the text once more, since only so do errors know their line.
+/// Parses a document into an object. Uses the text again, because only then errors show their line.
 fn object(text: &str, document: &Value) -> anyhow::Result<PresignedUrl> {
     check_type(document)?;
     let object = parse::<Option<PresignedUrl>>(text)?.into_iter().flatten().next().context("is empty")?;
@@ -97,7 +100,7 @@ fn object(text: &str, document: &Value) -> anyhow::Result<PresignedUrl> {
     Ok(object)
 }
 
-/// All documents of a text. Like the API server, takes no number or boolean for a string.
+/// Parses all documents of a text. As in the API server, a number or a boolean is not a string.
 fn parse<T: DeserializeOwned>(text: &str) -> anyhow::Result<Vec<T>> {
     let options = serde_saphyr::options! { no_schema: true };
     serde_saphyr::from_multiple_with_options(text, options)
@@ -119,8 +122,8 @@ fn check_type(document: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The path of a field that was written but not understood. Serde drops those without a
-/// word, and a misspelt field would sign for something else.
+/// The path of the first field in the manifest that is unknown. Serde drops unknown fields without an
+/// error, so a URL with a misspelt field would be signed for something else.
 fn first_unknown(path: &str, written: &Value, understood: &Value) -> Option<String> {
     let fields = written.as_object()?;
     fields.iter().filter(|(_, value)| !value.is_null()).find_map(|(name, value)| {

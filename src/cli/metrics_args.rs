@@ -1,4 +1,4 @@
-//! The flags of `run` about metrics: where they are served, and to whom.
+//! The flags of `run` about metrics: where they are served, and which clients may read them.
 #![allow(clippy::doc_markdown, reason = "the comments on flags are printed by --help")]
 
 use std::net::SocketAddr;
@@ -40,7 +40,7 @@ pub(super) struct MetricsArgs {
 }
 
 impl MetricsArgs {
-    /// The certificate, if there is to be one.
+    /// The certificate, if the flags name one.
     pub(super) fn tls(&self) -> anyhow::Result<Option<Arc<Tls>>> {
         let (Some(certificate), Some(key)) = (&self.metrics_tls_cert, &self.metrics_tls_key) else {
             return Ok(None);
@@ -48,7 +48,7 @@ impl MetricsArgs {
         Ok(Some(Arc::new(Tls::read(certificate, key)?)))
     }
 
-    /// An error if both addresses are one.
+    /// Checks that the two addresses differ.
     pub(super) fn check(&self, listen: SocketAddr) -> anyhow::Result<()> {
         let is_free = self.metrics_listen.is_none_or(|address| address != listen || address.port() == 0);
         ensure!(

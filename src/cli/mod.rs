@@ -1,13 +1,13 @@
-//! The command line: arguments, subcommands, exit codes, and the one place that reads the
+//! The command line: arguments, subcommands and exit codes. It is the only module that reads the
 //! environment.
 //!
-//! Not here: what a command does beyond reading its input and printing its output.
+//! Not here: what a command does between reading its input and printing its output.
 
 mod crd;
 mod failure;
 mod flags;
 mod limit_args;
-mod manifest;
+pub mod manifest;
 mod metrics_args;
 mod run;
 mod run_args;
@@ -17,7 +17,7 @@ mod sites;
 use clap::{Parser, Subcommand};
 
 use crate::runtime::harden;
-pub use failure::Failure;
+pub use failure::ExitFailure;
 pub use limit_args::LimitArgs;
 pub use run::run_observed;
 pub use run_args::RunArgs;
@@ -49,18 +49,18 @@ pub enum Command {
     Sign(SignArgs),
 }
 
-/// Does what the command line says.
+/// Runs the command on the command line.
 ///
 /// # Errors
-/// When it could not be done; the failure knows its exit code.
-pub fn execute(cli: Cli) -> Result<(), Failure> {
+/// When the command failed. The failure contains the exit code.
+pub fn execute(cli: Cli) -> Result<(), ExitFailure> {
     if let Err(error) = harden() {
         eprintln!("warning: cannot keep the memory of this process from being dumped: {error}");
     }
     match cli.command {
         Command::Run(args) => run::run(*args),
-        Command::Crd => crd::print().map_err(Failure::from),
-        Command::Sign(args) => sign::sign(&args).map_err(Failure::from),
+        Command::Crd => crd::print().map_err(ExitFailure::from),
+        Command::Sign(args) => sign::sign(&args).map_err(ExitFailure::from),
     }
 }
 

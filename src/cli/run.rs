@@ -1,4 +1,4 @@
-//! `run`: how the parts of the operator are put together, and taken apart again.
+//! The command `run`: assembles, starts and stops the parts of the operator.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
@@ -7,43 +7,43 @@ use anyhow::{Context as _, anyhow};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
-use super::Failure;
+use super::ExitFailure;
 use super::run_args::RunArgs;
 use super::sites::Ports;
 use crate::controller::{Memory, Presigner, Process, Settings};
 use crate::runtime::schedule::Limiter;
 use crate::runtime::{
-    Access, ApiCalls, Clock, Elector, Leadership, LeaseSettings, Metrics, Overload, Probes, Scrapes, Skew,
-    Terms, client, http, logging, look_out,
+    Access, ApiCalls, Clock, Elector, Leadership, LeaseSettings, MetricsRegistry, Overload, Probes, Scrapes,
+    Skew, Terms, client, http, logging, look_out,
 };
 
-/// After how long without a sign of life of the controller `/livez` fails.
+/// After this time without a beat of the controller, `/livez` fails.
 const STALE_AFTER: Duration = Duration::from_secs(60);
-/// Threads that work. The API server takes longer over two writes than one of them over a
-/// whole reconcile; on a node of 64 cores 64 would only cost memory.
+/// The number of worker threads. The API server needs more time for two writes than a thread needs for a
+/// whole reconcile. On a node with 64 cores, 64 threads would only cost memory.
 const THREADS: usize = 2;
 
-/// Runs the operator until it is told to stop.
-pub(super) fn run(args: RunArgs) -> Result<(), Failure> {
+/// Runs the operator until it gets SIGTERM or SIGINT.
+pub(super) fn run(args: RunArgs) -> Result<(), ExitFailure> {
     run_observed(args, |_| ())
 }
 
-/// Runs the operator as `run` does, and gives `observe` a handle on what it holds in memory:
-/// for tests that compare that with the API server.
+/// Runs the operator as `run` does, and passes a handle on its caches to `observe`, for tests that compare
+/// the caches with the API server.
 ///
 /// # Errors
-/// As `run`.
-pub fn run_observed(args: RunArgs, observe: impl FnOnce(Memory) + Send + 'static) -> Result<(), Failure> {
-    args.check().map_err(Failure::configuration)?;
+/// As for `run`.
+pub fn run_observed(args: RunArgs, observe: impl FnOnce(Memory) + Send + 'static) -> Result<(), ExitFailure> {
+    args.check().map_err(ExitFailure::configuration)?;
     let filter = log_filter(args.log.clone());
-    logging::init(&filter, args.log_format).map_err(Failure::configuration)?;
+    logging::init(&filter, args.log_format).map_err(ExitFailure::configuration)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
         .enable_all()
         .build()
         .context("cannot start the runtime")
-        .map_err(Failure::from)?;
-    // On a worker: from here every hand-over to one would cross threads.
+        .map_err(ExitFailure::from)?;
+    // This runs on a worker thread, because from this thread every wake of a task would cross threads.
     match runtime.block_on(runtime.spawn(operate(args, observe))) {
         Ok(ended) => ended,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
@@ -58,14 +58,14 @@ fn log_filter(flag: Option<String>) -> String {
         .unwrap_or_else(|| "info".to_owned())
 }
 
-async fn operate(args: RunArgs, observe: impl FnOnce(Memory)) -> Result<(), Failure> {
+async fn operate(args: RunArgs, observe: impl FnOnce(Memory)) -> Result<(), ExitFailure> {
     let config = kube::Config::infer().await.map_err(|error| {
-        Failure::configuration(anyhow!(
+        ExitFailure::configuration(anyhow!(
             "no way to the API server: neither a kubeconfig nor a ServiceAccount can be used: {error}"
         ))
     })?;
     let ports = Ports::open(&args).await?;
-    let mut metrics = Metrics::new("presign", env!("CARGO_PKG_VERSION"));
+    let mut metrics = MetricsRegistry::new("presign", env!("CARGO_PKG_VERSION"));
     let (parts, probes) = (assemble(&args, &config, &mut metrics)?, Probes::new(STALE_AFTER));
     let Parts { settings, clock, client, asking, lease, leadership, elector, limiter, skew } = parts;
     let access = args.metrics.metrics_auth.then(|| Access::new(asking.clone()));
@@ -87,13 +87,13 @@ async fn operate(args: RunArgs, observe: impl FnOnce(Memory)) -> Result<(), Fail
     let stop = told_to_stop()?;
     let ended = tokio::select! {
         ended = presigner.run(stop) => ended,
-        // Without it this process would never lead again, and look alive.
+        // Without the election this process would never lead again, but would look alive.
         Some(ended) = ended(&mut election) => {
             ended.context("the election of a leader failed")?;
-            return Err(Failure::from(anyhow!("the election of a leader ended")));
+            return Err(ExitFailure::from(anyhow!("the election of a leader ended")));
         }
     };
-    // Only now: until its last reconcile has ended, this process has to lead.
+    // The lease is released only now, because the last reconciles need the leadership.
     drained.send_replace(true);
     if let Some(election) = election {
         election.await.context("the election of a leader failed")?;
@@ -107,7 +107,7 @@ async fn operate(args: RunArgs, observe: impl FnOnce(Memory)) -> Result<(), Fail
     Ok(())
 }
 
-/// How the election ended; `None` when there is none.
+/// The result of the election when it ends; `None` when there is no election.
 async fn ended(election: &mut Option<JoinHandle<()>>) -> Option<Result<(), JoinError>> {
     match election {
         Some(election) => Some(election.await),
@@ -115,12 +115,12 @@ async fn ended(election: &mut Option<JoinHandle<()>>) -> Option<Result<(), JoinE
     }
 }
 
-/// What the flags and the configuration make.
+/// The parts of the operator that the flags and the kubeconfig define.
 struct Parts {
     settings: Settings,
     clock: Clock,
     client: kube::Client,
-    /// For what a standby asks, too: its writes change nothing that is stored.
+    /// The client for requests that a standby makes too. Its writes change no stored object.
     asking: kube::Client,
     lease: LeaseSettings,
     leadership: Leadership,
@@ -129,7 +129,11 @@ struct Parts {
     skew: Skew,
 }
 
-fn assemble(args: &RunArgs, config: &kube::Config, metrics: &mut Metrics) -> Result<Parts, Failure> {
+fn assemble(
+    args: &RunArgs,
+    config: &kube::Config,
+    metrics: &mut MetricsRegistry,
+) -> Result<Parts, ExitFailure> {
     let (instance, clock) = (instance(), Clock::system());
     let identity = identity(&instance);
     let calls = ApiCalls::register(metrics.registry());
@@ -146,10 +150,10 @@ fn assemble(args: &RunArgs, config: &kube::Config, metrics: &mut Metrics) -> Res
             skew: skew.clone(),
         };
         client(config.clone(), calls.clone(), terms)
-            .map_err(|error| Failure::configuration(anyhow!("cannot use the kubeconfig: {error}")))
+            .map_err(|error| ExitFailure::configuration(anyhow!("cannot use the kubeconfig: {error}")))
     };
     let unopposed = Leadership::unopposed();
-    // Who asks for metrics decides how many questions there are: too many must pause no reconcile.
+    // Scrapes cause these requests, and too many of them must not pause reconciles.
     let asking = make_client(&unopposed, &Overload::default())?;
     let lease = args.lease(&identity, &config.default_namespace);
     let (elector, leadership) = if args.leader_elect {
@@ -163,12 +167,12 @@ fn assemble(args: &RunArgs, config: &kube::Config, metrics: &mut Metrics) -> Res
     let client = make_client(&leadership, &overload)?;
     let namespaces = args.namespace.clone();
     let (secret_access, max_in_flight) = (args.secret_access, args.max_in_flight.into());
-    let limits = args.limits.limits().map_err(Failure::configuration)?;
+    let limits = args.limits.limits().map_err(ExitFailure::configuration)?;
     let settings = Settings { instance, namespaces, secret_access, max_in_flight, pods: args.pods, limits };
     Ok(Parts { settings, clock, client, asking, lease, leadership, elector, limiter, skew })
 }
 
-/// Resolves when it turns true, or when nobody is left to turn it.
+/// Resolves when the value becomes true, or when the sender is dropped.
 fn is_true(sender: &watch::Sender<bool>) -> impl Future<Output = ()> + Send + 'static {
     let mut receiver = sender.subscribe();
     async move {
@@ -176,8 +180,8 @@ fn is_true(sender: &watch::Sender<bool>) -> impl Future<Output = ()> + Send + 's
     }
 }
 
-/// Resolves at SIGTERM or SIGINT.
-fn told_to_stop() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+/// Resolves when the process gets SIGTERM or SIGINT.
+fn told_to_stop() -> Result<impl Future<Output = ()> + Send + 'static, ExitFailure> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
@@ -190,7 +194,7 @@ fn told_to_stop() -> Result<impl Future<Output = ()> + Send + 'static, Failure> 
     })
 }
 
-/// The pod's name, as Kubernetes sets it, or a stand-in.
+/// The name of the pod, as Kubernetes sets it, or a default.
 #[expect(clippy::disallowed_methods, reason = "this is the command line")]
 fn instance() -> String {
     std::env::var("HOSTNAME")
@@ -199,8 +203,8 @@ fn instance() -> String {
         .unwrap_or_else(|| "presign-operator".to_owned())
 }
 
-/// A name that no other process has, not even the next one in the same pod. The standard
-/// library draws the keys of its hash maps from the system's chance.
+/// A name that no other process has, not even the next one in the same pod. The keys of the hasher come
+/// from the random numbers of the system.
 fn identity(instance: &str) -> String {
     format!("{instance}_{:016x}", RandomState::new().hash_one(instance))
 }

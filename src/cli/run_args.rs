@@ -1,4 +1,4 @@
-//! The flags of `run`, and what of them is checked before anything starts.
+//! The flags of `run`, and the checks that are made before anything starts.
 #![allow(clippy::doc_markdown, reason = "the comments on flags are printed by --help")]
 
 use std::collections::BTreeSet;
@@ -74,7 +74,7 @@ pub struct RunArgs {
 }
 
 impl RunArgs {
-    /// An error if some flag cannot be meant, in one line.
+    /// Checks the flags. If a flag is not valid, the error is one line.
     pub(super) fn check(&self) -> anyhow::Result<()> {
         self.limits.limits()?;
         let mut seen = BTreeSet::new();
@@ -87,7 +87,7 @@ impl RunArgs {
         self.lease_namespace.iter().try_for_each(|namespace| check_label("--lease-namespace", namespace))
     }
 
-    /// Which lease to take part in; the namespace `default` if none was asked for.
+    /// The lease for leader election. `default` is its namespace if the flags name none.
     pub(super) fn lease(&self, identity: &str, default: &str) -> LeaseSettings {
         LeaseSettings {
             name: self.lease_name.clone(),
@@ -103,7 +103,7 @@ impl RunArgs {
     }
 }
 
-/// An RFC 1123 label, as namespaces are called.
+/// Checks that a name is an RFC 1123 label, as the name of a namespace is.
 fn check_label(flag: &str, name: &str) -> anyhow::Result<()> {
     check_name(flag, name)?;
     ensure!(
@@ -113,7 +113,7 @@ fn check_label(flag: &str, name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// An RFC 1123 subdomain, as most objects are called.
+/// Checks that a name is an RFC 1123 subdomain, as the name of most objects is.
 fn check_name(flag: &str, name: &str) -> anyhow::Result<()> {
     ensure!(!name.is_empty(), "{flag}: is empty: leave it out, or give a name");
     let is_word = |part: &str| {

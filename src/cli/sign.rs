@@ -1,4 +1,4 @@
-//! `sign`: signs `PresignedUrl`s offline, with the very parse and presign of the operator.
+//! The command `sign`: signs `PresignedUrl`s offline, with the same code as the operator.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -46,7 +46,7 @@ pub enum Output {
     Json,
 }
 
-/// What `-o json` prints.
+/// The output of `-o json` for one object.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Signed<'a> {
@@ -56,7 +56,7 @@ struct Signed<'a> {
     expires_at: String,
 }
 
-/// Signs and prints.
+/// Signs all objects of the file, and prints the URLs.
 pub(super) fn sign(args: &SignArgs) -> anyhow::Result<()> {
     let is_standard_input = args.file == Path::new("-");
     let name = if is_standard_input { "standard input".to_owned() } else { args.file.display().to_string() };
@@ -74,7 +74,7 @@ pub(super) fn sign(args: &SignArgs) -> anyhow::Result<()> {
         .iter()
         .map(|object| {
             let signed = presign(object, &limits, &credentials, signing_time);
-            // One needs no name to be told from others.
+            // A single object needs no name in its error.
             let is_one = manifest.objects.len() == 1;
             if is_one { signed } else { signed.with_context(|| format!("{:?}", object.name_any())) }
         })
@@ -86,7 +86,7 @@ pub(super) fn sign(args: &SignArgs) -> anyhow::Result<()> {
                 .context("standard error")?;
         }
     }
-    // All or nothing: a caller that reads lines must not take one URL for another.
+    // Prints all URLs or none, so that a caller that reads lines cannot confuse two URLs.
     for (request, signed) in &signed {
         print(args.output, request, signed)?;
     }
@@ -117,7 +117,7 @@ fn read(file: &Path, is_standard_input: bool) -> anyhow::Result<String> {
     String::from_utf8(bytes).map_err(|_| anyhow!("is not UTF-8 text"))
 }
 
-/// The access key in the environment, checked like one in a Secret.
+/// The access key from the environment, validated like one in a Secret.
 fn credentials() -> anyhow::Result<Credentials> {
     let (id, secret) = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY");
     let (token, expiration) = ("AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION");
@@ -145,7 +145,7 @@ fn credentials() -> anyhow::Result<Credentials> {
         InvalidCredentials::NoLayout { .. } => {
             anyhow!("environment variables {id} and {secret}: are not set")
         }
-        // Of a Secret and its keys; here there is one spelling of each.
+        // These can only occur with a Secret: the environment has one spelling of each key.
         InvalidCredentials::Unusable { .. }
         | InvalidCredentials::TwoLayouts { .. }
         | InvalidCredentials::MissingKey { .. }

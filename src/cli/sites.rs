@@ -1,4 +1,4 @@
-//! Which ports are opened, and what each of them shows.
+//! The ports of the process, and the pages of each port.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,23 +6,23 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use tokio::net::TcpListener;
 
-use super::Failure;
+use super::ExitFailure;
 use super::run_args::RunArgs;
 use crate::runtime::{Access, Pages, Probes, Scrapes, Site, Tls};
 
-/// The ports of the process, open but not served yet.
+/// The open ports of the process, which are not served yet.
 pub(super) struct Ports {
     probes: TcpListener,
     metrics: Option<(TcpListener, Option<Arc<Tls>>)>,
 }
 
 impl Ports {
-    /// Opens them.
-    pub async fn open(args: &RunArgs) -> Result<Self, Failure> {
+    /// Opens the ports.
+    pub async fn open(args: &RunArgs) -> Result<Self, ExitFailure> {
         let tls = args
             .metrics
             .tls()
-            .map_err(|error| Failure::configuration(error.context("--metrics-tls-cert")))?;
+            .map_err(|error| ExitFailure::configuration(error.context("--metrics-tls-cert")))?;
         let probes = bind("--listen", args.listen).await?;
         let metrics = match args.metrics.metrics_listen {
             Some(address) => Some((bind("--metrics-listen", address).await?, tls)),
@@ -31,13 +31,13 @@ impl Ports {
         Ok(Self { probes, metrics })
     }
 
-    /// Where they are: of port 0 the one that was free.
+    /// The addresses of the ports. For port 0, the address has the port that the system chose.
     pub fn addresses(&self) -> std::io::Result<(SocketAddr, Option<SocketAddr>)> {
         let metrics = self.metrics.as_ref().map(|(listener, _)| listener.local_addr());
         Ok((self.probes.local_addr()?, metrics.transpose()?))
     }
 
-    /// What is to be served where.
+    /// The listener and the site of each port.
     pub fn sites(self, probes: Probes, metrics: Scrapes, access: Option<Access>) -> Vec<(TcpListener, Site)> {
         let (probes, metrics) = (Some(probes), Some(metrics));
         match self.metrics {
@@ -54,8 +54,8 @@ impl Ports {
     }
 }
 
-async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
+async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener, ExitFailure> {
     TcpListener::bind(address)
         .await
-        .map_err(|error| Failure::configuration(anyhow!("{flag} {address}: {error}")))
+        .map_err(|error| ExitFailure::configuration(anyhow!("{flag} {address}: {error}")))
 }

@@ -1,4 +1,4 @@
-//! What every reconcile has at hand.
+//! The context of every reconcile: clients, caches, queue and metrics.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -32,62 +32,63 @@ use crate::runtime::watch::{Restart, Watches};
 use crate::runtime::{Clock, Key, Leadership, Skew};
 use crate::s3::Signer;
 
-/// How long to wait for something that a watch will tell, in case it does not.
+/// How long an object waits for a watch event before the safety net reconciles it.
 pub const SAFETY_NET: Duration = Duration::from_secs(history::SAFETY_NET as u64);
 
-/// What every reconcile has at hand.
+/// The context of every reconcile.
 pub struct Context {
-    /// The way to the API server.
+    /// The client of the API server.
     pub client: Client,
-    /// Whether this process is the one that writes.
+    /// Whether this process is the leader, which is the one that writes.
     pub leadership: Leadership,
-    /// The term that was seen last.
+    /// The term in which the last reconcile ran.
     pub last_term: LastTerm,
     /// How Secrets may be read.
     pub secret_access: SecretAccess,
-    /// The time.
+    /// The wall clock.
     pub clock: Clock,
-    /// Signs URLs.
+    /// The signer of URLs.
     pub signer: Signer,
-    /// What a spec may ask for.
+    /// What the operator permits a spec to ask for.
     pub limits: Limits,
-    /// What is asked for, and what was reported.
+    /// The cache of the `PresignedUrl`s: specs and reported statuses.
     pub objects: Arc<Objects>,
-    /// What our Secrets hold.
+    /// The cache of the Secrets that the operator wrote.
     pub issued_secrets: Arc<IssuedSecrets>,
-    /// The foreign Secrets in the place of ours.
+    /// The cache of the foreign Secrets that have the name of a target.
     pub obstacles: Obstacles,
-    /// What the credentials Secrets hold.
+    /// The cache of credentials.
     pub credentials: CredentialsCache,
-    /// Who looks at which Secret.
+    /// Which object depends on which Secret.
     pub dependents: Dependents,
-    /// What happened to the objects that are not at rest.
+    /// The histories of the objects that are not at rest.
     pub histories: Histories,
-    /// When each object is reconciled next.
+    /// The queue, which holds when each object is reconciled next.
     pub queue: Arc<Queue<Key>>,
-    /// The pause that an API server asked for, and the bound of calls beside reconciles.
+    /// Holds the pause that the API server asked for, and bounds the requests that are made outside of
+    /// reconciles.
     pub limiter: Limiter,
-    /// What measures the clock of the API server.
+    /// The measured difference to the clock of the API server.
     pub skew: Skew,
     /// The pods that use our Secrets.
     pub pods: Pods,
-    /// Takes events to be written.
+    /// The queue of Kubernetes events.
     pub events: Events,
-    /// Counts.
+    /// The metrics of the controller.
     pub metrics: Metrics,
-    /// What is watched.
+    /// The watched scopes.
     pub scopes: Scopes,
-    /// Where the first lists are complete.
+    /// The scopes whose first lists are complete.
     pub synced: Synced,
-    /// Begins the watches anew.
+    /// Restarts the watches.
     pub restart: Restart,
-    /// How the watches are.
+    /// The health of the watches.
     pub watches: Watches,
 }
 
 impl Context {
-    /// Has an object reconciled now, and says whether there is such an object. Nothing is
-    /// reconciled before the first lists are complete; then everything is.
+    /// Wakes an object, and returns whether it exists. Before the first lists are complete nothing is
+    /// woken; when they are complete, every object is.
     pub fn wake(&self, key: &Key) -> bool {
         let is_there = self.objects.contains(key);
         if is_there && self.synced.is_complete(key.namespace()) {
@@ -96,15 +97,15 @@ impl Context {
         is_there
     }
 
-    /// The moment at which the wall clock will show `time`; now if it has passed.
+    /// The instant at which the wall clock will show `time`; now if the time has passed.
     fn instant(&self, time: Timestamp) -> Instant {
         Instant::now() + self.clock.until(time)
     }
 
-    /// When the queue gives an object out again.
-    pub fn when(&self, next: Next) -> schedule::Next {
-        let safety_net = schedule::Next::after(SAFETY_NET, Cause::SafetyNet);
-        let timer = |time| schedule::Next { at: self.instant(time), cause: Cause::Timer };
+    /// When the queue hands out an object again.
+    pub fn when(&self, next: Next) -> schedule::NextRun {
+        let safety_net = schedule::NextRun::after(SAFETY_NET, Cause::SafetyNet);
+        let timer = |time| schedule::NextRun { at: self.instant(time), cause: Cause::Timer };
         match next {
             Next::At(time) => timer(time),
             Next::OnChange(Some(time)) if self.instant(time) < safety_net.at => timer(time),
@@ -112,7 +113,7 @@ impl Context {
         }
     }
 
-    /// Takes in what became of an answer in the cache.
+    /// Does what has to happen after a cache took in an answer for a Secret or an object.
     pub fn learned(&self, key: &Key, answered: Answered) {
         match answered {
             Answered::Known => {}
@@ -121,7 +122,7 @@ impl Context {
         }
     }
 
-    /// Wakes the objects that may have written a Secret, or that are called like it.
+    /// Wakes the object that has the name of a Secret, and the objects that depend on the Secret.
     fn wake_owners(&self, key: &Key) {
         self.wake(key);
         for object in self.dependents.of(key) {
@@ -129,7 +130,7 @@ impl Context {
         }
     }
 
-    /// Says which Secrets an object looks at, and forgets those at which nobody looks any more.
+    /// Records which Secrets an object depends on, and evicts those that no object depends on any more.
     pub fn depend(&self, object: &Key, secrets: &BTreeSet<String>) {
         for unnamed in self.dependents.set(object, secrets) {
             self.credentials.evict(&unnamed);
@@ -137,17 +138,17 @@ impl Context {
         }
     }
 
-    /// Forgets what the watches have shown, and lists everything anew: the API server was
-    /// restored to an earlier state, of which they would show nothing.
+    /// Restarts all watches with new lists. This is needed when the API server was restored to an
+    /// earlier state, because the old watches show nothing of that.
     pub fn begin_watches_anew(&self) {
         tracing::warn!("the API server was restored to an earlier state: everything is listed anew");
         self.restart.restart();
     }
 
-    /// Sees to it that nothing is written for an object that is gone or going.
+    /// Requires that an object exists and is not being deleted. Checked before each write for it.
     ///
     /// # Errors
-    /// [`Failure::Gone`].
+    /// [`Failure::Gone`] when the object is deleted or being deleted.
     pub fn require_live(&self, object: &LeanPresignedUrl) -> Result<(), Failure> {
         if self.objects.is_live(&Key::from(object), object.uid()) { Ok(()) } else { Err(Failure::Gone) }
     }

@@ -1,5 +1,4 @@
-//! A snapshot of what the controller holds in memory, for tests that compare it with the API
-//! server. Nothing serves it.
+//! A snapshot of the caches, for tests that compare them with the API server. No endpoint serves it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,34 +8,34 @@ use serde::{Deserialize, Serialize};
 use crate::controller::context::Context;
 use crate::runtime::Key;
 
-/// A handle on what the controller holds in memory.
+/// A handle on the caches of the controller.
 #[derive(Clone)]
 pub struct Memory(pub(super) Arc<Context>);
 
-/// What the controller held at one time.
+/// The objects in the caches at one time.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Snapshot {
     /// The `PresignedUrl`s.
     pub presigned_urls: Vec<HeldObject>,
-    /// The Secrets that it looks at as targets: those that carry its label.
+    /// The Secrets in the cache of issued Secrets: those that carry our label.
     pub secrets: Vec<HeldObject>,
 }
 
-/// One object as it is held.
+/// One object in a cache.
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct HeldObject {
-    /// Its namespace.
+    /// Namespace of the object.
     pub namespace: String,
-    /// Its name.
+    /// Name of the object.
     pub name: String,
-    /// Its UID.
+    /// UID of the object.
     pub uid: String,
-    /// The version that is held.
+    /// The resource version that the cache holds.
     pub resource_version: u64,
 }
 
 impl Memory {
-    /// What is held now.
+    /// Takes a snapshot.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let held = |all: Vec<(Key, String, u64)>| all.into_iter().map(HeldObject::from).collect();

@@ -1,8 +1,8 @@
-//! The controller: when an object is reconciled, and with which calls to the API server. The steps of
-//! one reconcile are in `reconcile`.
+//! The controller decides when an object is reconciled, and calls the API server. The steps of one
+//! reconcile are in `reconcile`.
 //!
-//! Decisions are made in `domain`, URLs in `s3`; this module connects them to the API
-//! server and owns no rule.
+//! `domain` makes the decisions and `s3` signs the URLs. This module connects them to the API server
+//! and contains no rules of its own.
 
 mod context;
 mod events;
@@ -26,12 +26,12 @@ use tokio::sync::mpsc;
 
 use crate::crd::names::OPERATOR;
 use crate::domain::Limits;
-use crate::runtime::schedule::{Cause, Limiter, Next, Queue, Workers};
+use crate::runtime::schedule::{Cause, Limiter, NextRun, Queue, Workers};
 use crate::runtime::watch::{Restart, Watches};
 use crate::runtime::{Clock, Key, Leadership, Probes, Skew, Tasks, clock};
 use crate::s3::Signer;
 use context::Context;
-use events::{Events, Told};
+use events::{Events, QueuedEvent};
 pub use memory::{HeldObject, Memory, Snapshot};
 use reconcile::reconcile;
 use state::scopes::Scopes;
@@ -41,46 +41,46 @@ use watch::namespaces::Synced;
 
 /// How often the wall clock is compared with the monotonic one.
 const TICK: Duration = Duration::from_secs(2);
-/// Calls that are made beside the reconciles at a time: events, pods, looks at credentials.
+/// How many requests run at a time outside of reconciles: events, pods, and checks of credentials.
 const BESIDE: usize = 8;
-/// When an object is reconciled again whose report panicked.
+/// When an object is reconciled again after a panic that `reconcile` does not catch, as in its report.
 const AFTER_PANIC: Duration = Duration::from_secs(60);
 
-/// What a person can set.
+/// The settings of the controller.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Name of this process in events.
+    /// The name of this process in events.
     pub instance: String,
-    /// The namespaces to look after; all when there is none.
+    /// The namespaces to watch; all when empty.
     pub namespaces: Vec<String>,
     /// How Secrets may be read.
     pub secret_access: SecretAccess,
     /// How many objects are reconciled at a time.
     pub max_in_flight: usize,
-    /// Whether looking at pods, and touching their annotations, is granted.
+    /// Whether the operator may list pods and patch their annotations.
     pub pods: bool,
-    /// What a spec may ask for.
+    /// What the operator permits a spec to ask for.
     pub limits: Limits,
 }
 
-/// What the controller is given by the process around it.
+/// What the process provides to the controller.
 #[derive(Debug)]
 pub struct Process<'a> {
-    /// The time.
+    /// The wall clock.
     pub clock: Clock,
-    /// While this lasts, the controller works; otherwise it only keeps its memory fresh.
+    /// The leadership. A standby keeps its caches up to date and reconciles nothing.
     pub leadership: Leadership,
-    /// Where its metrics go.
+    /// The registry for the metrics of the controller.
     pub registry: &'a mut Registry,
-    /// Where its health is told.
+    /// The probes that the controller updates.
     pub probes: Probes,
-    /// The pause that the API server asks for.
+    /// The limiter, which holds the pause that the API server asks for.
     pub limiter: Limiter,
-    /// What measures the clock of the API server.
+    /// The measured difference to the clock of the API server.
     pub skew: Skew,
 }
 
-/// A task of the controller ended, which none of them does while the process is well.
+/// A task of the controller ended. Its tasks never end unless there is a bug.
 #[derive(Debug, thiserror::Error)]
 #[error("the controller cannot go on: {task} ended")]
 pub struct TaskEnded {
@@ -91,7 +91,7 @@ pub struct TaskEnded {
 pub struct Presigner {
     context: Arc<Context>,
     recorder: Recorder,
-    told: mpsc::Receiver<Told>,
+    told: mpsc::Receiver<QueuedEvent>,
     width: usize,
     probes: Probes,
 }
@@ -143,13 +143,14 @@ impl Presigner {
         Self { context, recorder, told, width: max_in_flight, probes }
     }
 
-    /// A handle on what it holds in memory, for tests.
+    /// A handle on the caches, for tests.
     #[must_use]
     pub fn memory(&self) -> Memory {
         Memory(self.context.clone())
     }
 
-    /// A limiter for [`Process`], of the width that calls made beside reconciles have.
+    /// A limiter for [`Process`], which permits as many requests outside of reconciles as the controller
+    /// needs.
     #[must_use]
     pub fn limiter() -> Limiter {
         Limiter::new(BESIDE)
@@ -158,7 +159,7 @@ impl Presigner {
     /// Runs until `stop` resolves and the reconciles in flight have ended (20 s at most).
     ///
     /// # Errors
-    /// When one of its tasks ended, which is a bug: the process must not go on without it.
+    /// [`TaskEnded`] when one of its tasks ended. That is a bug, and the process must not go on.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), TaskEnded> {
         let Self { context, recorder, told, width, probes } = self;
         let mut tasks = Tasks::default();
@@ -177,7 +178,7 @@ impl Presigner {
             on_panic: move |key: &Key, _: &str| {
                 context.metrics.panicked();
                 tracing::error!(namespace = key.namespace(), name = key.name(), "a reconcile panicked");
-                Next::after(AFTER_PANIC, Cause::SafetyNet)
+                NextRun::after(AFTER_PANIC, Cause::SafetyNet)
             },
             beat: move || probes.beat(),
         };
@@ -193,8 +194,8 @@ impl Presigner {
     }
 }
 
-/// Has everything reconciled after a jump of the clock, when every time that was waited for
-/// is wrong, and at the beginning of a term.
+/// Wakes all objects when a term begins, and after a jump of the wall clock, which makes every planned
+/// time wrong.
 async fn wake_everyone(ctx: Arc<Context>) {
     let jumps = clock::jumps(ctx.clock.clone(), TICK);
     let mut reasons = std::pin::pin!(futures::stream::select(jumps, ctx.leadership.begins()));
@@ -205,13 +206,12 @@ async fn wake_everyone(ctx: Arc<Context>) {
     }
 }
 
-/// Lists everything anew when the lease shows that the API server was restored to an earlier
-/// state.
+/// Restarts the watches when the lease shows that the API server was restored to an earlier state.
 async fn begin_watches_anew(ctx: Arc<Context>) {
     let mut restores = std::pin::pin!(ctx.leadership.went_back());
     while restores.next().await.is_some() {
         ctx.begin_watches_anew();
     }
-    // Without an elector nobody looks at a lease.
+    // Without an elector no lease is read and the stream may end, but this task must not end.
     std::future::pending::<()>().await;
 }

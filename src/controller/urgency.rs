@@ -1,4 +1,4 @@
-//! How urgent each object is among those that are due.
+//! The rank of each object among those that are due.
 
 use std::sync::Arc;
 
@@ -10,33 +10,33 @@ use crate::controller::state::objects::Objects;
 use crate::runtime::schedule::Rank;
 use crate::runtime::{Clock, Key};
 
-/// What an object's rank depends on.
+/// What the rank of an object depends on.
 pub struct Urgency {
-    /// What was reported.
+    /// The cache of the `PresignedUrl`s, for the reported times.
     pub objects: Arc<Objects>,
-    /// What is stored.
+    /// The cache of the Secrets that the operator wrote.
     pub issued_secrets: Arc<IssuedSecrets>,
-    /// The time.
+    /// The wall clock.
     pub clock: Clock,
-    /// Whether Secrets can only be read by name, so that not all that are stored are known.
+    /// Whether Secrets are read by name, so that the cache does not hold all that exist.
     pub reads_by_name: bool,
 }
 
 impl Urgency {
-    /// The rank of an object. Urgent is a URL with less than half of its overlap left by what the
-    /// Secret says, and one that was issued and is missing.
+    /// The rank of an object. An object is urgent when its URL has less than half of the overlap left,
+    /// by the Secret in the cache, or when its URL was issued and its Secret is missing.
     pub fn rank(&self, key: &Key) -> Rank {
         let reported = self.objects.times(key);
         let stored = self.issued_secrets.expiration(key);
         let overlap = reported.map_or(0, |times| times.expiration - times.renewal);
         match (stored, reported) {
-            // Somebody waits for a first URL, and nothing expires meanwhile.
+            // A first URL: a user waits for it, and nothing expires meanwhile.
             (None, None) => Rank { urgent_at: None, expires: i64::MIN },
             (None, Some(times)) if !self.reads_by_name => {
                 Rank { urgent_at: Some(Instant::now()), expires: times.expiration }
             }
             (None, Some(times)) => self.by_time(times.expiration, overlap),
-            // A Secret of an earlier name may expire later than the one that is reported.
+            // A Secret of an earlier name may expire later than the reported URL.
             (Some(stored), Some(times)) => self.by_time(stored.min(times.expiration), overlap),
             (Some(stored), None) => self.by_time(stored, overlap),
         }

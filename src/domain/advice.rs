@@ -1,29 +1,29 @@
-//! What to change so that a mounted Secret has time to arrive: computed from the lifetime
-//! and the overlap that are asked for.
+//! The advice in the condition RotationSafe: what to change so that a mounted Secret is updated in
+//! time. It is computed from the requested lifetime and overlap.
 
 use super::Request;
 use super::request::Overlap;
 use super::validity::{SAFE_OVERLAP, Validity};
 use crate::crd::{LimitedBy, duration};
 
-/// The shortest lifetime of which an overlap of three minutes is no more than five sixths.
+/// The shortest lifetime, in seconds, of which an overlap of three minutes is at most five sixths.
 const LEAST_LIFETIME: u32 = SAFE_OVERLAP * 6 / 5;
 
-/// What would make an overlap safe that is too short.
+/// What to change so that an overlap that is too short becomes safe.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Advice {
-    /// The overlap that is asked for.
+    /// The requested overlap.
     overlap: Overlap,
     /// What limits the lifetime.
     limited_by: LimitedBy,
-    /// Lifetime that is asked for, in seconds.
+    /// The requested lifetime, in seconds.
     expires_in: u32,
-    /// Whether three minutes before the end are possible with the lifetime that there is.
+    /// Whether the actual lifetime has room for an overlap of three minutes.
     has_room: bool,
 }
 
 impl Advice {
-    /// What to change about a URL of this validity.
+    /// The advice for a URL of this validity.
     #[must_use]
     pub fn of(request: &Request, validity: Validity) -> Self {
         Self {
@@ -34,7 +34,7 @@ impl Advice {
         }
     }
 
-    /// The advice as the end of a sentence; `credentials` is the name of their Secret.
+    /// The advice as the end of a sentence. `credentials` is the name of the credentials Secret.
     #[must_use]
     pub fn text(&self, credentials: &str) -> String {
         let earlier = match self.overlap {
@@ -54,7 +54,7 @@ impl Advice {
         }
     }
 
-    /// How to have URLs live so long.
+    /// What to change so that URLs have this lifetime.
     fn longer(&self, lifetime: u32, credentials: &str) -> String {
         let is_too_short = self.expires_in < lifetime;
         let lifetime = duration::print(lifetime);
@@ -70,13 +70,13 @@ impl Advice {
     }
 }
 
-/// The shortest lifetime with which an overlap is safe; none when it is not with any.
+/// The shortest lifetime with which an overlap is safe; `None` when no lifetime makes it safe.
 fn lifetime_for(overlap: Overlap) -> Option<u32> {
     match overlap {
         Overlap::Third => Some(SAFE_OVERLAP * 3),
         Overlap::Percentage(percentage) => Some((SAFE_OVERLAP * 100).div_ceil(percentage.max(1))),
         Overlap::Seconds(seconds) if seconds < SAFE_OVERLAP => None,
-        // What does not fit is cut to five sixths.
+        // An overlap that does not fit is cut to five sixths of the lifetime.
         Overlap::Seconds(_) => Some(LEAST_LIFETIME),
     }
 }
@@ -132,7 +132,7 @@ mod tests {
         }
     }
 
-    /// Every value that is advised makes the overlap safe, and none is longer than it has to be.
+    /// Every advised value makes the overlap safe, and none is longer than needed.
     #[test]
     fn is_right_and_no_more_than_needed() {
         let is_safe = |lifetime, overlap| Validity { signing_time: at(0), lifetime }.is_overlap_safe(overlap);

@@ -1,10 +1,10 @@
-//! How long to wait after a failure.
+//! The backoff after failures.
 
-/// Longest wait, in seconds.
+/// The longest backoff, in seconds.
 pub(super) const LONGEST: u32 = 300;
 
-/// The wait in seconds after `failures` failures in a row (1 for the first), never longer than
-/// a quarter of the time that the stored URL has left (seconds; `None` when it has none).
+/// The backoff in seconds after `failures` failures in a row (1 for the first). It is at most a quarter
+/// of `left`, the seconds that the stored URL has left (`None` when there is no valid URL).
 #[must_use]
 pub fn backoff(failures: u32, left: Option<u32>) -> u32 {
     let doubled = 1u32.checked_shl(failures.min(31)).unwrap_or(LONGEST).min(LONGEST);

@@ -1,9 +1,8 @@
-//! What to do about one `PresignedUrl`.
+//! The decision what to do about one `PresignedUrl`.
 //!
-//! The Secret is a function of its inputs and signing is deterministic. So the stored
-//! Secret is compared with what would be rendered at the *stored* signing time: an edited
-//! spec, a rotated key, a tampered value and a manual request are one check, and a
-//! restart does not trigger a renewal.
+//! The Secret is a function of its inputs, and signing is deterministic. The stored Secret is therefore
+//! compared with what would be rendered at the *stored* signing time. One comparison finds an edited
+//! spec, a rotated key and a tampered value, and a restart does not trigger a renewal.
 
 use jiff::Timestamp;
 
@@ -12,67 +11,66 @@ use super::stored::{Content, Stored, UrlDigest};
 use super::validity::plus;
 use super::{Credentials, CredentialsExpired, Request, Validity};
 
-/// A URL signed further in the future than this, in seconds, came from a wrong clock.
+/// A URL signed further in the future than this, in seconds, was signed with a wrong clock.
 const MAX_CLOCK_SKEW: u32 = 300;
 
-/// Everything that a decision depends on.
+/// The inputs of a decision.
 #[derive(Clone, Copy, Debug)]
 pub struct Case<'a> {
-    /// The time.
+    /// The current time.
     pub now: Timestamp,
-    /// What is asked for.
+    /// The parsed spec.
     pub request: &'a Request,
-    /// What the target Secret holds, which is ours; `None` when there is none.
+    /// The target Secret, which must be ours; `None` when it does not exist.
     pub stored: Option<&'a Stored>,
-    /// The same Secret as it would be rendered now at its own signing time; `None` when
-    /// its URL cannot be read.
+    /// The same Secret, rendered again at its own signing time; `None` when its URL cannot be read.
     pub rendered: Option<&'a Content>,
     /// The credentials; `None` when there are none to sign with.
     pub credentials: Option<&'a Credentials>,
-    /// Hash of the object's UID, which spreads renewals.
+    /// Hash of the UID of the object, which spreads renewals.
     pub seed: u32,
 }
 
-/// What to do.
+/// What to do about one object.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[must_use]
 pub enum Decision {
-    /// Nothing, until then.
+    /// Do nothing until a time.
     Keep {
         /// When the next URL is due.
         until: Timestamp,
     },
-    /// Write the same URL again, because something beside it differs.
+    /// Write the same URL again, because another field of the Secret differs.
     Repair,
     /// Sign and write a new URL.
     Issue {
-        /// Why.
+        /// Why a new URL is issued.
         reason: IssueReason,
         /// When the new URL works.
         validity: Validity,
     },
     /// Nothing can be issued or repaired for now.
     Wait {
-        /// What for.
+        /// What it waits for.
         obstacle: Obstacle,
     },
 }
 
-/// What stands in the way.
+/// Why nothing can be issued.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Obstacle {
-    /// `spec.suspend`.
+    /// The object is suspended by `spec.suspend`.
     Suspended,
     /// There are no credentials to sign with.
     NoCredentials,
     /// The credentials expire too soon to sign anything.
     CredentialsExpired(CredentialsExpired),
-    /// A new URL would not live longer than the stored one: the credentials are the
-    /// limit, and a renewal waits for them.
+    /// A new URL would not live longer than the stored one, because the credentials limit both. The
+    /// renewal waits until the credentials are renewed.
     AwaitingCredentials,
 }
 
-/// Decides. The stored Secret must be proven ours before.
+/// Decides what to do. The caller must have proven that the stored Secret is ours.
 pub fn decide(case: &Case<'_>) -> Decision {
     if case.request.suspend {
         return wait(Obstacle::Suspended);
@@ -86,11 +84,11 @@ pub fn decide(case: &Case<'_>) -> Decision {
         (None, Some(url)) => {
             Decision::Keep { until: url.validity.renewal_time(case.request.overlap, case.seed) }
         }
-        // Without a readable URL there was a reason to issue.
+        // This case cannot occur: without a readable URL there is a reason to issue.
         (None, None) => wait(Obstacle::NoCredentials),
     };
     let is_url_right = matches!(reason, None | Some(IssueReason::Requested | IssueReason::RenewalDue));
-    // A renewal that has to wait, for hours perhaps, keeps nothing from being repaired.
+    // A renewal may have to wait for hours, which must not prevent a repair.
     if is_url_right && !matches!(decision, Decision::Issue { .. }) && is_frame_wrong(case) {
         Decision::Repair
     } else {
@@ -102,7 +100,8 @@ fn wait(obstacle: Obstacle) -> Decision {
     Decision::Wait { obstacle }
 }
 
-/// Whether something of ours beside the URL differs. Another format differs by nature.
+/// Whether one of our fields other than the URL differs. A Secret in the format of another release
+/// always differs, and is left as it is.
 fn is_frame_wrong(case: &Case<'_>) -> bool {
     let frames = case.stored.filter(|stored| !stored.is_other_format).zip(case.rendered);
     frames.is_some_and(|(stored, rendered)| stored.content.frame != rendered.frame)
@@ -113,12 +112,12 @@ fn issue(case: &Case<'_>, credentials: &Credentials, reason: IssueReason) -> Dec
     let current = case.stored.and_then(|stored| stored.content.url).map(|url| url.validity.expiration_time());
     let is_routine = reason == IssueReason::RenewalDue;
     match Validity::new(case.now, expires_in, credentials.expiration) {
-        // A renewal that has time left waits for the credentials to be renewed themselves.
+        // A renewal waits until the credentials are renewed, because the stored URL still works.
         Err(_) if is_routine => wait(Obstacle::AwaitingCredentials),
         Err(expired) => wait(Obstacle::CredentialsExpired(expired)),
         Ok(validity) => {
-            // Any gain counts: once the URL lives as long as its credentials there is none left,
-            // so that an expiring session is signed once more, and then not again and again.
+            // Any longer life counts. A URL that lives as long as its credentials cannot gain any, so an
+            // expiring session is signed with once more, but not repeatedly.
             let gains = current.is_none_or(|current| validity.expiration_time() > current);
             if is_routine && !gains {
                 wait(Obstacle::AwaitingCredentials)
@@ -156,8 +155,8 @@ pub fn issue_reason(case: &Case<'_>) -> Option<IssueReason> {
     }
 }
 
-/// Whether somebody else put the stored URL there: by the record of writes it is not ours, and it is
-/// not what we would sign.
+/// Whether another client wrote the stored URL: `managedFields` does not show it as ours, and it is not
+/// the URL that we would sign.
 #[must_use]
 pub fn is_planted(case: &Case<'_>, stored: &Stored, url: &UrlDigest) -> bool {
     !stored.is_url_ours && difference(case, stored, url).is_some()
@@ -165,8 +164,8 @@ pub fn is_planted(case: &Case<'_>, stored: &Stored, url: &UrlDigest) -> bool {
 
 /// Why the stored URL is not the one that would be signed at its signing time.
 ///
-/// A URL that somebody put in the place of ours tells nothing about spec or credentials:
-/// any difference is `Drifted` then.
+/// A URL that another client wrote says nothing about the spec or the credentials, so any difference is
+/// then `Drifted`.
 fn difference(case: &Case<'_>, stored: &Stored, url: &UrlDigest) -> Option<IssueReason> {
     let rendered = case.rendered?;
     let fresh = rendered.url?;
@@ -178,10 +177,10 @@ fn difference(case: &Case<'_>, stored: &Stored, url: &UrlDigest) -> Option<Issue
     } else if case.credentials.is_some() && url.identity != fresh.identity {
         IssueReason::CredentialsChanged
     } else if case.credentials.is_some() && !stored.is_other_format && url.signature != fresh.signature {
-        // The same key id with another secret; or a signature that is not ours.
+        // The key id has another secret key now, or the signature is not ours.
         IssueReason::CredentialsChanged
     } else if url.text != fresh.text && !stored.is_other_format {
-        // The same parameters in other words: somebody edited the text.
+        // The parameters are equal but the text differs: another client edited it.
         IssueReason::Drifted
     } else {
         return None;
@@ -189,10 +188,10 @@ fn difference(case: &Case<'_>, stored: &Stored, url: &UrlDigest) -> Option<Issue
     Some(if stored.is_url_ours { reason } else { IssueReason::Drifted })
 }
 
-/// Whether the spec or the credentials' expiration would now give another lifetime.
+/// Whether the URL would get another lifetime now, and whether the spec or the credentials cause it.
 ///
-/// A longer one may come from either. A session of the same identity lives no longer than
-/// it did, so more is asked for; with another one, its expiration is the likelier cause.
+/// A longer lifetime can have either cause. A session with the same identity cannot have become longer,
+/// so the spec must have changed. With another identity, its expiration is the likelier cause.
 fn lifetime_difference(case: &Case<'_>, url: &UrlDigest, fresh: &UrlDigest) -> Option<IssueReason> {
     let (stored, now) = (url.validity.lifetime, fresh.validity.lifetime);
     let is_spec = stored > case.request.expires_in || (now > stored && url.identity == fresh.identity);
@@ -208,10 +207,10 @@ pub fn comparable_validity(
     credentials: Option<&Credentials>,
 ) -> Validity {
     let limit = match credentials.map(|credentials| credentials.expiration) {
-        // Without knowing the credentials' expiration, a shorter life is no difference.
+        // Without the credentials their expiration is unknown, so a shorter lifetime is no difference.
         None => stored.lifetime,
         Some(None) => u32::MAX,
-        // Too little to have been signed for is a difference like any other.
+        // If too little was left to sign at all, the lifetimes differ, as in any other case.
         Some(Some(expiration)) => {
             let left = expiration.as_second() - stored.signing_time.as_second();
             u32::try_from(left.max(1)).unwrap_or(u32::MAX)

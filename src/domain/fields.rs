@@ -1,8 +1,7 @@
-//! Which fields of a Secret are ours, as the API server tracks them for server-side apply.
+//! Which fields of a Secret are ours, as the API server records them in `managedFields`.
 //!
-//! That record is what tells our own label from one that somebody added, and a URL that
-//! we wrote from one that somebody put in its place. Nothing of the kind needs to be
-//! stored by us.
+//! The record distinguishes a label that we wrote from one that another client added, and a URL that we
+//! wrote from one that another client wrote over it. We need no record of our own.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +13,7 @@ use crate::crd::names::{
     DATA_EXPIRES_AT, DATA_HEADERS, DATA_METHOD, DATA_URL, GROUP, KIND, OPERATOR, RESERVED_PREFIX,
 };
 
-/// One field of a Secret that managers own one by one.
+/// One field of a Secret for which `managedFields` records the owners.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Field<'a> {
     Label(&'a str),
@@ -24,7 +23,7 @@ pub(super) enum Field<'a> {
     Owner(&'a str),
 }
 
-/// Names of fields.
+/// A set of fields, by name.
 #[derive(Debug, Default)]
 pub(super) struct FieldSet {
     labels: BTreeSet<String>,
@@ -51,16 +50,16 @@ impl FieldSet {
     }
 }
 
-/// Who owns the fields of a Secret.
+/// The owners of the fields of a Secret.
 #[derive(Debug, Default)]
 pub(super) struct OwnedFields {
-    /// By our last apply.
+    /// Fields that our last apply owns.
     applied: FieldSet,
-    /// By our other writes: the create, and patches that removed something.
+    /// Fields that our other writes own: the create, and patches that removed something.
     updated: FieldSet,
-    /// By the apply of somebody else, who declares them.
+    /// Fields that the apply of another client owns, which thereby declares them.
     declared: FieldSet,
-    /// By somebody else's other writes.
+    /// Fields that other writes of other clients own.
     others: FieldSet,
 }
 
@@ -82,20 +81,20 @@ impl OwnedFields {
         owned
     }
 
-    /// Whether we wrote a field, and nobody has changed it since.
+    /// Whether we wrote a field, and no other client has changed it since.
     pub(super) fn is_ours(&self, field: Field<'_>) -> bool {
         self.applied.contains(field) || (self.updated.contains(field) && !self.declared.contains(field))
     }
 
-    /// Whether an apply that leaves a field out removes it.
+    /// Whether our apply alone owns a field, so that an apply without it removes it.
     pub(super) fn is_ours_alone(&self, field: Field<'_>) -> bool {
         let is_shared = [&self.updated, &self.declared, &self.others].iter().any(|set| set.contains(field));
         self.applied.contains(field) && !is_shared
     }
 
-    /// Whether a field must go when it is not rendered. What carries our prefix or the name of
-    /// a side key is ours whoever wrote it. Another label or annotation that somebody else's
-    /// apply declares is theirs.
+    /// Whether a field must be removed when it is not rendered. A field with our prefix or the name of
+    /// one of our data keys is ours, whichever client wrote it. Any other label or annotation that the
+    /// apply of another client declares belongs to that client.
     pub(super) fn is_removed(&self, field: Field<'_>) -> bool {
         is_reserved(field) || (self.is_ours(field) && !self.is_declared_metadata(field))
     }
@@ -105,7 +104,7 @@ impl OwnedFields {
     }
 }
 
-/// Whether a field belongs to the operator by its name alone.
+/// Whether the name of a field alone makes it ours.
 pub(super) fn is_reserved(field: Field<'_>) -> bool {
     match field {
         Field::Label(name) | Field::Annotation(name) => name.starts_with(RESERVED_PREFIX),
@@ -119,13 +118,13 @@ pub(super) fn is_presigned_url(owner: &OwnerReference) -> bool {
     owner.kind == KIND && owner.api_version.split_once('/').is_some_and(|(group, _)| group == GROUP)
 }
 
-/// Whether an owner reference is one that we write: it goes when it is not rendered, whoever
-/// owns it by the record.
+/// Whether an owner reference is one that we write. It is removed when it is not rendered, whichever
+/// client `managedFields` records as its owner.
 pub(super) fn is_our_controller(owner: &OwnerReference) -> bool {
     owner.controller == Some(true) && is_presigned_url(owner)
 }
 
-/// Every field of a Secret that managers own one by one.
+/// Every field of a Secret for which `managedFields` records the owners.
 pub(super) fn present(secret: &Secret) -> impl Iterator<Item = Field<'_>> {
     let metadata = &secret.metadata;
     let labels = metadata.labels.iter().flatten().map(|(name, _)| Field::Label(name));
@@ -144,7 +143,7 @@ fn keys<'a>(fields: &'a Value, path: &[&str]) -> impl Iterator<Item = String> + 
     below(fields, path).filter_map(|key| key.strip_prefix("f:")).map(str::to_owned)
 }
 
-/// The UIDs in a `fieldsV1` tree: owner references are told apart as `k:{"uid":"..."}`.
+/// The UIDs in a `fieldsV1` tree, where owner references have keys such as `k:{"uid":"..."}`.
 fn owners(fields: &Value) -> impl Iterator<Item = String> + '_ {
     below(fields, &["f:metadata", "f:ownerReferences"])
         .filter_map(|key| serde_json::from_str::<Value>(key.strip_prefix("k:")?).ok())

@@ -1,29 +1,29 @@
-//! The second pure step of a reconcile: from what came of a plan to the report, the time of the
-//! next reconcile, and what to remember.
+//! The second pure step of a reconcile: from the outcome of a plan to the report, the time of the next
+//! reconcile, and the history.
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::history::{Awaited, History};
 use super::plan::Plan;
-use super::pods::PodSight;
+use super::pods::PodUses;
 use super::reason::{Disposition, FailureReason, IssueReason};
 use super::status::{Problem, Progress, Report, Seen, Standing};
 
-/// How often something may be refused or found outdated before a person is told.
+/// After how many overloaded or outdated reconciles in a row the status reports a failure.
 const TOLD_AFTER: u32 = 3;
 
-/// What came of carrying out a plan.
+/// The outcome of carrying out a plan.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// When it was over.
+    /// When the action ended.
     pub ended_at: Timestamp,
-    /// How it ended.
+    /// What was done, or why the plan was not carried out.
     pub result: Result<Done, Interruption>,
-    /// When a Secret of an earlier name is to go.
+    /// When the next Secret of an earlier name is due to be deleted.
     pub prune_at: Option<Timestamp>,
 }
 
-/// What was done.
+/// What an action did.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Done {
     /// Nothing, as planned.
@@ -37,73 +37,73 @@ pub enum Done {
 /// Why a plan was not carried out.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Interruption {
-    /// It failed.
+    /// The action failed.
     Failed {
-        /// Why, for a person to read.
+        /// Why it failed, for the status.
         problem: Problem,
-        /// How long the API server asks to be left alone, in seconds.
+        /// How long the API server asks clients to wait, in seconds.
         retry_after: Option<u32>,
     },
-    /// What it was made for is no longer how things stand.
+    /// What the plan was made from has changed.
     Outdated,
-    /// The object changed before its status was written: the watch shows it, and wakes it.
+    /// The object changed before its status was written. The watch shows the change and wakes it.
     Superseded,
-    /// The API server is too busy.
+    /// The API server is overloaded.
     Overloaded {
-        /// How long it asks to be left alone, in seconds.
+        /// How long the API server asks clients to wait, in seconds.
         retry_after: Option<u32>,
     },
-    /// Another process leads, and its first reconciles look at everything.
+    /// Another process leads. It reconciles every object when its term begins.
     LostLease,
-    /// The object or its namespace is being deleted, and nothing may be written for it.
+    /// The object or its namespace is being deleted, so nothing may be written for it.
     Gone,
 }
 
-/// When the next reconcile is due. There is no "never": an object is forgotten by its deletion
-/// alone.
+/// When the next reconcile is due. There is no "never": an object leaves the queue only when it is
+/// deleted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[must_use]
 pub enum Next {
-    /// At this time; at once if it has passed.
+    /// At this time, or at once if it has passed.
     At(Timestamp),
-    /// When something changes, at this time at the latest, and in any case when the safety net
-    /// comes.
+    /// When something changes, but at this time at the latest, and in any case after the time of the
+    /// safety net.
     OnChange(Option<Timestamp>),
 }
 
-/// How a reconcile ends.
+/// The results of a reconcile.
 #[derive(Clone, Debug)]
 pub struct Finish {
-    /// What to report; nothing where there is nothing to tell.
+    /// What to report; `None` when the status stays as it is.
     pub report: Option<Report>,
     /// When to reconcile again.
     pub next: Next,
-    /// What to remember.
+    /// The history for the next reconcile.
     pub history: History,
-    /// Why a new URL was issued, if one was.
+    /// Why a new URL was issued; `None` if none was.
     pub issued: Option<IssueReason>,
-    /// One word for the metrics.
+    /// The outcome as a label value of the metrics.
     pub label: &'static str,
-    /// A failure that is new: the metrics count it.
+    /// The reason of a failure that is counted by the metrics; `None` while a backoff goes on.
     pub failure: Option<FailureReason>,
 }
 
-/// What else a report tells of.
+/// What else a report contains, from outside of the plan.
 #[derive(Clone, Debug, Default)]
 pub struct Around {
-    /// Generation of the spec that was acted on.
+    /// Generation of the reconciled spec.
     pub generation: Option<i64>,
-    /// What is known of the pods that use the target Secret.
-    pub pods: PodSight,
+    /// What is known about the pods that use the target Secret.
+    pub pods: PodUses,
     /// Whether the clock of the operator and that of the API server differ.
     pub is_clock_skewed: bool,
     /// Whether the token of the renew annotation is too long.
     pub is_renew_refused: bool,
-    /// Whether what is waited for was read from the API server.
+    /// Whether this reconcile read what it waits for from the API server.
     pub has_looked: bool,
 }
 
-/// Finishes.
+/// Finishes a reconcile.
 #[must_use]
 pub fn finish(plan: &Plan, outcome: &Outcome, history: &History, around: Around) -> Finish {
     let mut history = history.clone();
@@ -113,7 +113,7 @@ pub fn finish(plan: &Plan, outcome: &Outcome, history: &History, around: Around)
         Ok(Done::Issued(standing)) if plan.is_contested() => {
             history.contested(&plan.inputs, now, Some(standing.validity.lifetime));
         }
-        // What was repaired keeps its URL, and a renewal of that waits for nothing.
+        // A repair keeps the URL, so the backoff is not limited by the lifetime of a new one.
         Ok(Done::Repaired) if plan.is_contested() => history.contested(&plan.inputs, now, None),
         _ => {}
     }
@@ -122,12 +122,12 @@ pub fn finish(plan: &Plan, outcome: &Outcome, history: &History, around: Around)
     let progress = match &outcome.result {
         Ok(_) => plan.progress.clone(),
         Err(interruption) => match told(interruption, &mut history, now) {
-            Told::Failed(problem, at_least) => {
+            Consequence::Failed(problem, at_least) => {
                 failure = Some(problem.reason);
                 retry_at = Some(history.failed(&plan.inputs, &problem, now, plan.left(now), at_least));
                 Progress::Failed(problem)
             }
-            Told::Nothing(next) => {
+            Consequence::Nothing(next) => {
                 let next = earliest(next, plan, outcome, &plan.seen);
                 return Finish { report: None, next, history, issued, label: "left", failure };
             }
@@ -140,7 +140,7 @@ pub fn finish(plan: &Plan, outcome: &Outcome, history: &History, around: Around)
     let is_held = history.held(&plan.inputs, now);
     if failure.is_none() {
         match (&progress, is_held) {
-            // It was not tried again, since a backoff goes on.
+            // The action was not tried again, because a backoff goes on.
             (Progress::Failed(problem), Some((held, until))) if problem == held => retry_at = Some(until),
             (Progress::Failed(problem), _) => {
                 failure = Some(problem.reason);
@@ -156,7 +156,7 @@ pub fn finish(plan: &Plan, outcome: &Outcome, history: &History, around: Around)
     let next = next(&progress, retry_at);
     let mut next = earliest(next, plan, outcome, &seen);
     if plan.reads_first && matches!(outcome.result, Ok(Done::Issued(_) | Done::Repaired)) {
-        // A patch begins no record where there was none: an apply may have to follow.
+        // A patch creates no apply entry in `managedFields`, so an apply may have to follow.
         let soon = history.contested_until(None, &plan.inputs, now).unwrap_or(later(now, 1));
         next = next.or_at(soon);
     }
@@ -176,7 +176,7 @@ pub fn finish(plan: &Plan, outcome: &Outcome, history: &History, around: Around)
     Finish { report: Some(report), next, history, issued, label, failure }
 }
 
-/// What is remembered, and when the next reconcile is due, after a status could not be written.
+/// The history and the next reconcile after a status could not be written.
 pub fn unreported(finish: &Finish, plan: &Plan, why: &Interruption, now: Timestamp) -> (History, Next) {
     let mut history = finish.history.clone();
     let at_least = match why {
@@ -189,7 +189,7 @@ pub fn unreported(finish: &Finish, plan: &Plan, why: &Interruption, now: Timesta
 }
 
 impl Next {
-    /// The same, and at `time` at the latest.
+    /// The same, but at `time` at the latest.
     fn or_at(self, time: Timestamp) -> Self {
         match self {
             Self::At(at) => Self::At(at.min(time)),
@@ -198,32 +198,32 @@ impl Next {
     }
 }
 
-enum Told {
-    /// A person is told.
+enum Consequence {
+    /// The status reports the failure. The number is the least wait, in seconds.
     Failed(Problem, Option<u32>),
-    /// Nobody is.
+    /// The status stays as it is.
     Nothing(Next),
 }
 
-fn told(interruption: &Interruption, history: &mut History, now: Timestamp) -> Told {
-    let soon = |seconds| Told::Nothing(Next::At(later(now, seconds)));
+fn told(interruption: &Interruption, history: &mut History, now: Timestamp) -> Consequence {
+    let soon = |seconds| Consequence::Nothing(Next::At(later(now, seconds)));
     match interruption {
-        Interruption::Failed { problem, retry_after } => Told::Failed(problem.clone(), *retry_after),
+        Interruption::Failed { problem, retry_after } => Consequence::Failed(problem.clone(), *retry_after),
         Interruption::Superseded => soon(1),
         Interruption::Outdated if history.outdated() < TOLD_AFTER => soon(1),
         Interruption::Outdated => {
             let message =
                 "the PresignedUrl or its Secret changed while it was written, again and again".to_owned();
-            Told::Failed(Problem::new(FailureReason::ApiError, message), None)
+            Consequence::Failed(Problem::new(FailureReason::ApiError, message), None)
         }
         Interruption::Overloaded { retry_after } if history.overloaded() < TOLD_AFTER => {
             soon(retry_after.unwrap_or(1).max(1))
         }
         Interruption::Overloaded { retry_after } => {
             let message = "the API server is too busy: it answers 429".to_owned();
-            Told::Failed(Problem::new(FailureReason::ApiError, message), *retry_after)
+            Consequence::Failed(Problem::new(FailureReason::ApiError, message), *retry_after)
         }
-        Interruption::LostLease | Interruption::Gone => Told::Nothing(Next::OnChange(None)),
+        Interruption::LostLease | Interruption::Gone => Consequence::Nothing(Next::OnChange(None)),
     }
 }
 
@@ -235,7 +235,7 @@ fn issued(plan: &Plan, outcome: &Outcome) -> Option<IssueReason> {
     plan.action.reason().filter(|_| matches!(outcome.result, Ok(Done::Issued(_))))
 }
 
-/// What is waited for that a watch tells of.
+/// The Secret that the object waits for, whose change a watch shows.
 fn awaits(progress: &Progress) -> Option<Awaited> {
     match progress {
         Progress::AwaitingCredentials => Some(Awaited::Credentials),
@@ -245,13 +245,13 @@ fn awaits(progress: &Progress) -> Option<Awaited> {
             (Disposition::UserMustAct, FailureReason::SecretConflict) => Some(Awaited::Target),
             _ => None,
         },
-        Progress::Settled | Progress::Suspended => None,
+        Progress::UpToDate | Progress::Suspended => None,
     }
 }
 
 fn next(progress: &Progress, retry_at: Option<Timestamp>) -> Next {
     match progress {
-        Progress::Settled => retry_at.map_or(Next::OnChange(None), Next::At),
+        Progress::UpToDate => retry_at.map_or(Next::OnChange(None), Next::At),
         Progress::Suspended | Progress::AwaitingCredentials | Progress::AwaitingCollection => {
             Next::OnChange(retry_at)
         }
@@ -262,8 +262,8 @@ fn next(progress: &Progress, retry_at: Option<Timestamp>) -> Next {
     }
 }
 
-/// The same, or earlier where a planned time comes first: renewal, expiry, pruning. A time that
-/// came after the plan was made was not looked at yet, even if it has passed since.
+/// The earlier of `next` and the planned times: renewal, expiry, pruning. A time after the plan was made
+/// still counts, even if it has passed since, because the plan did not consider it.
 fn earliest(next: Next, plan: &Plan, outcome: &Outcome, seen: &Seen) -> Next {
     let is_suspended = plan.progress == Progress::Suspended;
     let renewal = match seen {
@@ -271,20 +271,20 @@ fn earliest(next: Next, plan: &Plan, outcome: &Outcome, seen: &Seen) -> Next {
         _ => None,
     };
     let times = [renewal, seen.expiration()].into_iter().flatten().filter(|time| *time > plan.made_at);
-    // Pruning looked at the time by itself.
+    // `prune_at` counts in any case: pruning compares it with the clock itself.
     let first = times.chain(outcome.prune_at).min();
     match (next, first) {
         (next, None) => next,
-        // All is well, and these times are all that is planned.
-        (Next::OnChange(None), Some(first)) if plan.progress == Progress::Settled => Next::At(first),
+        // The URL is up to date, and nothing else is planned.
+        (Next::OnChange(None), Some(first)) if plan.progress == Progress::UpToDate => Next::At(first),
         (next, Some(first)) => next.or_at(first),
     }
 }
 
 fn label(progress: &Progress, issued: Option<IssueReason>) -> &'static str {
     match progress {
-        Progress::Settled if issued.is_some() => "issued",
-        Progress::Settled => "kept",
+        Progress::UpToDate if issued.is_some() => "issued",
+        Progress::UpToDate => "kept",
         Progress::Suspended | Progress::AwaitingCredentials | Progress::AwaitingCollection => "waiting",
         Progress::Failed(_) => "failed",
     }

@@ -1,5 +1,5 @@
-//! What happened to one object that its next reconcile has to know: failures, contests, and
-//! what is waited for. Kept in memory only; losing it costs a few calls and nothing else.
+//! The history of one object that its next reconcile needs: failures, contests, and what it waits for.
+//! It is kept in memory only. Losing it costs a few requests and nothing else.
 
 use jiff::Timestamp;
 
@@ -8,131 +8,130 @@ use super::reason::{FailureReason, IssueReason};
 use super::status::Problem;
 use super::validity::plus;
 
-/// How long to wait for something that a watch will tell, in case it does not, in seconds.
+/// How long an object waits for a watch event before the safety net reconciles it, in seconds.
 pub const SAFETY_NET: u32 = 300;
 
-/// What happened to one object. The default is that of an object at rest.
+/// The history of one object. The default is that of an object at rest.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct History {
-    failure: Option<Failure>,
+    failure: Option<PastFailure>,
     contest: Option<Contest>,
-    /// Calls in a row that the API server was too busy for.
+    /// Reconciles in a row that ended because the API server was overloaded.
     overloads: u32,
-    /// Reconciles in a row whose decision was outdated when it was carried out.
+    /// Reconciles in a row whose plan was outdated when it was carried out.
     outdated: u32,
-    /// Statuses in a row that could not be written.
+    /// Status writes in a row that failed.
     unreported: u32,
     awaits: Option<Awaiting>,
 }
 
-/// What has to change for a failure to be tried again before its time.
+/// The inputs of a reconcile. A change of one of them ends the backoff after a failure.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Inputs {
     /// Generation of the spec.
     pub generation: Option<i64>,
     /// The token of the renew annotation.
     pub renew: Option<Box<str>>,
-    /// Resource version of the Secret with the credentials; 0 while that is not known.
+    /// Resource version of the credentials Secret; 0 while it is unknown.
     pub credentials: u64,
 }
 
-/// Something that is waited for and told by a watch; the safety net reads it.
+/// A Secret that an object waits for. A watch shows its change, and the safety net reads it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Awaited {
-    /// The Secret with the credentials.
+    /// The credentials Secret.
     Credentials,
-    /// The target Secret, which somebody else holds.
+    /// The target Secret, which is foreign or that of a predecessor.
     Target,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Awaiting {
     what: Awaited,
-    /// When it was looked at last.
+    /// When the wait began, or when the Secret was last read from the API server.
     since: Timestamp,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
-struct Failure {
+struct PastFailure {
     inputs: Inputs,
     count: u32,
     problem: Problem,
     wait: Wait,
 }
 
-/// Writes that repeat because of what others do, whatever they do and to which Secret.
+/// Writes that repeat because of what other clients do, to whichever Secret.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Contest {
     count: u32,
     wait: Wait,
-    /// What the last of them answered: the token of the renew annotation and the generation.
+    /// The token of the renew annotation and the generation that the last of them handled.
     renew: Option<Box<str>>,
     generation: Option<i64>,
 }
 
-/// A time during which something is not tried again.
+/// A period during which something is not tried again.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Wait {
     since: Timestamp,
     until: Timestamp,
 }
 
-/// Whether a write repeats an earlier one because somebody undid it or changed what it was
-/// made from, perhaps again and again. `is_url_ours` is false where somebody put another URL in
-/// the place of ours.
+/// Whether a write for `reason` repeats an earlier one because another client undid it or changed its
+/// inputs, possibly again and again. `is_url_ours` is false when another client wrote over our URL.
 #[must_use]
 pub fn is_contested(reason: IssueReason, was_issued: bool, is_url_ours: bool) -> bool {
     match reason {
         IssueReason::Missing => was_issued,
-        // Somebody can take away the annotation that says that a token was answered. In what
-        // the spec gives, the expiration of the credentials has a part.
+        // Another client can remove the annotation with the handled token. A `SpecChanged` can also
+        // come from the expiration of the credentials.
         IssueReason::Drifted
         | IssueReason::CredentialsChanged
         | IssueReason::Requested
         | IssueReason::SpecChanged => true,
-        // Somebody can put an older URL there, again and again.
+        // Another client can write an older URL, again and again.
         IssueReason::Expired | IssueReason::RenewalDue => !is_url_ours,
     }
 }
 
 impl History {
-    /// Whether there is nothing to remember.
+    /// Whether the history is that of an object at rest, so that it need not be kept.
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
         *self == Self::default()
     }
 
-    /// What is waited for.
+    /// What the object waits for.
     #[must_use]
     pub fn awaits(&self) -> Option<Awaited> {
         self.awaits.map(|awaiting| awaiting.what)
     }
 
-    /// What is waited for and was not looked at for so long that a watch may have missed it,
-    /// however often the object was woken meanwhile.
+    /// What the object waits for, if it was not read for the time of the safety net, so that a watch may
+    /// have missed its change. Wakes in between do not matter.
     #[must_use]
     pub fn overdue(&self, now: Timestamp) -> Option<Awaited> {
         let Awaiting { what, since } = self.awaits?;
         (now >= plus(since, SAFETY_NET) || now < since).then_some(what)
     }
 
-    /// The failure that nothing is tried again after at `now`, and until when.
+    /// The failure whose backoff is on at `now`, and the end of that backoff.
     #[must_use]
     pub fn held(&self, inputs: &Inputs, now: Timestamp) -> Option<(&Problem, Timestamp)> {
         let failure = self.failure.as_ref().filter(|failure| failure.inputs == *inputs)?;
         failure.wait.is_on(now).then_some((&failure.problem, failure.wait.until))
     }
 
-    /// The panic that nothing is tried again after at `now`. It is noted with inputs whose
-    /// credentials are not known, since it may have come before they were looked at.
+    /// The panic whose backoff is on at `now`. A panic is noted with inputs of unknown credentials,
+    /// because it may happen before the credentials are read.
     #[must_use]
     pub fn held_by_panic(&self, inputs: &Inputs, now: Timestamp) -> Option<&Problem> {
         let (problem, _) = self.held(inputs, now)?;
         Some(problem).filter(|problem| problem.reason == FailureReason::InternalError)
     }
 
-    /// Until when a contested write for `reason` has to wait at `now`. A token and an edit that
-    /// were not answered yet wait for nothing.
+    /// Until when a contested write for `reason` has to wait; `None` when it need not wait at `now`. A
+    /// renew token or an edit of the spec that was not handled yet never waits.
     #[must_use]
     pub fn contested_until(
         &self,
@@ -149,26 +148,26 @@ impl History {
         (!is_new).then_some(contest.wait.until)
     }
 
-    /// Whether contested writes were sent a short time ago.
+    /// Whether contested writes were sent recently.
     #[must_use]
     pub fn has_contest(&self, now: Timestamp) -> bool {
         self.contest.as_ref().is_some_and(|contest| !contest.is_over(now))
     }
 
-    /// Whether the last decision was outdated when it was carried out.
+    /// Whether the last plan was outdated when it was carried out.
     #[must_use]
     pub fn was_outdated(&self) -> bool {
         self.outdated > 0
     }
 
-    /// Notes what is waited for, and whether it was looked at just now.
+    /// Notes what the object waits for, and whether this reconcile read it from the API server.
     pub(super) fn set_awaits(&mut self, awaits: Option<Awaited>, has_looked: bool, now: Timestamp) {
         let before = self.awaits.filter(|before| Some(before.what) == awaits && !has_looked);
         self.awaits = before.or(awaits.map(|what| Awaiting { what, since: now }));
     }
 
-    /// Notes a failure at `now`, and says when to try again. `left` is what the stored URL has
-    /// left, `at_least` what the API server asked for, both in seconds.
+    /// Notes a failure at `now`, and returns when to try again. `left` is the time that the stored URL
+    /// has left, and `at_least` the wait that the API server asks for, both in seconds.
     pub(super) fn failed(
         &mut self,
         inputs: &Inputs,
@@ -180,12 +179,11 @@ impl History {
         let before = self.failure.take().filter(|failure| failure.inputs == *inputs);
         let count = before.map_or(0, |failure| failure.count) + 1;
         let wait = Wait::new(now, backoff(count, left).max(at_least.unwrap_or(0).min(LONGEST)));
-        self.failure = Some(Failure { inputs: inputs.clone(), count, problem: problem.clone(), wait });
+        self.failure = Some(PastFailure { inputs: inputs.clone(), count, problem: problem.clone(), wait });
         wait.until
     }
 
-    /// Notes that a contested write was sent at `now`. `left` is what a URL that was written has
-    /// left, in seconds.
+    /// Notes that a contested write was sent at `now`. `left` is the lifetime of a new URL, in seconds.
     pub(super) fn contested(&mut self, inputs: &Inputs, now: Timestamp, left: Option<u32>) {
         let before = self.contest.take().filter(|contest| !contest.is_over(now));
         let count = before.map_or(0, |contest| contest.count) + 1;
@@ -194,20 +192,20 @@ impl History {
         self.contest = Some(Contest { count, wait, renew, generation });
     }
 
-    /// Notes a reconcile that found what it decided on outdated, and says how many in a row.
+    /// Notes a reconcile whose plan was outdated, and returns the number of these in a row.
     pub(super) fn outdated(&mut self) -> u32 {
         self.outdated += 1;
         self.outdated
     }
 
-    /// Notes a call that the API server was too busy for, and says how many in a row.
+    /// Notes a request that an overloaded API server refused, and returns the number of these in a row.
     pub(super) fn overloaded(&mut self) -> u32 {
         self.overloads += 1;
         self.overloads
     }
 
-    /// Notes that a status could not be written, and says when to try again. That is no reason to
-    /// leave the Secret alone. `left` and `at_least` are those of [`failed`](Self::failed).
+    /// Notes that a status could not be written, and returns when to try again. This backoff does not
+    /// hold back writes of the Secret. `left` and `at_least` are those of [`failed`](Self::failed).
     pub(super) fn unreported(
         &mut self,
         now: Timestamp,
@@ -219,12 +217,12 @@ impl History {
         plus(now, wait)
     }
 
-    /// Notes that the status says how things stand.
+    /// Notes that the status is up to date.
     pub fn reported(&mut self) {
         self.unreported = 0;
     }
 
-    /// Notes a reconcile that came to its end.
+    /// Notes a reconcile that did not fail.
     pub(super) fn succeeded(&mut self, now: Timestamp) {
         self.failure = None;
         self.overloads = 0;
@@ -234,7 +232,7 @@ impl History {
 }
 
 impl Contest {
-    /// Whether all has been well for as long as the last write had to wait.
+    /// Whether, after the wait of the last write, as much time again has passed without another one.
     fn is_over(&self, now: Timestamp) -> bool {
         let Wait { since, until } = self.wait;
         now < since || until.checked_add(until.duration_since(since)).is_ok_and(|over| over <= now)
@@ -246,7 +244,8 @@ impl Wait {
         Self { since: now, until: plus(now, seconds) }
     }
 
-    /// Whether it is on. One that began in the future was planned before the clock was put back.
+    /// Whether the wait is on. A wait that begins in the future was planned before the clock was set
+    /// back, and does not count.
     fn is_on(&self, now: Timestamp) -> bool {
         self.since <= now && now < self.until
     }

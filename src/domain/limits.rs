@@ -1,5 +1,5 @@
-//! What whoever runs the operator permits beyond the definition: where URLs may point, and which
-//! labels and annotations a Secret may get.
+//! The limits that a cluster administrator sets beyond the rules of the CRD: which hosts URLs may point
+//! to, and which labels and annotations a Secret may get.
 
 mod patterns;
 
@@ -8,9 +8,9 @@ use super::request::aws_host;
 
 pub use patterns::{HostPattern, InvalidPattern, NamePattern};
 
-/// Labels and annotations on which other controllers act: they copy a Secret into other
-/// namespaces, read their own configuration or keys from it, or write to it or delete it. Who
-/// they are is told in `docs/security.md`.
+/// Labels and annotations that other controllers act on. Such a controller copies the Secret into other
+/// namespaces, reads its configuration or keys from it, writes to it, or deletes it. The controllers are
+/// listed in `docs/security.md`.
 pub const DENIED_BY_DEFAULT: [&str; 33] = [
     "argoproj.io/*",
     "*.argoproj.io/*",
@@ -47,29 +47,29 @@ pub const DENIED_BY_DEFAULT: [&str; 33] = [
     "applyset.kubernetes.io/*",
 ];
 
-/// What is permitted.
+/// What specs may ask for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Limits {
-    /// Names of labels and annotations that no Secret gets.
+    /// Names of labels and annotations that no Secret may get.
     denied: Vec<NamePattern>,
     /// Hosts that URLs may point to.
     endpoints: Vec<HostPattern>,
 }
 
-/// Why a spec is not acted on, although it is valid.
+/// Why the operator does not act on a spec that is valid.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum NotPermitted {
-    /// A label or an annotation on which another controller would act.
+    /// A label or an annotation that another controller acts on.
     #[error(
         "spec.secret.{field}: {name:?} is not permitted, since other controllers may act on a Secret that has it: remove it; who runs the operator can permit it (--deny-secret-metadata)"
     )]
     Metadata {
         /// `labels` or `annotations`.
         field: &'static str,
-        /// The name of it.
+        /// The name of the label or annotation.
         name: String,
     },
-    /// A store that URLs may not point to.
+    /// The spec names a store that URLs may not point to.
     #[error(
         "spec.s3.endpoint: URLs to the host {host:?} are not permitted: choose another store; who runs the operator can permit it (--allow-endpoints)"
     )]
@@ -77,7 +77,7 @@ pub enum NotPermitted {
         /// The host.
         host: String,
     },
-    /// AWS, where the spec names no store.
+    /// The spec names no store, so the URL is for AWS, and URLs may not point there.
     #[error(
         "spec.s3.endpoint: is not set, and URLs to the host {host:?} of AWS are not permitted: set it to a store that is; who runs the operator can permit it (--allow-endpoints)"
     )]
@@ -88,7 +88,7 @@ pub enum NotPermitted {
 }
 
 impl Limits {
-    /// Limits that deny these labels and annotations, and permit these hosts only.
+    /// Limits that deny these labels and annotations, and permit only these hosts.
     #[must_use]
     pub fn new(denied: Vec<NamePattern>, endpoints: Vec<HostPattern>) -> Self {
         Self { denied, endpoints }
@@ -97,7 +97,7 @@ impl Limits {
     /// Refuses a request that is not permitted.
     ///
     /// # Errors
-    /// Names the field and what in it is not permitted, and who can change that.
+    /// The error names the field, the value that is not permitted, and the flag that permits it.
     pub fn check(&self, request: &Request) -> Result<(), NotPermitted> {
         let target = &request.target;
         let is_denied = |name: &&String| self.denied.iter().any(|pattern| pattern.matches(name));

@@ -1,7 +1,7 @@
-//! The decisions: pure functions from values to values.
+//! The decisions of the operator, as pure functions from values to values.
 //!
-//! Nothing here is `async`, knows a client, reads the environment or a clock, or draws
-//! a random number. Whatever can be tested with a pencil belongs here.
+//! No function here is `async`, uses a client, reads the environment or a clock, or draws a random
+//! number. Code that needs none of these belongs here.
 
 pub mod advice;
 pub mod backoff;

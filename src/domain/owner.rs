@@ -1,34 +1,33 @@
-//! Who a Secret belongs to.
+//! The owner of a Secret.
 
 use super::stored::Stored;
 
-/// The `PresignedUrl` on whose behalf something is written.
+/// The `PresignedUrl` that a Secret is written for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Owner {
-    /// Its namespace, which is also that of its Secret.
+    /// Namespace of the object, which is also that of its Secret.
     pub namespace: String,
-    /// Its name.
+    /// Name of the object.
     pub name: String,
-    /// Its UID: what tells it from a namesake that was deleted.
+    /// UID of the object, which distinguishes it from a deleted object of the same name.
     pub uid: String,
 }
 
 /// Whether a Secret may be written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Ownership {
-    /// It is this owner's.
+    /// The Secret belongs to this owner.
     Ours,
-    /// It belongs to a deleted `PresignedUrl` of the same name and will be
-    /// garbage-collected.
+    /// The Secret belongs to a deleted `PresignedUrl` of the same name, and will be garbage-collected.
     Predecessors,
-    /// It belongs to somebody else and is never touched.
+    /// The Secret was not written for this owner, and is never touched.
     Foreign,
 }
 
 impl Ownership {
-    /// Ours is a Secret controlled by this object's UID; or one without any controller
-    /// that carries our label and this object's name (a retained one found again, or an
-    /// orphaned one). Either proof counts under either deletion policy.
+    /// A Secret is ours when its controller has the UID of this object. A Secret without a controller is
+    /// ours when it carries our label and its annotation names this object, as a retained or an orphaned
+    /// Secret does. Both proofs count under both deletion policies.
     #[must_use]
     pub fn of(stored: &Stored, owner: &Owner) -> Self {
         let proven = match &stored.controller {
@@ -54,7 +53,7 @@ mod tests {
 
     type Edit = fn(&mut k8s_openapi::api::core::v1::Secret);
 
-    /// Our Secret after somebody edited it.
+    /// The ownership of our Secret after another client edited it.
     fn ownership(edit: Edit) -> Ownership {
         let mut world = World::new();
         world.act(world.decide());

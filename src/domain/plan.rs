@@ -1,4 +1,4 @@
-//! The first pure step of a reconcile: from what was observed to what is to be done.
+//! The first pure step of a reconcile: from an observation to a plan.
 
 mod problems;
 
@@ -12,97 +12,97 @@ use super::status::{Problem, Progress, Seen, Standing};
 use super::stored::Content;
 use super::{Credentials, Owner, Ownership, Request, Stored, Validity};
 
-/// Everything that was found out about one object.
+/// Everything that was observed about one object.
 #[derive(Clone, Debug)]
 pub struct Observation<'a> {
-    /// When.
+    /// When the observation began.
     pub now: Timestamp,
-    /// The object.
+    /// Namespace, name and UID of the object.
     pub owner: &'a Owner,
-    /// Hash of the object's UID, which spreads renewals.
+    /// Hash of the UID of the object, which spreads renewals.
     pub seed: u32,
-    /// What a failure is about.
+    /// The inputs of the reconcile, which a failure is noted with.
     pub inputs: &'a Inputs,
-    /// Whether a URL was ever reported.
+    /// Whether the status reports a URL.
     pub was_issued: bool,
-    /// What is asked for, or why it cannot be read.
+    /// The parsed spec, or why it cannot be acted on.
     pub request: Result<&'a Request, Problem>,
-    /// The target Secret, whoever it belongs to, or why it could not be looked at.
+    /// The target Secret, whichever owner it has, or why it could not be read.
     pub target: Result<Option<&'a Stored>, Problem>,
     /// The credentials, or why there are none.
     pub credentials: Result<&'a Credentials, Problem>,
-    /// The target Secret as it would be rendered at its own signing time, or why it cannot be;
-    /// `None` where its URL cannot be read.
+    /// The target Secret, rendered again at its own signing time, or why that is not possible; `None`
+    /// when its URL cannot be read.
     pub rendered: Result<Option<Rendering<'a>>, Problem>,
-    /// What happened before.
+    /// The history of the object.
     pub history: &'a History,
 }
 
-/// A stored Secret rendered again.
+/// The stored Secret, rendered again at its own signing time.
 #[derive(Clone, Copy, Debug)]
 pub struct Rendering<'a> {
-    /// What is in it, for comparison.
+    /// The content of the Secret, for comparison.
     pub content: &'a Content,
-    /// The address of its object.
+    /// The address of the object in the store, without the query.
     pub location: &'a str,
 }
 
-/// What is to be done, and all that the report needs of the observation.
+/// What to do, and what the report needs from the observation.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// When it was made: whatever comes due later is still to be looked at.
+    /// When the plan was made. It does not consider times after this one.
     pub made_at: Timestamp,
-    /// What to do.
+    /// What to do about the target Secret.
     pub action: Action,
-    /// What the target Secret holds before that.
+    /// What the target Secret holds before the action.
     pub seen: Seen,
-    /// When the URL expires that was reported last, where nobody looked at the Secret.
+    /// When the last reported URL expires, if the plan was made without an observation.
     pub reported_expiration: Option<Timestamp>,
-    /// How things stand when nothing is done, or after a repair.
+    /// The progress that the report shows unless the action fails.
     pub progress: Progress,
-    /// Until when a contested write waits.
+    /// Until when a contested write has to wait.
     pub contested_until: Option<Timestamp>,
-    /// What a failure is about.
+    /// The inputs of the reconcile, which a failure is noted with.
     pub inputs: Inputs,
-    /// Name of the target Secret, where the spec could be read.
+    /// Name of the target Secret, if the spec is valid.
     pub secret_name: Option<String>,
-    /// Name of the credentials Secret, where the spec could be read.
+    /// Name of the credentials Secret, if the spec is valid.
     pub credentials_name: Option<String>,
-    /// What the person who wrote the spec should know of it.
+    /// Hints for the user who wrote the spec.
     pub hints: Vec<String>,
-    /// Whether the target has to be read whole before it is written: others own fields of ours
-    /// in it, so an apply may leave behind what is rendered no more.
+    /// Whether the whole target has to be read before it is written. Then other managers own some of our
+    /// fields in it, so an apply may leave behind fields that are no longer rendered.
     pub reads_first: bool,
-    /// Whether the action repeats an earlier one because of what others did.
+    /// Whether the action repeats an earlier one because of what other clients did.
     is_contested: bool,
 }
 
-/// What to do about the target Secret.
+/// An action on the target Secret.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[must_use]
 pub enum Action {
-    /// Nothing.
+    /// Do nothing.
     Nothing,
     /// Sign a URL and create the Secret with it.
     Create {
-        /// Why.
+        /// Why a URL is issued.
         reason: IssueReason,
         /// When the URL works.
         validity: Validity,
     },
     /// Sign a URL and write it into the Secret, which is ours.
     Replace {
-        /// Why.
+        /// Why a new URL is issued.
         reason: IssueReason,
         /// When the URL works.
         validity: Validity,
     },
-    /// Write the same URL again, because something beside it differs.
+    /// Write the same URL again, because another field of the Secret differs.
     Repair,
 }
 
 impl Action {
-    /// Why a new URL is to be signed.
+    /// Why a new URL is issued; `None` when none is.
     #[must_use]
     pub fn reason(self) -> Option<IssueReason> {
         match self {
@@ -113,15 +113,16 @@ impl Action {
 }
 
 impl Plan {
-    /// A plan to do nothing, made at `made_at` without looking.
+    /// A plan to do nothing, made at `made_at` without an observation. The last report says when the
+    /// URL expires.
     #[must_use]
-    pub fn nothing(made_at: Timestamp, inputs: Inputs) -> Self {
+    pub fn nothing(made_at: Timestamp, inputs: Inputs, reported_expiration: Option<Timestamp>) -> Self {
         Self {
             made_at,
             action: Action::Nothing,
             seen: Seen::Unknown,
-            reported_expiration: None,
-            progress: Progress::Settled,
+            reported_expiration,
+            progress: Progress::UpToDate,
             contested_until: None,
             inputs,
             secret_name: None,
@@ -132,46 +133,34 @@ impl Plan {
         }
     }
 
-    /// The same for an object at which nobody looked; what was reported last says when its URL
-    /// expires.
-    #[must_use]
-    pub fn unseen(made_at: Timestamp, inputs: Inputs, reported_expiration: Option<Timestamp>) -> Self {
-        Self { reported_expiration, ..Self::nothing(made_at, inputs) }
-    }
-
-    /// The same plan while the backoff after a failure goes on.
-    #[must_use]
-    pub fn held(self, problem: Problem) -> Self {
-        self.fail(problem)
-    }
-
-    /// Whether the Secret is to be created.
+    /// Whether the action creates the Secret.
     #[must_use]
     pub fn creates(&self) -> bool {
         matches!(self.action, Action::Create { .. })
     }
 
-    /// Whether a new URL is to be signed.
+    /// Whether the action signs a new URL.
     #[must_use]
     pub fn signs(&self) -> bool {
         matches!(self.action, Action::Create { .. } | Action::Replace { .. })
     }
 
-    /// Whether the action repeats an earlier one because of what others did.
+    /// Whether the action repeats an earlier one because of what other clients did.
     #[must_use]
     pub fn is_contested(&self) -> bool {
         self.is_contested
     }
 
-    /// Seconds that the stored URL has left at `now`.
+    /// The seconds that the stored URL has left at `now`; `None` when it has expired or there is none.
     #[must_use]
     pub fn left(&self, now: Timestamp) -> Option<u32> {
         let left = self.seen.expiration().or(self.reported_expiration)?.as_second() - now.as_second();
         u32::try_from(left).ok().filter(|left| *left > 0)
     }
 
-    /// The same plan without its action, for a reason that a person is told.
-    fn fail(self, problem: Problem) -> Self {
+    /// The same plan without its action. The status reports `problem`.
+    #[must_use]
+    pub fn fail(self, problem: Problem) -> Self {
         Self { action: Action::Nothing, is_contested: false, progress: Progress::Failed(problem), ..self }
     }
 
@@ -180,7 +169,7 @@ impl Plan {
     }
 }
 
-/// Plans. Whatever stands in the way of a decision is the progress of a plan to do nothing.
+/// Makes a plan. If no decision is possible, the plan does nothing and its progress says why.
 #[must_use]
 pub fn plan(observation: &Observation<'_>) -> Plan {
     let Observation { now, request, inputs, .. } = observation;
@@ -188,7 +177,7 @@ pub fn plan(observation: &Observation<'_>) -> Plan {
         secret_name: request.as_ref().ok().map(|request| request.target.name.clone()),
         credentials_name: request.as_ref().ok().map(|request| request.credentials.name.clone()),
         hints: request.as_ref().map(|request| request.hints()).unwrap_or_default(),
-        ..Plan::nothing(*now, (*inputs).clone())
+        ..Plan::nothing(*now, (*inputs).clone(), None)
     };
     let request = match request {
         Ok(request) => *request,
@@ -238,15 +227,15 @@ fn act(plan: Plan, case: &Case<'_>, observation: &Observation<'_>) -> Plan {
                 None => Action::Create { reason, validity },
                 Some(_) => Action::Replace { reason, validity },
             };
-            // While there is no Secret, the status does not say that there was one.
+            // A status that was reported without a Secret does not show that there was a URL before.
             let was_issued = *was_issued || history.has_contest(*now);
             (action, is_contested(reason, was_issued, is_url_ours))
         }
     };
-    // A repair does not end the wait of a renewal for its credentials.
+    // A renewal still waits for its credentials after a repair.
     let progress = match issue_reason(case) {
         Some(IssueReason::RenewalDue) if action == Action::Repair => Progress::AwaitingCredentials,
-        _ => Progress::Settled,
+        _ => Progress::UpToDate,
     };
     if let Some((problem, _)) = history.held(inputs, *now) {
         return plan.fail(problem.clone());
@@ -270,7 +259,7 @@ fn act(plan: Plan, case: &Case<'_>, observation: &Observation<'_>) -> Plan {
     }
 }
 
-/// A decision to wait, as progress.
+/// Turns a decision to wait into progress.
 fn wait(plan: Plan, obstacle: Obstacle, observation: &Observation<'_>) -> Plan {
     match obstacle {
         Obstacle::Suspended => plan.wait(Progress::Suspended),
@@ -288,7 +277,7 @@ fn wait(plan: Plan, obstacle: Obstacle, observation: &Observation<'_>) -> Plan {
     }
 }
 
-/// What the report will say of the stored URL, before anything is written.
+/// The stored URL for the report, as it is before anything is written.
 fn seen(case: &Case<'_>, can_render: bool, rendering: Option<Rendering<'_>>) -> Seen {
     let Some((stored, url)) = case.stored.and_then(|stored| stored.content.url.map(|url| (stored, url)))
     else {
@@ -296,7 +285,7 @@ fn seen(case: &Case<'_>, can_render: bool, rendering: Option<Rendering<'_>>) -> 
     };
     let mismatch = [IssueReason::Missing, IssueReason::SpecChanged, IssueReason::Drifted];
     Seen::Url(Standing {
-        // What cannot be signed again cannot be what the spec asks for.
+        // A URL that cannot be signed again is not what the spec asks for.
         matches: can_render && issue_reason(case).is_none_or(|reason| !mismatch.contains(&reason)),
         is_planted: is_planted(case, stored, &url),
         location: rendering.map(|rendering| rendering.location.to_owned()),

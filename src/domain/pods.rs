@@ -1,26 +1,26 @@
-//! How the pods of a namespace use Secrets: which files kubelet keeps fresh, and which uses
-//! Kubernetes never updates.
+//! How the pods of a namespace use Secrets: which files kubelet refreshes, and which uses Kubernetes
+//! never updates.
 //!
-//! Not here: how pods are found, and when.
+//! Not here: how and when pods are listed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-/// Who uses a Secret in a way that never refreshes.
+/// A user of a Secret that never sees a new URL, because of the way it uses the Secret.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct Frozen {
-    /// The pod, or who controls it: kind and name.
+pub struct StaleUser {
+    /// Kind and name of the pod, or of its controller.
     pub user: String,
     /// Name of the container.
     pub container: String,
-    /// How it uses the Secret.
-    pub how: FrozenUse,
+    /// How the container uses the Secret.
+    pub how: StaleUse,
 }
 
-/// Ways to use a Secret that Kubernetes never updates in a running pod.
+/// A way to use a Secret that Kubernetes never updates in a running pod.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum FrozenUse {
+pub enum StaleUse {
     /// A mount with `subPath` or `subPathExpr`.
     SubPath,
     /// `env.valueFrom.secretKeyRef`.
@@ -29,7 +29,7 @@ pub enum FrozenUse {
     EnvFrom,
 }
 
-impl FrozenUse {
+impl StaleUse {
     /// The use as part of a sentence.
     #[must_use]
     pub fn text(self) -> &'static str {
@@ -41,37 +41,37 @@ impl FrozenUse {
     }
 }
 
-/// What is known of the pods that use a target Secret.
+/// What is known about the pods that use a target Secret.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct PodSight {
-    /// Whether one of them never refreshes.
-    pub frozen: FrozenSight,
-    /// Why `spec.propagation.pokePods`, which is asked for, does nothing.
+pub struct PodUses {
+    /// Whether one of them never sees a new URL.
+    pub stale: StaleUsers,
+    /// Why `spec.propagation.pokePods` does nothing, if the spec asks for it.
     pub no_pokes: Option<NoPokes>,
 }
 
-/// Whether a pod uses the Secret in a way that never refreshes.
+/// Whether a pod uses the Secret in a way that Kubernetes never updates.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub enum FrozenSight {
-    /// None does, as far as may be looked.
+pub enum StaleUsers {
+    /// No pod does, as far as pods may be listed.
     #[default]
     Clear,
-    /// It was not looked again since the last report.
+    /// Pods were not listed since the last report.
     Unchanged,
-    /// These do: the first of them, and how many others.
-    By(Frozen, usize),
+    /// Some pods do: the first user, and the number of other users.
+    By(StaleUser, usize),
 }
 
-/// Why pods are not told of new URLs.
+/// Why pods are not poked after a new URL.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum NoPokes {
-    /// The operator is not told that it may touch pods.
+    /// The operator runs without the flag that permits it to use pods.
     NotGranted,
-    /// It is, and the API server refuses this verb.
+    /// The flag is set, but the API server refuses this verb.
     Forbidden(&'static str),
 }
 
-/// The part of a pod's spec that says which Secrets it uses.
+/// The part of the spec of a pod that says which Secrets it uses.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct PodSpec {
@@ -149,27 +149,27 @@ struct Named {
 }
 
 impl PodSpec {
-    /// Names of the Secrets that some container has as files which kubelet refreshes.
+    /// Names of the Secrets that a container mounts as files, which kubelet refreshes.
     #[must_use]
     pub fn mounted(&self) -> BTreeSet<&str> {
         let mounts = self.containers().flat_map(|container| &container.volume_mounts);
         mounts.filter(|mount| !mount.is_part()).flat_map(|mount| self.behind(mount)).collect()
     }
 
-    /// Secrets that a container uses in a way that never refreshes, each with the name of the
-    /// container.
-    pub fn frozen(&self) -> impl Iterator<Item = (&str, &str, FrozenUse)> {
+    /// The Secrets that a container uses in a way that Kubernetes never updates, each with the name of
+    /// the container.
+    pub fn stale(&self) -> impl Iterator<Item = (&str, &str, StaleUse)> {
         self.containers().flat_map(|container| {
             let parts = container.volume_mounts.iter().filter(|mount| mount.is_part());
-            let parts = parts.flat_map(|mount| self.behind(mount)).map(|secret| (secret, FrozenUse::SubPath));
+            let parts = parts.flat_map(|mount| self.behind(mount)).map(|secret| (secret, StaleUse::SubPath));
             let references = container.env.iter().filter_map(|variable| {
                 variable.value_from.as_ref()?.secret_key_ref.as_ref()?.name.as_deref()
             });
             let wholes =
                 container.env_from.iter().filter_map(|from| from.secret_ref.as_ref()?.name.as_deref());
             parts
-                .chain(references.map(|secret| (secret, FrozenUse::Env)))
-                .chain(wholes.map(|secret| (secret, FrozenUse::EnvFrom)))
+                .chain(references.map(|secret| (secret, StaleUse::Env)))
+                .chain(wholes.map(|secret| (secret, StaleUse::EnvFrom)))
                 .map(|(secret, how)| (secret, container.name.as_str(), how))
         })
     }
@@ -178,7 +178,7 @@ impl PodSpec {
         self.containers.iter().chain(&self.init_containers).chain(&self.ephemeral_containers)
     }
 
-    /// The Secrets in the volume that is mounted.
+    /// The Secrets in the volume of a mount.
     fn behind(&self, mount: &Mount) -> impl Iterator<Item = &str> {
         self.volumes.iter().filter(|volume| volume.name == mount.name).flat_map(|volume| {
             let whole = volume.secret.iter().filter_map(|secret| secret.secret_name.as_deref());
@@ -194,10 +194,10 @@ impl Mount {
     }
 }
 
-/// How a person knows a pod: by the Deployment or other controller that made it.
+/// The name by which users know a pod: that of the Deployment or other controller that created it.
 ///
-/// A Deployment names its `ReplicaSet`s after itself and a hash, and repeats the hash in the
-/// label `pod-template-hash`: so it is known without a look at the `ReplicaSet`.
+/// The name of a `ReplicaSet` is that of its Deployment and a hash, and the label `pod-template-hash`
+/// repeats the hash. The Deployment is therefore known without a read of the `ReplicaSet`.
 #[must_use]
 pub fn user(pod: &str, controller: Option<(&str, &str)>, template_hash: Option<&str>) -> String {
     let Some((kind, name)) = controller else {
@@ -213,15 +213,15 @@ pub fn user(pod: &str, controller: Option<(&str, &str)>, template_hash: Option<&
     }
 }
 
-/// The first who never refreshes, and how many others there are, by Secret.
+/// For each Secret, the first user that never sees a new URL, and the number of other users.
 #[must_use]
-pub fn first_of_each(frozen: BTreeMap<String, BTreeSet<Frozen>>) -> BTreeMap<String, (Frozen, usize)> {
-    let first = |all: BTreeSet<Frozen>| {
-        let users: BTreeSet<_> = all.iter().map(|frozen| &frozen.user).collect();
+pub fn first_of_each(stale: BTreeMap<String, BTreeSet<StaleUser>>) -> BTreeMap<String, (StaleUser, usize)> {
+    let first = |all: BTreeSet<StaleUser>| {
+        let users: BTreeSet<_> = all.iter().map(|stale| &stale.user).collect();
         let others = users.len().saturating_sub(1);
         all.into_iter().next().map(|first| (first, others))
     };
-    frozen.into_iter().filter_map(|(secret, all)| Some((secret, first(all)?))).collect()
+    stale.into_iter().filter_map(|(secret, all)| Some((secret, first(all)?))).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! The closed lists of reasons: in conditions, events and metric labels alike.
+//! The closed lists of reasons, which conditions, events and metric labels share.
 
-/// Why a new URL is issued; the first that applies wins.
+/// Why a new URL is issued. If several reasons apply, the first one counts.
 #[derive(
     Clone, Copy, Debug, Eq, Hash, PartialEq, strum::Display, strum::IntoStaticStr, strum::VariantArray,
 )]
@@ -13,22 +13,22 @@ pub enum IssueReason {
     SpecChanged,
     /// The stored URL was signed with other credentials.
     CredentialsChanged,
-    /// Somebody changed the stored URL, or a wrong clock signed it in the future.
+    /// Another client changed the stored URL, or it was signed with a clock that was ahead.
     Drifted,
-    /// The renew annotation asks for one.
+    /// The renew annotation asks for a new URL.
     Requested,
     /// The renewal time has come.
     RenewalDue,
 }
 
-/// Why there is no new URL.
+/// Why no new URL was issued.
 #[derive(
     Clone, Copy, Debug, Eq, Hash, PartialEq, strum::Display, strum::IntoStaticStr, strum::VariantArray,
 )]
 pub enum FailureReason {
-    /// The spec cannot be acted on.
+    /// The spec is not valid.
     InvalidSpec,
-    /// The spec asks for what whoever runs the operator does not permit.
+    /// The spec asks for something that the limits of the operator do not permit.
     NotPermitted,
     /// The credentials Secret does not exist.
     CredentialsNotFound,
@@ -36,29 +36,29 @@ pub enum FailureReason {
     CredentialsInvalid,
     /// The credentials have expired or are about to.
     CredentialsExpired,
-    /// The target Secret belongs to somebody else.
+    /// The target Secret is foreign, immutable, or changed again and again by another client.
     SecretConflict,
-    /// The signer refused or failed.
+    /// The signer did not sign the URL.
     SigningFailed,
-    /// The API server refused or failed.
+    /// A request to the API server failed.
     ApiError,
-    /// The operator itself failed: a bug.
+    /// The reconcile panicked, which is a bug in the operator.
     InternalError,
 }
 
 /// What has to happen before a failure ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Disposition {
-    /// A person changes the spec or the thing named: `Stalled`.
+    /// A user has to change the spec or the named object. Sets the condition `Stalled`.
     UserMustAct,
-    /// The thing named appears or changes.
+    /// The named object has to appear or change.
     Waiting,
-    /// It is tried again.
+    /// The operator tries again after a backoff.
     Retry,
 }
 
 impl FailureReason {
-    /// The class that decides the conditions and when to look again.
+    /// The disposition, which decides the conditions and the next reconcile.
     #[must_use]
     pub fn disposition(self) -> Disposition {
         match self {

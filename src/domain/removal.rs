@@ -1,8 +1,8 @@
-//! What we rendered once and render no more goes: which fields, and by which write.
+//! Removes the fields that we rendered once and no longer render.
 //!
-//! An apply removes what it leaves out and nobody else owns. After a restore, a reset of
-//! `managedFields` or our own create others own our fields too; one strategic-merge patch then
-//! writes and removes in one step, so that a crash leaves nothing half done.
+//! An apply removes only the fields that it leaves out and that no other manager owns. After a restore,
+//! a reset of `managedFields` or our own create, other entries own our fields too. One strategic-merge
+//! patch then writes and removes in one step, so that a crash leaves nothing half done.
 
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::IssuedSecret;
 use super::fields::{Field, OwnedFields, is_our_controller, present};
 
-/// What has to be removed from a stored Secret beside an apply.
+/// The fields of a stored Secret that have to be removed, but that an apply does not remove.
 #[derive(Debug)]
 pub struct Removal {
     labels: Vec<String>,
@@ -20,7 +20,8 @@ pub struct Removal {
 }
 
 impl Removal {
-    /// What an apply of `rendered` would leave behind in `stored`; `None` when nothing.
+    /// The fields to remove when an apply of `rendered` to `stored` would leave any of them behind;
+    /// `None` when it would not.
     #[must_use]
     pub fn beside_apply(stored: &Secret, rendered: &IssuedSecret) -> Option<Self> {
         let owned = OwnedFields::read(&stored.metadata);
@@ -48,7 +49,7 @@ impl Removal {
         })
     }
 
-    /// The rendered Secret as a strategic-merge patch that removes these fields too. It carries
+    /// The rendered Secret as a strategic-merge patch that also removes these fields. The patch contains
     /// the URL.
     #[must_use]
     pub fn patch(&self, rendered: &Secret) -> Value {

@@ -1,4 +1,4 @@
-//! The Secret, a pure function of the request, the URL and the owner.
+//! Renders the Secret, as a pure function of the request, the URL and the owner.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ use crate::crd::names::{
 };
 use crate::crd::{DeletionPolicy, PresignedUrl};
 
-/// A Secret that we rendered. It holds the URL, so it cannot be printed.
+/// A rendered Secret. It contains the URL, so its `Debug` shows only the name.
 #[derive(Clone)]
 pub struct IssuedSecret {
     secret: Secret,
@@ -30,26 +30,26 @@ impl fmt::Debug for IssuedSecret {
 }
 
 impl IssuedSecret {
-    /// The object to apply. It carries the URL.
+    /// The object to write. It contains the URL.
     #[must_use]
     pub fn into_secret(self) -> Secret {
         self.secret
     }
 
-    /// The object to apply.
+    /// The object to write.
     pub(super) fn secret(&self) -> &Secret {
         &self.secret
     }
 
-    /// What it holds, for comparison with what is stored.
+    /// The content, for comparison with the stored Secret.
     #[must_use]
     pub fn content(&self) -> Content {
         Content::rendered(&self.secret, &self.url_key)
     }
 }
 
-/// Renders the one Secret of a request, complete: whatever is left out is removed by the
-/// apply. `handled_renew` is the renewal token that the URL answers.
+/// Renders the complete Secret of a request: the apply removes what it leaves out. `handled_renew` is the
+/// renewal token that the URL was issued for.
 #[must_use]
 pub fn render(
     request: &Request,
@@ -89,13 +89,13 @@ pub fn render(
     IssuedSecret { secret, url_key: target.url_key.clone() }
 }
 
-/// One `Name: value` a line, as `curl -H @file` reads them.
+/// One line `Name: value` for each header, as `curl -H @file` reads them.
 #[must_use]
 pub fn header_lines(headers: &[(String, String)]) -> String {
     headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
 }
 
-/// Lets the garbage collector delete the Secret with its owner. Without
+/// The owner reference that lets the garbage collector delete the Secret with its owner. It has no
 /// `blockOwnerDeletion`, which would need a permission on finalizers.
 fn controller_reference(owner: &Owner) -> OwnerReference {
     OwnerReference {
@@ -118,8 +118,8 @@ mod tests {
     use crate::domain::model::{owner, request};
     use crate::domain::{Sensitive, Validity};
 
-    /// Every byte that we write for one input: a change here means another
-    /// [`FORMAT`], or a fleet is repaired at the next upgrade.
+    /// Every byte that we write for one input. A change here needs another [`FORMAT`]; otherwise the
+    /// next upgrade repairs every Secret of a cluster.
     const GOLDEN: &str = r#"{
   "apiVersion": "v1",
   "kind": "Secret",
@@ -175,7 +175,7 @@ mod tests {
         request
     }
 
-    /// The Secret with its data as text.
+    /// The Secret, with its data as text.
     fn shown(secret: IssuedSecret) -> Value {
         let mut secret = secret.into_secret();
         let data = secret.data.take().unwrap();

@@ -1,22 +1,21 @@
-//! A value that must never be printed.
+//! The type of values that must never be printed.
 
 use std::fmt;
 
 use zeroize::Zeroize;
 
-/// Holds a secret value: `Debug` redacts it, and there is no `Display` or `Serialize`,
-/// so that it cannot reach a log line, a status or an error by accident. Its memory is overwritten
-/// when it is dropped.
+/// Holds a secret value. `Debug` redacts it, and there is no `Display` or `Serialize`, so that it cannot
+/// reach a log line, a status or an error by accident. Its memory is overwritten when it is dropped.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Sensitive<T: Zeroize>(T);
 
 impl<T: Zeroize> Sensitive<T> {
-    /// Takes a value into custody.
+    /// Wraps a value.
     pub fn new(value: T) -> Self {
         Self(value)
     }
 
-    /// The value itself. Each call is a place to check in a review.
+    /// The value itself. A review has to check every call of this.
     pub fn expose(&self) -> &T {
         &self.0
     }
@@ -38,7 +37,7 @@ impl<T: Zeroize> fmt::Debug for Sensitive<T> {
 mod tests {
     use super::*;
 
-    /// Notes when it is overwritten.
+    /// A value that records when it is overwritten.
     struct Noted<'a>(&'a mut bool);
 
     impl Zeroize for Noted<'_> {

@@ -1,4 +1,4 @@
-//! A presigned URL, and what can be read out of one.
+//! A presigned URL, and the parts that a stored one is parsed into.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -10,14 +10,14 @@ use super::{Sensitive, Validity};
 /// A presigned URL with the time during which it works.
 #[derive(Clone, Debug)]
 pub struct SignedUrl {
-    /// The URL, which is a secret: whoever holds it may use it.
+    /// The URL. It is secret, because it works for every client that has it.
     pub url: Sensitive<String>,
-    /// When it works.
+    /// When the URL works.
     pub validity: Validity,
 }
 
 impl SignedUrl {
-    /// The address of the object without any query: no secret.
+    /// The address of the object without the query. It is not secret.
     #[must_use]
     pub fn location(&self) -> &str {
         let url = self.url.expose();
@@ -25,13 +25,12 @@ impl SignedUrl {
     }
 }
 
-/// A presigned URL taken apart, so that a change of one part can be told from a change
-/// of another.
+/// The parts of a presigned URL, so that a change of one part is distinguished from a change of another.
 #[derive(Clone, Debug)]
 pub struct UrlParts {
     /// When the URL works.
     pub validity: Validity,
-    /// Address and parameters, without those in the other parts; parameters ordered.
+    /// The address and the parameters that are in no other part. The parameters are sorted.
     pub address: String,
     /// The whole text, without key id, session token and signature.
     pub text: String,
@@ -42,11 +41,11 @@ pub struct UrlParts {
 }
 
 impl UrlParts {
-    /// Takes a presigned URL apart; `None` when it is not one, or not one that we could have
-    /// signed: before 1970, for longer than a week, or with a parameter twice.
+    /// Parses a presigned URL; `None` when it is not one, or not one that we could have signed. We sign
+    /// none before 1970, none for longer than a week, and none that has a parameter twice.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
-        // The parser drops white space and splits off a fragment; no URL of ours has either.
+        // The parser drops white space and splits off a fragment. Our URLs have neither.
         if text.contains(|c: char| c == '#' || c.is_whitespace() || c.is_control()) {
             return None;
         }
@@ -76,7 +75,7 @@ impl UrlParts {
     }
 }
 
-/// The parameters of a signature that are told apart from all others.
+/// The parameters of a signature that go into separate parts.
 const SIGNED: [&str; 5] =
     ["X-Amz-Date", "X-Amz-Expires", CREDENTIAL, "X-Amz-Security-Token", "X-Amz-Signature"];
 const CREDENTIAL: &str = "X-Amz-Credential";
@@ -95,13 +94,13 @@ fn without_identity(text: &str) -> String {
     std::iter::once(location).chain(parts).collect::<Vec<_>>().join("&")
 }
 
-/// Key id and scope. The scope has four parts; an id may have slashes too.
+/// Splits a credential into key id and scope. The scope has four parts. A key id may contain slashes.
 fn split_credential<'a>(credential: &'a str, slash: &str) -> Option<(&'a str, &'a str)> {
     let (place, _) = credential.rmatch_indices(slash).take(4).last()?;
     Some((&credential[..place], &credential[place + slash.len()..]))
 }
 
-/// `20300102T030405Z`, as the signature writes it.
+/// Parses a time as a signature writes it: `20300102T030405Z`.
 fn signing_time(text: &str) -> Option<Timestamp> {
     let civil = DateTime::strptime("%Y%m%dT%H%M%SZ", text).ok()?;
     let time = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();

@@ -1,4 +1,4 @@
-//! What is kept in mind of a Secret: never its bytes, only what a decision needs.
+//! A stored Secret as the caches keep it: what a decision needs, and never the bytes of its data.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,7 +15,7 @@ use crate::crd::names::{
     DATA_URL, FORMAT, LABEL_MANAGED, MANAGED,
 };
 
-/// Half a SHA-256: enough to tell texts apart, too little to give one away.
+/// The first half of a SHA-256: enough to distinguish texts, and it does not reveal them.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Digest([u8; 16]);
 
@@ -29,14 +29,14 @@ impl Digest {
     }
 }
 
-/// A Secret's content as digests, so that a change of one part can be told from a
-/// change of another. What others added is not in it.
+/// The content of a Secret as digests, one for each part, so that the part that changed is known. Fields
+/// that other clients added are not in it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Content {
-    /// The stored URL; `None` when there is none that can be read.
+    /// The stored URL; `None` when there is none or it cannot be parsed.
     pub url: Option<UrlDigest>,
-    /// The method and the headers that the URL was signed for, of which it shows only the
-    /// signature; `None` when they are not as we wrote them.
+    /// The method and the headers that the URL was signed for. The URL itself shows them only in its
+    /// signature. `None` when they are missing or another client changed them.
     pub usage: Option<Digest>,
     /// Labels, annotations, side keys, owner reference and type.
     pub frame: Digest,
@@ -45,13 +45,13 @@ pub struct Content {
 /// A URL as digests.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct UrlDigest {
-    /// When it works.
+    /// When the URL works.
     pub validity: Validity,
-    /// Address and parameters.
+    /// The address and the parameters.
     pub address: Digest,
     /// The whole text, without key id, session token and signature.
     pub text: Digest,
-    /// Access key id and session token.
+    /// The access key id and the session token.
     pub identity: Digest,
     /// The signature.
     pub signature: Digest,
@@ -60,42 +60,42 @@ pub struct UrlDigest {
 /// The controller in a Secret's owner references.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Controller {
-    /// Whether it is a `PresignedUrl`.
+    /// Whether the controller is a `PresignedUrl`.
     pub is_presigned_url: bool,
-    /// Its name.
+    /// Name of the controller.
     pub name: Box<str>,
-    /// Its UID.
+    /// UID of the controller.
     pub uid: Box<str>,
 }
 
-/// A Secret as it stands in the cluster.
+/// A Secret as it is in the cluster.
 #[allow(clippy::struct_excessive_bools, reason = "each is one independent observation")]
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Stored {
     /// UID of the Secret.
     pub uid: Box<str>,
-    /// Its resource version, which grows with every write.
+    /// Resource version of the Secret, which grows with every write.
     pub resource_version: u64,
-    /// What it holds.
+    /// Content of the Secret.
     pub content: Content,
-    /// Who controls it.
+    /// The controller among the owner references.
     pub controller: Option<Controller>,
-    /// Whether it carries our label.
+    /// Whether the Secret carries our label.
     pub is_managed: bool,
-    /// The `PresignedUrl` that it says it was written for.
+    /// The `PresignedUrl` that the annotation of the Secret names.
     pub owner: Option<Box<str>>,
-    /// The renewal token that it was last issued for.
+    /// The renewal token that the last URL was issued for.
     pub handled_renew: Option<Box<str>>,
-    /// Whether our label is one that we wrote: a copy that somebody made has it, too.
+    /// Whether we wrote our label. A copy that another client made carries it too.
     pub is_label_ours: bool,
-    /// Whether the URL in it is the one that we wrote.
+    /// Whether we wrote the URL in the Secret.
     pub is_url_ours: bool,
-    /// Whether another release of the operator rendered it.
+    /// Whether another release of the operator rendered the Secret.
     pub is_other_format: bool,
-    /// Whether others own fields of ours too, so that it takes a read to know what an apply
-    /// would leave behind.
+    /// Whether other managers own our fields too. Then only a read of the whole Secret shows what an
+    /// apply would leave behind.
     pub is_shared: bool,
-    /// Whether it can never be changed: `immutable`, or of another type.
+    /// Whether the Secret can never be written: it is immutable, or its type is not Opaque.
     pub is_fixed: bool,
 }
 
@@ -135,7 +135,7 @@ impl Stored {
 }
 
 impl Stored {
-    /// The same without a trace of what it holds, for a Secret that is somebody else's.
+    /// The same Secret without its content. The caches keep foreign Secrets in this form.
     #[must_use]
     pub fn without_content(self) -> Self {
         let content = Content { url: None, usage: None, frame: Digest::default() };
@@ -144,7 +144,7 @@ impl Stored {
 }
 
 impl Content {
-    /// The content of a Secret that we rendered: all of it is ours.
+    /// The content of a Secret that we rendered, so that all of its fields are ours.
     #[must_use]
     pub fn rendered(secret: &Secret, url_key: &str) -> Self {
         Self::read(secret, Some(url_key), None)
@@ -170,17 +170,17 @@ impl Content {
     }
 }
 
-/// The longest name of an object in Kubernetes.
+/// The longest name that an object in Kubernetes can have.
 const LONGEST_NAME: usize = 253;
 
-/// Resource versions are opaque to clients, yet grow and compare as numbers since
-/// Kubernetes 1.35 says so; what is no number sorts first and is read again.
+/// Parses a resource version. Since Kubernetes 1.35 clients may compare resource versions as numbers. One
+/// that is not a number counts as 0, so that its object is read again.
 #[must_use]
 pub fn resource_version(text: Option<&str>) -> u64 {
     text.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
-/// A name or UID as somebody wrote it. Of one that no object can have, nothing is kept.
+/// A name or UID from a field that any client can write. One that is too long for an object is not kept.
 fn bounded(name: &str) -> &str {
     if name.len() > LONGEST_NAME { "(too long)" } else { name }
 }
@@ -189,8 +189,8 @@ fn text<'a>(secret: &'a Secret, key: &str) -> Option<&'a str> {
     std::str::from_utf8(&secret.data.as_ref()?.get(key)?.0).ok()
 }
 
-/// The key that holds the URL, which may be any but the side keys; ours before others',
-/// and of several of ours (another release may write more) the one that holds a URL.
+/// The data key that holds the URL. It can be any key except the side keys. Keys that we wrote come
+/// first, and of several such keys (another release may write more) the one that holds a URL.
 fn url_key<'a>(secret: &'a Secret, fields: &OwnedFields) -> Option<&'a str> {
     let side = [DATA_METHOD, DATA_HEADERS, DATA_EXPIRES_AT];
     let keys: Vec<&str> = secret
@@ -207,8 +207,8 @@ fn url_key<'a>(secret: &'a Secret, fields: &OwnedFields) -> Option<&'a str> {
     ours.or_else(usual).or_else(|| keys.iter().find(|key| is_url(key))).copied()
 }
 
-/// Everything of ours beside the URL as one text; `fields` names what is ours, all if absent.
-/// What carries one of our names counts as ours whoever wrote it.
+/// All of our fields except the URL, as one text. `fields` says which fields are ours; without it all
+/// are. A field with one of our names counts as ours, whichever client wrote it.
 fn frame(secret: &Secret, url_key: Option<&str>, fields: Option<&OwnedFields>) -> String {
     let is_ours =
         |field| fields.is_none_or(|fields: &OwnedFields| fields.is_ours(field) || is_reserved(field));

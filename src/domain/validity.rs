@@ -1,22 +1,21 @@
-//! When a URL begins, ends and is replaced. All in whole seconds.
+//! When a URL starts to work, expires and is renewed. All times are whole seconds.
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::request::Overlap;
 use crate::crd::LimitedBy;
 
-/// Credentials with less than this left sign nothing, in seconds.
+/// Nothing is signed with credentials that have less than this left, in seconds.
 const MIN_CREDENTIALS_LIFETIME: i64 = 10;
-/// The overlap that a mounted Secret needs to arrive everywhere, in seconds: kubelet
-/// may lag by two minutes.
+/// The overlap that a mounted Secret needs to reach all pods, in seconds: kubelet may lag by two minutes.
 pub(super) const SAFE_OVERLAP: u32 = 180;
 
 /// The time during which a URL works.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Validity {
-    /// When the URL was signed, and from when it works.
+    /// When the URL was signed, which is also when it starts to work.
     pub signing_time: Timestamp,
-    /// For how long it works, in seconds.
+    /// How long the URL works, in seconds.
     pub lifetime: u32,
 }
 
@@ -24,13 +23,13 @@ pub struct Validity {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the credentials expire at {expiration}")]
 pub struct CredentialsExpired {
-    /// When they expire.
+    /// When the credentials expire.
     pub expiration: Timestamp,
 }
 
 impl Validity {
-    /// The longest validity that starts at `signing_time` and ends with neither the
-    /// requested lifetime (seconds) nor the credentials exceeded.
+    /// The longest validity that starts at `signing_time` and exceeds neither the requested lifetime
+    /// (`expires_in`, in seconds) nor the expiration of the credentials.
     ///
     /// # Errors
     /// When the credentials have less than 10 seconds left.
@@ -56,14 +55,14 @@ impl Validity {
         plus(self.signing_time, self.lifetime)
     }
 
-    /// What ended the lifetime, given what was asked for.
+    /// What limits the lifetime, given the requested one.
     #[must_use]
     pub fn limited_by(&self, expires_in: u32) -> LimitedBy {
         if self.lifetime < expires_in { LimitedBy::Credentials } else { LimitedBy::Requested }
     }
 
-    /// Seconds between renewal and expiry, before jitter, and whether what was asked
-    /// for did not fit and was cut to five sixths of the lifetime.
+    /// The seconds between renewal and expiry, before jitter, and whether the requested overlap did not
+    /// fit and was cut to five sixths of the lifetime.
     #[must_use]
     pub fn overlap(&self, overlap: Overlap) -> (u32, bool) {
         let asked = match overlap {
@@ -75,15 +74,15 @@ impl Validity {
         (asked.min(most), asked > most)
     }
 
-    /// Whether the overlap gives a mounted Secret time to arrive everywhere.
+    /// Whether the overlap is long enough for a mounted Secret to reach all pods.
     #[must_use]
     pub fn is_overlap_safe(&self, overlap: Overlap) -> bool {
         self.overlap(overlap).0 >= SAFE_OVERLAP
     }
 
-    /// When the next URL is due: `seed`, a hash of the object's identity, moves it
-    /// earlier by up to a tenth of the lifetime, so that many renewals spread out and a restart
-    /// changes nothing. Always after the signing time and before the expiry.
+    /// When the next URL is due, always after the signing time and before the expiry. `seed`, a hash of
+    /// the UID of the object, moves it earlier by up to a tenth of the lifetime. Many renewals are thus
+    /// spread out, and a restart does not change them.
     #[must_use]
     pub fn renewal_time(&self, overlap: Overlap, seed: u32) -> Timestamp {
         let wait = self.lifetime.saturating_sub(self.overlap(overlap).0);
@@ -99,7 +98,7 @@ fn share(whole: u32, part: u32, of: u32) -> u32 {
     u32::try_from(u64::from(whole) * u64::from(part) / u64::from(of)).unwrap_or(whole)
 }
 
-/// A time `seconds` later; the end of time when there is none.
+/// The time `seconds` later, or the last possible time if that overflows.
 pub(super) fn plus(time: Timestamp, seconds: u32) -> Timestamp {
     time.checked_add(SignedDuration::from_secs(i64::from(seconds))).unwrap_or(Timestamp::MAX)
 }
@@ -136,7 +135,7 @@ mod tests {
         assert_eq!(hour.overlap(Overlap::Seconds(3001)), (3000, true));
         assert_eq!(hour.renewal_time(Overlap::Seconds(3000), u32::MAX), at(600));
         assert_eq!(hour.renewal_time(Overlap::Seconds(9999), u32::MAX), at(600));
-        // Cut short by the credentials; what is asked for would be a longer overlap than a third.
+        // The credentials limit the lifetime, so that the requested overlap no longer fits.
         let short = Validity::new(at(0), 3600, Some(at(601))).unwrap();
         assert_eq!(short.overlap(Overlap::Seconds(1200)), (500, true));
         let least = Validity::new(at(0), 3600, Some(at(10))).unwrap();

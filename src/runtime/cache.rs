@@ -1,11 +1,10 @@
-//! The last known version of every object of one kind, from the watch and from the answers
-//! to our own calls. How to read a `PresignedUrl` or a Secret, locks and the API do not
-//! belong here.
+//! The versioned cache: the newest known version of every object of one kind, from the watch and from
+//! the answers to our own calls. Parsing, locks and API calls do not belong here.
 //!
-//! An answer can arrive after the watch has shown the end of its object. So an answer
-//! inserts an object only if the watch has shown neither a deletion of it nor a new list
-//! since the call began; the cache keeps a register of the calls under way for that. It
-//! keeps nothing about objects that it does not hold.
+//! An answer can arrive after the watch has shown the deletion of its object. An answer therefore
+//! inserts an object only if the watch has shown neither a deletion of it nor a new list since the call
+//! began. The cache keeps a register of the calls under way for that. It keeps nothing about objects
+//! that it does not hold.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,9 +17,9 @@ mod tests;
 
 use self::calls::Calls;
 pub use self::calls::Ticket;
-use self::scope::Scope;
+use self::scope::ScopeEntries;
 
-/// A value that knows at which resource version it was read.
+/// A value with the resource version at which it was read.
 pub trait Versioned {
     /// The resource version. Of two values of one key, the higher one is newer.
     fn version(&self) -> u64;
@@ -40,20 +39,20 @@ pub enum Change<V> {
     Known,
     /// The key was not in the cache, and is now.
     Inserted,
-    /// The value is newer than this one, which it replaced.
+    /// The value replaced this older one.
     Replaced(V),
 }
 
-/// What became of the answer to a call.
+/// What the cache did with the answer to a call.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Answer<V> {
     /// The cache holds the value or a newer one.
     Taken(Change<V>),
-    /// The object may be gone by now, so the value was dropped: look at the object again.
+    /// The value was dropped, because the object may be gone by now: reconcile the object again.
     Dropped,
-    /// The API server was restored to an earlier state, and the value was dropped: clear
-    /// every scope and begin the watches anew.
+    /// The value was dropped, because the API server was restored to an earlier state: clear every scope
+    /// and restart the watches.
     WentBack,
 }
 
@@ -61,36 +60,35 @@ pub enum Answer<V> {
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub struct ListEnd<K, V> {
-    /// What the list did not show. It is no longer in the cache.
+    /// The objects that the list did not show. They were removed from the cache.
     pub removed: Vec<(K, V)>,
-    /// Whether the list showed an older version than the watch had shown before. The API
-    /// server was restored to an earlier state: clear every scope and begin the watches anew.
+    /// Whether the list showed an older version than the watch had shown before. The API server was then
+    /// restored to an earlier state: clear every scope and restart the watches.
     pub went_back: bool,
 }
 
 /// The newest known value of each key, in scopes.
 ///
-/// A scope is what one watch shows: everything, or one namespace of several. Each key is in
-/// one scope.
+/// A scope is what one watch shows: all namespaces, or one of several. Each key is in exactly one scope.
 ///
 /// # Guarantees
-/// - The version held for a key never decreases, unless the key or its scope was emptied in
-///   between.
-/// - After the watch has shown a deletion, nothing brings that version or an older one back.
-/// - When the watch has shown everything, the cache holds what the API server holds. Until
-///   then a key can be missing, which means "read it", never "it does not exist".
+/// - The version that is held for a key never decreases, unless the key was removed or its scope was
+///   cleared in between.
+/// - After the watch has shown a deletion, no answer inserts that version or an older one again.
+/// - When the watch has shown everything, the cache holds what the API server holds. Until then a key
+///   can be missing, which means "read it", never "it does not exist".
 ///
 /// # Caveats
-/// The watch of a scope must show lists that are not older than their request, and events in
+/// The watch of a scope must show lists that are not older than their request, and must show events in
 /// the order of their versions.
 pub struct VersionedCache<K, V, S = usize> {
     scope_of: Box<dyn Fn(&K) -> S + Send + Sync>,
-    scopes: HashMap<S, Scope<K, V>>,
+    scopes: HashMap<S, ScopeEntries<K, V>>,
     calls: Calls<K>,
 }
 
 impl<K: Clone + Eq + Hash, V: Versioned, S: Clone + Eq + Hash> VersionedCache<K, V, S> {
-    /// An empty cache. `scope_of` tells the scope of a key, always the same one.
+    /// An empty cache. `scope_of` returns the scope of a key, which must not change.
     #[must_use]
     pub fn new(scope_of: impl Fn(&K) -> S + Send + Sync + 'static) -> Self {
         Self { scope_of: Box::new(scope_of), scopes: HashMap::new(), calls: Calls::default() }
@@ -102,13 +100,13 @@ impl<K: Clone + Eq + Hash, V: Versioned, S: Clone + Eq + Hash> VersionedCache<K,
         self.scope(key)?.entries.get(key)
     }
 
-    /// The value of a key, and the key as the cache keeps it.
+    /// The value of a key, and the key that the cache holds.
     #[must_use]
     pub fn get_key_value(&self, key: &K) -> Option<(&K, &V)> {
         self.scope(key)?.entries.get_key_value(key)
     }
 
-    /// The value of a key, to change what is kept besides the object. Its version must stay.
+    /// The value of a key, to change what is kept in addition to the object. Its version must stay.
     #[must_use]
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         self.scopes.get_mut(&(self.scope_of)(key))?.entries.get_mut(key)
@@ -120,43 +118,43 @@ impl<K: Clone + Eq + Hash, V: Versioned, S: Clone + Eq + Hash> VersionedCache<K,
         self.get(key).map(V::version)
     }
 
-    /// All keys and values, in no order.
+    /// All keys and values, in any order.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.scopes.values().flat_map(|scope| &scope.entries)
     }
 
-    /// The keys and values of one scope, in no order.
+    /// The keys and values of one scope, in any order.
     pub fn iter_scope(&self, scope: &S) -> impl Iterator<Item = (&K, &V)> {
         self.scopes.get(scope).into_iter().flat_map(|scope| &scope.entries)
     }
 
-    /// How many keys there are.
+    /// The number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
         self.scopes.values().map(|scope| scope.entries.len()).sum()
     }
 
-    /// Whether there is no key.
+    /// Whether the cache holds no key.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many calls are under way: as many as there are tickets.
+    /// The number of calls under way, which is the number of tickets.
     #[must_use]
     pub fn calls_under_way(&self) -> usize {
         self.calls.len()
     }
 
-    /// Takes in an object from the watch, either an event or an item of the list under way.
+    /// Stores an object from the watch, either from an event or from the list under way.
     pub fn observe(&mut self, key: K, value: V) -> Change<V> {
         let scope = self.scope_mut(&key);
         scope.shown(&key, value.version());
         scope.take(key, value)
     }
 
-    /// The same for a version whose value need not be read if the cache has it. Returns
-    /// whether it has it; if not, call [`observe`](Self::observe), or
+    /// The same for a version whose value need not be parsed if the cache holds it. Returns whether the
+    /// cache holds that version or a newer one; if not, call [`observe`](Self::observe), or
     /// [`remove`](Self::remove) if the watch does not show values.
     pub fn confirm(&mut self, key: &K, version: u64) -> bool {
         let scope = self.scope_mut(key);
@@ -164,52 +162,52 @@ impl<K: Clone + Eq + Hash, V: Versioned, S: Clone + Eq + Hash> VersionedCache<K,
         scope.entries.get(key).is_some_and(|held| held.version() >= version)
     }
 
-    /// Takes in a deletion from the watch, and returns the value that is gone. A newer value
-    /// stays: the object was created again.
+    /// Removes an object that the watch showed as deleted, and returns its value. A newer value stays,
+    /// because the object was created again.
     pub fn observe_deleted(&mut self, key: &K, version: u64) -> Option<V> {
         self.scope_mut(key).raise(version);
         self.remove(key, version)
     }
 
-    /// Removes a value that is known to be outdated from elsewhere than its watch, such as a
-    /// conflict or the watch of another kind, if it is not newer than `version` (`u64::MAX`:
-    /// whatever its version). Calls under way for the key cannot insert it again.
+    /// Removes a value that is outdated by another source than its watch, such as a conflict or the watch
+    /// of another kind. A value newer than `version` stays; `u64::MAX` removes any version. Calls under
+    /// way for the key cannot insert it again.
     pub fn remove(&mut self, key: &K, version: u64) -> Option<V> {
         self.calls.delay(|called| called == key);
         self.scope_mut(key).remove(key, version)
     }
 
-    /// Begins a list of a scope. One that was under way has broken off, and has no effect
-    /// beyond the newer versions that it showed.
+    /// Begins a list of a scope. A list that was under way was interrupted. It has no effect, except for
+    /// the newer versions that it showed.
     pub fn begin_list(&mut self, scope: &S) {
         self.calls.delay(|key| (self.scope_of)(key) == *scope);
         self.scopes.entry(scope.clone()).or_default().begin_list();
     }
 
-    /// Completes the list under way: what it did not show is removed. That can include what
-    /// an answer brought meanwhile. Without a list under way nothing is removed.
+    /// Completes the list under way, and removes the objects that it did not show. These can include
+    /// objects that an answer inserted meanwhile. Without a list under way nothing is removed.
     pub fn end_list(&mut self, scope: &S) -> ListEnd<K, V> {
         self.calls.delay(|key| (self.scope_of)(key) == *scope);
         self.scopes.entry(scope.clone()).or_default().end_list()
     }
 
-    /// Begins a write of ours. `onto` is the version that the write carries as its
-    /// precondition; `None` for a create. Drop the ticket when there is no answer.
+    /// Begins one of our writes. `onto` is the version that the write carries as its precondition; `None`
+    /// for a create. Drop the ticket when there is no answer.
     pub fn begin_write(&mut self, key: K, onto: Option<u64>) -> Ticket<K> {
-        // A write that changes something has a version above all that there were before.
+        // The answer to a write that changes something has a higher version than all before.
         let floor = self.scope(&key).map_or(0, |scope| scope.highest.saturating_add(1));
         self.calls.begin(key, onto, floor)
     }
 
-    /// Begins a read of ours, which must be a quorum read (no resource version). Drop the
-    /// ticket when there is no answer, or when it serves its caller only.
+    /// Begins one of our reads, which must be a quorum read (without a resource version). Drop the ticket
+    /// when there is no answer, or when the answer is not to be stored.
     pub fn begin_read(&mut self, key: K) -> Ticket<K> {
         let held = self.version(&key).unwrap_or(0);
         self.calls.begin(key, None, held)
     }
 
-    /// Takes in the answer to a call. It replaces an older value, but inserts only if the
-    /// object cannot have been deleted since.
+    /// Stores the answer to a call. It replaces an older value, but it is inserted only if the object
+    /// cannot have been deleted since.
     pub fn answer(&mut self, ticket: Ticket<K>, value: V) -> Answer<V> {
         let (key, version) = (ticket.key().clone(), value.version());
         let (is_void, is_late, is_behind) = (ticket.is_void(), ticket.is_late(), ticket.is_behind(version));
@@ -228,24 +226,23 @@ impl<K: Clone + Eq + Hash, V: Versioned, S: Clone + Eq + Hash> VersionedCache<K,
         Answer::Taken(scope.answered(key, value))
     }
 
-    /// Empties a scope and forgets its versions, and returns what it held. Answers to calls
-    /// that are under way are dropped. Stop the watch of the scope before, and begin it anew
-    /// afterwards.
+    /// Clears a scope and its versions, and returns what it held. Answers to calls under way are dropped.
+    /// Stop the watch of the scope before, and start a new one afterwards.
     pub fn clear(&mut self, scope: &S) -> Vec<(K, V)> {
         self.calls.void(|key| (self.scope_of)(key) == *scope);
         self.scopes.remove(scope).into_iter().flat_map(|scope| scope.entries).collect()
     }
 
-    fn scope(&self, key: &K) -> Option<&Scope<K, V>> {
+    fn scope(&self, key: &K) -> Option<&ScopeEntries<K, V>> {
         self.scopes.get(&(self.scope_of)(key))
     }
 
-    fn scope_mut(&mut self, key: &K) -> &mut Scope<K, V> {
+    fn scope_mut(&mut self, key: &K) -> &mut ScopeEntries<K, V> {
         self.scopes.entry((self.scope_of)(key)).or_default()
     }
 }
 
-/// Counts only: values can be secret.
+/// Shows only numbers, because values can be secret.
 impl<K, V, S> fmt::Debug for VersionedCache<K, V, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let keys: usize = self.scopes.values().map(|scope| scope.entries.len()).sum();

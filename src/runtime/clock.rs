@@ -1,7 +1,7 @@
-//! The wall clock, and the moments it jumps.
+//! The wall clock, and its jumps.
 //!
-//! The only file that may ask the system for the time of day. Deciding what a time means
-//! (due, expired) is no business of this file.
+//! This is the only file that may ask the system for the time of day. What a time means (due, expired)
+//! is decided elsewhere.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -13,24 +13,24 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 /// How far the wall clock may drift from the monotonic one before it counts as a jump.
 ///
-/// Readings are whole seconds, so a difference of two readings is off by up to one second.
+/// Readings are whole seconds, so a difference of two readings is wrong by up to one second.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
 
-/// Tells the time of day, in whole seconds. Cheap to clone.
+/// The wall clock, in whole seconds. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
     offset_seconds: Arc<AtomicI64>,
     simulated: Option<Simulated>,
 }
 
-/// A wall clock that goes as tokio's time does.
+/// A wall clock that follows the time of tokio.
 #[derive(Clone, Copy, Debug)]
 struct Simulated {
     start: Timestamp,
     begun: tokio::time::Instant,
 }
 
-/// Moves the [`Clock`] it was made with, and all clones of it.
+/// A handle that moves the [`Clock`] it was made with, and all clones of that clock.
 #[derive(Clone, Debug)]
 pub struct ClockOffset {
     offset_seconds: Arc<AtomicI64>,
@@ -43,7 +43,7 @@ impl Clock {
         Self::default()
     }
 
-    /// A clock that starts at the system's time and is moved by the handle, for tests.
+    /// A clock that starts at the time of the system and is moved by the handle, for tests.
     #[must_use]
     pub fn adjustable() -> (Self, ClockOffset) {
         let clock = Self::default();
@@ -51,8 +51,8 @@ impl Clock {
         (clock, ClockOffset { offset_seconds })
     }
 
-    /// A clock that shows `start` now and goes as tokio's time does, which a test can pause; it
-    /// is moved by the handle.
+    /// A clock that shows `start` now and follows the time of tokio, which a test can pause. The handle
+    /// moves it.
     #[must_use]
     pub fn simulated(start: Timestamp) -> (Self, ClockOffset) {
         let (clock, offset) = Self::adjustable();
@@ -69,8 +69,8 @@ impl Clock {
 
     /// The time of day, cut to the whole second.
     ///
-    /// Whole, because that is what Kubernetes stores and what a signature states: a time written
-    /// and read again compares equal.
+    /// Kubernetes and signatures use whole seconds. A time that is written and read again is therefore
+    /// equal.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         let offset = self.offset_seconds.load(Ordering::Relaxed);
@@ -79,8 +79,8 @@ impl Clock {
         Timestamp::from_second(second).unwrap_or(limit)
     }
 
-    /// How long it is until [`now`](Self::now) says `time`, to the millisecond and never too
-    /// short; nothing if it has passed.
+    /// How long it takes until [`now`](Self::now) returns `time`. The result is at most a millisecond too
+    /// long and never too short; zero if the time has passed.
     #[must_use]
     pub fn until(&self, time: Timestamp) -> Duration {
         let offset = SignedDuration::from_secs(self.offset_seconds.load(Ordering::Relaxed));
@@ -90,12 +90,12 @@ impl Clock {
 }
 
 impl ClockOffset {
-    /// Puts the clock this many seconds ahead of the system's (behind, when negative).
+    /// Sets the clock this many seconds ahead of the system (behind it, when negative).
     pub fn set(&self, seconds: i64) {
         self.offset_seconds.store(seconds, Ordering::Relaxed);
     }
 
-    /// Moves the clock by this many seconds from where it is.
+    /// Moves the clock forward by this many seconds from its current offset.
     pub fn advance(&self, seconds: i64) {
         self.offset_seconds.fetch_add(seconds, Ordering::Relaxed);
     }
@@ -103,28 +103,28 @@ impl ClockOffset {
 
 /// Yields each time the wall clock has moved by more than 2 s against the monotonic clock.
 ///
-/// Looks once in `every` (which must not be zero), so a jump is noticed that much later at most.
-/// Timers run on the monotonic clock, which knows nothing of a corrected wall clock and stands
-/// still while the machine sleeps: whoever waits until a time of day must look again after a jump.
+/// Checks once in `every` (which must not be zero), so a jump is noticed that much later at most. Timers
+/// run on the monotonic clock. It does not follow a corrected wall clock, and it stops while the machine
+/// is suspended. Code that waits for a time of day must therefore compute its wait again after a jump.
 ///
 /// # Guarantees
-/// One item per jump, forward or back; several small steps add up. The stream never ends.
+/// One item per jump, forward or backward. Several small steps add up. The stream never ends.
 pub fn jumps(clock: Clock, every: Duration) -> impl Stream<Item = ()> + Send + 'static {
-    futures::stream::unfold(Watch::new(clock, every), |mut watch| async move {
+    futures::stream::unfold(Stopwatch::new(clock, every), |mut watch| async move {
         watch.jump().await;
         Some(((), watch))
     })
 }
 
-struct Watch {
+struct Stopwatch {
     clock: Clock,
     ticks: Interval,
     wall: Timestamp,
     monotonic: Reading,
 }
 
-/// A reading of the monotonic clock: of std, since a test that pauses tokio's time does not move
-/// the wall clock; of tokio where the wall clock goes by that.
+/// A reading of the monotonic clock. It is that of std, because a test that pauses the time of tokio does
+/// not stop the wall clock. It is that of tokio when the wall clock is simulated by it.
 enum Reading {
     Std(Instant),
     Tokio(tokio::time::Instant),
@@ -146,7 +146,7 @@ impl Reading {
     }
 }
 
-impl Watch {
+impl Stopwatch {
     fn new(clock: Clock, every: Duration) -> Self {
         let mut ticks = tokio::time::interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -1,18 +1,17 @@
-//! What the process asks of the kernel before it holds a secret: no core dump, and enough file
+//! The kernel settings of the process, made before it holds a secret: no core dumps, and enough file
 //! descriptors.
 
 use std::io;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Keeps the memory of this process from being written to a disk, and raises the number of files
-/// that may be open to the most that is allowed.
+/// Prevents core dumps of this process, and raises its limit of open files to the hard limit.
 ///
 /// # Guarantees
-/// - The kernel writes no core file, and hands none to a program either: such a program
-///   (`core_pattern` with a pipe) does not look at the limit, so the process is no longer
-///   dumpable. For that reason others of the same user cannot attach to it, nor read its memory.
-/// - Each part is tried, whatever the others do.
+/// - The kernel writes no core file and pipes none to a program. A program (`core_pattern` with a pipe)
+///   ignores the core limit, so the process is also made not dumpable. As a consequence, other processes
+///   of the same user cannot attach to it or read its memory.
+/// - Each setting is tried, even if another one fails.
 pub fn harden() -> io::Result<()> {
     let dumps = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     let files = getrlimit(Resource::Nofile);

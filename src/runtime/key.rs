@@ -1,27 +1,27 @@
-//! Names as the tables keep them: short, and shared by all tables that know the object.
+//! Keys and UIDs as the caches keep them: compact, and keys are shared by all caches.
 
 use std::sync::Arc;
 
 use crate::runtime::schedule::Tenant;
 
-/// Namespace and name in one allocation. Cloning it shares that.
+/// The namespace and the name of an object in one allocation, which clones share.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Key(Arc<str>);
 
 impl Key {
-    /// The object called `name` in `namespace`; neither can hold a slash.
+    /// The key of the object `name` in `namespace`. Neither may contain a slash.
     #[must_use]
     pub fn new(namespace: &str, name: &str) -> Self {
         Self([namespace, "/", name].concat().into())
     }
 
-    /// Its namespace.
+    /// The namespace of the object.
     #[must_use]
     pub fn namespace(&self) -> &str {
         self.0.split_once('/').map_or("", |(namespace, _)| namespace)
     }
 
-    /// Its name.
+    /// The name of the object.
     #[must_use]
     pub fn name(&self) -> &str {
         self.0.split_once('/').map_or("", |(_, name)| name)
@@ -34,7 +34,7 @@ impl Tenant for Key {
     }
 }
 
-/// A UID: 16 bytes when it is written as UUIDs are, which is nearly always.
+/// A UID. It takes 16 bytes if it is a UUID, which nearly all are.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Uid {
     /// A UUID.
@@ -56,7 +56,7 @@ fn binary(text: &str) -> Option<[u8; 16]> {
     if !text.split('-').map(str::len).eq(GROUPS) {
         return None;
     }
-    // Upper case would come back as lower case.
+    // Upper case is not packed, because it would be unpacked as lower case.
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Some(byte - b'0'),
         b'a'..=b'f' => Some(byte - b'a' + 10),

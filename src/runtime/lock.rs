@@ -1,27 +1,27 @@
-//! A lock whose data is never used after a panic left it half changed.
+//! A lock whose data is never used after a panic has left a change incomplete.
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// A reader-writer lock.
 ///
 /// # Guarantees
-/// When a thread panics while it changes the data, the process ends at the next use: a cache that
-/// is half changed could make the operator forget an object, while a restart costs one list.
+/// When a thread panics while it changes the data, the process ends at the next use. A cache with an
+/// incomplete change could make the operator lose an object, while a restart costs one list.
 #[derive(Debug, Default)]
 pub struct Lock<T>(RwLock<T>);
 
 impl<T> Lock<T> {
-    /// Locks `data`.
+    /// A lock around `data`.
     pub fn new(data: T) -> Self {
         Self(RwLock::new(data))
     }
 
-    /// The data, to look at.
+    /// Locks the data for reading.
     pub fn read(&self) -> RwLockReadGuard<'_, T> {
         self.0.read().unwrap_or_else(|error| end(&error))
     }
 
-    /// The data, to change.
+    /// Locks the data for writing.
     pub fn write(&self) -> RwLockWriteGuard<'_, T> {
         self.0.write().unwrap_or_else(|error| end(&error))
     }

@@ -1,6 +1,6 @@
-//! Logs: their format, their level, and what must never be in them.
+//! Logging: the format, the level, and the lines of libraries that must never be logged.
 //!
-//! Where a line is logged, and with which fields, is decided by the modules that log.
+//! The modules that log decide which lines they log and with which fields.
 
 use std::fmt;
 use std::io::{IsTerminal, stderr};
@@ -37,32 +37,32 @@ pub enum Error {
     NotALevel {
         /// The whole filter.
         filter: String,
-        /// The part that makes no sense.
+        /// The part that cannot be parsed.
         part: String,
     },
-    /// The filter does not parse.
+    /// The filter cannot be parsed.
     #[error("log filter '{filter}' is not valid")]
     Filter {
         /// The whole filter.
         filter: String,
-        /// What the parser says.
+        /// The error of the parser.
         source: ParseError,
     },
-    /// The process logs already.
+    /// Logging was already set up in this process.
     #[error("logging is set up already")]
     Twice(#[source] TryInitError),
 }
 
-/// Starts logging to stderr; stdout belongs to the commands that print a result.
+/// Starts logging to stderr. Commands print their results to stdout.
 ///
-/// `filter` is a level (`info`) or a list of `target=level` as `tracing_subscriber` reads it.
+/// `filter` is a level (`info`) or a list of `target=level` as `tracing_subscriber` parses it.
 ///
 /// # Guarantees
-/// Whatever the filter says, the lines of libraries that could hold a Secret's data, a token or
-/// a signature are not written: see [`loudest`].
+/// Lines of libraries that could contain the data of a Secret, a token or a signature are never written,
+/// even if the filter permits them: see [`loudest`].
 pub fn init(filter: &str, format: LogFormat) -> Result<(), Error> {
     subscriber(filter, format, stderr, stderr().is_terminal())?.try_init().map_err(Error::Twice)?;
-    // The text of a panic could quote a Secret; where it happened tells enough.
+    // The message of a panic could quote a Secret, so only its location is logged.
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string);
         tracing::error!(location, "panicked, which is a bug: report it with this line");
@@ -87,7 +87,7 @@ where
     Ok(Registry::default().with(lines).with(parse(filter)?).with(filter_fn(is_harmless)))
 }
 
-/// Writes `NAMESPACE/NAME: ` before the message of a line about an object: a message can be long,
+/// Writes `NAMESPACE/NAME: ` before the message of a line about an object, because a message can be long
 /// and the fields come after it.
 struct ObjectFirst;
 
@@ -105,7 +105,7 @@ impl<'w> FormatFields<'w> for ObjectFirst {
     }
 }
 
-/// The object that a line is about.
+/// The object that a line concerns.
 #[derive(Default)]
 struct Object {
     namespace: Option<String>,
@@ -124,7 +124,7 @@ impl Visit for Object {
     fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
 }
 
-/// The fields of a line that are not written yet.
+/// Writes the fields of a line that are not written yet.
 struct Others<'w> {
     fields: DefaultVisitor<'w>,
     is_named: bool,
@@ -143,7 +143,7 @@ impl Visit for Others<'_> {
         }
     }
 
-    // The one method of the default format that says more than `record_debug`.
+    // This is the only other method in which the default format differs from `record_debug`.
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
         self.fields.record_error(field, value);
     }
@@ -157,7 +157,7 @@ impl Visit for Others<'_> {
 
 fn parse(filter: &str) -> Result<EnvFilter, Error> {
     let parts: Vec<&str> = filter.split(',').map(str::trim).collect();
-    // `EnvFilter` takes a misspelt level for the name of a target, and then logs nothing at all.
+    // `EnvFilter` parses a misspelt level as the name of a target, and then logs nothing at all.
     let is_level = |part: &str| !part.is_empty() && part.parse::<LevelFilter>().is_ok();
     if let Some(part) = parts.iter().find(|part| !part.contains('=') && !is_level(part)) {
         return Err(Error::NotALevel { filter: filter.to_owned(), part: (*part).to_owned() });
@@ -171,18 +171,16 @@ fn is_harmless(line: &Metadata<'_>) -> bool {
     *line.level() <= loudest(line.target())
 }
 
-/// The most talkative level a library is allowed, whatever the user asks for.
+/// The most verbose level that a target may log at, whichever filter the user sets.
 ///
-/// - `kube_client::client` writes the *whole body* of a response it cannot deserialize, at WARN,
-///   and response headers at TRACE. A Secret is such a body. Its callers get the error anyway.
-/// - The SDK writes requests and strings to sign at TRACE, identities at DEBUG.
-/// - The transports write TLS handshakes and session tickets at TRACE.
+/// - `kube_client::client` logs the *whole body* of a response that it cannot deserialize, at WARN, and
+///   response headers at TRACE. The body can be a Secret. Its callers get the error anyway.
+/// - The SDK logs requests and strings to sign at TRACE, and identities at DEBUG.
+/// - The transports log TLS handshakes and session tickets at TRACE.
 #[must_use]
 pub fn loudest(target: &str) -> LevelFilter {
     let library = target.split("::").next().unwrap_or(target);
     match library {
-        // Its span names the object on every line, which ours do themselves.
-        "kube_runtime" if target == "kube_runtime::controller" => LevelFilter::WARN,
         "kube_client" if target == "kube_client::client" => LevelFilter::ERROR,
         _ if library.starts_with("aws_") => LevelFilter::INFO,
         "h2"

@@ -1,6 +1,6 @@
-//! The registry of metrics, and those every daemon has: its version and its process.
+//! The registry of metrics, and the metrics of every daemon: its version and its process.
 //!
-//! Each module makes its own families and registers them here; what they count is theirs.
+//! Each module creates its own metrics and registers them here.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-/// All metrics of the process: ours under one prefix, the process's under their usual names.
+/// All metrics of the process: ours with one prefix, and `process_*` with their usual names.
 #[derive(Debug)]
-pub struct Metrics {
+pub struct MetricsRegistry {
     prefixed: Registry,
     process: Registry,
 }
 
-impl Metrics {
+impl MetricsRegistry {
     /// A registry that holds `<prefix>_build_info{version}` and, on Linux, `process_*`.
     #[must_use]
     pub fn new(prefix: &str, version: &'static str) -> Self {
@@ -24,16 +24,16 @@ impl Metrics {
         prefixed.register("build", "What runs here", Info::new([("version", version)]));
         let mut process = Registry::default();
         #[cfg(target_os = "linux")]
-        process.register_collector(Box::new(crate::runtime::process::Process));
+        process.register_collector(Box::new(crate::runtime::process::ProcessCollector));
         Self { prefixed, process }
     }
 
-    /// Where a module registers its families. Names get the prefix, counters their `_total`.
+    /// The registry in which modules register metrics. It adds the prefix, and `_total` to counters.
     pub fn registry(&mut self) -> &mut Registry {
         &mut self.prefixed
     }
 
-    /// Closes the registry, and gives what writes it as `OpenMetrics` text at each scrape.
+    /// Closes the registry, and returns a function that writes it as `OpenMetrics` text.
     pub fn into_encoder(self) -> impl Fn() -> Result<String, fmt::Error> + Clone + Send + Sync + 'static {
         let metrics = Arc::new(self);
         move || {
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn writes_ours_with_the_prefix_and_ends_the_exposition() {
-        let mut metrics = Metrics::new("presign", "1.2.3");
+        let mut metrics = MetricsRegistry::new("presign", "1.2.3");
         let repaired = Counter::<u64>::default();
         metrics.registry().register("repaired", "Secrets put right", repaired.clone());
         let encode = metrics.into_encoder();

@@ -1,9 +1,9 @@
-//! What any controller needs, knowing nothing of what it controls.
+//! What any controller needs, independent of what it controls.
 //!
-//! Here: the wall clock, logs, the metrics registry, names of objects, watches, the HTTP server
-//! for probes and metrics, the client for the API server with its deadline and its count of
-//! calls, and the lease by which one of several processes leads.
-//! Not here: anything that knows what a `PresignedUrl` is. This module imports no other.
+//! Here: the wall clock, logging, the metrics registry, keys of objects, the versioned cache, the
+//! schedule, watches, the HTTP server for probes and metrics, the client for the API server, and leader
+//! election.
+//! Not here: anything that knows what a `PresignedUrl` is. This module imports no other module.
 
 pub mod cache;
 pub mod client;
@@ -27,6 +27,6 @@ pub use hardening::harden;
 pub use key::Key;
 pub use leader::{Elector, Leadership, LeaseSettings, Party, look_out};
 pub use logging::LogFormat;
-pub use metrics::Metrics;
+pub use metrics::MetricsRegistry;
 pub use server::{Access, Check, Pages, Probes, Scrapes, Site, Tls, http};
 pub use tasks::Tasks;

@@ -1,6 +1,6 @@
-//! The process as Linux sees it, read at each scrape, under the names Prometheus gives everywhere.
+//! Metrics of the process from Linux, read at each scrape, with the usual names of Prometheus.
 //!
-//! What the operator does with its time is counted elsewhere.
+//! Metrics of the operator itself are elsewhere.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 
-/// Collects `process_*`. What cannot be read (a sandbox without `/proc`) is left out.
+/// Collects `process_*`. Leaves out what cannot be read, as in a sandbox without `/proc`.
 #[derive(Debug)]
-pub(super) struct Process;
+pub(super) struct ProcessCollector;
 
-impl Collector for Process {
+impl Collector for ProcessCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         for metric in Proc::myself().iter().flat_map(read) {
             let Metric { name, help, unit, value } = metric;
@@ -30,7 +30,7 @@ impl Collector for Process {
 struct Metric {
     name: &'static str,
     help: &'static str,
-    /// The encoder puts it at the end of the name.
+    /// The unit, which the encoder appends to the name.
     unit: Option<Unit>,
     value: Box<dyn EncodeMetric>,
 }
@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn tells_what_linux_knows_of_this_process() {
         let mut registry = Registry::default();
-        registry.register_collector(Box::new(Process));
+        registry.register_collector(Box::new(ProcessCollector));
         let mut text = String::new();
         encode(&mut text, &registry).unwrap();
         assert!(value(&text, "process_cpu_seconds_total") >= 0.0);

@@ -1,4 +1,4 @@
-//! Tasks that run for as long as the process does, and whose end must not go unseen.
+//! Tasks that run for as long as the process, and whose end must be noticed.
 
 use std::future::Future;
 
@@ -7,13 +7,13 @@ use tokio::task::JoinSet;
 /// Supervised tasks.
 ///
 /// # Guarantees
-/// That one of them ended, or panicked, is told by [`ended`](Self::ended): a process that is deaf
-/// to one of its watches must not look alive.
+/// [`ended`](Self::ended) reports when a task ended or panicked, because a process without one of its
+/// watches must not look alive.
 #[derive(Debug, Default)]
 pub struct Tasks(JoinSet<&'static str>);
 
 impl Tasks {
-    /// Starts a task that is not expected to end.
+    /// Spawns a task that is not expected to end.
     pub fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         self.0.spawn(async move {
             task.await;
@@ -21,8 +21,8 @@ impl Tasks {
         });
     }
 
-    /// Waits until one of them has ended, and says which, as far as that is known. Never
-    /// resolves while all of them run.
+    /// Waits until a task has ended, and returns its name. The name of a task that panicked is not known.
+    /// Never resolves while all tasks run.
     pub async fn ended(&mut self) -> &'static str {
         match self.0.join_next().await {
             Some(Ok(name)) => name,

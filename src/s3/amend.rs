@@ -1,48 +1,48 @@
-//! What the SDK's own request for an operation lacks, added before it is signed.
+//! Amends the request of the SDK for an operation before it is signed.
 //!
-//! Not here: whether the result is what was asked for (`expected` compares).
+//! Not here: whether the result is what was requested (`expected` checks that).
 
 use aws_sdk_s3::config::http::HttpRequest;
 
 use super::encode;
 use crate::domain::Request;
 
-/// The key that the SDK is told when the real one is nothing but white space: S3 takes such
-/// keys, the SDK calls them missing.
+/// The key that the SDK gets if the real one is only white space. S3 accepts such keys, but the SDK
+/// refuses them as missing.
 const STAND_IN: &str = "blank";
 
-/// The request cannot carry what was asked for.
+/// The request cannot be expressed in HTTP.
 #[derive(Debug, thiserror::Error)]
 #[error("a header or a query parameter cannot stand in an HTTP request")]
 pub(super) struct NotHttp;
 
-/// Headers, query and, where the SDK does not take it, key of a request.
+/// The headers and the query of a request, and its key if the SDK does not accept that.
 pub(super) struct Amendment {
     headers: Vec<(String, String)>,
-    /// Empty, or beginning with a question mark.
+    /// The encoded query: empty, or with a leading question mark.
     query: String,
-    /// The encoded key for which [`STAND_IN`] stands.
+    /// The encoded key that replaces [`STAND_IN`].
     blank_key: Option<String>,
 }
 
 impl Amendment {
-    /// `query` is encoded; empty, or beginning with a question mark.
+    /// The amendment for a request. `query` is encoded: empty, or with a leading question mark.
     pub(super) fn new(request: &Request, query: String) -> Self {
         let is_blank = request.key.trim().is_empty();
         let blank_key = is_blank.then(|| encode::path(&request.key));
         Self { headers: request.headers.clone(), query, blank_key }
     }
 
-    /// The key to tell the SDK.
+    /// The key to pass to the SDK.
     pub(super) fn key<'a>(&self, request: &'a Request) -> &'a str {
         if self.blank_key.is_some() { STAND_IN } else { &request.key }
     }
 
-    /// Amends a request. Its query replaces that of the SDK: `x-id`, which no other client
-    /// signs and some stores refuse.
+    /// Amends a request. Its query replaces that of the SDK, which is `x-id`: no other client signs it,
+    /// and some stores refuse it.
     ///
     /// # Errors
-    /// When it would be no HTTP request.
+    /// When the result would not be an HTTP request.
     pub(super) fn apply(&self, mut http: HttpRequest) -> Result<HttpRequest, NotHttp> {
         let uri = http.uri();
         let address = uri.split_once('?').map_or(uri, |(address, _)| address);

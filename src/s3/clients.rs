@@ -1,7 +1,7 @@
-//! The SDK's clients: one kept for each connection, since building one costs as much as
-//! signing several URLs.
+//! The clients of the SDK. One is kept for each connection, because building one costs as much as signing
+//! several URLs.
 //!
-//! Credentials are not part of a client; they are given with each request.
+//! Credentials are not part of a client. They are passed with each request.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
@@ -16,7 +16,7 @@ use aws_sdk_s3::config::{
 
 use crate::domain::request::{Addressing, Connection};
 
-/// How many clients are kept; beyond that all are dropped and built again as needed.
+/// How many clients are kept. When there are more, all are dropped and built again as needed.
 const CAPACITY: usize = 1024;
 
 /// The clients of all connections in use.
@@ -26,9 +26,9 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    /// The client for a connection, built when there is none yet.
+    /// The client for a connection. Builds it if there is none yet.
     pub(super) fn get(&self, connection: &Connection) -> Client {
-        // A poisoned map is whole: every change of it is one call.
+        // A poisoned map is still consistent, because every change of it is a single call.
         let clients = self.by_connection.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(connection) {
             return client.clone();
@@ -45,8 +45,8 @@ impl Clients {
 }
 
 fn configuration(connection: &Connection) -> Config {
-    // The SDK asks for timers unless all that could wait is off, and would add checksum
-    // headers that no caller sends.
+    // Without these settings the SDK would require timers, and would add checksum headers that no caller
+    // sends.
     let mut config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(connection.region.clone()))
@@ -60,7 +60,7 @@ fn configuration(connection: &Connection) -> Config {
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .identity_cache(IdentityCache::no_cache());
     if let Some(endpoint) = &connection.endpoint {
-        // Without a trailing slash the SDK joins a path prefix and the bucket.
+        // Without a trailing slash the SDK would join a path prefix and the bucket.
         config = config.endpoint_url(format!("{endpoint}/"));
     }
     config.build()

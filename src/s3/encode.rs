@@ -1,6 +1,6 @@
-//! Percent-encoding as SigV4 wants it: UTF-8, once, upper-case digits.
+//! Percent-encoding as SigV4 requires it: UTF-8, encoded once, with upper-case digits.
 //!
-//! Not for decoding, and not for HTML forms, whose `+` for a space breaks a signature.
+//! Not here: decoding, and the encoding of HTML forms, whose `+` for a space would break a signature.
 
 /// Encodes all but `A-Za-z0-9-_.~`, for names and values of query parameters.
 pub(super) fn component(text: &str) -> String {

@@ -1,4 +1,4 @@
-//! Why there is no URL. No text here may hold a key, a token, a signature or a query.
+//! The errors of the signer. No text here may contain a key, a token, a signature or a query.
 
 use std::error::Error;
 
@@ -6,18 +6,18 @@ use crate::domain::Credentials;
 
 /// Why a request could not be signed.
 ///
-/// The texts are for a status message: they name what is at fault and what to do, and hold
-/// nothing of the credentials and nothing of the URL's query.
+/// The texts are used in status messages. They name what is wrong and what to do, and contain no part of
+/// the credentials and no part of the query of the URL.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum PresignError {
-    /// An access point can only be signed for in its own region.
+    /// The region in the spec differs from that of the access point, which is the only one that works.
     #[error(
         "spec.bucket names an access point in {access_point}, but spec.s3.region is {region}: set region to {access_point}"
     )]
     AccessPointRegion {
         /// Region in the ARN.
         access_point: String,
-        /// Region of the connection.
+        /// Region in the spec.
         region: String,
     },
     /// The signing time is before 1970.
@@ -32,46 +32,45 @@ pub enum PresignError {
         /// The lifetime, in seconds.
         seconds: u32,
     },
-    /// The URL would be longer than any server reads, and than the SDK can hold.
+    /// The URL would be longer than servers accept, and longer than the SDK can hold.
     #[error(
         "the URL would have {bytes} bytes and must not have more than {limit}: shorten spec.query, spec.response, spec.versionID or the session token"
     )]
     TooLong {
-        /// Length that the URL would have.
+        /// Length that the URL would have, in bytes.
         bytes: usize,
-        /// Length that it may have.
+        /// Longest length, in bytes.
         limit: usize,
     },
-    /// Clients parse an address before they send it, and would send another host.
+    /// Clients would parse the address and send a request to another host.
     #[error(
         "clients would change the address and so break the signature: correct the host in spec.s3.endpoint, or put the bucket into the path with spec.s3.addressingStyle: Path"
     )]
     Rewritten,
-    /// The SDK found no way to sign this.
+    /// The SDK does not sign this request.
     #[error("the AWS SDK does not sign this request: {reason}")]
     Refused {
-        /// What the SDK says.
+        /// The reason that the SDK gives.
         reason: String,
     },
-    /// The SDK wanted to wait for something, which signing never needs.
+    /// The SDK did not return at once, although signing never needs to wait.
     #[error("the AWS SDK did not sign at once: this is a fault of presign-operator, please report it")]
     Waited,
-    /// The SDK signed another URL than the one that was asked for.
+    /// The SDK signed another URL than the requested one.
     #[error(
         "the AWS SDK signed for another {part} than the one asked for: check spec.s3 (endpoint, region, addressingStyle), and report this if they are right"
     )]
     Differs {
-        /// Which part of the URL is not as it should be; the name of a query parameter, or
-        /// `address`.
+        /// The part of the URL that differs: the name of a query parameter, or `address`.
         part: String,
     },
 }
 
-/// What an error of the SDK says, its causes included, as far as it may be shown.
+/// The text of an SDK error with its causes, if it may be shown.
 ///
-/// Only `Display`: the `Debug` of the SDK's errors holds requests. Causes such as a URI that
-/// does not parse repeat their input, so that a text with a query or a credential in it is
-/// withheld as a whole.
+/// It uses only `Display`, because the `Debug` text of SDK errors contains requests. Some causes repeat
+/// their input, for example a URI that cannot be parsed. A text that contains a query or a credential is
+/// therefore replaced as a whole.
 pub(super) fn reason(error: &dyn Error, credentials: &Credentials) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

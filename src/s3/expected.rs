@@ -1,8 +1,8 @@
-//! What the signed URL must look like, known before the SDK is asked.
+//! The expected URL: what the signed URL must look like, computed before the SDK signs it.
 //!
-//! The SDK changes requests without a word (another addressing style, headers left unsigned,
-//! parameters of its own), so what it returns is compared with what was asked for. Only the
-//! signature itself is taken on trust here; the tests check it.
+//! The SDK can change requests without an error (another addressing style, headers that are not signed,
+//! parameters of its own). Its result is therefore compared with what was requested. Only the signature
+//! itself is not checked here; the tests check it.
 
 use url::Url;
 
@@ -10,28 +10,28 @@ use super::{PresignError, encode};
 use crate::domain::request::{Addressing, Connection, Request, aws_host};
 use crate::domain::{Credentials, Validity};
 
-/// Longest URL that is signed, in bytes. The SDK panics beyond 65534.
+/// The longest URL that is signed, in bytes. The SDK panics if a URL is longer than 65534 bytes.
 const MAX_BYTES: usize = 60_000;
-/// Generous length of what is unknown before signing: the host of AWS and the signature.
+/// An upper bound of the bytes that are unknown before signing: the host of AWS and the signature.
 const UNKNOWN_BYTES: usize = 512;
 /// Number of hexadecimal digits in a signature.
 const SIGNATURE_DIGITS: usize = 64;
 
 /// The parts of the signed URL that are known before it is signed.
 pub(super) struct Expected {
-    /// The key, encoded, with the slash before it and, with path style, the bucket.
+    /// The encoded key with a leading slash, and before it the bucket if the style is path.
     path: String,
-    /// The request's own parameters, encoded: `name=value`.
+    /// The parameters of the request, encoded as `name=value`.
     parameters: Vec<String>,
-    /// The parameters of the signature but the signature itself, encoded: `name=value`.
+    /// The parameters of the signature without the signature itself, encoded as `name=value`.
     signing: Vec<String>,
 }
 
 impl Expected {
-    /// Works out the URL for a request.
+    /// Computes the expected URL for a request.
     ///
     /// # Errors
-    /// When it would be too long.
+    /// When the URL would be too long.
     pub(super) fn new(
         request: &Request,
         credentials: &Credentials,
@@ -51,22 +51,22 @@ impl Expected {
         if bytes > MAX_BYTES { Err(PresignError::TooLong { bytes, limit: MAX_BYTES }) } else { Ok(expected) }
     }
 
-    /// The request's own query; empty, or beginning with a question mark.
+    /// The query of the request: empty, or with a leading question mark.
     pub(super) fn query(&self) -> String {
         if self.parameters.is_empty() { String::new() } else { format!("?{}", self.parameters.join("&")) }
     }
 
-    /// An upper bound of the URL's length.
+    /// An upper bound of the length of the URL.
     fn bytes(&self, connection: &Connection) -> usize {
         let endpoint = connection.endpoint.as_ref().map_or(0, |endpoint| endpoint.to_string().len());
         let parameters = self.parameters.iter().chain(&self.signing);
         endpoint + self.path.len() + parameters.map(|pair| pair.len() + 1).sum::<usize>() + UNKNOWN_BYTES
     }
 
-    /// Compares what the SDK signed with what was asked for.
+    /// Compares the URL that the SDK signed with the expected one.
     ///
     /// # Errors
-    /// Names the first part that differs.
+    /// The error names the first part that differs.
     pub(super) fn check(&self, request: &Request, url: &str) -> Result<(), PresignError> {
         let differs = |part: &str| Err(PresignError::Differs { part: part.to_owned() });
         let (address, query) = url.split_once('?').unwrap_or((url, ""));
@@ -110,7 +110,7 @@ impl Expected {
             },
         };
         let Some(endpoint) = &request.connection.endpoint else {
-            // The host that the limits of the operator were asked about.
+            // This is the host that the limits of the operator were checked for.
             let expected = aws_host(&request.bucket, &request.connection.region);
             return scheme == "https" && host == expected && path == self.path;
         };
@@ -145,8 +145,8 @@ fn signing(request: &Request, credentials: &Credentials, validity: Validity) -> 
     parameters
 }
 
-/// What stands before the store's host: the bucket, or what AWS makes of the ARN of an
-/// access point, `arn:aws:s3:region:account:accesspoint/name`.
+/// The part of the host before that of the store: the bucket, or the name that AWS derives from the ARN
+/// of an access point, `arn:aws:s3:region:account:accesspoint/name`.
 fn bucket_in_host(bucket: &str) -> String {
     match bucket.split([':', '/']).collect::<Vec<_>>()[..] {
         ["arn", _, _, _, account, _, name] => format!("{name}-{account}"),

@@ -1,8 +1,8 @@
-//! The signer: everything that knows AWS.
+//! The signer: all code that uses the AWS SDK.
 //!
-//! Here: from a checked request, an access key and a validity to a presigned URL, through
-//! the SDK, without ever touching the network. Not here: Kubernetes, clocks, and what a
-//! spec means (`domain` has decided that before).
+//! Here: signing a presigned URL from a valid request, an access key and a validity, with the SDK and
+//! without any use of the network. Not here: Kubernetes, clocks, and what a spec means, which `domain`
+//! decides before.
 
 mod amend;
 mod clients;

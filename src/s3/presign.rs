@@ -1,7 +1,7 @@
-//! From a checked request to a presigned URL.
+//! Signs a valid request into a presigned URL.
 //!
-//! Synchronous and deterministic: the same request, credentials and validity make the same
-//! URL, whatever the time of day, so that a stored URL can be signed again and compared.
+//! Signing is synchronous and deterministic. The same request, credentials and validity give the same URL
+//! at any time of day, so that a stored URL can be signed again and compared.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -17,10 +17,10 @@ use super::expected::Expected;
 use crate::domain::request::{Method, Request};
 use crate::domain::{Credentials, Sensitive, SignedUrl, Validity};
 
-/// Longest lifetime of a signature, in seconds: a week.
+/// The longest lifetime of a signature, in seconds: a week.
 const MAX_LIFETIME: u32 = 604_800;
 
-/// Signs requests. Keeps what is costly to build between calls; share one, it needs no lock.
+/// Signs requests. It keeps the clients of the SDK between calls. Share one signer; it needs no lock.
 #[derive(Debug, Default)]
 pub struct Signer {
     clients: Clients,
@@ -30,12 +30,12 @@ impl Signer {
     /// Signs a request with an access key, for the time that `validity` gives.
     ///
     /// # Guarantees
-    /// Never waits, never touches the network, never reads a clock; the same input gives the
-    /// same URL. A URL that is returned has the address, the parameters and the signed headers
-    /// that were asked for, and no others.
+    /// This never waits, never uses the network and never reads a clock. The same input gives the same
+    /// URL. The returned URL has the address, the parameters and the signed headers that were requested,
+    /// and no others.
     ///
     /// # Errors
-    /// When there is no such URL; the text holds no part of the credentials or the query.
+    /// When no such URL can be signed. The text contains no part of the credentials or of the query.
     pub fn presign(
         &self,
         request: &Request,
@@ -52,7 +52,7 @@ impl Signer {
     }
 }
 
-/// An ARN carries a region too. The SDK would sign for that one; we never guess.
+/// Refuses an ARN with another region than the spec, because the SDK would sign for that of the ARN.
 fn check_region(request: &Request) -> Result<(), PresignError> {
     let region = &request.connection.region;
     match request.bucket.split(':').collect::<Vec<_>>()[..] {
@@ -85,7 +85,7 @@ fn sign(
     query: String,
 ) -> Result<String, PresignError> {
     let amendment = Amendment::new(request, query);
-    // Each operation is a type of its own, alike in everything but its name.
+    // The operations have different types, which differ only in their names.
     macro_rules! presigned {
         ($operation:ident) => {
             client
@@ -110,8 +110,8 @@ fn sign(
     }
 }
 
-/// The credentials for one request. Without their expiry, which the SDK would compare with
-/// the clock: `Validity` has taken it into account.
+/// The credentials for one request. Their expiration is left out, because the SDK would compare it with
+/// the clock, and `Validity` has already considered it.
 fn identity(credentials: &Credentials) -> config::Builder {
     let token = credentials.session_token.as_ref().map(|token| token.expose().clone());
     let credentials = config::Credentials::new(
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_region_that_the_sdk_takes_for_another_is_noticed() {
-        // No spec says this; what is left of the rule if one ever did.
+        // No valid spec has this region. The test sets it directly, to check the signer alone.
         let mut request = request(&json!({}));
         request.connection.region = "aws-global".to_owned();
         let refused = Signer::default().presign(&request, &credentials(None), at("2030-01-02T03:04:05Z", 60));
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn an_access_point_is_signed_for_in_its_own_region_alone() {
-        // No spec says this; what is left of the rule if one ever did.
+        // No valid spec has this region. The test sets it directly, to check the signer alone.
         let mut request =
             request(&json!({"bucket": "arn:aws:s3:us-east-1:123456789012:accesspoint/my-point",
             "s3": {"region": "us-east-1", "credentialsSecretRef": {"name": "k"}}}));

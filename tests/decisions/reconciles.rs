@@ -166,7 +166,7 @@ impl Life {
         self.status = next_status(&self.status, report, now);
         self.history = finish.history.clone();
         self.held_until = self.history.held(inputs, now).map(|(_, until)| until);
-        self.is_settled = report.progress == Progress::Settled && plan.contested_until.is_none();
+        self.is_settled = report.progress == Progress::UpToDate && plan.contested_until.is_none();
         self.look = match finish.next {
             Next::At(time) => time,
             // Every change is told here, so the safety net finds nothing.
@@ -179,7 +179,7 @@ impl Life {
 
     /// What was written or kept is right: nothing is missing, and nothing else is to be done.
     fn assert_settled(&self, plan: &Plan) {
-        if plan.progress == Progress::Settled && plan.contested_until.is_none() {
+        if plan.progress == Progress::UpToDate && plan.contested_until.is_none() {
             assert_eq!(judge::missing_from(&self.world), Vec::<String>::new());
         }
         if plan.action != Action::Nothing && !plan.reads_first {

@@ -8,7 +8,7 @@
 mod cluster;
 mod examples;
 mod installation;
-mod tally;
+mod totals;
 mod traffic;
 
 use std::time::Instant;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 /// The counts of one pod.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct ReadTotals {
     pub requests: usize,
     pub failures: Vec<String>,
     /// How many seconds after its signing each URL after the first one was in the file.
@@ -14,7 +14,7 @@ pub struct Tally {
     lifetime: i64,
 }
 
-impl Tally {
+impl ReadTotals {
     /// Nothing counted yet; `lifetime` in seconds.
     pub fn of_urls_that_live(lifetime: i64) -> Self {
         Self { lifetime, ..Self::default() }

@@ -4,7 +4,7 @@ use std::slice;
 use std::time::{Duration, Instant};
 
 use crate::cluster::{Cluster, file};
-use crate::tally::Tally;
+use crate::totals::ReadTotals;
 
 const NAMESPACE: &str = "team";
 /// They read their files for each request, so none of these may fail.
@@ -80,19 +80,19 @@ pub fn start(cluster: &Cluster, scale: Scale) {
 pub fn end(cluster: &Cluster, scale: Scale) -> bool {
     let careless = follow_until_refused(cluster, scale);
     let read = |name: &&'static str| (*name, read(cluster, name, scale));
-    let tallies: Vec<_> = scale.careful().iter().map(read).collect();
-    report(&tallies, &careless);
+    let totals: Vec<_> = scale.careful().iter().map(read).collect();
+    report(&totals, &careless);
     if scale.careful().contains(&"upload") {
         let uploaded = cluster.store.get_object("videos", "incoming/camera 7.mp4").unwrap();
         println!("the store holds {:?}", String::from_utf8_lossy(&uploaded).trim());
     }
-    is_kept(&tallies) && !careless.failures.is_empty()
+    is_kept(&totals) && !careless.failures.is_empty()
 }
 
 /// Reads along with the careless pod until its URL is refused.
-fn follow_until_refused(cluster: &Cluster, scale: Scale) -> Tally {
+fn follow_until_refused(cluster: &Cluster, scale: Scale) -> ReadTotals {
     let ends = Instant::now() + Duration::from_secs(scale.lifetime().unsigned_abs()) + LIMIT;
-    let mut careless = Tally::of_urls_that_live(scale.lifetime());
+    let mut careless = ReadTotals::of_urls_that_live(scale.lifetime());
     for line in cluster.follow(NAMESPACE, &format!("deployment/{CARELESS}")) {
         careless.add(&line);
         if careless.failures.len() >= REFUSALS || Instant::now() > ends {
@@ -105,39 +105,40 @@ fn follow_until_refused(cluster: &Cluster, scale: Scale) -> Tally {
     careless
 }
 
-fn read(cluster: &Cluster, name: &str, scale: Scale) -> Tally {
+fn read(cluster: &Cluster, name: &str, scale: Scale) -> ReadTotals {
     let deployment = format!("deployment/{name}");
     let log = cluster.kubectl(&["--namespace", NAMESPACE, "logs", "--tail=-1", &deployment]);
-    let mut tally = Tally::of_urls_that_live(scale.lifetime());
-    log.lines().for_each(|line| tally.add(line));
-    tally
+    let mut totals = ReadTotals::of_urls_that_live(scale.lifetime());
+    log.lines().for_each(|line| totals.add(line));
+    totals
 }
 
 /// Whether the promise was kept, and was put to the test at all.
-fn is_kept(tallies: &[(&str, Tally)]) -> bool {
-    let is_prompt =
-        |(name, tally): &(&str, Tally)| *name != POKED || tally.lags.iter().all(|lag| *lag <= POKED_LAG);
-    tallies.iter().all(is_prompt)
-        && tallies
+fn is_kept(totals: &[(&str, ReadTotals)]) -> bool {
+    let is_prompt = |(name, totals): &(&str, ReadTotals)| {
+        *name != POKED || totals.lags.iter().all(|lag| *lag <= POKED_LAG)
+    };
+    totals.iter().all(is_prompt)
+        && totals
             .iter()
-            .all(|(_, tally)| tally.failures.is_empty() && tally.requests > 100 && tally.lags.len() >= 2)
+            .all(|(_, totals)| totals.failures.is_empty() && totals.requests > 100 && totals.lags.len() >= 2)
 }
 
-fn report(tallies: &[(&str, Tally)], careless: &Tally) {
+fn report(totals: &[(&str, ReadTotals)], careless: &ReadTotals) {
     println!(
         "{:<12}{:>10}{:>12}{:>10}  lag from signing to file, s",
         "pod", "requests", "rotations", "failures"
     );
-    for (name, tally) in tallies {
-        let lags: Vec<String> = tally.lags.iter().map(ToString::to_string).collect();
+    for (name, totals) in totals {
+        let lags: Vec<String> = totals.lags.iter().map(ToString::to_string).collect();
         println!(
             "{name:<12}{:>10}{:>12}{:>10}  {}",
-            tally.requests,
-            tally.lags.len(),
-            tally.failures.len(),
+            totals.requests,
+            totals.lags.len(),
+            totals.failures.len(),
             lags.join(" "),
         );
-        tally.failures.iter().take(10).for_each(|line| println!("  {line}"));
+        totals.failures.iter().take(10).for_each(|line| println!("  {line}"));
     }
     let refused = careless.failures.len();
     println!(

@@ -54,7 +54,7 @@ fn nothing_is_forgotten() {
     });
     let reached = REACHED.lock().unwrap();
     println!("{histories} histories, of which so many reached what is rare: {reached:?}");
-    for rare in ["a restore", "a takeover", "a panic", "an overload", "a lost answer"] {
+    for rare in ["a restore", "a takeover", "a panic", "an overload", "a lost answer", "a quiet world"] {
         assert!(histories < HISTORIES || reached.contains_key(rare), "no history reached {rare}");
     }
 }
@@ -203,6 +203,7 @@ async fn end(api: &Api, clock: &Clock, memory: &Memory) {
     if checks::next_renewal(&api.lock(), clock.now()) > 30 {
         sleep(Duration::from_secs(20)).await;
         assert_eq!(api.lock().calls, calls, "a quiet world makes no calls");
+        api.lock().reached.insert("a quiet world");
     }
     for who in everyone() {
         Deed::DeleteSecret(who).carry_out(api).await;

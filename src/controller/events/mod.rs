@@ -1,6 +1,6 @@
-//! Events about objects, rate limited and written behind everything else.
+//! Kubernetes events about objects. They are rate limited, and written with low priority.
 
 mod rate_limit;
 mod recorder;
 
-pub use recorder::{Events, Told, publish};
+pub use recorder::{Events, QueuedEvent, publish};

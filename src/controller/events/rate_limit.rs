@@ -1,4 +1,4 @@
-//! How many events an object may have: a cause that flaps must not become a storm.
+//! The rate limit of the events of each object, so that a flapping cause does not flood the API server.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -6,33 +6,34 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Events that an object may have in a row.
+/// How many events an object may have in a row.
 const BURST: u32 = 10;
-/// How long it takes until one more is allowed.
+/// How long it takes until one more event is permitted.
 const REFILL: Duration = Duration::from_secs(60);
 
-/// A token bucket an object, as client-go's recorder has; empty for objects at rest.
+/// One token bucket for each object, as client-go's recorder has. Entries with a full bucket are dropped
+/// from time to time.
 #[derive(Debug, Default)]
 pub struct RateLimit {
-    known: Mutex<Known>,
+    known: Mutex<TokenBuckets>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
-    /// UID → when everything that it used is refilled.
+struct TokenBuckets {
+    /// UID → when its bucket is full again.
     refilled: HashMap<String, Instant>,
-    /// At how many of them those at rest are dropped.
+    /// At this number of entries, those with a full bucket are dropped.
     full_at: usize,
 }
 
 impl RateLimit {
-    /// Whether the object with this UID may have one more event now; if so, it counts.
+    /// Whether the object with this UID may have one more event now. If so, takes a token.
     pub fn permits(&self, uid: &str) -> bool {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         if known.refilled.len() >= known.full_at {
-            // An object whose tokens are refilled is as good as unknown. The map may double until
-            // the next time, so that not every event of many objects goes through all of it.
+            // A full bucket needs no entry. The map may double until the next cleanup, so that not every
+            // event scans all entries.
             known.refilled.retain(|_, until| *until > now);
             known.refilled.shrink_to_fit();
             known.full_at = 2 * known.refilled.len() + 64;

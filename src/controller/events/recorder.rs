@@ -1,5 +1,5 @@
-//! Events, written beside the reconciles and behind everything else: they tell of work and
-//! must not hold it up.
+//! The recorder of Kubernetes events. Events are written outside of reconciles and with low priority,
+//! because they must not delay reconciles.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,36 +11,35 @@ use tokio::sync::mpsc;
 use super::rate_limit::RateLimit;
 use crate::controller::context::Context;
 
-/// How many events wait at most; more are dropped, as client-go does.
+/// How many events the queue holds. Further events are dropped, as client-go does.
 const ROOM: usize = 1000;
-/// Places that only warnings may take, so that many other events crowd none of them out.
+/// The part of the queue that is reserved for warnings, so that other events cannot fill it up.
 const ROOM_FOR_WARNINGS: usize = 200;
-/// How long the next one waits while objects are due.
+/// How long each event waits while the queue of objects has a backlog.
 const PACE: Duration = Duration::from_millis(100);
 
-/// Where events are handed in.
+/// The queue of events.
 #[derive(Debug)]
 pub struct Events {
-    handed_in: mpsc::Sender<Told>,
+    handed_in: mpsc::Sender<QueuedEvent>,
     rate_limit: RateLimit,
 }
 
-/// An event and the object that it is about.
-pub struct Told {
+/// An event and the object that it concerns.
+pub struct QueuedEvent {
     object: ObjectReference,
     event: Event,
 }
 
 impl Events {
-    /// Events, and those that are handed in.
+    /// A queue of events, and its receiver.
     #[must_use]
-    pub fn new() -> (Self, mpsc::Receiver<Told>) {
+    pub fn new() -> (Self, mpsc::Receiver<QueuedEvent>) {
         let (handed_in, waiting) = mpsc::channel(ROOM);
         (Self { handed_in, rate_limit: RateLimit::default() }, waiting)
     }
 
-    /// Hands in an event, which is written when there is time, unless its object has had
-    /// too many.
+    /// Queues an event. It is dropped when the queue is full, or when its object exceeds the rate limit.
     pub fn tell(&self, object: ObjectReference, event: Event) {
         let is_warning = matches!(event.type_, EventType::Warning);
         let has_room = is_warning || self.handed_in.capacity() > ROOM_FOR_WARNINGS;
@@ -48,14 +47,14 @@ impl Events {
             return tracing::debug!("an event was dropped: too many are waiting");
         };
         if self.rate_limit.permits(object.uid.as_deref().unwrap_or_default()) {
-            place.send(Told { object, event });
+            place.send(QueuedEvent { object, event });
         }
     }
 }
 
-/// Writes the events that are handed in, one at a time.
-pub async fn publish(ctx: Arc<Context>, recorder: Recorder, mut waiting: mpsc::Receiver<Told>) {
-    while let Some(Told { object, event }) = waiting.recv().await {
+/// Writes the queued events, one at a time.
+pub async fn publish(ctx: Arc<Context>, recorder: Recorder, mut waiting: mpsc::Receiver<QueuedEvent>) {
+    while let Some(QueuedEvent { object, event }) = waiting.recv().await {
         if ctx.queue.has_backlog() {
             tokio::time::sleep(PACE).await;
         }

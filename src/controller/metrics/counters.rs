@@ -1,4 +1,4 @@
-//! What the controller counts. Labels are closed lists, never an object's name.
+//! The counters and histograms of the controller. Label values are closed lists, never object names.
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
@@ -9,7 +9,7 @@ use strum::VariantArray;
 
 use crate::domain::reason::{FailureReason, IssueReason};
 
-/// One word out of a closed list.
+/// A label value from a closed list.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Word(pub &'static str);
 
@@ -44,8 +44,8 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Registers the families; every reason is there from the start, at zero, so that
-    /// alerts see the first increase.
+    /// Registers the metrics. Every reason is exported from the start with value 0, so that alerts see
+    /// the first increase.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             issued: Family::default(),
@@ -90,7 +90,7 @@ impl Metrics {
         self.issued.get_or_create(&ReasonLabel { reason: Word(reason.into()) }).inc();
     }
 
-    /// Counts a Secret that was put right.
+    /// Counts a Secret that was repaired.
     pub fn repaired(&self) {
         self.repaired.inc();
     }
@@ -115,12 +115,12 @@ impl Metrics {
         self.reconcile_seconds.get_or_create(&OutcomeLabel { outcome: Word(outcome) }).observe(seconds);
     }
 
-    /// Counts a look at the pods of a namespace: done, forbidden or failed.
+    /// Counts a list of the pods of a namespace: done, forbidden or failed.
     pub fn looked_at_pods(&self, outcome: &'static str) {
         self.pod_looks.get_or_create(&OutcomeLabel { outcome: Word(outcome) }).inc();
     }
 
-    /// Counts a pod that was to be told of a new URL: done, gone, forbidden or failed.
+    /// Counts a poke of a pod: done, gone, forbidden or failed.
     pub fn poked(&self, outcome: &'static str) {
         self.pods_poked.get_or_create(&OutcomeLabel { outcome: Word(outcome) }).inc();
     }

@@ -1,8 +1,8 @@
-//! What the controller counts, and what it counts about the objects at each scrape.
+//! The metrics of the controller: counters, and counts of the objects made at each scrape.
 
 mod counters;
 mod object_counts;
-mod tally;
+mod totals;
 
 pub use counters::Metrics;
 pub use object_counts::Inventory;

@@ -1,5 +1,5 @@
-//! Metrics about the objects themselves, counted from the watch's memory at each scrape,
-//! so that nothing has to be kept in step.
+//! Metrics about the objects themselves. They are counted from the cache at each scrape, so that no
+//! counters have to be kept in step with it.
 
 use std::sync::Arc;
 
@@ -7,11 +7,11 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::gauge::ConstGauge;
 
-use crate::controller::metrics::tally::Tally;
+use crate::controller::metrics::totals::ObjectTotals;
 use crate::controller::state::objects::Objects;
 use crate::runtime::Clock;
 
-/// Counts the objects when asked.
+/// Counts the objects at each scrape.
 #[derive(Debug)]
 pub struct Inventory {
     objects: Arc<Objects>,
@@ -19,34 +19,34 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// Counts what `objects` holds.
+    /// Counts the objects in the cache `objects`.
     #[must_use]
     pub fn new(objects: Arc<Objects>, clock: Clock) -> Self {
         Self { objects, clock }
     }
 
-    fn count(&self) -> Tally {
+    fn count(&self) -> ObjectTotals {
         let now = self.clock.now();
-        let mut tally = Tally::default();
-        self.objects.survey(|reported| tally.add(&reported.outline(), now));
-        tally
+        let mut totals = ObjectTotals::default();
+        self.objects.survey(|reported| totals.add(&reported.outline(), now));
+        totals
     }
 }
 
 impl Collector for Inventory {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let tally = self.count();
+        let totals = self.count();
         let help = "PresignedUrls by their Ready condition";
-        family(&mut encoder, "objects", help, "ready", tally.by_status())?;
+        family(&mut encoder, "objects", help, "ready", totals.by_status())?;
         let help = "PresignedUrls by the reason of their Ready condition";
-        family(&mut encoder, "objects_by_reason", help, "reason", tally.by_reason())?;
+        family(&mut encoder, "objects_by_reason", help, "reason", totals.by_reason())?;
         let help = "PresignedUrls past their renewal time that do not wait for credentials";
-        gauge(&mut encoder, "overdue_objects", help, tally.overdue)?;
+        gauge(&mut encoder, "overdue_objects", help, totals.overdue)?;
         let help = "PresignedUrls with less than half of the time between renewal and expiry left";
-        gauge(&mut encoder, "expiring_objects", help, tally.expiring)?;
+        gauge(&mut encoder, "expiring_objects", help, totals.expiring)?;
         let help = "PresignedUrls whose stored URL has expired, without suspended ones";
-        gauge(&mut encoder, "expired_objects", help, tally.expired)?;
-        if let Some(next) = tally.next {
+        gauge(&mut encoder, "expired_objects", help, totals.expired)?;
+        if let Some(next) = totals.next {
             let help = "When the first of the live URLs expires, in seconds since the epoch";
             gauge(&mut encoder, "next_expiration_timestamp_seconds", help, next.as_second())?;
         }

@@ -1,10 +1,11 @@
-//! What the metrics about the objects count. Pure: statuses in, numbers out.
+//! The totals behind the metrics about objects: a pure function from statuses to numbers.
 
 use jiff::Timestamp;
 
 use crate::crd::{PresignedUrlStatus, READY};
 
-/// The reasons of `Ready`, as labels; `Unknown` for none and for those of another release.
+/// The reasons of `Ready`, as label values. `Unknown` stands for no reason and for those of another
+/// release.
 const REASONS: [&str; 15] = [
     "Issued",
     "RenewalFailing",
@@ -25,25 +26,25 @@ const REASONS: [&str; 15] = [
 const AWAITING: &str = "AwaitingCredentials";
 const SUSPENDED: &str = "Suspended";
 
-/// The objects by how they stand.
+/// The numbers of objects, by condition and by time.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
-    /// Ready True, False and Unknown.
+pub(super) struct ObjectTotals {
+    /// Objects whose `Ready` is True, False and Unknown.
     ready: [i64; 3],
     reasons: [i64; REASONS.len()],
-    /// Past their renewal time, although nothing has to be waited for.
+    /// Objects past their renewal time that do not wait for credentials.
     pub(super) overdue: i64,
-    /// Past their renewal time, and half of what was left then is gone.
+    /// Objects past their renewal time with less than half of the overlap left.
     pub(super) expiring: i64,
     pub(super) expired: i64,
     /// When the first of the live URLs expires.
     pub(super) next: Option<Timestamp>,
 }
 
-impl Tally {
+impl ObjectTotals {
     /// Counts one object.
     ///
-    /// A suspended one runs out on purpose, so it is neither expiring nor expired.
+    /// The URL of a suspended object expires on purpose, so it is neither expiring nor expired.
     pub(super) fn add(&mut self, status: &PresignedUrlStatus, now: Timestamp) {
         let ready = status.conditions.iter().find(|condition| condition.type_ == READY);
         let slot = match ready.map(|condition| condition.status.as_str()) {
@@ -74,12 +75,12 @@ impl Tally {
         self.expiring += i64::from(left * 2 < overlap);
     }
 
-    /// How many have which status of `Ready`.
+    /// The number of objects for each status of `Ready`.
     pub(super) fn by_status(&self) -> impl Iterator<Item = (&'static str, i64)> {
         ["True", "False", "Unknown"].into_iter().zip(self.ready)
     }
 
-    /// How many have which reason of `Ready`.
+    /// The number of objects for each reason of `Ready`.
     pub(super) fn by_reason(&self) -> impl Iterator<Item = (&'static str, i64)> {
         REASONS.into_iter().zip(self.reasons)
     }
@@ -97,7 +98,7 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    /// Renewed at 600, expires at 1000.
+    /// A status whose URL is due for renewal at 600 and expires at 1000.
     fn status(ready: &str, reason: &str) -> PresignedUrlStatus {
         let condition = Condition {
             type_: READY.to_owned(),
@@ -117,7 +118,7 @@ mod tests {
 
     #[test]
     fn late_expiring_and_expired_follow_the_times() {
-        // Reason, second; late, expiring, expired.
+        // The reason and the second; then the numbers of overdue, expiring and expired objects.
         for (reason, second, expected) in [
             ("Issued", 599, (0, 0, 0)),
             ("Issued", 600, (1, 0, 0)),
@@ -130,22 +131,22 @@ mod tests {
             (SUSPENDED, 900, (0, 0, 0)),
             (SUSPENDED, 2000, (0, 0, 0)),
         ] {
-            let mut tally = Tally::default();
-            tally.add(&status("True", reason), at(second));
-            let found = (tally.overdue, tally.expiring, tally.expired);
+            let mut totals = ObjectTotals::default();
+            totals.add(&status("True", reason), at(second));
+            let found = (totals.overdue, totals.expiring, totals.expired);
             assert_eq!(found, expected, "{reason} at {second}");
-            assert_eq!(tally.next, (second < 1000).then(|| at(1000)), "{reason} at {second}");
+            assert_eq!(totals.next, (second < 1000).then(|| at(1000)), "{reason} at {second}");
         }
     }
 
     #[test]
     fn every_object_counts_once_whatever_it_says() {
-        let mut tally = Tally::default();
-        tally.add(&PresignedUrlStatus::default(), at(0));
-        tally.add(&status("Unknown", "ApiError"), at(0));
-        tally.add(&status("True", "OfAnotherRelease"), at(0));
-        assert_eq!(tally.by_status().collect::<Vec<_>>(), [("True", 1), ("False", 0), ("Unknown", 2)]);
-        let reasons: Vec<_> = tally.by_reason().filter(|(_, count)| *count > 0).collect();
+        let mut totals = ObjectTotals::default();
+        totals.add(&PresignedUrlStatus::default(), at(0));
+        totals.add(&status("Unknown", "ApiError"), at(0));
+        totals.add(&status("True", "OfAnotherRelease"), at(0));
+        assert_eq!(totals.by_status().collect::<Vec<_>>(), [("True", 1), ("False", 0), ("Unknown", 2)]);
+        let reasons: Vec<_> = totals.by_reason().filter(|(_, count)| *count > 0).collect();
         assert_eq!(reasons, [("ApiError", 1), ("Unknown", 2)]);
     }
 

@@ -1,6 +1,6 @@
-//! Tells running pods of a new URL: a touch of one annotation makes kubelet refresh the files
-//! of that pod at once. Bounded in rate, and given up when it fails, since kubelet comes by
-//! itself.
+//! Pokes running pods after a new URL: a patch of one annotation makes kubelet refresh the files of that
+//! pod at once. The rate is limited. A patch that fails is not retried, because kubelet refreshes the
+//! files by itself later.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,26 +15,26 @@ use serde_json::json;
 use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 
-use super::list::Told;
+use super::list::RunningPod;
 use super::wake_named;
 use crate::controller::context::Context;
 use crate::controller::reconcile::error::is_code;
 use crate::crd::names::{ANNOTATION_URL_RENEWED_AT, OPERATOR};
 
-/// The least time between two touches: twenty a second, in all namespaces together.
+/// The least time between two patches: 20 per second, in all namespaces together.
 const BETWEEN: Duration = Duration::from_millis(50);
-/// Touches under way at a time.
+/// How many patches run at a time.
 const IN_FLIGHT: usize = 4;
 
-/// The pods that wait to be told, each once.
+/// The queue of the pods to poke. Each pod is in it at most once.
 #[derive(Debug, Default)]
 pub struct Pokes {
-    queue: Mutex<Queue>,
+    queue: Mutex<PodQueue>,
     filled: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Queue {
+struct PodQueue {
     order: VecDeque<PodKey>,
     pods: HashMap<PodKey, Timestamp>,
 }
@@ -47,10 +47,10 @@ struct PodKey {
 }
 
 impl Pokes {
-    /// Queues pods of a namespace; one that waits already is told of the newer URL.
-    pub fn add(&self, namespace: &str, pods: Vec<Told>) {
+    /// Queues pods of a namespace. A pod that is already queued keeps its place and the newer URL.
+    pub fn add(&self, namespace: &str, pods: Vec<RunningPod>) {
         let mut queue = self.lock();
-        for Told { name, uid, signing_time } in pods {
+        for RunningPod { name, uid, signing_time } in pods {
             let key = PodKey { namespace: namespace.to_owned(), name, uid };
             let waits = queue.pods.get(&key).copied();
             queue.pods.insert(key.clone(), waits.map_or(signing_time, |waits| waits.max(signing_time)));
@@ -62,14 +62,14 @@ impl Pokes {
         self.filled.notify_one();
     }
 
-    /// Lets go of the pods of a namespace.
+    /// Removes the pods of a namespace from the queue.
     fn drop_all(&self, namespace: &str) {
         let mut queue = self.lock();
         queue.order.retain(|key| key.namespace != namespace);
         queue.pods.retain(|key, _| key.namespace != namespace);
     }
 
-    /// Waits until a pod waits.
+    /// Waits until a pod is in the queue.
     async fn filled(&self) {
         while self.lock().order.is_empty() {
             self.filled.notified().await;
@@ -83,18 +83,18 @@ impl Pokes {
         Some((key, signing_time))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Queue> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, PodQueue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Tells the pods that wait, for as long as the process lives.
+/// Pokes the queued pods, for as long as the process runs.
 pub async fn poke(ctx: Arc<Context>) {
     let one = |(key, signing_time)| touch(&ctx, key, signing_time);
     paced(ctx.pods.pokes.clone()).for_each_concurrent(IN_FLIGHT, one).await;
 }
 
-/// The pods that wait, one after the other, at the pace at which they may be told.
+/// The queued pods, one after the other, at the rate limit.
 fn paced(pokes: Arc<Pokes>) -> impl Stream<Item = (PodKey, Timestamp)> {
     let mut pace = tokio::time::interval(BETWEEN);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -108,7 +108,7 @@ fn paced(pokes: Arc<Pokes>) -> impl Stream<Item = (PodKey, Timestamp)> {
 
 async fn touch(ctx: &Context, key: PodKey, signing_time: Timestamp) {
     let PodKey { namespace, name, uid } = key;
-    // The UID keeps a later pod of the same name out of it.
+    // With the UID, the patch fails for a later pod of the same name.
     let patch = json!({"metadata": {
         "uid": uid,
         "annotations": {ANNOTATION_URL_RENEWED_AT: signing_time.to_string()},
@@ -143,9 +143,9 @@ mod tests {
 
     use super::*;
 
-    fn told(name: &str, second: i64) -> Told {
+    fn told(name: &str, second: i64) -> RunningPod {
         let signing_time = Timestamp::from_second(second).unwrap();
-        Told { name: name.to_owned(), uid: format!("uid of {name}"), signing_time }
+        RunningPod { name: name.to_owned(), uid: format!("uid of {name}"), signing_time }
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,5 +1,5 @@
-//! One look at the pods of a namespace: a paged list, of which only the uses of our Secrets
-//! are kept, and those only until the round is over.
+//! Lists the pods of a namespace, in pages. Only the uses of our Secrets are kept, and only until the
+//! round is over.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -13,46 +13,46 @@ use serde::{Deserialize, Deserializer};
 
 use super::schedule::Round;
 use crate::controller::context::Context;
-use crate::domain::pods::{Frozen, PodSpec, first_of_each, user};
+use crate::domain::pods::{PodSpec, StaleUser, first_of_each, user};
 use crate::runtime::Key;
 
-/// Pods in one answer. Most have some kilobytes; one can have half a megabyte.
+/// How many pods one page has. Most pods have some kilobytes; one can have half a megabyte.
 const PAGE: u32 = 50;
-/// A pod that has ended refreshes nothing and misses nothing.
+/// Leaves out pods that have ended: they read no files any more.
 const NOT_ENDED: &str = "status.phase!=Succeeded,status.phase!=Failed";
-/// By this label a Deployment's pods can be told from those of a bare `ReplicaSet`.
+/// The label that distinguishes the pods of a Deployment from those of a bare `ReplicaSet`.
 const TEMPLATE_HASH: &str = "pod-template-hash";
 
-/// What a look found.
+/// What a list of pods found.
 #[derive(Debug, Default)]
-pub struct Found {
-    /// Our Secrets that a pod uses in a way that never refreshes: the first, and how many
-    /// others there are.
-    pub frozen: BTreeMap<String, (Frozen, usize)>,
-    /// Running pods to tell of a new URL.
-    pub told: Vec<Told>,
+pub struct FoundPods {
+    /// Our Secrets that a pod uses in a way that is never refreshed. For each Secret the first user, and
+    /// the number of other users.
+    pub stale: BTreeMap<String, (StaleUser, usize)>,
+    /// The running pods to poke.
+    pub told: Vec<RunningPod>,
 }
 
 /// A running pod that mounts a Secret with a new URL.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Told {
-    /// Its name.
+pub struct RunningPod {
+    /// Name of the pod.
     pub name: String,
-    /// Its UID.
+    /// UID of the pod.
     pub uid: String,
-    /// When the newest of its URLs was signed.
+    /// When the newest URL that it mounts was signed.
     pub signing_time: Timestamp,
 }
 
-/// Lists the pods of a namespace and finds those that matter to our Secrets.
+/// Lists the pods of a namespace, and finds those that use our Secrets.
 ///
 /// # Errors
-/// What the API server or the way to it answered.
-pub async fn look(ctx: &Context, round: &Round) -> Result<Found, kube::Error> {
+/// The failure of a request to the API server.
+pub async fn look(ctx: &Context, round: &Round) -> Result<FoundPods, kube::Error> {
     let pods = Api::<LeanPod>::namespaced(ctx.client.clone(), &round.namespace);
     let mut params = ListParams::default().fields(NOT_ENDED).limit(PAGE);
     let is_ours = |secret: &str| ctx.issued_secrets.get(&Key::new(&round.namespace, secret)).is_some();
-    let mut frozen = BTreeMap::new();
+    let mut stale = BTreeMap::new();
     let mut told = Vec::new();
     loop {
         let page = {
@@ -60,17 +60,17 @@ pub async fn look(ctx: &Context, round: &Round) -> Result<Found, kube::Error> {
             pods.list(&params).await?
         };
         for pod in page.items.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()) {
-            pod.note_frozen(&mut frozen, is_ours);
+            pod.note_stale(&mut stale, is_ours);
             told.extend(pod.told(&round.pokes));
         }
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => params = params.continue_token(&token),
-            None => return Ok(Found { frozen: first_of_each(frozen), told }),
+            None => return Ok(FoundPods { stale: first_of_each(stale), told }),
         }
     }
 }
 
-/// A pod without what nobody reads here.
+/// A pod with only the fields that are used here.
 #[derive(Clone, Debug, Deserialize, Resource)]
 #[resource(inherit = "Pod")]
 struct LeanPod {
@@ -89,11 +89,11 @@ struct PodStatus {
 }
 
 impl LeanPod {
-    fn note_frozen(&self, frozen: &mut BTreeMap<String, BTreeSet<Frozen>>, is_ours: impl Fn(&str) -> bool) {
-        for (secret, container, how) in self.spec.frozen() {
+    fn note_stale(&self, stale: &mut BTreeMap<String, BTreeSet<StaleUser>>, is_ours: impl Fn(&str) -> bool) {
+        for (secret, container, how) in self.spec.stale() {
             if is_ours(secret) {
-                let frozen_use = Frozen { user: self.user(), container: container.to_owned(), how };
-                frozen.entry(secret.to_owned()).or_default().insert(frozen_use);
+                let stale_use = StaleUser { user: self.user(), container: container.to_owned(), how };
+                stale.entry(secret.to_owned()).or_default().insert(stale_use);
             }
         }
     }
@@ -105,14 +105,14 @@ impl LeanPod {
         user(self.metadata.name.as_deref().unwrap_or_default(), controller, hash.map(String::as_str))
     }
 
-    /// What to tell it, if it runs and mounts one of these Secrets.
-    fn told(&self, pokes: &HashMap<String, Timestamp>) -> Option<Told> {
+    /// The pod to poke, if it runs and mounts one of the Secrets in `pokes`.
+    fn told(&self, pokes: &HashMap<String, Timestamp>) -> Option<RunningPod> {
         if self.status.phase != "Running" {
             return None;
         }
         let signing_time = self.spec.mounted().into_iter().filter_map(|secret| pokes.get(secret)).max()?;
         let (name, uid) = (self.metadata.name.clone()?, self.metadata.uid.clone()?);
-        Some(Told { name, uid, signing_time: *signing_time })
+        Some(RunningPod { name, uid, signing_time: *signing_time })
     }
 }
 
@@ -122,23 +122,23 @@ fn by_name(owner: &OwnerReference) -> (&str, &str) {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct LeanMetadata {
+struct PodMetadata {
     name: Option<String>,
     uid: Option<String>,
     deletion_timestamp: Option<Time>,
     #[serde(default)]
-    labels: Labels,
+    labels: PodLabels,
     owner_references: Option<Vec<OwnerReference>>,
 }
 
 #[derive(Default, Deserialize)]
-struct Labels {
+struct PodLabels {
     #[serde(rename = "pod-template-hash")]
     template_hash: Option<String>,
 }
 
 fn lean_metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
-    let lean = LeanMetadata::deserialize(deserializer)?;
+    let lean = PodMetadata::deserialize(deserializer)?;
     let hash = lean.labels.template_hash;
     Ok(ObjectMeta {
         name: lean.name,

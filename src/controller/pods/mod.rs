@@ -1,10 +1,9 @@
-//! The pods that use our Secrets: when a namespace is looked at, what was found there, and
-//! who is to be told of a new URL.
+//! The pods that use our Secrets: when the pods of a namespace are listed, what was found, and which
+//! pods are poked after a new URL.
 //!
-//! Pods are never watched and never kept. A namespace is looked at when one of its objects
-//! gives a reason: one list answers for all its objects, and an idle fleet makes no call.
-//! The calls themselves are in `rounds`, `list` and `annotate`; without the permission to look
-//! none is made.
+//! Pods are never watched and never cached. The pods of a namespace are listed when one of its objects
+//! needs it: one list serves all objects of the namespace, and an idle fleet causes no requests. The
+//! requests are in `rounds`, `list` and `annotate`. Without the permission none is made.
 
 mod annotate;
 mod list;
@@ -21,7 +20,7 @@ use crate::controller::context::Context;
 use crate::controller::state::lean::LeanPresignedUrl;
 use crate::crd::ROTATION_SAFE;
 use crate::domain::Request;
-use crate::domain::pods::{Frozen, FrozenSight, NoPokes, PodSight};
+use crate::domain::pods::{NoPokes, PodUses, StaleUser, StaleUsers};
 use crate::domain::reason::IssueReason;
 use crate::domain::status::{NEVER_REFRESHED, Progress, Report, Seen};
 use crate::runtime::Key;
@@ -30,67 +29,67 @@ use crate::runtime::lock::Lock;
 use annotate::Pokes;
 pub use annotate::poke;
 pub use rounds::rounds;
-use schedule::{Renewal, Round, Schedule};
+use schedule::{NewUrl, Round, Schedule};
 
-/// What is known of pods, and what is to be done about them.
+/// What was found about pods, and which lists and pokes are planned.
 #[derive(Debug)]
 pub struct Pods {
-    /// Whether pods may be looked at and touched.
+    /// Whether pods may be listed and patched.
     is_granted: bool,
-    state: Lock<State>,
-    /// Notified when a round may be due earlier than before.
+    state: Lock<PodsState>,
+    /// Notified when a list may be due earlier than before.
     due: Notify,
-    /// The pods that are to be told.
+    /// The pods to poke.
     pokes: Arc<Pokes>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct PodsState {
     schedule: Schedule,
-    /// Target Secret → who uses it in a way that never refreshes; nobody known yet for one
-    /// that a former process reported.
-    frozen: HashMap<Key, Option<(Frozen, usize)>>,
-    /// Namespace → the verb that the API server refused last.
+    /// Target Secret → the users that never refresh it. `None` when an earlier process reported such a
+    /// user and this process has not listed the pods yet.
+    stale: HashMap<Key, Option<(StaleUser, usize)>>,
+    /// Namespace → the verb on pods that the API server last refused.
     refused: HashMap<String, &'static str>,
-    /// Namespace → the objects that ask for pokes.
+    /// Namespace → the objects whose specs ask for pokes.
     askers: HashMap<String, BTreeSet<String>>,
 }
 
 impl Pods {
-    /// Looks at pods only where that is granted.
+    /// Nothing is found or planned yet. Without `is_granted` no request is ever made.
     #[must_use]
     pub fn new(is_granted: bool) -> Self {
         Self { is_granted, state: Lock::default(), due: Notify::new(), pokes: Arc::default() }
     }
 
-    /// What a report says about the pods that use the target of a request.
-    pub fn sight(&self, object: &LeanPresignedUrl, request: Option<&Request>) -> PodSight {
-        let Some(request) = request else { return PodSight::default() };
+    /// What a report states about the pods that use the target of a request.
+    pub fn uses_of(&self, object: &LeanPresignedUrl, request: Option<&Request>) -> PodUses {
+        let Some(request) = request else { return PodUses::default() };
         if !self.is_granted {
             let no_pokes = request.poke_pods.then_some(NoPokes::NotGranted);
-            return PodSight { frozen: FrozenSight::Clear, no_pokes };
+            return PodUses { stale: StaleUsers::Clear, no_pokes };
         }
         let owner = object.owner();
         let mut state = self.lock();
         let key = Key::new(&owner.namespace, &request.target.name);
         let refused = state.refused.get(&owner.namespace).filter(|_| request.poke_pods);
         let no_pokes = refused.map(|verb| NoPokes::Forbidden(verb));
-        let frozen = match state.frozen.get(&key) {
-            Some(Some((frozen, others))) => FrozenSight::By(frozen.clone(), *others),
-            Some(None) => FrozenSight::Unchanged,
+        let stale = match state.stale.get(&key) {
+            Some(Some((stale, others))) => StaleUsers::By(stale.clone(), *others),
+            Some(None) => StaleUsers::Unchanged,
             None if !state.schedule.was_looked_at(&owner.namespace) && says_frozen(object) => {
-                state.frozen.insert(key, None);
-                FrozenSight::Unchanged
+                state.stale.insert(key, None);
+                StaleUsers::Unchanged
             }
-            None => FrozenSight::Clear,
+            None => StaleUsers::Clear,
         };
-        PodSight { frozen, no_pokes }
+        PodUses { stale, no_pokes }
     }
 
-    /// Takes note of a reconcile whose object holds a URL: the pods of its namespace may be worth
-    /// a look, and have to be told of a URL that was `issued`.
+    /// Notes a reconcile of an object that has a URL. It may be time to list the pods of the namespace,
+    /// and pods may have to be poked for a URL that was `issued`.
     pub fn note(&self, owner: &Key, request: Option<&Request>, report: &Report, issued: Option<IssueReason>) {
-        let is_settled = issued.is_some() || report.progress == Progress::Settled;
+        let is_settled = issued.is_some() || report.progress == Progress::UpToDate;
         let (Some(request), Seen::Url(standing), true) =
             (request, &report.seen, self.is_granted && is_settled)
         else {
@@ -100,7 +99,7 @@ impl Pods {
         if request.poke_pods {
             state.askers.entry(owner.namespace().to_owned()).or_default().insert(owner.name().to_owned());
         }
-        let renewal = Renewal {
+        let renewal = NewUrl {
             secret: &request.target.name,
             signing_time: standing.validity.signing_time,
             is_told: request.poke_pods,
@@ -113,53 +112,51 @@ impl Pods {
         }
     }
 
-    /// The look that is due for longest, or when the next one is.
+    /// The list that has been due longest, or else when the next one is due.
     fn next_round(&self) -> Result<Round, Option<Instant>> {
         let mut state = self.lock();
         let round = state.schedule.begin(Instant::now());
-        let State { schedule, askers, refused, .. } = &mut *state;
+        let PodsState { schedule, askers, refused, .. } = &mut *state;
         askers.retain(|namespace, _| schedule.knows(namespace) || refused.contains_key(namespace));
         round.ok_or_else(|| schedule.next())
     }
 
-    /// Takes note of a look that failed, and returns the Secrets about which nothing is known
-    /// any more.
+    /// Notes a list that failed, and returns the Secrets whose users are no longer known.
     fn failed(&self, round: &Round, is_forbidden: bool) -> Vec<Key> {
         let mut state = self.lock();
         state.schedule.failed(&round.namespace, is_forbidden, Instant::now());
-        let gone = state.frozen.extract_if(|key, _| is_forbidden && key.namespace() == round.namespace);
+        let gone = state.stale.extract_if(|key, _| is_forbidden && key.namespace() == round.namespace);
         gone.map(|(key, _)| key).collect()
     }
 
-    /// Takes in what a look at a namespace found, and returns the Secrets about which there
-    /// is news.
-    fn learn(&self, round: &Round, found: BTreeMap<String, (Frozen, usize)>) -> Vec<Key> {
+    /// Stores what a list of pods found, and returns the Secrets whose users changed.
+    fn learn(&self, round: &Round, found: BTreeMap<String, (StaleUser, usize)>) -> Vec<Key> {
         let mut state = self.lock();
         let namespace = &*round.namespace;
         state.schedule.looked(round, !found.is_empty(), Instant::now());
         let mut before = HashMap::new();
-        for (key, frozen) in state.frozen.extract_if(|key, _| key.namespace() == namespace) {
-            before.insert(key, frozen);
+        for (key, stale) in state.stale.extract_if(|key, _| key.namespace() == namespace) {
+            before.insert(key, stale);
         }
         let mut news = Vec::new();
-        for (secret, frozen) in found {
+        for (secret, stale) in found {
             let key = Key::new(namespace, &secret);
-            if before.remove(&key).flatten().as_ref() != Some(&frozen) {
+            if before.remove(&key).flatten().as_ref() != Some(&stale) {
                 news.push(key.clone());
             }
-            state.frozen.insert(key, Some(frozen));
+            state.stale.insert(key, Some(stale));
         }
         news.extend(before.into_keys());
         news
     }
 
-    /// Whether this verb on pods was refused last.
+    /// Whether this verb on pods is the one that was last refused.
     fn is_refused(&self, namespace: &str, verb: &str) -> bool {
         self.lock().refused.get(namespace).is_some_and(|refused| *refused == verb)
     }
 
-    /// Notes whether the API server refuses a verb on pods, and returns the objects that have
-    /// to say something else now.
+    /// Notes whether the API server refuses a verb on pods, and returns the objects whose report changes
+    /// by that.
     fn refuse(&self, namespace: &str, refused: Option<&'static str>) -> Vec<String> {
         let mut state = self.lock();
         let before = match refused {
@@ -178,7 +175,7 @@ impl Pods {
         state.askers.get(namespace).into_iter().flatten().cloned().collect()
     }
 
-    fn lock(&self) -> RwLockWriteGuard<'_, State> {
+    fn lock(&self) -> RwLockWriteGuard<'_, PodsState> {
         self.state.write()
     }
 }
@@ -190,7 +187,7 @@ fn wake_named(ctx: &Context, namespace: &str, names: Vec<String>) {
     }
 }
 
-/// Whether the last report, perhaps that of a former process, says that a pod never refreshes.
+/// Whether the last report says that a pod never refreshes. It may be that of an earlier process.
 fn says_frozen(object: &LeanPresignedUrl) -> bool {
     object.status.conditions.iter().any(|c| c.type_ == ROTATION_SAFE && c.reason == NEVER_REFRESHED)
 }

@@ -1,4 +1,4 @@
-//! Goes round the namespaces whose pods are due for a look, a few at a time.
+//! Lists the pods of the namespaces that are due, a few namespaces at a time.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use crate::controller::reconcile::error::is_code;
 use crate::controller::watch::wake_owner;
 use crate::runtime::Key;
 
-/// Namespaces that are looked at at a time.
+/// How many namespaces are listed at a time.
 const IN_FLIGHT: usize = 2;
 
-/// Looks at namespaces when they are due, for as long as the process lives.
+/// Lists the pods of namespaces when they are due, for as long as the process runs.
 pub async fn rounds(ctx: Arc<Context>) {
     let mut looks = FuturesUnordered::new();
     loop {
@@ -52,7 +52,7 @@ async fn go(ctx: &Context, round: Round) {
             if ctx.pods.is_refused(namespace, "list") {
                 wake_named(ctx, namespace, ctx.pods.refuse(namespace, None));
             }
-            wake(ctx, ctx.pods.learn(&round, found.frozen));
+            wake(ctx, ctx.pods.learn(&round, found.stale));
             ctx.pods.pokes.add(namespace, found.told);
         }
         Err(error) => {
@@ -67,7 +67,7 @@ async fn go(ctx: &Context, round: Round) {
     }
 }
 
-/// Wakes the owners of Secrets about which there is news.
+/// Wakes the owners of Secrets whose users changed.
 fn wake(ctx: &Context, news: Vec<Key>) {
     for key in news {
         let owner = ctx.issued_secrets.get(&key).and_then(|stored| stored.owner);

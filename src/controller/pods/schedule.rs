@@ -1,10 +1,11 @@
-//! When the pods of which namespace are looked at. No IO.
+//! When the pods of a namespace are listed. No IO.
 //!
-//! - Soon after the first object of a namespace that holds a URL is met.
-//! - When a URL was issued, but not more often than every five minutes; five minutes after a
-//!   first or changed URL once more, for pods that come after it.
-//! - Every five minutes while a pod was found that never refreshes, to see it go.
-//! - At once when running pods have to be told of a new URL; that list answers for the rest.
+//! - A few seconds after the first object of a namespace that has a URL is reconciled.
+//! - When a URL was issued, but at most every five minutes. After a first or a changed URL once more
+//!   after five minutes, for pods that start after it.
+//! - Every five minutes while a pod was found that never refreshes, until it is gone.
+//! - About a second after a new URL when running pods have to be poked, at most every five seconds. That
+//!   list serves the other purposes too.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,63 +13,64 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-/// Time for the objects of a namespace to gather behind its first look.
+/// How long the first list waits, so that it serves many objects of the namespace.
 const FIRST_LOOK: Duration = Duration::from_secs(3);
-/// The least time between two looks, but for pokes.
+/// The least time between two lists of a namespace that are not for pokes.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(300);
-/// Time for kubelet's own watch to see the Secret, and for further URLs to gather.
+/// How long a poke waits, so that kubelet's watch has the Secret, and for more URLs to be issued.
 const BEFORE_POKES: Duration = Duration::from_secs(1);
-/// The least time between two looks for pokes.
+/// The least time between two lists for pokes.
 const BETWEEN_POKES: Duration = Duration::from_secs(5);
-/// After this long kubelet has refreshed the files by itself, and a poke is late.
+/// After this time a poke is useless, because kubelet has refreshed the files by itself.
 const POKE_WORTH: Duration = Duration::from_secs(120);
 
-/// When the pods of which namespace are looked at.
+/// When the pods of each namespace are listed.
 #[derive(Debug, Default)]
 pub struct Schedule {
-    namespaces: HashMap<String, Plan>,
+    namespaces: HashMap<String, NamespacePlan>,
 }
 
-/// What is planned for one namespace.
+/// The plan for one namespace.
 #[derive(Debug, Default)]
-struct Plan {
+struct NamespacePlan {
     due: Option<Instant>,
     looked_at: Option<Instant>,
     is_looking: bool,
-    /// How often it could not be looked at, in a row.
+    /// How many lists failed in a row.
     failures: u32,
-    /// Whether pods may come after the URL that they mount.
+    /// Whether to list once more, for pods that start after the URL that they mount.
     is_followed_up: bool,
-    /// Secrets whose running pods have to be told, when each URL was signed, and since when.
+    /// Secrets whose running pods have to be poked, with the time when the URL was signed and the time
+    /// since when the poke is planned.
     pokes: HashMap<String, (Timestamp, Instant)>,
 }
 
 /// A new URL.
 #[derive(Clone, Copy, Debug)]
-pub struct Renewal<'a> {
-    /// The Secret that holds it.
+pub struct NewUrl<'a> {
+    /// The Secret that holds the URL.
     pub secret: &'a str,
-    /// When it was signed.
+    /// When the URL was signed.
     pub signing_time: Timestamp,
-    /// Whether running pods have to be told.
+    /// Whether running pods have to be poked.
     pub is_told: bool,
-    /// Whether nothing but time was the reason.
+    /// Whether the URL was issued only because its renewal was due.
     pub is_routine: bool,
 }
 
-/// One look that is due.
+/// One list that is due.
 #[derive(Debug, Eq, PartialEq)]
 pub struct Round {
-    /// Where.
+    /// The namespace whose pods are listed.
     pub namespace: String,
-    /// Secrets whose running pods have to be told, and when each URL was signed.
+    /// Secrets whose running pods have to be poked, with the time when each URL was signed.
     pub pokes: HashMap<String, Timestamp>,
 }
 
 impl Schedule {
-    /// Plans for a reconcile of an object that holds a URL, a new one perhaps. Returns whether
-    /// something is due earlier than before.
-    pub fn note(&mut self, namespace: &str, renewal: Option<Renewal<'_>>, now: Instant) -> bool {
+    /// Plans the lists that follow from a reconcile of an object that has a URL; `renewal` is a new one.
+    /// Returns whether a list is due earlier than before.
+    pub fn note(&mut self, namespace: &str, renewal: Option<NewUrl<'_>>, now: Instant) -> bool {
         let is_first = !self.knows(namespace);
         let plan = self.namespaces.entry(namespace.to_owned()).or_default();
         if is_first {
@@ -78,29 +80,29 @@ impl Schedule {
         is_first || is_earlier
     }
 
-    /// Whether something is planned or remembered for a namespace.
+    /// Whether the schedule has a plan for a namespace.
     #[must_use]
     pub fn knows(&self, namespace: &str) -> bool {
         self.namespaces.contains_key(namespace)
     }
 
-    /// Whether a namespace was looked at since its plan began.
+    /// Whether the pods of a namespace were listed since its plan began.
     #[must_use]
     pub fn was_looked_at(&self, namespace: &str) -> bool {
         self.namespaces.get(namespace).is_some_and(|plan| plan.looked_at.is_some())
     }
 
-    /// When the next look is due.
+    /// When the next list is due.
     #[must_use]
     pub fn next(&self) -> Option<Instant> {
         self.namespaces.values().filter(|plan| !plan.is_looking).filter_map(|plan| plan.due).min()
     }
 
-    /// The look that is due for longest. Forgets namespaces about which there is nothing to
-    /// remember.
+    /// Begins the list that has been due longest. Removes the plans of namespaces that have nothing
+    /// planned and were not listed recently.
     pub fn begin(&mut self, now: Instant) -> Option<Round> {
         self.namespaces.retain(|_, plan| !plan.is_forgettable(now));
-        let due = |plan: &Plan| plan.due.filter(|due| *due <= now && !plan.is_looking);
+        let due = |plan: &NamespacePlan| plan.due.filter(|due| *due <= now && !plan.is_looking);
         let waiting = self.namespaces.iter_mut().filter_map(|(name, plan)| Some((due(plan)?, name, plan)));
         let (_, name, plan) = waiting.min_by_key(|(due, ..)| *due)?;
         plan.due = None;
@@ -110,14 +112,14 @@ impl Schedule {
         Some(Round { namespace: name.clone(), pokes })
     }
 
-    /// Notes a look that was taken, with these pokes, and whether it found what has to be
-    /// looked at again.
+    /// Notes a list that succeeded, with its pokes, and whether it found a pod that never refreshes, so
+    /// that the namespace has to be listed again.
     pub fn looked(&mut self, round: &Round, is_any_frozen: bool, now: Instant) {
         let Some(plan) = self.namespaces.get_mut(&round.namespace) else { return };
         plan.is_looking = false;
         plan.failures = 0;
         plan.looked_at = Some(now);
-        // What was signed meanwhile waits for the next one.
+        // Pokes for URLs that were signed during this list wait for the next list.
         plan.pokes.retain(|secret, (signed, _)| round.pokes.get(secret).is_none_or(|told| told < signed));
         if is_any_frozen || std::mem::take(&mut plan.is_followed_up) {
             plan.bring_forward(now + BETWEEN_LOOKS);
@@ -127,8 +129,8 @@ impl Schedule {
         }
     }
 
-    /// Notes a look that failed and is repeated after a while, unless it is `forbidden`: then
-    /// the next URL is reason enough.
+    /// Notes a list that failed. It is repeated after a backoff. A forbidden one is not repeated until
+    /// the next URL is issued.
     pub fn failed(&mut self, namespace: &str, is_forbidden: bool, now: Instant) {
         let Some(plan) = self.namespaces.get_mut(namespace) else { return };
         plan.is_looking = false;
@@ -144,8 +146,8 @@ impl Schedule {
     }
 }
 
-impl Plan {
-    fn renewed(&mut self, renewal: Renewal<'_>, now: Instant) -> bool {
+impl NamespacePlan {
+    fn renewed(&mut self, renewal: NewUrl<'_>, now: Instant) -> bool {
         self.is_followed_up |= !renewal.is_routine;
         let after = |wait| self.looked_at.map_or(now, |looked_at| looked_at + wait);
         if renewal.is_told {

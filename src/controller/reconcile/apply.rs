@@ -1,5 +1,5 @@
-//! Carries out what was planned for the target Secret: one write, of the whole Secret, and never
-//! to a foreign one.
+//! Carries out the action of a plan: one write of the whole target Secret. Foreign Secrets are never
+//! written.
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
@@ -7,7 +7,7 @@ use kube::api::{Patch, PatchParams, PostParams};
 
 use super::error::{Failure, is_code};
 use super::observe::Observed;
-use super::target::{Found, read_target};
+use super::target::{FoundTarget, read_target};
 use crate::controller::context::Context;
 use crate::controller::state::lean::LeanPresignedUrl;
 use crate::crd::names::OPERATOR;
@@ -18,25 +18,25 @@ use crate::domain::status::{Seen, Standing};
 use crate::domain::{IssuedSecret, Removal, SignedUrl, Stored, Validity, render};
 use crate::runtime::Key;
 
-/// What came of an action.
+/// The result of an action.
 pub enum Acted {
-    /// It was done.
+    /// The action was carried out.
     Done(Done),
-    /// A create was refused or not answered, and this is what stands there; with what the create
-    /// failed of, in case it does not stand in the way.
-    Found(Found, Failure),
+    /// A create was refused or not answered. Holds what a read of the target found, and the failure of
+    /// the create, which is reported if the target is no obstacle.
+    Found(FoundTarget, Failure),
 }
 
 /// Carries out the action of a plan.
 ///
 /// # Guarantees
-/// - A create is exclusive: of a Secret that is there already nothing is changed.
-/// - Any other write carries the UID and the resource version that were decided on, so that a
-///   process which was asleep cannot overwrite newer work.
-/// - Nothing is sent for an object that is known to be gone.
+/// - A create is exclusive: it never changes a Secret that already exists.
+/// - Every other write carries the UID and the resource version of the Secret that the plan was made
+///   for, so that a process that was suspended cannot overwrite a newer write.
+/// - Nothing is written for an object that the cache shows as deleted or as being deleted.
 ///
 /// # Errors
-/// [`Failure::Outdated`] when the Secret is not what was decided on: look again.
+/// [`Failure::Outdated`] when the Secret changed after the plan was made: reconcile again.
 pub async fn act(
     ctx: &Context,
     object: &LeanPresignedUrl,
@@ -98,7 +98,7 @@ fn sign(
     Ok((signed, rendered))
 }
 
-/// Counts a new URL, and describes it for the report.
+/// Counts and logs a new URL, and returns its description for the report.
 fn issued(
     ctx: &Context,
     observed: &Observed,
@@ -126,7 +126,7 @@ fn since(from: Timestamp, to: Timestamp) -> f64 {
     to.duration_since(from).as_secs_f64()
 }
 
-/// Creates the Secret, if there is none of its name.
+/// Creates the Secret; fails when a Secret of that name exists.
 async fn create(
     ctx: &Context,
     object: &LeanPresignedUrl,
@@ -144,7 +144,7 @@ async fn create(
     Ok(stored)
 }
 
-/// Writes a rendered Secret onto the one that was decided on.
+/// Writes a rendered Secret over `onto`, the Secret that the plan was made for.
 async fn write(
     ctx: &Context,
     object: &LeanPresignedUrl,
@@ -187,7 +187,8 @@ async fn write(
     }
 }
 
-/// What an apply of `rendered` would leave behind in the Secret that was decided on.
+/// Reads the Secret and returns the fields that an apply of `rendered` would leave behind in it; `None`
+/// when there are none.
 async fn removal(
     ctx: &Context,
     key: &Key,
@@ -205,9 +206,9 @@ async fn removal(
     Ok(Removal::beside_apply(&secret, rendered))
 }
 
-/// Whether a write failed because the Secret is not the one that was decided on: another
-/// version, another UID, or none. Seen on 1.37: a UID that differs is a 422 for an apply, one
-/// without an object a 409; any other patch of no object is a 404.
+/// Whether a write failed because the Secret changed after the plan was made: its version or its UID
+/// differs, or it does not exist. Kubernetes 1.37 answers an apply with 422 when the UID differs, and
+/// with 409 when there is no such object. It answers any other patch of a missing object with 404.
 fn is_outdated(error: &kube::Error) -> bool {
     let kube::Error::Api(status) = error else { return false };
     let names =

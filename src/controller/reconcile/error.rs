@@ -1,4 +1,4 @@
-//! Everything that can end a reconcile early, and what each means for the conditions.
+//! The failures that can end a reconcile early, and the condition that each of them leads to.
 
 use kube::core::response::StatusSummary;
 
@@ -11,19 +11,19 @@ use crate::domain::status::Problem;
 use crate::runtime::{NotLeading, Overloaded};
 use crate::s3::PresignError;
 
-/// Why a reconcile ended without the URL that was due.
+/// Why a reconcile ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The spec breaks a rule.
+    /// The spec breaks a rule of the CRD.
     #[error(transparent)]
     InvalidSpec(#[from] InvalidSpec),
-    /// The spec asks for what is not permitted.
+    /// The spec asks for something that the limits of the operator do not permit.
     #[error(transparent)]
     NotPermitted(#[from] NotPermitted),
-    /// The spec does not have the form of one.
+    /// The spec cannot be parsed.
     #[error("{0}")]
     UnreadableSpec(String),
-    /// The credentials Secret is not there.
+    /// The credentials Secret does not exist.
     #[error(
         "Secret {secret:?} with the credentials does not exist in this namespace: create it, or correct spec.s3.credentialsSecretRef.name"
     )]
@@ -34,45 +34,45 @@ pub enum Failure {
     /// The credentials Secret holds no usable access key.
     #[error(transparent)]
     CredentialsInvalid(#[from] InvalidCredentials),
-    /// The signer refused.
+    /// The signer did not sign the URL.
     #[error("the URL cannot be signed: {0}")]
     Signing(#[from] PresignError),
-    /// The API server or the way to it.
+    /// A request to the API server failed.
     #[error("cannot {action}: {}", public_text(source))]
     Api {
-        /// What was being done to which object.
+        /// What the request was to do, and to which object.
         action: String,
-        /// What came back.
+        /// The error that the client returned.
         source: Box<kube::Error>,
     },
-    /// What was decided on is no longer how things stand: look again, now.
+    /// What the plan was made from has changed: reconcile again soon.
     #[error("the Secret changed meanwhile")]
     Outdated,
     /// The object changed before its status was written.
     #[error("the PresignedUrl changed meanwhile")]
     Superseded,
-    /// The object is gone or going: nothing is written for it.
+    /// The object is deleted or being deleted: nothing is written for it.
     #[error("the PresignedUrl is being deleted")]
     Gone,
-    /// A bug.
+    /// The reconcile panicked, which is a bug in the operator.
     #[error("the operator failed on this object, which is a bug: its log says where; report it")]
     Panicked,
-    /// The API server is too busy for anybody.
+    /// The API server is overloaded, and asks for a pause of all requests.
     #[error("the API server is too busy")]
     Overloaded {
-        /// How long it asks to be left alone, in seconds.
+        /// How long the API server asks clients to wait, in seconds.
         retry_after: Option<u32>,
     },
-    /// The namespace is on its way out, and nothing may be written.
+    /// The namespace is being deleted, so nothing can be created in it.
     #[error("the namespace is being deleted")]
     NamespaceTerminating,
-    /// Another process leads; this one leaves everything as it is.
+    /// Another process holds the lease; this one writes nothing.
     #[error(transparent)]
     NotLeading(#[from] NotLeading),
 }
 
 impl Failure {
-    /// An answer of the API server to `action`, as what it means.
+    /// Classifies a failed request to the API server; `action` says what the request was to do.
     #[must_use]
     pub fn api(action: impl Into<String>, source: kube::Error) -> Self {
         if is_namespace_terminating(&source) {
@@ -90,11 +90,11 @@ impl Failure {
         Self::Api { action: action.into(), source: Box::new(source) }
     }
 
-    /// The failure as the conditions tell it.
+    /// The failure as the conditions show it.
     #[must_use]
     pub fn problem(&self) -> Problem {
         let reason = match self {
-            // What the signer refuses for good comes out the same however often it is tried.
+            // The signer refuses these for good, so a retry cannot succeed.
             Self::InvalidSpec(_)
             | Self::UnreadableSpec(_)
             | Self::Signing(
@@ -118,7 +118,7 @@ impl Failure {
         Problem::new(reason, self.to_string())
     }
 
-    /// What it means for the plan that it ended.
+    /// How this failure interrupts the plan.
     #[must_use]
     pub fn interruption(&self) -> Interruption {
         match self {
@@ -131,7 +131,7 @@ impl Failure {
         }
     }
 
-    /// The same for a create; one that met a Secret that went meanwhile is outdated.
+    /// The failure of a create; a 409 becomes `Outdated`, because that Secret is gone by now.
     #[must_use]
     pub fn or_outdated(self) -> Self {
         match self {
@@ -140,8 +140,8 @@ impl Failure {
         }
     }
 
-    /// Whether a create that failed like this may have been carried out, or stands against
-    /// something that is there: quota and webhooks answer before `AlreadyExists` does.
+    /// Whether a create that failed like this may have been carried out, or may have failed because a
+    /// Secret exists: quota and webhooks answer before the API server answers `AlreadyExists`.
     #[must_use]
     pub fn may_have_been_carried_out(&self) -> bool {
         let Self::Api { source, .. } = self else { return false };
@@ -151,7 +151,7 @@ impl Failure {
         }
     }
 
-    /// How long the API server asks to be left alone, in seconds.
+    /// How long the answer of the API server asks clients to wait, in seconds.
     #[must_use]
     pub fn retry_after(&self) -> Option<u32> {
         match self {
@@ -168,17 +168,17 @@ impl Failure {
     }
 }
 
-/// How much of an answer is told, in characters.
+/// The longest part of an answer that is shown, in characters.
 const MOST_SAID: usize = 1024;
 
-/// What the API server said, for people; without what it may have quoted from a Secret.
+/// The answer of the API server as text for users, without anything it may quote from a Secret.
 fn public_text(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => {
-            // A URL, or a URL in base64 as Secrets hold it.
+            // These marks show a signed URL, or a URL in base64 as Secrets hold it.
             let quotes = ["X-Amz-", "aHR0c"].iter().any(|mark| status.message.contains(mark));
             let said = if quotes || status.message.is_empty() { &status.reason } else { &status.message };
-            // What a webhook says has no end, and a condition has one.
+            // The message of a webhook has no limit, but the message of a condition has one.
             let said: String = said.chars().take(MOST_SAID).collect();
             format!("the API server answered {} {said}", status.code)
         }

@@ -1,7 +1,7 @@
 //! One reconcile of one `PresignedUrl`: observe, plan, act, finish, report.
 //!
-//! What to do and when to look again is decided in `domain` (`plan`, `finish`); this module
-//! connects those decisions to the API server.
+//! `domain` decides what to do and when to reconcile again (`plan`, `finish`); this module connects
+//! those decisions to the API server.
 
 mod apply;
 pub mod error;
@@ -35,15 +35,15 @@ use crate::domain::status::{Problem, Progress};
 use crate::runtime::Key;
 use crate::runtime::schedule::{self, Cause, Job};
 
-/// How long a standby leaves an object alone; the beginning of a term wakes all of them.
+/// When a standby takes up an object again. All objects are woken when it becomes leader.
 const UNTIL_NEXT_TERM: Duration = Duration::from_secs(3600);
-/// How soon to look again whether a predecessor's Secret has been collected.
+/// How soon to check again whether a predecessor's Secret has been garbage-collected.
 const COLLECTION: Duration = Duration::from_secs(5);
 
-/// Reconciles one object, and says when to do that again.
-pub async fn reconcile(job: Job<Key>, ctx: Arc<Context>) -> schedule::Next {
+/// Reconciles one object, and returns when to reconcile it again.
+pub async fn reconcile(job: Job<Key>, ctx: Arc<Context>) -> schedule::NextRun {
     let Some(term) = ctx.leadership.term() else {
-        return schedule::Next::after(UNTIL_NEXT_TERM, Cause::Timer);
+        return schedule::NextRun::after(UNTIL_NEXT_TERM, Cause::Timer);
     };
     if !ctx.synced.is_complete(job.key.namespace()) {
         return ctx.when(Next::OnChange(None));
@@ -58,13 +58,14 @@ pub async fn reconcile(job: Job<Key>, ctx: Arc<Context>) -> schedule::Next {
     ctx.begin_term(term);
     let started = Instant::now();
     let (finish, next) = pursue(&ctx, &job, &object).await;
-    // Its end may have come while this went on, and was cleaned up after before this ended.
+    // The object may have been deleted during the reconcile. Then the watch has already removed its
+    // state, and this reconcile has stored some again.
     forget_if_gone(&ctx, &job.key);
     ctx.metrics.reconciled(finish.label, started.elapsed().as_secs_f64());
     match &finish.report {
-        // Without a watch nobody tells when it is collected.
+        // Without a watch of Secrets nothing wakes the object when that Secret is collected.
         Some(told) if told.progress == Progress::AwaitingCollection && ctx.reads_by_name() => {
-            schedule::Next::after(COLLECTION, Cause::SafetyNet)
+            schedule::NextRun::after(COLLECTION, Cause::SafetyNet)
         }
         _ => ctx.when(next),
     }
@@ -72,7 +73,7 @@ pub async fn reconcile(job: Job<Key>, ctx: Arc<Context>) -> schedule::Next {
 
 async fn pursue(ctx: &Context, job: &Job<Key>, object: &LeanPresignedUrl) -> (Finish, Next) {
     let history = ctx.histories.get(&job.key, object.uid());
-    // What a watch may have missed is read, once for all that wait for it.
+    // A watch may have missed a change, so the awaited Secret is read from the API server.
     let looks_at = match job.cause {
         Cause::SafetyNet => history.awaits(),
         Cause::Timer | Cause::Woken => history.overdue(ctx.clock.now()),
@@ -80,13 +81,13 @@ async fn pursue(ctx: &Context, job: &Job<Key>, object: &LeanPresignedUrl) -> (Fi
     let carried_out = if let Some(problem) = history.held_by_panic(&object.inputs(0), ctx.clock.now()) {
         Ok(held(ctx, object, problem.clone()))
     } else {
-        // A bug must not stop what it does not concern.
+        // A panic in one reconcile must not affect other objects.
         AssertUnwindSafe(carry_out(ctx, &job.key, object, &history, looks_at)).catch_unwind().await
     };
     let (plan, outcome, request) = carried_out.unwrap_or_else(|_| panicked(ctx, object));
     let around = Around {
         generation: object.metadata.generation,
-        pods: ctx.pods.sight(object, request.as_deref()),
+        pods: ctx.pods.uses_of(object, request.as_deref()),
         is_clock_skewed: ctx.skew.is_skewed(),
         is_renew_refused: request.as_ref().is_some_and(|request| request.is_renew_refused),
         has_looked: looks_at.is_some(),
@@ -119,7 +120,7 @@ async fn pursue(ctx: &Context, job: &Job<Key>, object: &LeanPresignedUrl) -> (Fi
 
 type CarriedOut = (Plan, Outcome, Option<Arc<Request>>);
 
-/// Observes, plans and acts; once more if acting showed what was not known before.
+/// Observes, plans and acts; repeats this once if a create found something that was not known before.
 async fn carry_out(
     ctx: &Context,
     key: &Key,
@@ -137,12 +138,13 @@ async fn carry_out(
         let is_last = failure.is_some();
         let observed = match observe(ctx, key, object, history, looks_at, found.take()).await {
             Ok(observed) => observed,
-            // Nothing is known of the object, and nothing is wrong with it.
+            // The observation is incomplete, for a reason that is not a fault of the object.
             Err(failure) => return interrupted(ctx, object, &failure),
         };
         let plan = plan(&observed.observation());
         let acted = match failure.take() {
-            // It was tried, and nothing stands in the way: it went meanwhile, or the failure was real.
+            // The create failed, and the target does not exist: either the Secret that it met was
+            // deleted meanwhile, or the create failed for another reason.
             Some(failure) if plan.creates() => Err(failure.or_outdated()),
             _ => match act(ctx, object, &observed, &plan).await {
                 Ok(Acted::Found(seen, why)) if !is_last => {
@@ -154,18 +156,18 @@ async fn carry_out(
                 Err(failure) => Err(failure),
             },
         };
-        let (acted, prune_at) = settle_earlier_names(ctx, object, &observed, &plan, acted).await;
+        let (acted, prune_at) = prune_earlier_names(ctx, object, &observed, &plan, acted).await;
         let result = acted.map_err(|failure| failure.interruption());
         let outcome = Outcome { ended_at: ctx.clock.now(), result, prune_at };
         return (plan, outcome, observed.request());
     }
 }
 
-/// The object with its spec, which is read if it is too large to be kept.
+/// The object with its spec. A spec that is too large for the cache is read from the API server.
 ///
 /// # Errors
-/// [`Failure::Outdated`] when the spec is another one by now; what the API server or the way to it
-/// answered.
+/// [`Failure::Outdated`] when the spec has changed; [`Failure::Gone`] when the object is gone; otherwise
+/// the failure of the read.
 async fn whole<'a>(
     ctx: &Context,
     object: &'a LeanPresignedUrl,
@@ -182,50 +184,50 @@ async fn whole<'a>(
     Ok(Cow::Owned(LeanPresignedUrl { spec: read.spec, ..object.clone() }))
 }
 
-/// Deletes or releases what was written under an earlier `spec.secret.name`, once the target is
-/// right.
-async fn settle_earlier_names(
+/// Deletes or releases the Secrets that were written under an earlier `spec.secret.name`, once the
+/// target Secret is up to date.
+async fn prune_earlier_names(
     ctx: &Context,
     object: &LeanPresignedUrl,
     observed: &Observed,
     plan: &Plan,
     acted: Result<Done, Failure>,
 ) -> (Result<Done, Failure>, Option<Timestamp>) {
-    // Without a list nobody knows what was written under an earlier name.
-    if acted.is_err() || plan.progress != Progress::Settled || ctx.reads_by_name() {
+    // Without a list of Secrets the operator does not know which ones it wrote under earlier names.
+    if acted.is_err() || plan.progress != Progress::UpToDate || ctx.reads_by_name() {
         return (acted, None);
     }
     match prune(ctx, object, observed).await {
         Ok(prune_at) => (acted, prune_at),
-        // What was written is told first; the rest is tried again.
+        // The write to the target is reported first; pruning is tried again at once.
         Err(_) if !matches!(acted, Ok(Done::Nothing)) => (acted, Some(ctx.clock.now())),
         Err(failure) => (Err(failure), None),
     }
 }
 
-/// What is left to say of a reconcile that ended before there was a plan.
+/// The plan and outcome of a reconcile that ended before a plan was made.
 fn interrupted(ctx: &Context, object: &LeanPresignedUrl, failure: &Failure) -> CarriedOut {
     let ended_at = ctx.clock.now();
     let outcome = Outcome { ended_at, result: Err(failure.interruption()), prune_at: None };
     (unseen(ctx, object, ended_at), outcome, None)
 }
 
-/// What is left to say while the backoff after a panic goes on, whatever wakes the object.
+/// The plan and outcome of a reconcile during the backoff after a panic. A wake does not end it.
 fn held(ctx: &Context, object: &LeanPresignedUrl, problem: Problem) -> CarriedOut {
     let now = ctx.clock.now();
     let outcome = Outcome { ended_at: now, result: Ok(Done::Nothing), prune_at: None };
-    (unseen(ctx, object, now).held(problem), outcome, None)
+    (unseen(ctx, object, now).fail(problem), outcome, None)
 }
 
-/// A plan to do nothing, made without looking. What the reported URL has left says how soon to try
-/// again.
+/// A plan to do nothing, made without an observation. The time that the reported URL has left limits
+/// the backoff.
 fn unseen(ctx: &Context, object: &LeanPresignedUrl, now: Timestamp) -> Plan {
     let expiration = ctx.objects.times(&Key::from(object)).map(|times| times.expiration);
     let expiration = expiration.and_then(|time| Timestamp::from_second(time).ok());
-    Plan::unseen(now, object.inputs(0), expiration)
+    Plan::nothing(now, object.inputs(0), expiration)
 }
 
-/// What is left to say of a reconcile that panicked.
+/// The plan and outcome of a reconcile that panicked.
 fn panicked(ctx: &Context, object: &LeanPresignedUrl) -> CarriedOut {
     ctx.metrics.panicked();
     interrupted(ctx, object, &Failure::Panicked)

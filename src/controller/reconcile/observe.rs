@@ -1,5 +1,5 @@
-//! How things stand for one object. Memory first; the API server on a miss, and for what the
-//! safety net came for.
+//! Observes one object. Reads the caches first, and the API server when a cache holds nothing, or when
+//! the safety net asks for a read.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::error::Failure;
-use super::target::{Found, target, told};
+use super::target::{FoundTarget, target, told};
 use crate::controller::context::{Context, SAFETY_NET};
 use crate::controller::state::lean::{LeanPresignedUrl, NoSpec};
 use crate::domain::decision::comparable_validity;
@@ -19,11 +19,11 @@ use crate::domain::stored::Content;
 use crate::domain::{Credentials, IssuedSecret, Owner, Ownership, Request, Stored, render};
 use crate::runtime::Key;
 
-/// Everything that was found out about one object, as the shell holds it.
+/// Everything that was observed about one object, with the values that `Observation` borrows.
 pub struct Observed {
-    /// The object.
+    /// Namespace, name and UID of the object.
     pub owner: Owner,
-    /// Hash of its UID, which spreads renewals.
+    /// Hash of the UID of the object, which spreads renewals.
     pub seed: u32,
     pub(super) now: jiff::Timestamp,
     begun: Instant,
@@ -36,26 +36,26 @@ pub struct Observed {
     rendered: Result<Option<Rendered>, Problem>,
 }
 
-/// A stored Secret rendered again.
+/// The stored Secret, rendered again at its own signing time.
 struct Rendered {
     secret: IssuedSecret,
     content: Content,
     location: String,
 }
 
-/// Observes one object. `looks_at` is what is read whatever the watches have shown; `found` is
-/// what a read in this reconcile showed of the target.
+/// Observes one object. `looks_at` is read from the API server even if a cache holds it; `found` is the
+/// target as an earlier read in this reconcile found it.
 ///
 /// # Errors
-/// What is not the object's fault: an API server that is too busy. Everything else that goes
-/// wrong is a part of the observation.
+/// [`Failure::Overloaded`], because an overloaded API server is no fault of the object. Every other
+/// failure is part of the observation.
 pub async fn observe(
     ctx: &Context,
     key: &Key,
     object: &LeanPresignedUrl,
     history: &History,
     looks_at: Option<Awaited>,
-    found: Option<Found>,
+    found: Option<FoundTarget>,
 ) -> Result<Observed, Failure> {
     let owner = object.owner();
     let mut observed = Observed {
@@ -84,7 +84,7 @@ pub async fn observe(
 }
 
 impl Observed {
-    /// The question for [`plan`](crate::domain::plan::plan).
+    /// The input of [`plan`](crate::domain::plan::plan).
     #[must_use]
     pub fn observation(&self) -> Observation<'_> {
         Observation {
@@ -104,32 +104,32 @@ impl Observed {
         }
     }
 
-    /// What is asked for, where that could be read.
+    /// The parsed spec; `None` when it is not valid or not permitted.
     #[must_use]
     pub fn request(&self) -> Option<Arc<Request>> {
         self.request.as_ref().ok().cloned()
     }
 
-    /// The credentials, where there are some.
+    /// The credentials; `None` when there are none to sign with.
     #[must_use]
     pub fn credentials(&self) -> Option<&Credentials> {
         self.credentials.as_deref().ok()
     }
 
-    /// The target Secret.
+    /// The target Secret; `None` when there is none or it could not be read.
     #[must_use]
     pub fn stored(&self) -> Option<&Stored> {
         self.target.as_ref().ok()?.as_ref()
     }
 
-    /// What a repair writes.
+    /// The Secret that a repair writes.
     #[must_use]
     pub fn rendered(&self) -> Option<&IssuedSecret> {
         Some(&self.rendered.as_ref().ok()?.as_ref()?.secret)
     }
 
-    /// Renders the stored Secret again at its own signing time. Without credentials it is signed
-    /// with a stand-in: everything but key id, token and signature can be compared.
+    /// Renders the stored Secret again at its own signing time. Without credentials it is signed with a
+    /// stand-in, so that everything but key id, token and signature can be compared.
     fn render(&mut self, ctx: &Context, request: &Request) {
         self.rendered = Ok(None);
         let Ok(Some(stored)) = &self.target else { return };
@@ -170,13 +170,13 @@ fn request(ctx: &Context, object: &LeanPresignedUrl, owner: &Owner) -> Result<Ar
     request().map(Arc::new).map_err(|failure| failure.problem())
 }
 
-/// For the credentials of a spec that does not say which.
+/// The problem that stands for the credentials until they are looked up.
 fn not_looked_at() -> Problem {
     Problem::new(FailureReason::InvalidSpec, "the credentials were not looked at".to_owned())
 }
 
-/// Says which Secrets a request looks at.
-/// The namesake of an object needs no mention: it always wakes it.
+/// Records which Secrets the object depends on. A Secret with the name of the object needs no record,
+/// because it always wakes the object.
 fn depend(ctx: &Context, object: &Key, request: &Request) {
     let mut looked_at = BTreeSet::from([request.credentials.name.clone()]);
     if request.target.name != object.name() {
@@ -185,7 +185,7 @@ fn depend(ctx: &Context, object: &Key, request: &Request) {
     ctx.depend(object, &looked_at);
 }
 
-/// Reads the credentials, unless they are known or a backoff goes on.
+/// Reads the credentials, unless the cache holds them or the object is in backoff.
 async fn credentials(
     ctx: &Context,
     observed: &mut Observed,
@@ -194,7 +194,7 @@ async fn credentials(
 ) -> Result<(), Failure> {
     let key = Key::new(&observed.owner.namespace, &request.credentials.name);
     if is_awaited {
-        // Read once for all that wait for it.
+        // One read serves all objects that wait for this Secret.
         let then = observed.begun.checked_sub(SAFETY_NET / 2).unwrap_or(observed.begun);
         ctx.credentials.drop_older(&key, then);
     }
@@ -220,8 +220,8 @@ async fn credentials(
     Ok(())
 }
 
-/// Reads the credentials again, if no watch keeps them right and a URL would be signed with
-/// what was read before this reconcile.
+/// Reads the credentials again if no watch keeps the cache current and a URL would be signed with
+/// credentials that were read before this reconcile.
 async fn refresh(ctx: &Context, observed: &mut Observed, request: &Request) -> Result<(), Failure> {
     if !ctx.reads_by_name() || observed.history.held(&observed.inputs, observed.now).is_some() {
         return Ok(());
@@ -234,7 +234,7 @@ async fn refresh(ctx: &Context, observed: &mut Observed, request: &Request) -> R
     Ok(())
 }
 
-/// A hash of an object's UID that no release changes (FNV-1a): it spreads renewals.
+/// A hash of the UID of an object, which spreads renewals. It is FNV-1a, so that all releases agree.
 fn seed(uid: &str) -> u32 {
     uid.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }

@@ -1,8 +1,8 @@
-//! What becomes of the Secrets that an object wrote before `spec.secret.name` changed.
+//! Prunes the Secrets that were written for an object before its `spec.secret.name` changed.
 //!
-//! Pods may still mount them: one that goes with its owner is deleted when its own URL has
-//! expired, and a retained one stays and no longer names its owner. Only what our own entry in
-//! `managedFields` proves is touched: a copy that a person made is theirs.
+//! Pods may still mount them. A Secret with an owner reference is deleted when its own URL has expired.
+//! A retained Secret stays, and loses the annotation that names its owner. The operator prunes only
+//! Secrets whose label it owns by its entry in `managedFields`: a copy that a user made is not touched.
 
 use jiff::Timestamp;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
@@ -16,10 +16,11 @@ use crate::crd::names::{ANNOTATION_OWNER, OPERATOR};
 use crate::domain::{Ownership, Stored};
 use crate::runtime::Key;
 
-/// Lets go of every Secret of the owner but its target, and says when the next one is due.
+/// Deletes or releases every Secret of the owner except its target, and returns when the next one is
+/// due.
 ///
 /// # Errors
-/// What the API server or the way to it answered; a Secret that changed meanwhile is none.
+/// The failure of a request to the API server. A Secret that changed meanwhile is not an error.
 pub async fn prune(
     ctx: &Context,
     object: &LeanPresignedUrl,
@@ -72,7 +73,8 @@ async fn disown(ctx: &Context, key: &Key, stored: &Stored) -> Result<(), Failure
     done(ctx, key, stored, "let go of", answer.map(drop))
 }
 
-/// A Secret that changed or went meanwhile is looked at again when the watch shows it.
+/// Removes the Secret from the cache after a successful call, and also when it changed or was deleted
+/// meanwhile: the watch then brings the newer version.
 fn done(
     ctx: &Context,
     key: &Key,

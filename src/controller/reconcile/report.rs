@@ -1,4 +1,5 @@
-//! The status, on every path and only when it changed; events and log lines on transitions only.
+//! Reports a reconcile: writes the status if it changed, and sends events and log lines on transitions
+//! only.
 
 use kube::api::{Patch, PatchParams};
 use kube::runtime::events::{Event, EventType};
@@ -7,7 +8,7 @@ use serde_json::json;
 use super::error::{Failure, is_code};
 use crate::controller::context::Context;
 use crate::controller::state::lean::LeanPresignedUrl;
-use crate::controller::state::objects::News;
+use crate::controller::state::objects::ObjectNews;
 use crate::crd::names::{GROUP, KIND, OPERATOR, VERSION};
 use crate::crd::{PresignedUrlStatus, READY};
 use crate::domain::reason::IssueReason;
@@ -15,15 +16,15 @@ use crate::domain::status::{CLOCK_SKEWED, Report, Seen, next_status};
 use crate::domain::stored::resource_version;
 use crate::runtime::Key;
 
-/// Writes the status of an object, if it changed, and tells of transitions.
+/// Writes the status of an object if it changed, and sends events and log lines for transitions.
 ///
 /// # Guarantees
-/// The write carries the version of the object that was decided on: a process that was asleep
-/// cannot put an older report over a newer one.
+/// The write carries the version of the object that was reconciled, so that a process that was
+/// suspended cannot overwrite a newer status with an older one.
 ///
 /// # Errors
-/// [`Failure::Superseded`] when the object changed meanwhile; what the API server or the way to it
-/// answered. An object that is gone is no error.
+/// [`Failure::Superseded`] when the object changed meanwhile; otherwise the failure of a request to the
+/// API server. An object that is gone is not an error.
 pub async fn report(
     ctx: &Context,
     object: &LeanPresignedUrl,
@@ -33,13 +34,13 @@ pub async fn report(
     let key = Key::from(object);
     let Some(reported) = ctx.objects.reported(&key) else { return Ok(()) };
     let previous = match report.seen {
-        // Then most of the report stays as it was, and its texts are needed.
+        // The next status then repeats most of the last one, including texts that are not in the cache.
         Seen::Unknown if !reported.is_whole() => read(ctx, object).await?,
         Seen::Unknown | Seen::Nothing | Seen::Url(_) => reported.outline(),
     };
     let now = ctx.clock.now();
-    // That the clocks differ is told with what else there is to tell, not by a write of its own
-    // for every object.
+    // A clock skew alone does not cause a write, because it would cause one for every object. The next
+    // write for another reason reports it.
     let was_skewed = previous.conditions.iter().any(|condition| condition.reason == CLOCK_SKEWED);
     let same = Report { is_clock_skewed: was_skewed, ..report.clone() };
     if reported.is(&next_status(&previous, &same, now)) || ctx.require_live(object).is_err() {
@@ -48,7 +49,7 @@ pub async fn report(
     let next = next_status(&previous, report, now);
     match write(ctx, object, &key, &next).await {
         Ok(()) => {}
-        // Deleted meanwhile, and perhaps created again: that one has its own reconcile.
+        // The object was deleted meanwhile. If it was created again, the new object has its own reconcile.
         Err(error) if is_code(&error, 404) => return Ok(()),
         Err(error) if is_code(&error, 409) => return Err(Failure::Superseded),
         Err(error) => return Err(Failure::api("write the status", error)),
@@ -57,7 +58,7 @@ pub async fn report(
     Ok(())
 }
 
-/// The whole status, which is not kept.
+/// Reads the whole status from the API server, because the cache may hold only its outline.
 async fn read(ctx: &Context, object: &LeanPresignedUrl) -> Result<PresignedUrlStatus, Failure> {
     let owner = object.owner();
     let found = ctx.presigned_urls(&owner.namespace).get_opt(&owner.name).await;
@@ -90,18 +91,18 @@ async fn write(
     let answer = urls.patch_status(&owner.name, &params, &Patch::Apply(body)).await?;
     let (answered, news) = ctx.objects.answer(ticket, &answer);
     ctx.learned(key, answered);
-    // The watch will not show as news what the answer has shown.
-    if news == News::Object {
+    // The watch does not report a change again that the answer has already brought into the cache.
+    if news == ObjectNews::Object {
         ctx.wake(key);
     }
     Ok(())
 }
 
-/// What is worth an event.
+/// The changes between two statuses that are worth an event.
 struct Transition<'a> {
     warning: Option<(&'a str, &'a str)>,
     issued: Option<IssueReason>,
-    /// Whether no URL was reported before.
+    /// Whether the previous status reported no URL.
     is_first: bool,
     recovered: Option<&'a str>,
 }
@@ -126,7 +127,7 @@ impl<'a> Transition<'a> {
     }
 }
 
-/// Reason and message of the Ready condition.
+/// The reason and the message of the Ready condition.
 fn ready(status: &PresignedUrlStatus) -> Option<(&str, &str)> {
     let ready = status.conditions.iter().find(|condition| condition.type_ == READY)?;
     Some((&ready.reason, &ready.message))
@@ -147,7 +148,7 @@ fn tell(ctx: &Context, object: &LeanPresignedUrl, transition: &Transition<'_>) {
     }
 }
 
-/// What an event says of a new URL.
+/// The note of an event about a new URL.
 fn written(reason: IssueReason, is_first: bool) -> String {
     match reason {
         IssueReason::Missing if is_first => "the first URL was written".to_owned(),
@@ -156,8 +157,8 @@ fn written(reason: IssueReason, is_first: bool) -> String {
     }
 }
 
-/// Events that differ in the note alone are counted as one and show its first note: the
-/// action keeps those apart that were issued for another reason.
+/// Queues an event. kube's recorder counts events that differ only in the note as one event, and keeps
+/// the first note. The action therefore names the reason of an issue, which keeps such events apart.
 fn publish(
     ctx: &Context,
     object: &LeanPresignedUrl,
@@ -166,7 +167,7 @@ fn publish(
     action: &str,
     mut note: String,
 ) {
-    // The API server refuses longer notes.
+    // The API server refuses notes that are longer than 1 kB.
     while note.len() > 1000 {
         note.pop();
     }

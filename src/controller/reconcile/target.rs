@@ -1,5 +1,5 @@
-//! What the target Secret holds: memory first, the API server on a miss, and where memory is not
-//! to be trusted.
+//! Finds the target Secret: in the caches, or at the API server when no cache holds the Secret or the
+//! cache may be outdated.
 
 use super::error::Failure;
 use super::observe::Observed;
@@ -9,11 +9,11 @@ use crate::domain::status::Problem;
 use crate::domain::{Owner, Ownership, Request, Stored};
 use crate::runtime::Key;
 
-/// What a read of the target Secret showed: nothing, or this.
-pub type Found = Option<Stored>;
+/// The target Secret as a read returned it; `None` when it does not exist.
+pub type FoundTarget = Option<Stored>;
 
-/// What the target Secret holds; `None` when there is none, as far as is known: a create will
-/// tell.
+/// The target Secret; `None` when the operator knows of none. If one exists after all, the create
+/// fails.
 pub(super) async fn target(
     ctx: &Context,
     observed: &Observed,
@@ -21,14 +21,15 @@ pub(super) async fn target(
     is_awaited: bool,
 ) -> Result<Result<Option<Stored>, Problem>, Failure> {
     let key = Key::new(&observed.owner.namespace, &request.target.name);
-    // The cache was wrong about it, or is not to be trusted: read it.
+    // The cache was outdated, or a watch may have missed a change: read the Secret.
     if is_awaited || observed.history.was_outdated() {
         return read(ctx, observed, &key).await;
     }
     if let Some(stored) = ctx.issued_secrets.get(&key).or_else(|| ctx.obstacles.get(&key)) {
         return Ok(Ok(Some(stored)));
     }
-    // What was written once may be there without our label; only a first URL needs no look.
+    // A Secret that was written before may exist without our label, so it has to be read. Only a first
+    // URL needs no read.
     let is_first = !observed.was_issued && observed.history.awaits() != Some(Awaited::Target);
     if is_first && !ctx.reads_by_name() {
         return Ok(Ok(None));
@@ -47,13 +48,15 @@ async fn read(
     told(read_target(ctx, &observed.owner, key).await)
 }
 
-/// Reads the target Secret. What is somebody else's is remembered until it changes, unless it may
-/// be of a type that no watch shows; what is ours serves this reconcile only, if a watch shows it.
+/// Reads the target Secret. A foreign Secret is kept in the cache of obstacles until it changes, unless
+/// it carries our label, is immutable or of another type, or Secrets are read by name. Our own Secret
+/// enters the cache only when Secrets are read by name; otherwise the watch brings it.
 ///
 /// # Errors
-/// What the API server or the way to it answered.
+/// The failure of the read.
 pub async fn read_target(ctx: &Context, owner: &Owner, key: &Key) -> Result<Option<Stored>, Failure> {
-    // What is known by now; what a watch shows from here on is newer than what is read.
+    // If the read finds no Secret, the cache drops this version only: one that a watch brings meanwhile
+    // is newer and stays.
     let known = ctx.issued_secrets.get(key).map_or(0, |stored| stored.resource_version);
     let of_ours = ctx.issued_secrets.begin_read(key.clone());
     let of_others = ctx.obstacles.begin_read(key.clone());
@@ -83,7 +86,7 @@ pub async fn read_target(ctx: &Context, owner: &Owner, key: &Key) -> Result<Opti
     Ok(Some(stored))
 }
 
-/// A failure to read as a part of the observation, unless it is not the object's fault.
+/// Turns a failure to read into a part of the observation, unless the API server is overloaded.
 pub(super) fn told<T>(read: Result<T, Failure>) -> Result<Result<T, Problem>, Failure> {
     match read {
         Err(failure @ Failure::Overloaded { .. }) => Err(failure),

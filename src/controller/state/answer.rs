@@ -1,16 +1,16 @@
-//! What the answer to a write of ours means for the caches.
+//! The effect of an answer to one of our own calls on the caches.
 
 use crate::runtime::cache;
 
-/// What became of an answer.
+/// What a cache did with an answer, and what has to happen next.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[must_use]
 pub enum Answered {
-    /// The cache knows it.
+    /// The cache holds the answer or something newer.
     Known,
-    /// The object may be gone by now: look at it again.
+    /// The cache dropped the answer, since the object may be gone: reconcile it again.
     LookAgain,
-    /// The API server was restored to an earlier state: begin the watches anew.
+    /// The API server was restored to an earlier state: restart the watches.
     WentBack,
 }
 

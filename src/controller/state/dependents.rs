@@ -1,14 +1,14 @@
-//! Which `PresignedUrl`s look at which Secret, so that a change of the Secret wakes them.
+//! Which `PresignedUrl`s depend on which Secret, so that a change of the Secret wakes them.
 //!
-//! Each reconcile says anew what its object looks at: its credentials, and a target with
-//! another name than its own.
+//! Each reconcile records what its object depends on: the credentials, and the target if its name
+//! differs from that of the object.
 
 use std::collections::{BTreeSet, HashMap};
 
 use crate::runtime::key::Key;
 use crate::runtime::lock::Lock;
 
-/// The index, both ways.
+/// The dependencies, indexed by Secret and by object.
 #[derive(Debug, Default)]
 pub struct Dependents {
     index: Lock<Index>,
@@ -16,15 +16,15 @@ pub struct Dependents {
 
 #[derive(Debug, Default)]
 struct Index {
-    /// Secret → the objects that look at it.
+    /// Secret → the objects that depend on it.
     by_secret: HashMap<Key, BTreeSet<Key>>,
-    /// Object → the Secrets that it looks at.
+    /// Object → the Secrets that it depends on.
     by_object: HashMap<Key, Box<[Key]>>,
 }
 
 impl Dependents {
-    /// Says that an object looks at these Secrets of its namespace, and at no others, and
-    /// returns those that nobody looks at any more.
+    /// Records that an object depends on these Secrets of its namespace and on no others, and returns
+    /// the Secrets that no object depends on any more.
     pub fn set(&self, object: &Key, secrets: &BTreeSet<String>) -> Vec<Key> {
         let mut index = self.index.write();
         let namespace = object.namespace();
@@ -53,19 +53,19 @@ impl Dependents {
         unnamed
     }
 
-    /// The objects that look at a Secret.
+    /// The objects that depend on a Secret.
     #[must_use]
     pub fn of(&self, secret: &Key) -> Vec<Key> {
         self.index.read().by_secret.get(secret).into_iter().flatten().cloned().collect()
     }
 
-    /// How many objects look at a Secret.
+    /// How many objects depend on a Secret.
     #[must_use]
     pub fn count(&self, secret: &Key) -> usize {
         self.index.read().by_secret.get(secret).map_or(0, BTreeSet::len)
     }
 
-    /// Whether some object looks at a Secret.
+    /// Whether any object depends on a Secret.
     #[must_use]
     pub fn has_any(&self, secret: &Key) -> bool {
         self.index.read().by_secret.contains_key(secret)
@@ -73,7 +73,7 @@ impl Dependents {
 }
 
 impl Index {
-    /// The key of a Secret as it stands in the index already, if it does.
+    /// The key of a Secret. Returns the one that the index already holds, so that its memory is shared.
     fn shared(&self, namespace: &str, name: &str) -> Key {
         let key = Key::new(namespace, name);
         self.by_secret.get_key_value(&key).map_or(key, |(known, _)| known.clone())

@@ -1,4 +1,4 @@
-//! What happened to the objects that are not at rest.
+//! The histories of the objects that are not at rest.
 
 use std::collections::HashMap;
 
@@ -6,14 +6,14 @@ use crate::domain::history::History;
 use crate::runtime::key::{Key, Uid};
 use crate::runtime::lock::Lock;
 
-/// One history an object; none for those at rest.
+/// One history for each object that is not at rest.
 #[derive(Debug, Default)]
 pub struct Histories {
     by_object: Lock<HashMap<Key, (Uid, History)>>,
 }
 
 impl Histories {
-    /// What happened to the object with this UID.
+    /// The history of the object with this UID; the default when it is at rest.
     #[must_use]
     pub fn get(&self, key: &Key, uid: &str) -> History {
         let all = self.by_object.read();
@@ -21,7 +21,7 @@ impl Histories {
         known.map(|(_, history)| history.clone()).unwrap_or_default()
     }
 
-    /// Keeps what happened to it.
+    /// Stores the history of an object, or removes it when the object is at rest.
     pub fn set(&self, key: &Key, uid: &str, history: History) {
         let mut all = self.by_object.write();
         if history.is_at_rest() {
@@ -34,7 +34,7 @@ impl Histories {
         }
     }
 
-    /// Forgets an object that is gone.
+    /// Removes the history of an object that is gone.
     pub fn remove(&self, key: &Key) {
         self.by_object.write().remove(key);
     }

@@ -1,7 +1,8 @@
-//! The Secrets that we wrote, so that a reconcile of an unchanged object costs no call.
+//! The cache of the Secrets that the operator wrote, so that a reconcile of an unchanged object needs
+//! no request.
 //!
-//! Filled by a watch on our label and by the answers to our own writes. A Secret that is
-//! missing here means "look", never "issue".
+//! A watch on our label and the answers to our own writes fill it. A Secret that is missing here has to
+//! be read or created exclusively; it is never taken as proof that no Secret exists.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -16,42 +17,43 @@ use crate::runtime::lock::Lock;
 /// The Secrets that carry our label.
 #[derive(Debug)]
 pub struct IssuedSecrets {
-    state: Lock<State>,
+    state: Lock<StoredState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct StoredState {
     cache: VersionedCache<Key, Box<PackedSecret>, Scope>,
-    /// An owner → its Secrets that are not called like itself.
+    /// Owner → the Secrets that were written for it and have another name.
     by_owner: HashMap<Key, BTreeSet<Key>>,
 }
 
-/// What was new about a Secret.
+/// What the watch showed that was new.
 #[derive(Debug, Eq, PartialEq)]
-pub enum News {
-    /// Nothing.
+pub enum SecretNews {
+    /// Nothing: the cache held this version or a newer one.
     Known,
-    /// It was not known.
+    /// The Secret was not in the cache.
     New,
-    /// It was written for this owner before, as far as that was said.
+    /// The Secret was in the cache in an older version. Holds the owner that the older version named,
+    /// if it named one.
     Changed(Option<Box<str>>),
 }
 
 impl IssuedSecrets {
-    /// None as yet.
+    /// An empty cache.
     #[must_use]
     pub fn new(scopes: Scopes) -> Self {
         let cache = VersionedCache::new(move |key| scopes.of(key));
-        Self { state: Lock::new(State { cache, by_owner: HashMap::new() }) }
+        Self { state: Lock::new(StoredState { cache, by_owner: HashMap::new() }) }
     }
 
-    /// What is known of a Secret.
+    /// A Secret; `None` when the cache does not hold it.
     #[must_use]
     pub fn get(&self, key: &Key) -> Option<Stored> {
         self.state.read().cache.get(key).map(|secret| secret.unpack(key))
     }
 
-    /// The Secrets that say they were written for the `PresignedUrl` called `owner`.
+    /// The Secrets whose annotation names the `PresignedUrl` `owner`.
     #[must_use]
     pub fn written_for(&self, owner: &Key) -> Vec<(Key, Stored)> {
         let state = self.state.read();
@@ -59,7 +61,7 @@ impl IssuedSecrets {
         named.map(|(key, secret)| (key.clone(), secret.unpack(key))).collect()
     }
 
-    /// When the newest URL expires that was written for an owner, in seconds.
+    /// The latest expiration of all URLs that were written for an owner, in seconds since the epoch.
     #[must_use]
     pub fn expiration(&self, owner: &Key) -> Option<i64> {
         let state = self.state.read();
@@ -67,26 +69,26 @@ impl IssuedSecrets {
         expirations.max()
     }
 
-    /// Whether a Secret that the watch shows at this version needs no reading.
+    /// Whether the cache already holds what the watch shows at this version, so that it is not parsed.
     #[must_use]
     pub fn confirm(&self, key: &Key, version: u64) -> bool {
         self.state.write().cache.confirm(key, version)
     }
 
-    /// Takes in a Secret as the watch showed it.
-    pub fn observe(&self, key: &Key, stored: Stored) -> News {
+    /// Stores a Secret that the watch showed.
+    pub fn observe(&self, key: &Key, stored: Stored) -> SecretNews {
         let packed = Box::new(PackedSecret::pack(stored, key));
         let mut state = self.state.write();
         let change = state.cache.observe(key.clone(), packed);
         state.taken(key, &change);
         match change {
-            Change::Known => News::Known,
-            Change::Inserted => News::New,
-            Change::Replaced(before) => News::Changed(before.owner(key).map(Into::into)),
+            Change::Known => SecretNews::Known,
+            Change::Inserted => SecretNews::New,
+            Change::Replaced(before) => SecretNews::Changed(before.owner(key).map(Into::into)),
         }
     }
 
-    /// Takes in a deletion, and returns what is gone.
+    /// Removes a Secret that the watch showed as deleted, and returns it.
     pub fn observe_deleted(&self, key: &Key, version: u64) -> Option<Stored> {
         let mut state = self.state.write();
         let gone = state.cache.observe_deleted(key, version)?;
@@ -94,7 +96,8 @@ impl IssuedSecrets {
         Some(gone.unpack(key))
     }
 
-    /// Forgets what turned out to be outdated, unless it is newer than `version`.
+    /// Removes a Secret that turned out to be outdated, unless it is newer than `version`. Returns
+    /// whether it was removed.
     pub fn remove(&self, key: &Key, version: u64) -> bool {
         let mut state = self.state.write();
         let Some(gone) = state.cache.remove(key, version) else { return false };
@@ -107,7 +110,8 @@ impl IssuedSecrets {
         self.state.write().cache.begin_list(&scope);
     }
 
-    /// Ends it, and returns what is gone with its owner, and whether the API server went back.
+    /// Ends the list. Returns the Secrets that are gone, each with its owner, and whether the API server
+    /// was restored to an earlier state.
     pub fn end_list(&self, scope: Scope) -> (Vec<(Key, Option<Box<str>>)>, bool) {
         let mut state = self.state.write();
         let end = state.cache.end_list(&scope);
@@ -119,7 +123,7 @@ impl IssuedSecrets {
         (gone, end.went_back)
     }
 
-    /// Forgets a scope.
+    /// Removes all Secrets of a scope.
     pub fn clear(&self, scope: Scope) {
         let mut state = self.state.write();
         for (key, secret) in state.cache.clear(&scope) {
@@ -127,18 +131,18 @@ impl IssuedSecrets {
         }
     }
 
-    /// Begins a write onto this version of a Secret; `None` for a create.
+    /// Begins a write over version `onto` of a Secret; `None` for a create.
     pub fn begin_write(&self, key: Key, onto: Option<u64>) -> Ticket<Key> {
         self.state.write().cache.begin_write(key, onto)
     }
 
-    /// Begins a read whose answer is kept, since no watch shows it.
+    /// Begins a read whose answer is stored when no watch shows the Secret.
     pub fn begin_read(&self, key: Key) -> Ticket<Key> {
         self.state.write().cache.begin_read(key)
     }
 
-    /// Takes in the answer to a call. Only Secrets that carry our label are kept: no watch would
-    /// show what becomes of another one.
+    /// Stores the answer to a call. When a watch fills the cache (`is_watched`), only Secrets that carry
+    /// our label are stored, because the watch does not show changes of others.
     pub fn answer(&self, ticket: Ticket<Key>, stored: Stored, is_watched: bool) -> Answered {
         if is_watched && !stored.is_managed {
             return Answered::LookAgain;
@@ -153,7 +157,7 @@ impl IssuedSecrets {
         Answered::from(&answer)
     }
 
-    /// UID and version of every Secret.
+    /// The UID and the version of every Secret.
     pub fn versions(&self) -> Vec<(Key, String, u64)> {
         let state = self.state.read();
         let all = state.cache.iter().map(|(key, secret)| (key, secret.unpack(key)));
@@ -161,8 +165,8 @@ impl IssuedSecrets {
     }
 }
 
-impl State {
-    /// The Secrets that are called like an owner, or that say they were written for it.
+impl StoredState {
+    /// The Secrets that have the name of an owner, or whose annotation names it.
     fn named<'a>(&'a self, owner: &'a Key) -> impl Iterator<Item = (&'a Key, &'a PackedSecret)> {
         let others = self.by_owner.get(owner).into_iter().flatten();
         let keys = others.chain([owner]);

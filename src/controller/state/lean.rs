@@ -1,4 +1,4 @@
-//! The `PresignedUrl` as the watch keeps it in memory: lean, and never failing to parse.
+//! The `PresignedUrl` as the watch parses it: only the fields that are used, and no parse error.
 
 use std::collections::BTreeMap;
 
@@ -15,19 +15,19 @@ use crate::domain::Owner;
 use crate::domain::history::Inputs;
 use crate::domain::request::LONGEST_RENEW;
 
-/// A `PresignedUrl` without what nobody reads: managed fields, labels, annotations but
-/// one. A spec that cannot be read is a value, so that one bad object cannot stop the
-/// watch for the others.
+/// A `PresignedUrl` without the fields that the operator does not use: managed fields, labels, and all
+/// annotations but one. A spec that cannot be parsed is kept as a value, so that one invalid object
+/// cannot stop the watch for the others.
 #[derive(Clone, Debug, Deserialize, Resource)]
 #[resource(inherit = "PresignedUrl")]
 pub struct LeanPresignedUrl {
-    /// Name, namespace, UID, versions, deletion and the renew annotation.
+    /// Name, namespace, UID, versions, deletion timestamp and the renew annotation.
     #[serde(deserialize_with = "lean_metadata")]
     pub metadata: ObjectMeta,
-    /// What is asked for, or why that is not here.
+    /// The spec, or why it is missing here.
     #[serde(default = "no_spec", deserialize_with = "readable_spec")]
     pub spec: Result<PresignedUrlSpec, NoSpec>,
-    /// What was reported last; empty when it cannot be read.
+    /// The last reported status; empty when it cannot be parsed.
     #[serde(default, deserialize_with = "readable_status")]
     pub status: PresignedUrlStatus,
 }
@@ -35,14 +35,14 @@ pub struct LeanPresignedUrl {
 /// Why there is no spec.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum NoSpec {
-    /// It cannot be read, for this reason.
+    /// The spec cannot be parsed, for this reason.
     Unreadable(String),
-    /// It is too large to be kept: the API server has it.
+    /// The spec is too large for the cache and has to be read from the API server.
     NotKept,
 }
 
 impl LeanPresignedUrl {
-    /// Who its Secret belongs to.
+    /// The owner of the Secret: namespace, name and UID of this object.
     #[must_use]
     pub fn owner(&self) -> Owner {
         Owner {
@@ -52,13 +52,13 @@ impl LeanPresignedUrl {
         }
     }
 
-    /// Its UID.
+    /// The UID of the object.
     #[must_use]
     pub fn uid(&self) -> &str {
         self.metadata.uid.as_deref().unwrap_or_default()
     }
 
-    /// What a failure is about, with the credentials at this resource version.
+    /// The inputs of a reconcile, with the credentials at this resource version.
     #[must_use]
     pub fn inputs(&self, credentials: u64) -> Inputs {
         Inputs { generation: self.metadata.generation, renew: self.renew().map(Into::into), credentials }
@@ -70,13 +70,13 @@ impl LeanPresignedUrl {
         self.annotations().get(ANNOTATION_RENEW).map(String::as_str)
     }
 
-    /// Whether it is on its way out, and nothing may be written for it.
+    /// Whether the object is being deleted, so that nothing may be written for it.
     #[must_use]
     pub fn is_being_deleted(&self) -> bool {
         self.metadata.deletion_timestamp.is_some()
     }
 
-    /// What an event about it refers to.
+    /// The reference to the object that an event carries.
     #[must_use]
     pub fn reference(&self) -> ObjectReference {
         self.object_ref(&())
@@ -114,7 +114,7 @@ fn lean_metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMet
         annotations: lean
             .annotations
             .renew
-            // Of one that is too long, as much as shows that.
+            // A token that is too long is cut, to a length that still shows that it is too long.
             .map(|token| token.chars().take(LONGEST_RENEW + 1).collect())
             .map(|token| BTreeMap::from([(ANNOTATION_RENEW.to_owned(), token)])),
         ..ObjectMeta::default()
@@ -129,7 +129,7 @@ fn readable_spec<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Result<PresignedUrlSpec, NoSpec>, D::Error> {
     let spec = Value::deserialize(deserializer)?;
-    // What the parser says can quote all that is there.
+    // The message of the parser can quote the whole spec.
     let said = |error: serde_json::Error| error.to_string().chars().take(256).collect::<String>();
     Ok(serde_json::from_value(spec)
         .map_err(|error| NoSpec::Unreadable(format!("spec cannot be read: {}", said(error)))))

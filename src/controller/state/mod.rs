@@ -1,5 +1,6 @@
-//! What is kept in memory, packed: objects, issued Secrets, credentials, who depends on what, and
-//! what happened. Typed faces of the versioned cache; no IO but the read of credentials.
+//! The state that the controller keeps in memory, packed: objects, issued Secrets, obstacles,
+//! credentials, dependents and histories. Typed wrappers of the versioned cache. The only IO is the
+//! read of credentials.
 
 pub mod answer;
 pub mod credentials;

@@ -1,7 +1,7 @@
-//! The `PresignedUrl`s, packed: what the watch shows and what our own reports returned,
-//! whichever is newer.
+//! The cache of the `PresignedUrl`s, packed. It holds the newer of what the watch showed and what the
+//! answers to our own status writes returned.
 //!
-//! kube's store would do, but its shape costs three times the memory; see `docs/scaling.md`.
+//! kube's store would work too, but it needs three times the memory; see `docs/scaling.md`.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::ObjectMeta;
@@ -17,20 +17,20 @@ use crate::runtime::cache::{Answer, Change, Ticket, Versioned, VersionedCache};
 use crate::runtime::key::{Key, Uid};
 use crate::runtime::lock::Lock;
 
-/// All objects that are looked after.
+/// All `PresignedUrl`s in the watched scopes.
 #[derive(Debug)]
 pub struct Objects {
     cache: Lock<VersionedCache<Key, Box<Packed>, Scope>>,
 }
 
-/// What was new about an object.
+/// What the watch or an answer showed that was new.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum News {
-    /// Nothing that a reconcile looks at.
+pub enum ObjectNews {
+    /// Nothing that a reconcile uses.
     Nothing,
-    /// The status alone.
+    /// Only the status.
     Status,
-    /// The object itself, or what is asked for.
+    /// The object itself, its spec or its renew annotation.
     Object,
 }
 
@@ -52,27 +52,27 @@ impl Versioned for Packed {
 }
 
 impl Objects {
-    /// None as yet.
+    /// An empty cache.
     #[must_use]
     pub fn new(scopes: Scopes) -> Self {
         Self { cache: Lock::new(VersionedCache::new(move |key| scopes.of(key))) }
     }
 
-    /// An object, without the texts of its status (see [`Reported::outline`]), and without a spec
-    /// that is too large to be kept.
+    /// An object, with the outline of its status (see [`Reported::outline`]), and without its spec if
+    /// that is too large for the cache.
     #[must_use]
     pub fn get(&self, key: &Key) -> Option<LeanPresignedUrl> {
         self.cache.read().get(key).map(|packed| packed.unpack(key))
     }
 
-    /// Whether there is such an object.
+    /// Whether the cache holds an object of this name.
     #[must_use]
     pub fn contains(&self, key: &Key) -> bool {
         self.cache.read().get(key).is_some()
     }
 
-    /// Whether something may be written for the object with this UID: it is there, and nobody
-    /// has asked for its deletion.
+    /// Whether something may be written for the object with this UID: the cache holds it, and it is not
+    /// being deleted.
     #[must_use]
     pub fn is_live(&self, key: &Key, uid: &str) -> bool {
         self.cache
@@ -81,29 +81,28 @@ impl Objects {
             .is_some_and(|packed| packed.deleted.is_none() && packed.uid == Uid::from(uid))
     }
 
-    /// The status that an object has as far as is known.
+    /// The status of an object, as the cache holds it.
     #[must_use]
     pub fn reported(&self, key: &Key) -> Option<Reported> {
         self.cache.read().get(key).map(|packed| packed.reported.clone())
     }
 
-    /// Takes in an object as the watch showed it, and says what was new, and whether it is
-    /// another object than the one that had the name.
-    pub fn observe(&self, object: &LeanPresignedUrl) -> (Key, News) {
+    /// Stores an object that the watch showed, and returns its key and what was new.
+    pub fn observe(&self, object: &LeanPresignedUrl) -> (Key, ObjectNews) {
         let key = Key::from(object);
         let version = resource_version(object.metadata.resource_version.as_deref());
-        // Most of what a watch shows was known from the answer to our own report.
+        // Most versions that a watch shows are known from the answers to our own status writes.
         if self.cache.write().confirm(&key, version) {
-            return (key, News::Nothing);
+            return (key, ObjectNews::Nothing);
         }
         let packed = Box::new(Packed::of(object));
         let mut cache = self.cache.write();
         let change = cache.observe(key.clone(), packed);
-        let news = cache.get(&key).map_or(News::Nothing, |packed| news(&change, packed));
+        let news = cache.get(&key).map_or(ObjectNews::Nothing, |packed| news(&change, packed));
         (key, news)
     }
 
-    /// Takes in a deletion, and says whether the object was there.
+    /// Removes an object that the watch showed as deleted, and returns whether the cache held it.
     pub fn observe_deleted(&self, key: &Key, version: u64) -> bool {
         self.cache.write().observe_deleted(key, version).is_some()
     }
@@ -113,30 +112,31 @@ impl Objects {
         self.cache.write().begin_list(&scope);
     }
 
-    /// Ends it, and returns what is gone, and whether the API server went back.
+    /// Ends the list. Returns the objects that are gone, and whether the API server was restored to an
+    /// earlier state.
     pub fn end_list(&self, scope: Scope) -> (Vec<Key>, bool) {
         let end = self.cache.write().end_list(&scope);
         (end.removed.into_iter().map(|(key, _)| key).collect(), end.went_back)
     }
 
-    /// Forgets a scope, and returns what it held.
+    /// Removes all objects of a scope, and returns their keys.
     pub fn clear(&self, scope: Scope) -> Vec<Key> {
         self.cache.write().clear(&scope).into_iter().map(|(key, _)| key).collect()
     }
 
-    /// Begins the write of a status that was decided on at this version of the object.
+    /// Begins a status write over version `onto` of the object.
     pub fn begin_report(&self, key: Key, onto: u64) -> Ticket<Key> {
         self.cache.write().begin_write(key, Some(onto))
     }
 
-    /// Takes in the answer to it, and says what else was new.
-    pub fn answer(&self, ticket: Ticket<Key>, object: &LeanPresignedUrl) -> (Answered, News) {
+    /// Stores the answer to a status write, and returns what else was new in it.
+    pub fn answer(&self, ticket: Ticket<Key>, object: &LeanPresignedUrl) -> (Answered, ObjectNews) {
         let key = ticket.key().clone();
         let mut cache = self.cache.write();
         let answer = cache.answer(ticket, Box::new(Packed::of(object)));
         let news = match (&answer, cache.get(&key)) {
             (Answer::Taken(change), Some(packed)) => news(change, packed),
-            _ => News::Nothing,
+            _ => ObjectNews::Nothing,
         };
         (Answered::from(&answer), news)
     }
@@ -147,18 +147,18 @@ impl Objects {
         self.cache.read().iter_scope(&scope).map(|(key, _)| key.clone()).collect()
     }
 
-    /// When the URL that was reported is due and when it expires; `None` when none ever was.
+    /// When the reported URL is due for renewal and when it expires; `None` when no URL was reported.
     #[must_use]
     pub fn times(&self, key: &Key) -> Option<Times> {
         self.cache.read().get(key)?.reported.times()
     }
 
-    /// Shows the status of every object.
+    /// Passes the status of every object to `look`.
     pub fn survey(&self, look: impl FnMut(&Reported)) {
         self.cache.read().iter().map(|(_, packed)| &packed.reported).for_each(look);
     }
 
-    /// UID and version of every object.
+    /// The UID and the version of every object.
     pub fn versions(&self) -> Vec<(Key, String, u64)> {
         let cache = self.cache.read();
         let all = cache.iter().map(|(key, o)| (key.clone(), o.uid.to_string(), o.resource_version));
@@ -166,10 +166,10 @@ impl Objects {
     }
 }
 
-fn news(change: &Change<Box<Packed>>, packed: &Packed) -> News {
+fn news(change: &Change<Box<Packed>>, packed: &Packed) -> ObjectNews {
     match change {
-        Change::Known => News::Nothing,
-        Change::Inserted => News::Object,
+        Change::Known => ObjectNews::Nothing,
+        Change::Inserted => ObjectNews::Object,
         Change::Replaced(before) => packed.news_since(before),
     }
 }
@@ -195,16 +195,16 @@ impl Packed {
         }
     }
 
-    fn news_since(&self, before: &Self) -> News {
+    fn news_since(&self, before: &Self) -> ObjectNews {
         let inputs = |packed: &Self| (packed.generation, packed.deleted.is_some());
         let is_same = self.uid == before.uid
             && self.renew == before.renew
             && inputs(self) == inputs(before)
             && self.spec == before.spec;
         match (is_same, self.reported == before.reported) {
-            (false, _) => News::Object,
-            (true, false) => News::Status,
-            (true, true) => News::Nothing,
+            (false, _) => ObjectNews::Object,
+            (true, false) => ObjectNews::Status,
+            (true, true) => ObjectNews::Nothing,
         }
     }
 
@@ -255,17 +255,17 @@ mod tests {
     fn tells_what_is_new() {
         let annotated = json!({"presign.dev/renew": "t"});
         for (change, expected) in [
-            (("/metadata/labels", json!({"a": "b"})), News::Nothing),
-            (("/metadata/annotations", json!({"a": "b"})), News::Nothing),
-            (("/status/secretName", json!("a")), News::Status),
-            (("/metadata/generation", json!(2)), News::Object),
-            (("/metadata/annotations", annotated), News::Object),
-            (("/metadata/uid", json!("u-2")), News::Object),
-            (("/metadata/deletionTimestamp", json!("2030-01-02T03:04:05Z")), News::Object),
-            (("/spec", json!(7)), News::Object),
+            (("/metadata/labels", json!({"a": "b"})), ObjectNews::Nothing),
+            (("/metadata/annotations", json!({"a": "b"})), ObjectNews::Nothing),
+            (("/status/secretName", json!("a")), ObjectNews::Status),
+            (("/metadata/generation", json!(2)), ObjectNews::Object),
+            (("/metadata/annotations", annotated), ObjectNews::Object),
+            (("/metadata/uid", json!("u-2")), ObjectNews::Object),
+            (("/metadata/deletionTimestamp", json!("2030-01-02T03:04:05Z")), ObjectNews::Object),
+            (("/spec", json!(7)), ObjectNews::Object),
         ] {
             let objects = all();
-            assert_eq!(objects.observe(&object(1, &[])).1, News::Object);
+            assert_eq!(objects.observe(&object(1, &[])).1, ObjectNews::Object);
             assert_eq!(objects.observe(&object(2, std::slice::from_ref(&change))).1, expected, "{change:?}");
         }
     }
@@ -274,7 +274,7 @@ mod tests {
     fn the_newer_one_stays() {
         let objects = all();
         let (key, _) = objects.observe(&object(5, &[]));
-        assert_eq!(objects.observe(&object(4, &[("/metadata/generation", json!(0))])).1, News::Nothing);
+        assert_eq!(objects.observe(&object(4, &[("/metadata/generation", json!(0))])).1, ObjectNews::Nothing);
         assert_eq!(objects.get(&key).unwrap().metadata.generation, Some(1));
         assert!(!objects.observe_deleted(&key, 4), "it was created again since");
         assert!(objects.observe_deleted(&key, 5) && !objects.contains(&key));

@@ -1,15 +1,15 @@
-//! What is kept of a Secret, packed: most names in it are that of the Secret itself.
+//! A Secret as the cache keeps it. Most names in it equal the name of the Secret, and are not stored.
 
 use crate::domain::Stored;
 use crate::domain::stored::{Content, Controller};
 use crate::runtime::cache::Versioned;
 use crate::runtime::key::{Key, Uid};
 
-/// What is kept of a Secret.
+/// A Secret as the cache keeps it.
 #[allow(clippy::struct_excessive_bools, reason = "each is one independent observation")]
 #[derive(Debug)]
 pub struct PackedSecret {
-    /// Its version.
+    /// The resource version of the Secret.
     pub resource_version: u64,
     uid: Uid,
     content: Content,
@@ -24,7 +24,7 @@ pub struct PackedSecret {
     is_fixed: bool,
 }
 
-/// A name, unless it is that of the Secret.
+/// A name; `None` inside when it equals the name of the Secret.
 #[derive(Debug)]
 struct Name(Option<Box<str>>);
 
@@ -52,7 +52,7 @@ impl Versioned for PackedSecret {
 }
 
 impl PackedSecret {
-    /// Packs what is stored under `key`.
+    /// Packs the Secret `key`.
     #[must_use]
     pub fn pack(stored: Stored, key: &Key) -> Self {
         let Stored { uid, resource_version, content, controller, owner, handled_renew, .. } = stored;
@@ -76,7 +76,7 @@ impl PackedSecret {
         }
     }
 
-    /// The same as it was before it was packed.
+    /// Unpacks the Secret; the result equals what was packed.
     #[must_use]
     pub fn unpack(&self, key: &Key) -> Stored {
         Stored {
@@ -99,13 +99,13 @@ impl PackedSecret {
         }
     }
 
-    /// When the URL in it expires, in seconds.
+    /// When the URL in the Secret expires, in seconds since the epoch.
     #[must_use]
     pub fn expiration(&self) -> Option<i64> {
         self.content.url.map(|url| url.validity.expiration_time().as_second())
     }
 
-    /// The `PresignedUrl` that it says it was written for.
+    /// The `PresignedUrl` that the annotation of the Secret names.
     #[must_use]
     pub fn owner<'a>(&'a self, key: &'a Key) -> Option<&'a str> {
         self.owner.as_ref().map(|owner| owner.get(key))

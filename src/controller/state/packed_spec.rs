@@ -1,21 +1,21 @@
-//! What is kept of a spec: its JSON, or a digest of one that is too large to be kept.
+//! A spec as the cache keeps it: as JSON, or as a digest when it is too large.
 
 use crate::controller::state::lean::NoSpec;
 use crate::crd::PresignedUrlSpec;
 use crate::domain::stored::Digest;
 
-/// The largest spec that is kept, as JSON in bytes. Most have some hundreds; with all that a spec
-/// can hold, a few hundred objects would fill the memory of the process.
+/// The largest spec that is kept, as JSON in bytes. Most specs have some hundred bytes. If specs of any
+/// size were kept, a few hundred objects could fill the memory of the process.
 const LARGEST_KEPT: usize = 4096;
 
-/// A spec as it is kept.
+/// A spec as the cache keeps it.
 #[derive(Debug, Eq, PartialEq)]
 pub enum PackedSpec {
-    /// As JSON.
+    /// The spec as JSON.
     Kept(Box<str>),
-    /// Too large to be kept.
+    /// A digest of a spec that is too large to be kept.
     Large(Digest),
-    /// It cannot be read, for this reason.
+    /// The spec cannot be parsed, for this reason.
     Unreadable(Box<str>),
 }
 
@@ -35,10 +35,10 @@ impl PackedSpec {
         }
     }
 
-    /// The spec, or why it is not here.
+    /// Unpacks the spec.
     ///
     /// # Errors
-    /// Why it is not here.
+    /// When the spec was too large to be kept, or cannot be parsed.
     pub fn unpack(&self) -> Result<PresignedUrlSpec, NoSpec> {
         match self {
             Self::Kept(text) => {

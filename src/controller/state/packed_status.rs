@@ -1,5 +1,6 @@
-//! What is kept of a status. Of the usual one that is a digest, to tell whether the next report
-//! would be the same, and the times: those of the URL and when conditions last flipped.
+//! A status as the cache keeps it. The usual status is stored as a digest plus timestamps. The digest
+//! shows whether the next report is the same. The timestamps are those of the URL and of the last
+//! transitions of the conditions.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -11,25 +12,25 @@ const ISSUED: &str = "Issued";
 const TRUE: &str = "True";
 const SAFE: &str = "OverlapSufficient";
 
-/// A status that was reported.
+/// A status as the cache keeps it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Reported {
-    /// A URL is issued, and its rotation is safe.
+    /// The usual status: a URL is issued, and its rotation is safe.
     Issued(Box<Issued>),
-    /// Anything else, as JSON.
+    /// Any other status, as JSON.
     Other(Box<str>),
 }
 
-/// The times of a URL, in seconds.
+/// The times of a URL, in seconds since the epoch.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Times {
-    /// When the next one is due.
+    /// When the next URL is due.
     pub renewal: i64,
-    /// When it expires.
+    /// When the URL expires.
     pub expiration: i64,
 }
 
-/// What matters of the usual status.
+/// The usual status as a digest plus timestamps.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Issued {
     digest: Digest,
@@ -39,12 +40,12 @@ pub struct Issued {
     expiration: i64,
 }
 
-/// The largest status that is kept, as JSON in bytes. Ours are smaller.
+/// The largest status that is kept, as JSON in bytes. The operator writes smaller ones.
 const LARGEST_KEPT: usize = 32_768;
 
 impl Reported {
-    /// Packs a status. One that is too large is somebody else's, and as good as none: ours takes its
-    /// place.
+    /// Packs a status. A status that is too large was written by another client. It is kept as an empty
+    /// one, so that the next report replaces it.
     #[must_use]
     pub fn pack(status: &PresignedUrlStatus) -> Self {
         let text = json(status);
@@ -57,7 +58,7 @@ impl Reported {
         }
     }
 
-    /// Whether it is exactly this status.
+    /// Whether the packed status equals `status`.
     #[must_use]
     pub fn is(&self, status: &PresignedUrlStatus) -> bool {
         let text = json(status);
@@ -67,7 +68,7 @@ impl Reported {
         }
     }
 
-    /// When the URL that it tells of is due and when it expires.
+    /// When the URL in the status is due for renewal and when it expires; `None` without a URL.
     #[must_use]
     pub fn times(&self) -> Option<Times> {
         match self {
@@ -81,14 +82,14 @@ impl Reported {
         }
     }
 
-    /// Whether [`Self::outline`] is all of it.
+    /// Whether [`Self::outline`] is the whole status.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         matches!(self, Self::Other(_))
     }
 
-    /// The status without the texts of the usual one: its conditions and what it says of
-    /// times are there.
+    /// The status. For the usual one this is an outline: conditions and times, but no messages and no
+    /// other fields.
     #[must_use]
     pub fn outline(&self) -> PresignedUrlStatus {
         match self {
@@ -131,7 +132,7 @@ impl Issued {
                 condition(READY, ISSUED, self.ready_since),
                 condition(ROTATION_SAFE, SAFE, self.safe_since),
             ],
-            // There was one, and nobody asks which.
+            // A reconcile asks only whether there was a signing time, not for its value.
             signing_time: Some(time(0)),
             renewal_time: Some(time(self.renewal)),
             expiration_time: Some(time(self.expiration)),

@@ -1,29 +1,29 @@
-//! What one operator watches: all namespaces at once, or some, each on its own.
+//! The scopes that this operator watches: one for all namespaces, or one for each given namespace.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::runtime::Key;
 
-/// What one set of watches shows.
+/// The number of a scope: what one set of watches shows.
 pub type Scope = usize;
 
 /// The scopes of this process. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Scopes {
-    /// The scope of each namespace; empty where one scope is all there is.
+    /// The scope of each namespace; empty when one scope covers all namespaces.
     by_namespace: Arc<BTreeMap<String, Scope>>,
 }
 
 impl Scopes {
-    /// A scope for each of these namespaces; one for all when there is none.
+    /// One scope for each of these namespaces; a single one for all namespaces when the list is empty.
     #[must_use]
     pub fn new(namespaces: &[String]) -> Self {
         let by_namespace = namespaces.iter().cloned().zip(0..).collect();
         Self { by_namespace: Arc::new(by_namespace) }
     }
 
-    /// Every scope, with the namespace that it is for; `None` for all.
+    /// Every scope with its namespace; `None` when it covers all namespaces.
     pub fn all(&self) -> Vec<(Scope, Option<String>)> {
         if self.by_namespace.is_empty() {
             return vec![(0, None)];
@@ -31,13 +31,13 @@ impl Scopes {
         self.by_namespace.iter().map(|(namespace, scope)| (*scope, Some(namespace.clone()))).collect()
     }
 
-    /// The scope that an object is in.
+    /// The scope of an object.
     #[must_use]
     pub fn of(&self, key: &Key) -> Scope {
         self.of_namespace(key.namespace())
     }
 
-    /// The scope that a namespace is in.
+    /// The scope of a namespace.
     #[must_use]
     pub fn of_namespace(&self, namespace: &str) -> Scope {
         self.by_namespace.get(namespace).copied().unwrap_or_default()

@@ -1,9 +1,8 @@
-//! How Secrets may be read, and what is looked at in place of watches when they may not be
-//! listed.
+//! How Secrets may be read, and what replaces the watches of Secrets when they may not be listed.
 //!
-//! With watches every change is told at once. Without them a Secret is read when it is
-//! needed: the target of an object once in a term, the credentials before each new URL and
-//! every few minutes.
+//! With watches, every change of a Secret wakes objects at once. Without them, a Secret is read when it
+//! is needed: the target of an object once in a term, the credentials before each new URL and every
+//! five minutes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use clap::ValueEnum;
 use kube::ResourceExt as _;
 
-use super::namespaces::Place;
+use super::namespaces::WatchScope;
 use super::secret_changed;
 use crate::controller::context::{Context, SAFETY_NET};
 use crate::domain::stored::resource_version;
@@ -27,9 +26,9 @@ pub enum SecretAccess {
     Get,
 }
 
-/// Looks at every credentials Secret of a scope again and again, for as long as the process
-/// lives, and wakes whoever uses one that changed.
-pub async fn look_at_credentials(ctx: Arc<Context>, place: Place) {
+/// Checks every credentials Secret of a scope every five minutes, for as long as the process runs, and
+/// wakes the objects that depend on one that changed.
+pub async fn look_at_credentials(ctx: Arc<Context>, place: WatchScope) {
     let mut ticks = tokio::time::interval(SAFETY_NET);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -58,25 +57,25 @@ async fn look(ctx: &Context, key: &Key) {
                 secret_changed(ctx, key);
             }
         }
-        // Whoever needs it reads it, and reports what comes of that.
+        // A reconcile that needs the Secret reads it, and reports the failure.
         Err(error) => {
             tracing::debug!(namespace = key.namespace(), secret = key.name(), %error, "cannot look at credentials");
         }
     }
 }
 
-/// The term that was seen last; see [`Context::begin_term`].
+/// The term in which the last reconcile ran; see [`Context::begin_term`].
 #[derive(Debug, Default)]
 pub struct LastTerm(AtomicU64);
 
 impl Context {
-    /// Whether Secrets can only be read by name.
+    /// Whether Secrets are read by name, because they may not be listed.
     #[must_use]
     pub fn reads_by_name(&self) -> bool {
         self.secret_access == SecretAccess::Get
     }
 
-    /// Forgets at the beginning of a term what no watch has kept right in between.
+    /// Clears the caches that no watch keeps up to date, when a new term begins.
     pub fn begin_term(&self, term: u64) {
         if self.reads_by_name() && self.last_term.0.swap(term, Ordering::AcqRel) != term {
             for (scope, _) in self.scopes.all() {

@@ -1,5 +1,5 @@
-//! The watch of the Secrets that carry our label: what it shows is kept, and wakes the objects
-//! that they were written for.
+//! The watch of the Secrets that carry our label. It fills the cache of issued Secrets, and wakes the
+//! objects that the Secrets were written for.
 
 use std::sync::Arc;
 
@@ -8,19 +8,18 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::core::ObjectMeta;
 use kube::runtime::watcher::Config;
 
-use super::namespaces::{Listed, Place};
+use super::namespaces::{Listed, WatchScope};
 use super::{PAGE, everyone, key, secret_changed, stream, wake_owner};
 use crate::controller::context::Context;
-use crate::controller::state::issued_secrets::News;
+use crate::controller::state::issued_secrets::SecretNews;
 use crate::crd::names::{LABEL_MANAGED, MANAGED};
 use crate::domain::Stored;
 use crate::domain::stored::resource_version;
 use crate::runtime::watch::WatchEvent;
 use crate::runtime::{Check, Key};
 
-/// Follows our Secrets for as long as the process lives. `ready` passes after the first complete
-/// list.
-pub async fn follow(ctx: Arc<Context>, place: Place, ready: Check) {
+/// Watches our Secrets for as long as the process runs. `ready` passes after the first complete list.
+pub async fn follow(ctx: Arc<Context>, place: WatchScope, ready: Check) {
     let config = Config::default().labels(&format!("{LABEL_MANAGED}={MANAGED}")).page_size(PAGE);
     let mut events = std::pin::pin!(stream::<Secret>(&ctx, "our Secrets", config, &place));
     let scope = place.scope;
@@ -58,14 +57,14 @@ fn appeared(ctx: &Context, key: &Key, secret: &Secret) {
     let version = resource_version(secret.metadata.resource_version.as_deref());
     let is_credentials = ctx.credentials.invalidate(key, version);
     ctx.obstacles.remove(key, version.saturating_sub(1));
-    // Most of what is shown was known from the answer to our own write.
+    // Most versions that the watch shows are known from the answers to our own writes.
     if !ctx.issued_secrets.confirm(key, version) {
         let stored = Stored::read(secret);
         let owner = stored.owner.clone();
         let before = match ctx.issued_secrets.observe(key, stored) {
-            News::Known => return,
-            News::New => None,
-            News::Changed(before) => before,
+            SecretNews::Known => return,
+            SecretNews::New => None,
+            SecretNews::Changed(before) => before,
         };
         for owner in [owner, before].into_iter().flatten() {
             wake_owner(ctx, key, Some(&owner));

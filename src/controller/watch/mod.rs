@@ -1,4 +1,4 @@
-//! What wakes a `PresignedUrl`: its own changes, and Secrets. One file a watched kind.
+//! The watches that wake a `PresignedUrl`: of the objects themselves, and of Secrets. One file per watch.
 
 pub mod by_name;
 mod issued_secrets;
@@ -14,27 +14,26 @@ use kube::core::{NamespaceResourceScope, ObjectMeta};
 use kube::runtime::watcher::Config;
 use serde::de::DeserializeOwned;
 
-use self::namespaces::Place;
+use self::namespaces::WatchScope;
 pub use self::presigned_urls::forget_if_gone;
 use crate::controller::context::Context;
 use crate::controller::state::scopes::Scope;
 use crate::runtime::Key;
-use crate::runtime::watch::{Selection, WatchEvent, follow};
+use crate::runtime::watch::{WatchEvent, WatchSelection, follow};
 
-/// How many objects are in one answer where a list comes in pages: some of them can have a megabyte
-/// and more.
+/// How many objects one page of a list has. A single object can have a megabyte and more.
 const PAGE: u32 = 20;
-/// The same where it is their metadata, of which an object can have a quarter of a megabyte.
+/// How many objects one page has when only metadata is listed. One can have a quarter of a megabyte.
 const PAGE_OF_METADATA: u32 = 100;
 
-/// Wakes everyone who looks at a Secret that changed.
+/// Wakes the objects that depend on a Secret that changed.
 pub fn secret_changed(ctx: &Context, secret: &Key) {
     for object in ctx.dependents.of(secret) {
         ctx.wake(&object);
     }
 }
 
-/// Wakes the object that a Secret says it was written for; its namesake if it says nothing.
+/// Wakes the object that a Secret names as its owner, or else the object that has its name.
 pub fn wake_owner(ctx: &Context, secret: &Key, owner: Option<&str>) {
     match owner.filter(|owner| *owner != secret.name()) {
         Some(owner) => ctx.wake(&Key::new(secret.namespace(), owner)),
@@ -49,18 +48,18 @@ pub fn everyone(ctx: &Context, scope: Scope) {
     }
 }
 
-/// What a watch shows, begun anew when the API server went back.
+/// The events of a watch. It restarts when the API server was restored to an earlier state.
 fn stream<K>(
     ctx: &Context,
     what: &'static str,
     config: Config,
-    place: &Place,
+    place: &WatchScope,
 ) -> impl Stream<Item = WatchEvent<K>> + Send + use<K>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
     K: Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    let selection = Selection { what, namespace: place.namespace.clone(), config };
+    let selection = WatchSelection { what, namespace: place.namespace.clone(), config };
     follow(&ctx.client, selection, &ctx.restart, &ctx.watches)
 }
 

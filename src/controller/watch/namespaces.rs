@@ -1,7 +1,7 @@
-//! The watches of each scope: all namespaces at once, or some, each on its own.
+//! The watches of each scope: one scope for all namespaces, or one for each given namespace.
 //!
-//! Each scope has watches of its own, so that one that may not be watched holds up no other.
-//! What they fill is shared.
+//! Each scope has its own watches, so that a namespace that may not be watched does not block others.
+//! All watches fill the same caches.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,21 +12,21 @@ use crate::controller::context::Context;
 use crate::controller::state::scopes::{Scope, Scopes};
 use crate::runtime::{Probes, Tasks};
 
-/// One scope, and where it is.
+/// One scope and its namespace.
 #[derive(Clone, Debug)]
-pub struct Place {
-    /// The scope in the caches.
+pub struct WatchScope {
+    /// The number of the scope in the caches.
     pub scope: Scope,
     /// The namespace; all when `None`.
     pub namespace: Option<String>,
 }
 
-/// Starts the watches of every scope among `tasks`.
+/// Spawns the watches of every scope into `tasks`.
 pub(in crate::controller) fn watch(ctx: &Arc<Context>, probes: &Probes, tasks: &mut Tasks) {
     for (scope, namespace) in ctx.scopes.all() {
         let suffix = namespace.as_ref().map(|namespace| format!(" in {namespace}")).unwrap_or_default();
         let check = |what: &str| probes.check(&format!("watch of {what}{suffix}"));
-        let place = Place { scope, namespace };
+        let place = WatchScope { scope, namespace };
         if ctx.reads_by_name() {
             ctx.synced.complete(scope, Listed::IssuedSecrets);
             tasks.spawn("credentials", look_at_credentials(ctx.clone(), place.clone()));
@@ -41,22 +41,22 @@ pub(in crate::controller) fn watch(ctx: &Arc<Context>, probes: &Probes, tasks: &
     }
 }
 
-/// Which scopes have shown all that they hold. Before that a reconcile would not know the most
-/// urgent object, would have to look for its Secret, and would be in the way of the lists.
+/// Which scopes have complete lists. Nothing is reconciled before that: the queue would not know the
+/// most urgent object, each reconcile would have to read its Secret, and the lists would be delayed.
 #[derive(Debug)]
 pub struct Synced {
     scopes: Scopes,
-    lists: Vec<Lists>,
+    lists: Vec<ListsOfScope>,
 }
 
-/// The lists of one scope that reconciles rest on.
+/// Which of the lists that a reconcile needs are complete, for one scope.
 #[derive(Debug, Default)]
-struct Lists {
+struct ListsOfScope {
     presigned_urls: AtomicBool,
     issued_secrets: AtomicBool,
 }
 
-/// One of these lists.
+/// A list that a reconcile needs.
 #[derive(Clone, Copy, Debug)]
 pub enum Listed {
     /// The `PresignedUrl`s.
@@ -66,34 +66,34 @@ pub enum Listed {
 }
 
 impl Synced {
-    /// Nothing is complete yet.
+    /// No list is complete yet.
     pub(in crate::controller) fn new(scopes: Scopes) -> Self {
-        let lists = scopes.all().iter().map(|_| Lists::default()).collect();
+        let lists = scopes.all().iter().map(|_| ListsOfScope::default()).collect();
         Self { scopes, lists }
     }
 
-    /// Says that a list of a scope is complete, and answers whether that was the last one that
-    /// was missing.
+    /// Records that a list of a scope is complete. Returns whether it was the last one missing in that
+    /// scope.
     pub fn complete(&self, scope: Scope, listed: Listed) -> bool {
         let Some(lists) = self.lists.get(scope) else { return false };
         !lists.of(listed).swap(true, Ordering::SeqCst) && lists.are_complete()
     }
 
-    /// Says that a list has to be complete again before anything is reconciled.
+    /// Records that a list restarts, and has to complete again before the scope is reconciled.
     pub fn begin(&self, scope: Scope, listed: Listed) {
         if let Some(lists) = self.lists.get(scope) {
             lists.of(listed).store(false, Ordering::SeqCst);
         }
     }
 
-    /// Whether everything in a namespace is known.
+    /// Whether the lists that cover a namespace are complete.
     #[must_use]
     pub fn is_complete(&self, namespace: &str) -> bool {
-        self.lists.get(self.scopes.of_namespace(namespace)).is_some_and(Lists::are_complete)
+        self.lists.get(self.scopes.of_namespace(namespace)).is_some_and(ListsOfScope::are_complete)
     }
 }
 
-impl Lists {
+impl ListsOfScope {
     fn of(&self, listed: Listed) -> &AtomicBool {
         match listed {
             Listed::PresignedUrls => &self.presigned_urls,

@@ -1,5 +1,5 @@
-//! The watch of the metadata of all other Secrets: it wakes whoever looks at one that changed.
-//! Secrets that nobody looks at cost nothing.
+//! The watch of the metadata of all other Secrets. It wakes the objects that depend on a Secret that
+//! changed. A Secret that no object depends on is not kept.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::core::{ObjectMeta, PartialObjectMeta};
 use kube::runtime::watcher::Config;
 
-use super::namespaces::Place;
+use super::namespaces::WatchScope;
 use super::{PAGE_OF_METADATA, key, secret_changed, stream, wake_owner};
 use crate::controller::context::Context;
 use crate::crd::names::{LABEL_MANAGED, MANAGED};
@@ -17,9 +17,10 @@ use crate::domain::stored::resource_version;
 use crate::runtime::watch::WatchEvent;
 use crate::runtime::{Check, Key};
 
-/// Follows them for as long as the process lives. `ready` passes after the first complete list.
-pub async fn follow(ctx: Arc<Context>, place: Place, ready: Check) {
-    // Helm's releases are large and tokens are many; neither is ever an access key.
+/// Watches the other Secrets for as long as the process runs. `ready` passes after the first complete
+/// list.
+pub async fn follow(ctx: Arc<Context>, place: WatchScope, ready: Check) {
+    // Helm releases are large and service account tokens are many. Neither can hold an access key.
     let config = Config::default()
         .labels(&format!("{LABEL_MANAGED}!={MANAGED}"))
         .page_size(PAGE_OF_METADATA)
@@ -48,15 +49,15 @@ pub async fn follow(ctx: Arc<Context>, place: Place, ready: Check) {
     }
 }
 
-/// Takes in what a complete list did not show.
-fn unlisted(ctx: &Context, place: &Place, listed: &HashSet<Key>) {
+/// Invalidates the credentials and obstacles that a complete list did not show.
+fn unlisted(ctx: &Context, place: &WatchScope, listed: &HashSet<Key>) {
     let is_gone = |key: &Key| ctx.scopes.of(key) == place.scope && !listed.contains(key);
     for key in ctx.credentials.keys().into_iter().filter(is_gone) {
         if ctx.credentials.invalidate(&key, 0) {
             secret_changed(ctx, &key);
         }
     }
-    // One of a type that no list shows is read again, once.
+    // An obstacle of a type that the list leaves out is read again, once.
     for key in ctx.obstacles.keys(place.scope).into_iter().filter(is_gone) {
         if ctx.obstacles.remove(&key, u64::MAX) {
             wake_owner(ctx, &key, None);
@@ -70,7 +71,7 @@ fn changed(ctx: &Context, secret: &PartialObjectMeta<Secret>) {
     let version = resource_version(secret.metadata.resource_version.as_deref());
     let is_credentials = ctx.credentials.invalidate(&key, version);
     let is_obstacle = ctx.obstacles.remove(&key, version.saturating_sub(1));
-    // Our label was taken from it: the other watch shows that as a deletion, perhaps later.
+    // Our label was removed. The watch of our Secrets shows that as a deletion, perhaps later.
     let was_ours = ctx.issued_secrets.remove(&key, version.saturating_sub(1));
     if is_credentials || is_obstacle || was_ours {
         secret_changed(ctx, &key);

@@ -1,4 +1,4 @@
-//! The watch of the `PresignedUrl`s: what it shows is kept, and wakes the objects that changed.
+//! The watch of the `PresignedUrl`s. It fills the cache of objects, and wakes the objects that changed.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,18 +6,17 @@ use std::sync::Arc;
 use futures::StreamExt as _;
 use kube::runtime::watcher::Config;
 
-use super::namespaces::{Listed, Place};
+use super::namespaces::{Listed, WatchScope};
 use super::{PAGE, everyone, stream};
 use crate::controller::context::Context;
 use crate::controller::state::lean::LeanPresignedUrl;
-use crate::controller::state::objects::News;
+use crate::controller::state::objects::ObjectNews;
 use crate::domain::stored::resource_version;
 use crate::runtime::watch::WatchEvent;
 use crate::runtime::{Check, Key};
 
-/// Follows the objects for as long as the process lives. `ready` passes after the first complete
-/// list.
-pub async fn follow(ctx: Arc<Context>, place: Place, ready: Check) {
+/// Watches the objects for as long as the process runs. `ready` passes after the first complete list.
+pub async fn follow(ctx: Arc<Context>, place: WatchScope, ready: Check) {
     let config = Config::default().page_size(PAGE);
     let mut events = std::pin::pin!(stream::<LeanPresignedUrl>(&ctx, "PresignedUrls", config, &place));
     let scope = place.scope;
@@ -27,17 +26,18 @@ pub async fn follow(ctx: Arc<Context>, place: Place, ready: Check) {
             WatchEvent::Restarted => {
                 ctx.synced.begin(scope, Listed::PresignedUrls);
                 cleared.extend(ctx.objects.clear(scope));
-                // No watch of Secrets does that here.
+                // Without a watch of Secrets nothing else clears these caches.
                 if ctx.reads_by_name() {
                     ctx.issued_secrets.clear(scope);
                     ctx.credentials.clear();
                 }
             }
-            // What a list that broke off had shown is known since, and would be no news again.
+            // `news` is kept: what an interrupted list showed is in the cache, and would not be reported
+            // as new again.
             WatchEvent::Init => ctx.objects.begin_list(scope),
             WatchEvent::InitApply(object) => {
                 let (key, is_news) = ctx.objects.observe(&object);
-                news.extend((is_news != News::Nothing).then_some(key));
+                news.extend((is_news != ObjectNews::Nothing).then_some(key));
             }
             WatchEvent::InitDone => {
                 let (gone, went_back) = ctx.objects.end_list(scope);
@@ -48,7 +48,7 @@ pub async fn follow(ctx: Arc<Context>, place: Place, ready: Check) {
                     ctx.begin_watches_anew();
                 }
                 ready.pass();
-                // Only now, so that the most urgent of all goes first.
+                // Objects are woken after the whole list, so that the most urgent of all goes first.
                 for key in std::mem::take(&mut news) {
                     ctx.wake(&key);
                 }
@@ -57,8 +57,8 @@ pub async fn follow(ctx: Arc<Context>, place: Place, ready: Check) {
                 }
             }
             WatchEvent::Apply(object) => match ctx.objects.observe(&object) {
-                (_, News::Nothing) => {}
-                (key, News::Status | News::Object) => drop(ctx.wake(&key)),
+                (_, ObjectNews::Nothing) => {}
+                (key, ObjectNews::Status | ObjectNews::Object) => drop(ctx.wake(&key)),
             },
             WatchEvent::Delete(object) => {
                 let (key, version) = (Key::from(&object), &object.metadata.resource_version);
@@ -77,7 +77,7 @@ fn gone_for_good(ctx: &Context, key: &Key) {
     }
 }
 
-/// Forgets what was kept for an object, if it is gone.
+/// Removes all state of an object, if it is gone.
 pub fn forget_if_gone(ctx: &Context, key: &Key) {
     if ctx.objects.contains(key) {
         return;
@@ -86,7 +86,7 @@ pub fn forget_if_gone(ctx: &Context, key: &Key) {
     ctx.depend(key, &BTreeSet::new());
     ctx.obstacles.remove(key, u64::MAX);
     if ctx.reads_by_name() {
-        // Otherwise the watch tells of the end of its Secrets.
+        // With watches, the watch of our Secrets removes them.
         for (secret, _) in ctx.issued_secrets.written_for(key) {
             ctx.issued_secrets.remove(&secret, u64::MAX);
         }

@@ -1,18 +1,18 @@
-//! What a value must look like, whatever key it is under. Problems are sentences without the value.
+//! The checks of single values, whichever key they are under. Problems never contain the value.
 
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 
 use super::layouts;
 
-/// The longest key id: scopes and LDAP tokens are longer than the ids of AWS.
+/// The longest key id. Some stores use scopes and LDAP tokens, which are longer than the ids of AWS.
 const LONGEST_ID: usize = 512;
-/// 2020-01-01T00:00:00Z. What lies before is no expiration but some other number, which must
-/// not show up as a time.
+/// 2020-01-01T00:00:00Z. An earlier time is no expiration but some other number, which must not be shown
+/// as a time.
 const FIRST_EXPIRATION: i64 = 1_577_836_800;
 const BASE64: &str = "is base64 of something that looks like a key: it was encoded twice; encode it once, or write the plain value under stringData";
 
-/// A value as text without white space around it.
+/// A value as text, without leading and trailing white space.
 pub(super) fn text<'a>(key: &str, bytes: &'a [u8]) -> Result<&'a str, &'static str> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err("is not UTF-8 but seems to be UTF-16: save the text as UTF-8");
@@ -47,12 +47,12 @@ pub(super) fn text<'a>(key: &str, bytes: &'a [u8]) -> Result<&'a str, &'static s
     Ok(text)
 }
 
-/// Whether this can be an access key id.
+/// Checks an access key id.
 pub(super) fn id(text: &str, takes_slashes: bool) -> Result<(), &'static str> {
     let is_allowed =
         |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte) || (takes_slashes && byte == b'/');
     if let Some(decoded) = decoded(text) {
-        // A short text decodes by chance, unless it is padded, which no id is.
+        // A short text may decode by chance. One with padding does not, because no id has padding.
         let is_long = decoded.len() >= 12 || text.ends_with('=');
         if is_long && decoded.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte)) {
             return Err(BASE64);
@@ -66,8 +66,8 @@ pub(super) fn id(text: &str, takes_slashes: bool) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Whether this can be a secret access key. A store with passwords takes nearly anything, so that
-/// only what decodes to a key of AWS was certainly encoded twice.
+/// Checks a secret access key. Stores that use passwords accept nearly any text, so only a value that
+/// decodes to a key of AWS was certainly encoded twice.
 pub(super) fn secret(text: &str) -> Result<(), &'static str> {
     let Some(decoded) = decoded(text) else { return Ok(()) };
     let has = |class: fn(&u8) -> bool| decoded.as_bytes().iter().any(class);
@@ -79,14 +79,14 @@ pub(super) fn secret(text: &str) -> Result<(), &'static str> {
     if is_secret || is_id { Err(BASE64) } else { Ok(()) }
 }
 
-/// Whether this is an id that AWS gives to temporary credentials.
+/// Whether AWS uses ids like this one for temporary credentials.
 pub(super) fn is_temporary(id: &str) -> bool {
     id.len() >= 20
         && id.starts_with("ASIA")
         && id.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
-/// When credentials expire.
+/// Parses the expiration of credentials.
 pub(super) fn expiration(text: &str) -> Result<Timestamp, &'static str> {
     text.parse::<i64>()
         .ok()
@@ -96,7 +96,7 @@ pub(super) fn expiration(text: &str) -> Result<Timestamp, &'static str> {
         .ok_or("is no time after 2020-01-01: write RFC 3339 (2030-01-02T03:04:05Z) or Unix seconds")
 }
 
-/// Characters that nobody sees and no store takes: formats, joiners, blanks that are no space.
+/// Invisible characters, which no store accepts: formats, joiners, and blanks other than a space.
 fn is_invisible(c: char) -> bool {
     let is_format = matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
@@ -113,8 +113,8 @@ fn is_quoted(text: &str) -> bool {
     pairs.iter().any(|(first, last)| ends == (Some(*first), Some(*last)))
 }
 
-/// `YOUR-ACCESS-KEY-ID`, `<secret>`, `${SECRET}`: what stands in examples and templates for a value.
-/// Only whole values count, since a password may have such signs in it.
+/// Whether a value is a placeholder of an example or a template, such as `YOUR-ACCESS-KEY-ID`, `<secret>`
+/// or `${SECRET}`. Only whole values count, because a password may contain such characters.
 fn is_placeholder(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let between = |first: &str, last: &str| text.starts_with(first) && text.ends_with(last);
@@ -130,20 +130,20 @@ fn is_placeholder(text: &str) -> bool {
         || text.bytes().all(|byte| byte == b'.')
 }
 
-/// `AWS_ACCESS_KEY_ID=...`, as a line of an env file or of a profile. Only known names count, since
-/// a password may have such a sign in it.
+/// Whether a value is a line of an env file or of a profile, such as `AWS_ACCESS_KEY_ID=...`. Only known
+/// names count, because a password may contain such a character.
 fn is_assignment(key: &str, text: &str) -> bool {
     let text = text.strip_prefix("export ").unwrap_or(text);
     let Some((name, value)) = text.split_once(['=', ':']) else { return false };
     let name = name.trim();
-    // The padding of base64 is no assignment.
+    // The padding of base64 is not an assignment.
     let is_value = !value.trim_matches('=').is_empty();
     is_value && (layouts::is_known_key(name) || (name.len() > 3 && name.eq_ignore_ascii_case(key)))
 }
 
-/// What base64 stands for, where it is text.
+/// Decodes base64; `None` when the result is not text.
 fn decoded(text: &str) -> Option<String> {
-    // The decoder that Secrets are read with.
+    // This is the decoder that also reads Secrets.
     let ByteString(bytes) = serde_json::from_value(text.into()).ok()?;
     let decoded = String::from_utf8(bytes).ok()?;
     Some(decoded.trim().to_owned())

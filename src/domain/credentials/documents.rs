@@ -1,25 +1,25 @@
-//! The description of a bucket that COSI drivers write, JSON under one data key.
+//! Parses the `BucketInfo` that COSI drivers write: JSON under one data key.
 //!
 //! <https://container-object-storage-interface.sigs.k8s.io/>
 
 use std::borrow::Cow;
 
 use super::layouts::Present;
-use super::{Found, InvalidCredentials, Reader, Value};
+use super::{DataValue, FoundValues, InvalidCredentials, Reader};
 
 const KEY: &str = "BucketInfo";
 const ID: &str = "spec.secretS3.accessKeyID";
 const SECRET: &str = "spec.secretS3.accessSecretKey";
 
-/// The access key in the `BucketInfo` of a Secret that has one.
+/// The access key in the `BucketInfo` of a Secret; `None` when there is no such key.
 pub(super) fn bucket_info<'a>(reader: &Reader<'a>) -> Option<Present<'a>> {
     let document = reader.value(KEY)?;
     Some(Present { key: KEY, found: read(reader, &document) })
 }
 
-fn read<'a>(reader: &Reader<'a>, document: &Value<'a>) -> Result<Found<'a>, InvalidCredentials> {
+fn read<'a>(reader: &Reader<'a>, document: &DataValue<'a>) -> Result<FoundValues<'a>, InvalidCredentials> {
     let no_json = "is no JSON: store what the COSI driver wrote, or name the keys of the access key";
-    // What the parser complains of can hold the text.
+    // The message of the parser is not shown, because it can quote the document.
     let parsed: serde_json::Value =
         serde_json::from_slice(&document.bytes).map_err(|_| reader.bad(document, no_json))?;
     let access = &parsed["spec"]["secretS3"];
@@ -28,11 +28,14 @@ fn read<'a>(reader: &Reader<'a>, document: &Value<'a>) -> Result<Found<'a>, Inva
         return Err(reader.bad(document, problem));
     }
     let field = |name: &str, field| {
-        let value =
-            |text: &str| Value { key: KEY, field: Some(field), bytes: Cow::Owned(text.as_bytes().to_vec()) };
+        let value = |text: &str| DataValue {
+            key: KEY,
+            field: Some(field),
+            bytes: Cow::Owned(text.as_bytes().to_vec()),
+        };
         let missing = || reader.bad(&value(""), "is not there: the driver has to write it");
         access[name].as_str().map(value).ok_or_else(missing)
     };
     let (id, secret) = (field("accessKeyID", ID)?, field("accessSecretKey", SECRET)?);
-    Ok(Found { id, secret, token: None, expiration: None })
+    Ok(FoundValues { id, secret, token: None, expiration: None })
 }

@@ -1,4 +1,4 @@
-//! The `credentials` file of the AWS tools, under one data key.
+//! Parses the `credentials` file of the AWS tools, stored under one data key.
 //!
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>
 
@@ -6,9 +6,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::layouts::Present;
-use super::{Found, InvalidCredentials, Reader, Value};
+use super::{DataValue, FoundValues, InvalidCredentials, Reader};
 
-/// Data keys that such files are stored under: as AWS calls them, and as Velero does.
+/// The data keys that such files are stored under: the names that AWS and Velero use.
 const KEYS: [&str; 5] = ["credentials", "config", "cloud", "aws-credentials", "aws_credentials"];
 const ID: &str = "aws_access_key_id";
 const SECRET: &str = "aws_secret_access_key";
@@ -17,30 +17,30 @@ const EXPIRATION: &str = "x_security_token_expires";
 const SETTINGS: [&str; 4] = [ID, SECRET, TOKEN, EXPIRATION];
 const DEFAULT: &str = "default";
 
-/// The settings of a profile that say something of its access key.
+/// The settings of a profile that belong to its access key.
 type Profile<'a> = BTreeMap<&'static str, &'a str>;
 
-/// The access keys in files of a Secret. A file of another form, and one without an access key, is
-/// none of these.
+/// The access keys in the files of a Secret. A file of another format, or without an access key, is
+/// skipped.
 pub(super) fn profiles<'a>(reader: &Reader<'a>) -> impl Iterator<Item = Present<'a>> {
     let reader = *reader;
     KEYS.into_iter().filter_map(move |key| {
         let text = std::str::from_utf8(&reader.data.get(key)?.0).ok()?;
-        let lines: Vec<Line<'a>> = text.lines().map(Line::read).collect::<Option<_>>()?;
-        let is_key = |line: &Line<'_>| matches!(line, Line::Setting(ID | SECRET, _));
+        let lines: Vec<IniLine<'a>> = text.lines().map(IniLine::read).collect::<Option<_>>()?;
+        let is_key = |line: &IniLine<'_>| matches!(line, IniLine::Setting(ID | SECRET, _));
         lines.iter().any(is_key).then(|| Present { key, found: found(&reader, key, lines) })
     })
 }
 
-/// One line, as far as it matters.
-enum Line<'a> {
+/// One line of a file.
+enum IniLine<'a> {
     Profile(&'a str),
     Setting(&'static str, &'a str),
     Other,
 }
 
-impl<'a> Line<'a> {
-    /// `None` for what is in no such file.
+impl<'a> IniLine<'a> {
+    /// Parses a line; `None` when it cannot be part of such a file.
     fn read(line: &'a str) -> Option<Self> {
         // Some editors put a byte order mark before the first line.
         let line = line.trim_start_matches('\u{feff}').trim();
@@ -58,7 +58,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// White space and a sign of a comment end a value.
+/// Removes a comment, which begins with white space and a comment sign.
 fn without_comment(value: &str) -> &str {
     let ends = [" #", " ;", "\t#", "\t;"].into_iter().filter_map(|sign| value.find(sign));
     value[..ends.min().unwrap_or(value.len())].trim()
@@ -67,15 +67,15 @@ fn without_comment(value: &str) -> &str {
 fn found<'a>(
     reader: &Reader<'a>,
     key: &'static str,
-    lines: Vec<Line<'a>>,
-) -> Result<Found<'a>, InvalidCredentials> {
-    let value = |field, text: &'a str| Value { key, field, bytes: Cow::Borrowed(text.as_bytes()) };
+    lines: Vec<IniLine<'a>>,
+) -> Result<FoundValues<'a>, InvalidCredentials> {
+    let value = |field, text: &'a str| DataValue { key, field, bytes: Cow::Borrowed(text.as_bytes()) };
     let profile = choose(lines).map_err(|problem| reader.bad(&value(None, ""), problem))?;
     let setting = |name| profile.get(name).map(|text| value(Some(name), text));
     let missing = |name| {
         reader.bad(&value(Some(name), ""), "is not in the profile: add it below the other half of the key")
     };
-    Ok(Found {
+    Ok(FoundValues {
         id: setting(ID).ok_or_else(|| missing(ID))?,
         secret: setting(SECRET).ok_or_else(|| missing(SECRET))?,
         token: setting(TOKEN),
@@ -83,18 +83,18 @@ fn found<'a>(
     })
 }
 
-/// The profile `default`, or the only one with an access key.
-fn choose(lines: Vec<Line<'_>>) -> Result<Profile<'_>, &'static str> {
+/// Chooses the profile `default`, or else the only one with an access key.
+fn choose(lines: Vec<IniLine<'_>>) -> Result<Profile<'_>, &'static str> {
     let mut profiles: BTreeMap<&str, Profile<'_>> = BTreeMap::new();
     let mut current = None;
     for line in lines {
         match (line, current) {
-            (Line::Other, _) => {}
-            (Line::Profile(name), _) => current = Some(name),
-            (Line::Setting(..), None) => {
+            (IniLine::Other, _) => {}
+            (IniLine::Profile(name), _) => current = Some(name),
+            (IniLine::Setting(..), None) => {
                 return Err("has an access key above the first profile: write [default] above it");
             }
-            (Line::Setting(setting, value), Some(name)) => {
+            (IniLine::Setting(setting, value), Some(name)) => {
                 if profiles.entry(name).or_default().insert(setting, value).is_some() {
                     return Err("has a setting twice in one profile: keep one");
                 }
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     fn chosen(text: &str) -> Result<Profile<'_>, &'static str> {
-        choose(text.lines().map(|line| Line::read(line).unwrap()).collect())
+        choose(text.lines().map(|line| IniLine::read(line).unwrap()).collect())
     }
 
     #[test]
@@ -149,7 +149,7 @@ mod tests {
             chosen("\u{feff}[ default ]\r\n AWS_Access_Key_ID = x\r\nAWS_SESSION_TOKEN=t;u\r\n").unwrap();
         assert_eq!((profile[ID], profile[TOKEN]), ("x", "t;u"));
         for line in ["storage:", "aws_access_key_id: x", "{", "[default"] {
-            assert!(Line::read(line).is_none(), "{line}");
+            assert!(IniLine::read(line).is_none(), "{line}");
         }
     }
 }

@@ -1,21 +1,21 @@
-//! Why a Secret is no access key, and what to do. Never holds a value.
+//! Why a credentials Secret cannot be used, and what to do. Never contains a value.
 
 use super::Unusable;
 
-/// Why the Secret with the credentials cannot be used. Names keys, never holds a value.
+/// Why the credentials Secret cannot be used. Names data keys, and never contains a value.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum InvalidCredentials {
-    /// A Secret that is there for something else.
+    /// The Secret has another purpose.
     #[error(
         "Secret {secret:?} {why}: put the access key into a Secret of type Opaque, and name that in spec.s3.credentialsSecretRef.name"
     )]
     Unusable {
         /// Name of the Secret.
         secret: String,
-        /// What it is there for.
+        /// The purpose of the Secret.
         why: Unusable,
     },
-    /// None of the known layouts.
+    /// The Secret has none of the known layouts.
     #[error(
         "Secret {secret:?} has none of the known layouts: add the keys access-key-id and secret-access-key, or name yours in spec.s3.credentialsSecretRef.accessKeyIDKey and secretAccessKeyKey"
     )]
@@ -23,19 +23,19 @@ pub enum InvalidCredentials {
         /// Name of the Secret.
         secret: String,
     },
-    /// One half of a known layout.
+    /// The Secret has one half of a known layout.
     #[error(
         "Secret {secret:?} has the key {present:?} but no key {missing:?}: add it, or name both of yours in spec.s3.credentialsSecretRef.accessKeyIDKey and secretAccessKeyKey"
     )]
     HalfLayout {
         /// Name of the Secret.
         secret: String,
-        /// The data key that is there.
+        /// The data key that exists.
         present: String,
-        /// The data key that belongs to it.
+        /// The data key that is missing.
         missing: &'static str,
     },
-    /// More than one of the known layouts, with different values.
+    /// The Secret has more than one of the known layouts, with different values.
     #[error(
         "Secret {secret:?} has two layouts, {first} and {second}, with different values: remove one, or choose with spec.s3.credentialsSecretRef.accessKeyIDKey and secretAccessKeyKey"
     )]
@@ -47,7 +47,7 @@ pub enum InvalidCredentials {
         /// A key of another layout.
         second: String,
     },
-    /// A key that the user names is not there.
+    /// A data key that the user names does not exist.
     #[error("Secret {secret:?} has no key {key:?}: add it, or correct spec.s3.credentialsSecretRef")]
     MissingKey {
         /// Name of the Secret.
@@ -55,7 +55,7 @@ pub enum InvalidCredentials {
         /// The data key.
         key: String,
     },
-    /// A session token that nothing says to use.
+    /// The Secret has a session token that would not be used.
     #[error(
         "Secret {secret:?} has a session token in {key:?} that would not be used: name it in spec.s3.credentialsSecretRef.sessionTokenKey, or remove it"
     )]
@@ -65,7 +65,7 @@ pub enum InvalidCredentials {
         /// The data key of the token.
         key: String,
     },
-    /// An id of temporary credentials alone.
+    /// The id is one of temporary credentials, but there is no session token.
     #[error(
         "Secret {secret:?}, key {key:?}: is the id of temporary credentials, which work with their session token only: add the token, and name its key in spec.s3.credentialsSecretRef.sessionTokenKey"
     )]
@@ -75,14 +75,14 @@ pub enum InvalidCredentials {
         /// The data key of the id.
         key: String,
     },
-    /// A key is there and cannot be used.
+    /// The value of a data key cannot be used.
     #[error("Secret {secret:?}, key {key:?}{}: {problem}", in_field(*field))]
     BadValue {
         /// Name of the Secret.
         secret: String,
         /// The data key.
         key: String,
-        /// The field, where the value is a part of a document.
+        /// The field, if the value is part of a document.
         field: Option<&'static str>,
         /// What is wrong and what to do; never the value.
         problem: &'static str,

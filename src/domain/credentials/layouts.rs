@@ -1,9 +1,8 @@
-//! The names of keys that are recognised without being named.
+//! The layouts: sets of data keys that are recognised when the spec names no keys.
 
-use super::{Found, InvalidCredentials, Reader, Value, documents, ini};
+use super::{DataValue, FoundValues, InvalidCredentials, Reader, documents, ini};
 
-/// The spellings of the keys of one layout. Those of id and secret key belong together by their
-/// place.
+/// The spellings of the keys of one layout. An id and a secret key at the same position belong together.
 struct Layout {
     id: &'static [&'static str],
     secret: &'static [&'static str],
@@ -20,7 +19,7 @@ const fn layout(
     Layout { id, secret, token, expiration }
 }
 
-/// In the order of `docs/credentials.md`.
+/// All layouts, in the order of `docs/credentials.md`.
 static LAYOUTS: [Layout; 9] = [
     layout(&["access-key-id"], &["secret-access-key"], &["session-token"], &["expiration"]),
     layout(
@@ -58,19 +57,19 @@ static LAYOUTS: [Layout; 9] = [
     layout(&["COSI_S3_ACCESS_KEY_ID"], &["COSI_S3_ACCESS_SECRET_KEY"], &[], &[]),
 ];
 
-/// Session tokens of no layout.
+/// Keys of session tokens that belong to no layout.
 const OTHER_TOKENS: [&str; 4] =
     ["AWS_SECURITY_TOKEN", "aws_security_token", "security-token", "security_token"];
 
-/// A layout that some keys of a Secret belong to.
+/// A layout that at least one key of a Secret belongs to.
 pub(super) struct Present<'a> {
-    /// One of these keys.
+    /// One of the keys of the layout in the Secret.
     pub key: &'a str,
-    /// Its values, if it is complete.
-    pub found: Result<Found<'a>, InvalidCredentials>,
+    /// The values, if the layout is complete.
+    pub found: Result<FoundValues<'a>, InvalidCredentials>,
 }
 
-/// Every layout that is there, in part at least.
+/// Every layout of which the Secret has at least one key.
 pub(super) fn present<'a>(reader: &Reader<'a>) -> Vec<Present<'a>> {
     let in_keys = LAYOUTS.iter().filter_map(|layout| in_keys(reader, layout));
     in_keys.chain(documents::bucket_info(reader)).chain(ini::profiles(reader)).collect()
@@ -82,14 +81,14 @@ fn in_keys<'a>(reader: &Reader<'a>, layout: &Layout) -> Option<Present<'a>> {
     Some(Present { key, found: values(reader, layout) })
 }
 
-fn values<'a>(reader: &Reader<'a>, layout: &Layout) -> Result<Found<'a>, InvalidCredentials> {
+fn values<'a>(reader: &Reader<'a>, layout: &Layout) -> Result<FoundValues<'a>, InvalidCredentials> {
     let half = |present: &str, ours: &[&str], theirs: &[&'static str]| {
         let place = ours.iter().position(|key| *key == present).unwrap_or(0);
         let (secret, present) = (reader.name(), present.to_owned());
         InvalidCredentials::HalfLayout { secret, present, missing: theirs[place.min(theirs.len() - 1)] }
     };
     match (one(reader, layout.id, false)?, one(reader, layout.secret, false)?) {
-        (Some(id), Some(secret)) => Ok(Found {
+        (Some(id), Some(secret)) => Ok(FoundValues {
             id,
             secret,
             token: one(reader, layout.token, true)?,
@@ -101,12 +100,12 @@ fn values<'a>(reader: &Reader<'a>, layout: &Layout) -> Result<Found<'a>, Invalid
     }
 }
 
-/// The value under one of some spellings, which must not have different ones.
+/// The value under any of some spellings. Different values under two spellings are an error.
 fn one<'a>(
     reader: &Reader<'a>,
     spellings: &[&'static str],
     may_be_blank: bool,
-) -> Result<Option<Value<'a>>, InvalidCredentials> {
+) -> Result<Option<DataValue<'a>>, InvalidCredentials> {
     let values = spellings.iter().filter_map(|key| reader.value(key));
     let mut values = values.filter(|value| !(may_be_blank && value.is_blank()));
     let Some(first) = values.next() else { return Ok(None) };
@@ -120,8 +119,8 @@ fn one<'a>(
     }
 }
 
-/// A session token that is there although the keys `taken` come without one, unless it belongs to
-/// another id and secret key.
+/// A session token in the Secret that the keys `taken` do not use, unless it belongs to another id and
+/// secret key.
 pub(super) fn stray_token(reader: &Reader<'_>, taken: [&str; 2]) -> Option<&'static str> {
     let has_others = |layout: &Layout| {
         let mut keys = layout.id.iter().chain(layout.secret).filter(|key| reader.data.contains_key(**key));
@@ -135,7 +134,7 @@ pub(super) fn stray_token(reader: &Reader<'_>, taken: [&str; 2]) -> Option<&'sta
     LAYOUTS.iter().flat_map(|layout| layout.token).copied().chain(OTHER_TOKENS).find(is_stray)
 }
 
-/// Whether this is the name of a key of some layout.
+/// Whether this is the name of a key of any layout.
 pub(super) fn is_known_key(name: &str) -> bool {
     let known = LAYOUTS.iter().flat_map(|layout| [layout.id, layout.secret, layout.token]).flatten();
     known.copied().chain(OTHER_TOKENS).any(|key| key.eq_ignore_ascii_case(name))
@@ -145,7 +144,7 @@ pub(super) fn is_known_key(name: &str) -> bool {
 pub(super) mod tests {
     use super::LAYOUTS;
 
-    /// Every pair of spellings, with a token and an expiration where there are some.
+    /// Every pair of spellings, with a token and an expiration if the layout has them.
     pub(in super::super) fn spellings() -> Vec<Vec<&'static str>> {
         let pairs = |layout: &'static super::Layout| {
             let others = [layout.token, layout.expiration];

@@ -1,7 +1,6 @@
-//! From a Secret to an access key that can sign.
+//! Reads an access key from the data of a Secret.
 //!
-//! What a single value must look like is in `checks`, where the values are found in `layouts`,
-//! `documents` and `ini`.
+//! `checks` validates single values. `layouts`, `documents` and `ini` find the values.
 
 mod checks;
 mod documents;
@@ -23,21 +22,21 @@ use crate::crd::CredentialsSecretRef;
 pub use invalid::InvalidCredentials;
 pub use usable::{Unusable, usable};
 
-/// An access key, checked.
+/// A validated access key.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Credentials {
-    /// Access key id. Readable in every URL, yet kept out of logs and status.
+    /// Access key id. Every URL shows it, but logs and statuses do not.
     pub access_key_id: Sensitive<String>,
     /// Secret access key.
     pub secret_access_key: Sensitive<String>,
     /// Session token of temporary credentials.
     pub session_token: Option<Sensitive<String>>,
-    /// When temporary credentials expire, where that is known.
+    /// When temporary credentials expire, if that is known.
     pub expiration: Option<Timestamp>,
 }
 
 impl Credentials {
-    /// An access key that no store knows, for comparing URLs while the real one is absent.
+    /// An access key that no store knows, to compare URLs while there are no credentials.
     #[must_use]
     pub fn stand_in() -> Self {
         Self {
@@ -48,11 +47,11 @@ impl Credentials {
         }
     }
 
-    /// Reads an access key out of the data of the Secret that `reference` names. With an endpoint
-    /// of its own, a store may have key ids of another form than those of AWS.
+    /// Reads an access key from the data of the Secret that `reference` names. With an endpoint in the
+    /// spec, key ids may have another form than those of AWS.
     ///
     /// # Errors
-    /// Names the Secret and the key at fault and says what to do, never a value.
+    /// The error names the Secret and the key, and says what to do. It never contains a value.
     pub fn select(
         reference: &CredentialsSecretRef,
         has_endpoint: bool,
@@ -61,11 +60,11 @@ impl Credentials {
         read(reference, has_endpoint, data)
     }
 
-    /// Reads an access key out of the data of the Secret that `reference` names, for a store
-    /// whose key ids are like those of AWS.
+    /// Reads an access key from the data of the Secret that `reference` names, for a store whose key ids
+    /// have the form of those of AWS.
     ///
     /// # Errors
-    /// Names the Secret and the key at fault and says what to do, never a value.
+    /// The error names the Secret and the key, and says what to do. It never contains a value.
     pub fn parse(
         reference: &CredentialsSecretRef,
         data: &BTreeMap<String, ByteString>,
@@ -74,20 +73,20 @@ impl Credentials {
     }
 }
 
-/// The most bytes of an access key with its session token; what is larger fits into no URL.
+/// The most bytes that an access key and its session token may have. A larger one fits into no URL.
 const LARGEST: usize = 8192;
 const TOO_LARGE: &str =
     "is too long: an access key and its session token have at most 8 KiB; store the value alone";
 
-/// A value and where it was found: a data key, and in a document the field.
-struct Value<'a> {
+/// A value and where it was found: the data key, and the field if it is part of a document.
+struct DataValue<'a> {
     key: &'a str,
     field: Option<&'static str>,
     bytes: Cow<'a, [u8]>,
 }
 
-/// What was taken out of a document is a copy of a key.
-impl Drop for Value<'_> {
+/// A value from a document is a copy, which may be a key. It is therefore overwritten.
+impl Drop for DataValue<'_> {
     fn drop(&mut self) {
         if let Cow::Owned(bytes) = &mut self.bytes {
             bytes.zeroize();
@@ -95,19 +94,19 @@ impl Drop for Value<'_> {
     }
 }
 
-impl Value<'_> {
-    /// Absent and blank both mean that there is none: templates leave blank tokens behind.
+impl DataValue<'_> {
+    /// Whether the value is blank, which counts as absent: templates leave blank tokens behind.
     fn is_blank(&self) -> bool {
         self.bytes.iter().all(u8::is_ascii_whitespace)
     }
 }
 
-/// The values that belong together.
-struct Found<'a> {
-    id: Value<'a>,
-    secret: Value<'a>,
-    token: Option<Value<'a>>,
-    expiration: Option<Value<'a>>,
+/// The values of one access key.
+struct FoundValues<'a> {
+    id: DataValue<'a>,
+    secret: DataValue<'a>,
+    token: Option<DataValue<'a>>,
+    expiration: Option<DataValue<'a>>,
 }
 
 /// The data of one Secret, and its name for messages.
@@ -116,7 +115,7 @@ struct Reader<'a> {
     secret: &'a str,
     data: &'a BTreeMap<String, ByteString>,
     reference: &'a CredentialsSecretRef,
-    /// Whether ids may be like those of no AWS: only where a person named the key and the store.
+    /// Whether ids may contain slashes: only if the spec names both the data keys and an endpoint.
     takes_slashes: bool,
 }
 
@@ -130,14 +129,14 @@ fn read(
     let reader = Reader { secret: &reference.name, data, reference, takes_slashes };
     if let Some((id, secret)) = named {
         let (id, secret) = (reader.named(id)?, reader.named(secret)?);
-        return reader.check(Found { id, secret, token: None, expiration: None });
+        return reader.check(FoundValues { id, secret, token: None, expiration: None });
     }
     let mut present = layouts::present(&reader);
     if present.len() < 2 {
         let only = present.pop().ok_or_else(|| InvalidCredentials::NoLayout { secret: reader.name() })?;
         return reader.check(only.found?);
     }
-    // One key that a program wrote in two ways is no riddle.
+    // Several layouts are permitted if they hold the same access key: some programs write two.
     let two = InvalidCredentials::TwoLayouts {
         secret: reader.name(),
         first: present[0].key.to_owned(),
@@ -155,19 +154,19 @@ impl<'a> Reader<'a> {
         self.secret.to_owned()
     }
 
-    /// What is under a data key, if it is there.
-    fn value(&self, key: &'a str) -> Option<Value<'a>> {
+    /// The value of a data key, if it exists.
+    fn value(&self, key: &'a str) -> Option<DataValue<'a>> {
         let bytes = self.data.get(key)?;
-        Some(Value { key, field: None, bytes: Cow::Borrowed(&bytes.0) })
+        Some(DataValue { key, field: None, bytes: Cow::Borrowed(&bytes.0) })
     }
 
-    /// What is under a data key that the user names, and which therefore must be there.
-    fn named(&self, key: &'a str) -> Result<Value<'a>, InvalidCredentials> {
+    /// The value of a data key that the user names, and which therefore must exist.
+    fn named(&self, key: &'a str) -> Result<DataValue<'a>, InvalidCredentials> {
         let missing = || InvalidCredentials::MissingKey { secret: self.name(), key: key.to_owned() };
         self.value(key).ok_or_else(missing)
     }
 
-    fn check(&self, found: Found<'a>) -> Result<Credentials, InvalidCredentials> {
+    fn check(&self, found: FoundValues<'a>) -> Result<Credentials, InvalidCredentials> {
         let taken = [found.id.key, found.secret.key];
         let token = match &self.reference.session_token_key {
             Some(key) => Some(self.named(key)?),
@@ -195,7 +194,7 @@ impl<'a> Reader<'a> {
             let longest = token.as_ref().filter(|token| token.bytes.len() > length(&secret));
             return Err(self.bad(longest.unwrap_or(&found.secret), TOO_LARGE));
         }
-        let time = |value: &Value<'_>| {
+        let time = |value: &DataValue<'_>| {
             checks::expiration(self.text(value)?.expose()).map_err(|problem| self.bad(value, problem))
         };
         Ok(Credentials {
@@ -206,12 +205,12 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn text(&self, value: &Value<'_>) -> Result<Sensitive<String>, InvalidCredentials> {
+    fn text(&self, value: &DataValue<'_>) -> Result<Sensitive<String>, InvalidCredentials> {
         let text = checks::text(value.key, &value.bytes).map_err(|problem| self.bad(value, problem))?;
         Ok(Sensitive::new(text.to_owned()))
     }
 
-    fn bad(&self, value: &Value<'_>, problem: &'static str) -> InvalidCredentials {
+    fn bad(&self, value: &DataValue<'_>, problem: &'static str) -> InvalidCredentials {
         let (secret, key, field) = (self.name(), value.key.to_owned(), value.field);
         InvalidCredentials::BadValue { secret, key, field, problem }
     }

@@ -1,30 +1,30 @@
-//! Which Secrets credentials may come from at all.
+//! Which Secrets may hold credentials.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::crd::names::LABEL_MANAGED;
 
-/// What a Secret is there for, when that is not to hold credentials.
+/// The purpose of a Secret that may not hold credentials.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Unusable {
-    /// Its type has a meaning to Kubernetes or Helm.
+    /// The type of the Secret has a meaning for Kubernetes or Helm.
     Type(&'static str),
-    /// It holds a URL that was issued.
+    /// The Secret holds a URL that the operator issued.
     Issued,
 }
 
-/// Types that others than their makers give a meaning to: tokens, registry passwords,
-/// certificates, releases. A key of any Secret could be named as the id or the session token,
-/// and both can be read in the URL.
+/// Types that have a meaning for Kubernetes or Helm: tokens, registry passwords, certificates, releases.
+/// A spec can name any data key as the id or the session token, and the URL shows both. Without this
+/// list a user could read such Secrets.
 const WITH_MEANING: [&str; 3] = ["kubernetes.io/", "bootstrap.kubernetes.io/token", "helm.sh/release"];
-/// Rook gives this type to the Secrets of its users of object stores. Kubernetes does not know it.
+/// The type that Rook gives to the Secrets of its object store users. Kubernetes does not use it.
 const ROOK: &str = "kubernetes.io/rook";
 
 /// Whether credentials may come from a Secret of this type and with these labels.
 ///
 /// # Errors
-/// What it is there for.
+/// The purpose of the Secret, if it may not.
 pub fn usable(kind: Option<&str>, labels: Option<&BTreeMap<String, String>>) -> Result<(), Unusable> {
     let kind = kind.unwrap_or_default();
     if labels.is_some_and(|labels| labels.contains_key(LABEL_MANAGED)) {

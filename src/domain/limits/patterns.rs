@@ -1,8 +1,8 @@
-//! Patterns of names and of hosts.
+//! Patterns for the names of labels and annotations, and for hosts.
 
 use crate::domain::request::Endpoint;
 
-/// A pattern that cannot be meant.
+/// A pattern that no name or host can match.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{pattern:?} {problem}")]
 pub struct InvalidPattern {
@@ -10,27 +10,27 @@ pub struct InvalidPattern {
     problem: &'static str,
 }
 
-/// Names of labels and annotations. `*` stands for any characters, a slash among them. Case is
-/// ignored, since some controllers ignore it.
+/// A pattern for names of labels and annotations. `*` matches any characters, including a slash. Case is
+/// ignored, because some controllers ignore it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct NamePattern(String);
 
-/// Hosts that URLs may point to.
+/// A pattern for hosts that URLs may point to.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum HostPattern {
     /// `*`: every host.
     All,
     /// This host and no other.
     One(String),
-    /// `*.example.com`: every host whose name ends like this, with its dot.
+    /// `*.example.com`: every host whose name ends with `.example.com`. Holds the name with the dot.
     Below(String),
 }
 
 impl NamePattern {
-    /// Reads a pattern.
+    /// Parses a pattern.
     ///
     /// # Errors
-    /// When no label or annotation can have such a name.
+    /// When no label or annotation can have a matching name.
     pub fn parse(pattern: &str) -> Result<Self, InvalidPattern> {
         let invalid = |problem| Err(InvalidPattern { pattern: pattern.to_owned(), problem });
         let is_allowed = |c: char| c.is_ascii_alphanumeric() || "._-/*".contains(c);
@@ -45,12 +45,12 @@ impl NamePattern {
         Ok(Self(pattern.to_ascii_lowercase()))
     }
 
-    /// Whether a name fits.
+    /// Whether a name matches.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
         let name = name.to_ascii_lowercase();
         let mut parts = self.0.split('*');
-        // What stands before the first star begins the name; what stands after the last ends it.
+        // The part before the first star begins the name, and the part after the last star ends it.
         let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else { return false };
         let Some(last) = parts.next_back() else { return rest.is_empty() };
         for part in parts {
@@ -62,10 +62,10 @@ impl NamePattern {
 }
 
 impl HostPattern {
-    /// Reads a pattern.
+    /// Parses a pattern.
     ///
     /// # Errors
-    /// When no endpoint can have such a host.
+    /// When no endpoint can have a matching host.
     pub fn parse(pattern: &str) -> Result<Self, InvalidPattern> {
         if pattern == "*" {
             return Ok(Self::All);
@@ -89,7 +89,7 @@ impl HostPattern {
         Ok(if is_below { Self::Below(format!(".{host}")) } else { Self::One(host) })
     }
 
-    /// Whether a host, in lower case, fits.
+    /// Whether a host matches. It must be in lower case.
     #[must_use]
     pub fn matches(&self, host: &str) -> bool {
         match self {

@@ -1,11 +1,11 @@
-//! What a person is told when a plan cannot be carried out: what is wrong with which Secret, and
-//! what to do.
+//! The problems that a status reports when a plan cannot be carried out: what is wrong with which
+//! Secret, and what to do.
 
 use crate::domain::reason::{FailureReason, IssueReason};
 use crate::domain::status::Problem;
 use crate::domain::{Request, Stored};
 
-/// The target Secret belongs to somebody else.
+/// The target Secret is foreign.
 pub(super) fn conflict(stored: &Stored, request: &Request) -> Problem {
     let secret = &request.target.name;
     let why = match &stored.controller {
@@ -18,14 +18,14 @@ pub(super) fn conflict(stored: &Stored, request: &Request) -> Problem {
     Problem::new(FailureReason::SecretConflict, format!("Secret {secret:?} {why}"))
 }
 
-/// The target Secret is ours and can never be written.
+/// The target Secret is ours but can never be written.
 pub(super) fn fixed(request: &Request) -> Problem {
     let secret = &request.target.name;
     let why = "is immutable or not of type Opaque, so no new URL can be written into it: delete it, or choose another spec.secret.name";
     Problem::new(FailureReason::SecretConflict, format!("Secret {secret:?} {why}"))
 }
 
-/// A write waits, because others undo it or change what it is made from again and again.
+/// A write waits, because other clients undo it or change its inputs again and again.
 pub(super) fn contested(reason: IssueReason, request: &Request) -> Problem {
     if reason == IssueReason::CredentialsChanged {
         let message = format!(

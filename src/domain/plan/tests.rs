@@ -35,30 +35,30 @@ fn trouble(reason: FailureReason) -> Problem {
     Problem::new(reason, "trouble".to_owned())
 }
 
-type Act = fn(&mut World);
+type Step = fn(&mut World);
 
 #[test]
 fn each_decision_is_an_action() {
     let validity = |second| Validity { signing_time: at(second), lifetime: 3600 };
-    let cases: [(&str, Act, Action, Progress); 6] = [
-        ("all is well", |_| {}, Action::Nothing, Progress::Settled),
+    let cases: [(&str, Step, Action, Progress); 6] = [
+        ("all is well", |_| {}, Action::Nothing, Progress::UpToDate),
         (
             "no Secret",
             |w| w.server.delete(),
             Action::Create { reason: IssueReason::Missing, validity: validity(600) },
-            Progress::Settled,
+            Progress::UpToDate,
         ),
         (
             "a renewal is due",
             |w| w.now = at(2400),
             Action::Replace { reason: IssueReason::RenewalDue, validity: validity(2400) },
-            Progress::Settled,
+            Progress::UpToDate,
         ),
         (
             "another label",
             |w| drop(w.request.target.labels.insert("team".into(), "b".into())),
             Action::Repair,
-            Progress::Settled,
+            Progress::UpToDate,
         ),
         ("suspended", |w| w.request.suspend = true, Action::Nothing, Progress::Suspended),
         (
@@ -152,7 +152,7 @@ fn a_failure_holds_every_action_until_its_time_or_other_inputs() {
     let mut history = History::default();
     let retry_at = history.failed(&inputs, &trouble(FailureReason::ApiError), at(600), None, None);
     assert_eq!(retry_at, at(602));
-    let acts: [Act; 2] =
+    let acts: [Step; 2] =
         [|w| w.server.delete(), |w| drop(w.request.target.labels.insert("team".to_owned(), "b".to_owned()))];
     for act in acts {
         let mut world = settled();
@@ -165,7 +165,7 @@ fn a_failure_holds_every_action_until_its_time_or_other_inputs() {
         assert_ne!(world.plan(&history, &inputs, true).action, Action::Nothing);
     }
     let plan = settled().plan(&history, &inputs, true);
-    assert_eq!(plan.progress, Progress::Settled, "nothing was to be done");
+    assert_eq!(plan.progress, Progress::UpToDate, "nothing was to be done");
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn a_contested_write_waits_and_is_told_of_but_no_person_is_asked_to_act() {
         w.server.update(THEM, at(2400), |s| drop(s.data.as_mut().unwrap().remove("url")));
         w.server.update(THEM, at(2400), |s| drop(s.data.as_mut().unwrap().insert("url".into(), url)));
     };
-    let cases: [(&str, Act, Option<FailureReason>); 6] = [
+    let cases: [(&str, Step, Option<FailureReason>); 6] = [
         ("deleted", |w| w.server.delete(), Some(FailureReason::SecretConflict)),
         ("drifted", take, Some(FailureReason::SecretConflict)),
         ("an older URL of ours", plant, Some(FailureReason::SecretConflict)),
@@ -208,7 +208,7 @@ fn a_contested_write_waits_and_is_told_of_but_no_person_is_asked_to_act() {
             (Progress::Failed(problem), Some(reason)) => {
                 assert_eq!((problem.reason, problem.disposition), (reason, Disposition::Retry), "{name}");
             }
-            (progress, None) => assert_eq!(*progress, Progress::Settled, "{name}"),
+            (progress, None) => assert_eq!(*progress, Progress::UpToDate, "{name}"),
             (progress, _) => panic!("{name}: {progress:?}"),
         }
         world.now = waiting.contested_until.unwrap();
@@ -221,7 +221,7 @@ fn what_nobody_contests_does_not_wait() {
     let mut world = settled();
     world.server.delete();
     assert!(!world.plan(&History::default(), &Inputs::default(), false).is_contested(), "a first issue");
-    let cases: [(&str, Act); 4] = [
+    let cases: [(&str, Step); 4] = [
         ("an expired URL", |w| w.now = at(3600)),
         ("a renewal", |w| w.now = at(2400)),
         ("another spec", |w| w.request.key.push('x')),
@@ -250,7 +250,7 @@ fn a_status_that_lost_its_times_ends_no_contest() {
 
 #[test]
 fn a_co_owned_secret_is_read_before_a_write_that_may_leave_something_behind() {
-    let cases: [(&str, Act, bool); 4] = [
+    let cases: [(&str, Step, bool); 4] = [
         ("a renewal", |w| w.now = at(2400), false),
         ("a label added", |w| drop(w.request.target.labels.insert("team".into(), "b".into())), true),
         (

@@ -9,10 +9,10 @@ fn pod(spec: Value) -> PodSpec {
 }
 
 /// What is mounted, and what never refreshes.
-fn uses(spec: Value) -> (Vec<String>, Vec<(String, FrozenUse)>) {
+fn uses(spec: Value) -> (Vec<String>, Vec<(String, StaleUse)>) {
     let pod = pod(spec);
-    let frozen = pod.frozen().map(|(secret, container, how)| (format!("{secret} {container}"), how));
-    (pod.mounted().into_iter().map(str::to_owned).collect(), frozen.collect())
+    let stale = pod.stale().map(|(secret, container, how)| (format!("{secret} {container}"), how));
+    (pod.mounted().into_iter().map(str::to_owned).collect(), stale.collect())
 }
 
 fn container(part: &Value) -> Value {
@@ -23,7 +23,7 @@ fn container(part: &Value) -> Value {
 
 #[test]
 fn each_way_to_use_a_secret_is_told_apart() {
-    use FrozenUse::{Env, EnvFrom, SubPath};
+    use StaleUse::{Env, EnvFrom, SubPath};
     let secret = json!([{"name": "v", "secret": {"secretName": "s", "defaultMode": 420}}]);
     let projected = json!([{"name": "v", "projected": {"sources": [
         {"secret": {"name": "s"}}, {"secret": {"name": "t"}}, {"configMap": {"name": "u"}},
@@ -37,7 +37,7 @@ fn each_way_to_use_a_secret_is_told_apart() {
     let env = json!({"env": [{"name": "A", "value": "1"}, {"name": "B", "valueFrom": {"fieldRef": {"fieldPath": "x"}}},
         {"name": "URL", "valueFrom": {"secretKeyRef": {"name": "s", "key": "url"}}}]});
     let env_from = json!({"envFrom": [{"configMapRef": {"name": "s"}}, {"secretRef": {"name": "s"}}]});
-    let rows: [(&str, &Value, &Value, &[&str], &[(&str, FrozenUse)]); 10] = [
+    let rows: [(&str, &Value, &Value, &[&str], &[(&str, StaleUse)]); 10] = [
         ("a whole Secret", &secret, &whole, &["s"], &[]),
         ("a sub path that is empty", &secret, &empty, &["s"], &[]),
         ("two in one volume", &projected, &whole, &["s", "t"], &[]),
@@ -49,14 +49,14 @@ fn each_way_to_use_a_secret_is_told_apart() {
         ("a variable", &secret, &env, &[], &[("s c", Env)]),
         ("all variables", &json!([]), &env_from, &[], &[("s c", EnvFrom)]),
     ];
-    for (name, volumes, part, mounted, frozen) in rows {
+    for (name, volumes, part, mounted, stale) in rows {
         for list in ["containers", "initContainers", "ephemeralContainers"] {
             let mut spec =
                 json!({"volumes": volumes, "containers": [container(&json!({}))], "nodeName": "n"});
             spec[list] = json!([container(part)]);
-            let frozen = frozen.iter().map(|(text, how)| ((*text).to_owned(), *how)).collect();
+            let stale = stale.iter().map(|(text, how)| ((*text).to_owned(), *how)).collect();
             let mounted = mounted.iter().map(|secret| (*secret).to_owned()).collect();
-            assert_eq!(uses(spec), (mounted, frozen), "{name} in {list}");
+            assert_eq!(uses(spec), (mounted, stale), "{name} in {list}");
         }
     }
 }
@@ -70,7 +70,7 @@ fn one_secret_may_be_used_in_several_ways() {
             container(&json!({"volumeMounts": [{"name": "v", "mountPath": "/a", "subPath": "url"}]})),
         ],
     });
-    assert_eq!(uses(spec), (vec!["s".to_owned()], vec![("s c".to_owned(), FrozenUse::SubPath)]));
+    assert_eq!(uses(spec), (vec!["s".to_owned()], vec![("s c".to_owned(), StaleUse::SubPath)]));
     assert_eq!(uses(json!({})), (vec![], vec![]));
 }
 
@@ -94,20 +94,20 @@ fn a_pod_is_known_by_who_made_it() {
 
 #[test]
 fn one_of_many_is_named_and_always_the_same() {
-    let frozen = |user: &str, container: &str, how| Frozen {
+    let stale = |user: &str, container: &str, how| StaleUser {
         user: user.to_owned(),
         container: container.to_owned(),
         how,
     };
-    let first = frozen("Deployment \"a\"", "c", FrozenUse::Env);
+    let first = stale("Deployment \"a\"", "c", StaleUse::Env);
     let all = BTreeMap::from([
         (
             "s".to_owned(),
             BTreeSet::from([
-                frozen("Deployment \"b\"", "c", FrozenUse::SubPath),
+                stale("Deployment \"b\"", "c", StaleUse::SubPath),
                 first.clone(),
-                frozen("Deployment \"a\"", "d", FrozenUse::SubPath),
-                frozen("Pod \"c\"", "c", FrozenUse::SubPath),
+                stale("Deployment \"a\"", "d", StaleUse::SubPath),
+                stale("Pod \"c\"", "c", StaleUse::SubPath),
             ]),
         ),
         ("t".to_owned(), BTreeSet::from([first.clone()])),

@@ -1,11 +1,11 @@
-//! Where the bucket stands in the URL: decided here, never by the signing library,
-//! which falls back to path style without a word.
+//! The addressing style: where the bucket is in the URL. It is decided here and not by the SDK, which
+//! falls back to path style without an error.
 
 use super::checks::{is_dns_label, require};
 use super::{Endpoint, InvalidSpec, Scheme};
 use crate::crd::{AddressingStyle, PresignedUrlSpec, rules};
 
-/// Where the bucket stands in the URL.
+/// Where the bucket is in the URL.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Addressing {
     /// `https://host/bucket/key`.
@@ -14,15 +14,15 @@ pub enum Addressing {
     VirtualHosted,
 }
 
-/// A store as far as signing is concerned: one signing client serves all requests that
-/// share it.
+/// What signing needs to know about a store. One SDK client serves all requests with the same
+/// connection.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Connection {
-    /// Address of the store; AWS in the region when absent.
+    /// Address of the store; `None` for AWS in the region.
     pub endpoint: Option<Endpoint>,
-    /// Region that is signed for.
+    /// The region that the signature is for.
     pub region: String,
-    /// Where the bucket stands.
+    /// Where the bucket is in the URL.
     pub addressing: Addressing,
 }
 
@@ -65,7 +65,8 @@ fn addressing(
     }
 }
 
-/// The SDK takes no label of fewer than 3 letters, also where the bucket has several.
+/// Whether the bucket can be part of the host. The SDK accepts no label shorter than 3 characters, even
+/// if the bucket consists of several labels.
 fn can_stand_in_host(bucket: &str, dots: bool) -> bool {
     let is_label = |label: &str| is_dns_label(label) && label.len() >= 3;
     let fits = if dots { bucket.split('.').all(is_label) } else { is_label(bucket) };

@@ -1,12 +1,12 @@
-//! What a bucket may be called.
+//! The rules for the name of a bucket.
 
 use std::net::Ipv4Addr;
 
-use super::checks::{Check, require};
+use super::checks::{CheckResult, require};
 use crate::crd::rules;
 
-/// Checks the name against the rules of AWS, or the looser ones of other stores.
-pub(super) fn check(bucket: &str, has_endpoint: bool) -> Check {
+/// Checks a name against the rules of AWS, or the less strict ones of other stores.
+pub(super) fn check(bucket: &str, has_endpoint: bool) -> CheckResult {
     let field = "bucket";
     require(!bucket.contains("://"), field, rules::BUCKET_SCHEME)?;
     require(!bucket.ends_with("--x-s3"), field, rules::BUCKET_EXPRESS)?;
@@ -35,13 +35,14 @@ fn is_aws_bucket(bucket: &str) -> bool {
         && !looks_like_address(bucket)
 }
 
-/// Four groups of digits, also where they are too large for an address.
+/// Whether a name has four groups of digits, even if the numbers are too large for an address.
 fn looks_like_address(bucket: &str) -> bool {
     let groups: Vec<&str> = bucket.split('.').collect();
     groups.len() == 4 && groups.iter().all(|g| !g.is_empty() && g.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// `arn:aws:s3:region:account:accesspoint/name`; a multi-region one has no region.
+/// Whether a name is the ARN of an access point: `arn:aws:s3:region:account:accesspoint/name`. The ARN of
+/// a multi-region access point has no region, and is refused.
 fn is_access_point(arn: &str) -> bool {
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     let [_, partition, service, region, account, resource] = parts[..] else {

@@ -1,7 +1,7 @@
-//! The checks behind a [`Request`](super::Request), one function a field.
+//! The checks behind a [`Request`](super::Request), one function for each field.
 //!
-//! They repeat the schema's rules, in the same order and with the same sentences, for
-//! objects that were stored through an older definition.
+//! They repeat the rules of the CRD schema, in the same order and with the same messages, for objects
+//! that were stored under an older schema.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,19 +10,19 @@ use crate::crd::duration::DurationText;
 use crate::crd::rules::{self, Rule};
 use crate::crd::{AddressingStyle, Method, PresignedUrlSpec, ResponseOverrides};
 
-pub(super) type Check = Result<(), InvalidSpec>;
+pub(super) type CheckResult = Result<(), InvalidSpec>;
 
-/// Refuses with the sentence of `rule`, against `field`, unless the condition holds.
-pub(super) fn require(holds: bool, field: &'static str, rule: Rule) -> Check {
+/// Refuses `field` with the message of `rule`, unless the condition holds.
+pub(super) fn require(holds: bool, field: &'static str, rule: Rule) -> CheckResult {
     if holds { Ok(()) } else { Err(InvalidSpec::new(field, rule.message)) }
 }
 
-/// Refuses what the schema of today would not store. Like it, counts characters.
-pub(super) fn at_most(limit: usize, text: &str, field: &'static str) -> Check {
+/// Refuses a text that is longer than the schema permits. Counts characters, as the schema does.
+pub(super) fn at_most(limit: usize, text: &str, field: &'static str) -> CheckResult {
     if text.chars().nth(limit).is_none() { Ok(()) } else { Err(InvalidSpec::new(field, "is too long")) }
 }
 
-pub(super) fn key(key: &str) -> Check {
+pub(super) fn key(key: &str) -> CheckResult {
     let field = "key";
     if key.is_empty() {
         return Err(InvalidSpec::new(field, "must not be empty"));
@@ -36,7 +36,7 @@ pub(super) fn key(key: &str) -> Check {
     require(key.bytes().any(|byte| byte != b'/'), field, rules::KEY_SLASHES)
 }
 
-pub(super) fn version(version: Option<&str>, method: Method) -> Check {
+pub(super) fn version(version: Option<&str>, method: Method) -> CheckResult {
     let Some(version) = version else { return Ok(()) };
     let field = "versionID";
     require(method != Method::Put, field, rules::VERSION_METHOD)?;
@@ -47,7 +47,7 @@ pub(super) fn version(version: Option<&str>, method: Method) -> Check {
     at_most(1024, version, field)
 }
 
-pub(super) fn headers(headers: &BTreeMap<String, String>) -> Check {
+pub(super) fn headers(headers: &BTreeMap<String, String>) -> CheckResult {
     let field = "headers";
     if headers.len() > 32 {
         return Err(InvalidSpec::new(field, "at most 32 headers can be signed"));
@@ -77,18 +77,18 @@ pub(super) fn headers(headers: &BTreeMap<String, String>) -> Check {
     Ok(())
 }
 
-/// The first of a list that something is true of, as the message of the schema's rule names it.
+/// The first item of a list that matches. The message of the schema rule names the same one.
 fn first<'a>(list: &[&'a str], is_it: impl Fn(&str) -> bool) -> &'a str {
     list.iter().find(|name| is_it(name)).copied().unwrap_or_default()
 }
 
-/// A whole number of bytes without leading zeros, up to a petabyte.
+/// Whether a text is a number of bytes without leading zeros, with at most 15 digits (a petabyte).
 fn is_size(text: &str) -> bool {
     let is_plain = text == "0" || !text.starts_with('0');
     is_plain && (1..=15).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
 }
 
-pub(super) fn response(response: Option<&ResponseOverrides>, method: Method) -> Check {
+pub(super) fn response(response: Option<&ResponseOverrides>, method: Method) -> CheckResult {
     let Some(response) = response else { return Ok(()) };
     require(matches!(method, Method::Get | Method::Head), "response", rules::RESPONSE_METHOD)?;
     for (_, value) in super::response_parameters(response) {
@@ -101,7 +101,7 @@ pub(super) fn response(response: Option<&ResponseOverrides>, method: Method) -> 
     Ok(())
 }
 
-pub(super) fn query(query: &BTreeMap<String, String>, method: Method) -> Check {
+pub(super) fn query(query: &BTreeMap<String, String>, method: Method) -> CheckResult {
     let field = "query";
     if query.len() > 16 {
         return Err(InvalidSpec::new(field, "at most 16 parameters can be added"));
@@ -139,12 +139,12 @@ fn is_query_name(name: &str) -> bool {
         && !lower.starts_with("x-amz-")
 }
 
-pub(super) fn region(spec: &PresignedUrlSpec) -> Check {
+pub(super) fn region(spec: &PresignedUrlSpec) -> CheckResult {
     let (region, field) = (spec.s3.region.as_str(), "s3.region");
     require(!region.trim().is_empty(), field, rules::REGION_BLANK)?;
     let hosted = spec.s3.addressing_style == Some(AddressingStyle::VirtualHosted);
     let fits = if spec.s3.endpoint.is_some() && hosted {
-        // The SDK wants a host label there, although the region is no part of the host.
+        // The SDK requires a host label here, although the region is not part of the host.
         let label = |c: char| c.is_ascii_alphanumeric() || c == '-';
         region.len() <= 63 && !region.starts_with('-') && region.chars().all(label)
     } else if spec.s3.endpoint.is_some() {
@@ -162,7 +162,7 @@ pub(super) fn region(spec: &PresignedUrlSpec) -> Check {
     require(of_arn.is_none_or(|of_arn| of_arn == region), field, rules::REGION_ARN)
 }
 
-/// What the partition table of AWS has beside regions.
+/// Whether this is a pseudo region of the partition table of AWS, such as `aws-global`.
 fn is_global(region: &str) -> bool {
     let is_word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase());
     let middle = region.strip_prefix("aws").and_then(|rest| rest.strip_suffix("-global"));
@@ -171,7 +171,7 @@ fn is_global(region: &str) -> bool {
     })
 }
 
-/// An area, a direction and a number, as the partition table of the SDK has them.
+/// Whether a region has an area, a direction and a number, as in the partition table of the SDK.
 fn is_of_aws(region: &str) -> bool {
     let mut parts = region.rsplitn(3, '-');
     let (Some(number), Some(direction), Some(area)) = (parts.next(), parts.next(), parts.next()) else {
@@ -181,8 +181,8 @@ fn is_of_aws(region: &str) -> bool {
     is_number && !direction.is_empty() && rules::AWS_AREAS.contains(&area)
 }
 
-/// Answers what is written instead of a unit.
-pub(super) fn unit(text: &DurationText, field: &'static str, number: Rule, days: Rule) -> Check {
+/// Refuses a duration without a unit and one in days or weeks, each with its own message.
+pub(super) fn unit(text: &DurationText, field: &'static str, number: Rule, days: Rule) -> CheckResult {
     let text = text.0.as_str();
     let digits = text.strip_prefix('+').unwrap_or(text);
     let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
@@ -197,7 +197,7 @@ pub(super) fn unit(text: &DurationText, field: &'static str, number: Rule, days:
     require(!names_days, field, days)
 }
 
-/// `a-z`, `0-9` and `-`, with a letter or digit at both ends.
+/// Whether a text has only `a-z`, `0-9` and `-`, with a letter or digit at both ends.
 pub(super) fn is_dns_label(text: &str) -> bool {
     let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let (Some(first), Some(last)) = (text.bytes().next(), text.bytes().last()) else {
@@ -206,12 +206,12 @@ pub(super) fn is_dns_label(text: &str) -> bool {
     alphanumeric(first) && alphanumeric(last) && text.bytes().all(|b| alphanumeric(b) || b == b'-')
 }
 
-/// DNS labels joined by dots, at most 253 in all: a Kubernetes name.
+/// Whether a text is a Kubernetes name: DNS labels joined by dots, at most 253 characters.
 pub(super) fn is_dns_subdomain(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(is_dns_label)
 }
 
-/// A data key of a Secret.
+/// Whether a text can be a data key of a Secret.
 pub(super) fn is_data_key(text: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     (1..=253).contains(&text.len()) && text.chars().all(allowed) && text != "." && !text.starts_with("..")

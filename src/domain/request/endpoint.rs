@@ -1,4 +1,4 @@
-//! The address of a store, normalised, and how a bucket stands in it.
+//! The endpoint of a store, normalised, and whether a bucket can be part of its host.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -17,25 +17,25 @@ pub enum Scheme {
     Https,
 }
 
-/// Address of an S3-compatible store: host in lower case, default port dropped, no
+/// The address of an S3-compatible store. The host is in lower case, and there is no default port and no
 /// trailing slash.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Endpoint {
     /// `http` or `https`.
     pub scheme: Scheme,
-    /// Host name or address; an IPv6 address keeps its brackets.
+    /// Host name or IP address. An IPv6 address keeps its brackets.
     pub host: String,
-    /// Port unless it is the scheme's own.
+    /// Port; `None` for the default port of the scheme.
     pub port: Option<u16>,
-    /// Path prefix, empty or beginning with a slash.
+    /// Path prefix: empty, or with a leading slash.
     pub path: String,
 }
 
 impl Endpoint {
-    /// Parses what a user wrote.
+    /// Parses the endpoint in a spec.
     ///
     /// # Errors
-    /// Names `s3.endpoint` when the text is not an address that can be signed for.
+    /// When no URL can be signed for the address. The error names `s3.endpoint`.
     pub fn parse(text: &str) -> Result<Self, InvalidSpec> {
         at_most(1024, text, "s3.endpoint")?;
         if text.contains(['?', '#']) {
@@ -76,8 +76,8 @@ impl Endpoint {
         self.host.starts_with('[') || self.host.parse::<Ipv4Addr>().is_ok()
     }
 
-    /// Whether a bucket can stand before the host: not before an IP address, and not before
-    /// a name without a dot, which no name server knows more of.
+    /// Whether a bucket can be put before the host. It cannot be put before an IP address, nor before a
+    /// name without a dot, because DNS has no names below it.
     #[must_use]
     pub fn has_domain(&self) -> bool {
         self.host.contains('.') && !self.is_address()
@@ -94,7 +94,7 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// The host that a URL for AWS points to, without the bucket or access point before it.
+/// The host of a URL for AWS, without the bucket or access point before it.
 #[must_use]
 pub fn aws_host(bucket: &str, region: &str) -> String {
     let service = if bucket.starts_with("arn:") { "s3-accesspoint" } else { "s3" };
@@ -118,7 +118,7 @@ fn refused(rule: Rule) -> InvalidSpec {
     InvalidSpec::new("s3.endpoint", rule.message)
 }
 
-/// Host and port of an authority; `None` when the port is not 1 to 65535.
+/// Splits an authority into host and port; `None` when the port is not 1 to 65535.
 fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
     let host_end = authority.rfind(']').map_or(0, |bracket| bracket + 1);
     match authority[host_end..].find(':') {
@@ -131,8 +131,8 @@ fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
     }
 }
 
-/// The host as clients send it: they rewrite an address that is not in its usual form, and
-/// the host is signed. None when it is no host, or one that not all of them rewrite alike.
+/// The host as clients send it. Clients rewrite an IP address that is not in its usual form, which would
+/// break the signature. `None` when the text is no host, or one that clients rewrite differently.
 fn normalised(host: &str) -> Option<String> {
     if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         let address: Ipv6Addr = address.parse().ok().filter(|_| !address.contains('.'))?;
@@ -143,7 +143,8 @@ fn normalised(host: &str) -> Option<String> {
     (is_address || (is_name(&host) && !ends_in_a_number(&host))).then_some(host)
 }
 
-/// What clients take for an IPv4 address, whatever stands before: <https://url.spec.whatwg.org/#ends-in-a-number-checker>.
+/// Whether clients parse the host as an IPv4 address because of its last label:
+/// <https://url.spec.whatwg.org/#ends-in-a-number-checker>.
 fn ends_in_a_number(host: &str) -> bool {
     let last = host.rsplit('.').next().unwrap_or_default();
     let is_hex = |digits: &str| digits.bytes().all(|b| b.is_ascii_hexdigit());

@@ -1,9 +1,9 @@
-//! What is allowed and probably not meant: told, never refused.
+//! Hints about values that are valid but probably not intended. They are reported, never refused.
 
 use super::Request;
 
 impl Request {
-    /// Sentences for the person who wrote the spec, each with its field.
+    /// Hints for the user who wrote the spec. Each names its field.
     #[must_use]
     pub fn hints(&self) -> Vec<String> {
         let disposition = self.query.iter().find(|(name, _)| name == "response-content-disposition");
@@ -17,7 +17,7 @@ fn leading_slash(key: &str) -> Option<String> {
     key.starts_with('/').then(|| hint.to_owned())
 }
 
-/// HTTP headers are ASCII: stores refuse another value, or garble it.
+/// A hint about a file name that is not ASCII: stores refuse such a header value, or garble it.
 fn file_name(disposition: &str) -> Option<String> {
     if disposition.is_ascii() {
         return None;
@@ -36,7 +36,7 @@ fn file_name(disposition: &str) -> Option<String> {
     ))
 }
 
-/// Percent-encodes what RFC 8187 does not let stand.
+/// Percent-encodes the bytes that RFC 8187 does not permit.
 fn encoded(name: &str) -> String {
     let stands = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&+-.^_`|~".contains(&byte);
     let character = |byte: u8| {

@@ -1,8 +1,8 @@
-//! From a spec to a value that cannot be wrong.
+//! Parses a spec into a [`Request`], which is always valid.
 //!
-//! Parsing happens once, here; whatever holds a [`Request`] may rely on it. What the
-//! API server lets through anyway (an object stored by an older definition, a manifest
-//! that never met a server) is refused with the same sentences.
+//! A spec is parsed only here, so code that has a [`Request`] can rely on it. The rules of the CRD are
+//! checked again, with the same messages, because an object may have been stored under an older schema,
+//! and a manifest may never have been sent to an API server.
 
 mod addressing;
 mod bucket;
@@ -24,13 +24,13 @@ use crate::crd::duration::DurationText;
 use crate::crd::rules::{self, Rule};
 use crate::crd::{CredentialsSecretRef, PresignedUrlSpec, Renewal, ResponseOverrides};
 
-/// Why a spec cannot be acted on.
+/// Why a spec is not valid.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("spec.{field}: {message}")]
 pub struct InvalidSpec {
     /// Path of the field below `spec`.
     pub field: &'static str,
-    /// What to write instead.
+    /// What is wrong, or what to write instead.
     pub message: Cow<'static, str>,
 }
 
@@ -40,7 +40,7 @@ impl InvalidSpec {
     }
 }
 
-/// How long before its expiry a URL is replaced.
+/// How long before its expiry a URL is renewed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Overlap {
     /// A number of seconds.
@@ -51,10 +51,10 @@ pub enum Overlap {
     Third,
 }
 
-/// A checked spec: everything that is needed to sign, to store and to renew.
+/// A valid spec: everything that is needed to sign, store and renew a URL.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
-    /// The store that is signed for.
+    /// The store that the URL points to.
     pub connection: Connection,
     /// Name of the bucket, or ARN of an access point.
     pub bucket: String,
@@ -62,40 +62,41 @@ pub struct Request {
     pub key: String,
     /// HTTP method that the URL permits.
     pub method: Method,
-    /// Headers that the caller must send, ordered by name without regard to case.
+    /// Headers that the caller must send, sorted by name, ignoring case.
     pub headers: Vec<(String, String)>,
-    /// Signed query parameters beside the signature's own, ordered by name, not encoded.
+    /// Signed query parameters other than those of the signature, sorted by name, not encoded.
     pub query: Vec<(String, String)>,
-    /// Lifetime that was asked for, in seconds: 60 to 604800.
+    /// Requested lifetime, in seconds: 60 to 604800.
     pub expires_in: u32,
-    /// How long before its expiry the URL is replaced.
+    /// How long before its expiry the URL is renewed.
     pub overlap: Overlap,
-    /// The Secret to take credentials from.
+    /// The Secret that holds the credentials.
     pub credentials: CredentialsSecretRef,
     /// The Secret to write.
     pub target: Target,
-    /// Whether to tell the running pods that mount the Secret of each new URL.
+    /// Whether to poke the running pods that mount the Secret after each new URL.
     pub poke_pods: bool,
-    /// Whether to issue and write nothing for now.
+    /// Whether the object is suspended, so that nothing is issued or written.
     pub suspend: bool,
-    /// Token that asks for one renewal.
+    /// The token of the renew annotation, which asks for one renewal.
     pub renew: Option<String>,
-    /// Whether the token is too long to ask for anything.
+    /// Whether the token is refused because it is too long.
     pub is_renew_refused: bool,
 }
 
-/// Lifetime when the spec names none, in seconds.
+/// The lifetime if the spec has none, in seconds.
 const DEFAULT_LIFETIME: u32 = 3600;
-/// Shortest lifetime that can be asked for, in seconds.
+/// The shortest lifetime that a spec can request, in seconds.
 const MIN_LIFETIME: u32 = 60;
-/// SigV4's week, in seconds: <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>.
+/// The longest lifetime that SigV4 permits, a week, in seconds:
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>.
 pub(super) const MAX_LIFETIME: u32 = 604_800;
 
 impl Request {
-    /// Checks the spec of the `PresignedUrl` called `name`; `renew` is its annotation.
+    /// Parses the spec of the `PresignedUrl` `name`; `renew` is the value of its renew annotation.
     ///
     /// # Errors
-    /// Names the first field that cannot be acted on, and what to write instead.
+    /// The error names the first field that is not valid, and says what to write instead.
     pub fn parse(name: &str, spec: &PresignedUrlSpec, renew: Option<&str>) -> Result<Self, InvalidSpec> {
         let method = spec.method.unwrap_or_default();
         bucket::check(&spec.bucket, spec.s3.endpoint.is_some())?;
@@ -127,10 +128,11 @@ impl Request {
     }
 }
 
-/// The most characters of a renewal token, which a status has to hold.
+/// The most characters that a renewal token may have, because the status has to hold it.
 pub const LONGEST_RENEW: usize = 128;
 
-/// An empty token asks for nothing. What somebody put into a Secret is cut.
+/// A token; `None` when it is empty, which asks for nothing. A longer one, which another client may have
+/// written into a Secret, is cut.
 pub(super) fn renew_token(token: &str) -> Option<String> {
     (!token.is_empty()).then(|| token.chars().take(LONGEST_RENEW).collect())
 }
@@ -194,7 +196,7 @@ fn query(spec: &PresignedUrlSpec) -> Vec<(String, String)> {
     query
 }
 
-/// The `response-*` parameters that are set, by their names in the S3 API.
+/// The `response-*` parameters of a spec, with their names in the S3 API.
 fn response_parameters(response: &ResponseOverrides) -> impl Iterator<Item = (&'static str, &String)> {
     [
         ("response-cache-control", &response.cache_control),

@@ -1,4 +1,4 @@
-//! The Secret that a URL is written to, and the names of Secrets and their keys.
+//! The Secret that a URL is written to, and the rules for names of Secrets and data keys.
 
 use std::collections::BTreeMap;
 
@@ -14,11 +14,11 @@ pub struct Target {
     pub name: String,
     /// Data key that holds the URL.
     pub url_key: String,
-    /// Labels beside ours.
+    /// Labels in addition to ours.
     pub labels: BTreeMap<String, String>,
-    /// Annotations beside ours.
+    /// Annotations in addition to ours.
     pub annotations: BTreeMap<String, String>,
-    /// What becomes of it when the `PresignedUrl` goes.
+    /// What happens to the Secret when the `PresignedUrl` is deleted.
     pub deletion_policy: DeletionPolicy,
 }
 
@@ -67,13 +67,14 @@ fn is_ours(name: &str) -> bool {
     name.starts_with(names::RESERVED_PREFIX) || name == names::LABEL_MANAGED_BY
 }
 
-/// A name with an optional DNS prefix, as labels and annotations have.
+/// Whether a text is a name with an optional DNS prefix, as labels and annotations have.
 fn is_qualified(name: &str) -> bool {
     let (prefix, name) = name.split_once('/').map_or((None, name), |(prefix, name)| (Some(prefix), name));
     prefix.is_none_or(is_dns_subdomain) && !name.is_empty() && is_label_value(name)
 }
 
-/// At most 63 of letters, digits, '.', '_' and '-', with a letter or digit at both ends.
+/// Whether a text has at most 63 letters, digits, '.', '_' and '-', with a letter or digit at both ends,
+/// or is empty.
 fn is_label_value(value: &str) -> bool {
     let alphanumeric = |c: char| c.is_ascii_alphanumeric();
     value.is_empty()

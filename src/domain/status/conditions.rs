@@ -1,4 +1,4 @@
-//! The conditions: Ready and Stalled here, RotationSafe in `rotation`.
+//! The conditions Ready and Stalled. RotationSafe is in `rotation`.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -12,15 +12,15 @@ pub(super) const TRUE: &str = "True";
 pub(super) const FALSE: &str = "False";
 const UNKNOWN: &str = "Unknown";
 
-/// One condition before it is given its times.
-pub(super) struct Verdict {
+/// One condition without its transition time and generation.
+pub(super) struct ConditionState {
     pub(super) kind: &'static str,
     pub(super) status: &'static str,
     pub(super) reason: &'static str,
     pub(super) message: String,
 }
 
-/// The conditions after a reconcile: a transition time moves only when the status flips.
+/// The conditions after a reconcile. A transition time changes only when the status changes.
 pub(super) fn next(previous: &[Condition], report: &Report, now: Timestamp) -> Vec<Condition> {
     let mut ready = ready(report, now);
     if report.is_renew_refused {
@@ -54,28 +54,28 @@ pub(super) fn next(previous: &[Condition], report: &Report, now: Timestamp) -> V
         .collect()
 }
 
-/// A condition that this reconcile can say nothing about, as it was.
-fn kept(previous: &[Condition], kind: &'static str) -> Option<Verdict> {
+/// The previous condition, which stays when this reconcile cannot judge it.
+fn kept(previous: &[Condition], kind: &'static str) -> Option<ConditionState> {
     let before = previous.iter().find(|condition| condition.type_ == kind)?;
     let status = if before.status == TRUE { TRUE } else { FALSE };
     let reason = rotation::REASONS.into_iter().find(|reason| *reason == before.reason)?;
-    Some(Verdict { kind, status, reason, message: before.message.clone() })
+    Some(ConditionState { kind, status, reason, message: before.message.clone() })
 }
 
-fn ready(report: &Report, now: Timestamp) -> Verdict {
-    let verdict = |status, reason, message| Verdict { kind: READY, status, reason, message };
+fn ready(report: &Report, now: Timestamp) -> ConditionState {
+    let verdict = |status, reason, message| ConditionState { kind: READY, status, reason, message };
     let alive = match &report.seen {
         Seen::Url(standing) if standing.matches && standing.is_alive(now) => Some(standing),
         _ => None,
     };
     let secret = report.secret_name.as_deref().unwrap_or_default();
     match (&report.progress, alive) {
-        (Progress::Settled, Some(standing)) => {
+        (Progress::UpToDate, Some(standing)) => {
             let hints = report.hints.join("; ");
             let note = if hints.is_empty() { String::new() } else { format!("; note: {hints}") };
             verdict(TRUE, "Issued", format!("Secret {secret:?} holds a URL that {}{note}", until(standing)))
         }
-        (Progress::Settled, None) => {
+        (Progress::UpToDate, None) => {
             verdict(FALSE, "Expired", format!("the URL in Secret {secret:?} has expired"))
         }
         (Progress::Suspended, Some(standing)) => verdict(
@@ -107,7 +107,7 @@ fn ready(report: &Report, now: Timestamp) -> Verdict {
     }
 }
 
-fn failed(report: &Report, problem: &Problem, alive: Option<&Standing>, now: Timestamp) -> Verdict {
+fn failed(report: &Report, problem: &Problem, alive: Option<&Standing>, now: Timestamp) -> ConditionState {
     let reason = problem.reason.into();
     let message = problem.message.clone();
     let is_retry = problem.disposition == Disposition::Retry;
@@ -124,18 +124,20 @@ fn failed(report: &Report, problem: &Problem, alive: Option<&Standing>, now: Tim
             _ => (FALSE, reason, message),
         },
     };
-    Verdict { kind: READY, status, reason, message }
+    ConditionState { kind: READY, status, reason, message }
 }
 
-/// Present only while a person has to act.
-fn stalled(report: &Report) -> Option<Verdict> {
+/// The condition Stalled, which is present only while a user has to act.
+fn stalled(report: &Report) -> Option<ConditionState> {
     match &report.progress {
-        Progress::Failed(problem) if problem.disposition == Disposition::UserMustAct => Some(Verdict {
-            kind: STALLED,
-            status: TRUE,
-            reason: problem.reason.into(),
-            message: problem.message.clone(),
-        }),
+        Progress::Failed(problem) if problem.disposition == Disposition::UserMustAct => {
+            Some(ConditionState {
+                kind: STALLED,
+                status: TRUE,
+                reason: problem.reason.into(),
+                message: problem.message.clone(),
+            })
+        }
         _ => None,
     }
 }

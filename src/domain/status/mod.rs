@@ -1,4 +1,4 @@
-//! What a `PresignedUrl` reports after a reconcile: one pure function of the status before, the
+//! The status of a `PresignedUrl` after a reconcile, as a pure function of the previous status, the
 //! report and the time.
 
 mod conditions;
@@ -7,31 +7,31 @@ mod rotation;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::pods::PodSight;
+use super::pods::PodUses;
 use super::reason::{Disposition, FailureReason};
 use super::{Credentials, Request, Validity};
 use crate::crd::{LimitedBy, PresignedUrlStatus};
 
 pub use rotation::{CLOCK_SKEWED, NEVER_REFRESHED, Rotation};
 
-/// The URL that is stored, as far as a report says anything of it.
+/// The stored URL as a report describes it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Standing {
-    /// When it works.
+    /// When the URL works.
     pub validity: Validity,
-    /// When the next one is due.
+    /// When the next URL is due.
     pub renewal_time: Timestamp,
-    /// Whether it is what the spec asks for.
+    /// Whether the URL is the one that the spec asks for.
     pub matches: bool,
-    /// Whether somebody else put it there, so that its times are nobody's to tell.
+    /// Whether another client wrote the URL, so that the status does not show its times.
     pub is_planted: bool,
-    /// The address of its object, without any query.
+    /// The address of the object in the store, without the query.
     pub location: Option<String>,
-    /// The renewal token that it answers.
+    /// The renewal token that the URL was issued for.
     pub handled_renew: Option<String>,
-    /// What limits its lifetime.
+    /// What limits the lifetime of the URL.
     pub limited_by: LimitedBy,
-    /// Whether a mounted Secret has time to arrive.
+    /// Whether a mounted Secret reaches all pods before the old URL expires.
     pub rotation: Rotation,
 }
 
@@ -58,14 +58,14 @@ impl Standing {
     }
 }
 
-/// What a reconcile knows of the target Secret.
+/// What a reconcile knows about the URL in the target Secret.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Seen {
-    /// It could not be looked at.
+    /// The target Secret could not be read.
     Unknown,
-    /// There is no URL of ours in it.
+    /// The target Secret holds no URL for this object.
     Nothing,
-    /// It holds this URL.
+    /// The target Secret holds this URL.
     Url(Standing),
 }
 
@@ -80,71 +80,71 @@ impl Seen {
     }
 }
 
-/// How a reconcile went.
+/// The progress that a reconcile made.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Progress {
-    /// The stored URL is the right one, perhaps just written.
-    Settled,
-    /// Nothing is issued while suspended.
+    /// The stored URL is up to date. It may have been written by this reconcile.
+    UpToDate,
+    /// The object is suspended, so nothing is issued.
     Suspended,
-    /// A renewal waits for the credentials to be renewed themselves.
+    /// A renewal waits until the credentials are renewed.
     AwaitingCredentials,
-    /// A predecessor's Secret is about to be garbage-collected.
+    /// The Secret of a deleted object of the same name still has to be garbage-collected.
     AwaitingCollection,
-    /// There is no new URL.
+    /// A new URL is needed and could not be issued.
     Failed(Problem),
 }
 
-/// Why there is no new URL, for a person to read.
+/// Why no new URL was issued, as text for users.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Problem {
-    /// The reason in one word.
+    /// The reason of the conditions.
     pub reason: FailureReason,
-    /// What is wrong with which object, and what to do.
+    /// What is wrong with which object, and what the user has to do.
     pub message: String,
-    /// What has to happen before it ends.
+    /// What has to happen before the problem ends.
     pub disposition: Disposition,
 }
 
 impl Problem {
-    /// A problem that ends as its reason says.
+    /// A problem with the disposition of its reason.
     #[must_use]
     pub fn new(reason: FailureReason, message: String) -> Self {
         Self { reason, message, disposition: reason.disposition() }
     }
 
-    /// A problem that is tried again whatever its reason.
+    /// A problem that is tried again, whichever disposition its reason has.
     #[must_use]
     pub fn retried(reason: FailureReason, message: String) -> Self {
         Self { reason, message, disposition: Disposition::Retry }
     }
 }
 
-/// What there is to report of one object.
+/// What a reconcile reports about one object.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// Generation of the spec that was acted on.
+    /// Generation of the reconciled spec.
     pub generation: Option<i64>,
-    /// Name of the target Secret, when the spec could be read.
+    /// Name of the target Secret, if the spec is valid.
     pub secret_name: Option<String>,
-    /// Name of the credentials Secret, when the spec could be read.
+    /// Name of the credentials Secret, if the spec is valid.
     pub credentials_name: Option<String>,
-    /// What the target Secret holds.
+    /// The URL in the target Secret.
     pub seen: Seen,
-    /// How it went.
+    /// The progress that the reconcile made.
     pub progress: Progress,
-    /// What the person who wrote the spec should know of it.
+    /// Hints for the user who wrote the spec.
     pub hints: Vec<String>,
-    /// What is known of the pods that use the target Secret.
-    pub pods: PodSight,
+    /// What is known about the pods that use the target Secret.
+    pub pods: PodUses,
     /// Whether the clock of the operator and that of the API server differ.
     pub is_clock_skewed: bool,
     /// Whether the token of the renew annotation is too long.
     pub is_renew_refused: bool,
 }
 
-/// The status after a reconcile. Equal to `previous` when nothing changed, transition times
-/// included, so that an unchanged state writes nothing.
+/// The status after a reconcile. It equals `previous`, including the transition times, when nothing
+/// changed, so that nothing is written.
 #[must_use]
 pub fn next_status(previous: &PresignedUrlStatus, report: &Report, now: Timestamp) -> PresignedUrlStatus {
     let mut status = PresignedUrlStatus {
@@ -154,7 +154,7 @@ pub fn next_status(previous: &PresignedUrlStatus, report: &Report, now: Timestam
         ..PresignedUrlStatus::default()
     };
     match &report.seen {
-        // The last that was seen is the best there is to say.
+        // The last status is the best that is known, so its fields stay.
         Seen::Unknown => {
             status = PresignedUrlStatus {
                 observed_generation: status.observed_generation,

@@ -1,19 +1,19 @@
-//! Whether rotation reaches the pods: what the condition RotationSafe says.
+//! The condition RotationSafe: whether each new URL reaches the pods in time.
 //!
-//! First what touches every pod (the credentials, the overlap), then what touches one.
+//! Causes that affect every pod (credentials, clocks, overlap) come before those that affect one.
 #![allow(clippy::doc_markdown, reason = "RotationSafe is the name of a condition")]
 
-use super::conditions::{FALSE, TRUE, Verdict, awaiting, credentials};
+use super::conditions::{ConditionState, FALSE, TRUE, awaiting, credentials};
 use super::{Progress, Report, Standing};
 use crate::crd::{ROTATION_SAFE, duration};
 use crate::domain::advice::Advice;
-use crate::domain::pods::{Frozen, FrozenSight, NoPokes};
+use crate::domain::pods::{NoPokes, StaleUser, StaleUsers};
 use crate::domain::{Credentials, Request, Validity};
 
-/// Reason while a pod uses the Secret in a way that never refreshes.
+/// The reason while a pod uses the Secret in a way that Kubernetes never updates.
 pub const NEVER_REFRESHED: &str = "NeverRefreshed";
 
-/// Reason while the clocks of the operator and of the API server differ.
+/// The reason while the clocks of the operator and of the API server differ.
 pub const CLOCK_SKEWED: &str = "ClockSkewed";
 
 /// Every reason that the condition can have.
@@ -26,31 +26,31 @@ pub(super) const REASONS: [&str; 6] = [
     NEVER_REFRESHED,
 ];
 
-/// Whether a mounted Secret has time to arrive before the old URL expires.
+/// Whether a mounted Secret reaches all pods before the old URL expires.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Rotation {
-    /// It has.
+    /// The overlap is long enough.
     Safe {
         /// Seconds between renewal and expiry.
         overlap: u32,
-        /// What the spec asks for did not fit, and was cut to five sixths of the lifetime.
+        /// Whether the requested overlap did not fit, and was cut to five sixths of the lifetime.
         is_cut: bool,
     },
-    /// It may not.
+    /// The overlap is too short.
     TooShort {
         /// Seconds between renewal and expiry.
         overlap: u32,
-        /// What the spec asks for did not fit, and was cut to five sixths of the lifetime.
+        /// Whether the requested overlap did not fit, and was cut to five sixths of the lifetime.
         is_cut: bool,
-        /// What to change.
+        /// What to change so that the overlap becomes safe.
         advice: Advice,
     },
-    /// A session token without an expiration: nobody knows when the URL dies.
+    /// The credentials have a session token but no expiration, so the URL may expire earlier.
     ExpiryUnknown,
 }
 
 impl Rotation {
-    /// How a URL of this validity rotates.
+    /// The rotation of a URL with this validity.
     pub(super) fn of(request: &Request, validity: Validity, credentials: Option<&Credentials>) -> Self {
         let (overlap, is_cut) = validity.overlap(request.overlap);
         let dies_unseen = |c: &Credentials| c.session_token.is_some() && c.expiration.is_none();
@@ -64,15 +64,15 @@ impl Rotation {
     }
 }
 
-/// The condition; `before` is the message of an earlier one with reason NeverRefreshed.
-pub(super) fn verdict(standing: &Standing, report: &Report, before: Option<&str>) -> Verdict {
+/// The condition. `before` is the message of the previous one, if its reason was NeverRefreshed.
+pub(super) fn verdict(standing: &Standing, report: &Report, before: Option<&str>) -> ConditionState {
     let (status, reason, message) = judge(standing, report, before);
     let message = match report.pods.no_pokes.map(no_pokes) {
-        // What is left as it was may say so already.
+        // A message that was kept from before may end with it already.
         Some(why) if !message.ends_with(&why) => format!("{message}; {why}"),
         _ => message,
     };
-    Verdict { kind: ROTATION_SAFE, status, reason, message }
+    ConditionState { kind: ROTATION_SAFE, status, reason, message }
 }
 
 fn judge(standing: &Standing, report: &Report, before: Option<&str>) -> (&'static str, &'static str, String) {
@@ -102,20 +102,20 @@ fn judge(standing: &Standing, report: &Report, before: Option<&str>) -> (&'stati
         }
         Rotation::Safe { overlap, is_cut } => (duration::print(overlap), cut(is_cut)),
     };
-    match (&report.pods.frozen, before) {
-        (FrozenSight::By(frozen, others), _) => {
-            (FALSE, NEVER_REFRESHED, never_refreshed(report, frozen, *others))
+    match (&report.pods.stale, before) {
+        (StaleUsers::By(stale, others), _) => {
+            (FALSE, NEVER_REFRESHED, never_refreshed(report, stale, *others))
         }
-        (FrozenSight::Unchanged, Some(before)) => (FALSE, NEVER_REFRESHED, before.to_owned()),
-        (FrozenSight::Unchanged | FrozenSight::Clear, _) => {
+        (StaleUsers::Unchanged, Some(before)) => (FALSE, NEVER_REFRESHED, before.to_owned()),
+        (StaleUsers::Unchanged | StaleUsers::Clear, _) => {
             let message = format!("a new URL is written {overlap} before the old one expires{is_cut}");
             (TRUE, "OverlapSufficient", message)
         }
     }
 }
 
-fn never_refreshed(report: &Report, frozen: &Frozen, others: usize) -> String {
-    let Frozen { user, container, how } = frozen;
+fn never_refreshed(report: &Report, stale: &StaleUser, others: usize) -> String {
+    let StaleUser { user, container, how } = stale;
     let others = if others == 0 { String::new() } else { format!(" (and {others} more)") };
     format!(
         "{user}{others} uses Secret {:?} by {} of container {container:?}, which a running pod never sees change: mount the whole Secret as a volume and read the file for each request, or restart the pods on change",

@@ -26,7 +26,7 @@ fn report(seen: Seen, progress: Progress) -> Report {
         seen,
         progress,
         hints: Vec::new(),
-        pods: PodSight::default(),
+        pods: PodUses::default(),
         is_clock_skewed: false,
         is_renew_refused: false,
     }
@@ -113,7 +113,7 @@ fn each_class_of_failures_has_its_row() {
 fn whatever_is_no_failure_has_its_row_too() {
     let valid = |reason| [("True", reason), ("False", ""), ("False", ""), ("False", ""), ("False", "")];
     let rows = [
-        (Progress::Settled, valid("Issued"), "Expired"),
+        (Progress::UpToDate, valid("Issued"), "Expired"),
         (Progress::Suspended, valid("Suspended"), "Suspended"),
         (Progress::AwaitingCredentials, valid("AwaitingCredentials"), "CredentialsExpired"),
         (Progress::AwaitingCollection, [("False", ""); 5], "SecretConflict"),
@@ -146,7 +146,7 @@ fn a_failure_says_what_to_do_and_how_long_there_is() {
 
 #[test]
 fn reports_the_url_that_is_stored() {
-    let status = first(Seen::Url(standing()), Progress::Settled, 5);
+    let status = first(Seen::Url(standing()), Progress::UpToDate, 5);
     assert_eq!(status.observed_generation, Some(7));
     assert_eq!(status.secret_name.as_deref(), Some("report"));
     assert_eq!(status.location.as_deref(), Some("https://h/reports/q3.pdf"));
@@ -163,7 +163,7 @@ fn reports_the_url_that_is_stored() {
 
 #[test]
 fn what_cannot_be_looked_at_is_reported_as_it_was() {
-    let before = first(Seen::Url(standing()), Progress::Settled, 5);
+    let before = first(Seen::Url(standing()), Progress::UpToDate, 5);
     let mut unknown = report(Seen::Unknown, failed(FailureReason::ApiError));
     unknown.generation = Some(8);
     // As when the spec cannot be read.
@@ -186,13 +186,16 @@ fn what_cannot_be_looked_at_is_reported_as_it_was() {
 
 #[test]
 fn an_unchanged_state_is_an_equal_status() {
-    let progresses =
-        [Progress::Settled, Progress::Suspended, Progress::AwaitingCredentials, Progress::AwaitingCollection]
-            .into_iter()
-            .chain(
-                [FailureReason::InvalidSpec, FailureReason::CredentialsInvalid, FailureReason::ApiError]
-                    .map(failed),
-            );
+    let progresses = [
+        Progress::UpToDate,
+        Progress::Suspended,
+        Progress::AwaitingCredentials,
+        Progress::AwaitingCollection,
+    ]
+    .into_iter()
+    .chain(
+        [FailureReason::InvalidSpec, FailureReason::CredentialsInvalid, FailureReason::ApiError].map(failed),
+    );
     for progress in progresses {
         for (name, seen, second) in sights() {
             let (earlier, later) = if second == 3599 { (0, 3599) } else { (second, second + 1000) };
@@ -205,7 +208,7 @@ fn an_unchanged_state_is_an_equal_status() {
 
 #[test]
 fn transition_times_move_only_on_a_flip() {
-    let settled = report(Seen::Url(standing()), Progress::Settled);
+    let settled = report(Seen::Url(standing()), Progress::UpToDate);
     let failing = report(Seen::Url(standing()), failed(FailureReason::CredentialsNotFound));
     let stalled = report(Seen::Url(standing()), failed(FailureReason::SecretConflict));
     let mut status = PresignedUrlStatus::default();
@@ -237,7 +240,7 @@ fn a_shorter_life_than_asked_for_is_limited_by_the_credentials() {
 
 #[test]
 fn a_token_that_is_too_long_is_told_and_stops_nothing() {
-    let report = Report { is_renew_refused: true, ..report(Seen::Url(standing()), Progress::Settled) };
+    let report = Report { is_renew_refused: true, ..report(Seen::Url(standing()), Progress::UpToDate) };
     let status = next_status(&PresignedUrlStatus::default(), &report, at(0));
     assert_eq!(verdict(&status, READY), Some(("True", "Issued")));
     let message = &condition(&status, READY).unwrap().message;
@@ -248,12 +251,12 @@ fn a_token_that_is_too_long_is_told_and_stops_nothing() {
 fn a_hint_stands_beside_what_was_issued_and_changes_nothing_else() {
     let hinted = Report {
         hints: vec!["a".to_owned(), "b".to_owned()],
-        ..report(Seen::Url(standing()), Progress::Settled)
+        ..report(Seen::Url(standing()), Progress::UpToDate)
     };
     let status = next_status(&PresignedUrlStatus::default(), &hinted, at(0));
     let message = &condition(&status, READY).unwrap().message;
     assert!(message.ends_with("; note: a; b"), "{message}");
-    let without = first(Seen::Url(standing()), Progress::Settled, 0);
+    let without = first(Seen::Url(standing()), Progress::UpToDate, 0);
     assert_eq!(verdict(&status, READY), verdict(&without, READY));
     assert!(message.starts_with(&condition(&without, READY).unwrap().message));
     assert_eq!(condition(&status, STALLED), None);

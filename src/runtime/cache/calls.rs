@@ -1,20 +1,20 @@
-//! The calls under way for keys of a cache, and what their answers may still do to it.
+//! The register of the calls under way, and what their answers may still change in the cache.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
-/// A call under way. It ends when the ticket is handed back with the answer or dropped, so
-/// that a call that failed or was cancelled leaves nothing behind.
+/// A call under way. The call ends when the ticket is handed back with the answer, or dropped. A call
+/// that failed or was cancelled therefore leaves no entry.
 #[derive(Debug)]
 #[must_use]
-pub struct Ticket<K>(Arc<Call<K>>);
+pub struct Ticket<K>(Arc<WriteUnderWay<K>>);
 
 #[derive(Debug)]
-struct Call<K> {
+struct WriteUnderWay<K> {
     key: K,
-    /// The version of an answer to a call that changed nothing.
+    /// The version that an answer has if the call changed nothing.
     unchanged: Option<u64>,
-    /// The version that no other answer is below, unless the API server went back.
+    /// The lowest version that any other answer can have, unless the API server was restored.
     floor: u64,
     is_late: AtomicBool,
     is_void: AtomicBool,
@@ -27,20 +27,20 @@ impl<K> Ticket<K> {
         &self.0.key
     }
 
-    /// Whether an answer of this version means that the API server was restored to an earlier
-    /// state; see [`Answer::WentBack`](super::Answer::WentBack). It is compared with what the
-    /// cache held when the call began: by now the cache can be ahead of the answer.
+    /// Whether an answer with this version shows that the API server was restored to an earlier state;
+    /// see [`Answer::WentBack`](super::Answer::WentBack). The version is compared with what the cache
+    /// held when the call began, because by now the cache can be newer than the answer.
     #[must_use]
     pub fn is_behind(&self, version: u64) -> bool {
         !self.is_void() && version < self.0.floor && self.0.unchanged != Some(version)
     }
 
-    /// Whether the object can have been deleted after the answer was sent.
+    /// Whether the object may have been deleted after the answer was sent.
     pub(super) fn is_late(&self) -> bool {
         self.0.is_late.load(Ordering::Relaxed)
     }
 
-    /// Whether the answer can be about a state that the API server has left.
+    /// Whether the answer may come from a state before a restore of the API server.
     pub(super) fn is_void(&self) -> bool {
         self.0.is_void.load(Ordering::Relaxed)
     }
@@ -48,10 +48,10 @@ impl<K> Ticket<K> {
 
 /// The register of the calls under way.
 ///
-/// The cache is behind a lock whenever a ticket is issued, marked or handed back; so relaxed
-/// operations suffice.
+/// Relaxed atomics are sufficient, because the cache is locked whenever a ticket is issued, marked or
+/// handed back.
 #[derive(Debug)]
-pub(super) struct Calls<K>(Vec<Weak<Call<K>>>);
+pub(super) struct Calls<K>(Vec<Weak<WriteUnderWay<K>>>);
 
 impl<K> Default for Calls<K> {
     fn default() -> Self {
@@ -63,7 +63,7 @@ impl<K> Calls<K> {
     pub fn begin(&mut self, key: K, unchanged: Option<u64>, floor: u64) -> Ticket<K> {
         self.drop_ended();
         let (is_late, is_void) = Default::default();
-        let call = Arc::new(Call { key, unchanged, floor, is_late, is_void });
+        let call = Arc::new(WriteUnderWay { key, unchanged, floor, is_late, is_void });
         self.0.push(Arc::downgrade(&call));
         Ticket(call)
     }
@@ -80,7 +80,7 @@ impl<K> Calls<K> {
         }
     }
 
-    /// Makes the calls for some keys void.
+    /// Marks the calls for some keys as void.
     pub fn void(&mut self, is_meant: impl Fn(&K) -> bool) {
         for call in self.meant(is_meant) {
             call.is_void.store(true, Ordering::Relaxed);
@@ -91,13 +91,13 @@ impl<K> Calls<K> {
         self.0.iter().filter(|call| call.strong_count() > 0).count()
     }
 
-    /// How many calls the register remembers.
+    /// The number of calls in the register, including those that have ended.
     #[cfg(test)]
     pub fn remembered(&self) -> usize {
         self.0.len()
     }
 
-    fn meant(&mut self, is_meant: impl Fn(&K) -> bool) -> impl Iterator<Item = Arc<Call<K>>> {
+    fn meant(&mut self, is_meant: impl Fn(&K) -> bool) -> impl Iterator<Item = Arc<WriteUnderWay<K>>> {
         self.drop_ended();
         self.0.iter().filter_map(Weak::upgrade).filter(move |call| is_meant(&call.key))
     }

@@ -6,7 +6,7 @@ use std::hash::Hash;
 
 use super::{Change, ListEnd, Versioned};
 
-pub(super) struct Scope<K, V> {
+pub(super) struct ScopeEntries<K, V> {
     pub entries: HashMap<K, V>,
     /// The highest version that the watch or an answer showed.
     pub highest: u64,
@@ -17,22 +17,22 @@ pub(super) struct Scope<K, V> {
 
 /// A list under way.
 struct List<K> {
-    /// The keys in the cache that the list has not shown so far.
+    /// The keys in the cache that the list has not shown yet.
     unlisted: HashSet<K>,
     went_back: bool,
 }
 
-impl<K, V> Default for Scope<K, V> {
+impl<K, V> Default for ScopeEntries<K, V> {
     fn default() -> Self {
         Self { entries: HashMap::new(), highest: 0, highest_watched: 0, list: None }
     }
 }
 
-impl<K: Clone + Eq + Hash, V: Versioned> Scope<K, V> {
-    /// Takes in that the watch showed a version of an object.
+impl<K: Clone + Eq + Hash, V: Versioned> ScopeEntries<K, V> {
+    /// Notes that the watch showed a version of an object.
     pub fn shown(&mut self, key: &K, version: u64) {
-        // A list is at least as new as all that the watch showed before. A version beyond that
-        // came with an answer, and the list can be older than the answer.
+        // A list is at least as new as all that the watch showed before. A higher version came with an
+        // answer, and the list can be older than that answer.
         let is_behind = |held: &V| version < held.version() && held.version() <= self.highest_watched;
         let is_behind = self.entries.get(key).is_some_and(is_behind);
         self.raise(version);
@@ -42,13 +42,13 @@ impl<K: Clone + Eq + Hash, V: Versioned> Scope<K, V> {
         }
     }
 
-    /// Takes in that the watch showed a version.
+    /// Notes that the watch showed a version.
     pub fn raise(&mut self, version: u64) {
         self.highest = self.highest.max(version);
         self.highest_watched = self.highest_watched.max(version);
     }
 
-    /// Keeps the newer value.
+    /// Stores a value from the watch, unless the held one is as new.
     pub fn take(&mut self, key: K, value: V) -> Change<V> {
         match self.entries.entry(key) {
             Entry::Vacant(entry) => {
@@ -62,10 +62,10 @@ impl<K: Clone + Eq + Hash, V: Versioned> Scope<K, V> {
         }
     }
 
-    /// Keeps the newer value, which an answer showed.
+    /// Stores a value from an answer, unless the held one is as new.
     pub fn answered(&mut self, key: K, value: V) -> Change<V> {
-        // The object can have been deleted before the list was requested: then no deletion
-        // will be shown.
+        // The object may have been deleted before the list was requested. The watch then shows no
+        // deletion, so the end of the list has to remove the object.
         if let Some(list) = &mut self.list
             && !self.entries.contains_key(&key)
         {
@@ -74,7 +74,7 @@ impl<K: Clone + Eq + Hash, V: Versioned> Scope<K, V> {
         self.take(key, value)
     }
 
-    /// Removes a value that is not newer.
+    /// Removes a value unless it is newer than `version`.
     pub fn remove(&mut self, key: &K, version: u64) -> Option<V> {
         self.entries.get(key).filter(|held| held.version() <= version)?;
         let removed = self.entries.remove(key);
@@ -96,7 +96,7 @@ impl<K: Clone + Eq + Hash, V: Versioned> Scope<K, V> {
         ListEnd { removed, went_back: list.went_back }
     }
 
-    /// Gives memory back after most keys went.
+    /// Frees memory after most keys were removed.
     fn shrink(&mut self) {
         if self.entries.len() < self.entries.capacity() / 4 {
             self.entries.shrink_to(self.entries.len() * 2);

@@ -1,4 +1,4 @@
-//! Reads the body of an answer whole; large ones a few at a time, since an API server's objects can
+//! Reads the whole body of an answer. Only a few large bodies are read at a time, because an object can
 //! have a megabyte and more, and many calls are under way.
 
 use http_body_util::BodyExt as _;
@@ -6,10 +6,10 @@ use hyper::body::{Body, Bytes};
 use tokio::sync::Semaphore;
 use tower::BoxError;
 
-/// What an answer may have without waiting, in bytes. Nearly all have some thousands.
+/// The largest body that is read without a permit, in bytes. Nearly all have some thousand bytes.
 const SMALL: usize = 64 * 1024;
 
-/// The whole body. What is over [`SMALL`] is read with a permit of `large` only.
+/// Reads the whole body. The part beyond [`SMALL`] is read only with a permit of `large`.
 pub(super) async fn whole<B>(body: B, large: &Semaphore) -> Result<Bytes, BoxError>
 where
     B: Body<Data = Bytes>,

@@ -1,6 +1,6 @@
-//! No write without the right to write: the last look before a request goes out.
+//! The fence: no write is sent unless this process leads. It is checked last, before a request is sent.
 //!
-//! Whose the right is, is `leadership.rs`; what a refusal means is decided by who writes.
+//! `leadership.rs` knows whether this process leads. The caller decides what a refusal means.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -11,25 +11,25 @@ use tower::BoxError;
 
 use crate::runtime::leader::Leadership;
 
-/// This process does not lead, or no longer: what was to be written is not sent, or not
-/// waited for.
+/// This process does not lead, or no longer leads. The write was not sent, or its answer was not waited
+/// for.
 #[derive(Debug, thiserror::Error)]
 #[error("this process does not lead, so nothing is written")]
 pub struct NotLeading;
 
-/// Sends a write while this process leads, and waits for it until the earlier of its
-/// deadline and the end of the term, as renewed meanwhile.
+/// Sends a write while this process leads. Waits for the answer until the deadline or the end of the
+/// term, whichever is earlier. A term that is renewed meanwhile ends later.
 ///
 /// # Guarantees
-/// - The right is looked at whenever the write could take a step, before it takes it. So a
-///   process that was stopped while it connected sends nothing after it woke up too late.
-/// - What is under way at the end of the term is given up: its connection is closed, which
-///   tells the API server to drop what it has not done yet.
-/// - A write that was begun in one term takes no step in a later one.
+/// - The leadership is checked before every step of the write. A process that was suspended while it
+///   connected therefore sends nothing when it continues too late.
+/// - A write that is under way at the end of the term is cancelled. Its connection is closed, so that the
+///   API server drops what it has not done yet.
+/// - A write that began in one term takes no step in a later one.
 ///
 /// # Errors
-/// `late` when the deadline came first and this process still leads: a failure, to be tried
-/// again. [`NotLeading`] otherwise: the next term looks at everything.
+/// `late` when the deadline came first and this process still leads: a failure, to be tried again.
+/// [`NotLeading`] otherwise: the next term reconciles every object.
 pub(super) async fn fenced<T>(
     leadership: &Leadership,
     deadline: Duration,
@@ -45,7 +45,7 @@ pub(super) async fn fenced<T>(
         write.as_mut().poll(context)
     });
     tokio::select! {
-        // First: where both are over, as after a pause of the process, the term decides.
+        // The term comes first: if both have ended, as after a suspended process, it decides.
         biased;
         () = leadership.ended(term) => Err(NotLeading.into()),
         answer = tokio::time::timeout(deadline, guarded) => answer.unwrap_or_else(|_| Err(late())),
@@ -110,7 +110,7 @@ mod tests {
         };
         tokio::spawn(async move {
             tokio::time::sleep(SECOND).await;
-            // Both at once, as for a process that was stopped here.
+            // Both times pass at once, as for a process that is stopped here.
             ender.resign();
             let _ = connected.send(());
         });
@@ -118,7 +118,7 @@ mod tests {
         assert!(!sent.load(Ordering::Relaxed));
     }
 
-    /// Renews every 3 s, as by default, and `times` times.
+    /// Renews the lease `times` times, every 3 s, which is the default.
     fn renewed(times: u32) -> Leadership {
         let leadership = leading(10 * SECOND);
         let (renewing, clock) = (leadership.clone(), Clock::system());
@@ -135,7 +135,7 @@ mod tests {
     async fn a_write_that_hangs_while_the_lease_is_renewed_is_late() {
         let begun = Instant::now();
         let leadership = renewed(10);
-        // As in the middle between two renewals, when the least of the lease is left.
+        // This is just before a renewal, when the lease has the least time left.
         tokio::time::sleep(Duration::from_millis(2_900)).await;
         let hanging = tokio::time::sleep(20 * SECOND);
         assert_eq!(within(15 * SECOND, &leadership, hanging).await, "late");

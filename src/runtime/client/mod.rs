@@ -1,9 +1,9 @@
-//! The client for the API server: every call has a deadline and is counted, and a write is
-//! sent only by who leads.
+//! The client for the API server. Every call has a deadline and is counted, and only the leader sends
+//! writes.
 //!
-//! How a request is named is `request.rs`, the last look before a write `fence.rs`. What
-//! answers say beside their content is read in `overload.rs` and `skew.rs`. Which calls are
-//! made, and what a failure means, is decided by who calls; nothing is retried here.
+//! `request.rs` names requests, and `fence.rs` checks the leadership before a write. `overload.rs` and
+//! `skew.rs` read the headers of answers. The caller decides which calls are made and what a failure
+//! means. Nothing is retried here.
 
 mod body;
 mod fence;
@@ -45,11 +45,11 @@ pub use skew::Skew;
 /// Counts requests to the API server by verb, resource and status code.
 #[derive(Clone, Debug, Default)]
 pub struct ApiCalls {
-    requests: Family<Labels, Counter>,
+    requests: Family<RequestLabels, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Labels {
+struct RequestLabels {
     verb: &'static str,
     resource: String,
     code: String,
@@ -68,7 +68,7 @@ impl ApiCalls {
     fn count(&self, request: ApiRequest, status: Option<StatusCode>) {
         let ApiRequest { verb, resource } = request;
         let code = status.map_or_else(|| "error".to_owned(), |status| status.as_str().to_owned());
-        let labels = Labels { verb: verb.into(), resource, code };
+        let labels = RequestLabels { verb: verb.into(), resource, code };
         self.requests.get_or_create(&labels).inc();
     }
 }
@@ -82,60 +82,60 @@ pub struct DeadlineExceeded {
     deadline: Duration,
 }
 
-/// How many large answers are read at a time: each is in memory several times until it is parsed.
+/// How many large answers are read at a time. Each is in memory several times until it is parsed.
 const LARGE_AT_ONCE: usize = 2;
 
-/// How the API server's audit log names us; with the process, where its name can be a header.
+/// The user agent in the audit log of the API server. It has the identity, if that fits into a header.
 fn user_agent(identity: &str) -> HeaderValue {
     const PROGRAM: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
     HeaderValue::try_from(format!("{PROGRAM} ({identity})"))
         .unwrap_or_else(|_| HeaderValue::from_static(PROGRAM))
 }
 
-/// What holds for every call of a client.
+/// The settings that apply to every call of a client.
 #[derive(Clone, Debug)]
 pub struct Terms {
-    /// The name of this process.
+    /// The identity of this process.
     pub identity: String,
     /// How long a call may take.
     pub deadline: Duration,
-    /// Who may write; the lease itself is written without.
+    /// The leadership that writes need. The client that writes the lease needs none.
     pub leadership: Leadership,
-    /// Who is told when the API server is overloaded.
+    /// Called when the API server is overloaded.
     pub overload: Overload,
-    /// What measures the clock of the API server.
+    /// Measures the clock of the API server.
     pub skew: Skew,
 }
 
 /// Builds the client for the API server that `config` names.
 ///
 /// # Guarantees
-/// - A call is sent once. kube's own policy would send it up to 15 times, with pauses of up to
-///   1000 s: a write would then be one that was decided long ago.
-/// - A call fails with [`DeadlineExceeded`] (inside `kube::Error::Service`) when its whole answer
-///   is not there within `deadline`.
-/// - A write is sent only while `leadership` lasts, and given up when that ends: it fails with
+/// - A call is sent once. The retry policy of kube would send it up to 15 times, with pauses of up to
+///   1000 s, so that a write could be sent long after its decision.
+/// - A call fails with [`DeadlineExceeded`] (inside `kube::Error::Service`) when its whole answer does not
+///   arrive within `deadline`.
+/// - A write is sent only while `leadership` lasts, and is cancelled when that ends. It then fails with
 ///   [`NotLeading`] (inside `kube::Error::Service`).
-/// - A 429 that is not about the call but about all calls fails with [`Overloaded`] (inside
-///   `kube::Error::Service`), and `overload` is told. Any other 429 or 503 is a
-///   `kube::Error::Api` whose `details.retryAfterSeconds` is filled from `Retry-After`.
-/// - Of answers over 64 KiB two are read at a time. The others wait, within their `deadline`.
-/// - A watch must *begin* to answer within it and may then go on. The idle time-out of kube's
-///   watcher covers what follows, but not a request sent into a dead pooled connection.
+/// - A 429 that concerns all calls, not only this one, fails with [`Overloaded`] (inside
+///   `kube::Error::Service`), and `overload` is called. Any other 429 or 503 is a `kube::Error::Api` whose
+///   `details.retryAfterSeconds` is filled from `Retry-After`.
+/// - At most two answers over 64 KiB are read at a time. Others wait, within their `deadline`.
+/// - The answer to a watch must *begin* within `deadline`, and may then continue. The idle timeout of
+///   kube's watcher covers the rest, but not a request that is sent into a dead pooled connection.
 ///
 /// # Caveats
-/// An answer to anything but a watch is read into memory before it is handed on, as kube does
-/// itself; do not follow logs with this client. A call that is dropped halfway is not counted.
+/// The answer to any call but a watch is read into memory before it is returned, as kube does itself; do
+/// not follow logs with this client. A call that is dropped before its answer is not counted.
 pub fn client(mut config: Config, calls: ApiCalls, terms: Terms) -> Result<Client, kube::Error> {
     config.default_retry = false;
-    // kube sets none, and an audit log without one names nobody.
+    // kube sets no user agent, and without one an audit log does not name the client.
     config.headers.push((hyper::header::USER_AGENT, user_agent(&terms.identity)));
     let counted = layer_fn(move |inner| Counted::new(inner, calls.clone(), terms.clone()));
     Ok(ClientBuilder::try_from(config)?.with_layer(&counted).build())
 }
 
-/// The same client over another way to an API server than the network, for tests: with every
-/// guarantee of [`client`] but the single sending, which is up to `service`.
+/// The same client over `service` instead of the network, for tests. It has every guarantee of
+/// [`client`], except that `service` decides how often a call is sent.
 pub fn client_over<S, B>(service: S, calls: ApiCalls, terms: Terms) -> Client
 where
     S: Service<Request<Body>, Response = Response<B>> + Send + 'static,
@@ -160,7 +160,7 @@ impl<S> Counted<S> {
     }
 }
 
-type Answer<B> = Response<Either<B, Full<Bytes>>>;
+type ClientAnswer<B> = Response<Either<B, Full<Bytes>>>;
 
 impl<S, B> Service<Request<Body>> for Counted<S>
 where
@@ -170,9 +170,9 @@ where
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    type Response = Answer<B>;
+    type Response = ClientAnswer<B>;
     type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Answer<B>, BoxError>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<ClientAnswer<B>, BoxError>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(context).map_err(Into::into)
@@ -205,13 +205,13 @@ where
     }
 }
 
-/// Waits for the whole answer; of a watch that was accepted, only for its beginning.
+/// Waits for the whole answer, or only for the head of the answer to a watch that was accepted.
 async fn receive<B, E>(
     pending: impl Future<Output = Result<Response<B>, E>>,
     verb: Verb,
     skew: Skew,
     large: Arc<Semaphore>,
-) -> Result<Answer<B>, BoxError>
+) -> Result<ClientAnswer<B>, BoxError>
 where
     E: Into<BoxError>,
     B: HttpBody<Data = Bytes>,

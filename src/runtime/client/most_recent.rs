@@ -1,8 +1,8 @@
-//! Lists that are streamed, as they are now.
+//! Makes streamed lists show the most recent state.
 //!
-//! kube asks for "version 0 or later", which is whatever the API server remembers. One that
-//! lags behind could show a spec older than the one a predecessor signed for. Without a
-//! version the API server first makes sure that it is up to date
+//! kube requests "version 0 or later", which is any state in the watch cache of the API server. A cache
+//! that lags could show an older spec than the one that an earlier leader signed for. Without a version
+//! the API server first makes sure that its cache is up to date
 //! (<https://kubernetes.io/docs/reference/using-api/api-concepts/#streaming-lists>).
 
 use hyper::Uri;
@@ -11,7 +11,7 @@ use hyper::http::uri::PathAndQuery;
 const STREAMED: &str = "sendInitialEvents=true";
 const VERSION: &str = "resourceVersion=";
 
-/// The same request, for the most recent state if it begins a streamed list.
+/// The URI without a version, if the request begins a streamed list; otherwise `None`.
 pub(super) fn most_recent(uri: &Uri) -> Option<Uri> {
     let query = uri.query().filter(|query| query.split('&').any(|pair| pair == STREAMED))?;
     let others: Vec<&str> = query.split('&').filter(|pair| !pair.starts_with(VERSION)).collect();

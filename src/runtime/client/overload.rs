@@ -1,6 +1,6 @@
-//! What the API server says when it is busy: to whom, and for how long to leave it alone.
+//! Reads the answers of an overloaded API server: which calls they concern, and how long to wait.
 //!
-//! Who waits is decided by whoever made the calls; nothing is delayed here.
+//! The callers decide what waits. Nothing is delayed here.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,20 +16,20 @@ use serde_json::{Value, json};
 use crate::runtime::client::skew::http_date;
 use crate::runtime::clock::Clock;
 
-/// How long an API server that is busy is left alone, at least and at most.
+/// The shortest and the longest pause after an answer of an overloaded API server.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// The API server refused a call because it has too many. That says nothing about the object
-/// of the call.
+/// The API server refused a call because it has too many requests. The refusal is not caused by the
+/// object of the call.
 #[derive(Debug, thiserror::Error)]
 #[error("the API server has too many requests and asks for a pause of {} s", pause.as_secs())]
 pub struct Overloaded {
-    /// How long to send nothing: 1 s when the API server does not say, at most 60 s.
+    /// How long to send nothing: 1 s if the API server gives no time, and at most 60 s.
     pub pause: Duration,
 }
 
 impl Overloaded {
-    /// The refusal inside an error of a call, if that is what it is.
+    /// The refusal inside the error of a call; `None` if it is another error.
     #[must_use]
     pub fn of(error: &kube::Error) -> Option<&Self> {
         match error {
@@ -44,7 +44,7 @@ impl Overloaded {
 pub struct Overload(Arc<dyn Fn(Duration) + Send + Sync>);
 
 impl Overload {
-    /// Calls `pause` at each answer that says so. It must not block.
+    /// Calls `pause` for each answer of an overloaded API server. `pause` must not block.
     pub fn new(pause: impl Fn(Duration) + Send + Sync + 'static) -> Self {
         Self(Arc::new(pause))
     }
@@ -55,7 +55,7 @@ impl Overload {
 }
 
 impl Default for Overload {
-    /// Calls nothing.
+    /// Does nothing.
     fn default() -> Self {
         Self::new(|_| {})
     }
@@ -67,11 +67,11 @@ impl fmt::Debug for Overload {
     }
 }
 
-/// The body of an answer, with the header `Retry-After` in it, where kube looks for it.
+/// Returns the body of an answer, and adds the header `Retry-After` to it, where kube reads it.
 ///
 /// # Errors
-/// [`Overloaded`] for a 429 that is no `Status`: the API server's filters answer in plain
-/// text, before they look at what the request is about. A `Status` is about the request.
+/// [`Overloaded`] for a 429 whose body is no `Status`. The filters of the API server answer in plain
+/// text before they look at the object of the request. A `Status` concerns the request itself.
 pub(super) fn read(head: &mut Parts, body: Bytes, clock: &Clock) -> Result<Bytes, Overloaded> {
     let is_429 = head.status == StatusCode::TOO_MANY_REQUESTS;
     if !is_429 && head.status != StatusCode::SERVICE_UNAVAILABLE {
@@ -93,7 +93,7 @@ pub(super) fn read(head: &mut Parts, body: Bytes, clock: &Clock) -> Result<Bytes
     Ok(status.to_string().into())
 }
 
-/// The `Status` that kube makes of an answer that is none.
+/// The `Status` that kube makes from an answer whose body is none.
 fn plain_status(code: StatusCode, body: &[u8]) -> Value {
     json!({
         "kind": "Status",
@@ -106,7 +106,7 @@ fn plain_status(code: StatusCode, body: &[u8]) -> Value {
     })
 }
 
-/// What `Retry-After` says: seconds, or a time by the clock of who answers.
+/// Parses `Retry-After`: seconds, or a time by the clock of the API server.
 fn retry_after(headers: &HeaderMap, now: impl FnOnce() -> Timestamp) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {
@@ -136,7 +136,7 @@ mod tests {
         read.map(|body| String::from_utf8(body.to_vec()).unwrap()).map_err(|error| error.pause.as_secs())
     }
 
-    /// What kube reads from the answer.
+    /// The seconds that kube reads from the answer.
     fn seconds(code: u16, headers: &[(&'static str, &str)], body: &'static str) -> Option<u32> {
         let text = answer(code, headers, body).unwrap();
         let status: kube::core::Status = serde_json::from_str(&text).unwrap();

@@ -1,14 +1,14 @@
-//! What a request to the API server asks for: its verb and its resource, from the HTTP alone.
+//! The verb and the resource of a request to the API server, from the HTTP request alone.
 //!
-//! Pure, and the words are those of Kubernetes' own audit log and metrics
-//! (`k8s.io/apiserver/pkg/endpoints/request/requestinfo.go`). Never the name of an object.
+//! The functions are pure. The words are those of the audit log and the metrics of Kubernetes
+//! (`k8s.io/apiserver/pkg/endpoints/request/requestinfo.go`). They never contain the name of an object.
 
 use hyper::header::CONTENT_TYPE;
 use hyper::{HeaderMap, Method, Uri};
 use strum::IntoStaticStr;
 use url::form_urlencoded;
 
-/// What is done to the resource.
+/// What a request does with its resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub(super) enum Verb {
@@ -25,27 +25,27 @@ pub(super) enum Verb {
 }
 
 impl Verb {
-    /// Whether it leaves everything as it was.
+    /// Whether the verb changes nothing.
     pub fn is_read(self) -> bool {
         matches!(self, Self::Get | Self::List | Self::Watch)
     }
 }
 
-/// One request, without what would make a label unbounded.
+/// One request, without the parts that would make a label unbounded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ApiRequest {
     pub verb: Verb,
-    /// Plural, with the subresource: `secrets`, `presignedurls/status`. `other` when the path
-    /// names none.
+    /// Plural name, with the subresource: `secrets`, `presignedurls/status`. `other` when the path has
+    /// no resource.
     pub resource: String,
 }
 
-/// Subresources of `namespaces`; every other word after the name of one is a resource inside it.
+/// Subresources of `namespaces`. Any other word after the name of a namespace is a resource inside it.
 const OF_NAMESPACES: [&str; 2] = ["status", "finalize"];
 
 impl ApiRequest {
     pub fn parse(method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
-        let target = Target::parse(uri.path());
+        let target = RequestTarget::parse(uri.path());
         let is_named = target.as_ref().is_some_and(|target| target.is_named);
         let verb = match *method {
             Method::GET if is_named || target.is_none() => Verb::Get,
@@ -64,12 +64,12 @@ impl ApiRequest {
     }
 }
 
-struct Target {
+struct RequestTarget {
     resource: String,
     is_named: bool,
 }
 
-impl Target {
+impl RequestTarget {
     fn parse(path: &str) -> Option<Self> {
         let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
         let (["api", _version, rest @ ..] | ["apis", _, _version, rest @ ..]) = segments.as_slice() else {
@@ -92,7 +92,7 @@ impl Target {
     }
 }
 
-/// Whether this can be the plural of a resource: an RFC 1035 label, so at most 63 characters.
+/// Whether this can be the plural name of a resource: an RFC 1035 label of at most 63 characters.
 fn is_word(segment: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     segment.len() <= 63 && segment.bytes().all(is_allowed)

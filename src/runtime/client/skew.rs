@@ -1,4 +1,4 @@
-//! Whether the wall clock here differs from the API server's, told by the header `Date` of
+//! Measures the difference between our wall clock and that of the API server, from the header `Date` of
 //! its answers.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,14 +14,14 @@ use tokio::time::Instant;
 
 use crate::runtime::clock::Clock;
 
-/// The greatest difference that is no skew, in seconds.
+/// The greatest difference that is not a skew, in seconds.
 const TOLERATED: i64 = 30;
-/// How many answers in a row must say so before anything is concluded.
+/// How many answers in a row must agree before the result changes.
 const IN_A_ROW: u8 = 3;
-/// The longest time between a request and its answer for the answer to be of use.
+/// The longest time between a request and its answer. A slower answer is not used.
 const ROUND_TRIP: Duration = Duration::from_secs(2);
 
-/// The difference between the clock here and the API server's. Cheap to clone.
+/// The measured difference between our clock and that of the API server. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Skew {
     clock: Clock,
@@ -37,7 +37,7 @@ pub(super) struct Sent {
 }
 
 impl Skew {
-    /// Measures by `clock`, and registers `clock_skew_seconds`.
+    /// Measures against `clock`, and registers `clock_skew_seconds`.
     #[must_use]
     pub fn register(registry: &mut Registry, clock: Clock) -> Self {
         let skew = Self { clock, ..Self::default() };
@@ -46,31 +46,31 @@ impl Skew {
         skew
     }
 
-    /// Whether the clocks differ by more than 30 seconds, by the last three measurements
-    /// that agree.
+    /// Whether the clocks differ by more than 30 seconds. Three measurements in a row have to agree
+    /// before this changes.
     #[must_use]
     pub fn is_skewed(&self) -> bool {
         self.measured().is_skewed
     }
 
-    /// How far the clock here is ahead of the API server's, as measured last. Negative when
-    /// it is behind. Off by up to two seconds.
+    /// How many seconds our clock is ahead of that of the API server, by the last measurement. Negative
+    /// when it is behind. The value is wrong by up to two seconds.
     #[must_use]
     pub fn seconds(&self) -> i64 {
         self.measured().seconds
     }
 
-    /// The clock that is measured.
+    /// Our clock.
     pub(super) fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// Call before a request is sent.
+    /// Notes the time at which a request is sent.
     pub(super) fn sent(&self) -> Sent {
         Sent { wall: self.clock.now(), monotonic: Instant::now() }
     }
 
-    /// Call when the head of the answer is there.
+    /// Measures when the head of the answer has arrived.
     pub(super) fn received(&self, sent: Sent, headers: &HeaderMap) {
         if sent.monotonic.elapsed() > ROUND_TRIP {
             return;
@@ -82,10 +82,10 @@ impl Skew {
         self.gauge.set(seconds);
         let change = self.measured().add(measurement);
         match change {
-            Some(Change::Begun) => {
+            Some(SkewChange::Begun) => {
                 tracing::warn!(seconds, "the clock of this machine differs from the API server's");
             }
-            Some(Change::Ended) => {
+            Some(SkewChange::Ended) => {
                 tracing::info!(seconds, "the clock of this machine agrees with the API server's again");
             }
             None => {}
@@ -97,14 +97,14 @@ impl Skew {
     }
 }
 
-/// A time as HTTP writes it.
+/// Parses a time in the format of HTTP.
 pub(super) fn http_date(text: &str) -> Option<Timestamp> {
     const PARSER: DateTimeParser = DateTimeParser::new();
     PARSER.parse_timestamp(text.trim()).ok()
 }
 
-/// What one answer says about the difference. All three times are cut to the whole second,
-/// so the difference is known within bounds only.
+/// The difference by one answer. All three times are cut to the whole second, so only bounds of the
+/// difference are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Measurement {
     least: i64,
@@ -112,8 +112,8 @@ struct Measurement {
 }
 
 impl Measurement {
-    /// From the times of sending and receiving by our clock, and that of answering by the
-    /// other. `None` if our clock was moved in between.
+    /// A measurement from the times of sending and receiving by our clock, and the time of answering by
+    /// the clock of the API server. `None` if our clock was set in between.
     fn new(sent: Timestamp, answered: Timestamp, received: Timestamp) -> Option<Self> {
         let [sent, answered, received] = [sent, answered, received].map(Timestamp::as_second);
         let longest = ROUND_TRIP.as_secs().cast_signed() + 1;
@@ -121,12 +121,12 @@ impl Measurement {
         is_plausible.then_some(Self { least: sent - answered - 1, most: received - answered + 1 })
     }
 
-    /// The middle.
+    /// The middle of the bounds.
     fn seconds(self) -> i64 {
         i64::midpoint(self.least, self.most)
     }
 
-    /// Whether the difference is greater than what is tolerated; `None` if it may be either.
+    /// Whether the difference is greater than tolerated; `None` if the bounds do not decide that.
     fn is_beyond(self) -> Option<bool> {
         let Self { least, most } = self;
         if least >= TOLERATED || most <= -TOLERATED {
@@ -136,23 +136,23 @@ impl Measurement {
     }
 }
 
-/// What the measurements say so far.
+/// The result of the measurements so far.
 #[derive(Debug, Default)]
 struct Measured {
     is_skewed: bool,
     seconds: i64,
-    /// How many of the last measurements contradict `is_skewed`.
+    /// How many measurements in a row contradict `is_skewed`.
     contradicting: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Change {
+enum SkewChange {
     Begun,
     Ended,
 }
 
 impl Measured {
-    fn add(&mut self, measurement: Measurement) -> Option<Change> {
+    fn add(&mut self, measurement: Measurement) -> Option<SkewChange> {
         self.seconds = measurement.seconds();
         let contradicts = measurement.is_beyond().is_some_and(|is_beyond| is_beyond != self.is_skewed);
         self.contradicting = if contradicts { self.contradicting + 1 } else { 0 };
@@ -161,7 +161,7 @@ impl Measured {
         }
         self.contradicting = 0;
         self.is_skewed = !self.is_skewed;
-        Some(if self.is_skewed { Change::Begun } else { Change::Ended })
+        Some(if self.is_skewed { SkewChange::Begun } else { SkewChange::Ended })
     }
 }
 
@@ -175,8 +175,8 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    /// Our clock reads this much more than the server's when a request is sent, and the
-    /// answer takes so long.
+    /// A measurement with our clock `ahead` seconds ahead of the server when a request is sent, and with
+    /// an answer that takes `takes` seconds.
     fn measurement(ahead: i64, takes: i64) -> Option<Measurement> {
         Measurement::new(at(SERVER + ahead), at(SERVER), at(SERVER + ahead + takes))
     }
@@ -221,15 +221,15 @@ mod tests {
 
     #[test]
     fn three_in_a_row_are_needed_to_begin_and_to_end() {
-        const BEGUN: Option<Change> = Some(Change::Begun);
-        const ENDED: Option<Change> = Some(Change::Ended);
+        const BEGUN: Option<SkewChange> = Some(SkewChange::Begun);
+        const ENDED: Option<SkewChange> = Some(SkewChange::Ended);
         let mut measured = Measured::default();
         for (step, (ahead, expected)) in [
             (60, None),
             (60, None),
             (0, None),
             (60, None),
-            // Neither beyond nor within.
+            // The bounds of this measurement do not decide whether there is a skew.
             (30, None),
             (60, None),
             (60, None),
@@ -268,7 +268,7 @@ mod tests {
             skew.received(sent, &headers);
         }
         assert_eq!((skew.is_skewed(), skew.seconds()), (false, 0));
-        // More than three, since a machine may stand still while one is measured.
+        // More than three are measured, because the machine may stall during one of them.
         for _ in 0..100 {
             let sent = skew.sent();
             tokio::time::advance(ROUND_TRIP).await;

@@ -13,7 +13,7 @@ const SECRET: &str = "/api/v1/namespaces/a/secrets/b";
 const WATCH: &str = "/api/v1/secrets?watch=true";
 const DEADLINE: Duration = Duration::from_millis(200);
 
-struct Server {
+struct TestServer {
     client: Client,
     metrics: Registry,
     /// The pauses that were asked for.
@@ -23,11 +23,11 @@ struct Server {
 }
 
 /// A server that answers each connection with these bytes, and then says no more.
-async fn start(answer: &'static str) -> Server {
+async fn start(answer: &'static str) -> TestServer {
     start_for(Leadership::unopposed(), answer).await
 }
 
-async fn start_for(leadership: Leadership, answer: &'static str) -> Server {
+async fn start_for(leadership: Leadership, answer: &'static str) -> TestServer {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/prefix", listener.local_addr().unwrap());
     let received = Arc::new(AtomicUsize::new(0));
@@ -51,10 +51,10 @@ async fn start_for(leadership: Leadership, answer: &'static str) -> Server {
     let terms =
         Terms { identity: "test".to_owned(), deadline: DEADLINE, leadership, overload, skew: skew.clone() };
     let client = client(Config::new(url.parse().unwrap()), calls, terms).unwrap();
-    Server { client, metrics, pauses, skew, received }
+    TestServer { client, metrics, pauses, skew, received }
 }
 
-impl Server {
+impl TestServer {
     async fn get(&self, path: &str) -> Result<String, kube::Error> {
         self.client.request_text(Request::get(path).body(Vec::new()).unwrap()).await
     }

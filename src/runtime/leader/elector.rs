@@ -1,7 +1,7 @@
-//! Which of several processes leads: an elector over one `coordination.k8s.io` Lease.
+//! The elector, which decides by a `coordination.k8s.io` Lease which of several processes leads.
 //!
-//! What a Lease says is `lease_record.rs`; what the lead is good for is decided by who asks
-//! [`Leadership`]. Nothing is written here but the Lease.
+//! `lease.rs` knows what a Lease contains. Code that asks [`Leadership`] decides what only the leader may
+//! do. This file writes nothing but the Lease.
 
 use std::future::Future;
 use std::time::Duration;
@@ -16,53 +16,53 @@ use crate::runtime::clock::Clock;
 use crate::runtime::leader::leadership::{Leadership, Moment};
 use crate::runtime::leader::lease::{LeaseSettings, Newest, holder, patience, released};
 
-/// The longest pause between two looks of a standby: a released lease is taken that soon.
+/// The longest pause between two reads of a standby, which takes a released lease that soon.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long giving the lease back may take.
+/// How long the release of the lease may take.
 const RELEASE: Duration = Duration::from_secs(2);
 
-/// Wins the lease, renews it, and gives it back.
+/// Acquires the lease, renews it, and releases it.
 ///
 /// # Guarantees
-/// - Every write is a PUT of the version that was read: of two that reach for a free lease
-///   one gets a conflict.
-/// - We lead until two thirds of the duration after the moment *before* the renewal was
-///   sent. Others wait from the moment *they* saw that renewal, for the duration less the pause
-///   between two of their looks, which may be how late they saw it. So at least a fifth of it
-///   lies between our last write and their first, whatever clocks say.
+/// - Every write is a PUT of the version that was read. If two processes try to take a free lease, one
+///   of them gets a conflict.
+/// - We lead until two thirds of the duration after the time *before* the renewal was sent. A standby
+///   waits from the time *it* saw that renewal, for the duration less the pause between two of its
+///   reads, because it may have seen it that late. At least a fifth of the duration is therefore between
+///   our last write and its first, whatever the clocks show.
 /// - A call that fails changes nothing while there is time left to try again.
-/// - A lease that vanishes counts as held until its time is over.
-/// - One that shows an older version than before is that of a store which was restored, and
-///   says nothing about who leads now: who leads keeps it, everybody else leaves it alone for
-///   its duration, even if it says that they hold it.
+/// - A lease that is deleted counts as held until its duration is over.
+/// - A lease with an older version than before comes from a restored store, and does not show which
+///   process leads now. The leader keeps leading. Every other process waits for the duration of the
+///   lease, even if the lease names it as the holder.
 pub struct Elector {
     leases: Api<Lease>,
     settings: LeaseSettings,
     clock: Clock,
     leadership: Leadership,
-    /// The lease as we wrote it last, unless somebody has written it since.
+    /// The lease as we wrote it last, unless another process has written it since.
     held: Option<Lease>,
-    /// The lease as another one wrote it last, and since when it stands so.
+    /// The lease as another process wrote it last, and when we first saw that version.
     seen: Option<(Lease, Instant)>,
     newest: Newest,
-    /// When the lease was seen to be that of an earlier store, unless it was ours since.
+    /// When a restore of the store was noticed, unless we have acquired the lease since.
     restored: Option<Instant>,
-    /// What was logged last.
+    /// Whether the last logged transition was to leader.
     was_leading: bool,
     trouble: Option<Trouble>,
 }
 
-/// What was told of calls that fail.
+/// The kind of failure that was logged last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trouble {
-    /// The API server is busy, as it is while it starts.
+    /// The API server is overloaded, as it is while it starts.
     Busy,
-    /// Anything else.
+    /// Any other failure.
     Serious,
 }
 
 impl Elector {
-    /// An elector that has not begun, and the leadership that it will grant.
+    /// An elector that does not run yet, and the leadership that it will grant.
     #[must_use]
     pub fn new(client: Client, settings: LeaseSettings, clock: Clock) -> (Self, Leadership) {
         let leadership = Leadership::none(clock.clone());
@@ -81,13 +81,13 @@ impl Elector {
         (elector, leadership)
     }
 
-    /// Takes part until `stop` resolves, and then gives the lease back, if it is ours.
+    /// Takes part in the election until `stop` resolves, and then releases the lease if we hold it.
     pub async fn run(mut self, stop: impl Future<Output = ()>) {
         let mut stop = std::pin::pin!(stop);
         loop {
             let pause = tokio::select! {
                 pause = self.round() => pause,
-                // What is under way may go through: giving back sees to that.
+                // A write under way may still succeed. `release` covers that case.
                 () = &mut stop => break,
             };
             self.tell();
@@ -102,7 +102,7 @@ impl Elector {
         }
     }
 
-    /// One look or one renewal; says how long to wait for the next.
+    /// Reads or renews the lease once, and returns how long to wait until the next time.
     async fn round(&mut self) -> Duration {
         let trouble = match timeout(self.settings.duration / 3, self.proceed()).await {
             Ok(Ok(pause)) => {
@@ -112,13 +112,13 @@ impl Elector {
                 }
                 return pause;
             }
-            // Somebody has it, or a renewal went through whose answer was lost.
+            // Another process holds the lease, or a renewal succeeded whose answer was lost.
             Ok(Err(kube::Error::Api(status)))
                 if matches!(status.code, 404 | 409) && self.held.take().is_some() =>
             {
                 return Duration::ZERO;
             }
-            // Somebody was quicker.
+            // Another process took the lease first.
             Ok(Err(kube::Error::Api(status))) if status.code == 409 => return self.look_again(),
             Ok(Err(kube::Error::Api(status))) => {
                 let trouble = if status.code == 429 { Trouble::Busy } else { Trouble::Serious };
@@ -134,7 +134,7 @@ impl Elector {
         self.look_again()
     }
 
-    /// One line for each kind of trouble, until it is over.
+    /// Logs one line for each kind of failure, until calls succeed again.
     fn tell_trouble(&mut self, trouble: Trouble, what: &str) {
         let LeaseSettings { name, namespace, .. } = &self.settings;
         match (self.trouble, trouble) {
@@ -168,7 +168,7 @@ impl Elector {
         }
     }
 
-    /// Whether there is nobody in the lease but, perhaps, ourselves.
+    /// Whether we may take the lease: no other process holds it, or its holder has been silent too long.
     fn is_free(&self, lease: &Lease) -> bool {
         if self.restored.is_some_and(|since| since.elapsed() < self.settings.duration) {
             return self.leadership.left().is_some();
@@ -180,7 +180,7 @@ impl Elector {
             })
     }
 
-    /// Looks whether an answer is one of an earlier store.
+    /// Checks whether an answer comes from a restored store.
     fn note(&mut self, lease: &Lease) {
         if self.newest.went_back(lease) {
             self.restored = Some(Instant::now());
@@ -189,7 +189,7 @@ impl Elector {
         }
     }
 
-    /// Notes another one's lease, and says when to look again.
+    /// Notes a lease that another process holds, and returns when to read it again.
     fn wait_for(&mut self, lease: Lease) -> Duration {
         let since = match self.seen.take() {
             Some((seen, since)) if seen.metadata.resource_version == lease.metadata.resource_version => since,
@@ -200,7 +200,7 @@ impl Elector {
         left.min(self.look_again())
     }
 
-    /// Takes the lease, or renews it.
+    /// Acquires or renews the lease.
     async fn write(&mut self, lease: Lease) -> Result<Duration, kube::Error> {
         let sent = Moment::now(&self.clock);
         let (lease, params) = (self.settings.held(lease, self.clock.now()), PostParams::default());
@@ -215,9 +215,9 @@ impl Elector {
         Ok(self.settings.duration / 5)
     }
 
-    /// Empties the lease, so that a standby need not wait for its end.
+    /// Releases the lease, so that a standby need not wait for its end.
     async fn release(&mut self) -> Result<(), kube::Error> {
-        // The second time for a renewal that went through unnoticed.
+        // The second attempt is for a renewal that succeeded, but whose answer was lost.
         for _ in 0..2 {
             let lease = match self.held.take() {
                 Some(lease) => Some(lease),
@@ -235,7 +235,7 @@ impl Elector {
         Ok(())
     }
 
-    /// How long a lease that stands so since then is still its holder's.
+    /// How long the holder of a lease that was first seen at `since` still keeps it.
     fn left(&self, lease: &Lease, since: Instant) -> Option<Duration> {
         holder(lease)?;
         let patience = patience(lease).unwrap_or(self.settings.duration);
@@ -247,7 +247,7 @@ impl Elector {
         LOOK.min(self.settings.duration / 10)
     }
 
-    /// One line on a transition.
+    /// Logs one line when this process becomes leader or standby.
     fn tell(&mut self) {
         let is_leading = self.leadership.left().is_some();
         if is_leading == std::mem::replace(&mut self.was_leading, is_leading) {

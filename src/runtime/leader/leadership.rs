@@ -1,6 +1,6 @@
-//! Whether this process may write, and until when: what an elector grants and a client asks.
+//! Whether this process leads and may write, and until when. An elector grants it and a client asks it.
 //!
-//! How a lease is won is `lease.rs`; that no write is sent without one is `fence.rs`.
+//! `elector.rs` acquires the lease, and `client/fence.rs` sends no write without leadership.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,27 +16,27 @@ use tokio::time::Instant;
 
 use crate::runtime::clock::Clock;
 
-/// How much a reading of the wall clock may be behind: it is cut to the whole second.
+/// How far a reading of the wall clock may be behind, because it is cut to the whole second.
 const WALL_GRAIN: Duration = Duration::from_secs(1);
 
-/// The right to write. Cheap to clone; all clones are one.
+/// The right to write. Cheap to clone; all clones share their state.
 ///
 /// # Guarantees
-/// It ends by itself: no task has to run for that. A process that was stopped, or whose
-/// machine was asleep, finds it ended when it goes on: the end is measured on the monotonic
-/// clock *and* on the wall clock, since the monotonic one stands still in a suspend.
+/// The leadership ends by itself, without a task that has to run. A process that was stopped, or whose
+/// machine was suspended, finds it ended when it continues. The end is measured on the monotonic clock
+/// *and* on the wall clock, because the monotonic clock stops during a suspend.
 #[derive(Clone, Debug)]
 pub struct Leadership {
-    state: Arc<watch::Sender<State>>,
+    state: Arc<watch::Sender<LeadershipState>>,
     clock: Clock,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct State {
-    /// Counts the times that this process began to lead.
+struct LeadershipState {
+    /// How often this process has become leader.
     term: u64,
     right: Right,
-    /// Counts the times that the API server's store was seen to go back.
+    /// How often a restore of the store of the API server was noticed.
     restores: u64,
 }
 
@@ -55,12 +55,12 @@ pub(in crate::runtime) struct Moment {
 }
 
 impl Moment {
-    /// This moment.
+    /// The current moment.
     pub(in crate::runtime) fn now(clock: &Clock) -> Self {
         Self { monotonic: Instant::now(), wall: clock.now() }
     }
 
-    /// So much later.
+    /// The moment that is `duration` later.
     pub(in crate::runtime) fn plus(self, duration: Duration) -> Self {
         let wall = SignedDuration::try_from(duration + WALL_GRAIN)
             .ok()
@@ -69,8 +69,8 @@ impl Moment {
         Self { monotonic: self.monotonic + duration, wall }
     }
 
-    /// How long it is until then by the clock that is nearer to it; `None` when one of them
-    /// is past it.
+    /// How long it is until this moment, by the clock that reaches it first; `None` when one of the
+    /// clocks has passed it.
     fn left(self, clock: &Clock) -> Option<Duration> {
         let now = Self::now(clock);
         let by_monotonic = self.monotonic.checked_duration_since(now.monotonic)?;
@@ -80,23 +80,23 @@ impl Moment {
 }
 
 impl Leadership {
-    /// That of a process which has no others beside it.
+    /// The leadership of a process that runs without others. It never ends.
     #[must_use]
     pub fn unopposed() -> Self {
-        Self::new(Clock::system(), State { term: 1, right: Right::Unopposed, restores: 0 })
+        Self::new(Clock::system(), LeadershipState { term: 1, right: Right::Unopposed, restores: 0 })
     }
 
-    /// None as yet.
+    /// The leadership of a process that does not lead yet.
     pub(in crate::runtime) fn none(clock: Clock) -> Self {
-        Self::new(clock, State { term: 0, right: Right::None, restores: 0 })
+        Self::new(clock, LeadershipState { term: 0, right: Right::None, restores: 0 })
     }
 
-    /// Registers `leader`.
+    /// Registers the metric `leader`.
     pub fn register(&self, registry: &mut Registry) {
         registry.register_collector(Box::new(self.clone()));
     }
 
-    fn new(clock: Clock, state: State) -> Self {
+    fn new(clock: Clock, state: LeadershipState) -> Self {
         Self { state: Arc::new(watch::Sender::new(state)), clock }
     }
 
@@ -106,8 +106,8 @@ impl Leadership {
         self.state.borrow().left(&self.clock)
     }
 
-    /// The number of the term, for as long as this process leads. A process that lost the
-    /// lead and has it again is in another term.
+    /// The number of the term; `None` when this process does not lead. A process that stopped leading
+    /// and leads again is in another term.
     #[must_use]
     pub fn term(&self) -> Option<u64> {
         let state = *self.state.borrow();
@@ -123,8 +123,8 @@ impl Leadership {
         })
     }
 
-    /// Resolves when this term is over, as renewed until then: when the right to write has
-    /// ended, was given up, or belongs to a later term. Never for one that has no end.
+    /// Resolves when this term is over: when the right to write has ended, was given up, or belongs to a
+    /// later term. A renewal prolongs the term. Never resolves for a term without an end.
     ///
     /// # Cancel safety
     /// Nothing is lost when it is dropped and called again.
@@ -133,24 +133,23 @@ impl Leadership {
         loop {
             let current = *state.borrow_and_update();
             let Some(left) = current.left(&self.clock).filter(|_| current.term == term) else { return };
-            // By the wall clock it may be over earlier, so the timer only says when to look.
+            // By the wall clock the term may end earlier, so the loop checks both clocks again.
             tokio::select! {
                 () = tokio::time::sleep(left) => {}
-                // It fails only without a sender, and this is one.
+                // This fails only without a sender, and `self` holds the sender.
                 _ = state.changed() => {}
             }
         }
     }
 
-    /// Yields whenever an answer about the lease showed that the API server's store is an
-    /// earlier one than before, as after a restore from a backup: what was remembered may
-    /// then never have happened, and a watch from a later version says nothing. Only what is
-    /// seen from this call on.
+    /// Yields whenever an answer about the lease shows that the store of the API server is in an earlier
+    /// state than before, as after a restore from a backup. What the caches hold may then never have
+    /// happened, and a watch from a later version shows nothing. Restores before this call do not count.
     ///
     /// # Caveats
-    /// Without an elector nobody looks. A restore that keeps versions rising
-    /// (`etcdutl snapshot restore --bump-revision --mark-compacted`) is not seen, and need not
-    /// be: there the watches are told that they are outdated.
+    /// Without an elector no restore is noticed. A restore that raises the versions (`etcdutl snapshot
+    /// restore --bump-revision --mark-compacted`) is not noticed either. It need not be, because the
+    /// watches are then told that they are outdated.
     pub fn went_back(&self) -> impl Stream<Item = ()> + Send + use<> {
         let state = self.state.subscribe();
         let seen = state.borrow().restores;
@@ -160,8 +159,8 @@ impl Leadership {
         })
     }
 
-    /// Leads until `end`. A term that has ended meanwhile is not continued: whoever looked
-    /// at it then was told that there is none.
+    /// Makes this process lead until `end`. A term that has ended is not continued, because a caller may
+    /// already have seen that it ended.
     pub(in crate::runtime) fn grant(&self, end: Moment) {
         self.state.send_modify(|state| {
             state.term += u64::from(state.left(&self.clock).is_none());
@@ -169,12 +168,12 @@ impl Leadership {
         });
     }
 
-    /// Leads no longer.
+    /// Ends the leadership.
     pub(in crate::runtime) fn resign(&self) {
         self.state.send_modify(|state| state.right = Right::None);
     }
 
-    /// The API server's store is an earlier one than before.
+    /// Notes that the store of the API server was restored to an earlier state.
     pub(super) fn note_restore(&self) {
         self.state.send_modify(|state| state.restores += 1);
     }
@@ -188,7 +187,7 @@ impl Collector for Leadership {
     }
 }
 
-impl State {
+impl LeadershipState {
     fn left(self, clock: &Clock) -> Option<Duration> {
         match self.right {
             Right::None => None,
@@ -273,7 +272,7 @@ mod tests {
         let mut ended = pin!(leadership.ended(1));
         assert_eq!(ended.as_mut().now_or_never(), None);
         leadership.resign();
-        // In one step, as for a process that was stopped meanwhile.
+        // Both changes are seen in one step, as by a process that was stopped meanwhile.
         leadership.grant(Moment::now(&leadership.clock).plus(TERM));
         assert_eq!(ended.now_or_never(), Some(()));
         assert_eq!(leadership.ended(2).now_or_never(), None);

@@ -1,4 +1,4 @@
-//! What a Lease says, and what is to be written into it. Pure; the calls are in `lease.rs`.
+//! What a Lease contains, and what to write into it. Pure functions; the calls are in `elector.rs`.
 
 use std::time::Duration;
 
@@ -9,30 +9,30 @@ use kube::api::ObjectMeta;
 
 use crate::runtime::leader::rivals::Party;
 
-/// Which lease, and as whom.
+/// The lease, and how this process takes part in its election.
 #[derive(Clone, Debug)]
 pub struct LeaseSettings {
     /// Name of the Lease.
     pub name: String,
-    /// Its namespace.
+    /// Namespace of the Lease.
     pub namespace: String,
-    /// The name of this process in it; no two processes may share one.
+    /// The name of this process in the Lease. No two processes may share one.
     pub identity: String,
-    /// How long a holder may be silent before another takes over; whole seconds.
+    /// How long a holder may be silent before another process takes over, in whole seconds.
     pub duration: Duration,
-    /// Who else takes part, and in which namespaces.
+    /// How to recognise other operators of this kind, and the namespaces of this one.
     pub party: Party,
 }
 
 impl LeaseSettings {
-    /// A lease of ours where there is none.
+    /// A new lease that we hold, for when there is none.
     pub(super) fn first(&self, now: Timestamp) -> Lease {
         let name = Some(self.name.clone());
         let metadata = ObjectMeta { name, namespace: Some(self.namespace.clone()), ..ObjectMeta::default() };
         self.held(Lease { metadata, spec: None }, now)
     }
 
-    /// The lease held by us, from now on or still. What others wrote beside it stays.
+    /// The lease, acquired or renewed by us. Fields that other clients wrote stay.
     pub(super) fn held(&self, mut lease: Lease, now: Timestamp) -> Lease {
         let is_ours = holder(&lease) == Some(&self.identity);
         let before = lease.spec.take().unwrap_or_default();
@@ -51,7 +51,7 @@ impl LeaseSettings {
     }
 }
 
-/// The lease with nobody in it, for the next one to take at once.
+/// The lease without a holder, so that a standby can take it at once.
 pub(super) fn released(mut lease: Lease, now: Timestamp) -> Lease {
     let before = lease.spec.take().unwrap_or_default();
     let renew_time = Some(MicroTime(now));
@@ -59,27 +59,27 @@ pub(super) fn released(mut lease: Lease, now: Timestamp) -> Lease {
     lease
 }
 
-/// Who holds it, if anybody does.
+/// The holder of a lease; `None` when it was released.
 pub(super) fn holder(lease: &Lease) -> Option<&String> {
     lease.spec.as_ref()?.holder_identity.as_ref().filter(|holder| !holder.is_empty())
 }
 
-/// How long its holder may be silent, as the holder says.
+/// How long the holder may be silent, by the duration that it wrote into the lease.
 pub(super) fn patience(lease: &Lease) -> Option<Duration> {
     let seconds = lease.spec.as_ref()?.lease_duration_seconds?;
     u64::try_from(seconds).ok().map(Duration::from_secs)
 }
 
-/// The newest version of a lease that an answer has shown.
+/// The newest version of the lease that an answer has shown.
 ///
-/// Every answer is read from the store itself, and the calls are made one after the other.
-/// So an older version than before means that the store went back.
+/// Every answer is read from the store itself, and the calls are made one after the other. An older
+/// version than before therefore means that the store was restored to an earlier state.
 #[derive(Debug, Default)]
 pub(super) struct Newest(Option<u64>);
 
 impl Newest {
-    /// Notes an answer, and says whether it is older than one before it. That one counts
-    /// as the newest from then on, so that each restore is told once.
+    /// Notes an answer, and returns whether it is older than the one before. An older answer counts as
+    /// the newest from then on, so that each restore is reported once.
     pub(super) fn went_back(&mut self, lease: &Lease) -> bool {
         let shown = lease.metadata.resource_version.as_deref().and_then(|version| version.parse().ok());
         let Some(shown) = shown else { return false };

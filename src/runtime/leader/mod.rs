@@ -1,4 +1,4 @@
-//! The lease by which one of several processes leads.
+//! Leader election among several processes, by a Lease.
 
 mod elector;
 pub(super) mod leadership;

@@ -1,7 +1,6 @@
-//! Other operators of the same kind that lead by a lease of their own: they write to the same
-//! objects, and each believes to be alone.
+//! Rivals: other operators of the same kind that lead by another lease, and write to the same objects.
 //!
-//! They are only told of. Who of them is to go is for a person to decide.
+//! Rivals are only logged. A user has to decide which operator to remove.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,31 +16,31 @@ use kube::{Api, Client, ResourceExt as _};
 use crate::runtime::clock::Clock;
 use crate::runtime::leader::lease::{LeaseSettings, holder, patience};
 
-/// How often is looked for rivals.
+/// The time between two searches for rivals.
 const LOOK: Duration = Duration::from_secs(300);
-/// How much longer than it asks for a lease counts as held: clocks differ.
+/// How much longer than its duration a lease counts as held, because clocks differ.
 const GRACE: Duration = Duration::from_secs(60);
 
-/// What tells the leases of one kind of operator from others, and which of them meet.
+/// How to recognise the leases of one kind of operator, and which of them share namespaces.
 #[derive(Clone, Debug, Default)]
 pub struct Party {
-    /// A label that all of them carry.
+    /// The label that all of these leases carry.
     pub label: (&'static str, &'static str),
-    /// The annotation that says which namespaces its holder looks after.
+    /// The annotation that names the namespaces that the holder watches.
     pub annotation: &'static str,
-    /// Those that this process looks after; all when empty.
+    /// The namespaces that this process watches; all when empty.
     pub namespaces: Vec<String>,
 }
 
 impl Party {
-    /// Marks a lease as one of this party.
+    /// Sets the label and the annotation of this party on a lease.
     pub(super) fn mark(&self, lease: &mut Lease) {
         let (name, value) = self.label;
         lease.labels_mut().insert(name.to_owned(), value.to_owned());
         lease.annotations_mut().insert(self.annotation.to_owned(), self.namespaces.join(","));
     }
 
-    /// Whether the holder of a lease looks after a namespace that is also ours.
+    /// Whether the holder of a lease watches a namespace that this process watches too.
     fn meets(&self, lease: &Lease) -> bool {
         let theirs = lease.annotations().get(self.annotation).map_or("", String::as_str);
         let theirs: BTreeSet<_> = theirs.split(',').filter(|name| !name.is_empty()).collect();
@@ -50,10 +49,10 @@ impl Party {
     }
 }
 
-/// Looks for rivals again and again, and warns of each once for as long as it is there.
+/// Searches for rivals every five minutes, and logs a warning once for each, for as long as it exists.
 ///
-/// Ends at once where the right to list Leases in all namespaces is missing, as it is in a pod that
-/// the chart made. The API server is asked about that right first, so nothing is refused.
+/// Ends at once without the permission to list Leases in all namespaces, which the chart does not grant.
+/// The API server is asked about that permission first, so that no request is refused.
 pub async fn look_out(client: Client, settings: LeaseSettings, clock: Clock) {
     if !matches!(may_list_leases(&client).await, Ok(true)) {
         return;
@@ -78,7 +77,7 @@ pub async fn look_out(client: Client, settings: LeaseSettings, clock: Clock) {
     }
 }
 
-/// Namespace, name and holder of each rival's lease; `None` when they cannot be listed.
+/// Namespace, name and holder of the lease of each rival; `None` when leases cannot be listed.
 async fn look(
     leases: &Api<Lease>,
     settings: &LeaseSettings,

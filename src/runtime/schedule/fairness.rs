@@ -1,56 +1,56 @@
-//! The keys that are due, and which of them starts next. No clock, no lock, no task.
+//! The keys that are due, and which of them starts next. Uses no clock, no lock and no task.
 //!
 //! # Guarantees
-//! - Urgent keys go before the others, but while both classes can start, one start in four is
-//!   of the other class. A key becomes urgent by itself when its time comes.
-//! - In each class namespaces take turns: between two starts of one, every other that could
-//!   start and was waiting all the time has had one. A namespace that begins to wait goes
-//!   before what waits on of the one that started last.
-//! - Within a namespace the key that expires soonest goes first, then the one that came first.
-//! - A namespace holds at most half of the workers, rounded up, while another one waits.
+//! - Urgent keys start before the others. While keys of both classes can start, one start in four is of
+//!   the other class. A key becomes urgent by itself when its time comes.
+//! - In each class namespaces take turns. Between two starts of one namespace, every other namespace that
+//!   could start and was waiting all the time has had a start. A namespace that begins to wait starts
+//!   before the remaining keys of the namespace that started last.
+//! - Within a namespace the key that expires soonest starts first, then the one that arrived first.
+//! - A namespace holds at most half of the workers, rounded up, while another namespace waits.
 //!
 //! # Caveats
-//! A namespace that waits alone may take all workers. One that begins to wait then gets the
-//! next worker that comes free, so it waits for as long as one reconcile takes, at most.
+//! A namespace that waits alone may take all workers. Another one that begins to wait then gets the next
+//! free worker. It waits for as long as one reconcile takes, at most.
 //!
-//! Each operation takes `O(log n)` of the keys that are due.
+//! Each operation takes `O(log n)` in the number of due keys.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::runtime::schedule::{Tenant, trim};
 
-/// After how many urgent starts in a row one of the other class is due.
+/// After this many urgent starts in a row, a key of the other class starts.
 const URGENT_IN_A_ROW: u32 = 3;
 
-/// A rank with its time in the queue's milliseconds.
+/// A rank, with its time in the milliseconds of the queue.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Order {
-    /// When the key becomes urgent; [`NEVER`] if it does not.
+    /// When the key becomes urgent; [`NEVER`] if it never does.
     pub(super) urgent_at: u64,
-    /// When it expires.
+    /// When what the key stands for expires.
     pub(super) expires: i64,
 }
 
 /// The `urgent_at` of a key that never becomes urgent.
 pub(super) const NEVER: u64 = u64::MAX;
-/// The `urgent_at` of keys that are urgent already.
+/// The `urgent_at` of keys that are already urgent.
 const ALREADY: u64 = 0;
 
 /// The keys that are due.
 #[derive(Debug)]
 pub(super) struct DueSet<K> {
-    /// By the number of their arrival.
+    /// The due keys, by the number of their arrival.
     waiting: HashMap<u64, Waiting<K>>,
-    /// When those that are not urgent yet become so.
+    /// When the keys that are not urgent yet become urgent, with their arrival.
     promotions: BTreeSet<(u64, u64)>,
-    /// The namespaces that wait or hold workers.
+    /// The namespaces that have waiting keys or hold workers.
     tenants: HashMap<Arc<str>, Share>,
-    /// For each class, whose turn it is among the namespaces that wait in it.
+    /// For each class, the order of the namespaces that wait in it.
     turns: [BTreeMap<Turn, Arc<str>>; 2],
     arrivals: u64,
     starts: u64,
-    /// Urgent starts in a row for which another class had to wait.
+    /// The number of urgent starts in a row while a key of the other class waited.
     urgent_in_a_row: u32,
 }
 
@@ -66,22 +66,22 @@ enum Class {
     Other,
 }
 
-/// The number of the last start when the namespace was given this turn, whether that start was
-/// its own, and the arrival of its key: so whoever began to wait since the last start goes
-/// before the namespace that it was of, and after all who waited before.
+/// The place of a namespace in the order: the number of the last start when it got this place, whether
+/// that start was its own, and the arrival of its key. A namespace that begins to wait after a start is
+/// thus before the namespace of that start, and after all namespaces that already waited.
 type Turn = (u64, bool, u64);
 
-/// What a namespace has of the schedule.
+/// The workers and the waiting keys of a namespace.
 #[derive(Debug)]
 struct Share {
     name: Arc<str>,
     in_hand: usize,
-    lines: [Line; 2],
+    lines: [WaitingKeys; 2],
 }
 
 /// The keys of a namespace that wait in one class.
 #[derive(Debug, Default)]
-struct Line {
+struct WaitingKeys {
     turn: Turn,
     keys: BTreeSet<(i64, u64)>,
 }
@@ -115,14 +115,14 @@ impl<K: Tenant> DueSet<K> {
         self.waiting.is_empty()
     }
 
-    /// Adds a key that has become due, and says under which number it can be found.
+    /// Adds a key that has become due, and returns the number of its arrival.
     pub(super) fn push(&mut self, key: K, order: Order, now: u64) -> u64 {
         self.arrivals += 1;
         self.insert(self.arrivals, key, order.at(now));
         self.arrivals
     }
 
-    /// Takes out a key that is not to start.
+    /// Removes a key without starting it.
     pub(super) fn remove(&mut self, arrival: u64) -> Option<K> {
         let Waiting { key, order } = self.waiting.remove(&arrival)?;
         trim(&mut self.waiting);
@@ -138,7 +138,7 @@ impl<K: Tenant> DueSet<K> {
         Some(key)
     }
 
-    /// Gives a key another rank. Its arrival stays, and its namespace keeps its turn.
+    /// Gives a key another rank. Its arrival stays, and its namespace keeps its turn in the class.
     pub(super) fn rerank(&mut self, arrival: u64, order: Order, now: u64) {
         let order = order.at(now);
         let Some(waiting) = self.waiting.get_mut(&arrival) else { return };
@@ -159,8 +159,8 @@ impl<K: Tenant> DueSet<K> {
         self.plan_promotion(arrival, order);
     }
 
-    /// The key that starts next on one of `width` workers, of which one is free. It counts for
-    /// its namespace until it is [`release`](Self::release)d.
+    /// Takes the key that starts next on one of `width` workers, of which at least one is free. The key
+    /// counts for its namespace until it is [`release`](Self::release)d.
     pub(super) fn take(&mut self, now: u64, width: usize) -> Option<K> {
         self.promote(now);
         let (class, turn) = self.choose(width.div_ceil(2).max(1))?;
@@ -183,7 +183,7 @@ impl<K: Tenant> DueSet<K> {
         Some(key)
     }
 
-    /// Tells that a key of `tenant` that was taken is in hand no more.
+    /// Notes that a worker is done with a key of `tenant`.
     pub(super) fn release(&mut self, tenant: &str) {
         if let Some(share) = self.tenants.get_mut(tenant) {
             share.in_hand = share.in_hand.saturating_sub(1);
@@ -191,9 +191,9 @@ impl<K: Tenant> DueSet<K> {
         self.forget_idle(tenant);
     }
 
-    /// The class that starts next, and whose turn it is there. A namespace that holds `half` of
-    /// the workers comes only where no other waits. With a free worker there is one such
-    /// namespace at most, so that looking for it takes two steps.
+    /// The class that starts next, and the turn in it. A namespace that holds `half` of the workers is
+    /// chosen only if no other namespace waits. With a free worker there is at most one such namespace,
+    /// so the search takes at most two steps.
     fn choose(&self, half: usize) -> Option<(Class, Turn)> {
         let first = |class: Class, most: usize| {
             let holds_less = |name: &Arc<str>| self.tenants.get(name).is_some_and(|it| it.in_hand < most);

@@ -1,4 +1,4 @@
-//! What the API server asks of all at once: a pause, and few calls beside the reconciles.
+//! The limiter: the pause that the API server asks for, and the bound of calls outside of reconciles.
 //!
 //! Not here: how many reconciles run at a time, which is the width of the workers.
 
@@ -11,19 +11,19 @@ use tokio::time::Instant;
 /// The longest pause that the API server can ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// A pause that all share, and the bound of calls that are made beside the reconciles. Clones
-/// are the same limiter.
+/// A pause of all calls, and the bound of the calls that are made outside of reconciles. Clones are the
+/// same limiter.
 ///
 /// # Guarantees
-/// - While a pause is on, no reconcile starts, and nobody gets a permit.
-/// - A pause ends 60 s after the last answer that asked for one, at the latest.
+/// - During a pause no reconcile starts and no permit is given.
+/// - A pause ends at the latest 60 s after the last answer that asked for one.
 #[derive(Clone, Debug)]
 pub struct Limiter {
     paused_until: Arc<watch::Sender<Option<Instant>>>,
     beside: Arc<Semaphore>,
 }
 
-/// The right to make one call beside the reconciles; ends when dropped.
+/// The permit for one call outside of reconciles. It ends when dropped.
 #[derive(Debug)]
 #[must_use = "the right ends when this is dropped"]
 pub struct Permit {
@@ -31,7 +31,7 @@ pub struct Permit {
 }
 
 impl Limiter {
-    /// A limiter without a pause, for `width` calls beside the reconciles at a time, at least
+    /// A limiter without a pause. It permits `width` calls at a time outside of reconciles, but at least
     /// one.
     #[must_use]
     pub fn new(width: usize) -> Self {
@@ -39,8 +39,8 @@ impl Limiter {
         Self { paused_until: Arc::new(watch::Sender::new(None)), beside }
     }
 
-    /// Pauses for `wait`, as an overloaded API server asks with `Retry-After`; for 60 s at most.
-    /// A pause that ends later stays.
+    /// Begins a pause of `wait`, for which an overloaded API server asks with `Retry-After`; at most 60 s.
+    /// A pause that ends later stays as it is.
     pub fn pause(&self, wait: Duration) {
         let until = Some(Instant::now() + wait.min(LONGEST_PAUSE));
         self.paused_until.send_if_modified(|current| {
@@ -52,33 +52,33 @@ impl Limiter {
         });
     }
 
-    /// When the pause ends that is on, if one is.
+    /// When the current pause ends; `None` without a pause.
     #[must_use]
     pub fn paused_until(&self) -> Option<Instant> {
         self.paused_until.borrow().filter(|until| *until > Instant::now())
     }
 
-    /// Waits while a pause is on.
+    /// Waits until there is no pause.
     pub async fn permit(&self) {
         while let Some(until) = self.paused_until() {
             tokio::time::sleep_until(until).await;
         }
     }
 
-    /// Waits for a permit for a call beside the reconciles (events, pods, lists): few are made
-    /// at a time, so that they take little from the reconciles, and none during a pause.
+    /// Waits for the permit for a call outside of reconciles (events, pods, checks of credentials). Few
+    /// such calls run at a time, so that they delay reconciles little, and none during a pause.
     pub async fn beside(&self) -> Permit {
-        // Nobody closes the semaphore, which is the one error that there is.
+        // The only possible error is a closed semaphore, and this one is never closed.
         let held = self.beside.clone().acquire_owned().await.ok();
         self.permit().await;
         Permit { _held: held }
     }
 
-    /// Waits until a pause is on.
+    /// Waits until a pause begins; returns at once during a pause.
     pub(super) async fn paused(&self) {
         let mut changes = self.paused_until.subscribe();
         while self.paused_until().is_none() {
-            // The sender lives as long as this limiter, so there is no error.
+            // This cannot fail, because the sender lives as long as this limiter.
             let _ = changes.changed().await;
         }
     }

@@ -1,9 +1,9 @@
-//! When each object is reconciled next, in which order those that are due start, and how many
-//! run at a time.
+//! The schedule: when each object is reconciled next, in which order due objects start, and how many are
+//! reconciled at a time.
 //!
-//! Here: the queue that every live object is always in, the order of those that are due, the
-//! workers that run reconciles, and the shared pause that the API server asks for.
-//! Not here: how long to back off after a failure, which whoever reconciles decides.
+//! Here: the queue that every live object is always in, the order of the due objects, the workers that
+//! run reconciles, and the limiter with the pause that the API server asks for.
+//! Not here: the backoff after a failure, which the reconcile decides.
 
 mod fairness;
 mod limiter;
@@ -20,65 +20,65 @@ pub use limiter::{Limiter, Permit};
 pub use queue::Queue;
 pub use workers::Workers;
 
-/// What the keys of a queue can tell.
+/// A key that belongs to a tenant.
 pub trait Tenant {
-    /// Whose key it is: the namespace, among which starts are shared out.
+    /// The tenant of the key, which is its namespace. The queue shares its starts among tenants.
     fn tenant(&self) -> &str;
 }
 
-/// How a due key stands against the others that are due.
+/// The rank of a due key among the due keys.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Rank {
     /// When the key becomes urgent; `None` if it never does.
     pub urgent_at: Option<Instant>,
-    /// The second at which what it stands for expires. Within a namespace the soonest goes first.
+    /// The second at which what the key stands for expires. Within a namespace the earliest starts first.
     pub expires: i64,
 }
 
-/// Why a key is due. Of several causes that meet, the greatest counts: the one that asks the
-/// reconcile to look at the most.
+/// Why a key is due. If there are several causes, the greatest counts, which makes the reconcile check
+/// the most.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Cause {
-    /// A time that was planned has come.
+    /// A planned time has come.
     Timer,
-    /// Something changed.
+    /// The key was woken, because something changed.
     Woken,
-    /// Nothing told of a change for too long. What the reconcile waits for is to be read from
-    /// the API server, since a watch may have missed it.
+    /// The time of the safety net has come without a change. The reconcile reads what it waits for from
+    /// the API server, because a watch may have missed it.
     SafetyNet,
 }
 
-/// When a key is reconciled again, at the latest.
+/// When a key is reconciled again at the latest.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Next {
-    /// A time that has passed means now.
+pub struct NextRun {
+    /// The time; one that has passed means now.
     pub at: Instant,
-    /// What to tell the reconcile at that time, if nothing else makes it due before.
+    /// The cause that the reconcile gets at that time, if nothing makes the key due before.
     pub cause: Cause,
 }
 
-impl Next {
-    /// The next reconcile after `wait` from now.
+impl NextRun {
+    /// The next reconcile, `wait` from now.
     #[must_use]
     pub fn after(wait: Duration, cause: Cause) -> Self {
         Self { at: Instant::now() + wait, cause }
     }
 }
 
-/// A key that is due, for the one who reconciles it.
+/// A due key that a worker reconciles.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Job<K> {
-    /// What to reconcile.
+    /// The key to reconcile.
     pub key: K,
-    /// Why it is due.
+    /// Why the key is due.
     pub cause: Cause,
 }
 
-/// The capacity that an emptied collection keeps.
+/// The capacity that a collection keeps when it is empty.
 const IDLE_ROOM: usize = 256;
 
-/// Gives back the memory that a map no longer needs. Shrinking to twice its size keeps the cost
-/// of a removal constant on average.
+/// Frees the memory that a map no longer needs. The map shrinks to twice its size, so that the average
+/// cost of a removal is constant.
 fn trim<K: Eq + Hash, V>(map: &mut HashMap<K, V>) {
     if map.capacity() > 4 * map.len() + IDLE_ROOM {
         map.shrink_to(2 * map.len());
@@ -89,9 +89,9 @@ fn trim<K: Eq + Hash, V>(map: &mut HashMap<K, V>) {
 mod test_key {
     /// A namespace and a number.
     #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-    pub(super) struct Key(pub(super) &'static str, pub(super) u32);
+    pub(super) struct NamedKey(pub(super) &'static str, pub(super) u32);
 
-    impl super::Tenant for Key {
+    impl super::Tenant for NamedKey {
         fn tenant(&self) -> &str {
             self.0
         }

@@ -1,6 +1,6 @@
-//! The queue: when each key is due, and who has it in hand.
+//! The queue: when each key is due, and which keys workers are reconciling.
 //!
-//! Which of those that are due starts first is in `fairness.rs`.
+//! `fairness.rs` decides which of the due keys starts first.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::Hash;
@@ -12,53 +12,53 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::runtime::schedule::fairness::{DueSet, NEVER, Order};
-use crate::runtime::schedule::{Cause, IDLE_ROOM, Job, Next, Rank, Tenant, trim};
+use crate::runtime::schedule::{Cause, IDLE_ROOM, Job, NextRun, Rank, Tenant, trim};
 
-/// How many due keys are ranked anew before the next job is taken.
+/// How many due keys are ranked again before the next job is taken.
 const RERANKED_AT_ONCE: usize = 32;
 
 /// When each key is reconciled next.
 ///
 /// # Guarantees
-/// - A key that was woken and not removed is always in exactly one place: it waits for its
-///   time, is due, or is in hand.
-/// - A key in hand is not handed out again before it is [`done`](Self::done). If it was woken
-///   meanwhile, it is due again then.
-/// - A time is met at most one millisecond late, as far as there are free workers.
+/// - A key that was woken and not removed is always in exactly one place: it waits for its time, it is
+///   due, or it is in hand, which means that a worker reconciles it.
+/// - A key in hand is not handed out again before it is [`done`](Self::done). If it was woken meanwhile,
+///   it is then due again at once.
+/// - A key is handed out at most one millisecond after its time, if a worker is free.
 pub struct Queue<K> {
     rank: Box<dyn Fn(&K) -> Rank + Send + Sync>,
-    state: Mutex<State<K>>,
+    state: Mutex<QueueState<K>>,
     changed: Notify,
 }
 
-pub(super) struct State<K> {
-    /// What times are counted from, in milliseconds.
+pub(super) struct QueueState<K> {
+    /// The instant from which times are counted, in milliseconds.
     epoch: Instant,
-    places: HashMap<K, Place>,
-    /// Those whose time has not come.
+    places: HashMap<K, QueuePlace>,
+    /// The keys whose time has not come yet.
     later: BTreeSet<(u64, K)>,
-    /// Those that are due and whose rank is to be asked for, in the order of their arrival.
-    /// A key may be here twice, or be gone: its place says what counts.
+    /// The due keys without a rank, in the order of their arrival. A key may be here twice, or may have
+    /// been removed; only its place counts.
     arrived: VecDeque<K>,
-    /// Those that are ranked and were woken since, in order; the same holds for them.
+    /// The ranked keys that were woken since, in order. A key may be stale here in the same way.
     changed: VecDeque<K>,
-    /// Those that are due and ranked.
+    /// The due keys with a rank.
     due: DueSet<K>,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Place {
+enum QueuePlace {
     Later {
         at: u64,
         cause: Cause,
     },
-    /// Due. `is_changed`: it was woken since its rank was asked for.
+    /// Due, without a rank. `is_changed`: it was woken since `rank` was called for it.
     Arrived {
         cause: Cause,
         is_changed: bool,
     },
-    /// Due, and found in the due set by the number of its arrival. `is_changed`: it was woken
-    /// since its rank was asked for, and has arrived again.
+    /// Due, and in the due set under the number of its arrival. `is_changed`: it was woken since `rank`
+    /// was called for it, and is in `changed`.
     Due {
         arrival: u64,
         cause: Cause,
@@ -67,7 +67,7 @@ enum Place {
     InHand(Since),
 }
 
-/// What has happened to a key in hand since it was taken.
+/// What happened to a key in hand since it was taken.
 #[derive(Clone, Copy, Debug)]
 enum Since {
     Nothing,
@@ -76,11 +76,11 @@ enum Since {
 }
 
 impl<K: Clone + Eq + Hash + Ord + Tenant> Queue<K> {
-    /// An empty queue. `rank` is asked when a key has become due, and again when a due key is
-    /// woken. It is called by [`next`](Self::next), without any lock, and must not panic.
+    /// An empty queue. `rank` is called when a key has become due, and again when a due key is woken.
+    /// [`next`](Self::next) calls it without any lock. It must not panic.
     #[must_use]
     pub fn new(rank: impl Fn(&K) -> Rank + Send + Sync + 'static) -> Self {
-        let state = State {
+        let state = QueueState {
             epoch: Instant::now(),
             places: HashMap::new(),
             later: BTreeSet::new(),
@@ -91,32 +91,32 @@ impl<K: Clone + Eq + Hash + Ord + Tenant> Queue<K> {
         Self { rank: Box::new(rank), state: Mutex::new(state), changed: Notify::new() }
     }
 
-    /// Makes a key due now. Inserts it if it is unknown.
+    /// Makes a key due now. Inserts the key if it is not in the queue.
     pub fn wake(&self, key: &K) {
         if self.lock().wake(key) {
             self.changed.notify_one();
         }
     }
 
-    /// Takes out a key whose object is gone. If it is in hand, it leaves when it is done; a
-    /// wake after the removal brings it back.
+    /// Removes a key whose object is gone. A key in hand is removed when it is done. A wake after the
+    /// removal inserts it again.
     pub fn remove(&self, key: &K) {
         self.lock().remove(key);
     }
 
-    /// Takes out a key in hand for which there is no object, unless it was woken since it was
-    /// taken: then there may be an object again.
+    /// Removes a key in hand that has no object. A key that was woken since it was taken stays, because
+    /// there may be an object again.
     pub fn remove_unless_woken(&self, key: &K) {
         self.lock().remove_unless_woken(key);
     }
 
-    /// The next job for one of `width` workers, once a key is due. Whoever takes it says when
-    /// it is [`done`](Self::done). Only one may ask at a time, and only while one of the
-    /// workers is free. No key is lost when this is cancelled.
+    /// Waits until a key is due, and returns the next job for one of `width` workers. The caller must
+    /// call [`done`](Self::done) for it. Only one caller may wait at a time, and only while a worker is
+    /// free. No key is lost when this is cancelled.
     pub async fn next(&self, width: usize) -> Job<K> {
         loop {
-            // Those who wake thousands again and again must not keep what is ranked from being
-            // taken, so few are ranked anew at a time.
+            // Only a few keys are ranked again at a time. Otherwise repeated wakes of thousands of keys
+            // would prevent that ranked keys are taken.
             let mut reranked = 0;
             loop {
                 let unranked = self.lock().unranked(reranked < RERANKED_AT_ONCE);
@@ -142,48 +142,48 @@ impl<K: Clone + Eq + Hash + Ord + Tenant> Queue<K> {
         }
     }
 
-    /// Ends the reconcile of a key in hand. It is due again when `next` says, or now if it was
+    /// Ends the reconcile of a key in hand. The key is due again at the time of `next`, or now if it was
     /// woken meanwhile.
-    pub fn done(&self, key: &K, next: Next) {
+    pub fn done(&self, key: &K, next: NextRun) {
         self.lock().done(key, next);
         self.changed.notify_one();
     }
 
-    /// Whether more is due than is in hand.
+    /// Whether keys are due that no worker has taken yet.
     #[must_use]
     pub fn has_backlog(&self) -> bool {
         let state = self.lock();
         !state.arrived.is_empty() || !state.due.is_empty()
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State<K>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, QueueState<K>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<K: Clone + Eq + Hash + Ord + Tenant> State<K> {
-    /// Whether something has arrived.
+impl<K: Clone + Eq + Hash + Ord + Tenant> QueueState<K> {
+    /// Wakes a key, and returns whether a rank has to be asked for.
     fn wake(&mut self, key: &K) -> bool {
         let before = self.arrived.len() + self.changed.len();
         self.collect();
         match self.places.get_mut(key) {
             None => self.arrive(key.clone(), Cause::Woken),
-            Some(Place::Later { at, .. }) => {
+            Some(QueuePlace::Later { at, .. }) => {
                 let at = *at;
                 self.later.remove(&(at, key.clone()));
                 self.arrive(key.clone(), Cause::Woken);
             }
-            Some(Place::Arrived { cause, is_changed }) => {
+            Some(QueuePlace::Arrived { cause, is_changed }) => {
                 *cause = Cause::Woken.max(*cause);
                 *is_changed = true;
             }
-            Some(Place::Due { cause, is_changed, .. }) => {
+            Some(QueuePlace::Due { cause, is_changed, .. }) => {
                 *cause = Cause::Woken.max(*cause);
                 if !mem::replace(is_changed, true) {
                     self.changed.push_back(key.clone());
                 }
             }
-            Some(Place::InHand(since)) => *since = Since::Woken,
+            Some(QueuePlace::InHand(since)) => *since = Since::Woken,
         }
         self.arrived.len() + self.changed.len() > before
     }
@@ -191,16 +191,16 @@ impl<K: Clone + Eq + Hash + Ord + Tenant> State<K> {
     fn remove(&mut self, key: &K) {
         match self.places.get_mut(key) {
             None => return,
-            Some(Place::InHand(since)) => {
+            Some(QueuePlace::InHand(since)) => {
                 *since = Since::Removed;
                 return;
             }
-            Some(Place::Later { at, .. }) => {
+            Some(QueuePlace::Later { at, .. }) => {
                 let at = *at;
                 self.later.remove(&(at, key.clone()));
             }
-            Some(Place::Arrived { .. }) => {}
-            Some(Place::Due { arrival, .. }) => {
+            Some(QueuePlace::Arrived { .. }) => {}
+            Some(QueuePlace::Due { arrival, .. }) => {
                 self.due.remove(*arrival);
             }
         }
@@ -209,13 +209,13 @@ impl<K: Clone + Eq + Hash + Ord + Tenant> State<K> {
     }
 
     fn remove_unless_woken(&mut self, key: &K) {
-        if let Some(Place::InHand(since @ Since::Nothing)) = self.places.get_mut(key) {
+        if let Some(QueuePlace::InHand(since @ Since::Nothing)) = self.places.get_mut(key) {
             *since = Since::Removed;
         }
     }
 
-    fn done(&mut self, key: &K, next: Next) {
-        let Some(Place::InHand(since)) = self.places.get(key).copied() else { return };
+    fn done(&mut self, key: &K, next: NextRun) {
+        let Some(QueuePlace::InHand(since)) = self.places.get(key).copied() else { return };
         self.due.release(key.tenant());
         let is_now = next.at <= Instant::now();
         match since {
@@ -224,7 +224,7 @@ impl<K: Clone + Eq + Hash + Ord + Tenant> State<K> {
             Since::Woken => self.arrive(key.clone(), Cause::Woken),
             Since::Nothing => {
                 let at = self.millis(next.at);
-                self.places.insert(key.clone(), Place::Later { at, cause: next.cause });
+                self.places.insert(key.clone(), QueuePlace::Later { at, cause: next.cause });
                 self.later.insert((at, key.clone()));
             }
             Since::Removed => {
@@ -235,28 +235,28 @@ impl<K: Clone + Eq + Hash + Ord + Tenant> State<K> {
     }
 
     fn arrive(&mut self, key: K, cause: Cause) {
-        self.places.insert(key.clone(), Place::Arrived { cause, is_changed: false });
+        self.places.insert(key.clone(), QueuePlace::Arrived { cause, is_changed: false });
         self.arrived.push_back(key);
     }
 
-    /// Has those arrive whose time has come.
+    /// Makes the keys due whose time has come.
     fn collect(&mut self) {
         let now = self.now();
         while self.later.first().is_some_and(|(at, _)| *at <= now) {
             let Some((_, key)) = self.later.pop_first() else { return };
-            if let Some(Place::Later { cause, .. }) = self.places.get(&key).copied() {
+            if let Some(QueuePlace::Later { cause, .. }) = self.places.get(&key).copied() {
                 self.arrive(key, cause);
             }
         }
     }
 
-    /// The first key whose rank is to be asked for, and whether it has one, which those with
-    /// one are left out for. It stays where it is until it is admitted.
+    /// The first key whose rank has to be asked for, and whether it already has one. Without
+    /// `with_ranked`, keys that have a rank are left out. The key stays in its list until it is admitted.
     fn unranked(&mut self, with_ranked: bool) -> Option<(K, bool)> {
         self.collect();
         let changed = self.changed.front().filter(|_| with_ranked).map(|key| (key, true));
         let (key, is_due) = self.arrived.front().map(|key| (key, false)).or(changed)?;
-        if let Some(Place::Arrived { is_changed, .. } | Place::Due { is_changed, .. }) =
+        if let Some(QueuePlace::Arrived { is_changed, .. } | QueuePlace::Due { is_changed, .. }) =
             self.places.get_mut(key)
         {
             *is_changed = false;
@@ -264,7 +264,7 @@ impl<K: Clone + Eq + Hash + Ord + Tenant> State<K> {
         Some((key.clone(), is_due))
     }
 
-    /// Takes a key that has arrived into the due set, or corrects its rank there.
+    /// Inserts a key that has arrived into the due set, or changes its rank there.
     fn admit(&mut self, key: &K, rank: Rank) {
         let fronts = [&mut self.arrived, &mut self.changed];
         if let Some(keys) = fronts.into_iter().find(|keys| keys.front() == Some(key)) {
@@ -273,16 +273,16 @@ impl<K: Clone + Eq + Hash + Ord + Tenant> State<K> {
         let urgent_at = rank.urgent_at.map_or(NEVER, |at| self.millis(at));
         let (order, now) = (Order { urgent_at, expires: rank.expires }, self.now());
         match self.places.get_mut(key) {
-            Some(place @ Place::Arrived { .. }) => {
-                let Place::Arrived { cause, is_changed } = *place else { return };
+            Some(place @ QueuePlace::Arrived { .. }) => {
+                let QueuePlace::Arrived { cause, is_changed } = *place else { return };
                 let arrival = self.due.push(key.clone(), order, now);
-                *place = Place::Due { arrival, cause, is_changed };
+                *place = QueuePlace::Due { arrival, cause, is_changed };
                 if is_changed {
                     self.changed.push_back(key.clone());
                 }
             }
-            Some(Place::Due { arrival, .. }) => self.due.rerank(*arrival, order, now),
-            Some(Place::Later { .. } | Place::InHand(_)) | None => {}
+            Some(QueuePlace::Due { arrival, .. }) => self.due.rerank(*arrival, order, now),
+            Some(QueuePlace::Later { .. } | QueuePlace::InHand(_)) | None => {}
         }
         for keys in [&mut self.arrived, &mut self.changed] {
             if keys.is_empty() {
@@ -291,23 +291,23 @@ impl<K: Clone + Eq + Hash + Ord + Tenant> State<K> {
         }
     }
 
-    /// The key that starts next, or when to ask again.
+    /// Takes the key that starts next, or returns when to try again.
     fn take(&mut self, width: usize) -> Result<Job<K>, Option<Instant>> {
         let Some(key) = self.due.take(self.now(), width) else {
             let first = self.later.first();
             return Err(first.map(|(at, _)| self.epoch + Duration::from_millis(*at)));
         };
-        let place = self.places.insert(key.clone(), Place::InHand(Since::Nothing));
-        let cause = if let Some(Place::Due { cause, .. }) = place { cause } else { Cause::Woken };
+        let place = self.places.insert(key.clone(), QueuePlace::InHand(Since::Nothing));
+        let cause = if let Some(QueuePlace::Due { cause, .. }) = place { cause } else { Cause::Woken };
         Ok(Job { key, cause })
     }
 
-    /// The milliseconds that are over.
+    /// The milliseconds since the epoch of the queue.
     fn now(&self) -> u64 {
         u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Rounded up, so that nothing is due too early.
+    /// A time in milliseconds since the epoch, rounded up so that no key is due too early.
     fn millis(&self, at: Instant) -> u64 {
         let since = at.saturating_duration_since(self.epoch);
         u64::try_from(since.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)

@@ -1,4 +1,4 @@
-//! The workers: run reconciles, a bounded number at a time, in the order of the queue.
+//! The workers, which run a bounded number of reconciles at a time, in the order of the queue.
 
 use std::any::Any;
 use std::future::Future;
@@ -11,34 +11,33 @@ use futures::FutureExt as _;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::runtime::schedule::{Cause, Job, Limiter, Next, Queue, Tenant};
+use crate::runtime::schedule::{Cause, Job, Limiter, NextRun, Queue, Tenant};
 
-/// How long the end waits for the reconciles in hand.
+/// How long a shutdown waits for the reconciles that run.
 const DRAIN: Duration = Duration::from_secs(20);
-/// How often the loop shows that it runs.
+/// The time between two beats of the loop.
 const BEAT: Duration = Duration::from_secs(2);
-/// When a key is due again whose reconcile was cut off without telling.
+/// When a key is due again whose reconcile was cancelled and returned no time.
 const CUT_OFF: Duration = Duration::from_secs(60);
 
 /// What the workers need to run.
 ///
 /// # Guarantees
-/// - Every key that is taken from the queue goes back to it, also after a panic.
-/// - A panic of one reconcile stops no other.
+/// - Every key that is taken from the queue is returned to it, even after a panic.
+/// - A panic in one reconcile does not affect others.
 pub struct Workers<K, R, P, B> {
-    /// Where jobs are taken from. Nobody else takes any.
+    /// The queue from which only these workers take jobs.
     pub queue: Arc<Queue<K>>,
-    /// While it pauses, no job starts.
+    /// The limiter. No job starts during its pause.
     pub limiter: Limiter,
     /// How many jobs run at a time, at least one.
     pub width: usize,
-    /// `Fn(Job<K>) -> impl Future<Output = Next>`: reconciles one key.
+    /// `Fn(Job<K>) -> impl Future<Output = NextRun>`: reconciles one key.
     pub reconcile: R,
-    /// `Fn(&K, &str) -> Next`: told of a reconcile that panicked, and the text of the panic;
-    /// says when the key is due again.
+    /// `Fn(&K, &str) -> NextRun`: called with the key and the message of a reconcile that panicked.
+    /// Returns when the key is due again.
     pub on_panic: P,
-    /// `FnMut()`: called every two seconds by the loop that starts the jobs, to show that it
-    /// runs.
+    /// `FnMut()`: called every two seconds by the loop that starts jobs, to show that the loop runs.
     pub beat: B,
 }
 
@@ -46,12 +45,12 @@ impl<K, R, F, P, B> Workers<K, R, P, B>
 where
     K: Clone + Eq + Hash + Ord + Tenant + Send + Sync + 'static,
     R: Fn(Job<K>) -> F + Send + Sync + 'static,
-    F: Future<Output = Next> + Send + 'static,
-    P: Fn(&K, &str) -> Next + Send + Sync + 'static,
+    F: Future<Output = NextRun> + Send + 'static,
+    P: Fn(&K, &str) -> NextRun + Send + Sync + 'static,
     B: FnMut(),
 {
-    /// Runs jobs until `stop` resolves, then waits for those in hand, 20 s at most. Tells
-    /// whether all of them ended; the others are cut off.
+    /// Runs jobs until `stop` resolves, then waits at most 20 s for the jobs that run. Returns whether
+    /// all of them ended; the others are cancelled.
     pub async fn run(self, stop: impl Future<Output = ()>) -> bool {
         let Self { queue, limiter, reconcile, on_panic, mut beat, .. } = self;
         let (width, callbacks) = (self.width.max(1), Arc::new((reconcile, on_panic)));
@@ -82,7 +81,7 @@ where
     }
 }
 
-/// The next job that may start. No job is taken during a pause, also if that begins later.
+/// Waits for the next job. No job is taken during a pause, even if the pause begins during the wait.
 async fn next<K>(queue: &Queue<K>, limiter: &Limiter, width: usize) -> Job<K>
 where
     K: Clone + Eq + Hash + Ord + Tenant,
@@ -97,19 +96,19 @@ where
     }
 }
 
-/// A key in hand, which goes back to the queue however this ends.
+/// A key in hand. It is returned to the queue when this is dropped, however the reconcile ends.
 struct InHand<K: Clone + Eq + Hash + Ord + Tenant> {
     queue: Arc<Queue<K>>,
     key: K,
-    next: Option<Next>,
+    next: Option<NextRun>,
 }
 
 impl<K: Clone + Eq + Hash + Ord + Tenant> InHand<K> {
-    async fn run<F: Future<Output = Next>>(
+    async fn run<F: Future<Output = NextRun>>(
         mut self,
         job: Job<K>,
         reconcile: &impl Fn(Job<K>) -> F,
-        on_panic: &impl Fn(&K, &str) -> Next,
+        on_panic: &impl Fn(&K, &str) -> NextRun,
     ) {
         let ended = AssertUnwindSafe(async { reconcile(job).await }).catch_unwind().await;
         self.next = Some(ended.unwrap_or_else(|panic| on_panic(&self.key, text(&*panic))));
@@ -118,12 +117,12 @@ impl<K: Clone + Eq + Hash + Ord + Tenant> InHand<K> {
 
 impl<K: Clone + Eq + Hash + Ord + Tenant> Drop for InHand<K> {
     fn drop(&mut self) {
-        let next = self.next.unwrap_or_else(|| Next::after(CUT_OFF, Cause::SafetyNet));
+        let next = self.next.unwrap_or_else(|| NextRun::after(CUT_OFF, Cause::SafetyNet));
         self.queue.done(&self.key, next);
     }
 }
 
-/// What a panic says.
+/// The message of a panic.
 fn text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no text)")

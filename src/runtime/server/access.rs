@@ -1,7 +1,7 @@
-//! Who may read a page: what the API server says about the bearer token of a request.
+//! Access control of a page, by what the API server answers about the bearer token of a request.
 //!
-//! Asked as controller-runtime's metrics server does: a `TokenReview` says whose token it is, a
-//! `SubjectAccessReview` whether they may `get` the path.
+//! It works as in the metrics server of controller-runtime: a `TokenReview` returns the user of the
+//! token, and a `SubjectAccessReview` whether that user may `get` the path.
 
 #[cfg(test)]
 mod tests;
@@ -26,24 +26,23 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::runtime::server::turns::Turns;
 
-/// How long the API server's word is taken: a token that was revoked reads that much longer, and
-/// a right that was given counts that much later.
+/// How long a verdict is cached. A revoked token can read for that much longer, and a permission that was
+/// granted takes effect that much later.
 const GRANTED_FOR: Duration = Duration::from_secs(60);
 const REFUSED_FOR: Duration = Duration::from_secs(10);
-/// How many verdicts are remembered.
+/// How many verdicts are cached.
 const MAX_VERDICTS: usize = 256;
-/// How many tokens the API server is asked about at a time, whoever makes them up; of one peer it
-/// is one.
+/// How many tokens are reviewed at a time. Of one peer only one is.
 const MAX_ASKED: usize = 4;
-/// How long the next one waits after a refusal: tokens can be made up faster than they are reviewed.
+/// How long the next review waits after a refusal, because invented tokens could cause many reviews.
 const REST: Duration = Duration::from_millis(100);
 /// How long a request waits for its verdict.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Asks the API server who may read.
+/// Decides who may read a page, by asking the API server.
 ///
 /// # Guarantees
-/// What cannot be asked is refused. Tokens are not kept, only their digests.
+/// A request is refused when the API server cannot be asked. Only digests of tokens are kept.
 pub struct Access {
     client: Client,
     verdicts: Mutex<Verdicts>,
@@ -52,21 +51,21 @@ pub struct Access {
     is_in_trouble: Mutex<bool>,
 }
 
-/// Why a request is not answered.
+/// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// It has no token, or one that the API server does not know.
+    /// The request has no token, or one that the API server does not know.
     Unauthenticated,
-    /// Its token is somebody's who may not.
+    /// The user of the token has no permission.
     Forbidden,
     /// The API server could not be asked.
     Unavailable,
 }
 
-type Verdict = Result<(), Refusal>;
+type AccessVerdict = Result<(), Refusal>;
 
 impl Access {
-    /// Asks through `client`, which has to send writes from standbys, too.
+    /// Asks through `client`. A standby asks too, so the client must send writes without leadership.
     #[must_use]
     pub fn new(client: Client) -> Self {
         Self {
@@ -79,9 +78,9 @@ impl Access {
     }
 
     /// Whether a request of this peer with these headers may `get` the path.
-    pub(super) async fn judge(&self, peer: IpAddr, headers: &HeaderMap, path: &str) -> Verdict {
+    pub(super) async fn judge(&self, peer: IpAddr, headers: &HeaderMap, path: &str) -> AccessVerdict {
         let token = bearer(headers).ok_or(Refusal::Unauthenticated)?;
-        let key = Key::of(token, path);
+        let key = TokenDigest::of(token, path);
         let known = || self.verdicts.lock().unwrap_or_else(PoisonError::into_inner).get(&key, Instant::now());
         if let Some(verdict) = known() {
             return verdict;
@@ -89,7 +88,7 @@ impl Access {
         let asked = async {
             let _turn = self.turns.take(peer).await;
             let _permit = self.asked.acquire().await;
-            // Another request may have asked meanwhile.
+            // Another request may have got the verdict meanwhile.
             if let Some(verdict) = known() {
                 return verdict;
             }
@@ -106,7 +105,7 @@ impl Access {
         timeout(PATIENCE, asked).await.unwrap_or(Err(Refusal::Unavailable))
     }
 
-    async fn ask(&self, token: &str, path: &str) -> Result<Verdict, kube::Error> {
+    async fn ask(&self, token: &str, path: &str) -> Result<AccessVerdict, kube::Error> {
         let spec = TokenReviewSpec { token: Some(token.to_owned()), audiences: None };
         let review = TokenReview { spec, ..TokenReview::default() };
         let reviews = Api::<TokenReview>::all(self.client.clone());
@@ -120,7 +119,7 @@ impl Access {
         Ok(if is_allowed { Ok(()) } else { Err(Refusal::Forbidden) })
     }
 
-    /// One line on a transition. Without the error's own text, which could quote a token.
+    /// Logs one line on a transition. Leaves out the text of the error, which could quote a token.
     fn tell(&self, error: Option<&kube::Error>) {
         let mut is_in_trouble = self.is_in_trouble.lock().unwrap_or_else(PoisonError::into_inner);
         let was_in_trouble = std::mem::replace(&mut *is_in_trouble, error.is_some());
@@ -146,7 +145,7 @@ impl fmt::Debug for Access {
     }
 }
 
-/// The token of a request.
+/// The bearer token of a request.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     let token = token.trim();
@@ -168,27 +167,27 @@ fn access_review(user: UserInfo, path: &str) -> SubjectAccessReview {
 
 /// A token and a path, as a digest.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Key([u8; 32]);
+struct TokenDigest([u8; 32]);
 
-impl Key {
+impl TokenDigest {
     fn of(token: &str, path: &str) -> Self {
-        // A path holds no NUL.
+        // A path contains no NUL, so path and token cannot be confused.
         Self(Sha256::new().chain_update(path).chain_update([0u8]).chain_update(token).finalize().into())
     }
 }
 
-/// What was said, for as long as it counts.
+/// The cached verdicts, each with the end of its validity.
 #[derive(Debug, Default)]
-struct Verdicts(HashMap<Key, (Verdict, Instant)>);
+struct Verdicts(HashMap<TokenDigest, (AccessVerdict, Instant)>);
 
 impl Verdicts {
-    fn get(&self, key: &Key, now: Instant) -> Option<Verdict> {
+    fn get(&self, key: &TokenDigest, now: Instant) -> Option<AccessVerdict> {
         self.0.get(key).filter(|(_, end)| now < *end).map(|(verdict, _)| *verdict)
     }
 
-    /// Notes a verdict. When there is no room, one goes that counts no more or ends soonest; those
-    /// that were made up go before those that may read.
-    fn put(&mut self, key: Key, verdict: Verdict, now: Instant) {
+    /// Caches a verdict. Expired verdicts are dropped. If the cache is still full, the verdict that expires
+    /// soonest is dropped, and refusals are dropped before permissions.
+    fn put(&mut self, key: TokenDigest, verdict: AccessVerdict, now: Instant) {
         self.0.retain(|_, (_, end)| now < *end);
         if self.0.len() >= MAX_VERDICTS
             && let Some(first) = self.0.iter().min_by_key(|(_, (verdict, end))| (verdict.is_ok(), *end))

@@ -1,7 +1,7 @@
-//! The connections that are open, of which there is a bounded number, and who has to go for a
-//! new one.
+//! The open connections. Their number is bounded, and this file decides which one is closed for a new
+//! one.
 //!
-//! What is said on a connection is `http.rs`.
+//! `http.rs` handles the requests on a connection.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
@@ -10,21 +10,22 @@ use std::net::IpAddr;
 
 use tokio::task::{AbortHandle, Id, JoinSet};
 
-/// Open connections, each a task.
+/// The open connections, one task for each.
 ///
 /// # Guarantees
-/// - There are at most `limit`. A new one is always taken in: of the address with the most
-///   connections the oldest one is closed for it, and among such addresses the oldest of all.
-/// - So a peer that fills the room closes only its own connections, and among many peers at one
-///   address (behind a NAT) a new connection lives until as many newer ones have come.
+/// - There are at most `limit` connections. A new one is always accepted. If needed, the oldest connection
+///   of the address with the most connections is closed for it; if several addresses have as many, the
+///   oldest of all of these.
+/// - A peer that opens many connections therefore closes only its own. Among many peers at one address
+///   (behind a NAT), a new connection stays open until as many newer ones have been opened.
 #[derive(Debug)]
 pub(super) struct Connections {
     limit: usize,
     tasks: JoinSet<()>,
-    /// By address, the oldest first.
+    /// The connections by address, the oldest first.
     open: HashMap<IpAddr, VecDeque<Open>>,
     peers: HashMap<Id, IpAddr>,
-    /// How many there have been.
+    /// How many connections have been opened.
     count: u64,
 }
 
@@ -39,13 +40,13 @@ impl Connections {
         Self { limit, tasks: JoinSet::new(), open: HashMap::new(), peers: HashMap::new(), count: 0 }
     }
 
-    /// Begins a conversation with a peer.
+    /// Spawns the task of a new connection.
     pub fn add(&mut self, peer: IpAddr, conversation: impl Future<Output = ()> + Send + 'static) {
         if self.peers.len() >= self.limit {
             self.close_one();
         }
         let handle = self.tasks.spawn(conversation);
-        // The same address, however the socket spells it.
+        // An IPv4-mapped IPv6 address counts as the IPv4 address.
         let peer = peer.to_canonical();
         self.peers.insert(handle.id(), peer);
         self.count += 1;
@@ -61,14 +62,14 @@ impl Connections {
         self.forget(handle.id());
     }
 
-    /// Resolves when a connection has ended, and never while there is none.
+    /// Resolves when a connection has ended. Never resolves while there is none.
     ///
     /// # Cancel safety
     /// Nothing is lost when it is dropped and called again.
     pub async fn ended(&mut self) {
         match self.tasks.join_next_with_id().await {
             Some(Ok((id, ()))) => self.forget(id),
-            // It was closed, or it panicked.
+            // The connection was closed, or its task panicked.
             Some(Err(error)) => self.forget(error.id()),
             None => pending().await,
         }
@@ -90,7 +91,7 @@ mod tests {
 
     use super::*;
 
-    /// Notes its name when it is closed.
+    /// A connection that records its name when it is closed.
     struct Guest(&'static str, Arc<Mutex<Vec<&'static str>>>);
 
     impl Drop for Guest {

@@ -1,10 +1,10 @@
-//! The operator's own HTTP server: takes connections in, and ends each within seconds.
+//! The HTTP server of the operator. It accepts connections and closes each within seconds.
 //!
-//! What is answered is said in `pages.rs`, who has to go when there are too many in
-//! `connections.rs`.
+//! `pages.rs` answers requests. `connections.rs` decides which connection is closed when there are too
+//! many.
 //!
-//! A port may be reachable by the whole cluster, so a peer gets one request per connection and a
-//! few seconds for it, and is never waited for: connections are taken in as they come.
+//! The whole cluster may be able to reach the port. A peer therefore gets one request per connection and
+//! a few seconds for it, and never delays others: connections are accepted as they come.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -25,26 +25,26 @@ use crate::runtime::server::connections::Connections;
 use crate::runtime::server::pages::Pages;
 use crate::runtime::server::tls::Tls;
 
-/// At some 20 KiB each.
+/// The most open connections. Each takes about 20 KiB of memory.
 const MAX_CONNECTIONS: usize = 512;
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
-/// What is in flight at shutdown takes milliseconds; a peer that does not read is not waited for.
+/// How long a shutdown waits for requests. They take milliseconds, unless a peer does not read.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
-/// Pause after a failed accept. It fails at once and again while file descriptors are used up.
+/// The pause after a failed accept, which fails again at once while no file descriptors are left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 
-/// A port, and what is behind it.
+/// What a port serves.
 #[derive(Debug)]
 pub struct Site {
-    /// What it shows.
+    /// The pages of the port.
     pub pages: Pages,
-    /// Its certificate; plain HTTP without one.
+    /// The certificate of the port; `None` for plain HTTP.
     pub tls: Option<Arc<Tls>>,
 }
 
-/// Serves until `shutdown` resolves, then lets what is in flight end.
+/// Serves until `shutdown` resolves, then waits at most 2 s for the requests in flight.
 pub async fn serve<S: Future>(listener: TcpListener, site: Site, shutdown: S) {
     let (mut connections, graceful) = (Connections::new(MAX_CONNECTIONS), GracefulShutdown::new());
     tokio::select! {
@@ -84,7 +84,7 @@ async fn accept(
             }
             Err(error) => {
                 tracing::debug!(%error, "cannot accept a connection");
-                // The next one may be a probe.
+                // A closed connection frees a file descriptor, because the next peer may be a probe.
                 connections.close_one();
                 sleep(ACCEPT_PAUSE).await;
             }
@@ -92,7 +92,7 @@ async fn accept(
     }
 }
 
-/// One request and its answer, encrypted where there is a certificate.
+/// Handles one connection: one request and its answer, encrypted if the port has a certificate.
 async fn converse(peer: IpAddr, stream: TcpStream, tls: Option<Arc<Tls>>, pages: Pages, watcher: Watcher) {
     let conversation = async {
         match tls {

@@ -1,4 +1,4 @@
-//! The HTTP server that shows probes and metrics.
+//! The HTTP server for probes and metrics.
 
 mod access;
 mod connections;

@@ -1,13 +1,14 @@
-//! The pages of a port, and what each answers.
+//! The pages of a port, and the answers of each page.
 //!
 //! | path | promise |
 //! |---|---|
-//! | `/livez` | 200 while the working loop beats, else 503: restarting the process helps |
-//! | `/readyz` | 200 when every check has passed, else 503 and what is missing, one a line |
+//! | `/livez` | 200 while the working loop beats, else 503: a restart of the process helps |
+//! | `/readyz` | 200 when every check has passed, else 503 and the missing checks, one per line |
 //! | `/metrics` | `OpenMetrics` text; 500 when it cannot be written, 503 when too many ask |
 //!
-//! GET and HEAD only. Where access is guarded, `/metrics` is 401 without a token that the API
-//! server knows, 403 when its owner may not, and 503 when the API server cannot be asked.
+//! Only GET and HEAD are permitted. With access control, `/metrics` answers 401 without a token that the
+//! API server knows, 403 when the user of the token has no permission, and 503 when the API server cannot
+//! be asked.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -26,16 +27,16 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const OPEN_METRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 
-pub(super) type Answer = Response<Full<Bytes>>;
+pub(super) type PageAnswer = Response<Full<Bytes>>;
 
-/// What a port shows; a path of which there is nothing is not found.
+/// The pages of a port. The path of a page that is `None` is not found.
 #[derive(Clone, Debug, Default)]
 pub struct Pages {
-    /// Behind `/livez` and `/readyz`.
+    /// The probes of `/livez` and `/readyz`.
     pub probes: Option<Probes>,
-    /// Behind `/metrics`.
+    /// The metrics of `/metrics`.
     pub metrics: Option<Scrapes>,
-    /// Who may read metrics; everyone when `None`.
+    /// The access control of `/metrics`; every client may read it when `None`.
     pub access: Option<Arc<Access>>,
 }
 
@@ -46,7 +47,7 @@ impl Pages {
         method: &Method,
         path: &str,
         headers: &HeaderMap,
-    ) -> Answer {
+    ) -> PageAnswer {
         let is_read = method == Method::GET || method == Method::HEAD;
         match (path, &self.probes, &self.metrics) {
             ("/livez" | "/readyz", Some(_), _) | (METRICS, _, Some(_)) if !is_read => refuse_method(),
@@ -57,7 +58,7 @@ impl Pages {
         }
     }
 
-    async fn metrics(&self, peer: IpAddr, metrics: &Scrapes, headers: &HeaderMap) -> Answer {
+    async fn metrics(&self, peer: IpAddr, metrics: &Scrapes, headers: &HeaderMap) -> PageAnswer {
         if let Some(access) = &self.access
             && let Err(refusal) = access.judge(peer, headers, METRICS).await
         {
@@ -71,7 +72,7 @@ impl Pages {
     }
 }
 
-fn livez(probes: &Probes) -> Answer {
+fn livez(probes: &Probes) -> PageAnswer {
     match probes.silence() {
         None => plain(StatusCode::OK, "ok"),
         Some(silence) => {
@@ -81,7 +82,7 @@ fn livez(probes: &Probes) -> Answer {
     }
 }
 
-fn readyz(probes: &Probes) -> Answer {
+fn readyz(probes: &Probes) -> PageAnswer {
     let not_ready = probes.not_ready();
     if not_ready.is_empty() {
         return plain(StatusCode::OK, "ok");
@@ -89,13 +90,13 @@ fn readyz(probes: &Probes) -> Answer {
     plain(StatusCode::SERVICE_UNAVAILABLE, &not_ready.join("\n"))
 }
 
-fn refuse_method() -> Answer {
+fn refuse_method() -> PageAnswer {
     let mut refusal = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD");
     refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
     refusal
 }
 
-fn refuse(refusal: Refusal) -> Answer {
+fn refuse(refusal: Refusal) -> PageAnswer {
     match refusal {
         Refusal::Unauthenticated => {
             let text = "send the token of a ServiceAccount: Authorization: Bearer TOKEN";
@@ -110,11 +111,11 @@ fn refuse(refusal: Refusal) -> Answer {
     }
 }
 
-fn plain(status: StatusCode, text: &str) -> Answer {
+fn plain(status: StatusCode, text: &str) -> PageAnswer {
     respond(status, TEXT, format!("{text}\n").into())
 }
 
-fn respond(status: StatusCode, content_type: HeaderValue, text: Bytes) -> Answer {
+fn respond(status: StatusCode, content_type: HeaderValue, text: Bytes) -> PageAnswer {
     let mut answer = Response::new(Full::new(text));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, content_type);

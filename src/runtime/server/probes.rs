@@ -1,6 +1,6 @@
-//! What the process knows of its own health: named readiness checks and a heartbeat.
+//! The health of the process: named readiness checks and a heartbeat.
 //!
-//! How that is shown over HTTP is `http.rs`; what is checked is said by who registers it.
+//! `pages.rs` shows it over HTTP. The code that registers a check decides what it means.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Health of the process, shared between those who report it and the server that shows it.
+/// The health of the process, shared by the code that reports it and the server that shows it.
 ///
 /// # Guarantees
-/// - *Ready* when at least one check is registered and all that are have passed.
-/// - *Alive* while the last [`beat`](Self::beat) is younger than `stale_after` on the monotonic
-///   clock, so neither a corrected wall clock nor a suspended machine makes it look dead.
-///   The clock starts when the probes are made: a loop that never starts is dead too.
+/// - The process is *ready* when at least one check is registered and all registered checks have passed.
+/// - The process is *alive* while the last [`beat`](Self::beat) is younger than `stale_after` on the
+///   monotonic clock. Neither a corrected wall clock nor a suspended machine makes it look dead. The time
+///   starts when the probes are created, so a loop that never starts is noticed too.
 #[derive(Clone, Debug)]
 pub struct Probes {
     shared: Arc<Shared>,
@@ -27,7 +27,7 @@ struct Shared {
     stale_after: Duration,
 }
 
-/// One thing that must be so before the process is ready. Not so until [`pass`](Self::pass).
+/// One condition for the process to be ready. It does not hold until [`pass`](Self::pass) is called.
 #[derive(Clone, Debug)]
 pub struct Check {
     name: Arc<str>,
@@ -35,26 +35,26 @@ pub struct Check {
 }
 
 impl Check {
-    /// It is so.
+    /// Marks the check as passed.
     pub fn pass(&self) {
         self.has_passed.store(true, Ordering::Relaxed);
     }
 
-    /// It is so no longer.
+    /// Marks the check as failed.
     pub fn fail(&self) {
         self.has_passed.store(false, Ordering::Relaxed);
     }
 }
 
 impl Probes {
-    /// Probes that take the process for dead when no beat came for `stale_after`.
+    /// Probes by which the process is not alive when there was no beat for `stale_after`.
     #[must_use]
     pub fn new(stale_after: Duration) -> Self {
         let shared = Shared { checks: Mutex::default(), last_beat: Mutex::new(Instant::now()), stale_after };
         Self { shared: Arc::new(shared) }
     }
 
-    /// Registers a check that has not passed yet. The name is what `/readyz` shows, one a line.
+    /// Registers a check that has not passed yet. `/readyz` shows its name, one per line.
     #[must_use = "a check that nobody passes keeps the process from being ready"]
     pub fn check(&self, name: &str) -> Check {
         let check = Check { name: name.into(), has_passed: Arc::default() };
@@ -62,17 +62,17 @@ impl Probes {
         check
     }
 
-    /// Says that the loop which does the work still runs.
+    /// Notes that the working loop still runs.
     ///
-    /// To be called by that loop, several times within `stale_after`; a task that does nothing
-    /// but beat would only prove that the runtime is alive.
+    /// The loop itself must call this, several times within `stale_after`. A task that does nothing else
+    /// would only prove that the runtime is alive.
     pub fn beat(&self) {
         *self.shared.last_beat.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
     /// The names of the checks that have not passed, in the order they were registered.
     ///
-    /// Before the first check is registered, that is `starting`.
+    /// Before the first check is registered, the only name is `starting`.
     #[must_use]
     pub fn not_ready(&self) -> Vec<String> {
         let checks = self.shared.checks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -83,7 +83,7 @@ impl Probes {
         failing.map(|check| check.name.to_string()).collect()
     }
 
-    /// How long the process has been silent, if that is too long.
+    /// How long there was no beat, if that is too long.
     #[must_use]
     pub fn silence(&self) -> Option<Duration> {
         let last_beat = *self.shared.last_beat.lock().unwrap_or_else(PoisonError::into_inner);

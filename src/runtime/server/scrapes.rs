@@ -1,6 +1,6 @@
-//! The page of metrics: written by one at a time, whoever asks and how often.
+//! The page of metrics. One page is written at a time, however many clients ask.
 //!
-//! What is on it is said by those who count.
+//! The modules that register metrics decide what is on it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 /// How long a scrape waits for its page. Prometheus gives up after 10 s.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Writing pages takes at most one part in so many of a thread.
+/// Writing pages takes at most 1 / `SHARE` of the time of one thread.
 const SHARE: u32 = 10;
 /// The longest rest between two pages.
 const MAX_REST: Duration = Duration::from_secs(1);
@@ -22,10 +22,10 @@ const MAX_REST: Duration = Duration::from_secs(1);
 /// Writes the page of metrics. Cheap to clone.
 ///
 /// # Guarantees
-/// - One page is written at a time, on a thread that serves nothing else. After each there is a
-///   rest of nine times as long, one second at most.
-/// - A page is never older than the request: those that come while one is being written share
-///   the next.
+/// - One page is written at a time, on a thread that serves nothing else. After each page there is a rest
+///   that is nine times as long, but at most one second.
+/// - A page is never older than the request. Requests that arrive while a page is written share the next
+///   one.
 #[derive(Clone)]
 pub struct Scrapes {
     encode: Arc<dyn Fn() -> Result<String, fmt::Error> + Send + Sync>,
@@ -33,32 +33,32 @@ pub struct Scrapes {
     last: Arc<Mutex<Last>>,
 }
 
-/// The page that was written last.
+/// The last page that was written.
 struct Last {
-    /// Its number.
+    /// Number of the page.
     number: u64,
     page: Result<Bytes, NoPage>,
-    /// When the next one may be begun.
+    /// When the next page may begin.
     rested: Instant,
 }
 
 /// Why there is no page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoPage {
-    /// It cannot be written.
+    /// The page cannot be written.
     Broken,
-    /// Too many ask, or writing takes too long.
+    /// Too many clients ask, or writing a page takes too long.
     Busy,
 }
 
 impl Scrapes {
-    /// Has `encode` write the pages.
+    /// Scrapes whose pages `encode` writes.
     pub fn new(encode: impl Fn() -> Result<String, fmt::Error> + Send + Sync + 'static) -> Self {
         let last = Last { number: 0, page: Err(NoPage::Broken), rested: Instant::now() };
         Self { encode: Arc::new(encode), begun: Arc::default(), last: Arc::new(Mutex::new(last)) }
     }
 
-    /// A page that was begun after this call.
+    /// A page that begins after this call.
     pub(super) async fn page(&self) -> Result<Bytes, NoPage> {
         timeout(PATIENCE, self.newer_than(self.begun.load(Ordering::SeqCst)))
             .await
@@ -74,11 +74,11 @@ impl Scrapes {
             sleep_until(last.rested).await;
         }
         let (encode, begun) = (Arc::clone(&self.encode), Arc::clone(&self.begun));
-        // The thread has the lock: a peer that goes away meanwhile does not let in a second one.
+        // The thread holds the lock, so that a request that is cancelled does not start a second page.
         let written = spawn_blocking(move || {
             let start = Instant::now();
             last.number = begun.fetch_add(1, Ordering::SeqCst) + 1;
-            // If writing it panics, there is none, rather than the one before.
+            // If `encode` panics, there is no page, rather than the old one.
             last.page = Err(NoPage::Broken);
             last.page = encode().map(Bytes::from).map_err(|_| NoPage::Broken);
             let now = Instant::now();
@@ -103,7 +103,7 @@ mod tests {
 
     use super::*;
 
-    /// Pages that show their number, each of which is written once it is let through.
+    /// Scrapes whose pages show their number. Each page is written when the sender lets it through.
     fn held() -> (Scrapes, mpsc::Sender<()>) {
         let (let_through, gate) = mpsc::channel();
         let (gate, count) = (std::sync::Mutex::new(gate), AtomicU64::new(0));

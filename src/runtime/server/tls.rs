@@ -1,6 +1,6 @@
-//! TLS of a port: a certificate from two files, read again when they change.
+//! TLS for a port: a certificate from two files, which are read again when they change.
 //!
-//! Who may ask is `access.rs`.
+//! Access control is in `access.rs`.
 
 use std::error::Error as _;
 use std::net::IpAddr;
@@ -20,17 +20,17 @@ use tokio_rustls::server::TlsStream;
 
 use crate::runtime::server::turns::Turns;
 
-/// How often the files are looked at. cert-manager renews weeks before the end, and kubelet
-/// takes a minute to show it.
+/// The time between two reads of the files. That is often enough: cert-manager renews weeks before the
+/// expiry, and kubelet takes a minute to update the files.
 const LOOK: Duration = Duration::from_secs(10);
-/// The time between two handshakes of one peer: each costs up to a millisecond of a core.
+/// The time between two handshakes of one peer. Each takes up to a millisecond of a core.
 const PACE: Duration = Duration::from_millis(20);
 
 /// The certificate of a port.
 ///
 /// # Guarantees
-/// A pair of files that cannot be used, as one of which only half was replaced, changes
-/// nothing: the certificate that was read before stays.
+/// If the files cannot be used, for example because only one was replaced, the certificate that was read
+/// before stays in use.
 #[derive(Debug)]
 pub struct Tls {
     certificate: PathBuf,
@@ -45,7 +45,7 @@ struct Current {
     config: Arc<ServerConfig>,
 }
 
-/// What the files hold.
+/// The contents of the files.
 #[derive(Debug, PartialEq, Eq)]
 struct Files {
     certificate: Vec<u8>,
@@ -55,37 +55,36 @@ struct Files {
 /// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file is not there or not for us.
+    /// A file does not exist or may not be read.
     #[error("cannot read {}", path.display())]
     Unreadable {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why not.
+        /// Why it cannot be read.
         source: io::Error,
     },
-    /// A file holds something else.
+    /// A file does not contain what it should.
     #[error("{} holds no {what} as PEM", path.display())]
     NotPem {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// What it should hold.
+        /// What the file should contain.
         what: &'static str,
-        /// Why not.
+        /// The error of the PEM parser.
         source: pem::Error,
     },
-    /// Certificate and key do not fit together, or cannot be used here.
+    /// The certificate and the key do not belong together, or cannot be used for TLS.
     #[error("cannot use the certificate in {}", path.display())]
     Unusable {
-        /// The file of the certificate.
+        /// Path of the certificate file.
         path: PathBuf,
-        /// Why not.
+        /// Why they cannot be used.
         source: rustls::Error,
     },
 }
 
 impl Tls {
-    /// Reads the files: a certificate, followed by those that it needs to be believed, and its
-    /// private key.
+    /// Reads the files: a certificate, followed by its intermediate certificates, and its private key.
     pub fn read(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
         let (certificate, key) = (certificate.to_owned(), key.to_owned());
         let files = Files::read(&certificate, &key)?;
@@ -94,7 +93,7 @@ impl Tls {
         Ok(Self { certificate, key, current, turns: Turns::default() })
     }
 
-    /// Looks for changed files, for ever.
+    /// Reads the files again and again, for as long as the process runs.
     pub(super) async fn follow(&self) {
         let mut is_in_trouble = false;
         loop {
@@ -116,7 +115,7 @@ impl Tls {
         }
     }
 
-    /// Reads the files again, and says whether they have changed.
+    /// Reads the files again, and returns whether they have changed.
     fn look(&self) -> Result<bool, TlsError> {
         let files = Files::read(&self.certificate, &self.key)?;
         if self.current.read().unwrap_or_else(PoisonError::into_inner).files == files {
@@ -127,11 +126,11 @@ impl Tls {
         Ok(true)
     }
 
-    /// Shakes hands with a peer.
+    /// Does the TLS handshake with a peer.
     pub(super) async fn accept(&self, peer: IpAddr, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         let turn = self.turns.take(peer).await;
         sleep(PACE).await;
-        // A peer that is slow to shake hands holds up none of its others.
+        // The turn ends before the handshake, so that a slow one does not delay others of the same peer.
         drop(turn);
         let config = Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner).config);
         TlsAcceptor::from(config).accept(stream).await

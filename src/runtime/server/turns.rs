@@ -1,4 +1,4 @@
-//! Whatever costs more than a page is done for one connection of a peer at a time.
+//! The turns of peers: work that costs more than a page is done for one connection of a peer at a time.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -6,16 +6,16 @@ use std::sync::{Arc, PoisonError};
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-/// The turns of peers. Those at one address wait for each other, those at two addresses do not.
+/// The turns of peers. Connections from one address wait for each other; others do not.
 #[derive(Debug, Default)]
 pub(super) struct Turns(std::sync::Mutex<HashMap<IpAddr, Arc<Mutex<()>>>>);
 
 impl Turns {
-    /// Waits for the turn of a connection of this peer, which lasts until the guard is dropped.
+    /// Waits for the turn of this connection of the peer. The turn lasts until the guard is dropped.
     pub async fn take(&self, peer: IpAddr) -> OwnedMutexGuard<()> {
         let turn = {
             let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            // Nobody has it or waits for it any more.
+            // Drops the turns that no connection holds or waits for.
             turns.retain(|_, turn| Arc::strong_count(turn) > 1);
             Arc::clone(turns.entry(peer.to_canonical()).or_default())
         };

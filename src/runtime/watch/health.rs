@@ -1,8 +1,8 @@
-//! Whether a watch works: what is counted and logged about its requests.
+//! The health of a watch: what is counted and logged about its requests.
 //!
-//! Errors are told by the stream itself. That a watch works again is not: a watch that was
-//! resumed says nothing until something changes. So each stream has a client of its own,
-//! which tells when a request was accepted.
+//! The stream itself reports errors. It does not report that a watch works again, because a resumed
+//! watch yields nothing until something changes. Each stream therefore has a client of its own, which
+//! reports when a request was accepted.
 
 #[cfg(test)]
 mod tests;
@@ -23,23 +23,23 @@ use tower::service_fn;
 
 use crate::runtime::client::Overloaded;
 
-/// How long an API server may be busy before that is worth a warning. One that starts refuses
-/// watches for some seconds, again and again.
+/// How long an API server may be overloaded before a warning is logged. An API server that starts refuses
+/// watches for some seconds.
 const BUSY_FOR: Duration = Duration::from_secs(30);
 
-/// Counts the watches that fail. Cheap to clone.
+/// The number of watches that fail. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Watches {
-    failing: Family<Labels, Gauge>,
+    failing: Family<WatchLabels, Gauge>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Labels {
+struct WatchLabels {
     resource: String,
 }
 
 impl Watches {
-    /// Registers `failing_watches`.
+    /// Registers the metric `failing_watches`.
     #[must_use]
     pub fn register(registry: &mut Registry) -> Self {
         let watches = Self::default();
@@ -48,53 +48,53 @@ impl Watches {
         watches
     }
 
-    /// The health of one more watch.
+    /// The health of a new watch.
     pub(super) fn health(&self, resource: String, what: &'static str, namespace: Option<String>) -> Health {
-        let failing = self.failing.get_or_create(&Labels { resource }).clone();
+        let failing = self.failing.get_or_create(&WatchLabels { resource }).clone();
         Health { failing, what, namespace, state: Mutex::default() }
     }
 }
 
-/// The health of one watch. While it fails, it counts as one.
+/// The health of one watch. While the watch fails, it is counted once.
 #[derive(Debug)]
 pub(super) struct Health {
     failing: Gauge,
     what: &'static str,
     namespace: Option<String>,
-    state: Mutex<State>,
+    state: Mutex<Errors>,
 }
 
 impl Health {
-    /// Takes in that a request was accepted or an event received.
+    /// Notes that a request was accepted or an event was received.
     pub fn succeeded(&self) {
-        if self.change(State::succeeded) {
+        if self.change(Errors::succeeded) {
             self.failing.dec();
             tracing::info!(what = self.what, namespace = self.namespace, "watching again");
         }
     }
 
-    /// Takes in an error of the stream.
+    /// Notes an error of the stream.
     pub fn failed(&self, error: &Error) {
         let (what, namespace) = (self.what, self.namespace.as_deref());
-        let cause = Cause::of(error);
-        // A watch that is too old begins anew; that is routine.
-        if matches!(cause, Cause::Refused { code: 410, .. }) {
+        let cause = WatchError::of(error);
+        // A watch whose version is too old starts again with a list, which is routine.
+        if matches!(cause, WatchError::Refused { code: 410, .. }) {
             tracing::debug!(what, namespace, "the watch begins anew");
             return;
         }
-        let Told { is_first, level } = self.change(|state| state.failed(&cause, Instant::now()));
+        let Telling { is_first, level } = self.change(|state| state.failed(&cause, Instant::now()));
         if is_first {
             self.failing.inc();
         }
-        // Without the error's own text, which could quote an object.
+        // The text of the error is left out, because it could quote an object.
         match (level, cause) {
-            (Level::Warn, Cause::Refused { code, reason }) => {
+            (Level::Warn, WatchError::Refused { code, reason }) => {
                 tracing::warn!(what, namespace, code, reason, "cannot watch");
             }
-            (Level::Warn, Cause::Unreadable) => {
+            (Level::Warn, WatchError::Unreadable) => {
                 tracing::warn!(what, namespace, "cannot watch: what the API server sent cannot be read");
             }
-            (Level::Warn, Cause::OutOfReach) => {
+            (Level::Warn, WatchError::OutOfReach) => {
                 tracing::warn!(what, namespace, "cannot watch: the API server is out of reach");
             }
             (Level::Info, _) => tracing::info!(what, namespace, "cannot watch yet: the API server is busy"),
@@ -102,14 +102,14 @@ impl Health {
         }
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+    fn change<T>(&self, change: impl FnOnce(&mut Errors) -> T) -> T {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Drop for Health {
     fn drop(&mut self) {
-        if self.change(State::succeeded) {
+        if self.change(Errors::succeeded) {
             self.failing.dec();
         }
     }
@@ -117,18 +117,18 @@ impl Drop for Health {
 
 /// The errors since the last success; `None` if there was none.
 #[derive(Debug, Default)]
-struct State(Option<Failure>);
+struct Errors(Option<Outage>);
 
 #[derive(Debug)]
-struct Failure {
+struct Outage {
     since: Instant,
-    /// What was warned of last.
-    warned: Option<Cause>,
+    /// The error of the last warning.
+    warned: Option<WatchError>,
 }
 
-/// What to tell about an error.
+/// How to log an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Told {
+struct Telling {
     /// Whether the watch worked until now.
     is_first: bool,
     level: Level,
@@ -141,17 +141,17 @@ enum Level {
     Warn,
 }
 
-impl State {
-    /// Whether a failure ends now.
+impl Errors {
+    /// Ends a failure, and returns whether there was one.
     fn succeeded(&mut self) -> bool {
         self.0.take().is_some()
     }
 
-    /// The same error again is told once.
-    fn failed(&mut self, cause: &Cause, now: Instant) -> Told {
+    /// Notes an error. The same error again is logged at the level debug.
+    fn failed(&mut self, cause: &WatchError, now: Instant) -> Telling {
         let is_first = self.0.is_none();
-        let Failure { since, warned } = self.0.get_or_insert(Failure { since: now, warned: None });
-        let is_usual = matches!(cause, Cause::Refused { code: 429, .. }) && now - *since < BUSY_FOR;
+        let Outage { since, warned } = self.0.get_or_insert(Outage { since: now, warned: None });
+        let is_usual = matches!(cause, WatchError::Refused { code: 429, .. }) && now - *since < BUSY_FOR;
         let level = match cause {
             _ if is_usual => {
                 if is_first {
@@ -166,19 +166,19 @@ impl State {
                 Level::Warn
             }
         };
-        Told { is_first, level }
+        Telling { is_first, level }
     }
 }
 
 /// Why a watch failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Cause {
+enum WatchError {
     Refused { code: u16, reason: String },
     Unreadable,
     OutOfReach,
 }
 
-impl Cause {
+impl WatchError {
     fn of(error: &Error) -> Self {
         match error {
             Error::WatchError(status) => Self::refused(status.code, &status.reason),
@@ -203,7 +203,7 @@ impl Cause {
     }
 }
 
-/// The same client, for one watch only: it tells `health` when a request was accepted.
+/// A client for one watch, which reports to `health` when a request was accepted.
 pub(super) fn observed(client: &Client, health: &Arc<Health>) -> Client {
     let default_namespace = client.default_namespace().to_owned();
     let (client, health) = (client.clone(), health.clone());

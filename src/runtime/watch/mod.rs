@@ -1,8 +1,7 @@
-//! A watch as a stream that does not end: the list of everything that is selected, then its
-//! changes. Errors are handled here: kube's watcher tries again, and `health.rs` tells about it.
+//! A watch as a stream that does not end: a list of all selected objects, then their changes. Errors are
+//! handled here: kube's watcher tries again, and `health.rs` logs and counts the errors.
 //!
-//! What the events mean is for the consumer; when to begin anew is decided by whoever holds
-//! the [`Restart`].
+//! The consumer decides what the events mean. A holder of [`Restart`] decides when a watch restarts.
 
 mod health;
 mod restart;
@@ -26,26 +25,26 @@ pub use restart::Restart;
 
 /// What a watch selects.
 #[derive(Clone, Debug)]
-pub struct Selection {
-    /// How logs call it, such as "our Secrets".
+pub struct WatchSelection {
+    /// The name of the watch in logs, such as "our Secrets".
     pub what: &'static str,
     /// The namespace; all when `None`.
     pub namespace: Option<String>,
-    /// Labels and fields.
+    /// The label and field selectors.
     pub config: Config,
 }
 
 /// An event of a watch. The names are those of kube's [`Event`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WatchEvent<K> {
-    /// The watch was begun anew on demand. Nothing that it showed before can be relied on,
-    /// versions included; no event of the old watch comes after this one.
+    /// The watch was restarted on demand. What it showed before, including versions, may be wrong. No
+    /// event of the old watch comes after this one.
     Restarted,
-    /// A list begins. If one was under way, it has broken off.
+    /// A list begins. A list that was under way was interrupted.
     Init,
     /// An object of the list.
     InitApply(K),
-    /// The list is complete: what it did not show does not exist.
+    /// The list is complete. Objects that it did not show do not exist.
     InitDone,
     /// An object was created or changed.
     Apply(K),
@@ -68,17 +67,17 @@ impl<K> From<Event<K>> for WatchEvent<K> {
 /// Watches a selection for as long as the stream is polled.
 ///
 /// # Guarantees
-/// - The stream does not end and yields no errors: requests that fail are repeated with
-///   backoff, logged, and counted in `watches`.
-/// - Every list is of the most recent state. It is streamed where the API server can do that,
-///   and comes in pages elsewhere. (A streamed list is served from the API server's memory,
-///   while every page but the first of a custom resource is read from etcd and decoded: three
-///   times the time for ten thousand objects.)
-/// - After [`Restart::restart`] the watch is dropped and begun anew: see
+/// - The stream does not end and yields no errors. Requests that fail are repeated with backoff, logged,
+///   and counted in `watches`.
+/// - Every list shows the most recent state. It is streamed if the API server supports that, and comes in
+///   pages otherwise. (A streamed list is served from the memory of the API server, while every page but
+///   the first of a custom resource is read from etcd and decoded. That takes three times as long for ten
+///   thousand objects.)
+/// - After [`Restart::restart`] the watch is dropped and a new one is started: see
 ///   [`Restarted`](WatchEvent::Restarted).
 pub fn follow<K>(
     client: &Client,
-    selection: Selection,
+    selection: WatchSelection,
     restart: &Restart,
     watches: &Watches,
 ) -> impl Stream<Item = WatchEvent<K>> + Send + use<K>
@@ -86,7 +85,7 @@ where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
     K: Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    let Selection { what, namespace, config } = selection;
+    let WatchSelection { what, namespace, config } = selection;
     let health = Arc::new(watches.health(K::plural(&()).into_owned(), what, namespace.clone()));
     let client = observed(client, &health);
     let api: Api<K> = match &namespace {
@@ -95,8 +94,8 @@ where
     };
     let begin = move |lists| {
         let config = match lists {
-            Lists::Streamed => config.clone().streaming_lists(),
-            Lists::Paged => config.clone(),
+            ListMode::Streamed => config.clone().streaming_lists(),
+            ListMode::Paged => config.clone(),
         };
         watcher(api.clone(), config).default_backoff().boxed()
     };
@@ -105,25 +104,25 @@ where
 
 /// How lists are fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lists {
+enum ListMode {
     Streamed,
     Paged,
 }
 
-type Events<K> = BoxStream<'static, Result<Event<K>>>;
+type EventStream<K> = BoxStream<'static, Result<Event<K>>>;
 
-/// A watch and what begins it anew.
+/// A watch, and what restarts it.
 struct Follow<K, F> {
     begin: F,
-    lists: Lists,
-    current: Events<K>,
+    lists: ListMode,
+    current: EventStream<K>,
     restarts: Restarts,
     health: Arc<Health>,
 }
 
-impl<K: Send + 'static, F: FnMut(Lists) -> Events<K> + Send> Follow<K, F> {
+impl<K: Send + 'static, F: FnMut(ListMode) -> EventStream<K> + Send> Follow<K, F> {
     fn new(mut begin: F, restart: &Restart, health: Arc<Health>) -> Self {
-        let lists = Lists::Streamed;
+        let lists = ListMode::Streamed;
         Self { current: begin(lists), begin, lists, restarts: restart.subscribe(), health }
     }
 
@@ -140,8 +139,8 @@ impl<K: Send + 'static, F: FnMut(Lists) -> Events<K> + Send> Follow<K, F> {
                 biased;
                 () = self.restarts.due() => {
                     self.restarts.begin();
-                    // An API server that was replaced may be able to stream lists now.
-                    self.begin(Lists::Streamed);
+                    // The API server may have been replaced by one that can stream lists.
+                    self.begin(ListMode::Streamed);
                     return Some(WatchEvent::Restarted);
                 }
                 event = self.current.next() => event?,
@@ -154,22 +153,22 @@ impl<K: Send + 'static, F: FnMut(Lists) -> Events<K> + Send> Follow<K, F> {
                     }
                     return Some(event.into());
                 }
-                Err(error) if self.lists == Lists::Streamed && cannot_stream(&error) => {
-                    self.begin(Lists::Paged);
+                Err(error) if self.lists == ListMode::Streamed && cannot_stream(&error) => {
+                    self.begin(ListMode::Paged);
                 }
                 Err(error) => self.health.failed(&error),
             }
         }
     }
 
-    fn begin(&mut self, lists: Lists) {
+    fn begin(&mut self, lists: ListMode) {
         self.lists = lists;
         self.current = (self.begin)(lists);
     }
 }
 
-/// Whether this is how an API server answers that cannot stream lists: the parameter that
-/// asks for it is invalid there.
+/// Whether the API server cannot stream lists. It then answers that the parameter for streamed lists is
+/// invalid.
 fn cannot_stream(error: &Error) -> bool {
     matches!(error, Error::WatchStartFailed(kube::Error::Api(status)) if status.code == 422)
 }

@@ -1,4 +1,4 @@
-//! When watches are begun anew on demand.
+//! Restarts of watches on demand.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -7,25 +7,25 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-/// The shortest time between two restarts of a watch. Without it an API server that keeps
-/// giving a reason to restart would be asked for list after list.
+/// The shortest time between two restarts of a watch. Without it, an API server that keeps causing
+/// restarts would get one list request after the other.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// Begins the watches anew that follow it. Clones are the same handle.
+/// A handle that restarts the watches that subscribe to it. Clones are the same handle.
 #[derive(Clone, Debug, Default)]
 pub struct Restart(Arc<watch::Sender<()>>);
 
 impl Restart {
-    /// Has every watch that follows this handle dropped and begun anew.
+    /// Restarts every watch that subscribes to this handle.
     ///
-    /// A watch whose list after an earlier restart is under way takes no notice: that list is
-    /// of the most recent state already. A watch that was restarted in the last 10 seconds
-    /// and has its list waits until they have passed.
+    /// A watch whose list after an earlier restart is still under way ignores this, because that list
+    /// already shows the most recent state. A watch that was restarted in the last 10 seconds and has
+    /// completed its list waits until they have passed.
     pub fn restart(&self) {
         self.0.send_replace(());
     }
 
-    /// The restarts from now on.
+    /// Subscribes to the restarts from now on.
     pub(super) fn subscribe(&self) -> Restarts {
         Restarts { demands: self.0.subscribe(), is_demanded: false, begun: None, is_listing: false }
     }
@@ -38,12 +38,12 @@ pub(super) struct Restarts {
     is_demanded: bool,
     /// When the last restart began.
     begun: Option<Instant>,
-    /// Whether its list is under way.
+    /// Whether the list after that restart is under way.
     is_listing: bool,
 }
 
 impl Restarts {
-    /// Resolves when the watch is to be begun anew. May be dropped and called again.
+    /// Resolves when the watch has to restart. May be dropped and called again.
     pub async fn due(&mut self) {
         while !self.is_demanded {
             match self.demands.changed().await {
@@ -56,12 +56,12 @@ impl Restarts {
         }
     }
 
-    /// Says that the watch is begun anew.
+    /// Notes that the watch restarts.
     pub fn begin(&mut self) {
         (self.is_demanded, self.begun, self.is_listing) = (false, Some(Instant::now()), true);
     }
 
-    /// Says that a list is complete.
+    /// Notes that a list is complete.
     pub fn complete(&mut self) {
         self.is_listing = false;
     }

@@ -18,7 +18,7 @@ type Sender = mpsc::UnboundedSender<Result<Event<u32>>>;
 struct Watch {
     events: BoxStream<'static, WatchEvent<u32>>,
     /// What kube's watcher was begun with, and where its events are sent.
-    begun: Arc<Mutex<VecDeque<(Lists, Sender)>>>,
+    begun: Arc<Mutex<VecDeque<(ListMode, Sender)>>>,
     restart: Restart,
     registry: Registry,
     health: Arc<Health>,
@@ -41,7 +41,7 @@ impl Watch {
     }
 
     /// The next watch that was begun, and how.
-    fn next_begun(&self) -> Option<(Lists, Sender)> {
+    fn next_begun(&self) -> Option<(ListMode, Sender)> {
         self.begun.lock().unwrap().pop_front()
     }
 
@@ -81,11 +81,11 @@ fn listed(object: u32) -> [WatchEvent<u32>; 3] {
 async fn a_server_that_cannot_stream_lists_gives_pages() {
     let mut watch = Watch::begin();
     let (lists, streamed) = watch.next_begun().unwrap();
-    assert_eq!(lists, Lists::Streamed);
+    assert_eq!(lists, ListMode::Streamed);
     streamed.unbounded_send(Err(refused(422))).unwrap();
     assert_eq!((watch.ready(), watch.failing()), (vec![], 0));
     let (lists, paged) = watch.next_begun().unwrap();
-    assert_eq!(lists, Lists::Paged);
+    assert_eq!(lists, ListMode::Paged);
     send(&paged, list(1));
     assert_eq!(watch.ready(), listed(1));
     // Pages that are refused like this are refused for another reason.
@@ -106,7 +106,7 @@ async fn a_restart_drops_the_watch_and_begins_with_a_list() {
     assert_eq!(watch.ready(), [WatchEvent::Restarted]);
     assert!(old.is_closed());
     let (lists, new) = watch.next_begun().unwrap();
-    assert_eq!(lists, Lists::Streamed);
+    assert_eq!(lists, ListMode::Streamed);
     send(&new, list(4).into_iter().chain([Event::Delete(4)]));
     assert_eq!(watch.ready()[..3], listed(4));
     assert!(watch.next_begun().is_none());
@@ -117,14 +117,14 @@ async fn a_restart_asks_for_streams_again_and_falls_back_again() {
     let mut watch = Watch::begin();
     watch.next_begun().unwrap().1.unbounded_send(Err(refused(422))).unwrap();
     assert_eq!(watch.ready(), []);
-    assert_eq!(watch.next_begun().unwrap().0, Lists::Paged);
+    assert_eq!(watch.next_begun().unwrap().0, ListMode::Paged);
     watch.restart.restart();
     assert_eq!(watch.ready(), [WatchEvent::Restarted]);
     let (lists, streamed) = watch.next_begun().unwrap();
-    assert_eq!(lists, Lists::Streamed);
+    assert_eq!(lists, ListMode::Streamed);
     streamed.unbounded_send(Err(refused(422))).unwrap();
     assert_eq!(watch.ready(), []);
-    assert_eq!(watch.next_begun().unwrap().0, Lists::Paged);
+    assert_eq!(watch.next_begun().unwrap().0, ListMode::Paged);
 }
 
 #[tokio::test(start_paused = true)]

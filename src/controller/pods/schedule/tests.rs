@@ -1,8 +1,8 @@
-//! A namespace through an hour: when it is looked at, and when it is left alone.
+//! When the pods of a namespace are listed during an hour, and when they are not.
 
 use super::*;
 
-/// A schedule and a clock that only the test moves; seconds since the beginning.
+/// A schedule and a clock that only the test advances, in seconds since the beginning.
 struct Hour {
     schedule: Schedule,
     begun: Instant,
@@ -17,14 +17,14 @@ impl Hour {
         self.begun + Duration::from_secs(second)
     }
 
-    /// A reconcile of an object whose URL needs nothing.
+    /// A reconcile of an object whose URL is up to date.
     fn pass(&mut self, second: u64) -> bool {
         self.schedule.note("n", None, self.at(second))
     }
 
     /// A new URL in the Secret `s`.
     fn renew(&mut self, second: u64, is_told: bool, is_routine: bool) -> bool {
-        let renewal = Renewal { secret: "s", signing_time: signed(second), is_told, is_routine };
+        let renewal = NewUrl { secret: "s", signing_time: signed(second), is_told, is_routine };
         self.schedule.note("n", Some(renewal), self.at(second))
     }
 
@@ -77,7 +77,7 @@ fn renewals_make_no_more_than_one_look_in_five_minutes() {
     assert_eq!(hour.next(), Some(303));
     hour.look(303, false);
     assert_eq!(hour.next(), None, "a routine is not followed up");
-    // Long after the last look: soon.
+    // The last list is long ago, so the next one is due soon.
     hour.renew(1000, false, true);
     assert_eq!(hour.next(), Some(1003));
 }
@@ -114,12 +114,12 @@ fn pods_are_told_within_seconds_and_several_urls_share_a_look() {
     assert!(!hour.renew(100, true, true));
     let round = hour.begin(101);
     assert_eq!((round.pokes.clone(), hour.next()), (told(100), None));
-    // Signed while the look is under way: it is not told yet.
+    // This URL is signed during the list, so its pods are not poked yet.
     hour.renew(102, true, true);
     hour.schedule.looked(&round, false, hour.at(102));
     assert_eq!(hour.next(), Some(103));
     assert_eq!(hour.look(103, false).pokes, told(102));
-    // Not again within five seconds.
+    // The next list for pokes is due after five seconds at the earliest.
     hour.renew(104, true, true);
     assert_eq!(hour.next(), Some(108));
     assert_eq!(hour.look(108, false).pokes, told(104));

@@ -37,8 +37,6 @@ fn around() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
     #[test]
     fn no_message_holds_a_value(
         entries in prop::collection::btree_map(prop::sample::select(KEYS.to_vec()), (around(), around()), 0..6),

@@ -2,32 +2,32 @@
 #![allow(clippy::doc_markdown, reason = "RotationSafe is the name of a condition")]
 
 use super::*;
-use crate::domain::pods::{Frozen, FrozenSight, FrozenUse, NoPokes};
+use crate::domain::pods::{NoPokes, StaleUse, StaleUser, StaleUsers};
 use crate::domain::request::Overlap;
 
 /// Every way to stand, one for each reason; the last is a pod that never refreshes.
-fn standings() -> Vec<(Standing, Progress, PodSight)> {
+fn standings() -> Vec<(Standing, Progress, PodUses)> {
     let safe = standing();
     let validity = Validity { signing_time: at(0), lifetime: 60 };
     let too_short = Standing { validity, ..Standing::new(&request(), validity, None, 0) };
     let unknown = Standing { rotation: Rotation::ExpiryUnknown, ..standing() };
     vec![
-        (safe.clone(), Progress::Settled, PodSight::default()),
-        (too_short, Progress::Settled, PodSight::default()),
-        (unknown, Progress::Settled, PodSight::default()),
-        (safe.clone(), Progress::AwaitingCredentials, PodSight::default()),
-        (safe, Progress::Settled, frozen(0)),
+        (safe.clone(), Progress::UpToDate, PodUses::default()),
+        (too_short, Progress::UpToDate, PodUses::default()),
+        (unknown, Progress::UpToDate, PodUses::default()),
+        (safe.clone(), Progress::AwaitingCredentials, PodUses::default()),
+        (safe, Progress::UpToDate, stale(0)),
     ]
 }
 
 /// A Deployment whose pods never refresh, and others.
-fn frozen(others: usize) -> PodSight {
+fn stale(others: usize) -> PodUses {
     let user = "Deployment \"web\"".to_owned();
-    let frozen = Frozen { user, container: "app".to_owned(), how: FrozenUse::Env };
-    PodSight { frozen: FrozenSight::By(frozen, others), no_pokes: None }
+    let stale = StaleUser { user, container: "app".to_owned(), how: StaleUse::Env };
+    PodUses { stale: StaleUsers::By(stale, others), no_pokes: None }
 }
 
-fn reported(standing: Standing, progress: Progress, pods: PodSight) -> PresignedUrlStatus {
+fn reported(standing: Standing, progress: Progress, pods: PodUses) -> PresignedUrlStatus {
     let report = Report { pods, ..report(Seen::Url(standing), progress) };
     next_status(&PresignedUrlStatus::default(), &report, at(5))
 }
@@ -48,7 +48,7 @@ fn every_reason_outlives_a_look_that_failed() {
 fn what_touches_every_pod_comes_before_what_touches_one() {
     for (standing, progress, pods) in standings() {
         let alone = reported(standing.clone(), progress.clone(), pods);
-        let with_pod = reported(standing, progress, frozen(0));
+        let with_pod = reported(standing, progress, stale(0));
         let expected = match verdict(&alone, ROTATION_SAFE) {
             Some(("True", _)) => Some(("False", NEVER_REFRESHED)),
             other => other,
@@ -63,7 +63,7 @@ fn a_pod_that_never_refreshes_is_named_with_what_to_do() {
         (0, "Deployment \"web\" uses Secret \"report\" by an environment variable of container \"app\""),
         (2, "Deployment \"web\" (and 2 more) uses Secret \"report\" by an environment variable"),
     ] {
-        let status = reported(standing(), Progress::Settled, frozen(others));
+        let status = reported(standing(), Progress::UpToDate, stale(others));
         let message = &condition(&status, ROTATION_SAFE).unwrap().message;
         assert!(message.starts_with(text) && message.contains("mount the whole Secret"), "{message}");
         assert_eq!(verdict(&status, READY), Some(("True", "Issued")));
@@ -72,11 +72,11 @@ fn a_pod_that_never_refreshes_is_named_with_what_to_do() {
 
 #[test]
 fn until_pods_are_looked_at_again_the_report_stands() {
-    let before = reported(standing(), Progress::Settled, frozen(0));
-    let not_yet = PodSight { frozen: FrozenSight::Unchanged, no_pokes: None };
-    let settled = |pods| Report { pods, ..report(Seen::Url(standing()), Progress::Settled) };
+    let before = reported(standing(), Progress::UpToDate, stale(0));
+    let not_yet = PodUses { stale: StaleUsers::Unchanged, no_pokes: None };
+    let settled = |pods| Report { pods, ..report(Seen::Url(standing()), Progress::UpToDate) };
     assert_eq!(next_status(&before, &settled(not_yet.clone()), at(9)), before);
-    let clear = next_status(&before, &settled(PodSight::default()), at(9));
+    let clear = next_status(&before, &settled(PodUses::default()), at(9));
     assert_eq!(verdict(&clear, ROTATION_SAFE), Some(("True", "OverlapSufficient")));
     // There was nothing of that kind to stand.
     assert_eq!(next_status(&clear, &settled(not_yet), at(10)), clear);
@@ -91,7 +91,7 @@ fn pokes_that_cannot_be_are_mentioned_once_and_change_no_reason() {
         for (standing, progress, pods) in standings() {
             let quiet = reported(standing.clone(), progress.clone(), pods.clone());
             let report = Report {
-                pods: PodSight { no_pokes: Some(no_pokes), ..pods },
+                pods: PodUses { no_pokes: Some(no_pokes), ..pods },
                 ..report(Seen::Url(standing), progress)
             };
             let mut status = next_status(&quiet, &report, at(9));
@@ -112,7 +112,7 @@ fn pokes_that_cannot_be_are_mentioned_once_and_change_no_reason() {
 fn an_overlap_that_is_too_short_says_which_value_to_change_and_to_what() {
     let validity = Validity { signing_time: at(0), lifetime: 60 };
     let request = Request { expires_in: 60, overlap: Overlap::Seconds(20), ..request() };
-    let status = reported(Standing::new(&request, validity, None, 0), Progress::Settled, PodSight::default());
+    let status = reported(Standing::new(&request, validity, None, 0), Progress::UpToDate, PodUses::default());
     assert_eq!(
         condition(&status, ROTATION_SAFE).unwrap().message,
         "a new URL is written only 20s before the old one expires, and a mounted Secret can lag by 2m: set spec.renewal.before to 3m and set spec.expiresIn to 4m"
@@ -143,7 +143,7 @@ fn rotation_is_safe_from_three_minutes_on() {
             Rotation::ExpiryUnknown => panic!("{lifetime} {asked:?}"),
         };
         assert_eq!(found, expected, "{lifetime} {asked:?}");
-        let status = first(Seen::Url(standing), Progress::Settled, 0);
+        let status = first(Seen::Url(standing), Progress::UpToDate, 0);
         let (_, is_cut, is_safe) = expected;
         let verdict = verdict(&status, ROTATION_SAFE);
         let named = if is_safe { ("True", "OverlapSufficient") } else { ("False", "OverlapTooShort") };
@@ -171,7 +171,7 @@ fn a_session_of_unknown_end_is_not_safe() {
         (None, Some(("True", "OverlapSufficient"))),
     ] {
         let standing = Standing::new(&request(), validity, credentials, 0);
-        let status = first(Seen::Url(standing.clone()), Progress::Settled, 0);
+        let status = first(Seen::Url(standing.clone()), Progress::UpToDate, 0);
         assert_eq!(verdict(&status, ROTATION_SAFE), expected);
         let waiting = first(Seen::Url(standing), Progress::AwaitingCredentials, 0);
         assert_eq!(verdict(&waiting, ROTATION_SAFE), Some(("False", "AwaitingCredentials")));

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::runtime::schedule::IDLE_ROOM;
-use crate::runtime::schedule::test_key::Key;
+use crate::runtime::schedule::test_key::NamedKey;
 
 const TENANTS: [&str; 4] = ["a", "b", "c", "d"];
 
@@ -15,18 +15,18 @@ fn order(urgent_at: u64, expires: i64) -> Order {
 }
 
 /// A due set with `count` keys for each namespace and `urgent_at`.
-fn filled(lines: &[(&'static str, u64, u32)]) -> DueSet<Key> {
+fn filled(lines: &[(&'static str, u64, u32)]) -> DueSet<NamedKey> {
     let mut set = DueSet::default();
     for (tenant, urgent_at, count) in lines {
         for number in 0..*count {
-            set.push(Key(tenant, number), order(*urgent_at, 0), 1);
+            set.push(NamedKey(tenant, number), order(*urgent_at, 0), 1);
         }
     }
     set
 }
 
 /// The namespaces of the next starts, each ended before the next.
-fn starts(set: &mut DueSet<Key>, now: u64, count: usize) -> String {
+fn starts(set: &mut DueSet<NamedKey>, now: u64, count: usize) -> String {
     let start = |_| {
         let key = set.take(now, 1).unwrap();
         set.release(key.tenant());
@@ -45,36 +45,36 @@ fn one_start_in_four_is_of_the_other_class() {
 fn namespaces_take_turns_and_newcomers_go_before_the_one_that_started_last() {
     let mut set = filled(&[("a", NEVER, 5), ("b", NEVER, 3)]);
     assert_eq!(starts(&mut set, 1, 3), "aba");
-    set.push(Key("c", 0), order(NEVER, 0), 1);
-    set.push(Key("c", 1), order(NEVER, 0), 1);
+    set.push(NamedKey("c", 0), order(NEVER, 0), 1);
+    set.push(NamedKey("c", 1), order(NEVER, 0), 1);
     assert_eq!(starts(&mut set, 1, 7), "bcabcaa");
 }
 
 #[test]
 fn a_key_becomes_urgent_when_its_time_comes() {
     let mut set = filled(&[("a", NEVER, 4)]);
-    set.push(Key("a", 9), order(50, 99), 1);
-    assert_eq!(set.take(49, 9), Some(Key("a", 0)));
-    assert_eq!(set.take(50, 9), Some(Key("a", 9)), "although it expires last");
-    assert_eq!(set.take(50, 9), Some(Key("a", 1)));
+    set.push(NamedKey("a", 9), order(50, 99), 1);
+    assert_eq!(set.take(49, 9), Some(NamedKey("a", 0)));
+    assert_eq!(set.take(50, 9), Some(NamedKey("a", 9)), "although it expires last");
+    assert_eq!(set.take(50, 9), Some(NamedKey("a", 1)));
 }
 
 #[test]
 fn a_namespace_holds_half_of_the_workers_while_another_waits() {
     let mut set = filled(&[("a", 1, 9)]);
-    let tenants = |set: &mut DueSet<Key>, count: usize| -> String {
+    let tenants = |set: &mut DueSet<NamedKey>, count: usize| -> String {
         (0..count).map(|_| set.take(1, 5).unwrap().tenant().to_owned()).collect()
     };
     assert_eq!(tenants(&mut set, 2), "aa");
     for number in 0..3 {
-        set.push(Key("b", number), order(NEVER, 0), 1);
+        set.push(NamedKey("b", number), order(NEVER, 0), 1);
     }
     assert_eq!(tenants(&mut set, 3), "abb", "urgent or not");
     set.release("b");
     assert_eq!(tenants(&mut set, 1), "b");
     set.release("b");
     assert_eq!(tenants(&mut set, 1), "a", "no other waits");
-    set.push(Key("b", 9), order(NEVER, 0), 1);
+    set.push(NamedKey("b", 9), order(NEVER, 0), 1);
     set.release("a");
     assert_eq!(tenants(&mut set, 1), "b", "the next worker that comes free is for the one that waited");
 }
@@ -83,7 +83,7 @@ fn a_namespace_holds_half_of_the_workers_while_another_waits() {
 fn gives_its_memory_back() {
     let mut set = filled(&[("a", 90, 20_000)]);
     for number in 0..5000 {
-        set.push(Key("b", number), order(NEVER, number.into()), 1);
+        set.push(NamedKey("b", number), order(NEVER, number.into()), 1);
     }
     while let Some(key) = set.take(1, 1) {
         set.release(key.tenant());
@@ -92,7 +92,7 @@ fn gives_its_memory_back() {
 }
 
 #[derive(Clone, Debug)]
-enum Op {
+enum FairnessOp {
     Push { tenant: usize, urgent_at: u64, expires: i64 },
     Rerank { which: usize, urgent_at: u64, expires: i64 },
     Remove(usize),
@@ -101,24 +101,24 @@ enum Op {
     Advance(u64),
 }
 
-fn op() -> impl Strategy<Value = Op> {
+fn op() -> impl Strategy<Value = FairnessOp> {
     let urgent_at = || prop_oneof![Just(NEVER), 0..300_u64];
     prop_oneof![
         6 => (0..TENANTS.len(), urgent_at(), 0..5_i64)
-            .prop_map(|(tenant, urgent_at, expires)| Op::Push { tenant, urgent_at, expires }),
+            .prop_map(|(tenant, urgent_at, expires)| FairnessOp::Push { tenant, urgent_at, expires }),
         1 => (any::<usize>(), urgent_at(), 0..5_i64)
-            .prop_map(|(which, urgent_at, expires)| Op::Rerank { which, urgent_at, expires }),
-        1 => any::<usize>().prop_map(Op::Remove),
-        6 => Just(Op::Take),
-        5 => any::<usize>().prop_map(Op::Release),
-        1 => (0..20_u64).prop_map(Op::Advance),
+            .prop_map(|(which, urgent_at, expires)| FairnessOp::Rerank { which, urgent_at, expires }),
+        1 => any::<usize>().prop_map(FairnessOp::Remove),
+        6 => Just(FairnessOp::Take),
+        5 => any::<usize>().prop_map(FairnessOp::Release),
+        1 => (0..20_u64).prop_map(FairnessOp::Advance),
     ]
 }
 
 /// What is known from outside of a key that is due.
 #[derive(Clone, Copy, Debug)]
-struct Known {
-    key: Key,
+struct KnownKey {
+    key: NamedKey,
     order: Order,
     arrival: u64,
     is_urgent: bool,
@@ -127,17 +127,17 @@ struct Known {
 }
 
 #[derive(Default)]
-struct Model {
+struct FairnessModel {
     now: u64,
-    due: Vec<Known>,
-    in_hand: Vec<Key>,
+    due: Vec<KnownKey>,
+    in_hand: Vec<NamedKey>,
     /// For each start, whether it was urgent, and whether both classes could have started.
     starts: Vec<(bool, bool)>,
     /// Number of the last start of a namespace in a class.
     last: HashMap<(&'static str, bool), usize>,
 }
 
-impl Model {
+impl FairnessModel {
     fn held(&self, tenant: &str) -> usize {
         self.in_hand.iter().filter(|key| key.0 == tenant).count()
     }
@@ -151,7 +151,7 @@ impl Model {
         }
     }
 
-    fn starts(&mut self, key: Key, width: usize) {
+    fn starts(&mut self, key: NamedKey, width: usize) {
         let Some(index) = self.due.iter().position(|known| known.key == key) else {
             panic!("{key:?} was not due");
         };
@@ -173,7 +173,7 @@ impl Model {
         } else if is_both {
             assert!(last_three().filter(|start| start.0).count() == 3, "urgent goes first");
         }
-        let in_line = |it: &&Known| it.is_urgent == started.is_urgent;
+        let in_line = |it: &&KnownKey| it.is_urgent == started.is_urgent;
         let first = self.due.iter().filter(in_line).filter(|it| it.key.0 == key.0);
         let first = first.min_by_key(|it| (it.order.expires, it.arrival)).unwrap();
         assert_eq!(first.key, key, "the soonest goes first");
@@ -192,7 +192,7 @@ impl Model {
 }
 
 /// The parts of the due set agree with each other.
-fn assert_consistent(set: &DueSet<Key>, model: &Model) {
+fn assert_consistent(set: &DueSet<NamedKey>, model: &FairnessModel) {
     assert_eq!(set.waiting.len(), model.due.len());
     let lines = || set.tenants.values().flat_map(|share| &share.lines);
     assert_eq!(lines().map(|line| line.keys.len()).sum::<usize>(), model.due.len());
@@ -200,25 +200,26 @@ fn assert_consistent(set: &DueSet<Key>, model: &Model) {
         let waiting = set.tenants.values().filter(|share| !share.lines[class as usize].keys.is_empty());
         assert_eq!(waiting.count(), set.turns[class as usize].len());
     }
-    let is_planned = |it: &&Waiting<Key>| it.order.class() == Class::Other && it.order.urgent_at != NEVER;
+    let is_planned =
+        |it: &&Waiting<NamedKey>| it.order.class() == Class::Other && it.order.urgent_at != NEVER;
     assert_eq!(set.waiting.values().filter(is_planned).count(), set.promotions.len());
     assert_eq!(set.tenants.values().map(|share| share.in_hand).sum::<usize>(), model.in_hand.len());
     let is_idle = |it: &Share| it.in_hand == 0 && it.lines.iter().all(|line| line.keys.is_empty());
     assert!(!set.tenants.values().any(is_idle));
 }
 
-fn run(width: usize, ops: Vec<Op>) {
-    let (mut set, mut model) = (DueSet::default(), Model::default());
+fn run(width: usize, ops: Vec<FairnessOp>) {
+    let (mut set, mut model) = (DueSet::default(), FairnessModel::default());
     for (number, op) in (0..).zip(ops) {
         let count = model.due.len();
         match op {
-            Op::Push { tenant, urgent_at, expires } => {
-                let (key, order) = (Key(TENANTS[tenant], number), order(urgent_at, expires));
+            FairnessOp::Push { tenant, urgent_at, expires } => {
+                let (key, order) = (NamedKey(TENANTS[tenant], number), order(urgent_at, expires));
                 let arrival = set.push(key, order, model.now);
                 let (is_urgent, since) = (urgent_at <= model.now, model.starts.len());
-                model.due.push(Known { key, order, arrival, is_urgent, since });
+                model.due.push(KnownKey { key, order, arrival, is_urgent, since });
             }
-            Op::Rerank { which, urgent_at, expires } if count > 0 => {
+            FairnessOp::Rerank { which, urgent_at, expires } if count > 0 => {
                 let known = &mut model.due[which % count];
                 known.order = order(urgent_at, expires);
                 set.rerank(known.arrival, known.order, model.now);
@@ -227,23 +228,24 @@ fn run(width: usize, ops: Vec<Op>) {
                     (known.is_urgent, known.since) = (is_urgent, model.starts.len());
                 }
             }
-            Op::Remove(which) if count > 0 => {
+            FairnessOp::Remove(which) if count > 0 => {
                 let known = model.due.remove(which % count);
                 assert_eq!(set.remove(known.arrival), Some(known.key));
             }
-            Op::Take if model.in_hand.len() < width => {
+            FairnessOp::Take if model.in_hand.len() < width => {
                 model.classify();
                 match set.take(model.now, width) {
                     Some(key) => model.starts(key, width),
                     None => assert!(model.due.is_empty(), "a worker stays free while a key is due"),
                 }
             }
-            Op::Release(which) if !model.in_hand.is_empty() => {
+            FairnessOp::Release(which) if !model.in_hand.is_empty() => {
                 let key = model.in_hand.swap_remove(which % model.in_hand.len());
                 set.release(key.tenant());
             }
-            Op::Advance(by) => model.now += by,
-            Op::Rerank { .. } | Op::Remove(_) | Op::Take | Op::Release(_) => {}
+            FairnessOp::Advance(by) => model.now += by,
+            FairnessOp::Rerank { .. } | FairnessOp::Remove(_) | FairnessOp::Take | FairnessOp::Release(_) => {
+            }
         }
         assert_consistent(&set, &model);
     }

@@ -11,16 +11,16 @@ use tokio::time::sleep;
 
 use super::*;
 use crate::runtime::schedule::Rank;
-use crate::runtime::schedule::test_key::Key;
+use crate::runtime::schedule::test_key::NamedKey;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 
-type Log = Arc<Mutex<Vec<(Key, Instant)>>>;
+type Log = Arc<Mutex<Vec<(NamedKey, Instant)>>>;
 
 /// Workers that run, and what they did.
 struct Running {
-    queue: Arc<Queue<Key>>,
+    queue: Arc<Queue<NamedKey>>,
     limiter: Limiter,
     started: Log,
     panics: Arc<Mutex<Vec<String>>>,
@@ -29,15 +29,15 @@ struct Running {
     ended: tokio::task::JoinHandle<bool>,
 }
 
-fn unranked() -> Queue<Key> {
+fn unranked() -> Queue<NamedKey> {
     Queue::new(|_| Rank { urgent_at: None, expires: 0 })
 }
 
 /// Runs `reconcile` on `width` workers. After a panic a key is due again in a second.
 fn run(
-    queue: Queue<Key>,
+    queue: Queue<NamedKey>,
     width: usize,
-    reconcile: impl Fn(Job<Key>) -> BoxFuture<'static, Next> + Send + Sync + 'static,
+    reconcile: impl Fn(Job<NamedKey>) -> BoxFuture<'static, NextRun> + Send + Sync + 'static,
 ) -> Running {
     let (queue, limiter, started) = (Arc::new(queue), Limiter::new(1), Log::default());
     let (panics, beats) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<AtomicUsize>::default());
@@ -47,14 +47,14 @@ fn run(
         queue: queue.clone(),
         limiter: limiter.clone(),
         width,
-        reconcile: move |job: Job<Key>| {
+        reconcile: move |job: Job<NamedKey>| {
             log.lock().unwrap().push((job.key, Instant::now()));
             reconcile(job)
         },
-        on_panic: move |_: &Key, text: &str| {
+        on_panic: move |_: &NamedKey, text: &str| {
             texts.lock().unwrap().push(text.to_owned());
             assert!(text != "worse", "the handler too");
-            Next::after(SECOND, Cause::SafetyNet)
+            NextRun::after(SECOND, Cause::SafetyNet)
         },
         beat: move || {
             count.fetch_add(1, Ordering::SeqCst);
@@ -65,21 +65,21 @@ fn run(
 }
 
 /// A reconcile that takes `time` and wants the next one in an hour.
-fn takes(time: Duration) -> impl Fn(Job<Key>) -> BoxFuture<'static, Next> + Send + Sync + 'static {
+fn takes(time: Duration) -> impl Fn(Job<NamedKey>) -> BoxFuture<'static, NextRun> + Send + Sync + 'static {
     move |_| {
         Box::pin(async move {
             sleep(time).await;
-            Next::after(HOUR, Cause::Timer)
+            NextRun::after(HOUR, Cause::Timer)
         })
     }
 }
 
 impl Running {
-    fn started(&self) -> Vec<(Key, Instant)> {
+    fn started(&self) -> Vec<(NamedKey, Instant)> {
         self.started.lock().unwrap().clone()
     }
 
-    fn count(&self, key: Key) -> usize {
+    fn count(&self, key: NamedKey) -> usize {
         self.started().iter().filter(|(started, _)| *started == key).count()
     }
 }
@@ -93,18 +93,18 @@ async fn a_panic_stops_nobody_else_and_loses_no_key() {
             match (job.key.1, job.cause) {
                 (2, Cause::Woken) => panic!("number {}", job.key.1),
                 (3, Cause::Woken) => panic!("worse"),
-                _ => Next::after(HOUR, Cause::Timer),
+                _ => NextRun::after(HOUR, Cause::Timer),
             }
         })
     });
     for number in 1..5 {
-        running.queue.wake(&Key("n", number));
+        running.queue.wake(&NamedKey("n", number));
     }
     sleep(CUT_OFF / 2).await;
-    let counts = [1, 2, 3, 4].map(|number| running.count(Key("n", number)));
+    let counts = [1, 2, 3, 4].map(|number| running.count(NamedKey("n", number)));
     assert_eq!(counts, [2, 2, 1, 1], "it is due again when the handler says");
     sleep(CUT_OFF).await;
-    assert_eq!(running.count(Key("n", 3)), 2, "even when the handler panics");
+    assert_eq!(running.count(NamedKey("n", 3)), 2, "even when the handler panics");
     assert_eq!(*running.panics.lock().unwrap(), ["before it is polled", "number 2", "worse"]);
 }
 
@@ -112,7 +112,7 @@ async fn a_panic_stops_nobody_else_and_loses_no_key() {
 async fn a_stop_starts_nothing_more_and_waits_for_what_is_in_hand() {
     let running = run(unranked(), 2, takes(10 * SECOND));
     for number in 0..4 {
-        running.queue.wake(&Key("n", number));
+        running.queue.wake(&NamedKey("n", number));
     }
     sleep(SECOND).await;
     let begun = Instant::now();
@@ -124,20 +124,20 @@ async fn a_stop_starts_nothing_more_and_waits_for_what_is_in_hand() {
 #[tokio::test(start_paused = true)]
 async fn a_stop_cuts_off_what_hangs_and_the_queue_keeps_it() {
     let running = run(unranked(), 2, takes(HOUR));
-    running.queue.wake(&Key("n", 1));
+    running.queue.wake(&NamedKey("n", 1));
     sleep(SECOND).await;
     let (begun, beats) = (Instant::now(), running.beats.load(Ordering::SeqCst));
     running.stop.send(()).unwrap();
     assert!(!running.ended.await.unwrap(), "one hung");
     assert_eq!(begun.elapsed(), DRAIN);
     assert!(running.beats.load(Ordering::SeqCst) >= beats + 9, "the loop shows that it runs");
-    assert_eq!(running.queue.next(1).await, Job { key: Key("n", 1), cause: Cause::SafetyNet });
+    assert_eq!(running.queue.next(1).await, Job { key: NamedKey("n", 1), cause: Cause::SafetyNet });
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_loop_shows_that_it_runs_also_while_all_workers_hang_or_pause() {
     let running = run(unranked(), 1, takes(HOUR));
-    running.queue.wake(&Key("n", 1));
+    running.queue.wake(&NamedKey("n", 1));
     running.limiter.pause(20 * SECOND);
     sleep(40 * SECOND).await;
     assert!(running.beats.load(Ordering::SeqCst) >= 19);
@@ -146,13 +146,13 @@ async fn the_loop_shows_that_it_runs_also_while_all_workers_hang_or_pause() {
 #[tokio::test(start_paused = true)]
 async fn nothing_starts_during_a_pause() {
     let running = run(unranked(), 4, takes(SECOND));
-    let (key, begun) = (Key("n", 1), Instant::now());
+    let (key, begun) = (NamedKey("n", 1), Instant::now());
     running.queue.wake(&key);
     sleep(5 * SECOND).await;
     assert_eq!(running.count(key), 1);
     running.limiter.pause(10 * SECOND);
     running.queue.wake(&key);
-    running.queue.wake(&Key("n", 2));
+    running.queue.wake(&NamedKey("n", 2));
     sleep(8 * SECOND).await;
     assert_eq!(running.started().len(), 1);
     sleep(SECOND * 3).await;
@@ -165,18 +165,18 @@ const SHORT: Duration = Duration::from_millis(40);
 
 /// Makes 9,000 keys of one namespace due.
 fn burst(running: &Running) {
-    (0..9000).for_each(|number| running.queue.wake(&Key("burst", number)));
+    (0..9000).for_each(|number| running.queue.wake(&NamedKey("burst", number)));
 }
 
 /// How many starts there were between an instant and the first start of `key` after that.
-fn starts_before(running: &Running, key: Key, since: Instant) -> Option<usize> {
+fn starts_before(running: &Running, key: NamedKey, since: Instant) -> Option<usize> {
     running.started().iter().filter(|(_, at)| *at >= since).position(|(started, _)| *started == key)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_renewal_starts_at_once_although_another_namespace_creates_thousands() {
-    let renewal = Key("other", 0);
-    let rank = move |key: &Key| Rank {
+    let renewal = NamedKey("other", 0);
+    let rank = move |key: &NamedKey| Rank {
         urgent_at: (*key == renewal).then(Instant::now),
         expires: if *key == renewal { i64::MAX } else { 0 },
     };
@@ -192,9 +192,9 @@ async fn a_renewal_starts_at_once_although_another_namespace_creates_thousands()
 
 #[tokio::test(start_paused = true)]
 async fn a_key_that_becomes_urgent_while_it_waits_starts_at_once() {
-    let (last, urgent_at) = (Key("burst", 8999), Instant::now() + Duration::from_millis(2010));
+    let (last, urgent_at) = (NamedKey("burst", 8999), Instant::now() + Duration::from_millis(2010));
     let rank =
-        move |key: &Key| Rank { urgent_at: (*key == last).then_some(urgent_at), expires: key.1.into() };
+        move |key: &NamedKey| Rank { urgent_at: (*key == last).then_some(urgent_at), expires: key.1.into() };
     let running = run(Queue::new(rank), 4, takes(SHORT));
     burst(&running);
     sleep(3 * SECOND).await;
@@ -224,7 +224,7 @@ proptest! {
                 Box::pin(async move {
                     sleep(Duration::from_millis(takes)).await;
                     under_way.lock().unwrap().remove(&job.key);
-                    let next = Next::after(Duration::from_millis(next), Cause::Timer);
+                    let next = NextRun::after(Duration::from_millis(next), Cause::Timer);
                     planned.lock().unwrap().insert(job.key, next.at);
                     next
                 })
@@ -232,8 +232,8 @@ proptest! {
             let mut woken = Vec::new();
             for (pause, number) in wakes {
                 sleep(Duration::from_millis(pause)).await;
-                running.queue.wake(&Key("n", number));
-                woken.push((Key("n", number), Instant::now()));
+                running.queue.wake(&NamedKey("n", number));
+                woken.push((NamedKey("n", number), Instant::now()));
             }
             sleep(SECOND).await;
             assert!(running.panics.lock().unwrap().is_empty(), "{:?}", running.panics.lock().unwrap());

@@ -141,7 +141,7 @@ async fn a_peer_that_makes_tokens_up_holds_nobody_up_but_itself() {
 #[test]
 fn tokens_that_were_made_up_do_not_push_out_one_that_may_read() {
     let (mut verdicts, now) = (Verdicts::default(), Instant::now());
-    let key = |token: &str| Key::of(token, "/metrics");
+    let key = |token: &str| TokenDigest::of(token, "/metrics");
     verdicts.put(key("good"), Ok(()), now);
     for number in 0..2 * MAX_VERDICTS {
         verdicts.put(key(&number.to_string()), Err(Refusal::Unauthenticated), now);

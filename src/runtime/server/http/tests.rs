@@ -13,27 +13,27 @@ use super::*;
 use crate::runtime::server::probes::Probes;
 use crate::runtime::server::scrapes::Scrapes;
 
-struct Server {
+struct TestSite {
     address: SocketAddr,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
-async fn start(probes: Probes) -> Server {
+async fn start(probes: Probes) -> TestSite {
     let metrics = Some(Scrapes::new(|| Ok("# EOF\n".to_owned())));
     let pages = Pages { probes: Some(probes), metrics, access: None };
     start_site(Site { pages, tls: None }).await
 }
 
-async fn start_site(site: Site) -> Server {
+async fn start_site(site: Site) -> TestSite {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let task = tokio::spawn(serve(listener, site, stopped));
-    Server { address, stop, task }
+    TestSite { address, stop, task }
 }
 
-impl Server {
+impl TestSite {
     async fn ask(&self, method: &str, path: &str) -> String {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         let request = format!("{method} {path} HTTP/1.1\r\nhost: probe\r\n\r\n");

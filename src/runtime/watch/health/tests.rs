@@ -7,34 +7,34 @@ use tokio::net::TcpListener;
 
 use super::*;
 
-fn refused(code: u16) -> Cause {
-    Cause::refused(code, "Reason")
+fn refused(code: u16) -> WatchError {
+    WatchError::refused(code, "Reason")
 }
 
 #[test]
 fn the_same_error_is_told_once_and_a_busy_server_quietly_for_a_while() {
-    let (mut state, start) = (State::default(), Instant::now());
+    let (mut state, start) = (Errors::default(), Instant::now());
     for (second, cause, is_first, level) in [
         (0, refused(429), true, Level::Info),
         (1, refused(429), false, Level::Debug),
         (29, refused(429), false, Level::Debug),
         (30, refused(429), false, Level::Warn),
         (31, refused(429), false, Level::Debug),
-        (32, Cause::OutOfReach, false, Level::Warn),
-        (33, Cause::OutOfReach, false, Level::Debug),
+        (32, WatchError::OutOfReach, false, Level::Warn),
+        (33, WatchError::OutOfReach, false, Level::Debug),
         (34, refused(403), false, Level::Warn),
         (35, refused(503), false, Level::Warn),
     ] {
         let told = state.failed(&cause, start + Duration::from_secs(second));
-        assert_eq!(told, Told { is_first, level }, "second {second}");
+        assert_eq!(told, Telling { is_first, level }, "second {second}");
     }
     assert!(state.succeeded());
     assert!(!state.succeeded());
-    assert_eq!(state.failed(&refused(503), start), Told { is_first: true, level: Level::Warn });
+    assert_eq!(state.failed(&refused(503), start), Telling { is_first: true, level: Level::Warn });
     assert!(state.succeeded());
-    assert_eq!(state.failed(&refused(429), start), Told { is_first: true, level: Level::Info });
+    assert_eq!(state.failed(&refused(429), start), Telling { is_first: true, level: Level::Info });
     // Another error in between does not make it news.
-    assert_eq!(state.failed(&Cause::OutOfReach, start).level, Level::Warn);
+    assert_eq!(state.failed(&WatchError::OutOfReach, start).level, Level::Warn);
     assert_eq!(state.failed(&refused(429), start).level, Level::Debug);
 }
 
@@ -48,13 +48,13 @@ fn an_error_is_told_by_its_code_and_never_by_its_text() {
         (Error::InitialListFailed(kube::Error::Api(status())), refused(403)),
         (
             Error::WatchStartFailed(kube::Error::Service(overloaded.into())),
-            Cause::refused(429, "TooManyRequests"),
+            WatchError::refused(429, "TooManyRequests"),
         ),
-        (Error::WatchFailed(kube::Error::SerdeError(json)), Cause::Unreadable),
-        (Error::WatchFailed(kube::Error::Service("gone".into())), Cause::OutOfReach),
-        (Error::NoResourceVersion, Cause::Unreadable),
+        (Error::WatchFailed(kube::Error::SerdeError(json)), WatchError::Unreadable),
+        (Error::WatchFailed(kube::Error::Service("gone".into())), WatchError::OutOfReach),
+        (Error::NoResourceVersion, WatchError::Unreadable),
     ] {
-        assert_eq!(Cause::of(&error), expected, "{error}");
+        assert_eq!(WatchError::of(&error), expected, "{error}");
     }
 }
 

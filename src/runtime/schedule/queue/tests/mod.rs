@@ -8,36 +8,36 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use futures::FutureExt as _;
 
 use super::*;
-use crate::runtime::schedule::test_key::Key;
+use crate::runtime::schedule::test_key::NamedKey;
 
 const WIDTH: usize = 100;
 const HOUR: Duration = Duration::from_secs(3600);
 
-fn unranked() -> Queue<Key> {
+fn unranked() -> Queue<NamedKey> {
     Queue::new(|_| Rank { urgent_at: None, expires: 0 })
 }
 
-fn take(queue: &Queue<Key>) -> Option<Job<Key>> {
+fn take(queue: &Queue<NamedKey>) -> Option<Job<NamedKey>> {
     queue.next(WIDTH).now_or_never()
 }
 
-fn job(key: Key, cause: Cause) -> Job<Key> {
+fn job(key: NamedKey, cause: Cause) -> Job<NamedKey> {
     Job { key, cause }
 }
 
 #[test]
 fn a_place_takes_two_words() {
-    assert!(size_of::<Place>() <= 16);
+    assert!(size_of::<QueuePlace>() <= 16);
 }
 
 #[tokio::test(start_paused = true)]
 async fn waits_for_its_time_unless_it_is_woken() {
     let (queue, begun) = (unranked(), Instant::now());
-    let (early, late) = (Key("n", 1), Key("n", 2));
+    let (early, late) = (NamedKey("n", 1), NamedKey("n", 2));
     for (key, seconds, cause) in [(late, 3600, Cause::SafetyNet), (early, 2, Cause::Timer)] {
         queue.wake(&key);
         assert_eq!(take(&queue), Some(job(key, Cause::Woken)));
-        queue.done(&key, Next::after(Duration::from_secs(seconds), cause));
+        queue.done(&key, NextRun::after(Duration::from_secs(seconds), cause));
     }
     assert_eq!(queue.next(WIDTH).await, Job { key: early, cause: Cause::Timer });
     assert_eq!(begun.elapsed(), Duration::from_secs(2));
@@ -53,14 +53,14 @@ async fn a_wake_ends_the_wait_for_a_time() {
         async move { queue.next(WIDTH).await }
     });
     tokio::task::yield_now().await;
-    queue.wake(&Key("n", 1));
-    assert_eq!(waiting.await.unwrap().key, Key("n", 1));
+    queue.wake(&NamedKey("n", 1));
+    assert_eq!(waiting.await.unwrap().key, NamedKey("n", 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_removed_in_hand_comes_back_only_if_it_is_woken_after() {
-    let (queue, key) = (unranked(), Key("n", 1));
-    let now = || Next::after(Duration::ZERO, Cause::Timer);
+    let (queue, key) = (unranked(), NamedKey("n", 1));
+    let now = || NextRun::after(Duration::ZERO, Cause::Timer);
     queue.wake(&key);
     take(&queue).unwrap();
     queue.wake(&key);
@@ -81,15 +81,15 @@ async fn what_is_removed_in_hand_comes_back_only_if_it_is_woken_after() {
 
 #[tokio::test(start_paused = true)]
 async fn the_safety_net_is_not_lost_by_a_wake() {
-    let (queue, key) = (unranked(), Key("n", 1));
+    let (queue, key) = (unranked(), NamedKey("n", 1));
     queue.wake(&key);
     take(&queue).unwrap();
-    queue.done(&key, Next::after(HOUR, Cause::SafetyNet));
+    queue.done(&key, NextRun::after(HOUR, Cause::SafetyNet));
     tokio::time::advance(HOUR).await;
     queue.wake(&key);
     assert_eq!(take(&queue), Some(job(key, Cause::SafetyNet)), "its time had come");
     queue.wake(&key);
-    queue.done(&key, Next::after(Duration::ZERO, Cause::SafetyNet));
+    queue.done(&key, NextRun::after(Duration::ZERO, Cause::SafetyNet));
     assert_eq!(take(&queue), Some(job(key, Cause::SafetyNet)), "its time has passed");
 }
 
@@ -97,10 +97,10 @@ async fn the_safety_net_is_not_lost_by_a_wake() {
 #[tokio::test(start_paused = true)]
 async fn a_wake_while_the_rank_is_asked_for_asks_again() {
     let expires = Arc::new(AtomicI64::new(9));
-    let queue: Arc<std::sync::OnceLock<Queue<Key>>> = Arc::default();
+    let queue: Arc<std::sync::OnceLock<Queue<NamedKey>>> = Arc::default();
     let rank = {
         let (expires, queue) = (expires.clone(), queue.clone());
-        move |key: &Key| {
+        move |key: &NamedKey| {
             let before = if key.1 == 1 { expires.swap(1, Ordering::SeqCst) } else { 5 };
             if before == 9 {
                 queue.get().unwrap().wake(key);
@@ -109,12 +109,12 @@ async fn a_wake_while_the_rank_is_asked_for_asks_again() {
         }
     };
     let queue = queue.get_or_init(|| Queue::new(rank));
-    queue.wake(&Key("n", 2));
-    queue.wake(&Key("n", 1));
-    assert_eq!(take(queue), Some(job(Key("n", 1), Cause::Woken)), "it expires first by now");
+    queue.wake(&NamedKey("n", 2));
+    queue.wake(&NamedKey("n", 1));
+    assert_eq!(take(queue), Some(job(NamedKey("n", 1), Cause::Woken)), "it expires first by now");
     expires.store(9, Ordering::SeqCst);
-    queue.done(&Key("n", 1), Next::after(Duration::ZERO, Cause::Timer));
-    assert_eq!(take(queue), Some(job(Key("n", 1), Cause::Woken)), "also when it was due already");
+    queue.done(&NamedKey("n", 1), NextRun::after(Duration::ZERO, Cause::Timer));
+    assert_eq!(take(queue), Some(job(NamedKey("n", 1), Cause::Woken)), "also when it was due already");
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn between_threads_every_wake_is_followed_by_a_start() {
                     for round in 0..20_000 {
                         let number = (round * 7 + waker * 13) % versions.len();
                         versions[number].fetch_add(1, Ordering::SeqCst);
-                        queue.wake(&Key("n", u32::try_from(number).unwrap()));
+                        queue.wake(&NamedKey("n", u32::try_from(number).unwrap()));
                     }
                 })
             })
@@ -143,7 +143,7 @@ fn between_threads_every_wake_is_followed_by_a_start() {
                     match tokio::time::timeout(Duration::from_millis(1), queue.next(1)).await {
                         Ok(Job { key, .. }) => {
                             seen[key.1 as usize] = versions[key.1 as usize].load(Ordering::SeqCst);
-                            queue.done(&key, Next::after(HOUR, Cause::Timer));
+                            queue.done(&key, NextRun::after(HOUR, Cause::Timer));
                         }
                         Err(_) if was_over => return,
                         Err(_) => {}

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 
 #[derive(Clone, Debug)]
-enum Op {
+enum QueueOp {
     Wake(u32),
     Remove(u32),
     RemoveUnlessWoken(usize),
@@ -20,22 +20,22 @@ enum Op {
     Advance(u64),
 }
 
-fn op() -> impl Strategy<Value = Op> {
+fn op() -> impl Strategy<Value = QueueOp> {
     let cause = prop_oneof![Just(Cause::Timer), Just(Cause::Woken), Just(Cause::SafetyNet)];
     prop_oneof![
-        4 => (0..8_u32).prop_map(Op::Wake),
-        1 => (0..8_u32).prop_map(Op::Remove),
-        1 => any::<usize>().prop_map(Op::RemoveUnlessWoken),
-        2 => (0..8_u32, 0..9_i64).prop_map(|(key, expires)| Op::Rank(key, expires)),
-        5 => Just(Op::Take),
-        5 => (any::<usize>(), 0..9000_u64, cause).prop_map(|(which, at, cause)| Op::Done(which, at, cause)),
-        3 => (0..4000_u64).prop_map(Op::Advance),
+        4 => (0..8_u32).prop_map(QueueOp::Wake),
+        1 => (0..8_u32).prop_map(QueueOp::Remove),
+        1 => any::<usize>().prop_map(QueueOp::RemoveUnlessWoken),
+        2 => (0..8_u32, 0..9_i64).prop_map(|(key, expires)| QueueOp::Rank(key, expires)),
+        5 => Just(QueueOp::Take),
+        5 => (any::<usize>(), 0..9000_u64, cause).prop_map(|(which, at, cause)| QueueOp::Done(which, at, cause)),
+        3 => (0..4000_u64).prop_map(QueueOp::Advance),
     ]
 }
 
 /// Where a key is, and for a due one the rank that it had when that was asked for last.
 #[derive(Clone, Copy, Debug)]
-enum Known {
+enum KnownPlace {
     Later { at: u64, cause: Cause },
     Due { cause: Cause, expires: Option<i64> },
     InHand(Since),
@@ -45,60 +45,62 @@ enum Known {
 const PAST: u64 = 1000;
 
 #[derive(Default)]
-struct Model {
+struct QueueModel {
     now: u64,
-    known: BTreeMap<Key, Known>,
-    expires: BTreeMap<Key, i64>,
+    known: BTreeMap<NamedKey, KnownPlace>,
+    expires: BTreeMap<NamedKey, i64>,
 }
 
-impl Model {
+impl QueueModel {
     /// Times are met up to a millisecond late, never early.
     fn collect(&mut self) {
         for known in self.known.values_mut() {
-            if let Known::Later { at, cause } = *known
+            if let KnownPlace::Later { at, cause } = *known
                 && at.div_ceil(1000) <= self.now / 1000
             {
-                *known = Known::Due { cause, expires: None };
+                *known = KnownPlace::Due { cause, expires: None };
             }
         }
     }
 
-    fn wake(&mut self, key: Key) {
+    fn wake(&mut self, key: NamedKey) {
         self.collect();
-        let known = self.known.entry(key).or_insert(Known::Due { cause: Cause::Woken, expires: None });
+        let known = self.known.entry(key).or_insert(KnownPlace::Due { cause: Cause::Woken, expires: None });
         *known = match *known {
-            Known::Later { .. } => Known::Due { cause: Cause::Woken, expires: None },
-            Known::Due { cause, .. } => Known::Due { cause: cause.max(Cause::Woken), expires: None },
-            Known::InHand(_) => Known::InHand(Since::Woken),
+            KnownPlace::Later { .. } => KnownPlace::Due { cause: Cause::Woken, expires: None },
+            KnownPlace::Due { cause, .. } => {
+                KnownPlace::Due { cause: cause.max(Cause::Woken), expires: None }
+            }
+            KnownPlace::InHand(_) => KnownPlace::InHand(Since::Woken),
         };
     }
 
-    fn done(&mut self, key: Key, at: u64, cause: Cause) {
-        let due = |cause| Known::Due { cause, expires: None };
+    fn done(&mut self, key: NamedKey, at: u64, cause: Cause) {
+        let due = |cause| KnownPlace::Due { cause, expires: None };
         let known = match (self.known[&key], at <= self.now) {
-            (Known::InHand(Since::Nothing), false) => Known::Later { at, cause },
-            (Known::InHand(Since::Nothing), true) => due(cause),
-            (Known::InHand(Since::Woken), false) => due(Cause::Woken),
-            (Known::InHand(Since::Woken), true) => due(cause.max(Cause::Woken)),
-            (Known::InHand(Since::Removed), _) => {
+            (KnownPlace::InHand(Since::Nothing), false) => KnownPlace::Later { at, cause },
+            (KnownPlace::InHand(Since::Nothing), true) => due(cause),
+            (KnownPlace::InHand(Since::Woken), false) => due(Cause::Woken),
+            (KnownPlace::InHand(Since::Woken), true) => due(cause.max(Cause::Woken)),
+            (KnownPlace::InHand(Since::Removed), _) => {
                 self.known.remove(&key);
                 return;
             }
-            (Known::Later { .. } | Known::Due { .. }, _) => panic!("{key:?} is not in hand"),
+            (KnownPlace::Later { .. } | KnownPlace::Due { .. }, _) => panic!("{key:?} is not in hand"),
         };
         self.known.insert(key, known);
     }
 
-    fn in_hand(&self) -> Vec<Key> {
-        let in_hand = self.known.iter().filter(|(_, known)| matches!(known, Known::InHand(_)));
+    fn in_hand(&self) -> Vec<NamedKey> {
+        let in_hand = self.known.iter().filter(|(_, known)| matches!(known, KnownPlace::InHand(_)));
         in_hand.map(|(key, _)| *key).collect()
     }
 
-    fn assert_starts(&mut self, taken: Option<&Job<Key>>) {
+    fn assert_starts(&mut self, taken: Option<&Job<NamedKey>>) {
         self.collect();
         let mut due = Vec::new();
         for (key, known) in &mut self.known {
-            if let Known::Due { expires, cause } = known {
+            if let KnownPlace::Due { expires, cause } = known {
                 let expires = *expires.get_or_insert(self.expires.get(key).copied().unwrap_or(0));
                 due.push((*key, expires, *cause));
             }
@@ -112,12 +114,12 @@ impl Model {
         };
         assert_eq!(*cause, job.cause, "{job:?}");
         assert!(due.iter().all(|(_, other, _)| other >= expires), "{job:?} is not the first of {due:?}");
-        self.known.insert(job.key, Known::InHand(Since::Nothing));
+        self.known.insert(job.key, KnownPlace::InHand(Since::Nothing));
     }
 }
 
-async fn run(ops: Vec<Op>) {
-    let ranks: Arc<Mutex<BTreeMap<Key, i64>>> = Arc::default();
+async fn run(ops: Vec<QueueOp>) {
+    let ranks: Arc<Mutex<BTreeMap<NamedKey, i64>>> = Arc::default();
     let shared = ranks.clone();
     let begun = Instant::now();
     tokio::time::advance(Duration::from_micros(PAST)).await;
@@ -126,51 +128,51 @@ async fn run(ops: Vec<Op>) {
         Rank { urgent_at: None, expires }
     });
     queue.lock().epoch = begun;
-    let mut model = Model { now: PAST, ..Model::default() };
+    let mut model = QueueModel { now: PAST, ..QueueModel::default() };
     // At the end everything ends, and every key that was not removed comes once more.
-    let end = [Op::Advance(HOUR.as_secs() * 1_000_000)].into_iter().chain((0..9).map(|_| Op::Take));
-    let dones = (0..9).map(|_| Op::Done(0, 9000, Cause::Timer));
+    let end = [QueueOp::Advance(HOUR.as_secs() * 1_000_000)].into_iter().chain((0..9).map(|_| QueueOp::Take));
+    let dones = (0..9).map(|_| QueueOp::Done(0, 9000, Cause::Timer));
     for op in ops.into_iter().chain(dones).chain(end) {
         let in_hand = model.in_hand();
         match op {
-            Op::Wake(number) => {
-                queue.wake(&Key("n", number));
-                model.wake(Key("n", number));
+            QueueOp::Wake(number) => {
+                queue.wake(&NamedKey("n", number));
+                model.wake(NamedKey("n", number));
             }
-            Op::Remove(number) => {
-                let key = Key("n", number);
+            QueueOp::Remove(number) => {
+                let key = NamedKey("n", number);
                 queue.remove(&key);
                 match model.known.get_mut(&key) {
-                    Some(Known::InHand(since)) => *since = Since::Removed,
+                    Some(KnownPlace::InHand(since)) => *since = Since::Removed,
                     Some(_) => drop(model.known.remove(&key)),
                     None => {}
                 }
             }
-            Op::RemoveUnlessWoken(which) if !in_hand.is_empty() => {
+            QueueOp::RemoveUnlessWoken(which) if !in_hand.is_empty() => {
                 let key = in_hand[which % in_hand.len()];
                 queue.remove_unless_woken(&key);
-                if let Some(Known::InHand(since @ Since::Nothing)) = model.known.get_mut(&key) {
+                if let Some(KnownPlace::InHand(since @ Since::Nothing)) = model.known.get_mut(&key) {
                     *since = Since::Removed;
                 }
             }
-            Op::Rank(number, expires) => {
-                ranks.lock().unwrap().insert(Key("n", number), expires);
-                model.expires.insert(Key("n", number), expires);
+            QueueOp::Rank(number, expires) => {
+                ranks.lock().unwrap().insert(NamedKey("n", number), expires);
+                model.expires.insert(NamedKey("n", number), expires);
             }
-            Op::Take => {
+            QueueOp::Take => {
                 let taken = take(&queue);
                 model.assert_starts(taken.as_ref());
             }
-            Op::Done(which, at, cause) if !in_hand.is_empty() => {
+            QueueOp::Done(which, at, cause) if !in_hand.is_empty() => {
                 let (key, at) = (in_hand[which % in_hand.len()], model.now - PAST + at);
-                queue.done(&key, Next { at: begun + Duration::from_micros(at), cause });
+                queue.done(&key, NextRun { at: begun + Duration::from_micros(at), cause });
                 model.done(key, at, cause);
             }
-            Op::Advance(by) => {
+            QueueOp::Advance(by) => {
                 tokio::time::advance(Duration::from_micros(by)).await;
                 model.now += by;
             }
-            Op::RemoveUnlessWoken(_) | Op::Done(..) => {}
+            QueueOp::RemoveUnlessWoken(_) | QueueOp::Done(..) => {}
         }
         assert_eq!(queue.lock().places.len(), model.known.len());
     }

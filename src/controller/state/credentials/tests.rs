@@ -1,0 +1,121 @@
+//! How often a Secret is read, and what is kept of it.
+
+use std::collections::BTreeSet;
+
+use super::*;
+
+#[test]
+fn keys_are_overwritten() {
+    let mut data = BTreeMap::from([("key".to_owned(), ByteString(b"secret".to_vec()))]);
+    let before = data["key"].0.as_ptr();
+    overwrite(&mut data);
+    assert_eq!((data["key"].0.as_ptr(), data["key"].0.len()), (before, 0));
+}
+
+/// A cache and one Secret that a given number of objects depend on.
+struct Bed {
+    cache: CredentialsCache,
+    dependents: Dependents,
+    key: Key,
+}
+
+fn naming(key: &str) -> Request {
+    let reference = serde_json::json!({"name": "keys", "sessionTokenKey": key});
+    let s3 = serde_json::json!({"region": "eu-west-1", "credentialsSecretRef": reference});
+    let spec = serde_json::json!({"bucket": "b12", "key": "k", "s3": s3});
+    Request::parse("a", &serde_json::from_value(spec).unwrap(), None).unwrap()
+}
+
+impl Bed {
+    fn new(objects: usize) -> Self {
+        let (cache, dependents) = (CredentialsCache::default(), Dependents::default());
+        for number in 0..objects {
+            let secrets = BTreeSet::from(["keys".to_owned()]);
+            dependents.set(&Key::new("n", &number.to_string()), &secrets);
+        }
+        Self { cache, dependents, key: Key::new("n", "keys") }
+    }
+
+    fn ask(&self, selected: &str) -> Arc<Mutex<()>> {
+        self.cache.ask(&self.dependents, &self.key, &KeySelection::of(&naming(selected))).unwrap()
+    }
+
+    async fn answer(&self, reader: &Arc<Mutex<()>>, selected: &str, version: u64) -> u64 {
+        let mut secret = Secret::default();
+        secret.metadata.resource_version = Some(version.to_string());
+        let answer = ReadSecret { secret: Some(secret), read: Instant::now() };
+        let selection = KeySelection::of(&naming(selected));
+        self.cache.fill(&self.key, reader, &answer, &selection).await.resource_version
+    }
+
+    async fn read(&self, selected: &str, version: u64) {
+        assert_eq!(self.answer(&self.ask(selected), selected, version).await, version);
+    }
+
+    fn known(&self, selected: &str) -> Option<u64> {
+        self.cache.known(&self.key, &naming(selected)).map(|known| known.resource_version)
+    }
+
+    fn changed(&self, version: u64) -> bool {
+        self.cache.invalidate(&self.key, version)
+    }
+}
+
+#[tokio::test]
+async fn one_read_is_for_every_selection_that_was_asked_for() {
+    let bed = Bed::new(300);
+    let names: Vec<_> = (0..300).map(|number| number.to_string()).collect();
+    for name in &names {
+        bed.ask(name);
+    }
+    bed.read("0", 1).await;
+    assert!(names.iter().all(|name| bed.known(name) == Some(1)));
+    assert!(bed.changed(2) && !bed.changed(2), "all are woken, once");
+    assert!(names.iter().all(|name| bed.known(name).is_none()));
+    bed.read("7", 2).await;
+    assert!(names.iter().all(|name| bed.known(name) == Some(2)), "without being asked again");
+    assert!(!bed.changed(2));
+}
+
+#[tokio::test]
+async fn what_was_read_before_a_change_is_not_kept() {
+    let bed = Bed::new(1);
+    let reader = bed.ask("a");
+    let turn = reader.lock().await;
+    assert!(bed.changed(2), "it may be reading the version before");
+    assert_eq!(bed.answer(&reader, "a", 1).await, 1, "who reads it is woken again");
+    assert_eq!(bed.known("a"), None);
+    drop(turn);
+    bed.read("a", 2).await;
+    assert_eq!(bed.known("a"), Some(2));
+}
+
+#[tokio::test]
+async fn who_was_given_what_was_dropped_is_told_of_another_version() {
+    let bed = Bed::new(1);
+    bed.read("first", 1).await;
+    for name in ["second", "third", "fourth"] {
+        bed.read(name, 2).await;
+    }
+    assert!(bed.changed(2), "the first one signed with version 1");
+    assert!(!bed.changed(2));
+
+    let bed = Bed::new(1);
+    bed.read("a", 1).await;
+    assert!(bed.cache.drop_older(&bed.key, Instant::now() + std::time::Duration::from_secs(1)));
+    bed.read("a", 2).await;
+    assert!(bed.changed(2), "the one before signed with version 1");
+}
+
+#[tokio::test]
+async fn what_is_kept_is_bounded_by_the_objects_that_look_at_it() {
+    let bed = Bed::new(3);
+    for number in 0..100 {
+        bed.read(&number.to_string(), 1).await;
+        assert!(bed.cache.secrets.read()[&bed.key].selections.len() <= 6);
+    }
+    bed.cache.evict(&bed.key);
+    let nobody = Dependents::default();
+    assert!(bed.cache.ask(&nobody, &bed.key, &KeySelection::of(&naming("a"))).is_none());
+    assert!(bed.cache.keys().is_empty());
+}
