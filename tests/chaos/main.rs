@@ -156,11 +156,17 @@ async fn run(seed: u64, size: Size, length: Duration) -> bool {
     loop {
         turns += 1;
         turn(&chaos, &mut random, &mut shown, size, turns).await;
+        if let Some(ended) = acting.try_join_next() {
+            panic!("nobody acts on a namespace any more: {ended:?}");
+        }
         if Instant::now() > ends {
             break;
         }
     }
     acting.shutdown().await;
+    if sampling.is_finished() {
+        panic!("nobody looks at the steady objects any more: {:?}", sampling.await);
+    }
     sampling.abort();
     let mut replicas = chaos.replicas.lock().await;
     tokio::task::block_in_place(|| replicas.iter_mut().for_each(Replica::stop));

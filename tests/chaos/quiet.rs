@@ -36,7 +36,8 @@ pub async fn is_well(chaos: &Chaos) -> bool {
     settled(chaos).await.is_empty()
 }
 
-/// What is broken at two looks in a row when the time is up; nothing as soon as that is so.
+/// What is broken when the time is up, at two looks in a row if possible; nothing as soon as
+/// nothing is broken.
 async fn settled(chaos: &Chaos) -> Vec<Violation> {
     let deadline = Instant::now() + SETTLED;
     let mut before = invariants::broken(chaos).await;
@@ -45,8 +46,11 @@ async fn settled(chaos: &Chaos) -> Vec<Violation> {
         let now = invariants::broken(chaos).await;
         let is_still = |violation: &&Violation| before.iter().any(|old| old.key() == violation.key());
         let still: Vec<_> = now.iter().filter(is_still).cloned().collect();
-        if still.is_empty() || Instant::now() > deadline {
-            return still;
+        if now.is_empty() {
+            return now;
+        }
+        if Instant::now() > deadline {
+            return if still.is_empty() { now } else { still };
         }
         before = now;
     }

@@ -240,5 +240,5 @@ async fn a_namespace_that_goes_takes_everything_and_nothing_is_written() {
         })
         .await;
     let metrics = space.operator.page("/metrics");
-    assert!(metrics.contains("presign_issued_total{reason=\"Missing\"} 1"), "{metrics}");
+    assert!(metrics.contains("presign_issued_total{reason=\"Missing\"} 1\n"), "{metrics}");
 }

@@ -198,7 +198,9 @@ async fn many_pods_are_told_at_a_bounded_rate() {
     space.apply("report", space.spec(json!({"propagation": {"pokePods": true}}))).await;
     space.wait_ready("report", "True", "Issued").await;
     let signed = signing_time(&space, "report").await;
-    wait_told(&space, "p59", &signed).await;
+    for name in &names {
+        wait_told(&space, name, &signed).await;
+    }
 
     let mut by_second: BTreeMap<i64, usize> = BTreeMap::new();
     for pod in pods(&space).list(&ListParams::default()).await.unwrap() {

@@ -159,9 +159,9 @@ async fn expiring_credentials_limit_the_url_and_are_waited_for() {
     assert_eq!(condition(&object, "RotationSafe").unwrap().reason, "AwaitingCredentials");
     space.wait_ready("report", "False", "CredentialsExpired").await;
     let metrics = space.operator.page("/metrics");
-    assert!(metrics.contains("presign_issued_total{reason=\"Missing\"} 1"), "{metrics}");
+    assert!(metrics.contains("presign_issued_total{reason=\"Missing\"} 1\n"), "{metrics}");
     assert!(
-        metrics.contains("presign_issued_total{reason=\"RenewalDue\"} 0"),
+        metrics.contains("presign_issued_total{reason=\"RenewalDue\"} 0\n"),
         "not re-signed for nothing: {metrics}"
     );
 

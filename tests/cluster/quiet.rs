@@ -13,6 +13,8 @@ async fn what_does_not_concern_the_url_writes_nothing() {
     let space = Space::new("quiet").await;
     space.apply("report", space.spec(json!({}))).await;
     space.wait_ready("report", "True", "Issued").await;
+    // Events are written after the status.
+    space.wait_event("report", "Normal Issued").await;
     let before = space.secrets().get("report").await.unwrap();
     let calls = audit(&space).await.len();
 

@@ -100,7 +100,7 @@ async fn renews_before_the_old_url_expires_and_the_old_one_still_works() {
     assert_eq!(ready(&renewed).unwrap().last_transition_time, ready(&first).unwrap().last_transition_time);
     assert_eq!(space.events("report").await, ["Normal Issued"], "a routine renewal is no event");
     let metrics = space.operator.page("/metrics");
-    assert!(metrics.contains("presign_issued_total{reason=\"RenewalDue\"} 1"), "{metrics}");
+    assert!(metrics.contains("presign_issued_total{reason=\"RenewalDue\"} 1\n"), "{metrics}");
 }
 
 #[tokio::test]
@@ -159,8 +159,8 @@ async fn an_edited_spec_and_rotated_keys_reach_the_url_at_once() {
     space.wait_secret("report", "the right key", |secret| text(secret, "url") != wrong).await;
     assert_eq!(space.download("report").await.unwrap(), "other content");
     let reasons = space.operator.page("/metrics");
-    assert!(reasons.contains("presign_issued_total{reason=\"SpecChanged\"} 1"), "{reasons}");
-    assert!(reasons.contains("presign_issued_total{reason=\"CredentialsChanged\"} 2"), "{reasons}");
+    assert!(reasons.contains("presign_issued_total{reason=\"SpecChanged\"} 1\n"), "{reasons}");
+    assert!(reasons.contains("presign_issued_total{reason=\"CredentialsChanged\"} 2\n"), "{reasons}");
 }
 
 #[tokio::test]
@@ -229,7 +229,7 @@ async fn a_value_that_somebody_put_in_the_place_of_the_url_is_replaced() {
     space.wait_secret("report", "a URL again", |secret| text(secret, "url").starts_with("http")).await;
     assert_eq!(space.download("report").await.unwrap(), "content");
     let metrics = space.operator.page("/metrics");
-    assert!(metrics.contains("presign_issued_total{reason=\"Drifted\"} 1"), "{metrics}");
+    assert!(metrics.contains("presign_issued_total{reason=\"Drifted\"} 1\n"), "{metrics}");
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ async fn expect_drifted_from(prefix: &str, changes: &[impl Fn(&str) -> Vec<u8>])
         assert_eq!(space.download(&name).await.unwrap(), "content");
     }
     let metrics = space.operator.page("/metrics");
-    let drifted = format!("presign_issued_total{{reason=\"Drifted\"}} {}", changes.len());
+    let drifted = format!("presign_issued_total{{reason=\"Drifted\"}} {}\n", changes.len());
     assert!(metrics.contains(&drifted), "{metrics}");
     // Nobody's clock is wrong.
     let told = space.kubectl(&["get", "presignedurls,events", "-o", "yaml"]);

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use testbed::Program;
 
@@ -15,6 +16,8 @@ pub const UNOPPOSED: (&str, &str) = ("PRESIGN_LEADER_ELECT", "false");
 pub struct Operator {
     program: Program,
     port: OnceLock<Option<u16>>,
+    /// Whether a test ended it.
+    is_ended: AtomicBool,
     world: &'static World,
 }
 
@@ -43,7 +46,7 @@ impl Operator {
         variables.extend(environment.iter().map(|(name, value)| (*name, OsString::from(value))));
         let binary = env!("CARGO_BIN_EXE_presign-operator");
         let program = Program::start("presign-operator", binary, arguments, variables).unwrap();
-        Self { program, port: OnceLock::new(), world }
+        Self { program, port: OnceLock::new(), is_ended: AtomicBool::new(false), world }
     }
 
     /// A folder for the files of a story, which goes with the operator.
@@ -63,11 +66,13 @@ impl Operator {
 
     /// Kills it, as a node that fails does.
     pub fn kill(&self) {
+        self.is_ended.store(true, Ordering::Relaxed);
         self.program.kill();
     }
 
     /// Sends it a signal by name.
     pub fn signal(&self, signal: &str) {
+        self.is_ended.fetch_or(["KILL", "TERM", "INT"].contains(&signal), Ordering::Relaxed);
         self.program.signal(signal).unwrap();
     }
 
@@ -79,6 +84,7 @@ impl Operator {
 
     /// Ends it, as a rollout does.
     pub fn stop(&self) {
+        self.is_ended.store(true, Ordering::Relaxed);
         self.program.stop();
     }
 
@@ -111,8 +117,11 @@ impl Operator {
 impl Drop for Operator {
     /// Every story ends with a search of everything that its operators logged.
     fn drop(&mut self) {
+        let has_crashed = !self.is_ended.load(Ordering::Relaxed) && !self.program.is_running();
         self.program.stop();
         if !std::thread::panicking() {
+            assert!(!has_crashed, "the operator ended by itself:\n{}", self.log());
+            assert!(!self.log().contains("which is a bug"), "a reconcile panicked:\n{}", self.log());
             leaks::assert_none(self.world, "the operator's log", &self.log());
         }
     }
