@@ -213,7 +213,11 @@ fn finds_every_kind_of_fault() {
     }
     let good = "//! A.\nuse std::env_logger; use kube::Resource; fn awaiting() { tokio_free(crate::crd::x) }";
     assert_eq!(faults("domain/a.rs", good), Vec::<String>::new());
-    let files = ["pub struct A; pub(crate) struct B;", "mod c { pub trait A {} } pub struct B;"];
-    let files = files.map(|text| (text.to_owned(), text.to_owned()));
-    assert_eq!(shared_names(&files).len(), 1);
+    let files = [
+        ("a.rs", "pub struct A; struct B; struct C;"),
+        ("b.rs", "mod c { trait A {} } mod tests { struct B; } enum C {}"),
+        ("tests.rs", "struct B;"),
+    ];
+    let files = files.map(|(name, text)| (name.to_owned(), text.to_owned()));
+    assert_eq!(shared_names(&files).len(), 2);
 }

@@ -35,7 +35,7 @@ async fn every_failure_of_a_write_is_told_and_heals() {
         let message = &ready(&object).unwrap().message;
         let says = match fault {
             Fault::Answer { code, .. } if *code != 409 => code.to_string(),
-            Fault::Answer { .. } => "changed meanwhile".to_owned(),
+            Fault::Answer { .. } => "changed while it was written".to_owned(),
             _ => "could not be reached".to_owned(),
         };
         assert!(message.contains(&says), "{name}: {message}");

@@ -48,7 +48,12 @@ impl Refusal {
             let is_part = at.split('.').count() > 1;
             is_part && fields.iter().any(|field| is_within(at, field) || is_within(field, at))
         };
-        !self.others().is_empty() && self.causes.iter().all(|(at, _)| is_about(at))
+        // What the API server adds when the schema came before the rules.
+        let is_added = |message: &str| message.contains("some validation rules were not checked");
+        // Of a number that is too large, the message alone names the field.
+        let names = |message: &str| fields.iter().any(|field| message.ends_with(&format!(" in {field}")));
+        let is_meant = |at: &str, message: &str| is_about(at) || is_added(message) || names(message);
+        !self.others().is_empty() && self.causes.iter().all(|(at, message)| is_meant(at, message))
     }
 
     /// Whether one of our rules says this of this field.

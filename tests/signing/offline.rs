@@ -102,7 +102,7 @@ fn a_directory_bucket_is_refused_before_and_asks_nobody_behind_the_door() {
     let data = ["access-key-id", "secret-access-key"].map(|key| (key.to_owned(), ByteString(b"x".to_vec())));
     let credentials = Credentials::parse(&request.credentials, &data.into()).unwrap();
     let refusal = without_network(|| sign(&request, &credentials, Timestamp::UNIX_EPOCH)).unwrap_err();
-    assert!(refusal.to_string().contains("signed for another X-Amz-Credential"), "{refusal}");
+    assert!(refusal.to_string().contains("signed for another address"), "{refusal}");
 }
 
 #[test]

@@ -11,7 +11,10 @@ use super::*;
 
 const SECRET: &str = "/api/v1/namespaces/a/secrets/b";
 const WATCH: &str = "/api/v1/secrets?watch=true";
-const DEADLINE: Duration = Duration::from_millis(200);
+/// Of a call that has to fail by it.
+const SHORT: Duration = Duration::from_millis(200);
+/// Of a call that has to be answered, on a machine that is busy.
+const LONG: Duration = Duration::from_secs(30);
 
 struct TestServer {
     client: Client,
@@ -24,10 +27,10 @@ struct TestServer {
 
 /// A server that answers each connection with these bytes, and then says no more.
 async fn start(answer: &'static str) -> TestServer {
-    start_for(Leadership::unopposed(), answer).await
+    start_for(Leadership::unopposed(), LONG, answer).await
 }
 
-async fn start_for(leadership: Leadership, answer: &'static str) -> TestServer {
+async fn start_for(leadership: Leadership, deadline: Duration, answer: &'static str) -> TestServer {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/prefix", listener.local_addr().unwrap());
     let received = Arc::new(AtomicUsize::new(0));
@@ -48,8 +51,7 @@ async fn start_for(leadership: Leadership, answer: &'static str) -> TestServer {
     let told = pauses.clone();
     let overload = Overload::new(move |pause| told.lock().unwrap().push(pause));
     let skew = Skew::default();
-    let terms =
-        Terms { identity: "test".to_owned(), deadline: DEADLINE, leadership, overload, skew: skew.clone() };
+    let terms = Terms { identity: "test".to_owned(), deadline, leadership, overload, skew: skew.clone() };
     let client = client(Config::new(url.parse().unwrap()), calls, terms).unwrap();
     TestServer { client, metrics, pauses, skew, received }
 }
@@ -125,7 +127,7 @@ async fn the_dates_of_answers_show_that_the_clocks_differ() {
 #[tokio::test]
 async fn who_does_not_lead_reads_and_does_not_write() {
     let standby = Leadership::none(crate::runtime::Clock::system());
-    let server = start_for(standby, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
+    let server = start_for(standby, LONG, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
     assert_eq!(server.get(SECRET).await.unwrap(), "{}");
     for write in
         [Request::post(SECRET), Request::put(SECRET), Request::patch(SECRET), Request::delete(SECRET)]
@@ -140,7 +142,7 @@ async fn who_does_not_lead_reads_and_does_not_write() {
 #[tokio::test]
 async fn fails_when_the_answer_is_late_or_stops_halfway() {
     for answer in ["", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{"] {
-        let server = start(answer).await;
+        let server = start_for(Leadership::unopposed(), SHORT, answer).await;
         let error = server.get(SECRET).await.unwrap_err();
         let text = "the API server did not answer within 0.2 s: get secrets";
         assert!(error.to_string().ends_with(text), "{error}");
@@ -150,12 +152,14 @@ async fn fails_when_the_answer_is_late_or_stops_halfway() {
 
 #[tokio::test]
 async fn a_watch_may_go_on_once_it_has_begun() {
-    let server = start("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}").await;
-    let endless = tokio::time::timeout(DEADLINE * 3, server.get(WATCH)).await;
+    let deadline = Duration::from_secs(1);
+    let begun = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}";
+    let server = start_for(Leadership::unopposed(), deadline, begun).await;
+    let endless = tokio::time::timeout(deadline * 3, server.get(WATCH)).await;
     assert!(endless.is_err(), "the watch was cut: {endless:?}");
     server.assert_counted(r#"verb="watch",resource="secrets",code="200""#);
 
-    let silent = start("").await;
+    let silent = start_for(Leadership::unopposed(), SHORT, "").await;
     let error = silent.get(WATCH).await.unwrap_err();
     assert!(error.to_string().contains("did not answer within"), "{error}");
 }

@@ -32,7 +32,7 @@ async fn a_renewal_that_hangs_beyond_the_lease_is_tried_again() {
             (text(secret?, "url") != first).then_some(())
         })
         .await;
-    assert!(writes(&proxy, "secrets/report") >= 3, "the first URL, the call that hung, and its repetition");
+    assert!(writes(&proxy, "secrets/report") >= 2, "the call that hung, and its repetition");
 }
 
 #[tokio::test]
