@@ -130,11 +130,14 @@ impl Context {
         }
     }
 
-    /// Records which Secrets an object depends on, and evicts those that no object depends on any more.
+    /// Records which Secrets an object depends on, and evicts what no object needs any more of those
+    /// that it does not depend on now.
     pub fn depend(&self, object: &Key, secrets: &BTreeSet<String>) {
-        for unnamed in self.dependents.set(object, secrets) {
-            self.credentials.evict(&unnamed);
-            self.obstacles.remove(&unnamed, u64::MAX);
+        for left in self.dependents.set(object, secrets) {
+            self.credentials.shrink(&self.dependents, &left);
+            if !self.dependents.has_any(&left) {
+                self.obstacles.remove(&left, u64::MAX);
+            }
         }
     }
 

@@ -110,11 +110,11 @@ pub fn finish(plan: &Plan, outcome: &Outcome, history: &History, around: Around)
     let now = outcome.ended_at;
     let issued = issued(plan, outcome);
     match &outcome.result {
-        Ok(Done::Issued(standing)) if plan.is_contested() => {
+        Ok(Done::Issued(standing)) if plan.is_contested => {
             history.contested(&plan.inputs, now, Some(standing.validity.lifetime));
         }
         // A repair keeps the URL, so the backoff is not limited by the lifetime of a new one.
-        Ok(Done::Repaired) if plan.is_contested() => history.contested(&plan.inputs, now, None),
+        Ok(Done::Repaired) if plan.is_contested => history.contested(&plan.inputs, now, None),
         _ => {}
     }
     let mut retry_at = plan.contested_until;

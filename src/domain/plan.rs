@@ -25,6 +25,8 @@ pub struct Observation<'a> {
     pub inputs: &'a Inputs,
     /// Whether the status reports a URL.
     pub was_issued: bool,
+    /// When that URL expires.
+    pub reported_expiration: Option<Timestamp>,
     /// The parsed spec, or why it cannot be acted on.
     pub request: Result<&'a Request, Problem>,
     /// The target Secret, whichever owner it has, or why it could not be read.
@@ -74,7 +76,7 @@ pub struct Plan {
     /// fields in it, so an apply may leave behind fields that are no longer rendered.
     pub reads_first: bool,
     /// Whether the action repeats an earlier one because of what other clients did.
-    is_contested: bool,
+    pub is_contested: bool,
 }
 
 /// An action on the target Secret.
@@ -145,16 +147,12 @@ impl Plan {
         matches!(self.action, Action::Create { .. } | Action::Replace { .. })
     }
 
-    /// Whether the action repeats an earlier one because of what other clients did.
-    #[must_use]
-    pub fn is_contested(&self) -> bool {
-        self.is_contested
-    }
-
     /// The seconds that the stored URL has left at `now`; `None` when it has expired or there is none.
     #[must_use]
     pub fn left(&self, now: Timestamp) -> Option<u32> {
-        let left = self.seen.expiration().or(self.reported_expiration)?.as_second() - now.as_second();
+        let expiration =
+            if self.seen == Seen::Unknown { self.reported_expiration } else { self.seen.expiration() };
+        let left = expiration?.as_second() - now.as_second();
         u32::try_from(left).ok().filter(|left| *left > 0)
     }
 
@@ -177,7 +175,7 @@ pub fn plan(observation: &Observation<'_>) -> Plan {
         secret_name: request.as_ref().ok().map(|request| request.target.name.clone()),
         credentials_name: request.as_ref().ok().map(|request| request.credentials.name.clone()),
         hints: request.as_ref().map(|request| request.hints()).unwrap_or_default(),
-        ..Plan::nothing(*now, (*inputs).clone(), None)
+        ..Plan::nothing(*now, (*inputs).clone(), observation.reported_expiration)
     };
     let request = match request {
         Ok(request) => *request,

@@ -170,6 +170,7 @@ impl World {
             seed: self.seed,
             inputs,
             was_issued,
+            reported_expiration: None,
             request: Ok(&self.request),
             target: Ok(stored.as_ref()),
             credentials: self.credentials.as_ref().ok_or_else(nobody),

@@ -154,7 +154,7 @@ impl Life {
                 assert_eq!(finish.history.held(&plan.inputs, now), None);
             }
         }
-        if plan.action != Action::Nothing && plan.is_contested() {
+        if plan.action != Action::Nothing && plan.is_contested {
             let was_written = !matches!(finish.report.as_ref().unwrap().progress, Progress::Failed(_));
             assert_eq!(finish.history.has_contest(now), was_written || self.history.has_contest(now));
         }

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use self::apply::{Acted, act};
 use self::error::Failure;
-use self::observe::{Observed, observe};
+use self::observe::{Observed, observe, reported_expiration};
 use self::prune::prune;
 use self::report::report;
 use crate::controller::context::Context;
@@ -222,9 +222,7 @@ fn held(ctx: &Context, object: &LeanPresignedUrl, problem: Problem) -> CarriedOu
 /// A plan to do nothing, made without an observation. The time that the reported URL has left limits
 /// the backoff.
 fn unseen(ctx: &Context, object: &LeanPresignedUrl, now: Timestamp) -> Plan {
-    let expiration = ctx.objects.times(&Key::from(object)).map(|times| times.expiration);
-    let expiration = expiration.and_then(|time| Timestamp::from_second(time).ok());
-    Plan::nothing(now, object.inputs(0), expiration)
+    Plan::nothing(now, object.inputs(0), reported_expiration(ctx, &Key::from(object)))
 }
 
 /// The plan and outcome of a reconcile that panicked.

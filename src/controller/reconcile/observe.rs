@@ -29,6 +29,8 @@ pub struct Observed {
     begun: Instant,
     pub(super) inputs: Inputs,
     pub(super) was_issued: bool,
+    reported_expiration: Option<jiff::Timestamp>,
+    credentials_read: Option<Instant>,
     pub(super) history: History,
     request: Result<Arc<Request>, Problem>,
     target: Result<Option<Stored>, Problem>,
@@ -64,6 +66,8 @@ pub async fn observe(
         begun: Instant::now(),
         inputs: object.inputs(0),
         was_issued: object.status.signing_time.is_some(),
+        reported_expiration: reported_expiration(ctx, key),
+        credentials_read: None,
         history: history.clone(),
         request: request(ctx, object, &owner),
         target: Ok(None),
@@ -93,6 +97,7 @@ impl Observed {
             seed: self.seed,
             inputs: &self.inputs,
             was_issued: self.was_issued,
+            reported_expiration: self.reported_expiration,
             request: self.request.as_deref().map_err(Clone::clone),
             target: self.target.as_ref().map(Option::as_ref).map_err(Clone::clone),
             credentials: self.credentials.as_deref().map_err(Clone::clone),
@@ -170,6 +175,11 @@ fn request(ctx: &Context, object: &LeanPresignedUrl, owner: &Owner) -> Result<Ar
     request().map(Arc::new).map_err(|failure| failure.problem())
 }
 
+/// When the URL expires that was reported last, if one was.
+pub fn reported_expiration(ctx: &Context, key: &Key) -> Option<jiff::Timestamp> {
+    jiff::Timestamp::from_second(ctx.objects.times(key)?.expiration).ok()
+}
+
 /// The problem that stands for the credentials until they are looked up.
 fn not_looked_at() -> Problem {
     Problem::new(FailureReason::InvalidSpec, "the credentials were not looked at".to_owned())
@@ -212,6 +222,7 @@ async fn credentials(
     };
     observed.credentials = data.and_then(|known| {
         observed.inputs.credentials = known.resource_version;
+        observed.credentials_read = Some(known.read);
         match &known.credentials {
             None => Err(Failure::CredentialsNotFound { secret: key.name().to_owned() }.problem()),
             Some(credentials) => credentials.clone().map_err(|error| Failure::from(error).problem()),
@@ -227,7 +238,9 @@ async fn refresh(ctx: &Context, observed: &mut Observed, request: &Request) -> R
         return Ok(());
     }
     let key = Key::new(&observed.owner.namespace, &request.credentials.name);
-    if plan(&observed.observation()).signs() && ctx.credentials.drop_older(&key, observed.begun) {
+    let is_older = observed.credentials_read.is_some_and(|read| read < observed.begun);
+    if is_older && plan(&observed.observation()).signs() {
+        ctx.credentials.drop_older(&key, observed.begun);
         credentials(ctx, observed, request, false).await?;
         observed.render(ctx, request);
     }

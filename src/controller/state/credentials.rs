@@ -4,23 +4,29 @@
 //! Only Secrets that some `PresignedUrl` names are read. The cache keeps the access key and nothing
 //! else: a Secret can hold a megabyte, an access key at most 8 KiB.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+mod read_secret;
 
-use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::Secret;
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
 use tokio::sync::Mutex;
 use tokio::time::Instant;
-use zeroize::Zeroize as _;
 
+use self::read_secret::ReadSecret;
 use crate::controller::context::Context;
 use crate::controller::state::dependents::Dependents;
 use crate::crd::CredentialsSecretRef;
-use crate::domain::credentials::{InvalidCredentials, usable};
-use crate::domain::stored::resource_version;
+use crate::domain::credentials::InvalidCredentials;
 use crate::domain::{Credentials, Request};
 use crate::runtime::key::Key;
 use crate::runtime::lock::Lock;
+
+/// How many selections of a Secret are kept for each object that depends on it.
+const SELECTIONS_PER_OBJECT: usize = 2;
+/// How long one reconcile parses an answer for the selections of other objects.
+const LONGEST_FILL: Duration = Duration::from_millis(50);
 
 /// The credentials in a Secret at one resource version.
 pub struct KnownCredentials {
@@ -29,7 +35,7 @@ pub struct KnownCredentials {
     /// The resource version of the Secret; 0 when there is no such Secret.
     pub resource_version: u64,
     /// When the read of the Secret began.
-    read: Instant,
+    pub read: Instant,
 }
 
 /// Which keys an object reads from a credentials Secret, and whether its spec has an endpoint.
@@ -147,14 +153,14 @@ impl CredentialsCache {
     /// that keeps naming other keys therefore evicts few selections of the others.
     fn ask(&self, dependents: &Dependents, key: &Key, selection: &KeySelection) -> Option<Arc<Mutex<()>>> {
         let mut secrets = self.secrets.write();
-        // `dependents` forgets a Secret before this cache evicts it, so the count is right here.
-        let count = dependents.count(key);
-        if count == 0 {
+        // Counted under the lock, as in `shrink`.
+        let most = SELECTIONS_PER_OBJECT * dependents.count(key);
+        if most == 0 {
             return None;
         }
         let known = secrets.entry(key.clone()).or_default();
         if !known.selections.contains_key(selection) {
-            known.make_room(2 * count);
+            known.make_room(most);
             known.selections.insert(selection.clone(), None);
         }
         Some(Arc::clone(&known.reader))
@@ -173,11 +179,17 @@ impl CredentialsCache {
         answer: &ReadSecret,
         selection: &KeySelection,
     ) -> Arc<KnownCredentials> {
-        let mut read = HashMap::new();
+        let (mut read, begun) = (HashMap::new(), Instant::now());
         for selection in self.asked(key) {
-            let known = answer.of(key, &selection);
-            read.insert(selection, known);
-            // A thousand selections of a large Secret must not block other tasks.
+            // A thousand selections of a large Secret must not block this reconcile or other tasks. The
+            // next reader serves the rest.
+            if begun.elapsed() >= LONGEST_FILL || !self.is_reader(key, reader) {
+                break;
+            }
+            // A bug that one selection reveals must not panic the reconcile of another object.
+            if let Ok(known) = catch_unwind(AssertUnwindSafe(|| answer.of(key, &selection))) {
+                read.insert(selection, known);
+            }
             tokio::task::yield_now().await;
         }
         let mut secrets = self.secrets.write();
@@ -223,9 +235,19 @@ impl CredentialsCache {
         self.secrets.write().get_mut(key).is_some_and(|known| known.retain(|known| known.read >= then))
     }
 
-    /// Drops a Secret that no object names any more.
-    pub fn evict(&self, key: &Key) {
+    /// Keeps as many selections of a Secret as the objects that still depend on it may have: none if no
+    /// object does.
+    pub fn shrink(&self, dependents: &Dependents, key: &Key) {
         let mut secrets = self.secrets.write();
+        // Counted under the lock, so that an object that depends on the Secret from now on asks again.
+        let most = SELECTIONS_PER_OBJECT * dependents.count(key);
+        if most > 0 {
+            if let Some(known) = secrets.get_mut(key) {
+                known.make_room(most + 1);
+                known.selections.shrink_to(most);
+            }
+            return;
+        }
         secrets.remove(key);
         if secrets.len() < secrets.capacity() / 4 {
             secrets.shrink_to_fit();
@@ -241,52 +263,6 @@ impl CredentialsCache {
     #[must_use]
     pub fn keys(&self) -> Vec<Key> {
         self.secrets.read().keys().cloned().collect()
-    }
-}
-
-/// A Secret as the API server returned it; `None` when there is none. Its values are overwritten when
-/// it is dropped.
-struct ReadSecret {
-    secret: Option<Secret>,
-    read: Instant,
-}
-
-impl ReadSecret {
-    async fn read(ctx: &Context, key: &Key) -> Result<Self, kube::Error> {
-        let read = Instant::now();
-        Ok(Self { secret: ctx.secrets(key.namespace()).get_opt(key.name()).await?, read })
-    }
-
-    /// The credentials of one selection.
-    fn of(&self, key: &Key, selection: &KeySelection) -> Arc<KnownCredentials> {
-        let credentials = |secret: &Secret| {
-            usable(secret.type_.as_deref(), secret.metadata.labels.as_ref())
-                .map_err(|why| InvalidCredentials::Unusable { secret: key.name().to_owned(), why })?;
-            let KeySelection { reference, has_endpoint } = selection;
-            let data = secret.data.as_ref().unwrap_or(const { &BTreeMap::new() });
-            Credentials::select(reference, *has_endpoint, data).map(Arc::new)
-        };
-        let version = |secret: &Secret| resource_version(secret.metadata.resource_version.as_deref());
-        Arc::new(KnownCredentials {
-            credentials: self.secret.as_ref().map(credentials),
-            resource_version: self.secret.as_ref().map_or(0, version),
-            read: self.read,
-        })
-    }
-}
-
-impl Drop for ReadSecret {
-    fn drop(&mut self) {
-        if let Some(data) = self.secret.as_mut().and_then(|secret| secret.data.as_mut()) {
-            overwrite(data);
-        }
-    }
-}
-
-/// Overwrites all values, so that freed memory holds no keys.
-fn overwrite(data: &mut BTreeMap<String, ByteString>) {
-    for ByteString(bytes) in data.values_mut() {
-        bytes.zeroize();
     }
 }
 

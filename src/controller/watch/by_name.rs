@@ -44,7 +44,7 @@ pub async fn look_at_credentials(ctx: Arc<Context>, place: WatchScope) {
 
 async fn look(ctx: &Context, key: &Key) {
     if !ctx.dependents.has_any(key) {
-        return ctx.credentials.evict(key);
+        return ctx.credentials.shrink(&ctx.dependents, key);
     }
     let seen = {
         let _permit = ctx.limiter.beside().await;

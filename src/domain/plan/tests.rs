@@ -198,7 +198,7 @@ fn a_contested_write_waits_and_is_told_of_but_no_person_is_asked_to_act() {
         act(&mut world);
         let inputs = Inputs { renew: world.request.renew.clone().map(Into::into), ..Inputs::default() };
         let first = world.plan(&History::default(), &inputs, true);
-        assert!(first.is_contested() && first.action != Action::Nothing, "{name}");
+        assert!(first.is_contested && first.action != Action::Nothing, "{name}");
         let mut history = History::default();
         history.contested(&inputs, world.now, None);
         let waiting = world.plan(&history, &inputs, true);
@@ -220,7 +220,7 @@ fn a_contested_write_waits_and_is_told_of_but_no_person_is_asked_to_act() {
 fn what_nobody_contests_does_not_wait() {
     let mut world = settled();
     world.server.delete();
-    assert!(!world.plan(&History::default(), &Inputs::default(), false).is_contested(), "a first issue");
+    assert!(!world.plan(&History::default(), &Inputs::default(), false).is_contested, "a first issue");
     let cases: [(&str, Step); 4] = [
         ("an expired URL", |w| w.now = at(3600)),
         ("a renewal", |w| w.now = at(2400)),

@@ -1,7 +1,11 @@
 //! How often a Secret is read, and what is kept of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+
+use super::read_secret::overwrite;
 use super::*;
 
 #[test]
@@ -114,8 +118,25 @@ async fn what_is_kept_is_bounded_by_the_objects_that_look_at_it() {
         bed.read(&number.to_string(), 1).await;
         assert!(bed.cache.secrets.read()[&bed.key].selections.len() <= 6);
     }
-    bed.cache.evict(&bed.key);
     let nobody = Dependents::default();
+    bed.cache.shrink(&nobody, &bed.key);
     assert!(bed.cache.ask(&nobody, &bed.key, &KeySelection::of(&naming("a"))).is_none());
     assert!(bed.cache.keys().is_empty());
+}
+
+#[tokio::test]
+async fn objects_that_leave_a_secret_take_their_selections_with_them() {
+    let bed = Bed::new(10);
+    for number in 0..20 {
+        bed.read(&number.to_string(), 1).await;
+    }
+    let selections = || bed.cache.secrets.read()[&bed.key].selections.len();
+    assert_eq!(selections(), 20);
+    for number in 0..9 {
+        for left in bed.dependents.set(&Key::new("n", &number.to_string()), &BTreeSet::new()) {
+            bed.cache.shrink(&bed.dependents, &left);
+        }
+    }
+    assert_eq!(selections(), 2);
+    assert!(bed.changed(2), "the object that stayed may have signed with what was dropped");
 }
