@@ -164,9 +164,7 @@ async fn run(seed: u64, size: Size, length: Duration) -> bool {
         }
     }
     acting.shutdown().await;
-    if sampling.is_finished() {
-        panic!("nobody looks at the steady objects any more: {:?}", sampling.await);
-    }
+    assert!(!sampling.is_finished(), "nobody looks at the steady objects any more: {:?}", sampling.await);
     sampling.abort();
     let mut replicas = chaos.replicas.lock().await;
     tokio::task::block_in_place(|| replicas.iter_mut().for_each(Replica::stop));

@@ -55,7 +55,9 @@ impl Cluster {
         let manifests = manifests
             .replace("https://us-west.s3.qencode.com", &self.store.endpoint())
             .replace("YOUR-ACCESS-KEY-ID", self.store.access_key_id())
-            .replace("YOUR-SECRET-ACCESS-KEY", self.store.secret_access_key());
+            .replace("YOUR-SECRET-ACCESS-KEY", self.store.secret_access_key())
+            // No store asks for it: nothing is downloaded with this URL.
+            .replace("YOUR-SESSION-TOKEN", "a-token");
         self.kubectl_with(&["--namespace", namespace, "apply", "--filename=-"], &manifests);
     }
 
