@@ -16,7 +16,7 @@ use tokio::task::{AbortHandle, Id, JoinSet};
 /// - There are at most `limit` connections. A new one is always accepted. If needed, the oldest connection
 ///   of the address with the most connections is closed for it; if several addresses have as many, the
 ///   oldest of all of these.
-/// - A peer that opens many connections therefore closes only its own. Among many peers at one address
+/// - The address with the most connections therefore closes only its own. Among many peers at one address
 ///   (behind a NAT), a new connection stays open until as many newer ones have been opened.
 #[derive(Debug)]
 pub(super) struct Connections {

@@ -1,4 +1,4 @@
-//! The turns of peers: work that costs more than a page is done for one connection of a peer at a time.
+//! The turns of peers, for work that costs more than a page: reviews of tokens, and starts of handshakes.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
