@@ -2,6 +2,7 @@
 //! instant, and never adopted.
 
 use kube::api::{Patch, PatchParams};
+use presign_operator::crd::PresignedUrl;
 use serde_json::json;
 
 use super::{secret_writes, version};
@@ -56,7 +57,13 @@ async fn a_foreign_secret_is_not_adopted_by_a_start_after_a_kill() {
         space.operator.kill();
         let _again = space.another_operator();
         super::issue_another(&space, "another").await;
-        space.wait("report", "a verdict", |object| ready(object).is_some()).await;
+        // Its verdict on an edit is no verdict of the operator before it.
+        let edited = space.apply("report", space.spec(json!({"key": "other"}))).await;
+        let is_judged = |object: &PresignedUrl| {
+            object.status.as_ref().and_then(|status| status.observed_generation) == edited.metadata.generation
+                && ready(object).is_some_and(|ready| ready.reason == "SecretConflict")
+        };
+        space.wait("report", "a verdict on the edit", is_judged).await;
         let secret = space.secrets().get("report").await.unwrap();
         assert_eq!(text(&secret, "theirs"), "1");
         assert!(!secret.data.as_ref().unwrap().contains_key("url"), "it was adopted: {is_applied}");

@@ -10,6 +10,7 @@ mod troubles;
 
 use std::time::{Duration, Instant};
 
+use kube::api::ListParams;
 use serde_json::json;
 use testbed::{Fault, Match};
 
@@ -105,11 +106,14 @@ async fn a_leader_with_a_long_queue_hands_over_within_two_seconds_too() {
     let judge = Judge::begin(&space);
     let old = judge.holder().await;
     let leader = replicas.leader(&old);
-    leader.proxy().fault(Match::new("POST", "/secrets?"), u64::MAX, Fault::Delay(Duration::from_millis(500)));
+    leader.proxy().fault(Match::new("POST", "/secrets?"), u64::MAX, Fault::Delay(Duration::from_secs(3)));
     for number in 0..120 {
         space.apply(&format!("r{number}"), space.spec(json!({}))).await;
     }
-    // Sixteen are under way at a time, so some wait for seconds.
+    // Only some of them are under way at a time.
+    let ours = ListParams::default().labels("presign.dev/managed=true");
+    let written = space.secrets().list(&ours).await.unwrap().items.len();
+    assert!(written < 100, "no queue is left: {written} of 120 are written");
     let told = Instant::now();
     leader.signal("TERM");
     judge.another_than(&old, Duration::from_secs(2)).await;

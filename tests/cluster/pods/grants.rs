@@ -13,6 +13,15 @@ async fn without_the_switch_no_call_is_made_and_the_object_says_so() {
     assert_eq!((status, reason), ("True", "OverlapSufficient"));
     assert!(message.contains("pokePods does nothing here") && message.contains("pods.enabled"), "{message}");
     renew(&space, "report", "one").await;
+    // An operator that may look at pods would have done so by the time at which this one does.
+    let granted = Space::with("yespods", &[GRANTED]).await;
+    granted.apply("report", granted.spec(json!({"propagation": {"pokePods": true}}))).await;
+    let has_looked = async {
+        while !calls_about_pods(&granted).await.contains(&"list pods".to_owned()) {
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, has_looked).await.expect("an operator that may look at pods does");
     assert_eq!(calls_about_pods(&space).await, Vec::<String>::new());
 }
 
