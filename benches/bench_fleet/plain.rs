@@ -13,8 +13,8 @@ const APPLY: &str = "application/apply-patch+yaml";
 const JSON: &str = "application/json";
 const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 
-/// Sends a request and returns the answer's body, which is still to come. The API server closes a
-/// connection that was idle for 90 s, perhaps under a request, which is then sent once more.
+/// Sends a request and returns the answer's body, which is still to come. It is sent once more if
+/// the connection is closed under it, as the API server may do with one that was idle.
 pub(crate) async fn send(
     client: &Client,
     method: Method,

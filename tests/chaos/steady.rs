@@ -1,6 +1,7 @@
 //! Objects that nothing happens to: their URLs may not end while nothing goes wrong.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -14,6 +15,8 @@ use crate::tenant::{Keys, STEADY, Tenant};
 
 /// The invariant.
 pub const EXPIRED: &str = "e: what no fault touches is not expired for a third of its overlap";
+/// How often one of them was judged.
+pub static JUDGED: AtomicUsize = AtomicUsize::new(0);
 /// Seconds before the end at which their URLs are renewed.
 const OVERLAP: u32 = 30;
 
@@ -35,7 +38,17 @@ pub async fn sample(chaos: Arc<Chaos>, tenants: Vec<usize>) {
             let secret = tenant.secrets().get(STEADY).await;
             // Asked afterwards, since a fault may have begun meanwhile.
             let undisturbed = chaos.undisturbed();
-            let (Ok(secret), Some(undisturbed)) = (secret, undisturbed) else { continue };
+            let Some(undisturbed) = undisturbed else { continue };
+            let secret = match secret {
+                Ok(secret) => secret,
+                Err(kube::Error::Api(status)) if status.code == 404 => {
+                    let detail = "its Secret is gone";
+                    chaos.history.accuse(Violation::new(EXPIRED, &tenant.namespace, STEADY, detail));
+                    continue;
+                }
+                Err(_) => continue,
+            };
+            JUDGED.fetch_add(1, Ordering::Relaxed);
             let ended = expires_at(&secret).unwrap_or(Timestamp::MIN);
             let begun = now() - SignedDuration::try_from(undisturbed.elapsed()).unwrap();
             let expired = now().duration_since(ended.max(begun));

@@ -7,8 +7,8 @@ use std::time::Duration;
 use futures::{StreamExt as _, stream};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::{Api, Resource, ResourceExt as _};
 use presign_operator::crd::PresignedUrl;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -68,16 +68,17 @@ async fn expect_room(space: Space, idle: u64) {
     assert!(highest <= idle + ROOM, "{idle} MiB at rest, {highest} MiB at most: more than {ROOM} MiB apart");
 }
 
-/// Deletes all objects of a kind. The API server closes a connection that was idle for 90 s, perhaps
-/// while this request is on its way.
-async fn delete_all<K: Clone + Debug + DeserializeOwned>(api: &Api<K>) {
-    let (params, all) = (DeleteParams::default(), ListParams::default());
-    let mut deleted = api.delete_collection(&params, &all).await;
-    if let Err(kube::Error::Service(error)) = &deleted {
-        println!("deleting once more: {error}");
-        deleted = api.delete_collection(&params, &all).await;
-    }
-    deleted.unwrap();
+/// Deletes all objects of a kind, one by one: a collection of this size can take longer than the API
+/// server gives a request, and then it cuts the connection.
+async fn delete_all<K: Clone + Debug + DeserializeOwned + Resource<DynamicType = ()>>(api: &Api<K>) {
+    let names = api.list_metadata(&ListParams::default()).await.unwrap().into_iter();
+    stream::iter(names.map(|object| object.name_any()))
+        .for_each_concurrent(4, async |name| {
+            // The garbage collector may have been there before.
+            let deleted = api.delete(&name, &DeleteParams::default()).await.map(drop);
+            assert!(matches!(&deleted, Ok(()) | Err(kube::Error::Api(_))), "{name}: {deleted:?}");
+        })
+        .await;
 }
 
 /// Calls `make` for every number, some at a time.
