@@ -79,16 +79,13 @@ impl KnownSecret {
             && self.selections.values().flatten().all(|known| known.resource_version == version)
     }
 
-    /// Drops what `is_kept` rejects, and returns whether anything was dropped.
-    fn retain(&mut self, is_kept: impl Fn(&KnownCredentials) -> bool) -> bool {
-        let mut is_any_gone = false;
+    /// Drops what `is_kept` rejects.
+    fn retain(&mut self, is_kept: impl Fn(&KnownCredentials) -> bool) {
         for known in self.selections.values_mut() {
             if let Some(known) = known.take_if(|known| !is_kept(known)) {
                 note_dropped(&mut self.dropped, (known.resource_version, known.resource_version));
-                is_any_gone = true;
             }
         }
-        is_any_gone
     }
 
     /// Drops selections until there is room for one more; `most` is the limit.
@@ -179,8 +176,9 @@ impl CredentialsCache {
         answer: &ReadSecret,
         selection: &KeySelection,
     ) -> Arc<KnownCredentials> {
-        let (mut read, begun) = (HashMap::new(), Instant::now());
-        for selection in self.asked(key) {
+        let own = answer.of(key, selection);
+        let (mut read, begun) = (HashMap::from([(selection.clone(), Arc::clone(&own))]), Instant::now());
+        for selection in self.asked(key).into_iter().filter(|other| other != selection) {
             // A thousand selections of a large Secret must not block this reconcile or other tasks. The
             // next reader serves the rest.
             if begun.elapsed() >= LONGEST_FILL || !self.is_reader(key, reader) {
@@ -198,7 +196,7 @@ impl CredentialsCache {
                 *slot = read.get(selection).cloned();
             }
         }
-        read.remove(selection).unwrap_or_else(|| answer.of(key, selection))
+        own
     }
 
     /// The selections of a Secret that were asked for and have no value yet.
@@ -229,10 +227,11 @@ impl CredentialsCache {
         true
     }
 
-    /// Drops what was read before `then`, and returns whether anything was dropped. A read under way
-    /// still serves all reconciles that wait for it.
-    pub fn drop_older(&self, key: &Key, then: Instant) -> bool {
-        self.secrets.write().get_mut(key).is_some_and(|known| known.retain(|known| known.read >= then))
+    /// Drops what was read before `then`. A read under way still serves all reconciles that wait for it.
+    pub fn drop_older(&self, key: &Key, then: Instant) {
+        if let Some(known) = self.secrets.write().get_mut(key) {
+            known.retain(|known| known.read >= then);
+        }
     }
 
     /// Keeps as many selections of a Secret as the objects that still depend on it may have: none if no
