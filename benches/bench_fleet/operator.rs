@@ -95,7 +95,7 @@ impl Operator {
 
     /// Ends it, as a rollout does.
     pub(crate) fn stop(self) {
-        self.program.stop();
+        self.program.stop().unwrap();
     }
 
     async fn page(&self, path: &str) -> Option<String> {

@@ -58,8 +58,11 @@ impl Replica {
     /// Ends the process as a rollout does.
     pub fn stop(&mut self) {
         if let Some(program) = self.program.take() {
-            program.stop();
+            let status = program.stop().unwrap();
             self.keep_log(&program);
+            // Amid faults it may have to give up what runs, but it never panics.
+            let code = status.and_then(|status| status.code());
+            assert_ne!(code, Some(101), "replica {} panicked:\n{}", self.number, self.logs);
         }
     }
 

@@ -83,11 +83,9 @@ async fn a_stop_finishes_and_exits_cleanly() {
     space.wait_ready("report", "True", "Issued").await;
     assert_eq!(space.operator.page("/readyz").trim(), "ok");
     assert_eq!(space.operator.page("/livez").trim(), "ok");
-    let started = std::time::Instant::now();
     space.operator.stop();
     let log = space.operator.log();
     // Connections that close after it are the libraries' to tell.
     let last = log.lines().rfind(|line| line.contains("presign_operator::"));
     assert!(last.is_some_and(|line| line.ends_with("stopped")), "{log}");
-    assert!(started.elapsed() < std::time::Duration::from_secs(10));
 }

@@ -76,6 +76,18 @@ impl Judge {
         tokio::time::timeout(DEADLINE, refused).await.expect("the late write is refused");
     }
 
+    /// Whether the lease was nobody's right after it was that of `old`.
+    pub fn gave_back(&self, old: &str) -> bool {
+        let holders = self.holders.borrow();
+        holders.windows(2).any(|pair| pair[0] == old && pair[1].is_empty())
+    }
+
+    /// How many Secrets were created by other replicas than this one.
+    pub async fn created_by_others(&self, space: &Space, replica: &str) -> usize {
+        let is_it = |call: &&Call| call.resource == "secrets" && call.verb == "create" && call.is_accepted();
+        calls(space).await.iter().filter(is_it).filter(|call| call.replica != replica).count()
+    }
+
     /// Notes what is done to a replica, for whoever reads a failure.
     #[expect(clippy::disallowed_methods, reason = "it stands beside the times of the audit log")]
     pub fn note(&self, what: &str, replica: &str) {

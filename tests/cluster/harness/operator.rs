@@ -1,6 +1,7 @@
 //! The operator as users run it: the binary, as a child process.
 
 use std::ffi::OsString;
+use std::process::ExitStatus;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -82,10 +83,13 @@ impl Operator {
         self.program.pid()
     }
 
-    /// Ends it, as a rollout does.
+    /// Ends it, as a rollout does. It reports success, unless a signal of a story was there before.
     pub fn stop(&self) {
-        self.is_ended.store(true, Ordering::Relaxed);
-        self.program.stop();
+        let was_ended = self.is_ended.swap(true, Ordering::Relaxed);
+        let status = self.program.stop().unwrap();
+        if !was_ended && let Some(status) = status {
+            assert!(status.success(), "the operator ended with {status}:\n{}", self.log());
+        }
     }
 
     /// Where its pages are.
@@ -118,9 +122,12 @@ impl Drop for Operator {
     /// Every story ends with a search of everything that its operators logged.
     fn drop(&mut self) {
         let has_crashed = !self.is_ended.load(Ordering::Relaxed) && !self.program.is_running();
-        self.program.stop();
+        let status = self.program.stop().unwrap();
         if !std::thread::panicking() {
-            assert!(!has_crashed, "the operator ended by itself:\n{}", self.log());
+            let log = self.log();
+            assert!(!has_crashed, "the operator ended by itself:\n{log}");
+            let is_clean = |status: ExitStatus| status.success() || self.is_ended.load(Ordering::Relaxed);
+            assert!(status.is_none_or(is_clean), "the operator ended with {status:?}:\n{log}");
             assert!(!self.log().contains("which is a bug"), "a reconcile panicked:\n{}", self.log());
             leaks::assert_none(self.world, "the operator's log", &self.log());
         }

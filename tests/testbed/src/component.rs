@@ -152,6 +152,12 @@ impl Component {
         self.guarded.let_go();
     }
 
+    /// Ends it and waits for that; how it ended.
+    pub(crate) fn end(&mut self) -> Result<ExitStatus> {
+        self.guarded.let_go();
+        self.guarded.guard.wait().map_err(Error::io("wait for", "sh"))
+    }
+
     /// The end of its log.
     pub(crate) fn last_lines(&self) -> String {
         let log = fs::read(&self.log).unwrap_or_default();

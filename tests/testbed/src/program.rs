@@ -4,6 +4,7 @@ use std::{
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
+    process::ExitStatus,
     sync::{Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
@@ -108,9 +109,13 @@ impl Program {
         if component::signal(self.pid, signal)? { Ok(()) } else { self.check() }
     }
 
-    /// Ends it as an orchestrator does (SIGTERM, 30 seconds, SIGKILL) and waits for that.
-    pub fn stop(&self) {
-        self.lock().take();
+    /// Ends it as an orchestrator does (SIGTERM, 30 seconds, SIGKILL) and waits for that. `None` when
+    /// it was stopped or killed before.
+    ///
+    /// # Errors
+    /// When it cannot be waited for.
+    pub fn stop(&self) -> Result<Option<ExitStatus>> {
+        self.lock().take().map(|mut component| component.end()).transpose()
     }
 
     /// Kills it at once and waits until it is gone.
