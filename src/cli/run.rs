@@ -59,6 +59,8 @@ fn log_filter(flag: Option<String>) -> String {
 }
 
 async fn operate(args: RunArgs, observe: impl FnOnce(Memory)) -> Result<(), ExitFailure> {
+    // First, because the kernel drops a signal that process 1 of a container does not handle.
+    let stop = told_to_stop()?;
     let config = kube::Config::infer().await.map_err(|error| {
         ExitFailure::configuration(anyhow!(
             "no way to the API server: neither a kubeconfig nor a ServiceAccount can be used: {error}"
@@ -84,7 +86,6 @@ async fn operate(args: RunArgs, observe: impl FnOnce(Memory)) -> Result<(), Exit
     }
     let metrics_listen = metrics_listen.map(tracing::field::display);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %listen, metrics_listen, "started");
-    let stop = told_to_stop()?;
     let ended = tokio::select! {
         ended = presigner.run(stop) => ended,
         // Without the election this process would never lead again, but would look alive.
