@@ -1,4 +1,4 @@
--- How a PresignedUrl stands, for Argo CD: the value of
+-- The health of a PresignedUrl for Argo CD: the value of
 -- resource.customizations.health.presign.dev_PresignedUrl in the ConfigMap argocd-cm.
 local function condition(kind)
   for _, found in ipairs((obj.status or {}).conditions or {}) do
@@ -14,7 +14,7 @@ if obj.metadata.deletionTimestamp ~= nil then
 end
 -- A status that is older than the spec says nothing about it.
 if ready == nil or (obj.status.observedGeneration or -1) < obj.metadata.generation then
-  return { status = "Progressing", message = "not looked at yet" }
+  return { status = "Progressing", message = "not reconciled yet" }
 end
 if condition("Stalled") ~= nil and condition("Stalled").status == "True" then
   return { status = "Degraded", message = ready.message }

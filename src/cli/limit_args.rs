@@ -17,15 +17,14 @@ const ALLOW: &str = "--allow-endpoints";
 /// Flags of `run` and `sign`.
 #[derive(Args, Clone, Debug)]
 pub struct LimitArgs {
-    /// Labels and annotations that no PresignedUrl may put on its Secret, since other controllers
-    /// act on them. A name, in which * stands for any characters; may be given several times, or
-    /// separated by commas. default stands for the built-in list (docs/security.md), none for
-    /// nothing.
+    /// Labels and annotations that no PresignedUrl may put on its Secret, because other controllers
+    /// act on them. In a name, * matches any characters. Repeat the flag, or separate names by
+    /// commas. The name default is the built-in list (docs/security.md), and none is an empty list.
     #[arg(long, env = "PRESIGN_DENY_SECRET_METADATA", value_name = "NAME", value_delimiter = ',',
         default_value = DEFAULT)]
     deny_secret_metadata: Vec<String>,
-    /// Hosts that URLs may point to, without scheme and port: a name, an address, *.example.com for
-    /// all below a domain, or * for every host. May be given several times, or separated by commas.
+    /// Hosts that URLs may point to, without scheme and port: a name, an IP address, *.example.com
+    /// for all subdomains, or * for every host. Repeat the flag, or separate hosts by commas.
     #[arg(
         long,
         env = "PRESIGN_ALLOW_ENDPOINTS",
@@ -41,7 +40,10 @@ impl LimitArgs {
     pub(super) fn limits(&self) -> anyhow::Result<Limits> {
         let names: Vec<&str> = self.deny_secret_metadata.iter().map(String::as_str).collect();
         let is_none = names.contains(&NONE);
-        ensure!(!is_none || names.len() == 1, "{DENY}: {NONE} stands alone: remove it, or the others");
+        ensure!(
+            !is_none || names.len() == 1,
+            "{DENY}: {NONE} cannot be combined with other names: remove it, or remove the others"
+        );
         let mut denied = Vec::new();
         for name in names.into_iter().filter(|name| *name != NONE) {
             let patterns = if name == DEFAULT { &DENIED_BY_DEFAULT[..] } else { &[name] };

@@ -28,7 +28,10 @@ pub fn read(text: &str) -> anyhow::Result<Manifest> {
         let values: Vec<Value> = parse(&text)?;
         let mut values = values.into_iter().filter(|value| !value.is_null());
         documents.extend(values.next().map(|value| (text, value)));
-        ensure!(values.next().is_none(), "holds documents that are not told apart: put --- between them");
+        ensure!(
+            values.next().is_none(),
+            "contains several documents without a separator: put --- between them"
+        );
     }
     let count = documents.len();
     let only_other = (count == 1).then(|| documents.iter().all(|(_, value)| is_other(value)));

@@ -15,16 +15,16 @@ use crate::runtime::Tls;
 #[derive(Args, Clone, Debug)]
 #[expect(clippy::struct_field_names, reason = "they are the names of the flags")]
 pub(super) struct MetricsArgs {
-    /// Another address that serves /metrics, instead of --listen.
+    /// Address that serves /metrics, instead of --listen.
     #[arg(long, env = "PRESIGN_METRICS_LISTEN", value_name = "ADDRESS",
         value_parser = flags::address)]
     pub(super) metrics_listen: Option<SocketAddr>,
-    /// A certificate as PEM: --metrics-listen is served with TLS. The file is read again when it
-    /// changes.
+    /// Certificate file (PEM), to serve --metrics-listen with TLS. The operator reads the file
+    /// again when it changes.
     #[arg(long, env = "PRESIGN_METRICS_TLS_CERT", value_name = "FILE",
         requires_all = ["metrics_tls_key", "metrics_listen"])]
     metrics_tls_cert: Option<PathBuf>,
-    /// The private key of the certificate, as PEM.
+    /// Private key file of the certificate (PEM).
     #[arg(
         long = "metrics-tls-key",
         env = "PRESIGN_METRICS_TLS_KEY",
@@ -32,9 +32,9 @@ pub(super) struct MetricsArgs {
         requires = "metrics_tls_cert"
     )]
     metrics_tls_key: Option<PathBuf>,
-    /// Answer /metrics only to a bearer token whose owner may get the path /metrics. Needs create
-    /// on tokenreviews and subjectaccessreviews, and TLS, since a token must not be sent in plain
-    /// text.
+    /// Serve /metrics only to clients whose bearer token has the permission to get the path
+    /// /metrics. The operator needs the permission to create tokenreviews and subjectaccessreviews.
+    /// Requires TLS, because a token must not be sent in plain text.
     #[arg(long, env = "PRESIGN_METRICS_AUTH", requires = "metrics_tls_cert")]
     pub(super) metrics_auth: bool,
 }
@@ -53,7 +53,7 @@ impl MetricsArgs {
         let is_free = self.metrics_listen.is_none_or(|address| address != listen || address.port() == 0);
         ensure!(
             is_free,
-            "--metrics-listen: {listen} is that of --listen: give another port, or leave it out"
+            "--metrics-listen: {listen} is also the address of --listen: choose another port, or leave the flag out"
         );
         Ok(())
     }

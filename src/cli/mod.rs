@@ -27,18 +27,18 @@ pub use sign::{Output, SignArgs};
 #[derive(Debug, Parser)]
 #[command(name = "presign-operator", version, arg_required_else_help = true)]
 pub struct Cli {
-    /// What to do. Without a command nothing is done: the kubeconfig of whoever tries the program may
-    /// be that of a cluster that matters.
+    /// The command. There is no default command, because the kubeconfig of a user who tries the
+    /// program may be that of a production cluster.
     #[command(subcommand)]
     command: Command,
 }
 
-/// What the binary can do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the operator.
     Run(Box<RunArgs>),
-    /// Print the definitions of our kinds (CRDs) as YAML.
+    /// Print the CustomResourceDefinitions (CRDs) as YAML.
     Crd,
     /// Sign every PresignedUrl of a file offline and print the URLs, for debugging.
     ///
@@ -55,7 +55,7 @@ pub enum Command {
 /// When the command failed. The failure contains the exit code.
 pub fn execute(cli: Cli) -> Result<(), ExitFailure> {
     if let Err(error) = harden() {
-        eprintln!("warning: cannot keep the memory of this process from being dumped: {error}");
+        eprintln!("warning: cannot disable memory dumps of this process: {error}");
     }
     match cli.command {
         Command::Run(args) => run::run(*args),

@@ -63,7 +63,7 @@ async fn operate(args: RunArgs, observe: impl FnOnce(Memory)) -> Result<(), Exit
     let stop = told_to_stop()?;
     let config = kube::Config::infer().await.map_err(|error| {
         ExitFailure::configuration(anyhow!(
-            "no way to the API server: neither a kubeconfig nor a ServiceAccount can be used: {error}"
+            "cannot find the API server: neither a kubeconfig nor a ServiceAccount can be used: {error}"
         ))
     })?;
     let ports = Ports::open(&args).await?;
@@ -80,7 +80,7 @@ async fn operate(args: RunArgs, observe: impl FnOnce(Memory)) -> Result<(), Exit
     let (drained, served) = (watch::Sender::new(false), watch::Sender::new(false));
     let mut election = elector.map(|elector| tokio::spawn(elector.run(is_true(&drained))));
     let mut servers = JoinSet::new();
-    let (listen, metrics_listen) = ports.addresses().context("cannot tell where it listens")?;
+    let (listen, metrics_listen) = ports.addresses().context("cannot read the address that it listens on")?;
     for (listener, site) in ports.sites(probes, Scrapes::new(metrics.into_encoder()), access) {
         servers.spawn(http::serve(listener, site, is_true(&served)));
     }
@@ -90,14 +90,14 @@ async fn operate(args: RunArgs, observe: impl FnOnce(Memory)) -> Result<(), Exit
         ended = presigner.run(stop) => ended,
         // Without the election this process would never lead again, but would look alive.
         Some(ended) = ended(&mut election) => {
-            ended.context("the election of a leader failed")?;
-            return Err(ExitFailure::from(anyhow!("the election of a leader ended")));
+            ended.context("leader election failed")?;
+            return Err(ExitFailure::from(anyhow!("leader election ended unexpectedly")));
         }
     };
     // The lease is released only now, because the last reconciles need the leadership.
     drained.send_replace(true);
     if let Some(election) = election {
-        election.await.context("the election of a leader failed")?;
+        election.await.context("leader election failed")?;
     }
     served.send_replace(true);
     while let Some(ended) = servers.join_next().await {
@@ -191,7 +191,7 @@ fn told_to_stop() -> Result<impl Future<Output = ()> + Send + 'static, ExitFailu
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        tracing::info!("told to stop: finishing what is under way");
+        tracing::info!("stopping: finishing the reconciles in progress");
     })
 }
 

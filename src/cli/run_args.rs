@@ -23,25 +23,25 @@ pub struct RunArgs {
     pub(super) listen: SocketAddr,
     #[command(flatten)]
     pub(super) metrics: MetricsArgs,
-    /// What to log: error, warn, info, debug or trace, or a filter such as
-    /// info,presign_operator=debug. RUST_LOG is taken when this is not set; info when
-    /// neither is.
+    /// Log level (error, warn, info, debug or trace), or a filter such as
+    /// info,presign_operator=debug. Default: the value of RUST_LOG, or info if that is not set
+    /// either.
     #[arg(long, env = "PRESIGN_LOG")]
     pub(super) log: Option<String>,
-    /// How to log.
+    /// Log format.
     #[arg(long, env = "PRESIGN_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub(super) log_format: LogFormat,
-    /// Look after this namespace only; may be given several times. All namespaces when not
-    /// set. In the environment they are separated by commas.
+    /// Watch only this namespace. For several namespaces, repeat the flag or separate them by
+    /// commas. Default: all namespaces.
     #[arg(long, env = "PRESIGN_NAMESPACE", value_delimiter = ',')]
     pub(super) namespace: Vec<String>,
-    /// How Secrets may be read. With get the operator needs no right to list or watch Secrets:
+    /// How the operator reads Secrets. With get, it needs no permission to list or watch Secrets:
     /// it reads access keys before each new URL and every five minutes, and notices a changed
-    /// target when its renewal is due.
+    /// target Secret when its renewal is due.
     #[arg(long, env = "PRESIGN_SECRET_ACCESS", value_enum, default_value_t = SecretAccess::Watch)]
     pub(super) secret_access: SecretAccess,
-    /// How many objects are reconciled at a time. Namespaces take turns, and one gets at most
-    /// half while others wait; in each the URL that expires soonest goes first.
+    /// How many objects are reconciled at a time. Namespaces take turns, and one namespace gets at
+    /// most half while others wait. In each namespace, the URL that expires soonest comes first.
     #[arg(long, env = "PRESIGN_MAX_IN_FLIGHT", default_value_t = 32,
         value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) max_in_flight: u16,
@@ -49,25 +49,27 @@ pub struct RunArgs {
     #[arg(long, env = "PRESIGN_REQUEST_TIMEOUT", default_value_t = 15,
         value_parser = flags::seconds::<1, 300>)]
     pub(super) request_timeout: u64,
-    /// Looking at pods and touching their annotations is granted: needed for
-    /// spec.propagation.pokePods and the reason NeverRefreshed. Needs list and patch on
-    /// pods; without this flag no call about pods is made.
+    /// Let the operator list pods and patch their annotations, for spec.propagation.pokePods and
+    /// the reason NeverRefreshed. It needs the permission to list and patch pods. Without this flag
+    /// it makes no requests for pods.
     #[arg(long, env = "PRESIGN_PODS")]
     pub(super) pods: bool,
     /// What a PresignedUrl may ask for.
     #[command(flatten)]
     pub(super) limits: LimitArgs,
-    /// Whether to take part in the election of a leader, by a Lease. Only the leader writes;
-    /// without election there must never be a second process.
+    /// Whether to use leader election, with a Lease. Only the leader writes. Without leader
+    /// election, never run a second process.
     #[arg(long, env = "PRESIGN_LEADER_ELECT", default_value_t = true, action = ArgAction::Set)]
     pub(super) leader_elect: bool,
-    /// Name of the Lease. Operators that look after the same namespaces must share one.
+    /// Name of the Lease. Operators that watch the same namespaces must use the same Lease.
     #[arg(long, env = "PRESIGN_LEASE_NAME", default_value = "presign-operator")]
     pub(super) lease_name: String,
-    /// Namespace of the Lease. That of the pod when not set, or of the kubeconfig's context.
+    /// Namespace of the Lease. Default: the namespace of the pod, or that of the kubeconfig's
+    /// context.
     #[arg(long, env = "PRESIGN_LEASE_NAMESPACE")]
     pub(super) lease_namespace: Option<String>,
-    /// How long the leader may be silent before another takes over, in seconds.
+    /// How long the leader may fail to renew the Lease before another process takes over, in
+    /// seconds.
     #[arg(long, env = "PRESIGN_LEASE_DURATION", default_value_t = 15,
         value_parser = flags::seconds::<2, 600>)]
     pub(super) lease_duration: u64,
@@ -80,7 +82,7 @@ impl RunArgs {
         let mut seen = BTreeSet::new();
         for namespace in &self.namespace {
             check_label("--namespace", namespace)?;
-            ensure!(seen.insert(namespace), "--namespace: {namespace} is given twice: once is enough");
+            ensure!(seen.insert(namespace), "--namespace: {namespace} is given twice: remove one");
         }
         self.metrics.check(self.listen)?;
         check_name("--lease-name", &self.lease_name)?;
@@ -108,7 +110,7 @@ fn check_label(flag: &str, name: &str) -> anyhow::Result<()> {
     check_name(flag, name)?;
     ensure!(
         name.len() <= 63 && !name.contains('.'),
-        "{flag}: {name:?} is no name of a namespace: at most 63 characters, and no '.'"
+        "{flag}: {name:?} is not a valid namespace name: use at most 63 characters and no '.'"
     );
     Ok(())
 }
@@ -123,7 +125,9 @@ fn check_name(flag: &str, name: &str) -> anyhow::Result<()> {
     if name.len() <= 253 && name.split('.').all(is_word) {
         return Ok(());
     }
-    Err(anyhow!("{flag}: {name:?} is no name: use lower-case letters, digits and '-' inside"))
+    Err(anyhow!(
+        "{flag}: {name:?} is not a valid name: use lower-case letters and digits, and '-' only between them"
+    ))
 }
 
 #[cfg(test)]

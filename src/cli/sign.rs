@@ -22,14 +22,15 @@ use crate::s3::Signer;
 /// Arguments of `sign`.
 #[derive(Args, Debug)]
 pub struct SignArgs {
-    /// A file with one PresignedUrl or several, as YAML or JSON; - reads standard input. Objects of
-    /// other kinds are skipped.
+    /// A YAML or JSON file with one or more PresignedUrls; - reads standard input. Objects of other
+    /// kinds are skipped.
     #[arg(short = 'f', long = "filename", value_name = "FILE")]
     file: PathBuf,
     /// Sign as of this time, RFC 3339 (2030-01-02T03:04:05Z), instead of now.
     #[arg(long, value_name = "TIME")]
     signed_at: Option<Timestamp>,
-    /// What to print for each: the URL, or JSON with url, method, headers and expiresAt.
+    /// What to print for each PresignedUrl: the URL, or JSON with url, method, headers and
+    /// expiresAt.
     #[arg(short, long, value_enum, default_value_t = Output::Url)]
     output: Output,
     /// What a PresignedUrl may ask for.
@@ -63,7 +64,7 @@ pub(super) fn sign(args: &SignArgs) -> anyhow::Result<()> {
     let text = read(&args.file, is_standard_input).with_context(|| name.clone())?;
     let manifest = manifest::read(&text).with_context(|| name.clone())?;
     for other in &manifest.others {
-        let why = "only PresignedUrls are signed, with the access key of the environment";
+        let why = "this command signs only PresignedUrls, with the access key from the environment variables";
         writeln!(std::io::stderr(), "{name}: {other} is skipped: {why}").context("standard error")?;
     }
     let (limits, credentials) = (args.limits.limits()?, credentials()?);
@@ -140,7 +141,7 @@ fn credentials() -> anyhow::Result<Credentials> {
             anyhow!("environment variable {missing}: is not set")
         }
         InvalidCredentials::MissingToken { key, .. } => {
-            anyhow!("environment variable {token}: is not set, and {key} is the id of temporary credentials")
+            anyhow!("environment variable {token}: is not set, but {key} is the id of temporary credentials: set it")
         }
         InvalidCredentials::NoLayout { .. } => {
             anyhow!("environment variables {id} and {secret}: are not set")

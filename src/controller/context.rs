@@ -144,7 +144,7 @@ impl Context {
     /// Restarts all watches with new lists. This is needed when the API server was restored to an
     /// earlier state, because the old watches show nothing of that.
     pub fn begin_watches_anew(&self) {
-        tracing::warn!("the API server was restored to an earlier state: everything is listed anew");
+        tracing::warn!("the API server was restored to an earlier state: listing all objects again");
         self.restart.restart();
     }
 

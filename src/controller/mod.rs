@@ -82,7 +82,7 @@ pub struct Process<'a> {
 
 /// A task of the controller ended. Its tasks never end unless there is a bug.
 #[derive(Debug, thiserror::Error)]
-#[error("the controller cannot go on: {task} ended")]
+#[error("the controller cannot continue: {task} ended")]
 pub struct TaskEnded {
     task: &'static str,
 }
@@ -168,7 +168,7 @@ impl Presigner {
         tasks.spawn("the list of pods", pods::rounds(context.clone()));
         tasks.spawn("the annotation of pods", pods::poke(context.clone()));
         tasks.spawn("the clock", wake_everyone(context.clone()));
-        tasks.spawn("the look at the lease", begin_watches_anew(context.clone()));
+        tasks.spawn("the check for a restored API server", begin_watches_anew(context.clone()));
         let ctx = context.clone();
         let workers = Workers {
             queue: context.queue.clone(),
@@ -185,7 +185,7 @@ impl Presigner {
         tokio::select! {
             all_ended = workers.run(stop) => {
                 if !all_ended {
-                    tracing::warn!("reconciles still under way after 20 s are left behind");
+                    tracing::warn!("some reconciles did not end within 20 s: stopping without them");
                 }
                 Ok(())
             }

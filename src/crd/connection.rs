@@ -21,32 +21,32 @@ use super::rules;
     validation = rules::REGION_AWS,
 )]
 pub struct S3Connection {
-    /// Address of the store as the *callers* of the URL reach it, since the host is
-    /// signed: `http://` or `https://`, a host, optionally a port and a path prefix. It does
-    /// not name the bucket.
-    /// Default: AWS, in the given region. Example: `https://us-west.s3.qencode.com`.
+    /// Address at which the *callers* of the URL reach the store, because the host is part of the
+    /// signature. Write `http://` or `https://`, a host, and optionally a port and a path prefix,
+    /// without the bucket. Default: AWS, in the given region. Example:
+    /// `https://us-west.s3.qencode.com`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 8, max = 1024))]
     pub endpoint: Option<String>,
-    /// Region to sign for; never guessed. Without an endpoint, the bucket's own region of
-    /// AWS. Stores that have no regions usually take `us-east-1` or `auto`. Example:
+    /// Region to sign for. The operator never guesses it. Without an endpoint, the AWS region of
+    /// the bucket. Stores without regions usually accept `us-east-1` or `auto`. Example:
     /// `us-west-2`.
     #[schemars(length(max = 64))]
     pub region: String,
-    /// Where the bucket stands in the URL.
+    /// Where the bucket is in the URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addressing_style: Option<AddressingStyle>,
     /// The Secret in the same namespace that holds the access key.
     pub credentials_secret_ref: CredentialsSecretRef,
 }
 
-/// Where the bucket stands in the URL. Auto: Path with an endpoint or a dotted bucket,
-/// VirtualHosted for AWS. Path: after the host, `https://host/bucket/key`. VirtualHosted:
-/// before it, `https://bucket.host/key`, which the store has to serve: to another, the first
-/// part of the key would be the bucket. Default: Auto.
+/// Where the bucket is in the URL. Auto: Path with an endpoint or a bucket name with dots,
+/// otherwise VirtualHosted. Path: after the host, `https://host/bucket/key`. VirtualHosted: before
+/// the host, `https://bucket.host/key`. The store must support this: another store takes the first
+/// part of the key for the bucket. Default: Auto.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub enum AddressingStyle {
-    /// Path with an endpoint or a dotted bucket, `VirtualHosted` for AWS.
+    /// Path with an endpoint or a bucket name with dots, otherwise `VirtualHosted`.
     #[default]
     Auto,
     /// `https://host/bucket/key`.
@@ -80,8 +80,8 @@ pub struct CredentialsSecretRef {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub session_token_key: Option<String>,
-    /// Data key of the time at which temporary credentials expire (RFC 3339 or Unix
-    /// seconds). A URL signed with them never outlives it.
+    /// Data key of the time at which temporary credentials expire (RFC 3339 or Unix seconds). A URL
+    /// that is signed with them expires at this time at the latest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub expiration_key: Option<String>,

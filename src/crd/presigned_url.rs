@@ -40,7 +40,7 @@ use super::{rules, schema};
         name = "Reason",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
-        description = "Why"
+        description = "Reason of the Ready condition"
     ),
     printcolumn(
         name = "Expires",
@@ -114,16 +114,16 @@ use super::{rules, schema};
     validation = rules::STYLE_ARN,
 )]
 pub struct PresignedUrlSpec {
-    /// Name of the bucket, without `s3://`. Without `s3.endpoint` it must be an AWS bucket
-    /// name or the ARN of an access point (not a multi-region one); with `s3.endpoint`, 3 to
-    /// 255 of letters, digits, '.', '_' and '-', also `tenant:bucket` (Ceph). Directory
-    /// buckets ('--x-s3') are not supported.
+    /// Name of the bucket, without `s3://`. Without `s3.endpoint` it must be an AWS bucket name or
+    /// the ARN of an access point (not a multi-region one); with `s3.endpoint`, 3 to 255 letters,
+    /// digits, '.', '_' and '-', or `tenant:bucket` (Ceph). Directory buckets ('--x-s3') are not
+    /// supported.
     #[schemars(length(min = 3, max = 255))]
     pub bucket: String,
-    /// Key of the object, as it is stored: it is percent-encoded for you, exactly once.
-    /// 1 to 1024 bytes of UTF-8; no control characters, and no '.' or '..' between
-    /// slashes, because HTTP clients collapse those and the signature breaks; not only slashes.
-    /// Example: `2026/q3 summary.pdf`.
+    /// Key of the object, exactly as it is stored. Do not percent-encode it: the operator does
+    /// that. 1 to 1024 bytes of UTF-8, without control characters. It must not consist only of
+    /// slashes, and must not contain '.' or '..' between slashes, because HTTP clients collapse
+    /// them and the signature breaks. Example: `2026/q3 summary.pdf`.
     #[schemars(length(min = 1, max = 1024))]
     pub key: String,
     /// HTTP method that the URL permits.
@@ -133,28 +133,27 @@ pub struct PresignedUrlSpec {
     #[serde(default, rename = "versionID", skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]
     pub version_id: Option<String>,
-    /// Headers that the caller must send, with exactly these values: each is signed.
-    /// Examples: `Content-Type`, `If-None-Match: "*"` (write once), `Content-Length`
-    /// (exact size), `x-amz-server-side-encryption`. The Secret's key `headers` repeats
-    /// them for `curl -H @headers`. Names that the client or the signature itself sets
-    /// (Host, User-Agent, x-amz-date ...) are refused, and so are encryption keys of your own
-    /// (SSE-C). At most 32.
+    /// Headers that the caller must send, with exactly these values: each is signed. Examples:
+    /// `Content-Type`, `If-None-Match: "*"` (write once), `Content-Length` (exact size),
+    /// `x-amz-server-side-encryption`. The Secret has them under the data key `headers`, for
+    /// `curl -H @headers`. Not allowed: headers that the client or the signature itself sets (Host,
+    /// User-Agent, x-amz-date ...), and headers with your own encryption key (SSE-C). At most 32.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::headers_map")]
     pub headers: Option<BTreeMap<String, String>>,
-    /// What the store puts into the headers of its answer instead of the object's own
-    /// metadata. For GET and HEAD.
+    /// Headers of the store's response that replace those from the object's metadata. For GET and
+    /// HEAD.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<ResponseOverrides>,
-    /// Further signed query parameters: `partNumber` with `uploadId` (PUT: one part of a
-    /// multipart upload) or alone (GET, HEAD: one part of the object), and tags for the access log named `x-...` (not `x-id`, not
-    /// `x-amz-...`). Others are refused, since they can turn a download into another
-    /// operation. At most 16.
+    /// Additional signed query parameters: `partNumber` with `uploadId` (PUT: one part of a
+    /// multipart upload) or alone (GET, HEAD: one part of the object), and tags for the access log
+    /// named `x-...` (not `x-id`, not `x-amz-...`). Other parameters are refused, because they can
+    /// turn a download into another operation. At most 16.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::query_map")]
     pub query: Option<BTreeMap<String, String>>,
-    /// Lifetime of each URL, from `1m` to `168h`. Shorter in practice when the
-    /// credentials expire earlier. Examples: `90m`, `1h30m`. Default: `1h`.
+    /// Lifetime of each URL, from `1m` to `168h`. The actual lifetime is shorter if the credentials
+    /// expire earlier. Examples: `90m`, `1h30m`. Default: `1h`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<DurationText>,
     /// When the next URL is issued. Default: when a third of the lifetime is left.
@@ -165,11 +164,11 @@ pub struct PresignedUrlSpec {
     /// The Secret that the URL is written to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<SecretTarget>,
-    /// How pods learn of a new URL. By default kubelet brings it to a mounted Secret's files
-    /// within two minutes.
+    /// How pods get a new URL. By default, the kubelet updates the files of a mounted Secret within
+    /// two minutes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub propagation: Option<Propagation>,
-    /// While true, nothing is issued and nothing is written; what exists stays, and
+    /// While true, the operator issues and writes nothing. An existing Secret stays, and its URL
     /// expires. Default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
@@ -192,7 +191,7 @@ pub enum Method {
     Delete,
 }
 
-/// When the next URL is issued: at most one of the two fields.
+/// When the next URL is issued. Set at most one of the two fields.
 #[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -202,28 +201,28 @@ pub enum Method {
     validation = rules::BEFORE_FORM,
 )]
 pub struct Renewal {
-    /// Renew this long before the URL expires, or up to a tenth of the lifetime earlier, so
-    /// that many renewals spread out. At most five sixths of `expiresIn`; where credentials
-    /// make the actual lifetime shorter, five sixths of that. Example: `20m`.
+    /// Renew this long before the URL expires. The operator renews up to a tenth of the lifetime
+    /// earlier than that, to spread out many renewals. At most five sixths of `expiresIn`; if the
+    /// credentials make the actual lifetime shorter, at most five sixths of that are used. Example:
+    /// `20m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<DurationText>,
-    /// Renew when this share of the actual lifetime is left, in percent, 1 to 80, or up to a
-    /// tenth of the lifetime earlier.
-    /// Example: `50`.
+    /// Renew when this percentage of the actual lifetime is left, from 1 to 80. The operator renews
+    /// up to a tenth of the lifetime earlier than that. Example: `50`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 80))]
     pub before_percentage: Option<i32>,
 }
 
-/// How pods learn of a new URL.
+/// How pods get a new URL.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Propagation {
-    /// After each new URL, touch the annotation `presign.dev/url-renewed-at` of the running
-    /// pods that mount the Secret as a volume, so that kubelet refreshes their files within
-    /// seconds instead of two minutes. Nothing restarts: no pod template is touched. The
-    /// operator needs permission to list and patch pods (chart value `pods.enabled`);
-    /// without it, `RotationSafe` says so. Default: false.
+    /// After each new URL, set the annotation `presign.dev/url-renewed-at` of the running pods that
+    /// mount the Secret as a volume, so that the kubelet updates their files within seconds instead
+    /// of two minutes. No pod restarts, because no pod template changes. The operator needs
+    /// permission to list and patch pods (chart value `pods.enabled`); without it, the condition
+    /// `RotationSafe` says so. Default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub poke_pods: Option<bool>,
 }
@@ -241,31 +240,31 @@ pub struct Propagation {
     validation = rules::ANNOTATIONS_FORM,
 )]
 pub struct SecretTarget {
-    /// Name of the Secret. It must not exist yet: a Secret of somebody else is never
-    /// touched. Default: the name of the PresignedUrl.
+    /// Name of the Secret. It must not exist yet: the operator never changes a Secret that it does
+    /// not own. Default: the name of the PresignedUrl.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub name: Option<String>,
-    /// Data key that holds the URL; not `method`, `headers` or `expires-at`, which stand
-    /// beside it. Default: `url`.
+    /// Data key that holds the URL. It must not be `method`, `headers` or `expires-at`, which the
+    /// Secret also has. Default: `url`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub key: Option<String>,
-    /// Labels for the Secret, beside ours. At most 32.
+    /// Labels for the Secret, in addition to those of the operator. At most 32.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::label_map")]
     pub labels: Option<BTreeMap<String, String>>,
-    /// Annotations for the Secret, beside ours. At most 32.
+    /// Annotations for the Secret, in addition to those of the operator. At most 32.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::annotation_map")]
     pub annotations: Option<BTreeMap<String, String>>,
-    /// What becomes of the Secret when the PresignedUrl is deleted.
+    /// What happens to the Secret when the PresignedUrl is deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<DeletionPolicy>,
 }
 
-/// What becomes of the Secret when its PresignedUrl is deleted. Delete: it is deleted too.
-/// Retain: it stays, with a URL that works until it expires. Default: Delete.
+/// What happens to the Secret when its PresignedUrl is deleted. Delete: it is deleted too. Retain:
+/// it stays, with a URL that works until it expires. Default: Delete.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub enum DeletionPolicy {
     /// The Secret is deleted with the `PresignedUrl`.

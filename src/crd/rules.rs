@@ -79,7 +79,7 @@ rules! {
         "must be the name alone, such as reports: remove s3:// and what follows the name, and write the key into spec.key";
     BUCKET_EXPRESS, "bucket",
         "!self.bucket.endsWith('--x-s3')",
-        "directory buckets (names that end in '--x-s3') cannot be used with presigned URLs here: use a general purpose bucket";
+        "directory buckets (names that end in '--x-s3') are not supported: use a general purpose bucket";
     BUCKET_AWS, "bucket",
         r"has(self.s3.endpoint) || self.bucket.contains('://') || (self.bucket.startsWith('arn:') ? self.bucket.matches('^arn:aws(-[a-z]+)*:s3:[a-z0-9-]+:[0-9]{12}:accesspoint[/:][a-z0-9]([a-z0-9-]{1,48}[a-z0-9])$') : (self.bucket.matches('^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$') && !self.bucket.contains('..') && !self.bucket.startsWith('xn--') && !self.bucket.matches('^[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+$')))",
         "without s3.endpoint this must be an AWS bucket name (3 to 63 of a-z, 0-9, '.' and '-', with a letter or digit at both ends, no '..', no 'xn--' in front, not like an IP address) or the ARN of an access point that is not multi-region";
@@ -100,10 +100,10 @@ rules! {
         "must be the key alone: write the bucket into spec.bucket, and remove s3://, the bucket and the slash after it";
     KEY_SLASHES, "key",
         "!self.key.matches('^/+$')",
-        "must not be made of slashes only: some stores take such an address for the bucket itself, so that a GET lists it and a DELETE removes it";
+        "must not consist only of slashes: some stores take such a URL for the bucket itself, so that a GET lists the bucket and a DELETE deletes it";
     VERSION_METHOD, "versionID",
         "!has(self.versionID) || !has(self.method) || self.method != 'PUT'",
-        "only GET, HEAD and DELETE name a version: remove versionID or change method";
+        "only GET, HEAD and DELETE can use a version: remove versionID or change method";
     VERSION_CONTROL, "versionID",
         r"!has(self.versionID) || !self.versionID.matches('\\p{Cc}')",
         "must not contain control characters";
@@ -112,7 +112,7 @@ rules! {
         "header names must be 1 to 128 of A-Z, a-z, 0-9 and _.~!#$%&*+^|-";
     HEADER_UNIQUE, "headers",
         "!has(self.headers) || self.headers.all(name, self.headers.exists_one(other, other.lowerAscii() == name.lowerAscii()))",
-        "header names are case-insensitive: name each header once";
+        "header names are case-insensitive: write each header once";
     // The message takes the name from our list, whose length is known: the API server allows a
     // message no more than a rule.
     HEADER_REFUSED, "headers",
@@ -121,23 +121,23 @@ rules! {
         concat!(refused_headers!(cel_list), ".filter(refused, self.headers.exists(name, name.lowerAscii() == refused))[0]");
     HEADER_KEY, "headers",
         concat!("!has(self.headers) || !self.headers.exists(name, name.lowerAscii().matches('^", key_headers!(alternatives), "'))"),
-        "remove {}...: an encryption key of your own (SSE-C) is key material, which does not belong in a spec: let the store encrypt with its keys or with KMS (x-amz-server-side-encryption)",
+        "remove {}...: a spec must not contain an encryption key (SSE-C): let the store encrypt with its keys or with KMS (x-amz-server-side-encryption)",
         concat!(key_headers!(cel_list), ".filter(refused, self.headers.exists(name, name.lowerAscii().startsWith(refused)))[0]");
     HEADER_VALUE, "headers",
         "!has(self.headers) || self.headers.all(name, self.headers[name].matches('^[!-~]([ -~]*[!-~])?$'))",
-        "header values must be visible ASCII, with spaces only inside, and not empty";
+        "header values must be visible ASCII characters, must not be empty, and must not begin or end with a space";
     HEADER_LENGTH, "headers",
         "!has(self.headers) || self.headers.all(name, name.lowerAscii() != 'content-length' || self.headers[name].matches('^(0|[1-9][0-9]{0,14})$'))",
         "Content-Length must be the exact size in bytes, such as 1048576: no HTTP client can send anything else";
     RESPONSE_METHOD, "response",
         "!has(self.response) || !has(self.method) || self.method in ['GET', 'HEAD']",
-        "only GET and HEAD can override the headers of the answer: remove response, or set method to GET or HEAD";
+        "only GET and HEAD can override response headers: remove response, or set method to GET or HEAD";
     QUERY_NAME, "query",
         "!has(self.query) || self.query.all(name, name == 'partNumber' || name == 'uploadId' || (size(name) <= 128 && name.matches('^x-[A-Za-z0-9._~-]+$') && name.lowerAscii() != 'x-id' && !name.lowerAscii().startsWith('x-amz-')))",
         "only partNumber, uploadId and tags named 'x-...' (letters, digits, '.', '_', '~', '-'; not x-id, not x-amz-...) may be added to the query";
     QUERY_PART, "query",
         "!has(self.query) || (has(self.method) && self.method == 'PUT' ? ('partNumber' in self.query) == ('uploadId' in self.query) : !('uploadId' in self.query) && (!('partNumber' in self.query) || !has(self.method) || self.method in ['GET', 'HEAD']))",
-        "partNumber goes with uploadId and method PUT (one part of an upload), or alone with GET and HEAD (one part of the object)";
+        "use partNumber together with uploadId for PUT (one part of an upload), or alone for GET and HEAD (one part of the object)";
     QUERY_PART_NUMBER, "query",
         "!has(self.query) || !('partNumber' in self.query) || (self.query['partNumber'].matches('^[1-9][0-9]{0,4}$') && int(self.query['partNumber']) <= 10000)",
         "partNumber must be a number from 1 to 10000";
@@ -152,7 +152,7 @@ rules! {
         "needs a unit: write 1h (or 3600s) for 3600 seconds";
     EXPIRES_DAYS, "expiresIn",
         "!has(self.expiresIn) || !self.expiresIn.matches('^[0-9hmsdw]*[0-9][dw]([0-9]|$)')",
-        "has no unit for days: write hours, 24h for a day; 168h (7 days) is the most";
+        "cannot be in days or weeks: write hours, such as 24h for a day; the maximum is 168h (7 days)";
     EXPIRES_FORM, "expiresIn",
         "!has(self.expiresIn) || self.expiresIn.matches('^[+]?[0-9]+$') || self.expiresIn.matches('^[0-9hmsdw]*[0-9][dw]([0-9]|$)') || self.expiresIn.matches('^([0-9]{1,6}[hms])+$')",
         "must be whole hours, minutes and seconds, such as 90m or 1h30m";
@@ -162,20 +162,20 @@ rules! {
         "must be from 1m to 168h, the most that a signature allows";
     BEFORE_FITS, "renewal.before",
         "!has(self.renewal) || !has(self.renewal.before) || !self.renewal.before.matches('^([0-9]{1,6}[hms])+$') || (!self.renewal.before.matches('[1-9][0-9]{3,5}h') && (has(self.expiresIn) ? (!self.expiresIn.matches('^([0-9]{1,6}[hms])+$') || self.expiresIn.matches('[1-9][0-9]{3,5}h') || duration(self.renewal.before).getSeconds() * 6 <= duration(self.expiresIn).getSeconds() * 5) : duration(self.renewal.before) <= duration('50m')))",
-        "must not be more than five sixths of expiresIn (50m of 1h, which expiresIn is when not set): write less, or a longer expiresIn";
+        "must not be more than five sixths of expiresIn (50m for the default of 1h): reduce it, or increase expiresIn";
     // Under another style the host is as the person means it.
     ENDPOINT_BUCKET, "s3.endpoint",
         "!has(self.s3.endpoint) || (has(self.s3.addressingStyle) && self.s3.addressingStyle != 'Auto') || !self.s3.endpoint.contains('://') || self.s3.endpoint.matches('//[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+(:[0-9]*)?(/.*)?$') || !self.s3.endpoint.lowerAscii().split('://', 2)[1].startsWith(self.bucket.lowerAscii() + '.')",
-        "must not name the bucket too, since the bucket is put after the host: remove it from the host; or set addressingStyle to VirtualHosted as well to have it put before the host, or to Path if the host itself is called like that";
+        "must not contain the bucket, because the URL has the bucket after the host: remove it from the host (and set addressingStyle to VirtualHosted if the bucket belongs before the host), or set addressingStyle to Path if this is the name of the host itself";
     STYLE_HOST, "s3.addressingStyle",
         r"!has(self.s3.addressingStyle) || self.s3.addressingStyle != 'VirtualHosted' || !has(self.s3.endpoint) || !self.s3.endpoint.matches('^[Hh][Tt][Tt][Pp][Ss]?://([0-9]+[.][0-9]+[.][0-9]+[.][0-9]+|[[].*|[^./:]+)(:[0-9]*)?(/.*)?$')",
-        "VirtualHosted needs a host with a domain under which the store serves its buckets: no bucket can stand before an IP address, localhost or a name without a dot: use Path";
+        "VirtualHosted needs a host with a domain name, because the bucket becomes a subdomain of it: use Path for an IP address, localhost or a name without a dot";
     STYLE_BUCKET, "s3.addressingStyle",
         r"!has(self.s3.addressingStyle) || self.s3.addressingStyle != 'VirtualHosted' || self.bucket.startsWith('arn:') || (has(self.s3.endpoint) && self.s3.endpoint.matches('^[Hh][Tt][Tt][Pp]://') ? self.bucket.matches('^[a-z0-9][a-z0-9-]+[a-z0-9]([.][a-z0-9][a-z0-9-]+[a-z0-9])*$') : self.bucket.matches('^[a-z0-9][a-z0-9-]+[a-z0-9]$')) && size(self.bucket) <= 63",
-        "VirtualHosted needs a bucket that is a DNS label (3 to 63 of a-z, 0-9 and '-'; several with dots between only over http, since no certificate covers them): use Path";
+        "VirtualHosted needs a bucket that is a DNS label (3 to 63 of a-z, 0-9 and '-'; dots only with http, because no certificate covers them): use Path";
     STYLE_ARN, "s3.addressingStyle",
         "!has(self.s3.addressingStyle) || self.s3.addressingStyle != 'Path' || !self.bucket.startsWith('arn:')",
-        "an access point is only reached with VirtualHosted: remove addressingStyle";
+        "an access point works only with VirtualHosted: remove addressingStyle";
 
     // spec.response
 
@@ -193,7 +193,7 @@ rules! {
         "needs a unit: write 1h (or 3600s) for 3600 seconds";
     BEFORE_DAYS, "before",
         "!has(self.before) || !self.before.matches('^[0-9hmsdw]*[0-9][dw]([0-9]|$)')",
-        "has no unit for days: write hours, 24h for a day";
+        "cannot be in days or weeks: write hours, such as 24h for a day";
     BEFORE_FORM, "before",
         "!has(self.before) || self.before.matches('^[+]?[0-9]+$') || self.before.matches('^[0-9hmsdw]*[0-9][dw]([0-9]|$)') || (self.before.matches('^([0-9]{1,6}[hms])+$') && self.before.matches('[1-9]'))",
         "must be whole hours, minutes and seconds, more than 0, such as 20m";
@@ -208,7 +208,7 @@ rules! {
         "must be a data key of a Secret: letters, digits, '.', '_' and '-', not beginning with '..'";
     SECRET_KEY_TAKEN, "key",
         "!has(self.key) || !(self.key in ['method', 'headers', 'expires-at'])",
-        "method, headers and expires-at stand beside the URL: choose another key";
+        "the Secret uses method, headers and expires-at for other values: choose another key";
     LABELS_OURS, "labels",
         "!has(self.labels) || !self.labels.exists(name, name.startsWith('presign.dev/') || name == 'app.kubernetes.io/managed-by')",
         "presign.dev/... and app.kubernetes.io/managed-by are set by the operator: remove them";
@@ -237,17 +237,17 @@ rules! {
         "must be http:// or https://, a host, and optionally a port and a path prefix, such as https://us-west.s3.qencode.com";
     REGION_BLANK, "region",
         "self.region.trim() != ''",
-        "must not be blank: it is signed and never guessed; stores that have no regions usually take us-east-1 or auto";
+        "must not be blank, because it is part of the signature: write the region of the store; stores without regions usually accept us-east-1 or auto";
     REGION_FORM, "region",
         "self.region.trim() == '' || (has(self.endpoint) ? (has(self.addressingStyle) && self.addressingStyle == 'VirtualHosted' ? self.region.matches('^[A-Za-z0-9][A-Za-z0-9-]{0,62}$') : self.region.matches('^[A-Za-z0-9._-]+$')) : (self.region.matches('^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$') && !self.region.startsWith('xn--')))",
         "must be letters, digits, '.', '_' and '-' (with VirtualHosted: only letters, digits and '-'; without an endpoint: an AWS region such as eu-central-1)";
     // Behind an endpoint too, the SDK signs for us-east-1 instead of aws-global.
     REGION_GLOBAL, "region",
         "self.region != 'aws-global' && (has(self.endpoint) || !self.region.matches('^aws(-[a-z]+)*-global$'))",
-        "names no place that can be signed for: write the bucket's own region, such as us-east-1";
+        "is not a region that URLs can be signed for: write the region of the bucket, such as us-east-1";
     REGION_AWS, "region",
         concat!("has(self.endpoint) || !self.region.matches('^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$') || self.region.startsWith('xn--') || self.region.matches('^aws(-[a-z]+)*-global$') || self.region.matches('^", aws_areas!(alternatives), "-[a-z0-9]+-[0-9]+$')"),
-        "is no region of AWS: write one such as eu-central-1 or us-west-2, or set s3.endpoint to the address of another store";
+        "is not an AWS region: write one such as eu-central-1 or us-west-2, or set s3.endpoint to the address of another store";
 
     // spec.s3.credentialsSecretRef
 
@@ -256,7 +256,7 @@ rules! {
         "must be a name of a Secret: a-z, 0-9, '-' and '.', with a letter or digit at both ends";
     CREDENTIALS_BOTH, "",
         "has(self.accessKeyIDKey) == has(self.secretAccessKeyKey)",
-        "set accessKeyIDKey and secretAccessKeyKey together, or neither to have the layout recognised";
+        "set both accessKeyIDKey and secretAccessKeyKey, or neither: the operator then looks for the usual key names";
     CREDENTIALS_KEYS, "",
         "[has(self.accessKeyIDKey) ? self.accessKeyIDKey : 'a', has(self.secretAccessKeyKey) ? self.secretAccessKeyKey : 'a', has(self.sessionTokenKey) ? self.sessionTokenKey : 'a', has(self.expirationKey) ? self.expirationKey : 'a'].all(key, key.matches('^[A-Za-z0-9._-]+$') && key != '.' && !key.startsWith('..'))",
         "the keys must be data keys of a Secret: letters, digits, '.', '_' and '-', not beginning with '..'";

@@ -16,7 +16,7 @@ pub const ROTATION_SAFE: &str = "RotationSafe";
 #[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PresignedUrlStatus {
-    /// The generation of the spec that this status describes; -1 before the first look.
+    /// The generation of the spec that this status describes; -1 before the first reconcile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// Ready, Stalled and RotationSafe.

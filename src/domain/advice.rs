@@ -38,7 +38,7 @@ impl Advice {
     #[must_use]
     pub fn text(&self, credentials: &str) -> String {
         let earlier = match self.overlap {
-            Overlap::Percentage(_) => "replace spec.renewal.beforePercentage by spec.renewal.before: 3m",
+            Overlap::Percentage(_) => "replace spec.renewal.beforePercentage with spec.renewal.before: 3m",
             Overlap::Seconds(_) | Overlap::Third => "set spec.renewal.before to 3m",
         };
         let least = whole_minutes(LEAST_LIFETIME);
@@ -104,7 +104,7 @@ mod tests {
                 3600,
                 3600,
                 Overlap::Percentage(4),
-                "replace spec.renewal.beforePercentage by spec.renewal.before: 3m, or set spec.expiresIn to 1h15m",
+                "replace spec.renewal.beforePercentage with spec.renewal.before: 3m, or set spec.expiresIn to 1h15m",
             ),
             (60, 60, Overlap::Seconds(20), "set spec.renewal.before to 3m and set spec.expiresIn to 4m"),
             (

@@ -213,7 +213,7 @@ fn told(interruption: &Interruption, history: &mut History, now: Timestamp) -> C
         Interruption::Outdated if history.outdated() < TOLD_AFTER => soon(1),
         Interruption::Outdated => {
             let message =
-                "the PresignedUrl or its Secret changed while it was written, again and again".to_owned();
+                "the PresignedUrl or its Secret changes again and again while the operator writes it: find out which client changes it".to_owned();
             Consequence::Failed(Problem::new(FailureReason::ApiError, message), None)
         }
         Interruption::Overloaded { retry_after } if history.overloaded() < TOLD_AFTER => {

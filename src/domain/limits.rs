@@ -61,7 +61,7 @@ pub struct Limits {
 pub enum NotPermitted {
     /// A label or an annotation that another controller acts on.
     #[error(
-        "spec.secret.{field}: {name:?} is not permitted, since other controllers may act on a Secret that has it: remove it; who runs the operator can permit it (--deny-secret-metadata)"
+        "spec.secret.{field}: {name:?} is not permitted, because other controllers may act on a Secret that has it: remove it, or ask the administrator of the operator to permit it (--deny-secret-metadata)"
     )]
     Metadata {
         /// `labels` or `annotations`.
@@ -71,7 +71,7 @@ pub enum NotPermitted {
     },
     /// The spec names a store that URLs may not point to.
     #[error(
-        "spec.s3.endpoint: URLs to the host {host:?} are not permitted: choose another store; who runs the operator can permit it (--allow-endpoints)"
+        "spec.s3.endpoint: URLs to the host {host:?} are not permitted: choose another store, or ask the administrator of the operator to permit it (--allow-endpoints)"
     )]
     Endpoint {
         /// The host.
@@ -79,7 +79,7 @@ pub enum NotPermitted {
     },
     /// The spec names no store, so the URL is for AWS, and URLs may not point there.
     #[error(
-        "spec.s3.endpoint: is not set, and URLs to the host {host:?} of AWS are not permitted: set it to a store that is; who runs the operator can permit it (--allow-endpoints)"
+        "spec.s3.endpoint: is not set, and URLs to the AWS host {host:?} are not permitted: set it to a permitted store, or ask the administrator of the operator to permit it (--allow-endpoints)"
     )]
     Aws {
         /// The host.

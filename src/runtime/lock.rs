@@ -28,6 +28,8 @@ impl<T> Lock<T> {
 }
 
 fn end<G>(_: &PoisonError<G>) -> ! {
-    tracing::error!("a panic left what is kept in memory half changed: the process ends, to begin anew");
+    tracing::error!(
+        "a panic interrupted a change of data in memory: the process ends, so that a new one starts with consistent data"
+    );
     std::process::abort()
 }

@@ -21,7 +21,7 @@ impl MetricsRegistry {
     #[must_use]
     pub fn new(prefix: &str, version: &'static str) -> Self {
         let mut prefixed = Registry::with_prefix(prefix);
-        prefixed.register("build", "What runs here", Info::new([("version", version)]));
+        prefixed.register("build", "The version of this program", Info::new([("version", version)]));
         let mut process = Registry::default();
         #[cfg(target_os = "linux")]
         process.register_collector(Box::new(crate::runtime::process::ProcessCollector));

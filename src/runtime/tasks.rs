@@ -26,7 +26,7 @@ impl Tasks {
     pub async fn ended(&mut self) -> &'static str {
         match self.0.join_next().await {
             Some(Ok(name)) => name,
-            Some(Err(_)) => "a task, which panicked",
+            Some(Err(_)) => "a task that panicked",
             None => std::future::pending().await,
         }
     }
@@ -43,6 +43,6 @@ mod tests {
         tasks.spawn("one that ends", async {});
         assert_eq!(tasks.ended().await, "one that ends");
         tasks.spawn("one that panics", async { panic!("on purpose") });
-        assert_eq!(tasks.ended().await, "a task, which panicked");
+        assert_eq!(tasks.ended().await, "a task that panicked");
     }
 }

@@ -13,7 +13,7 @@ const STAND_IN: &str = "blank";
 
 /// The request cannot be expressed in HTTP.
 #[derive(Debug, thiserror::Error)]
-#[error("a header or a query parameter cannot stand in an HTTP request")]
+#[error("a header or a query parameter is not valid in an HTTP request")]
 pub(super) struct NotHttp;
 
 /// The headers and the query of a request, and its key if the SDK does not accept that.

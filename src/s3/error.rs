@@ -21,7 +21,7 @@ pub enum PresignError {
         region: String,
     },
     /// The signing time is before 1970.
-    #[error("nothing can be signed for {time}, which is before 1970: correct the clock")]
+    #[error("cannot sign for {time}, which is before 1970: correct the clock")]
     SigningTime {
         /// The signing time.
         time: jiff::Timestamp,
@@ -54,11 +54,11 @@ pub enum PresignError {
         reason: String,
     },
     /// The SDK did not return at once, although signing never needs to wait.
-    #[error("the AWS SDK did not sign at once: this is a fault of presign-operator, please report it")]
+    #[error("the AWS SDK did not sign at once, which is a bug in presign-operator: report it")]
     Waited,
     /// The SDK signed another URL than the requested one.
     #[error(
-        "the AWS SDK signed for another {part} than the one asked for: check spec.s3 (endpoint, region, addressingStyle), and report this if they are right"
+        "the AWS SDK signed another {part} than the requested one: check spec.s3 (endpoint, region, addressingStyle), and report this if they are correct"
     )]
     Differs {
         /// The part of the URL that differs: the name of a query parameter, or `address`.
@@ -81,7 +81,11 @@ pub(super) fn reason(error: &dyn Error, credentials: &Credentials) -> String {
     let token = credentials.session_token.as_ref();
     let secrets = [Some(&credentials.access_key_id), Some(&credentials.secret_access_key), token];
     let leaks = secrets.into_iter().flatten().any(|secret| text.contains(secret.expose().as_str()));
-    if leaks || text.contains('?') { "it gives a reason that cannot be shown here".to_owned() } else { text }
+    if leaks || text.contains('?') {
+        "its reason is not shown, because it may contain credentials".to_owned()
+    } else {
+        text
+    }
 }
 
 #[cfg(test)]

@@ -245,7 +245,7 @@ mod tests {
         request.connection.region = "aws-global".to_owned();
         let refused = Signer::default().presign(&request, &credentials(None), at("2030-01-02T03:04:05Z", 60));
         let message = refused.unwrap_err().to_string();
-        assert!(message.contains("signed for another X-Amz-Credential"), "{message}");
+        assert!(message.contains("signed another X-Amz-Credential"), "{message}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-{{- /* The operator's settings: each is the twin of a flag. */ -}}
+{{- /* The operator's settings. Each variable stands for a flag. */ -}}
 
 {{- define "presign-operator.environment" -}}
 - name: PRESIGN_LOG

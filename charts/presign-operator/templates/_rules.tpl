@@ -1,11 +1,11 @@
-{{- /* What the operator may do in a namespace that it looks after. Each rule says why. */ -}}
+{{- /* What the operator may do in a namespace that it watches. Each rule says why. */ -}}
 
 {{- define "presign-operator.rules" -}}
-# Which URLs are wanted, and when one is edited or goes. Their specs are never written.
+# The PresignedUrls, and their changes and deletions. The operator never writes specs.
 - apiGroups: [presign.dev]
   resources: [presignedurls]
   verbs: [list, watch]
-# Reports how each one stands, by server-side apply.
+# The status of each PresignedUrl, by server-side apply.
 - apiGroups: [presign.dev]
   resources: [presignedurls/status]
   verbs: [patch]
@@ -17,8 +17,8 @@
   verbs: [get, create, patch]
 {{- else }}
 # get: the access key that a URL is signed with, and a target that is not known yet.
-# list, watch: a rotated key, and a target that somebody changed or deleted, are noticed at once.
-# Of Secrets without our label only the metadata is asked for.
+# list, watch: to notice at once when a key is rotated, or a target is changed or deleted.
+# Of Secrets without the operator's label, only the metadata is requested.
 # create, patch: the Secret that holds the URL, by server-side apply.
 # delete: the Secret of an earlier spec.secret.name, once its own URL has expired.
 - apiGroups: [""]
@@ -26,13 +26,13 @@
   verbs: [get, list, watch, create, patch, delete]
 {{- end }}
 {{- if .Values.pods.enabled }}
-# list: the pods that mount a Secret. patch: one annotation, which makes the kubelet look at
-# the Secret at once.
+# list: the pods that mount a Secret. patch: one annotation, which makes the kubelet read
+# the Secret again at once.
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, patch]
 {{- end }}
-# Tells of transitions; patch counts the same event up instead of adding another.
+# Events about transitions; patch raises the count of an event instead of adding another.
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]

@@ -62,20 +62,24 @@ impl Metrics {
         registry.register("repaired", "Secrets written again with the same URL", metrics.repaired.clone());
         registry.register(
             "failures",
-            "Reconciles that ended without the URL that was due",
+            "Reconciles that failed to issue a URL that was due, by reason",
             metrics.failures.clone(),
         );
-        let help = "Reconciles that failed by a bug in the operator, which its log locates";
+        let help = "Reconciles that panicked, which is a bug in the operator; its log has the location";
         registry.register("reconcile_panics", help, metrics.panics.clone());
         registry.register("sign_duration_seconds", "Time to sign one URL", metrics.sign_seconds.clone());
         let seconds = metrics.reconcile_seconds.clone();
         registry.register("reconcile_duration_seconds", "Time of one reconcile of one object", seconds);
         let lag = metrics.renewal_lag_seconds.clone();
-        registry.register("renewal_lag_seconds", "How long after its time a renewal was written", lag);
+        registry.register("renewal_lag_seconds", "Time between the planned renewal and the new URL", lag);
         let looks = metrics.pod_looks.clone();
-        registry.register("pod_looks", "Looks at the pods of a namespace, by outcome", looks);
+        registry.register("pod_looks", "Lists of the pods of a namespace, by outcome", looks);
         let poked = metrics.pods_poked.clone();
-        registry.register("pods_poked", "Running pods told of a new URL, by outcome", poked);
+        registry.register(
+            "pods_poked",
+            "Pods whose annotation was updated after a new URL, by outcome",
+            poked,
+        );
         for reason in IssueReason::VARIANTS {
             let _ = metrics.issued.get_or_create(&ReasonLabel { reason: Word(reason.into()) });
         }

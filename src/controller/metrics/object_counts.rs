@@ -44,10 +44,10 @@ impl Collector for Inventory {
         gauge(&mut encoder, "overdue_objects", help, totals.overdue)?;
         let help = "PresignedUrls with less than half of the time between renewal and expiry left";
         gauge(&mut encoder, "expiring_objects", help, totals.expiring)?;
-        let help = "PresignedUrls whose stored URL has expired, without suspended ones";
+        let help = "PresignedUrls whose stored URL has expired, except suspended ones";
         gauge(&mut encoder, "expired_objects", help, totals.expired)?;
         if let Some(next) = totals.next {
-            let help = "When the first of the live URLs expires, in seconds since the epoch";
+            let help = "When the next of the valid URLs expires, in seconds since the epoch";
             gauge(&mut encoder, "next_expiration_timestamp_seconds", help, next.as_second())?;
         }
         Ok(())

@@ -126,7 +126,7 @@ async fn touch(ctx: &Context, key: PodKey, signing_time: Timestamp) {
         Err(_) => "failed",
     };
     ctx.metrics.poked(outcome);
-    tracing::debug!(namespace, pod = name, outcome, "told of a new URL");
+    tracing::debug!(namespace, pod = name, outcome, "poked a pod");
     match outcome {
         "done" => wake_named(ctx, &namespace, ctx.pods.refuse(&namespace, None)),
         "forbidden" => {

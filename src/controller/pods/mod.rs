@@ -167,10 +167,10 @@ impl Pods {
             return Vec::new();
         }
         if let Some(verb) = refused {
-            let advice = "the API server forbids it to touch pods: set the chart value pods.enabled";
+            let advice = "the API server forbids requests for pods: set the chart value pods.enabled";
             tracing::warn!(namespace, verb, "{advice}");
         } else {
-            tracing::info!(namespace, "pods may be touched again");
+            tracing::info!(namespace, "the API server allows requests for pods again");
         }
         state.askers.get(namespace).into_iter().flatten().cloned().collect()
     }

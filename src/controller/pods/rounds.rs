@@ -58,7 +58,7 @@ async fn go(ctx: &Context, round: Round) {
         Err(error) => {
             let is_forbidden = is_code(&error, 403);
             ctx.metrics.looked_at_pods(if is_forbidden { "forbidden" } else { "failed" });
-            tracing::debug!(namespace, is_forbidden, "cannot look at pods");
+            tracing::debug!(namespace, is_forbidden, "cannot list pods");
             wake(ctx, ctx.pods.failed(&round, is_forbidden));
             if is_forbidden {
                 wake_named(ctx, namespace, ctx.pods.refuse(namespace, Some("list")));

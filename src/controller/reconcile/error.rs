@@ -55,7 +55,9 @@ pub enum Failure {
     #[error("the PresignedUrl is being deleted")]
     Gone,
     /// The reconcile panicked, which is a bug in the operator.
-    #[error("the operator failed on this object, which is a bug: its log says where; report it")]
+    #[error(
+        "a bug in the operator stopped the reconcile of this object: report it with the line from the operator's log"
+    )]
     Panicked,
     /// The API server is overloaded, and asks for a pause of all requests.
     #[error("the API server is too busy")]

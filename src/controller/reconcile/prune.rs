@@ -70,7 +70,7 @@ async fn disown(ctx: &Context, key: &Key, stored: &Stored) -> Result<(), Failure
     }});
     let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
     let answer = ctx.secrets(key.namespace()).patch_metadata(key.name(), &params, &Patch::Merge(patch)).await;
-    done(ctx, key, stored, "let go of", answer.map(drop))
+    done(ctx, key, stored, "release", answer.map(drop))
 }
 
 /// Removes the Secret from the cache after a successful call, and also when it changed or was deleted

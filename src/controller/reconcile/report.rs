@@ -152,7 +152,7 @@ fn tell(ctx: &Context, object: &LeanPresignedUrl, transition: &Transition<'_>) {
 fn written(reason: IssueReason, is_first: bool) -> String {
     match reason {
         IssueReason::Missing if is_first => "the first URL was written".to_owned(),
-        IssueReason::Missing => "a new URL was written, since the Secret was gone".to_owned(),
+        IssueReason::Missing => "a new URL was written, because the Secret was missing".to_owned(),
         reason => format!("a new URL was written ({reason})"),
     }
 }
@@ -189,7 +189,7 @@ mod tests {
         };
         for (previous, reason, expected) in [
             (PresignedUrlStatus::default(), IssueReason::Missing, "the first URL was written"),
-            (again.clone(), IssueReason::Missing, "a new URL was written, since the Secret was gone"),
+            (again.clone(), IssueReason::Missing, "a new URL was written, because the Secret was missing"),
             (again, IssueReason::SpecChanged, "a new URL was written (SpecChanged)"),
         ] {
             let next = PresignedUrlStatus::default();

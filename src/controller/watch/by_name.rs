@@ -16,13 +16,13 @@ use crate::controller::context::{Context, SAFETY_NET};
 use crate::domain::stored::resource_version;
 use crate::runtime::Key;
 
-/// How Secrets may be read.
+/// How the operator reads Secrets.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
 pub enum SecretAccess {
-    /// They may be listed and watched: every change is noticed at once.
+    /// List and watch Secrets: every change is noticed at once.
     #[default]
     Watch,
-    /// Only by name: access keys are read before each new URL and every five minutes.
+    /// Read Secrets only by name: access keys are read before each new URL and every five minutes.
     Get,
 }
 
@@ -59,7 +59,7 @@ async fn look(ctx: &Context, key: &Key) {
         }
         // A reconcile that needs the Secret reads it, and reports the failure.
         Err(error) => {
-            tracing::debug!(namespace = key.namespace(), secret = key.name(), %error, "cannot look at credentials");
+            tracing::debug!(namespace = key.namespace(), secret = key.name(), %error, "cannot read the credentials Secret");
         }
     }
 }

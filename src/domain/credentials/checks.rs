@@ -10,7 +10,7 @@ const LONGEST_ID: usize = 512;
 /// 2020-01-01T00:00:00Z. An earlier time is no expiration but some other number, which must not be shown
 /// as a time.
 const FIRST_EXPIRATION: i64 = 1_577_836_800;
-const BASE64: &str = "is base64 of something that looks like a key: it was encoded twice; encode it once, or write the plain value under stringData";
+const BASE64: &str = "looks like a key that was base64-encoded twice: encode it once, or write the plain value under stringData";
 
 /// A value as text, without leading and trailing white space.
 pub(super) fn text<'a>(key: &str, bytes: &'a [u8]) -> Result<&'a str, &'static str> {
@@ -30,16 +30,16 @@ pub(super) fn text<'a>(key: &str, bytes: &'a [u8]) -> Result<&'a str, &'static s
         return Err("contains control characters, such as a line break: store the value on one line");
     }
     if text.contains(is_invisible) {
-        return Err("contains invisible characters, as copied text can: write the value anew");
+        return Err("contains invisible characters, perhaps from copying: type the value again");
     }
     if is_quoted(text) {
-        return Err("stands in quotes: store it without them");
+        return Err("is in quotes: store it without them");
     }
     if ["null", "<nil>", "<no value>"].iter().any(|nothing| text.eq_ignore_ascii_case(nothing)) {
-        return Err("is what a template writes for a value that it does not have: store the value");
+        return Err("is what a template writes for a missing value: store the value");
     }
     if is_placeholder(text) {
-        return Err("is still the placeholder of an example or a template: store your own value");
+        return Err("is a placeholder from an example or a template: store your own value");
     }
     if is_assignment(key, text) {
         return Err("begins with the name of a key: store the value alone");
@@ -60,7 +60,7 @@ pub(super) fn id(text: &str, takes_slashes: bool) -> Result<(), &'static str> {
     }
     if text.len() > LONGEST_ID || !text.bytes().all(is_allowed) {
         return Err(
-            "is no access key id: that has at most 512 letters, digits, '_', '.' and '-', and '/' only where the keys are named and there is an endpoint",
+            "is not an access key id: it must have at most 512 letters, digits, '_', '.' and '-' ('/' only if spec.s3.endpoint is set and credentialsSecretRef names the keys)",
         );
     }
     Ok(())
@@ -93,7 +93,7 @@ pub(super) fn expiration(text: &str) -> Result<Timestamp, &'static str> {
         .map_or_else(|| text.parse::<Timestamp>().ok(), |unix| Timestamp::from_second(unix).ok())
         .and_then(|time| Timestamp::from_second(time.as_second()).ok())
         .filter(|time| time.as_second() > FIRST_EXPIRATION)
-        .ok_or("is no time after 2020-01-01: write RFC 3339 (2030-01-02T03:04:05Z) or Unix seconds")
+        .ok_or("is not a time after 2020-01-01: write RFC 3339 (2030-01-02T03:04:05Z) or Unix seconds")
 }
 
 /// Invisible characters, which no store accepts: formats, joiners, and blanks other than a space.

@@ -18,7 +18,7 @@ pub(super) fn bucket_info<'a>(reader: &Reader<'a>) -> Option<Present<'a>> {
 }
 
 fn read<'a>(reader: &Reader<'a>, document: &DataValue<'a>) -> Result<FoundValues<'a>, InvalidCredentials> {
-    let no_json = "is no JSON: store what the COSI driver wrote, or name the keys of the access key";
+    let no_json = "is not JSON: store what the COSI driver wrote, or name the keys of the access key in spec.s3.credentialsSecretRef";
     // The message of the parser is not shown, because it can quote the document.
     let parsed: serde_json::Value =
         serde_json::from_slice(&document.bytes).map_err(|_| reader.bad(document, no_json))?;
@@ -33,7 +33,7 @@ fn read<'a>(reader: &Reader<'a>, document: &DataValue<'a>) -> Result<FoundValues
             field: Some(field),
             bytes: Cow::Owned(text.as_bytes().to_vec()),
         };
-        let missing = || reader.bad(&value(""), "is not there: the driver has to write it");
+        let missing = || reader.bad(&value(""), "is missing: the COSI driver must write it");
         access[name].as_str().map(value).ok_or_else(missing)
     };
     let (id, secret) = (field("accessKeyID", ID)?, field("accessSecretKey", SECRET)?);

@@ -72,9 +72,7 @@ fn found<'a>(
     let value = |field, text: &'a str| DataValue { key, field, bytes: Cow::Borrowed(text.as_bytes()) };
     let profile = choose(lines).map_err(|problem| reader.bad(&value(None, ""), problem))?;
     let setting = |name| profile.get(name).map(|text| value(Some(name), text));
-    let missing = |name| {
-        reader.bad(&value(Some(name), ""), "is not in the profile: add it below the other half of the key")
-    };
+    let missing = |name| reader.bad(&value(Some(name), ""), "is missing in the profile: add it");
     Ok(FoundValues {
         id: setting(ID).ok_or_else(|| missing(ID))?,
         secret: setting(SECRET).ok_or_else(|| missing(SECRET))?,
@@ -110,7 +108,7 @@ fn choose(lines: Vec<IniLine<'_>>) -> Result<Profile<'_>, &'static str> {
         .into_values()
         .next()
         .filter(|_| count == 1)
-        .ok_or("has several profiles, of which none is called default: keep one, or call one of them default")
+        .ok_or("has several profiles, and none is named default: keep one, or name one of them default")
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub enum InvalidCredentials {
     },
     /// The Secret has none of the known layouts.
     #[error(
-        "Secret {secret:?} has none of the known layouts: add the keys access-key-id and secret-access-key, or name yours in spec.s3.credentialsSecretRef.accessKeyIDKey and secretAccessKeyKey"
+        "Secret {secret:?} has none of the known layouts: add the keys access-key-id and secret-access-key, or name your keys in spec.s3.credentialsSecretRef.accessKeyIDKey and secretAccessKeyKey"
     )]
     NoLayout {
         /// Name of the Secret.
@@ -25,7 +25,7 @@ pub enum InvalidCredentials {
     },
     /// The Secret has one half of a known layout.
     #[error(
-        "Secret {secret:?} has the key {present:?} but no key {missing:?}: add it, or name both of yours in spec.s3.credentialsSecretRef.accessKeyIDKey and secretAccessKeyKey"
+        "Secret {secret:?} has the key {present:?} but no key {missing:?}: add it, or name both of your keys in spec.s3.credentialsSecretRef.accessKeyIDKey and secretAccessKeyKey"
     )]
     HalfLayout {
         /// Name of the Secret.
@@ -67,7 +67,7 @@ pub enum InvalidCredentials {
     },
     /// The id is one of temporary credentials, but there is no session token.
     #[error(
-        "Secret {secret:?}, key {key:?}: is the id of temporary credentials, which work with their session token only: add the token, and name its key in spec.s3.credentialsSecretRef.sessionTokenKey"
+        "Secret {secret:?}, key {key:?}: is the id of temporary credentials, which work only with their session token: add the token, and name its key in spec.s3.credentialsSecretRef.sessionTokenKey"
     )]
     MissingToken {
         /// Name of the Secret.

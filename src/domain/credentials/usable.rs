@@ -40,13 +40,16 @@ impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Type(prefix) if prefix.ends_with('/') => {
-                write!(f, "is of a type {prefix}*, which no credentials for a store are taken from")
+                write!(f, "has a type {prefix}*, which cannot hold credentials for a store")
             }
             Self::Type(prefix) => {
-                write!(f, "is of the type {prefix}, which no credentials for a store are taken from")
+                write!(f, "has the type {prefix}, which cannot hold credentials for a store")
             }
             Self::Issued => {
-                write!(f, "has the label {LABEL_MANAGED}: it holds a URL that was issued, not an access key")
+                write!(
+                    f,
+                    "has the label {LABEL_MANAGED}: it holds a URL that the operator issued, not an access key"
+                )
             }
         }
     }

@@ -39,7 +39,7 @@ impl NamePattern {
         }
         if !pattern.chars().all(is_allowed) || pattern.matches('/').count() > 1 {
             return invalid(
-                "is no name of a label or annotation: write NAME or PREFIX/NAME, with * for any characters",
+                "is not the name of a label or annotation: write NAME or PREFIX/NAME, with * for any characters",
             );
         }
         Ok(Self(pattern.to_ascii_lowercase()))
@@ -78,7 +78,7 @@ impl HostPattern {
         if name.is_empty() {
             return Err(invalid("is empty: leave it out, or give a host"));
         }
-        let form = "is no host: write a name or an address without scheme, port and path, or *. and a domain";
+        let form = "is not a host: write a name or an IP address without scheme, port and path, or *.DOMAIN";
         let has_port = if name.starts_with('[') { !name.ends_with(']') } else { name.contains(':') };
         let endpoint = Endpoint::parse(&format!("http://{name}")).map_err(|_| invalid(form))?;
         let is_bare = !has_port && endpoint.port.is_none() && !name.contains('/');

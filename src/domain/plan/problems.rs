@@ -9,11 +9,11 @@ use crate::domain::{Request, Stored};
 pub(super) fn conflict(stored: &Stored, request: &Request) -> Problem {
     let secret = &request.target.name;
     let why = match &stored.controller {
-        _ if *secret == request.credentials.name => "holds the credentials, so the URL needs another one: choose another spec.secret.name (default: the name of the PresignedUrl)".to_owned(),
+        _ if *secret == request.credentials.name => "holds the credentials, so the URL cannot be written to it: choose another spec.secret.name (default: the name of the PresignedUrl)".to_owned(),
         Some(controller) if controller.is_presigned_url => {
             format!("belongs to PresignedUrl {:?}: choose another spec.secret.name", controller.name)
         }
-        _ => "exists and was not written for this PresignedUrl: it is left alone; choose another spec.secret.name or delete it".to_owned(),
+        _ => "exists and was not written for this PresignedUrl, so the operator does not change it: choose another spec.secret.name, or delete the Secret".to_owned(),
     };
     Problem::new(FailureReason::SecretConflict, format!("Secret {secret:?} {why}"))
 }

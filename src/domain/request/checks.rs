@@ -19,7 +19,10 @@ pub(super) fn require(holds: bool, field: &'static str, rule: Rule) -> CheckResu
 
 /// Refuses a text that is longer than the schema permits. Counts characters, as the schema does.
 pub(super) fn at_most(limit: usize, text: &str, field: &'static str) -> CheckResult {
-    if text.chars().nth(limit).is_none() { Ok(()) } else { Err(InvalidSpec::new(field, "is too long")) }
+    if text.chars().nth(limit).is_none() {
+        return Ok(());
+    }
+    Err(InvalidSpec::new(field, format!("must not be longer than {limit} characters")))
 }
 
 pub(super) fn key(key: &str) -> CheckResult {

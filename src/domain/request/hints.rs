@@ -13,7 +13,7 @@ impl Request {
 }
 
 fn leading_slash(key: &str) -> Option<String> {
-    let hint = "spec.key begins with a slash, so that the URL has two in a row and means another object than without it: remove it, unless the object is called so";
+    let hint = "spec.key begins with a slash, so the URL has two slashes in a row and points to another object than without it: remove the slash, unless it is part of the object's key";
     key.starts_with('/').then(|| hint.to_owned())
 }
 

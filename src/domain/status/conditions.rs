@@ -86,7 +86,7 @@ fn ready(report: &Report, now: Timestamp) -> ConditionState {
         (Progress::Suspended, None) => verdict(
             FALSE,
             "Suspended",
-            "suspended, and no valid URL is stored: set spec.suspend to false to have one issued".to_owned(),
+            "suspended, and no valid URL is stored: set spec.suspend to false to issue one".to_owned(),
         ),
         (Progress::AwaitingCredentials, Some(standing)) => {
             verdict(TRUE, "AwaitingCredentials", awaiting(report, standing))

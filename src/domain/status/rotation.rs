@@ -80,20 +80,20 @@ fn judge(standing: &Standing, report: &Report, before: Option<&str>) -> (&'stati
         return (FALSE, "AwaitingCredentials", awaiting(report, standing));
     }
     if report.is_clock_skewed {
-        let message = "the clocks of the operator and of the API server differ by more than 30s, so a URL may begin or end at another time than it says: synchronize both (metric presign_clock_skew_seconds)";
+        let message = "the clocks of the operator and of the API server differ by more than 30s, so a URL may become valid or expire earlier or later than stated: synchronize both clocks (metric presign_clock_skew_seconds)";
         return (FALSE, CLOCK_SKEWED, message.to_owned());
     }
     let (overlap, is_cut) = match standing.rotation {
         Rotation::ExpiryUnknown => {
             let message = format!(
-                "Secret {:?} holds a session token without its expiration, so the URL may die earlier than it says: add the expiration",
+                "Secret {:?} holds a session token without its expiration, so the URL may expire earlier than stated: add the expiration",
                 credentials(report)
             );
             return (FALSE, "CredentialExpiryUnknown", message);
         }
         Rotation::TooShort { overlap, is_cut, advice } => {
             let message = format!(
-                "a new URL is written only {} before the old one expires{}, and a mounted Secret can lag by 2m: {}",
+                "a new URL is written only {} before the old one expires{}, and the kubelet updates a mounted Secret up to 2m later: {}",
                 duration::print(overlap),
                 cut(is_cut),
                 advice.text(credentials(report))
@@ -118,7 +118,7 @@ fn never_refreshed(report: &Report, stale: &StaleUser, others: usize) -> String 
     let StaleUser { user, container, how } = stale;
     let others = if others == 0 { String::new() } else { format!(" (and {others} more)") };
     format!(
-        "{user}{others} uses Secret {:?} by {} of container {container:?}, which a running pod never sees change: mount the whole Secret as a volume and read the file for each request, or restart the pods on change",
+        "{user}{others} uses Secret {:?} by {} of container {container:?}, which is never updated in a running pod: mount the whole Secret as a volume and read the file for each request, or restart the pods after each change",
         report.secret_name.as_deref().unwrap_or_default(),
         how.text(),
     )
@@ -129,7 +129,7 @@ fn no_pokes(why: NoPokes) -> String {
         NoPokes::NotGranted => "the operator runs without --pods".to_owned(),
         NoPokes::Forbidden(verb) => format!("the API server forbids the operator to {verb} pods"),
     };
-    format!("spec.propagation.pokePods does nothing here: {why} (chart value pods.enabled)")
+    format!("spec.propagation.pokePods has no effect, because {why}: set the chart value pods.enabled")
 }
 
 fn cut(is_cut: bool) -> &'static str {

@@ -60,7 +60,7 @@ impl ApiCalls {
     #[must_use]
     pub fn register(registry: &mut Registry) -> Self {
         let calls = Self::default();
-        let help = "Requests to the API server; the code is 'error' when no whole answer came";
+        let help = "Requests to the API server; the code is 'error' if there was no complete response";
         registry.register("api_requests", help, calls.requests.clone());
         calls
     }

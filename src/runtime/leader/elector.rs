@@ -98,7 +98,7 @@ impl Elector {
         }
         self.leadership.resign();
         if !matches!(timeout(RELEASE, self.release()).await, Ok(Ok(()))) {
-            tracing::warn!("the lease could not be given back: the next leader has to wait for its end");
+            tracing::warn!("the lease could not be released: the next leader has to wait until it expires");
         }
     }
 

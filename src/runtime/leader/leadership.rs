@@ -182,7 +182,7 @@ impl Leadership {
 impl Collector for Leadership {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let leader = ConstGauge::new(i64::from(self.left().is_some()));
-        let help = "1 for the process that leads, and so writes, else 0";
+        let help = "1 if this process is the leader, otherwise 0";
         leader.encode(encoder.encode_descriptor("leader", help, None, leader.metric_type())?)
     }
 }

@@ -66,7 +66,7 @@ pub async fn look_out(client: Client, settings: LeaseSettings, clock: Clock) {
                     namespace,
                     lease,
                     holder,
-                    "another operator leads in the same namespaces by a lease of its own, and both write: \
+                    "another operator leads in the same namespaces with its own lease, so both write: \
                      stop one, or give both the same --lease-name and --lease-namespace"
                 );
             }

@@ -125,15 +125,15 @@ impl Access {
         let was_in_trouble = std::mem::replace(&mut *is_in_trouble, error.is_some());
         match error {
             Some(kube::Error::Api(status)) if !was_in_trouble && status.code == 403 => tracing::warn!(
-                "cannot ask who may read metrics: grant create on tokenreviews and subjectaccessreviews"
+                "cannot check who may read metrics: grant create on tokenreviews and subjectaccessreviews"
             ),
             Some(kube::Error::Api(status)) if !was_in_trouble => {
-                tracing::warn!(code = status.code, "cannot ask who may read metrics");
+                tracing::warn!(code = status.code, "cannot check who may read metrics");
             }
             Some(_) if !was_in_trouble => {
-                tracing::warn!("cannot ask who may read metrics: the API server is out of reach");
+                tracing::warn!("cannot check who may read metrics: the API server is out of reach");
             }
-            None if was_in_trouble => tracing::info!("asking again who may read metrics"),
+            None if was_in_trouble => tracing::info!("checking again who may read metrics"),
             Some(_) | None => {}
         }
     }

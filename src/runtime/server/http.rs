@@ -99,8 +99,8 @@ async fn converse(peer: IpAddr, stream: TcpStream, tls: Option<Arc<Tls>>, pages:
             None => answer(peer, stream, pages, watcher).await,
             Some(tls) => match timeout(HEADER_READ_TIMEOUT, tls.accept(peer, stream)).await {
                 Ok(Ok(stream)) => answer(peer, stream, pages, watcher).await,
-                Ok(Err(error)) => tracing::debug!(%error, "a peer did not shake hands"),
-                Err(_) => tracing::debug!("a peer took too long to shake hands"),
+                Ok(Err(error)) => tracing::debug!(%error, "the TLS handshake with a client failed"),
+                Err(_) => tracing::debug!("the TLS handshake with a client took too long"),
             },
         }
     };

@@ -76,7 +76,7 @@ fn livez(probes: &Probes) -> PageAnswer {
     match probes.silence() {
         None => plain(StatusCode::OK, "ok"),
         Some(silence) => {
-            let text = format!("the working loop has been silent for {} s", silence.as_secs());
+            let text = format!("the main loop has not run for {} s", silence.as_secs());
             plain(StatusCode::SERVICE_UNAVAILABLE, &text)
         }
     }
@@ -104,9 +104,11 @@ fn refuse(refusal: Refusal) -> PageAnswer {
             answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             answer
         }
-        Refusal::Forbidden => plain(StatusCode::FORBIDDEN, "needs the right to get the path /metrics"),
+        Refusal::Forbidden => {
+            plain(StatusCode::FORBIDDEN, "the token needs the permission to get the path /metrics")
+        }
         Refusal::Unavailable => {
-            plain(StatusCode::SERVICE_UNAVAILABLE, "the API server cannot be asked who may read metrics")
+            plain(StatusCode::SERVICE_UNAVAILABLE, "cannot check with the API server who may read metrics")
         }
     }
 }

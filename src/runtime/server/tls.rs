@@ -108,7 +108,7 @@ impl Tls {
                 Err(error) => {
                     if !std::mem::replace(&mut is_in_trouble, true) {
                         let cause = error.source().map(ToString::to_string);
-                        tracing::warn!(cause, "{error}: the certificate that was read before stays");
+                        tracing::warn!(cause, "{error}: still using the previous certificate");
                     }
                 }
             }

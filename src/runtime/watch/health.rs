@@ -79,7 +79,7 @@ impl Health {
         let cause = WatchError::of(error);
         // A watch whose version is too old starts again with a list, which is routine.
         if matches!(cause, WatchError::Refused { code: 410, .. }) {
-            tracing::debug!(what, namespace, "the watch begins anew");
+            tracing::debug!(what, namespace, "the watch starts again");
             return;
         }
         let Telling { is_first, level } = self.change(|state| state.failed(&cause, Instant::now()));

@@ -112,25 +112,25 @@ fn says_which_key_is_wrong_and_never_the_value() {
         (&secret("AWS_SECRET_ACCESS_KEY=hidden"), "begins with the name of a key"),
         (&secret("export aws_secret_access_key = hidden"), "begins with the name of a key"),
         (&secret("secret-access-key: hidden"), "begins with the name of a key"),
-        (&secret("aGlkZGVuSElEREVOaGlkZGVuSElEREVOaGlkZGVuSElEREVOaGkrLw=="), "base64 of something"),
-        (&access("hidden/x"), "is no access key id"),
-        (&access("hidden x"), "is no access key id"),
-        (&access("hiddén"), "is no access key id"),
-        (&access(twice), "base64 of something"),
-        (&access("aGlkZGVucw=="), "base64 of something"),
-        (&info("hidden"), "key \"BucketInfo\": is no JSON"),
+        (&secret("aGlkZGVuSElEREVOaGlkZGVuSElEREVOaGlkZGVuSElEREVOaGkrLw=="), "base64-encoded twice"),
+        (&access("hidden/x"), "is not an access key id"),
+        (&access("hidden x"), "is not an access key id"),
+        (&access("hiddén"), "is not an access key id"),
+        (&access(twice), "base64-encoded twice"),
+        (&access("aGlkZGVucw=="), "base64-encoded twice"),
+        (&info("hidden"), "key \"BucketInfo\": is not JSON"),
         (&info("{\"spec\": {\"secretS3\": null}}"), "key \"BucketInfo\": has no spec.secretS3"),
         (
             &info("{\"spec\": {\"secretS3\": {\"accessKeyID\": \"hidden\"}}}"),
-            "spec.secretS3.accessSecretKey: is not",
+            "spec.secretS3.accessSecretKey: is missing",
         ),
         (
             &[("credentials", "[hid]\naws_access_key_id = hid\n")],
-            "aws_secret_access_key: is not in the profile",
+            "aws_secret_access_key: is missing in the profile",
         ),
         (
             &[("credentials", "[hid]\naws_access_key_id = \"hid\"\naws_secret_access_key = x\n")],
-            "key \"credentials\", aws_access_key_id: stands in quotes",
+            "key \"credentials\", aws_access_key_id: is in quotes",
         ),
     ];
     for (data, expected) in cases {
@@ -236,7 +236,7 @@ fn no_number_shows_up_as_a_time() {
     for time in ["483921", "-1", "0", "1577836800", "2020-01-01T00:00:00Z", "1893553445000", "hidden", "1e9"]
     {
         let message = parse(&data(time)).unwrap_err().to_string();
-        assert!(message.contains("key \"expiration\": is no time after 2020-01-01"), "{message}");
+        assert!(message.contains("key \"expiration\": is not a time after 2020-01-01"), "{message}");
         assert!(!message.contains("1970") && !message.contains("hidden"), "{message}");
     }
     for (time, expected) in [("1577836801", "2020-01-01T00:00:01Z"), ("2030-01-02T03:04:05.9Z", TIME)] {
@@ -275,11 +275,11 @@ fn credentials_come_from_secrets_that_are_there_for_them() {
     ] {
         let why = usable(Some(kind), None).unwrap_err();
         let message = InvalidCredentials::Unusable { secret: "keys".to_owned(), why }.to_string();
-        assert!(message.starts_with("Secret \"keys\" is of"), "{message}");
+        assert!(message.starts_with("Secret \"keys\" has "), "{message}");
         assert!(message.contains("put the access key into a Secret of type Opaque"), "{message}");
     }
     let labels = BTreeMap::from([(LABEL_MANAGED.to_owned(), MANAGED.to_owned())]);
     let why = usable(Some("Opaque"), Some(&labels)).unwrap_err();
-    assert!(why.to_string().contains("it holds a URL that was issued"), "{why}");
+    assert!(why.to_string().contains("it holds a URL that the operator issued"), "{why}");
     assert_eq!(usable(Some("Opaque"), Some(&BTreeMap::new())), Ok(()));
 }

@@ -132,7 +132,7 @@ fn a_token_that_is_longer_than_a_status_can_hold_asks_for_nothing() {
 #[test]
 fn a_refusal_names_the_field() {
     let refused = parse(&json!({"expiresIn": "8d"})).unwrap_err().to_string();
-    assert!(refused.starts_with("spec.expiresIn: has no unit for days"), "{refused}");
+    assert!(refused.starts_with("spec.expiresIn: cannot be in days"), "{refused}");
 }
 
 #[test]

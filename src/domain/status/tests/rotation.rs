@@ -101,7 +101,7 @@ fn pokes_that_cannot_be_are_mentioned_once_and_change_no_reason() {
             assert_eq!(verdict(&status, ROTATION_SAFE), verdict(&quiet, ROTATION_SAFE));
             let message = &condition(&status, ROTATION_SAFE).unwrap().message;
             let (first, rest) =
-                message.split_once("; spec.propagation.pokePods does nothing here: ").unwrap();
+                message.split_once("; spec.propagation.pokePods has no effect, because ").unwrap();
             assert_eq!(first, condition(&quiet, ROTATION_SAFE).unwrap().message);
             assert!(rest.starts_with(text) && rest.contains("pods.enabled"), "{message}");
         }
@@ -115,7 +115,7 @@ fn an_overlap_that_is_too_short_says_which_value_to_change_and_to_what() {
     let status = reported(Standing::new(&request, validity, None, 0), Progress::UpToDate, PodUses::default());
     assert_eq!(
         condition(&status, ROTATION_SAFE).unwrap().message,
-        "a new URL is written only 20s before the old one expires, and a mounted Secret can lag by 2m: set spec.renewal.before to 3m and set spec.expiresIn to 4m"
+        "a new URL is written only 20s before the old one expires, and the kubelet updates a mounted Secret up to 2m later: set spec.renewal.before to 3m and set spec.expiresIn to 4m"
     );
 }
 

@@ -66,7 +66,7 @@ async fn shows_what_the_probes_know() {
 async fn a_silent_loop_is_not_alive() {
     let server = start(Probes::new(Duration::ZERO)).await;
     let text = server.ask("GET", "/livez").await;
-    assert_answer(&text, 503, "the working loop has been silent for 0 s\n");
+    assert_answer(&text, 503, "the main loop has not run for 0 s\n");
 }
 
 #[tokio::test]
