@@ -217,7 +217,7 @@ fn sign_ends_the_url_with_the_credentials() {
     assert_eq!(text.matches("\"expiresAt\": \"2030-01-02T03:05:00Z\"").count(), 2, "{text}");
     for (expiration, expected) in [
         ("2030-01-02T03:04:00Z", "\"report\": the credentials expire at 2030-01-02T03:04:00Z"),
-        ("483921", "environment variable AWS_CREDENTIAL_EXPIRATION: is no time after 2020-01-01"),
+        ("483921", "environment variable AWS_CREDENTIAL_EXPIRATION: is not a time after 2020-01-01"),
     ] {
         let output = session(expiration);
         let complaint = String::from_utf8_lossy(&output.stderr);

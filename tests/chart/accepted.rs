@@ -23,11 +23,18 @@ fn every_rendering_passes_the_validation_of_the_api_server() {
 #[test]
 fn a_rendering_that_is_wrong_is_refused() {
     let right = template("other", "chart-a", &["--set", "monitoring.prometheusRule.enabled=true"]).unwrap();
-    for (from, to) in
-        [("path: /livez", "pfad: /livez"), ("expr: max", "expression: max"), ("kind: Pod", "kind: Bot")]
-    {
+    for (from, to, reason) in [
+        (
+            "path: /livez",
+            "pfad: /livez",
+            "unknown field \"spec.template.spec.containers[0].livenessProbe.httpGet.pfad\"",
+        ),
+        ("expr: max", "expression: max", "unknown field \"spec.groups[0].rules[0].expression\""),
+        ("kind: Pod", "kind: Bot", "no matches for kind \"BotDisruptionBudget\" in version \"policy/v1\""),
+    ] {
         let wrong = right.replace(from, to);
         assert_ne!(right, wrong);
-        kubectl_with(&["apply", "--dry-run=server", "-f", "-"], &wrong).expect_err(to);
+        let refusal = kubectl_with(&["apply", "--dry-run=server", "-f", "-"], &wrong).expect_err(to);
+        assert!(refusal.contains(reason), "{to}: {refusal}");
     }
 }

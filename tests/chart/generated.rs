@@ -4,7 +4,7 @@ use super::render::{read, root, template};
 use super::values;
 
 const NAMESPACE: &str = "\
-# Made from charts/presign-operator by `make manifests`. Set the image to where yours is.
+# Made from charts/presign-operator by `make manifests`. Replace the image with yours.
 apiVersion: v1
 kind: Namespace
 metadata:

@@ -1,7 +1,9 @@
 //! `deploy/install.yaml`: the chart's defaults for `kubectl apply`.
 
+use std::time::{Duration, Instant};
+
 use super::render::{objects, read};
-use super::world::{kubectl, kubectl_with};
+use super::world::{self, WAIT, kubectl, kubectl_with};
 
 #[test]
 fn a_plain_apply_installs_the_operator() {
@@ -11,11 +13,15 @@ fn a_plain_apply_installs_the_operator() {
     assert_eq!(there.lines().count(), objects(&manifest).len(), "{there}");
 
     let account = "system:serviceaccount:presign-system:presign-operator";
-    let may = |verb: &str, what: &str, namespace: &str| {
-        kubectl(&["auth", "can-i", verb, what, "--as", account, "-n", namespace])
-            .is_ok_and(|answer| answer.trim() == "yes")
-    };
-    assert!(may("patch", "secrets", "default") && may("update", "leases/presign-operator", "presign-system"));
+    let may = |verb: &str, what: &str, namespace: &str| world::may(account, namespace, &[verb, what]);
+    // Roles are taken in by the API server a moment after they were written.
+    let begun = Instant::now();
+    let may_work =
+        || may("patch", "secrets", "default") && may("update", "leases/presign-operator", "presign-system");
+    while !may_work() {
+        assert!(begun.elapsed() < WAIT, "its rights are missing");
+        std::thread::sleep(Duration::from_millis(200));
+    }
     assert!(!may("update", "leases/presign-operator", "default") && !may("get", "pods", "default"));
     kubectl(&["delete", "namespace", "presign-system", "--wait=false"]).unwrap();
 }

@@ -7,7 +7,7 @@ use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Config};
 
 use super::render::chart;
-use super::world::{WAIT, helm_with, kubectl_with, plane};
+use super::world::{self, WAIT, helm_with, kubectl_with, plane};
 
 /// Waits until the role of the cluster has taken in ours.
 async fn aggregated(role: &str, verb: &str) {
@@ -34,15 +34,7 @@ async fn aggregated(role: &str, verb: &str) {
 
 fn may(who: &str, verb: &str, what: &str) -> bool {
     let (resource, subresource) = what.split_once('/').unwrap_or((what, ""));
-    let subresource = format!("--subresource={subresource}");
-    let arguments = ["auth", "can-i", verb, resource, &subresource, "--as", who, "--namespace", "chart-b"];
-    // It fails when the answer is no.
-    let output = plane().kubectl().args(arguments).output().unwrap();
-    match String::from_utf8_lossy(&output.stdout).trim() {
-        "yes" => true,
-        "no" => false,
-        _ => panic!("{output:?}"),
-    }
+    world::may(who, "chart-b", &[verb, resource, &format!("--subresource={subresource}")])
 }
 
 #[tokio::test]

@@ -57,6 +57,20 @@ pub fn kubectl_with(arguments: &[&str], manifest: &str) -> Result<String, String
     feed(plane(), arguments, manifest)
 }
 
+/// Whether somebody may do something, in the words of `kubectl auth can-i`. An answer that is neither
+/// yes nor no is a failure.
+pub fn may(who: &str, namespace: &str, what: &[&str]) -> bool {
+    let mut kubectl = plane().kubectl();
+    kubectl.args(["auth", "can-i", "--as", who, "--namespace", namespace]).args(what);
+    // It fails when the answer is no, and may give a reason behind that.
+    let output = kubectl.output().unwrap();
+    match String::from_utf8_lossy(&output.stdout).split_whitespace().next() {
+        Some("yes") => true,
+        Some("no") => false,
+        _ => panic!("{output:?}"),
+    }
+}
+
 /// Runs helm with all rights.
 pub fn helm_with(arguments: &[&str]) -> Result<String, String> {
     run(helm_on(plane()).args(arguments))

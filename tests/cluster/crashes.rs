@@ -5,7 +5,7 @@ use kube::api::DeleteParams;
 use serde_json::json;
 use testbed::Match;
 
-use super::harness::{DEADLINE, Space, ready, text};
+use super::harness::{DEADLINE, Space, text};
 
 fn secret_writes(name: &str) -> Match {
     Match::write("secrets", name)
@@ -35,28 +35,6 @@ async fn killed_between_any_two_steps_the_end_is_the_same() {
             assert_eq!(after.metadata.resource_version, before.metadata.resource_version, "minted once");
         }
         assert_eq!(space.download("report").await.unwrap(), "content");
-    }
-}
-
-#[tokio::test]
-async fn a_secret_that_appears_before_the_create_is_never_touched() {
-    // One that an apply would merge into, and one whose type stands against it.
-    for arguments in
-        [&["--from-literal=theirs=1"][..], &["--from-literal=theirs=1", "--type=example.com/other"]]
-    {
-        let (space, proxy) = Space::behind_proxy("between").await;
-        let hold = proxy.hold(secret_writes("report"));
-        space.apply("report", space.spec(json!({}))).await;
-        assert!(hold.reached(DEADLINE).await);
-        let output = space.kubectl(&[&["create", "secret", "generic", "report"], arguments].concat());
-        assert!(output.status.success(), "{output:?}");
-        let before = space.secrets().get("report").await.unwrap();
-        hold.release();
-        let object = space.wait_ready("report", "False", "SecretConflict").await;
-        let message = &ready(&object).unwrap().message;
-        assert!(message.contains("left alone"), "{message}");
-        let secret = space.secrets().get("report").await.unwrap();
-        assert_eq!(secret.metadata.resource_version, before.metadata.resource_version);
     }
 }
 

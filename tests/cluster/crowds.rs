@@ -1,6 +1,8 @@
 //! The port of the probes under a crowd: whoever can reach it must not get the pod restarted.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
@@ -14,6 +16,9 @@ use super::harness::{DEADLINE, Space};
 
 /// Peers at a time.
 const CROWD: usize = 1200;
+/// Peers of a crowd that the operator must have met before it is probed. It holds 512 at a time, so
+/// that of this crowd it shows out more.
+const MET: usize = 600;
 /// Objects that a scrape counts.
 const OBJECTS: usize = 3000;
 /// Scrapes at a time.
@@ -51,44 +56,74 @@ async fn connect(to: SocketAddr, from: &str) -> std::io::Result<TcpStream> {
     socket.connect(to).await
 }
 
-/// One peer, until it is shown out; those that insist stay for good.
-async fn behave(to: SocketAddr, manners: Manners, number: usize) {
+/// One peer, for good; it counts as met as soon as the operator has answered it or shown it out.
+async fn behave(to: SocketAddr, manners: Manners, number: usize, met: Arc<AtomicUsize>) {
     let from = if matches!(manners, Manners::Insistent) { ELSEWHERE } else { "127.0.0.1:0" };
+    let mut is_met = false;
     loop {
-        let Ok(mut stream) = connect(to, from).await else { return };
-        let mut rest = [0; 16];
-        let _ = match manners {
-            Manners::Silent | Manners::Insistent => stream.read(&mut rest).await.map(drop),
-            Manners::Slow => {
+        if let Ok(mut stream) = connect(to, from).await {
+            converse(&mut stream, manners, number).await;
+            if !std::mem::replace(&mut is_met, true) {
+                met.fetch_add(1, Ordering::Relaxed);
+            }
+            if !matches!(manners, Manners::Insistent) {
+                // It keeps its end open.
+                return std::future::pending().await;
+            }
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// What a peer does on its connection, until the operator answers it or shows it out.
+async fn converse(stream: &mut TcpStream, manners: Manners, number: usize) {
+    let mut answer = [0; 16];
+    match manners {
+        Manners::Silent | Manners::Insistent => {}
+        Manners::Slow => {
+            let (mut from, mut to) = stream.split();
+            let slowly = async {
                 for byte in SCRAPE.iter().take(SCRAPE.len() - 1) {
-                    if stream.write_all(&[*byte]).await.is_err() {
+                    if to.write_all(&[*byte]).await.is_err() {
                         break;
                     }
                     sleep(Duration::from_secs(1)).await;
                 }
-                Ok(())
+            };
+            tokio::select! {
+                () = slowly => {}
+                _ = from.read(&mut answer) => {}
             }
-            Manners::Deaf => {
-                let _ = stream.write_all(SCRAPE).await;
-                std::future::pending().await
-            }
-            Manners::Garbage => {
-                let garbage: [&[u8]; 4] = [
-                    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-                    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-                    b"\0\0\0\0\xff\xff\xff\xff\r\n\r\n",
-                    b"GET /livez HTTP/9.9\r\n: \r\n\r\n",
-                ];
-                let _ = stream.write_all(garbage[number % garbage.len()]).await;
-                stream.read(&mut rest).await.map(drop)
-            }
-        };
-        if !matches!(manners, Manners::Insistent) {
-            // It keeps its end open.
-            return std::future::pending().await;
+            return;
         }
-        sleep(Duration::from_millis(100)).await;
+        Manners::Deaf => {
+            let _ = stream.write_all(SCRAPE).await;
+            // That there is an answer, without taking any of it.
+            let _ = stream.peek(&mut answer).await;
+            return;
+        }
+        Manners::Garbage => {
+            let garbage: [&[u8]; 4] = [
+                b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+                b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+                b"\0\0\0\0\xff\xff\xff\xff\r\n\r\n",
+                b"GET /livez HTTP/9.9\r\n: \r\n\r\n",
+            ];
+            let _ = stream.write_all(garbage[number % garbage.len()]).await;
+        }
     }
+    let _ = stream.read(&mut answer).await;
+}
+
+/// Waits until the operator has met a crowd.
+async fn gathered(met: &AtomicUsize, manners: Manners) {
+    let are_there = async {
+        while met.load(Ordering::Relaxed) < MET {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let in_time = timeout(DEADLINE, are_there).await.is_ok();
+    assert!(in_time, "{manners:?}: {} of {CROWD} have come", met.load(Ordering::Relaxed));
 }
 
 /// The whole answer to a request for a page, on a connection of its own, as kubelet asks.
@@ -144,12 +179,11 @@ async fn probes_are_answered_whatever_crowd_is_at_the_port() {
     probe(to, "nobody").await;
 
     for manners in [Manners::Silent, Manners::Slow, Manners::Deaf, Manners::Garbage, Manners::Insistent] {
-        let mut crowd = JoinSet::new();
+        let (mut crowd, met) = (JoinSet::new(), Arc::new(AtomicUsize::new(0)));
         for number in 0..CROWD {
-            crowd.spawn(behave(to, manners, number));
+            crowd.spawn(behave(to, manners, number, met.clone()));
         }
-        // All have been given a turn; how many of them the operator has met does not matter.
-        sleep(Duration::from_secs(1)).await;
+        gathered(&met, manners).await;
         probe(to, &format!("{manners:?}")).await;
         // When they have gone, nothing is left of them.
         crowd.shutdown().await;

@@ -35,7 +35,7 @@ async fn every_failure_of_a_write_is_told_and_heals() {
         let message = &ready(&object).unwrap().message;
         let says = match fault {
             Fault::Answer { code, .. } if *code != 409 => code.to_string(),
-            Fault::Answer { .. } => "changed while it was written".to_owned(),
+            Fault::Answer { .. } => "changes again and again".to_owned(),
             _ => "could not be reached".to_owned(),
         };
         assert!(message.contains(&says), "{name}: {message}");
@@ -187,10 +187,19 @@ async fn a_call_that_is_never_answered_ends_at_its_deadline() {
 #[tokio::test]
 async fn an_unreadable_answer_of_one_kind_leaves_the_others_alone() {
     let (space, proxy) = Space::behind_proxy("credentials").await;
-    proxy.fault(Match::new("GET", "/secrets/keys"), 3, answer(403, "Forbidden"));
+    let (id, secret) = (space.world.store.access_key_id(), space.world.store.secret_access_key());
+    space.write_secret("others", &[("access-key-id", id), ("secret-access-key", secret)]).await;
+    proxy.fault(Match::new("GET", "/secrets/keys"), u64::MAX, answer(403, "Forbidden"));
     space.apply("report", space.spec(json!({}))).await;
     let object = space.wait_ready("report", "False", "ApiError").await;
     assert!(ready(&object).unwrap().message.contains("\"keys\""));
+    let with_others = json!({"s3": {"credentialsSecretRef": {"name": "others"}}});
+    space.apply("other", space.spec(with_others)).await;
+    space.wait_ready("other", "True", "Issued").await;
+    assert_eq!(space.download("other").await.unwrap(), "content");
+    let object = space.presigned_urls().get("report").await.unwrap();
+    assert_eq!(ready(&object).unwrap().reason, "ApiError", "it is refused all the time");
+    proxy.heal();
     space.wait_ready("report", "True", "Issued").await;
 }
 

@@ -45,19 +45,19 @@ async fn unusable_credentials_are_explained_without_a_value() {
         (
             "twice",
             json!({"access-key-id": "YUdsa1pHVnVhR2xrWkdWdQ==", "secret-access-key": "YQ=="}),
-            "base64 of something that looks like a key",
+            "looks like a key that was base64-encoded twice",
         ),
         // 483921
         (
             "number",
             json!({"access-key-id": "QUtJQQ==", "secret-access-key": "YQ==", "expiration": "NDgzOTIx"}),
-            "key \"expiration\": is no time after 2020-01-01",
+            "key \"expiration\": is not a time after 2020-01-01",
         ),
         // "hidden value"
         (
             "spaced",
             json!({"access-key-id": "aGlkZGVuIHZhbHVl", "secret-access-key": "YQ=="}),
-            "is no access key id",
+            "is not an access key id",
         ),
     ];
     for (name, data, _) in &cases {
@@ -92,7 +92,7 @@ async fn secrets_that_are_there_for_something_else_give_no_credentials() {
     let params = kube::api::PatchParams::apply("person");
     space.secrets().patch("login", &params, &kube::api::Patch::Apply(&body)).await.unwrap();
     for (name, names, message) in [
-        ("login", ["username", "password"], "is of a type kubernetes.io/*"),
+        ("login", ["username", "password"], "has a type kubernetes.io/*"),
         ("issued", ["method", "url"], "has the label presign.dev/managed"),
     ] {
         let reference = json!({"name": name, "accessKeyIDKey": names[0], "secretAccessKeyKey": names[1]});
@@ -171,8 +171,9 @@ async fn expiring_credentials_limit_the_url_and_are_waited_for() {
     assert_eq!(space.download("report").await.unwrap(), "content");
 }
 
+/// Beside what every story is searched for when it ends: what only this one knows.
 #[tokio::test]
-async fn nothing_that_is_written_down_holds_a_url_or_a_key() {
+async fn nothing_that_is_written_down_holds_a_signature_a_token_or_a_rotated_key() {
     let space = Space::new("leaks").await;
     space
         .write_secret(
@@ -198,17 +199,16 @@ async fn nothing_that_is_written_down_holds_a_url_or_a_key() {
     assert!(written.contains("TRACE"), "the operator logs at trace level");
     written += &space.operator.page("/metrics");
     for kind in ["psu", "events"] {
-        written += &String::from_utf8(space.kubectl(&["get", kind, "-o", "yaml"]).stdout).unwrap();
+        let output = space.kubectl(&["get", kind, "-o", "yaml"]);
+        assert!(output.status.success(), "{output:?}");
+        written += &String::from_utf8(output.stdout).unwrap();
     }
+    assert!(written.contains("presign_issued_total") && written.contains("RenewalFailing"));
     let signature =
         |url: &str| url.split("X-Amz-Signature=").nth(1).unwrap().split('&').next().unwrap().to_owned();
     let hidden = [
-        "X-Amz-Signature".to_owned(),
-        "X-Amz-Credential".to_owned(),
         signature(&urls[0]),
         signature(&urls[1]),
-        space.world.store.access_key_id().to_owned(),
-        space.world.store.secret_access_key().to_owned(),
         "another-secret-key".to_owned(),
         "a-session-token-that-is-hidden".to_owned(),
     ];

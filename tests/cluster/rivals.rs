@@ -9,7 +9,7 @@ use kube::api::{ObjectMeta, PostParams};
 
 use super::harness::{DEADLINE, Operator, Space};
 
-const WARNING: &str = "another operator leads in the same namespaces by a lease of its own";
+const WARNING: &str = "another operator leads in the same namespaces with its own lease";
 
 async fn namespace(space: &Space) -> String {
     let metadata = ObjectMeta { generate_name: Some("desk-".to_owned()), ..ObjectMeta::default() };

@@ -2,6 +2,7 @@
 //! and say the same about everything else.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use presign_operator::crd::rules;
@@ -14,7 +15,20 @@ use serde_json::{Value, json};
 use super::fragments;
 use super::rows::{self, Row};
 use super::server::{self, Server};
-use super::verdict::{RULES, parse};
+use super::verdict::{RULES, Refusal, parse};
+
+/// What the API server says: the object as it would be stored, or why it is refused.
+type Verdict = Result<Value, Refusal>;
+
+/// Every row, and what the API server says about it: it is asked once for all tests.
+static JUDGED: LazyLock<Vec<(Row, Verdict)>> = LazyLock::new(|| {
+    let server = Server::get();
+    let judged = |row: Row| {
+        let verdict = server.judge(&row.spec());
+        (row, verdict)
+    };
+    rows::all().into_iter().map(judged).collect()
+});
 
 /// Fails with everything that went wrong, not with the first of it.
 fn report(failures: &[String]) {
@@ -41,9 +55,8 @@ fn every_rule_is_in_the_definition_and_has_rows_on_both_sides() {
 
 #[test]
 fn the_api_server_keeps_to_the_table() {
-    let server = Server::get();
-    let failures = rows::all().into_iter().filter_map(|row| {
-        let verdict = match (server.judge(&row.spec()), row.is_accepted, &row.about) {
+    let failures = JUDGED.iter().filter_map(|(row, verdict)| {
+        let verdict = match (verdict, row.is_accepted, &row.about) {
             (Ok(stored), true, _) if stored["spec"] == server::stored(&row.spec()) => return None,
             (Ok(stored), true, _) => format!("stored as {stored}"),
             (Ok(_), false, _) => "accepted".to_owned(),
@@ -63,9 +76,8 @@ fn the_api_server_keeps_to_the_table() {
 
 #[test]
 fn both_say_the_same_about_every_row() {
-    let server = Server::get();
-    let failures = rows::all().into_iter().filter_map(|row| {
-        let error = compare(server, &row.spec()).err()?;
+    let failures = JUDGED.iter().filter_map(|(row, verdict)| {
+        let error = compare(verdict, &row.spec()).err()?;
         Some(format!("{}: {error}", row.name()))
     });
     report(&failures.collect::<Vec<_>>());
@@ -107,7 +119,8 @@ fn both_say_the_same_about_any_spec() {
     let failures = FileFailurePersistence::Direct("tests/regressions/contract.txt");
     let config = Config { failure_persistence: Some(Box::new(failures)), ..Config::default() };
     let outcome = TestRunner::new(config).run(&fragments::changes(), |changes| {
-        compare(server, &server::spec(&changes)).map_err(TestCaseError::fail)
+        let spec = server::spec(&changes);
+        compare(&server.judge(&spec), &spec).map_err(TestCaseError::fail)
     });
     outcome.unwrap_or_else(|error| panic!("{error}"));
 }
@@ -128,8 +141,8 @@ fn sign(request: &Request) -> Result<(), String> {
 }
 
 /// Whether both judges agree; in a refusal, on what is said of which field.
-fn compare(server: &Server, spec: &Value) -> Result<(), String> {
-    match (server.judge(spec), parse(spec)) {
+fn compare(verdict: &Verdict, spec: &Value) -> Result<(), String> {
+    match (verdict, parse(spec)) {
         (Ok(_), Ok(request)) => sign(&request),
         (Err(refusal), Err(invalid)) => {
             let failed = refusal.others().into_iter().find(|other| other.contains("evaluating rule"));

@@ -17,7 +17,7 @@ fn explain_shows_our_descriptions() {
         ("psu.spec", "Which URL to issue, how long it lives and where it is written."),
         ("psu.spec.bucket", "Directory buckets ('--x-s3') are not supported."),
         ("psu.spec.expiresIn", "Default: `1h`."),
-        ("psu.spec.s3.endpoint", "since the host is signed"),
+        ("psu.spec.s3.endpoint", "the host is part of the signature"),
         ("psu.spec.s3.credentialsSecretRef", "holds the access key"),
         ("psu.status", "Never holds the URL, its query or a key."),
     ] {
@@ -91,7 +91,7 @@ fn a_refusal_tells_a_person_what_to_write() {
             json!({"headers": {"a": "b", "User-Agent": "c"}}),
             "spec.headers: Invalid value: remove user-agent: ",
         ),
-        (json!({"expiresIn": "8d"}), "168h (7 days) is the most"),
+        (json!({"expiresIn": "8d"}), "the maximum is 168h (7 days)"),
         (json!({"key": "a/../b"}), "spec.key: Invalid value: must not contain '.' or '..' between slashes"),
     ] {
         let manifest = object("refused", &spec(&changes));

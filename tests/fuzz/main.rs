@@ -10,6 +10,7 @@ mod mutation;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use bodies::{Body, TARGETS};
@@ -107,4 +108,20 @@ fn the_seeds_are_not_refused_at_the_door() {
     let is_object =
         |seed: &&Vec<u8>| serde_json::from_slice::<presign_operator::crd::PresignedUrl>(seed).is_ok();
     assert!(seeds("object").iter().filter(is_object).count() >= 4);
+    // What is refused at the first line leads mutations nowhere.
+    assert_eq!(seeds("manifest").iter().map(|seed| signed(seed)).sum::<usize>(), 5);
+    assert_eq!(seeds("sign").iter().map(|seed| signed(seed)).sum::<usize>(), 2);
+}
+
+/// How many URLs the command signs for a manifest, which it must take as a whole.
+fn signed(manifest: &[u8]) -> usize {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_presign-operator"));
+    command.args(["sign", "-f", "-"]).env_clear();
+    command.envs([("AWS_ACCESS_KEY_ID", "AKIA"), ("AWS_SECRET_ACCESS_KEY", "secret")]);
+    let manifest = str::from_utf8(manifest).unwrap();
+    let output = testbed::feed(&mut command, manifest).unwrap();
+    assert!(output.status.success(), "{}\n{manifest}", String::from_utf8_lossy(&output.stderr));
+    let urls = String::from_utf8(output.stdout).unwrap();
+    assert!(urls.lines().all(|url| presign_operator::domain::UrlParts::read(url).is_some()), "{urls}");
+    urls.lines().count()
 }

@@ -9,7 +9,11 @@ use super::chart::{Mode, Permission};
 use super::harness::DEADLINE;
 use super::place::Place;
 
-/// The status that a scrape with this token is answered with, over TLS that is checked.
+/// What curl ends with when it does not trust the certificate that it is shown.
+const UNTRUSTED: &str = "curl ended with 60";
+
+/// The status that a scrape with this token is answered with, over TLS that is checked, or how curl
+/// ended.
 fn scrape(port: u16, certificate: &Path, token: Option<&str>) -> String {
     let mut curl = Command::new("curl");
     curl.args([
@@ -26,7 +30,11 @@ fn scrape(port: u16, certificate: &Path, token: Option<&str>) -> String {
     if let Some(token) = token {
         curl.args(["--header", &format!("Authorization: Bearer {token}")]);
     }
-    String::from_utf8(curl.output().expect("curl is installed").stdout).unwrap()
+    let output = curl.output().expect("curl is installed");
+    match output.status.code() {
+        Some(0) => String::from_utf8(output.stdout).unwrap(),
+        code => format!("curl ended with {}", code.unwrap_or(-1)),
+    }
 }
 
 fn write_certificate(folder: &Path) {
@@ -89,13 +97,21 @@ async fn metrics_are_for_those_who_may_get_them_and_both_permissions_for_that_ar
 #[tokio::test]
 async fn a_certificate_is_read_again_when_it_changes() {
     let _alone = CLUSTER.write().await;
-    let folder = tempfile::tempdir().unwrap();
-    write_certificate(folder.path());
+    let [folder, first, second] = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    write_certificate(first.path());
+    write_certificate(second.path());
+    let install = |from: &Path| {
+        for file in ["tls.crt", "tls.key"] {
+            std::fs::copy(from.join(file), folder.path().join(file)).unwrap();
+        }
+    };
+    install(first.path());
     let place = Place::with(Mode::Guarded, |_| true).await;
     let replica = place.guarded_replica(folder.path());
     let port = replica.metrics_port();
-    wait_for("401", "the first certificate", || scrape(port, folder.path(), None)).await;
-    write_certificate(folder.path());
-    assert_eq!(scrape(port, folder.path(), None), "000", "the operator still has the first one");
-    wait_for("401", "the second certificate", || scrape(port, folder.path(), None)).await;
+    wait_for("401", "the first certificate", || scrape(port, first.path(), None)).await;
+    assert_eq!(scrape(port, second.path(), None), UNTRUSTED, "there is no second one yet");
+    install(second.path());
+    wait_for("401", "the second certificate", || scrape(port, second.path(), None)).await;
+    assert_eq!(scrape(port, first.path(), None), UNTRUSTED, "the first one is gone");
 }

@@ -6,7 +6,7 @@
 //! included.
 
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::thread;
 
 use jiff::Timestamp;
@@ -46,15 +46,18 @@ fn without_network<T: Send>(run: impl FnOnce() -> T + Send) -> T {
 }
 
 /// Runs `presign-operator sign` on a manifest.
-fn sign_by_command(manifest: &str, signed_at: &str) -> (ExitStatus, String) {
+fn sign_by_command(manifest: &str, signed_at: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_presign-operator"));
     command.args(["sign", "-f", "-", "--signed-at", signed_at]).env_clear().envs([
         ("AWS_ACCESS_KEY_ID", "AKIA"),
         ("AWS_SECRET_ACCESS_KEY", "secret"),
         ("AWS_SESSION_TOKEN", "token"),
     ]);
-    let output = testbed::feed(&mut command, manifest).unwrap();
-    (output.status, String::from_utf8_lossy(&output.stderr).into_owned())
+    testbed::feed(&mut command, manifest).unwrap()
+}
+
+fn complaint(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 fn manifest(spec: &Value) -> String {
@@ -76,18 +79,24 @@ fn the_alarm_rings() {
 
 #[test]
 fn signing_asks_the_kernel_for_no_socket() {
-    for line in include_str!("../vectors/sigv4.jsonl").lines() {
+    // One time and one process for all rows: neither has to do with sockets.
+    let rows = include_str!("../vectors/sigv4.jsonl").lines().map(|line| {
         let row: Value = serde_json::from_str(line).unwrap();
-        let (text, time) = (manifest(&row["spec"]), row["signedAt"].as_str().unwrap());
-        let (status, complaint) = without_network(|| sign_by_command(&text, time));
-        assert!(status.success(), "{}: {status} {complaint}", row["name"]);
-    }
+        manifest(&row["spec"])
+    });
+    let rows: Vec<String> = rows.collect();
+    let text = rows.join("\n---\n");
+    let output = without_network(|| sign_by_command(&text, "2030-01-02T03:04:05Z"));
+    assert!(output.status.success(), "{}: {}", output.status, complaint(&output));
+    let urls = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(urls.lines().filter(|url| url.contains("X-Amz-Signature=")).count(), rows.len());
 }
 
 #[test]
 fn a_directory_bucket_is_refused_before_and_asks_nobody_behind_the_door() {
     let spec = json!({"bucket": "reports--use1-az4--x-s3", "key": "a", "s3": {"region": "us-east-1"}});
-    let (status, complaint) = without_network(|| sign_by_command(&manifest(&spec), "2030-01-02T03:04:05Z"));
+    let output = without_network(|| sign_by_command(&manifest(&spec), "2030-01-02T03:04:05Z"));
+    let (status, complaint) = (output.status, complaint(&output));
     assert_eq!(status.code(), Some(1), "{status}");
     assert!(complaint.contains("spec.bucket: directory buckets"), "{complaint}");
 
@@ -102,7 +111,7 @@ fn a_directory_bucket_is_refused_before_and_asks_nobody_behind_the_door() {
     let data = ["access-key-id", "secret-access-key"].map(|key| (key.to_owned(), ByteString(b"x".to_vec())));
     let credentials = Credentials::parse(&request.credentials, &data.into()).unwrap();
     let refusal = without_network(|| sign(&request, &credentials, Timestamp::UNIX_EPOCH)).unwrap_err();
-    assert!(refusal.to_string().contains("signed for another address"), "{refusal}");
+    assert!(refusal.to_string().contains("signed another address"), "{refusal}");
 }
 
 #[test]

@@ -19,13 +19,19 @@ struct Seen {
     edits: u64,
     rotations: u64,
     kills: u64,
+    /// Writes that were to hang, and how many of these never came.
     hangs: u64,
+    not_met: u64,
     restarts: u64,
     /// Resident memory in KiB.
     memory: Vec<u64>,
     /// Issue reason → how many URLs were issued for it.
     issued: BTreeMap<String, u64>,
 }
+
+/// Why URLs are issued in a soak. Where one of these is missing, no edit, no rotation or no renewal has
+/// reached the operator, and the downloads say nothing.
+const REASONS: [&str; 3] = ["SpecChanged", "CredentialsChanged", "RenewalDue"];
 
 impl Report {
     /// A download through a URL, and how it went.
@@ -38,6 +44,11 @@ impl Report {
                 Err(error) => seen.refused.push(format!("{name}: {}", error.trim())),
             }
         });
+    }
+
+    /// A Secret that is not there, though nobody deletes any.
+    pub fn gone(&self, name: &str) {
+        self.with(|seen| seen.refused.push(format!("{name}: its Secret is gone")));
     }
 
     /// A Secret that could not be fetched, because the API server was away.
@@ -61,6 +72,11 @@ impl Report {
         self.with(|seen| seen.hangs += 1);
     }
 
+    /// How many of the hanging writes nobody has sent.
+    pub fn not_met(&self, count: usize) {
+        self.with(|seen| seen.not_met = u64::try_from(count).unwrap());
+    }
+
     pub fn restarted(&self) {
         self.with(|seen| seen.restarts += 1);
     }
@@ -80,9 +96,23 @@ impl Report {
         });
     }
 
-    /// Whether the promise was broken, or nothing was tried.
-    pub fn has_failed(&self) -> bool {
-        self.with(|seen| !seen.refused.is_empty() || seen.downloads == 0)
+    /// Where the promise was broken, and what it was never put to.
+    pub fn failures(&self) -> Vec<String> {
+        self.with(|seen| {
+            let troubles = [
+                ("downloads", seen.downloads),
+                ("edits", seen.edits),
+                ("rotations", seen.rotations),
+                ("kills", seen.kills),
+                ("hanging writes", seen.met()),
+                ("restarts of the API server", seen.restarts),
+            ];
+            let missing = troubles.into_iter().filter(|(_, count)| *count == 0);
+            let missing = missing.map(|(trouble, _)| format!("there were no {trouble}"));
+            let unheard = REASONS.into_iter().filter(|reason| !seen.issued.contains_key(*reason));
+            let unheard = unheard.map(|reason| format!("no URL was issued for {reason}"));
+            missing.chain(unheard).chain(seen.refused.iter().cloned()).collect()
+        })
     }
 
     /// Prints it all.
@@ -103,7 +133,11 @@ impl Report {
             );
             println!(
                 "kills {}, hanging writes {}, API server restarts {}, rotations {}, edits {}",
-                seen.kills, seen.hangs, seen.restarts, seen.rotations, seen.edits
+                seen.kills,
+                seen.met(),
+                seen.restarts,
+                seen.rotations,
+                seen.edits
             );
             println!("issued {issued}: {:?}", seen.issued);
             println!(
@@ -114,13 +148,17 @@ impl Report {
             println!("writes per issued URL: {ratio:.2}");
             let (least, most) = (seen.memory.iter().min(), seen.memory.iter().max());
             println!("resident memory: {least:?} to {most:?} KiB; over time {:?}", seen.memory);
-            for refused in seen.refused.iter().take(20) {
-                println!("REFUSED {refused}");
-            }
         });
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut Seen) -> T) -> T {
         change(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Seen {
+    /// Writes that hung.
+    fn met(&self) -> u64 {
+        self.hangs - self.not_met
     }
 }

@@ -32,12 +32,13 @@ pub async fn read_and_download(soak: Arc<Soak>) {
     let mut dice = Dice(1);
     while another_round(&soak, Duration::from_millis(50)).await {
         let name = name(dice.throw(soak.objects));
-        match soak.space.secrets().get(&name).await {
-            Ok(secret) => {
+        match soak.space.secrets().get_opt(&name).await {
+            Ok(Some(secret)) => {
                 let url = text(&secret, "url");
                 let answer = tokio::task::spawn_blocking(move || curl(&[&url])).await.unwrap();
                 soak.report.downloaded(&name, answer);
             }
+            Ok(None) => soak.report.gone(&name),
             Err(_) => soak.report.unread(),
         }
     }
@@ -61,13 +62,13 @@ pub async fn edit(soak: Arc<Soak>) {
     }
 }
 
-/// Rotates the shared access key every minute between two that both work.
+/// Rotates the shared access key every minute between two that both work; once in a soak of a minute.
 pub async fn rotate(soak: Arc<Soak>) {
     let store = &soak.space.world.store;
     let first = (store.access_key_id().to_owned(), store.secret_access_key().to_owned());
     let second = (SECOND_KEY.0.to_owned(), SECOND_KEY.1.to_owned());
     for round in 0.. {
-        if !another_round(&soak, Duration::from_secs(60)).await {
+        if !another_round(&soak, Duration::from_secs(60_u64.min(30 * soak.minutes))).await {
             return;
         }
         let (id, secret) = if round % 2 == 0 { &second } else { &first };
@@ -83,10 +84,13 @@ pub async fn rotate(soak: Arc<Soak>) {
     }
 }
 
-/// Kills the operator every 20 to 60 seconds and starts it again.
+/// Kills the operator every 20 to 60 seconds and starts it again; in a short soak three times as often.
 pub async fn kill(soak: Arc<Soak>) {
     let mut dice = Dice(3);
-    while another_round(&soak, Duration::from_secs(20 + u64::try_from(dice.throw(40)).unwrap())).await {
+    // In milliseconds: a second, unless the soak is short.
+    let step = 1000_u64.min(300 * soak.minutes);
+    let mut pause = || Duration::from_millis(step * (20 + u64::try_from(dice.throw(40)).unwrap()));
+    while another_round(&soak, pause()).await {
         let mut operator = soak.operator.lock().await;
         operator.kill();
         soak.report.add_log(&operator.log());
@@ -113,9 +117,9 @@ pub async fn hang(soak: Arc<Soak>) {
 }
 
 /// Restarts the API server twice.
-pub async fn restart_apiserver(soak: Arc<Soak>, minutes: u64) {
+pub async fn restart_apiserver(soak: Arc<Soak>) {
     for _ in 0..2 {
-        if !another_round(&soak, Duration::from_secs(60 * minutes / 3)).await {
+        if !another_round(&soak, Duration::from_secs(60 * soak.minutes / 3)).await {
             return;
         }
         let world = soak.space.world;

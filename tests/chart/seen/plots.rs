@@ -290,7 +290,7 @@ fn every_panel_can_be_drawn() {
         std::thread::sleep(Duration::from_secs(5));
     }
     let now = jiff::Zoned::now().timestamp().as_second() as f64;
-    let mut span = Span { full_ten: now - now % 10.0, start: -WAIT.as_secs_f64() * 2.0, end: now % 10.0 };
+    let mut span = Span { full_ten: now - now % 10.0, start: -WAIT.as_secs_f64() * 5.0, end: now % 10.0 };
     let first = lines("presign_objects", "", &span);
     let first = first.iter().filter_map(|(_, points)| points.first()).map(|(time, _)| *time);
     span.start = first.fold(f64::INFINITY, f64::min);

@@ -14,9 +14,9 @@ use crate::world::{WAIT, kubectl, kubectl_with, plane};
 
 /// The namespace of everything here.
 pub const NAMESPACE: &str = "chart-seen";
-/// How long temporary credentials live. A URL that ends with them does so while we look; one
-/// that is not signed within half of it, never is.
-const SHORT: i64 = 30;
+/// How long temporary credentials live, in seconds. A URL that ends with them does so while we look.
+/// Nothing is signed with their last ten seconds, and until then anything that is waited for has come.
+const SHORT: u64 = WAIT.as_secs() + 20;
 
 /// What there is to look at.
 pub struct Scene {
@@ -95,9 +95,10 @@ impl Scene {
 
         let mut scene = Self { leader, standby, cut_off, prometheus, snapshots: Vec::new(), proxy };
         make_work();
-        scene.look_until("a healthy moment", Snapshot::is_healthy);
+        scene.look_until("a healthy moment", WAIT, Snapshot::is_healthy);
         scene.make_trouble();
-        scene.look_until("the last of the short lives, and a renewal", |now| {
+        let last = Duration::from_secs(SHORT) + WAIT;
+        scene.look_until("the last of the short lives, and a renewal", last, |now| {
             now.value("presign_expired_objects") >= 2.0
                 && now.value(r#"presign_objects_by_reason{reason="CredentialsNotFound"}"#) >= 1.0
                 && now.value(r#"presign_issued_total{reason="RenewalDue"}"#) >= 1.0
@@ -109,7 +110,7 @@ impl Scene {
     /// URLs that end with their credentials, of which one Secret then goes; a target that is
     /// somebody else's; and an operator that cannot watch any more.
     fn make_trouble(&mut self) {
-        let end = jiff::Zoned::now().timestamp().as_second() + SHORT;
+        let end = jiff::Zoned::now().timestamp().as_second() + i64::try_from(SHORT).unwrap();
         let expiration = format!("session-token: token\n  expiration: \"{end}\"");
         let manifests = [
             keys("ending", &expiration),
@@ -120,7 +121,9 @@ impl Scene {
             presigned_url("conflict", "keys", "foreign"),
         ];
         kubectl_with(&["-n", NAMESPACE, "apply", "-f", "-"], &manifests.join("---\n")).unwrap();
-        self.look_until("short lives", |now| now.value(r#"presign_issued_total{reason="Missing"}"#) >= 4.0);
+        self.look_until("short lives", WAIT, |now| {
+            now.value(r#"presign_issued_total{reason="Missing"}"#) >= 4.0
+        });
         kubectl(&["-n", NAMESPACE, "delete", "secret", "going"]).unwrap();
         let gone = Fault::Answer { code: 503, reason: "ServiceUnavailable", retry_after: 0 };
         self.proxy.fault(Match::new("GET", "secrets"), u64::MAX, gone);
@@ -128,7 +131,7 @@ impl Scene {
     }
 
     /// Looks again and again until something is so, and keeps what it saw.
-    fn look_until(&mut self, what: &str, is_so: impl Fn(&Snapshot) -> bool) {
+    fn look_until(&mut self, what: &str, longest: Duration, is_so: impl Fn(&Snapshot) -> bool) {
         let begun = Instant::now();
         loop {
             let pages =
@@ -144,7 +147,7 @@ impl Scene {
             if is_there {
                 return;
             }
-            assert!(begun.elapsed() < WAIT, "{what} did not come; there is:\n{leader}");
+            assert!(begun.elapsed() < longest, "{what} did not come; there is:\n{leader}");
             std::thread::sleep(Duration::from_millis(250));
         }
     }

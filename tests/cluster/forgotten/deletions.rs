@@ -1,8 +1,6 @@
 //! Deletions that the watch shows before an answer, or while a reconcile is under way: what is
 //! gone stays gone, and what has to be there comes back.
 
-use std::time::Duration;
-
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, Preconditions};
 use serde_json::json;
@@ -11,14 +9,19 @@ use testbed::{Fault, Hold, Match, Proxy, WatchEvent};
 use super::{delivered, issue_another, kubectl, secret_writes, status_writes, times_of_writes, uid};
 use crate::harness::{DEADLINE, Space, UNOPPOSED, text};
 
-/// No write may be sent later than a second after the watch has shown the deletion.
-const ALLOWED: Duration = Duration::from_millis(1500);
-
 /// Deletes the Secret called `report`, if it is still this one.
 async fn delete(space: &Space, secret: &Secret) {
     let preconditions = Preconditions { uid: Some(uid(secret)), resource_version: None };
     let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
     space.secrets().delete("report", &params).await.unwrap();
+}
+
+/// Waits until the operator has taken in what its watch of objects has shown up to now: it judges an
+/// object that came later, for which it needs nothing that is held.
+async fn taken_in(space: &Space) {
+    let spec = space.spec(json!({"s3": {"credentialsSecretRef": {"name": "absent"}}}));
+    space.apply("later", spec).await;
+    space.wait_ready("later", "False", "CredentialsNotFound").await;
 }
 
 fn secret_deleted() -> WatchEvent {
@@ -67,7 +70,7 @@ async fn delete_before_the_answer_to_the_status(space: &Space, proxy: &Proxy, po
         space.presigned_urls().delete("report", &DeleteParams::default()).await.unwrap();
     };
     delivered(proxy, object_deleted(), deleting).await;
-    tokio::time::sleep(ALLOWED).await;
+    taken_in(space).await;
     hold.release();
     issue_another(space, "another").await;
 }
@@ -109,10 +112,9 @@ async fn reading_the_key(prefix: &str) -> (Space, Proxy, Hold) {
     (space, proxy, hold)
 }
 
-/// Lets the answer through once the operator had the time to take in the deletion; nothing may
-/// be written then.
+/// Lets the answer through once the operator has taken in the deletion; nothing may be written then.
 async fn expect_no_secret(space: &Space, hold: Hold) {
-    tokio::time::sleep(ALLOWED).await;
+    taken_in(space).await;
     hold.release();
     issue_another(space, "another").await;
     let writes = times_of_writes(space, "report").await;

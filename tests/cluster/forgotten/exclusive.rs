@@ -8,44 +8,60 @@ use serde_json::json;
 use super::{secret_writes, version};
 use crate::harness::{DEADLINE, Space, ready, text};
 
-/// A Secret of somebody else, as `kubectl create` makes it, and as a server-side apply without
-/// `type` does.
-async fn create_foreign(space: &Space, is_applied: bool) {
-    if is_applied {
-        let body = json!({
-            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "report"},
-            "stringData": {"theirs": "1"},
-        });
-        let params = PatchParams::apply("somebody");
-        space.secrets().patch("report", &params, &Patch::Apply(body)).await.unwrap();
-    } else {
-        super::kubectl(space, &["create", "secret", "generic", "report", "--from-literal=theirs=1"]);
+/// How somebody else makes a Secret.
+#[derive(Clone, Copy, Debug)]
+enum Foreign {
+    /// As `kubectl create` does.
+    Created,
+    /// The same with a type that no apply of ours could change.
+    CreatedWithType,
+    /// As a server-side apply without `type` does, into which another apply would merge.
+    Applied,
+}
+
+async fn create_foreign(space: &Space, how: Foreign) {
+    let create = ["create", "secret", "generic", "report", "--from-literal=theirs=1"];
+    match how {
+        Foreign::Created => super::kubectl(space, &create),
+        Foreign::CreatedWithType => {
+            super::kubectl(space, &[&create[..], &["--type=example.com/other"]].concat());
+        }
+        Foreign::Applied => {
+            let body = json!({
+                "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "report"},
+                "stringData": {"theirs": "1"},
+            });
+            let params = PatchParams::apply("somebody");
+            space.secrets().patch("report", &params, &Patch::Apply(body)).await.unwrap();
+        }
     }
 }
 
 #[tokio::test]
 async fn a_secret_that_appears_in_the_moment_of_the_create_is_never_touched() {
-    for is_applied in [false, true] {
+    for how in [Foreign::Created, Foreign::CreatedWithType, Foreign::Applied] {
         let (space, proxy) = Space::behind_proxy("exclusive").await;
         let hold = proxy.hold(secret_writes("report"));
         space.apply("report", space.spec(json!({"secret": {"annotations": {"note": "replicate"}}}))).await;
         assert!(hold.reached(DEADLINE).await);
-        create_foreign(&space, is_applied).await;
+        create_foreign(&space, how).await;
         let before = version(&space, "report").await;
         hold.release();
-        space.wait_ready("report", "False", "SecretConflict").await;
-        assert_eq!(version(&space, "report").await, before, "no write of ours went through: {is_applied}");
+        let object = space.wait_ready("report", "False", "SecretConflict").await;
+        let message = &ready(&object).unwrap().message;
+        assert!(message.contains("choose another spec.secret.name"), "{how:?}: {message}");
+        assert_eq!(version(&space, "report").await, before, "no write of ours went through: {how:?}");
     }
 }
 
 #[tokio::test]
 async fn a_foreign_secret_is_not_adopted_by_a_start_after_a_kill() {
-    for is_applied in [true, false] {
+    for how in [Foreign::Applied, Foreign::Created] {
         let (space, proxy) = Space::behind_proxy("adopted").await;
         let create = proxy.hold(secret_writes("report"));
         space.apply("report", space.spec(json!({}))).await;
         assert!(create.reached(DEADLINE).await);
-        create_foreign(&space, is_applied).await;
+        create_foreign(&space, how).await;
         let before = version(&space, "report").await;
         // Whatever it would write next, it is killed before that; or once it has nothing to write.
         let next = proxy.hold(secret_writes("report"));
@@ -66,7 +82,7 @@ async fn a_foreign_secret_is_not_adopted_by_a_start_after_a_kill() {
         space.wait("report", "a verdict on the edit", is_judged).await;
         let secret = space.secrets().get("report").await.unwrap();
         assert_eq!(text(&secret, "theirs"), "1");
-        assert!(!secret.data.as_ref().unwrap().contains_key("url"), "it was adopted: {is_applied}");
-        assert_eq!(version(&space, "report").await, before, "it was touched: {is_applied}");
+        assert!(!secret.data.as_ref().unwrap().contains_key("url"), "it was adopted: {how:?}");
+        assert_eq!(version(&space, "report").await, before, "it was touched: {how:?}");
     }
 }

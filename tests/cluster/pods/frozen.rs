@@ -16,6 +16,8 @@ async fn who_never_refreshes_is_named_until_it_goes() {
     let all = json!({"containers": [{"name": "all", "image": "none", "envFrom": [{"secretRef": {"name": "by-all"}}]}]});
     make(&space, "whole", all, "Running").await;
     make(&space, "ended", with_env("fine"), "Succeeded").await;
+    let mount = json!({"volumes": secret_volume("fine"), "containers": [mounting(None)]});
+    make(&space, "refreshed", mount, "Running").await;
     for name in ["by-env", "by-part", "by-all", "fine"] {
         space.apply(name, space.spec(json!({"propagation": {"pokePods": true}}))).await;
     }
@@ -30,6 +32,11 @@ async fn who_never_refreshes_is_named_until_it_goes() {
         assert!(message.starts_with(&format!("{user} uses Secret \"{name}\" {how}")), "{message}");
         assert_eq!(ready(&object).unwrap().status, "True", "the URL is as good as ever");
     }
+    // Whoever is told was found in the list that the ended pod would be in, and the report of the next
+    // URL says what that list has shown.
+    space.wait_ready("fine", "True", "Issued").await;
+    wait_told(&space, "refreshed", &signing_time(&space, "fine").await).await;
+    renew(&space, "fine", "one").await;
     assert_eq!(rotation(&space.presigned_urls().get("fine").await.unwrap()).1, "OverlapSufficient");
 
     // A restart changes nothing, and still sees the pod go.

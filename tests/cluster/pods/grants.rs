@@ -11,7 +11,7 @@ async fn without_the_switch_no_call_is_made_and_the_object_says_so() {
     let object = space.wait_ready("report", "True", "Issued").await;
     let (status, reason, message) = rotation(&object);
     assert_eq!((status, reason), ("True", "OverlapSufficient"));
-    assert!(message.contains("pokePods does nothing here") && message.contains("pods.enabled"), "{message}");
+    assert!(message.contains("pokePods has no effect") && message.contains("pods.enabled"), "{message}");
     renew(&space, "report", "one").await;
     // An operator that may look at pods would have done so by the time at which this one does.
     let granted = Space::with("yespods", &[GRANTED]).await;
@@ -74,7 +74,7 @@ async fn a_forbidden_look_is_said_and_not_repeated() {
     let metrics = operator.page("/metrics");
     assert!(metrics.contains("presign_pod_looks_total{outcome=\"forbidden\"} 1\n"), "{metrics}");
     assert_eq!(calls_about_pods(&space).await, ["list pods"], "only a new URL is a reason to try again");
-    assert!(operator.log().contains("forbids it to touch pods"), "{}", operator.log());
+    assert!(operator.log().contains("forbids requests for pods"), "{}", operator.log());
 
     // What is granted later works from the next URL on.
     let spec = json!({"volumes": secret_volume("report"), "containers": [mounting(None)]});

@@ -169,6 +169,12 @@ impl Proxy {
         self.shared.events.expect(event)
     }
 
+    /// How many requests the faults and holds in force still wait for.
+    pub fn unmet(&self) -> usize {
+        let left = self.shared.rules().iter().map(|rule| rule.left).fold(0_u64, u64::saturating_add);
+        usize::try_from(left).unwrap_or(usize::MAX)
+    }
+
     /// Ends all faults; what is held stays held, what hangs until then goes on.
     pub fn heal(&self) {
         self.shared.rules().clear();

@@ -15,7 +15,9 @@ fn a_dropped_request_never_arrives() {
     let proxy = proxy();
     let create = ["create", "configmap", "dropped"];
     proxy.fault(Match::new("POST", "/configmaps"), 1, Fault::Drop);
+    assert_eq!(proxy.unmet(), 1);
     output(&mut through(&proxy, &create)).unwrap_err();
+    assert_eq!(proxy.unmet(), 0);
     assert!(!exists("dropped"));
     output(&mut through(&proxy, &create)).unwrap();
 }
