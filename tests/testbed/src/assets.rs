@@ -7,8 +7,9 @@ use std::{
     path::{self, Path, PathBuf},
 };
 
+use anyhow::{Context as _, Result};
+
 use crate::{
-    Error, Result,
     go::{self, Recipe},
     progress::say,
 };
@@ -52,7 +53,6 @@ impl Binary {
     pub const NODE: [Self; 2] = [Self::KubeScheduler, Self::Kubelet];
 
     /// The name of the executable, which is also that of its log.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Etcd => "etcd",
@@ -68,24 +68,16 @@ impl Binary {
     }
 
     fn recipe(self) -> Recipe {
+        let name = self.name();
         let (module, package) = match self {
             Self::Etcd => ("etcd", "go.etcd.io/etcd/server/v3".to_owned()),
-            Self::Versitygw => ("versitygw", "github.com/versity/versitygw/cmd/versitygw".to_owned()),
-            Self::Helm => ("helm", "helm.sh/helm/v3/cmd/helm".to_owned()),
-            Self::HelmUnittest => {
-                ("helm", "github.com/helm-unittest/helm-unittest/cmd/helm-unittest".to_owned())
-            }
-            Self::KubeApiserver
-            | Self::KubeControllerManager
-            | Self::Kubectl
-            | Self::KubeScheduler
-            | Self::Kubelet => ("kubernetes", format!("k8s.io/kubernetes/cmd/{}", self.name())),
+            Self::Versitygw => ("versitygw", format!("github.com/versity/versitygw/cmd/{name}")),
+            Self::Helm => ("helm", format!("helm.sh/helm/v3/cmd/{name}")),
+            Self::HelmUnittest => ("helm", format!("github.com/helm-unittest/helm-unittest/cmd/{name}")),
+            _ => ("kubernetes", format!("k8s.io/kubernetes/cmd/{name}")),
         };
-        Recipe {
-            module: Path::new(env!("CARGO_MANIFEST_DIR")).join("go").join(module),
-            package,
-            binary: self.name().to_owned(),
-        }
+        let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("go").join(module);
+        Recipe { module, package, binary: name.to_owned() }
     }
 }
 
@@ -94,9 +86,6 @@ impl Binary {
 ///
 /// The cache is `$PRESIGN_TESTBED_CACHE`, or `presign-operator/testbed` under
 /// `$XDG_CACHE_HOME` or `$HOME/.cache`.
-///
-/// # Errors
-/// When it has to be built and cannot be: no Go, no disk space, no download.
 pub fn locate(binary: Binary) -> Result<PathBuf> {
     if let Some(folder) = variable("KUBEBUILDER_ASSETS") {
         let candidate = folder.join(binary.name());
@@ -109,7 +98,7 @@ pub fn locate(binary: Binary) -> Result<PathBuf> {
             binary.name(),
         ));
     }
-    go::find_or_build(&binary.recipe(), &cache()?).map(go::Found::into_path)
+    go::find_or_build(&binary.recipe(), &cache()?)
 }
 
 fn cache() -> Result<PathBuf> {
@@ -117,7 +106,7 @@ fn cache() -> Result<PathBuf> {
     variable("PRESIGN_TESTBED_CACHE")
         .or_else(|| variable("XDG_CACHE_HOME").map(|cache| cache.join(below)))
         .or_else(|| variable("HOME").map(|home| home.join(".cache").join(below)))
-        .ok_or(Error::NoCacheFolder)
+        .context("no folder for the built binaries: set PRESIGN_TESTBED_CACHE, XDG_CACHE_HOME or HOME")
 }
 
 /// A folder named by the environment; absolute, because children run elsewhere.

@@ -1,10 +1,10 @@
-//! One child process that ends with its owner.
+//! Child processes that end with their owner.
 //!
 //! What to run is decided elsewhere; here it is started, watched and ended.
 
 use std::{
     ffi::OsString,
-    fs::{self, File, OpenOptions},
+    fs::{self, OpenOptions},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
@@ -12,9 +12,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Error, Result, home::Home, ports};
+use anyhow::{Result, bail};
+use parking_lot::Mutex;
 
-const LOG_LINES: usize = 15;
+use crate::{disk::cannot, home::Home};
+
+/// Lines of a log that an error quotes.
+pub(crate) const LOG_LINES: usize = 15;
 const POLL: Duration = Duration::from_millis(20);
 
 /// What to run.
@@ -32,22 +36,28 @@ pub(crate) struct Launch {
 }
 
 /// A child process under a guard (`guard.sh`), which ends it when we end.
-pub(crate) struct Guarded {
+pub(crate) struct Component {
+    name: &'static str,
+    pid: u32,
+    log: PathBuf,
     guard: Child,
     lifeline: Option<ChildStdin>,
-    pid_file: PathBuf,
 }
 
-impl Guarded {
-    /// Starts the program; its output goes to `log`, and `held` stays open as long
-    /// as its guard lives.
-    pub(crate) fn start(
-        launch: &Launch,
-        folder: &Path,
-        pid_file: PathBuf,
-        log: File,
-        held: Stdio,
-    ) -> Result<Self> {
+impl Component {
+    /// Starts it in the home's folder, which stays until it has ended.
+    pub(crate) fn start(launch: &Launch, home: &Home) -> Result<Self> {
+        Self::start_in(home.folder(), launch, home.hold()?)
+    }
+
+    /// Starts it in a folder, where its log goes; `held` stays open as long as its guard lives.
+    pub(crate) fn start_in(folder: &Path, launch: &Launch, held: Stdio) -> Result<Self> {
+        let name = launch.name;
+        let log = folder.join(format!("{name}.log"));
+        let pid_file = folder.join(format!("{name}.pid"));
+        let _ = fs::remove_file(&pid_file);
+        let output =
+            OpenOptions::new().create(true).append(true).open(&log).map_err(cannot("write", &log))?;
         let grace_tenths = launch.grace.as_millis() / 100;
         let mut guard = Command::new("sh")
             .args(["-c", include_str!("guard.sh"), "testbed-guard"])
@@ -61,72 +71,28 @@ impl Guarded {
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(held)
-            .stderr(log)
+            .stderr(output)
             .spawn()
-            .map_err(Error::io("run", "sh"))?;
+            .map_err(cannot("run", "sh"))?;
         let lifeline = guard.stdin.take();
-        Ok(Self { guard, lifeline, pid_file })
-    }
-
-    /// How it ended, if it has.
-    pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
-        self.guard.try_wait().map_err(Error::io("wait for", "sh"))
-    }
-
-    /// Lets go of it, so that the guard ends it; does not wait.
-    fn let_go(&mut self) {
-        self.lifeline = None;
+        let mut component = Self { name, pid: 0, log, guard, lifeline };
+        component.pid = component.await_pid(&pid_file)?;
+        Ok(component)
     }
 
     /// The process id of the program, which its guard writes down first of all.
-    fn pid(&mut self) -> Result<u32> {
+    fn await_pid(&mut self, file: &Path) -> Result<u32> {
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
-            let written = fs::read_to_string(&self.pid_file).unwrap_or_default();
+            let written = fs::read_to_string(file).unwrap_or_default();
             if let Some(pid) = written.strip_suffix('\n').and_then(|pid| pid.parse().ok()) {
                 return Ok(pid);
             }
             if self.ended()?.is_some() || Instant::now() > deadline {
-                let missing = std::io::ErrorKind::NotFound.into();
-                return Err(Error::io("read the process id in", &self.pid_file)(missing));
+                bail!("the guard of {} has written no process id into {}", self.name, file.display());
             }
             thread::sleep(Duration::from_millis(2));
         }
-    }
-}
-
-impl Drop for Guarded {
-    fn drop(&mut self) {
-        self.let_go();
-        let _ = self.guard.wait();
-    }
-}
-
-/// A long-running part of a testbed.
-pub(crate) struct Component {
-    name: &'static str,
-    pid: u32,
-    log: PathBuf,
-    guarded: Guarded,
-}
-
-impl Component {
-    /// Starts it with its log in the home's folder, which stays until it has ended.
-    pub(crate) fn start(launch: &Launch, home: &Home) -> Result<Self> {
-        let name = launch.name;
-        let log = home.folder().join(format!("{name}.log"));
-        let pid_file = home.folder().join(format!("{name}.pid"));
-        let _ = fs::remove_file(&pid_file);
-        let output =
-            OpenOptions::new().create(true).append(true).open(&log).map_err(Error::io("write", &log))?;
-        let mut guarded = Guarded::start(launch, home.folder(), pid_file, output, home.hold()?)?;
-        let pid = guarded.pid()?;
-        Ok(Self { name, pid, log, guarded })
-    }
-
-    /// How it was named at its start.
-    pub(crate) fn name(&self) -> &'static str {
-        self.name
     }
 
     /// Its process id (not that of its guard).
@@ -134,28 +100,28 @@ impl Component {
         self.pid
     }
 
-    /// An error if it has ended.
-    pub(crate) fn check(&mut self) -> Result<()> {
-        let Some(status) = self.guarded.ended()? else {
-            return Ok(());
-        };
-        let log = self.last_lines();
-        let component = self.name;
-        Err(match ports::taken(&log) {
-            Some(port) => Error::PortTaken { component, port },
-            None => Error::EndedEarly { component, status: status.to_string(), log },
-        })
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        self.guard.try_wait().map_err(cannot("wait for", "sh"))
     }
 
-    /// Asks it to end without waiting; dropping it waits.
-    pub(crate) fn let_go(&mut self) {
-        self.guarded.let_go();
+    /// An error if it has ended.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        if let Some(status) = self.ended()? {
+            bail!("{} ended early ({status}); the end of its log:\n{}", self.name, self.last_lines());
+        }
+        Ok(())
+    }
+
+    /// Lets go of it, so that the guard ends it; does not wait.
+    fn let_go(&mut self) {
+        self.lifeline = None;
     }
 
     /// Ends it and waits for that; how it ended.
     pub(crate) fn end(&mut self) -> Result<ExitStatus> {
-        self.guarded.let_go();
-        self.guarded.guard.wait().map_err(Error::io("wait for", "sh"))
+        self.let_go();
+        self.guard.wait().map_err(cannot("wait for", "sh"))
     }
 
     /// The end of its log.
@@ -165,38 +131,83 @@ impl Component {
     }
 }
 
+impl Drop for Component {
+    fn drop(&mut self) {
+        let _ = self.end();
+    }
+}
+
+/// What is started one after the other, watched as a whole, and ended together.
+#[derive(Default)]
+pub(crate) struct Components(Mutex<Vec<Component>>);
+
+impl Components {
+    /// Starts one more.
+    pub(crate) fn start(&self, launch: &Launch, home: &Home) -> Result<()> {
+        let component = Component::start(launch, home)?;
+        self.0.lock().push(component);
+        Ok(())
+    }
+
+    /// Polls `is_ready` until it holds; an error if any of them ends first.
+    pub(crate) fn await_ready(
+        &self,
+        awaited: &str,
+        limit: Duration,
+        mut is_ready: impl FnMut() -> bool,
+    ) -> Result<()> {
+        let deadline = Instant::now() + limit;
+        loop {
+            self.check()?;
+            if is_ready() {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                let components = self.0.lock();
+                let log = components.iter().find(|component| component.name == awaited);
+                let log = log.map(Component::last_lines).unwrap_or_default();
+                bail!("{awaited} was not ready after {} s; the end of its log:\n{log}", limit.as_secs());
+            }
+            thread::sleep(POLL);
+        }
+    }
+
+    /// An error if one of them has ended.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.0.lock().iter_mut().try_for_each(Component::check)
+    }
+
+    /// Names and process ids, in the order of the starts.
+    pub(crate) fn pids(&self) -> Vec<(&'static str, u32)> {
+        self.0.lock().iter().map(|component| (component.name, component.pid)).collect()
+    }
+
+    /// Ends those of these names: all at once, not one grace period after the other.
+    pub(crate) fn stop(&self, names: &[&str]) {
+        let mut components = self.0.lock();
+        let stopped = components.extract_if(.., |component| names.contains(&component.name));
+        end_together(stopped.collect());
+    }
+}
+
+impl Drop for Components {
+    fn drop(&mut self) {
+        end_together(std::mem::take(self.0.get_mut()));
+    }
+}
+
+fn end_together(mut components: Vec<Component>) {
+    components.iter_mut().for_each(Component::let_go);
+    drop(components);
+}
+
 /// Sends a process a signal by name, and says whether it was there.
 pub(crate) fn signal(pid: u32, signal: &str) -> Result<bool> {
     Command::new("sh")
         .args(["-c", "kill -s \"$1\" \"$2\"", "sh", signal, &pid.to_string()])
         .status()
         .map(|status| status.success())
-        .map_err(Error::io("run", "sh"))
-}
-
-/// Polls `is_ready` until it holds; an error if any of the components ends first.
-pub(crate) fn await_ready(
-    components: &mut [Component],
-    awaited: &'static str,
-    limit: Duration,
-    mut is_ready: impl FnMut() -> bool,
-) -> Result<()> {
-    let deadline = Instant::now() + limit;
-    loop {
-        components.iter_mut().try_for_each(Component::check)?;
-        if is_ready() {
-            return Ok(());
-        }
-        if Instant::now() > deadline {
-            let log = components
-                .iter()
-                .find(|component| component.name == awaited)
-                .map(Component::last_lines)
-                .unwrap_or_default();
-            return Err(Error::NotReady { component: awaited, seconds: limit.as_secs(), log });
-        }
-        thread::sleep(POLL);
-    }
+        .map_err(cannot("run", "sh"))
 }
 
 /// The last `count` lines that say something.

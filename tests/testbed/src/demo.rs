@@ -4,7 +4,6 @@
 //! person would: kubectl, curl, and the files in `deploy/examples`.
 
 mod example;
-mod failure;
 mod narrator;
 mod shell;
 mod stage;
@@ -15,10 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::{Result, ensure};
 use clap::Args;
 
 use example::noise;
-use failure::{Failure, Result};
 use narrator::{Narrator, shortened, time_of_day};
 use stage::Stage;
 
@@ -98,9 +97,8 @@ fn look(stage: &Stage, narrator: &mut Narrator) -> Result<()> {
     narrator.details(status);
     let public =
         [table, description, stage.kubectl(&["get", "events", "--output=yaml"])?, stage.operator_log()];
-    if public.iter().any(|text| text.contains("X-Amz-")) {
-        return Err(Failure::broken("a status, an event or the operator's log holds a URL's query"));
-    }
+    let is_told = public.iter().any(|text| text.contains("X-Amz-"));
+    ensure!(!is_told, "a status, an event or the operator's log holds a URL's query");
     narrator.detail("The URL itself is in the Secret only: not in status, events or logs.");
     Ok(())
 }
@@ -113,9 +111,7 @@ fn download(stage: &Stage, narrator: &mut Narrator) -> Result<()> {
     narrator.command(line);
     shell::run(line, &folder)?;
     let downloaded = shell::read_bytes(&folder.join("summary.pdf"))?;
-    if downloaded != stage.object() {
-        return Err(Failure::broken("the downloaded file differs from the object"));
-    }
+    ensure!(downloaded == stage.object(), "the downloaded file differs from the object");
     narrator.detail(&format!("{} bytes, the same as in the store", downloaded.len()));
     Ok(())
 }
@@ -130,15 +126,11 @@ fn upload(stage: &Stage, narrator: &mut Narrator) -> Result<()> {
     narrator
         .detail(&format!("headers: {}", shell::read(&folder.join("headers"))?.trim().replace('\n', " · ")));
     let careless = r#"curl -fsS -T video.mp4 "$(cat url)""#;
-    if shell::run(careless, &folder).is_ok() {
-        return Err(Failure::broken("an upload without the signed headers was accepted"));
-    }
+    ensure!(shell::run(careless, &folder).is_err(), "an upload without the signed headers was accepted");
     let line = r#"curl -fsS -T video.mp4 -H @headers "$(cat url)""#;
     narrator.command(line);
     shell::run(line, &folder)?;
-    if stage.uploaded()? != video {
-        return Err(Failure::broken("the uploaded object differs from the file"));
-    }
+    ensure!(stage.uploaded()? == video, "the uploaded object differs from the file");
     narrator.detail(&format!("the store has {UPLOAD_BUCKET}/{UPLOAD_KEY}, {} bytes, the same", video.len()));
     narrator.detail("(The same without -H @headers was refused, as it should be.)");
     Ok(())
@@ -146,7 +138,7 @@ fn upload(stage: &Stage, narrator: &mut Narrator) -> Result<()> {
 
 fn renew(stage: &Stage, narrator: &mut Narrator) -> Result<()> {
     narrator.step("See a renewal happen: live for a minute, renew 50 s before the end");
-    let patch = r#"{"spec":{"expiresIn":"1m","renewal":{"before":"50s"}}}"#;
+    let patch = r#"{"spec":{"expiresIn":"1m","renewBefore":"50s"}}"#;
     narrator.command(&format!("kubectl patch psu report --type=merge -p '{patch}'"));
     stage.kubectl(&["patch", "psu", "report", "--type=merge", "--patch", patch])?;
     let seen = "--for=jsonpath={.status.observedGeneration}=2";
@@ -157,9 +149,8 @@ fn renew(stage: &Stage, narrator: &mut Narrator) -> Result<()> {
         .detail(&format!("a new URL at once, since the spec changed: signed at {}", time_of_day(&signed)));
     let renewed = stage.await_other_signing_time(&signed)?;
     let after = stage.mount("report", "after")?;
-    if shell::read(&after.join("url"))? == old {
-        return Err(Failure::broken("status tells of a renewal, but the Secret still holds the old URL"));
-    }
+    let is_new = shell::read(&after.join("url"))? != old;
+    ensure!(is_new, "status tells of a renewal, but the Secret still holds the old URL");
     narrator.detail(&format!("renewed by itself: signed at {}", time_of_day(&renewed)));
     for (folder, which) in [(&after, "new"), (&before, "old")] {
         shell::run(r#"curl -fsS -o summary.pdf "$(cat url)""#, folder)?;

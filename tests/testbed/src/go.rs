@@ -1,27 +1,24 @@
 //! Builds a program from a pinned Go module into a cache, once.
 //!
-//! Which programs there are is not known here (`assets.rs`), nor what Go's
-//! complaints mean (`go/complaint.rs`).
-
-mod complaint;
-mod toolchain;
+//! Which programs there are is not known here (`assets.rs`).
 
 use std::{
     env,
     ffi::OsString,
     fs::{self, File, TryLockError},
     path::{Path, PathBuf},
-    process::Stdio,
+    process::{Command, Stdio},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use anyhow::{Result, ensure};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Error, Result,
-    component::{Guarded, Launch},
-    progress::{Progress, say},
+    component::{Component, Launch},
+    disk::{self, cannot},
+    progress::say,
     random,
 };
 
@@ -31,6 +28,8 @@ const STAMPED: &str = "k8s.io/kubernetes";
 /// Without a stamp it renders for Kubernetes 1.20, which charts refuse.
 const HELM: &str = "helm.sh/helm/v3";
 const UNFINISHED: &str = ".building-";
+/// How often a build tells that it goes on.
+const TOLD_EVERY: Duration = Duration::from_secs(15);
 
 /// How to build one program.
 pub(crate) struct Recipe {
@@ -42,48 +41,29 @@ pub(crate) struct Recipe {
     pub(crate) binary: String,
 }
 
-/// A program in the cache.
-#[derive(Debug)]
-pub(crate) enum Found {
-    /// It was there.
-    Cached(PathBuf),
-    /// It was built by this very call.
-    Built(PathBuf),
-}
-
-impl Found {
-    /// Where it is.
-    pub(crate) fn into_path(self) -> PathBuf {
-        match self {
-            Self::Cached(path) | Self::Built(path) => path,
-        }
-    }
-}
-
 /// Finds the program in the cache, or builds it into it. Runs no Go when it is there.
 ///
 /// Several may call this at the same time: one builds, the others wait.
-pub(crate) fn find_or_build(recipe: &Recipe, cache: &Path) -> Result<Found> {
+pub(crate) fn find_or_build(recipe: &Recipe, cache: &Path) -> Result<PathBuf> {
     let manifest = Manifest::read(recipe)?;
     let folder = cache.join(manifest.cache_key(recipe));
     let path = folder.join(&recipe.binary);
     if path.is_file() {
-        return Ok(Found::Cached(path));
+        return Ok(path);
     }
-    fs::create_dir_all(&folder).map_err(Error::io("make", &folder))?;
+    disk::make_folder(&folder)?;
     let _lock = lock(&folder, &recipe.binary)?;
     if path.is_file() {
-        return Ok(Found::Cached(path));
+        return Ok(path);
     }
-    toolchain::check(recipe, &manifest.go)?;
     remove_unfinished(&folder);
     let unfinished = tempfile::Builder::new()
         .prefix(UNFINISHED)
         .tempdir_in(&folder)
-        .map_err(Error::io("make a folder in", &folder))?;
+        .map_err(cannot("make a folder in", &folder))?;
     let built = build(recipe, &manifest, unfinished.path())?;
-    fs::rename(built, &path).map_err(Error::io("write", &path))?;
-    Ok(Found::Built(path))
+    fs::rename(built, &path).map_err(cannot("write", &path))?;
+    Ok(path)
 }
 
 /// What go.mod and its neighbours say.
@@ -100,8 +80,7 @@ impl Manifest {
         let mut hash = Sha256::new();
         let mut go_mod = String::new();
         for name in ["go.mod", "go.sum", "tools.go"] {
-            let path = recipe.module.join(name);
-            let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+            let text = disk::read(&recipe.module.join(name))?;
             hash.update(&text);
             if name == "go.mod" {
                 go_mod = text;
@@ -159,7 +138,7 @@ fn ldflags(go_mod: &str) -> String {
 /// Held while building; the system releases it when its owner ends, however it ends.
 fn lock(folder: &Path, binary: &str) -> Result<File> {
     let path = folder.join(".lock");
-    let lock = File::create(&path).map_err(Error::io("write", &path))?;
+    let lock = File::create(&path).map_err(cannot("write", &path))?;
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -167,9 +146,9 @@ fn lock(folder: &Path, binary: &str) -> Result<File> {
                 "another run is building in {}; waiting for it before looking for {binary}",
                 folder.display()
             ));
-            lock.lock().map_err(Error::io("lock", &path))?;
+            lock.lock().map_err(cannot("lock", &path))?;
         }
-        Err(TryLockError::Error(source)) => return Err(Error::io("lock", &path)(source)),
+        Err(TryLockError::Error(source)) => return Err(cannot("lock", &path)(source)),
     }
     Ok(lock)
 }
@@ -185,9 +164,13 @@ fn remove_unfinished(folder: &Path) {
 }
 
 fn build(recipe: &Recipe, manifest: &Manifest, scratch: &Path) -> Result<PathBuf> {
-    let output = scratch.join(&recipe.binary);
-    let log_path = scratch.join("go.log");
-    let log = File::create(&log_path).map_err(Error::io("write", &log_path))?;
+    let (binary, required) = (&recipe.binary, &manifest.go);
+    ensure!(
+        Command::new("go").arg("version").env("GOTOOLCHAIN", "local").output().is_ok(),
+        "{binary} has to be built, but no `go` is on the PATH: install Go {required} or newer, \
+         or set KUBEBUILDER_ASSETS to a folder that holds {binary}"
+    );
+    let output = scratch.join(binary);
     let launch = Launch {
         name: "go",
         program: "go".into(),
@@ -195,29 +178,35 @@ fn build(recipe: &Recipe, manifest: &Manifest, scratch: &Path) -> Result<PathBuf
         environment: environment(scratch),
         grace: Duration::from_secs(1),
     };
-    let mut progress =
-        Progress::start(format!("building {} (once; later runs find it in the cache)", recipe.binary));
-    let pid_file = scratch.join("go.pid");
-    let mut go = Guarded::start(&launch, &recipe.module, pid_file, log, Stdio::null())?;
+    say(format_args!("building {binary} (once; later runs find it in the cache)"));
+    let started = Instant::now();
+    let mut told = Duration::ZERO;
+    let mut go = Component::start_in(scratch, &launch, Stdio::null())?;
     let status = loop {
         if let Some(status) = go.ended()? {
             break status;
         }
-        progress.tick();
+        if started.elapsed() >= told + TOLD_EVERY {
+            told += TOLD_EVERY;
+            say(format_args!("building {binary} {} s", told.as_secs()));
+        }
         thread::sleep(Duration::from_millis(100));
     };
-    if !status.success() {
-        progress.finish(&format!("{} failed", recipe.binary));
-        let log = fs::read_to_string(&log_path).unwrap_or_default();
-        return Err(complaint::understand(&recipe.binary, &log));
-    }
-    progress.finish(&format!("built {}", recipe.binary));
+    ensure!(
+        status.success(),
+        "{binary} could not be built. That needs Go {required} or newer, the Go module proxy, \
+         and 6 GB of disk for a first build of everything. Go says:\n{}",
+        go.last_lines()
+    );
+    say(format_args!("built {binary} after {} s", started.elapsed().as_secs()));
     Ok(output)
 }
 
 fn arguments(recipe: &Recipe, manifest: &Manifest, output: &Path) -> Vec<OsString> {
     vec![
         "build".into(),
+        "-C".into(),
+        recipe.module.clone().into(),
         "-mod=readonly".into(),
         "-trimpath".into(),
         "-ldflags".into(),

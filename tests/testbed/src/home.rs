@@ -8,7 +8,9 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use crate::{Error, Result};
+use anyhow::Result;
+
+use crate::disk::cannot;
 
 /// A temporary folder that outlives the components writing into it, and nothing else.
 ///
@@ -32,9 +34,9 @@ impl Home {
         let folder = tempfile::Builder::new()
             .prefix("presign-testbed-")
             .tempdir()
-            .map_err(Error::io("make a folder in", env::temp_dir()))?
+            .map_err(cannot("make a folder in", env::temp_dir()))?
             .keep();
-        let (reader, alive) = std::io::pipe().map_err(Error::io("make a pipe for", &folder))?;
+        let (reader, alive) = std::io::pipe().map_err(cannot("make a pipe for", &folder))?;
         let keep = env::var_os("PRESIGN_TESTBED_KEEP").unwrap_or_default();
         let janitor = Command::new("sh")
             .args(["-c", include_str!("janitor.sh"), "testbed-janitor"])
@@ -46,7 +48,7 @@ impl Home {
             .stdin(reader)
             .stdout(Stdio::null())
             .spawn()
-            .map_err(Error::io("run", "sh"))?;
+            .map_err(cannot("run", "sh"))?;
         Ok(Self { folder, alive: Some(alive), janitor })
     }
 
@@ -63,7 +65,7 @@ impl Home {
     /// A handle that keeps the folder while it is open.
     pub(crate) fn hold(&self) -> Result<Stdio> {
         let alive = self.alive.as_ref().expect("open until drop");
-        let held = alive.try_clone().map_err(Error::io("share the pipe of", &self.folder))?;
+        let held = alive.try_clone().map_err(cannot("share the pipe of", &self.folder))?;
         Ok(held.into())
     }
 }

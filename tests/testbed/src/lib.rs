@@ -2,7 +2,7 @@
 //! runs pods, on a network of their own.
 //!
 //! For tests, the demo and benchmarks of presign-operator; nothing here knows
-//! what a presigned URL is. [`ControlPlane::start`] and [`ObjectStore::start`]
+//! what a presigned URL is. [`ControlPlane::start`] and [`ObjectStoreBuilder::start`]
 //! are synchronous (call them from `spawn_blocking` or a `LazyLock`), build what
 //! they need on first use (see [`locate`]), and leave nothing behind, however
 //! their owner ends. `PRESIGN_TESTBED_KEEP=1` keeps the temporary folders.
@@ -10,7 +10,7 @@
 mod assets;
 mod component;
 mod control_plane;
-mod error;
+mod disk;
 mod go;
 mod home;
 mod network;
@@ -21,11 +21,12 @@ mod program;
 mod progress;
 mod proxy;
 mod random;
+mod settings;
 mod tool;
 
+pub use anyhow::Result;
 pub use assets::{Binary, locate};
 pub use control_plane::{ControlPlane, ControlPlaneBuilder, SavedEtcd};
-pub use error::{Error, Result};
 pub use network::Network;
 pub use node::Node;
 pub use object_store::{ObjectStore, ObjectStoreBuilder};
@@ -33,4 +34,5 @@ pub use program::Program;
 pub use proxy::{
     Awaited, Chance, Chances, Fault, Hold, Match, Pause, Proxy, Recorded, Sent, Shown, WatchEvent,
 };
+pub use settings::number;
 pub use tool::feed;

@@ -3,7 +3,6 @@
 mod demo;
 
 use std::{
-    error::Error as _,
     io::{self, Write},
     path::Path,
     process::ExitCode,
@@ -11,12 +10,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
 };
-use testbed::{Binary, ControlPlane, Error, Network, Node, ObjectStore, Result, locate};
+use testbed::{Binary, ControlPlane, Network, Node, ObjectStore, locate};
 
 /// A real Kubernetes control plane and a real S3 server on loopback.
 #[derive(Parser)]
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            report(&error);
+            eprintln!("testbed: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -92,8 +92,8 @@ fn up(node: bool) -> Result<()> {
     let helm = locate(Binary::Helm)?;
     let up = Up::start(node)?;
     // Until here a signal just ends the process, and the guards clean up after it.
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(terminal)?;
-    print_environment(&up, &helm).map_err(terminal)?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot wait for signals")?;
+    print_environment(&up, &helm).context("cannot use the terminal")?;
     eprintln!("testbed: ready after {:.1} s; Ctrl-C ends it", started.elapsed().as_secs_f32());
     while signals.pending().next().is_none() {
         up.check()?;
@@ -118,16 +118,11 @@ fn print_environment(Up { node, plane, store }: &Up, helm: &Path) -> io::Result<
             writeln!(output, "export PATH={}:\"$PATH\"", quoted(&folder.display().to_string()))?;
         }
     }
-    for binary in Binary::ALL {
-        if let Some(pid) = plane.pid(binary) {
-            writeln!(output, "# {}: pid {pid}", binary.name())?;
-        }
+    let on_node = node.as_ref().map(Node::pids).unwrap_or_default();
+    for (name, pid) in plane.pids().into_iter().chain(store.pids()).chain(on_node) {
+        writeln!(output, "# {name}: pid {pid}")?;
     }
-    writeln!(output, "# versitygw: pid {}", store.pid())?;
     if let Some(node) = node {
-        for (name, pid) in node.pids() {
-            writeln!(output, "# {name}: pid {pid}")?;
-        }
         writeln!(output, "# an image with curl and a shell for your pods: {}", Node::CLIENT_IMAGE)?;
         writeln!(output, "export NO_PROXY='*'")?;
         // What ctr reads.
@@ -159,18 +154,4 @@ fn build(node: bool) -> Result<()> {
 /// For a shell, whatever is in it.
 fn quoted(value: &str) -> String {
     format!("'{}'", value.replace('\'', r"'\''"))
-}
-
-fn terminal(source: io::Error) -> Error {
-    Error::Io { action: "use", path: "the terminal".into(), source }
-}
-
-fn report(error: &Error) {
-    eprint!("testbed: {error}");
-    let mut source = error.source();
-    while let Some(error) = source {
-        eprint!(": {error}");
-        source = error.source();
-    }
-    eprintln!();
 }

@@ -2,13 +2,11 @@
 //!
 //! What runs on it is in `node.rs`, `control_plane.rs` and `object_store.rs`.
 
-use std::{
-    net::Ipv4Addr,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{net::Ipv4Addr, path::Path, process::Command};
 
-use crate::{Result, home::Home, random, tool};
+use anyhow::{Result, ensure};
+
+use crate::{home::Home, random, tool};
 
 /// Networks for benchmarks (RFC 2544), so hardly a place that anybody wants to reach.
 const BLOCK: [u8; 2] = [198, 18];
@@ -62,9 +60,6 @@ pub struct Network {
 
 impl Network {
     /// Makes the bridge.
-    ///
-    /// # Errors
-    /// When `ip` is missing or this is not root.
     pub fn create() -> Result<Self> {
         let home = Home::cleaned_by(include_str!("node/clean.sh"))?;
         let bridge = home.name().replace("presign-testbed-", "psb-");
@@ -76,7 +71,7 @@ impl Network {
         ip(&["link", "set", &bridge, "up"])?;
         let mut attempt = 0;
         let addresses = loop {
-            let addresses = Addresses { third: random::byte() };
+            let addresses = Addresses { third: fastrand::u8(..) };
             match claim(&bridge, addresses) {
                 Ok(()) => break addresses,
                 Err(error) if attempt == ATTEMPTS => return Err(error),
@@ -84,12 +79,6 @@ impl Network {
             }
         };
         Ok(Self { addresses, bridge, home })
-    }
-
-    /// This machine, as pods see it.
-    #[must_use]
-    pub fn gateway(&self) -> Ipv4Addr {
-        self.addresses.gateway()
     }
 
     pub(crate) fn addresses(&self) -> Addresses {
@@ -105,7 +94,6 @@ impl Network {
     }
 
     /// The folder with everything that belongs to the network's node.
-    #[must_use]
     pub fn folder(&self) -> &Path {
         self.home.folder()
     }
@@ -113,19 +101,14 @@ impl Network {
 
 /// Gives the bridge its addresses, unless this machine has a route to them already.
 fn claim(bridge: &str, addresses: Addresses) -> Result<()> {
-    let taken = Command::new("ip")
-        .args(["-4", "route", "show", &addresses.pods()])
-        .stdin(Stdio::null())
-        .output()
-        .is_ok_and(|output| !output.stdout.is_empty());
-    if taken {
-        return Err(tool::failure("ip", &format!("{} is in use", addresses.pods())));
-    }
+    let taken = ip(&["-4", "route", "show", &addresses.pods()])?;
+    ensure!(taken.is_empty(), "{} is in use", addresses.pods());
     // The order matters to the CNI plugin, which looks at the first address only.
     ip(&["address", "add", &format!("{}/25", addresses.gateway()), "dev", bridge])?;
-    ip(&["address", "add", &format!("{}/32", addresses.apiserver()), "dev", bridge])
+    ip(&["address", "add", &format!("{}/32", addresses.apiserver()), "dev", bridge])?;
+    Ok(())
 }
 
-fn ip(arguments: &[&str]) -> Result<()> {
-    tool::run(Command::new("ip").args(arguments)).map(drop)
+fn ip(arguments: &[&str]) -> Result<String> {
+    tool::run(Command::new("ip").args(arguments))
 }

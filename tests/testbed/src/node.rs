@@ -9,15 +9,16 @@ mod image;
 
 use std::{
     ffi::OsString,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use anyhow::Result;
+
 use crate::{
-    Binary, ControlPlane, Network, Result,
-    component::{Component, Launch, await_ready},
+    Binary, ControlPlane, Network,
+    component::{Components, Launch},
     control_plane::NODE,
     locate, tool,
 };
@@ -33,15 +34,12 @@ const CONTAINERD: &str = "containerd";
 /// the network; drop it before the control plane.
 pub struct Node {
     // The order of the fields is the order in which they end.
-    components: Mutex<Vec<Component>>,
+    components: Components,
     files: Files,
     network: Network,
 }
 
 impl Node {
-    /// Its name in the cluster.
-    pub const NAME: &str = NODE;
-
     /// An image with curl and a shell, which is there from the start. Its pods say
     /// `imagePullPolicy: Never`.
     pub const CLIENT_IMAGE: &str = image::CLIENT;
@@ -51,15 +49,11 @@ impl Node {
 
     /// Starts a node on the network that the control plane serves, and waits until it is
     /// ready for pods.
-    ///
-    /// # Errors
-    /// When this is not root, a program is missing or cannot be built, ends early or is not
-    /// ready in time.
     pub fn start(network: Network, plane: &ControlPlane) -> Result<Self> {
         let [scheduler, kubelet] = Binary::NODE.map(locate);
         let client = image::build_client(network.folder())?;
         let files = Files::write(&network, plane)?;
-        let node = Self { components: Mutex::default(), files, network };
+        let node = Self { components: Components::default(), files, network };
         node.launch(NAMESPACES, "unshare", node.namespaces())?;
         let ready = node.network.folder().join("namespaces-ready");
         node.await_ready(NAMESPACES, || ready.exists())?;
@@ -79,65 +73,41 @@ impl Node {
 
     /// Takes an image out of an archive (`buildah push NAME docker-archive:FILE:NAME`), so
     /// that pods can run it under its name.
-    ///
-    /// # Errors
-    /// When containerd refuses it.
     pub fn import(&self, archive: &Path) -> Result<()> {
         self.ctr(&["images", "import", &archive.display().to_string()])
     }
 
     /// Gives the client image another name, such as that of an image with the same programs
     /// which pods ask for and nobody can download here.
-    ///
-    /// # Errors
-    /// When containerd refuses it.
     pub fn name_client(&self, name: &str) -> Result<()> {
         self.ctr(&["images", "tag", Self::CLIENT_IMAGE, name])
     }
 
     /// The network that pods are on.
-    #[must_use]
     pub fn network(&self) -> &Network {
         &self.network
     }
 
     /// The socket of its containerd.
-    #[must_use]
     pub fn socket(&self) -> &Path {
         &self.files.socket
     }
 
-    /// The process id of a component and its name.
-    #[must_use]
+    /// The names and process ids of its components.
     pub fn pids(&self) -> Vec<(&'static str, u32)> {
-        self.components().iter().map(|component| (component.name(), component.pid())).collect()
+        self.components.pids()
     }
 
-    /// An error if a component has ended by itself.
-    ///
-    /// # Errors
-    /// Names the component, with the end of its log.
+    /// An error if a component has ended by itself: names it, with the end of its log.
     pub fn check(&self) -> Result<()> {
-        self.components().iter_mut().try_for_each(Component::check)
+        self.components.check()
     }
 
     fn namespaces(&self) -> Vec<String> {
-        let mut arguments: Vec<String> = [
-            "--mount",
-            "--propagation=private",
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "--mount-proc",
-            "sh",
-            "-c",
-        ]
-        .map(str::to_owned)
-        .into();
-        arguments.push(include_str!("node/pods.sh").to_owned());
-        arguments.push("testbed-pods".to_owned());
-        arguments.push(self.network.home().name());
-        arguments.push(self.network.folder().display().to_string());
+        let unshare = "--mount --propagation=private --pid --fork --kill-child --mount-proc sh -c";
+        let mut arguments: Vec<String> = unshare.split(' ').map(str::to_owned).collect();
+        arguments.extend([include_str!("node/pods.sh"), "testbed-pods"].map(str::to_owned));
+        arguments.extend([self.network.home().name(), self.network.folder().display().to_string()]);
         arguments
     }
 
@@ -146,7 +116,7 @@ impl Node {
             format!("--config={}", self.files.kubelet.display()),
             format!("--kubeconfig={}", self.files.kubeconfig.display()),
             format!("--hostname-override={NODE}"),
-            format!("--node-ip={}", self.network.gateway()),
+            format!("--node-ip={}", self.network.addresses().gateway()),
             format!("--root-dir={}", self.files.at("kubelet")),
             format!("--cert-dir={}", self.files.at("kubelet-certificates")),
         ]
@@ -165,7 +135,7 @@ impl Node {
         program: &Path,
         arguments: impl IntoIterator<Item = String>,
     ) -> Result<()> {
-        let owner = self.components()[0].pid();
+        let (_, owner) = self.components.pids()[0];
         let mut line = vec![
             format!("--mount=/proc/{owner}/ns/mnt"),
             // Its own PID namespace is that of this machine; that of its children is meant.
@@ -179,7 +149,7 @@ impl Node {
     fn launch(
         &self,
         name: &'static str,
-        program: impl Into<std::path::PathBuf>,
+        program: impl Into<PathBuf>,
         arguments: impl IntoIterator<Item = String>,
     ) -> Result<()> {
         let launch = Launch {
@@ -190,23 +160,11 @@ impl Node {
             // Nothing here has anything to save.
             grace: Duration::ZERO,
         };
-        let component = Component::start(&launch, self.network.home())?;
-        self.components().push(component);
-        Ok(())
+        self.components.start(&launch, self.network.home())
     }
 
     fn await_ready(&self, name: &'static str, is_ready: impl FnMut() -> bool) -> Result<()> {
-        await_ready(&mut self.components(), name, START_LIMIT, is_ready)
-    }
-
-    fn components(&self) -> MutexGuard<'_, Vec<Component>> {
-        self.components.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        self.components().iter_mut().for_each(Component::let_go);
+        self.components.await_ready(name, START_LIMIT, is_ready)
     }
 }
 

@@ -5,13 +5,14 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::ExitStatus,
-    sync::{Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
+use anyhow::Result;
+use parking_lot::Mutex;
+
 use crate::{
-    Result,
     component::{self, Component, Launch},
     home::Home,
 };
@@ -25,10 +26,8 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts `program`; `name` is how messages and its log call it.
-    ///
-    /// # Errors
-    /// When it cannot be started. That it ends early is told by [`check`](Self::check).
+    /// Starts `program`; `name` is how messages and its log call it. That it ends early is told
+    /// by [`check`](Self::check).
     pub fn start(
         name: &'static str,
         program: impl Into<PathBuf>,
@@ -58,15 +57,24 @@ impl Program {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
+    /// The end of that.
+    pub fn last_lines(&self) -> String {
+        component::last_lines(&self.log(), component::LOG_LINES)
+    }
+
     /// The port that it says it listens at, under this field of its log; waits for that for half a
     /// minute. `None` when it ends before.
     pub fn port(&self, field: &str) -> Option<u16> {
+        self.port_after(&[&format!(" {field}="), &format!("\"{field}\":\"")])
+    }
+
+    /// The same, where the address follows any of these words.
+    pub(crate) fn port_after(&self, words: &[&str]) -> Option<u16> {
         let deadline = Instant::now() + Duration::from_secs(30);
         while Instant::now() < deadline {
             let is_running = self.is_running();
             let log = self.log();
-            let starts = [format!(" {field}="), format!("\"{field}\":\"")];
-            let mut told = starts.iter().flat_map(|start| log.split(start.as_str()).skip(1));
+            let mut told = words.iter().flat_map(|word| log.split(*word).skip(1));
             let port = |address: &str| {
                 let address = address.split(['"', ' ', '\n']).next()?;
                 // 0 is what it was asked for.
@@ -88,44 +96,31 @@ impl Program {
         self.home.folder()
     }
 
-    /// An error with the end of its log if it has ended.
-    ///
-    /// # Errors
-    /// [`Error::EndedEarly`](crate::Error::EndedEarly), unless it runs.
+    /// An error with the end of its log if it has ended by itself.
     pub fn check(&self) -> Result<()> {
-        self.lock().as_mut().map_or(Ok(()), Component::check)
+        self.component.lock().as_mut().map_or(Ok(()), Component::check)
     }
 
     /// Whether it runs.
     pub fn is_running(&self) -> bool {
-        self.lock().as_mut().is_some_and(|component| component.check().is_ok())
+        self.component.lock().as_mut().is_some_and(|component| component.check().is_ok())
     }
 
     /// Sends it a signal by name, such as `KILL`, `STOP` or `CONT`.
-    ///
-    /// # Errors
-    /// When it no longer runs.
     pub fn signal(&self, signal: &str) -> Result<()> {
         if component::signal(self.pid, signal)? { Ok(()) } else { self.check() }
     }
 
     /// Ends it as an orchestrator does (SIGTERM, 30 seconds, SIGKILL) and waits for that. `None` when
     /// it was stopped or killed before.
-    ///
-    /// # Errors
-    /// When it cannot be waited for.
     pub fn stop(&self) -> Result<Option<ExitStatus>> {
-        self.lock().take().map(|mut component| component.end()).transpose()
+        self.component.lock().take().map(|mut component| component.end()).transpose()
     }
 
     /// Kills it at once and waits until it is gone.
     pub fn kill(&self) {
         // Failing to signal means that it has ended, which is what is asked for.
         let _ = self.signal("KILL");
-        self.lock().take();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Component>> {
-        self.component.lock().unwrap_or_else(PoisonError::into_inner)
+        self.component.lock().take();
     }
 }

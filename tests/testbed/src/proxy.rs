@@ -16,20 +16,28 @@ mod hold;
 mod record;
 
 use std::{
-    fs,
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
+use anyhow::{Result, bail};
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
-use crate::{Binary, ControlPlane, Error, Program, Result, locate};
+use crate::{
+    Binary, ControlPlane, Program,
+    disk::{cannot, write},
+    locate,
+};
 use asked::Asked;
 use events::{Events, Paused};
 use hold::Place;
@@ -39,9 +47,6 @@ pub use events::{Awaited, Pause, WatchEvent};
 pub use fault::{Fault, Match};
 pub use hold::Hold;
 pub use record::{Recorded, Sent, Shown};
-
-/// `kubectl proxy` takes 0.1 s on two idle cores; this is for a machine that also compiles.
-const START_LIMIT: Duration = Duration::from_secs(30);
 
 #[derive(Clone)]
 enum Action {
@@ -60,7 +65,6 @@ enum Ending {
 }
 
 struct Rule {
-    number: u64,
     matching: Match,
     action: Action,
     /// How often it still applies.
@@ -79,9 +83,9 @@ pub struct Proxy {
 }
 
 struct Shared {
+    client: Client<HttpConnector, Full<Bytes>>,
     upstream: u16,
     rules: Mutex<Vec<Rule>>,
-    numbers: AtomicU64,
     /// Sent to end every watch that is open.
     endings: watch::Sender<Ending>,
     /// What somebody waits for that a watch is to show.
@@ -96,20 +100,17 @@ struct Shared {
 
 impl Proxy {
     /// Starts a proxy in front of a control plane.
-    ///
-    /// # Errors
-    /// When `kubectl proxy` does not start or there is no port.
     pub fn start(plane: &ControlPlane) -> Result<Self> {
         let (upstream, program) = upstream(plane)?;
-        let unusable = |error| Error::io("listen on", "127.0.0.1")(error);
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(unusable)?;
-        listener.set_nonblocking(true).map_err(unusable)?;
-        let port = listener.local_addr().map_err(unusable)?.port();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(unusable)?;
+        let listener =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(cannot("listen on", "127.0.0.1"))?;
+        listener.set_nonblocking(true)?;
+        let port = listener.local_addr()?.port();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let shared = Arc::new(Shared {
+            client: Client::builder(TokioExecutor::new()).build_http(),
             upstream,
             rules: Mutex::default(),
-            numbers: AtomicU64::default(),
             endings: watch::Sender::default(),
             events: Arc::default(),
             paused: Arc::default(),
@@ -118,7 +119,7 @@ impl Proxy {
             by_chance: chance::ByChance::default(),
         });
         let kubeconfig = program.folder().join("proxy.kubeconfig");
-        fs::write(&kubeconfig, kubeconfig_text(port, "")).map_err(Error::io("write", &kubeconfig))?;
+        write(&kubeconfig, kubeconfig_text(port, ""))?;
         let (stop, stopped) = oneshot::channel();
         let serving = shared.clone();
         let thread = thread::spawn(move || forward::run(runtime, listener, serving, stopped));
@@ -131,20 +132,15 @@ impl Proxy {
     }
 
     /// The address of the proxy: `http://127.0.0.1:PORT`.
-    #[must_use]
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
     /// A kubeconfig for whoever goes through the proxy with a token of their own, such as
     /// that of a service account. Not for kubectl, which sends no token over plain HTTP.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
     pub fn kubeconfig_for(&self, name: &str, token: &str) -> Result<PathBuf> {
         let path = self.kubeconfig.with_file_name(format!("{name}.kubeconfig"));
-        let user = format!("token: '{token}'");
-        fs::write(&path, kubeconfig_text(self.port, &user)).map_err(Error::io("write", &path))?;
+        write(&path, kubeconfig_text(self.port, &format!("token: '{token}'")))?;
         Ok(path)
     }
 
@@ -171,13 +167,13 @@ impl Proxy {
 
     /// How many requests the faults and holds in force still wait for.
     pub fn unmet(&self) -> usize {
-        let left = self.shared.rules().iter().map(|rule| rule.left).fold(0_u64, u64::saturating_add);
+        let left = self.shared.rules.lock().iter().map(|rule| rule.left).fold(0_u64, u64::saturating_add);
         usize::try_from(left).unwrap_or(usize::MAX)
     }
 
     /// Ends all faults; what is held stays held, what hangs until then goes on.
     pub fn heal(&self) {
-        self.shared.rules().clear();
+        self.shared.rules.lock().clear();
         self.shared.healings.send_replace(());
     }
 
@@ -200,7 +196,7 @@ impl Proxy {
     /// Makes the API server one that cannot stream lists.
     pub fn refuse_streaming_lists(&self) {
         let streaming = Match::new("GET", "watch=").and("sendInitialEvents=true");
-        self.fault(streaming, u64::MAX, Fault::no_streaming_lists());
+        self.fault(streaming, u64::MAX, Fault::NoStreamingLists);
     }
 
     /// Lets things go wrong by chance from now on, where no fault or hold is for a request;
@@ -241,8 +237,7 @@ impl Proxy {
     }
 
     fn add(&self, matching: Match, times: u64, action: Action) {
-        let number = self.shared.numbers.fetch_add(1, Ordering::Relaxed);
-        self.shared.rules().push(Rule { number, matching, action, left: times });
+        self.shared.rules.lock().push(Rule { matching, action, left: times });
     }
 }
 
@@ -256,16 +251,11 @@ impl Drop for Proxy {
 }
 
 impl Shared {
-    fn rules(&self) -> MutexGuard<'_, Vec<Rule>> {
-        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// What is to happen to a request: the first rule that matches and still applies. A
     /// rule that spares it leaves it to the next one.
     fn action(&self, asked: &Asked<'_>) -> Option<Action> {
         self.seen.send_modify(|seen| seen.push(format!("{} {}", asked.method, asked.path)));
-        let mut rules = self.rules();
-        rules.sort_by_key(|rule| rule.number);
+        let mut rules = self.rules.lock();
         let rule = rules
             .iter_mut()
             .filter(|rule| rule.left > 0 && rule.matching.is_met(asked))
@@ -280,20 +270,11 @@ fn upstream(plane: &ControlPlane) -> Result<(u16, Program)> {
     let kubeconfig = plane.kubeconfig().display().to_string();
     let arguments = ["proxy", "--port=0", "--accept-paths=.*", "--kubeconfig", &kubeconfig];
     let program = Program::start("kubectl-proxy", locate(Binary::Kubectl)?, arguments, [])?;
-    let deadline = Instant::now() + START_LIMIT;
-    loop {
-        let log = program.log();
-        let port =
-            log.split_once("Starting to serve on 127.0.0.1:").and_then(|(_, port)| port.split_once('\n'));
-        if let Some(port) = port.and_then(|(port, _)| port.trim().parse().ok()) {
-            return Ok((port, program));
-        }
+    let Some(port) = program.port_after(&["Starting to serve on "]) else {
         program.check()?;
-        if Instant::now() > deadline {
-            return Err(Error::NotReady { component: "kubectl-proxy", seconds: START_LIMIT.as_secs(), log });
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
+        bail!("kubectl-proxy does not say where it listens:\n{}", program.log());
+    };
+    Ok((port, program))
 }
 
 fn kubeconfig_text(port: u16, user: &str) -> String {

@@ -6,10 +6,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use anyhow::Result;
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair};
 use serde_json::json;
 
-use crate::{Error, Result, random};
+use crate::{
+    disk::{read, write},
+    random,
+};
 
 const AUDIT_POLICY: &str = "\
 apiVersion: audit.k8s.io/v1
@@ -26,15 +30,13 @@ pub(crate) const NODE: &str = "testbed";
 
 /// What the API server knows its users by.
 pub(super) struct Tokens {
-    pub(super) admin: String,
-    pub(super) guest: String,
+    admin: String,
     pub(super) node: String,
 }
 
 impl Tokens {
     pub(super) fn random() -> Self {
-        let token = || random::hex(16);
-        Self { admin: token(), guest: token(), node: token() }
+        Self { admin: random::hex(16), node: random::hex(16) }
     }
 }
 
@@ -81,13 +83,13 @@ impl Files {
     /// Writes what has to be there before the first start.
     pub(super) fn write_all(&self, address: SocketAddrV4, tokens: &Tokens) -> Result<()> {
         let keys = KeyPair::generate().expect("P-256 keys can be made from any random bytes");
-        write(&self.private_key, &keys.serialize_pem())?;
-        write(&self.public_key, &keys.public_key_pem())?;
+        write(&self.private_key, keys.serialize_pem())?;
+        write(&self.public_key, keys.public_key_pem())?;
         write(
             &self.tokens,
-            &format!(
-                "{},admin,admin,\"system:masters\"\n{},guest,guest\n{},system:node:{NODE},node,\"system:nodes\"\n",
-                tokens.admin, tokens.guest, tokens.node,
+            format!(
+                "{},admin,admin,\"system:masters\"\n{},system:node:{NODE},node,\"system:nodes\"\n",
+                tokens.admin, tokens.node,
             ),
         )?;
         self.write_kubelet_client()?;
@@ -111,7 +113,7 @@ impl Files {
             }],
             "current-context": "testbed",
         });
-        write(path, &format!("{kubeconfig:#}\n"))
+        write(path, format!("{kubeconfig:#}\n"))
     }
 
     /// The API server's proof to a kubelet that it is the API server: a certificate that
@@ -122,8 +124,8 @@ impl Files {
         certificate.distinguished_name.push(DnType::CommonName, "kube-apiserver");
         certificate.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let signed = certificate.self_signed(&key).expect("a certificate of constants can be signed");
-        write(&self.kubelet_client_certificate, &signed.pem())?;
-        write(&self.kubelet_client_key, &key.serialize_pem())
+        write(&self.kubelet_client_certificate, signed.pem())?;
+        write(&self.kubelet_client_key, key.serialize_pem())
     }
 
     /// Whether the API server has written its certificate and the CA's.
@@ -136,12 +138,8 @@ impl Files {
     /// The whole chain would do for clients, but the controllers publish the file to
     /// pods and refuse its first certificate, over and over, for not being a CA.
     pub(super) fn write_ca(&self) -> Result<()> {
-        let chain = fs::read_to_string(&self.chain).map_err(Error::io("read", &self.chain))?;
+        let chain = read(&self.chain)?;
         let (_, ca) = chain.split_once(END).unwrap_or_default();
         write(&self.ca, ca.trim_start())
     }
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    fs::write(path, text).map_err(Error::io("write", path))
 }

@@ -1,35 +1,17 @@
-//! How each component is called. Pure: settings in, command line out.
+//! How each component is called: settings in, command line out.
 
-use std::{ffi::OsString, net::SocketAddrV4, path::PathBuf, time::Duration};
+use std::{ffi::OsString, net::SocketAddrV4, time::Duration};
+
+use anyhow::Result;
 
 use super::files::{self, Files};
-use crate::{Binary, Result, component::Launch, locate};
+use crate::{Binary, component::Launch, locate};
 
 /// Enough for a clean end of etcd and the controllers; the API server would take 1.1 s.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// Where the programs are.
-#[derive(Clone)]
-pub(super) struct Programs {
-    etcd: PathBuf,
-    apiserver: PathBuf,
-    controller_manager: PathBuf,
-}
-
-impl Programs {
-    /// Finds or builds them.
-    pub(super) fn locate() -> Result<Self> {
-        Ok(Self {
-            etcd: locate(Binary::Etcd)?,
-            apiserver: locate(Binary::KubeApiserver)?,
-            controller_manager: locate(Binary::KubeControllerManager)?,
-        })
-    }
-}
-
 /// What stays the same over a restart.
 pub(super) struct Settings {
-    pub(super) programs: Programs,
     pub(super) etcd_port: u16,
     pub(super) address: SocketAddrV4,
     pub(super) services: String,
@@ -37,13 +19,12 @@ pub(super) struct Settings {
 }
 
 /// etcd without fsync: nothing here has to survive a power cut.
-pub(super) fn etcd(settings: &Settings, files: &Files) -> Launch {
+pub(super) fn etcd(settings: &Settings, files: &Files) -> Result<Launch> {
     let client = etcd_url(settings);
     // A single member never calls its peer address, so any free port will do.
     let peer = "http://127.0.0.1:0";
     launch(
         Binary::Etcd,
-        settings.programs.etcd.clone(),
         [
             flag("name", "testbed"),
             flag("data-dir", files.etcd_data.as_os_str()),
@@ -59,12 +40,11 @@ pub(super) fn etcd(settings: &Settings, files: &Files) -> Launch {
 }
 
 /// The API server.
-pub(super) fn apiserver(settings: &Settings, files: &Files) -> Launch {
+pub(super) fn apiserver(settings: &Settings, files: &Files) -> Result<Launch> {
     let url = files::url(settings.address);
     let ip = settings.address.ip().to_string();
     let mut launch = launch(
         Binary::KubeApiserver,
-        settings.programs.apiserver.clone(),
         [
             flag("etcd-servers", etcd_url(settings)),
             flag("bind-address", &ip),
@@ -89,17 +69,15 @@ pub(super) fn apiserver(settings: &Settings, files: &Files) -> Launch {
             flag("allow-privileged", "true"),
             flag("profiling", "false"),
         ],
-    );
-    let extra = settings.apiserver_arguments.iter().map(OsString::from);
-    launch.arguments.extend(extra);
-    launch
+    )?;
+    launch.arguments.extend(settings.apiserver_arguments.iter().map(OsString::from));
+    Ok(launch)
 }
 
 /// All default controllers: leaving most of them out makes the start no quicker.
-pub(super) fn controller_manager(settings: &Settings, files: &Files) -> Launch {
+pub(super) fn controller_manager(files: &Files) -> Result<Launch> {
     launch(
         Binary::KubeControllerManager,
-        settings.programs.controller_manager.clone(),
         [
             flag("kubeconfig", files.kubeconfig.as_os_str()),
             flag("leader-elect", "false"),
@@ -115,15 +93,15 @@ pub(super) fn controller_manager(settings: &Settings, files: &Files) -> Launch {
     )
 }
 
-fn launch<const N: usize>(binary: Binary, program: PathBuf, arguments: [OsString; N]) -> Launch {
-    Launch {
+fn launch<const N: usize>(binary: Binary, arguments: [OsString; N]) -> Result<Launch> {
+    Ok(Launch {
         name: binary.name(),
-        program,
+        program: locate(binary)?,
         arguments: arguments.into(),
         // All that they call is on this machine, whatever proxy it uses.
         environment: vec![("NO_PROXY", "*".into()), ("no_proxy", "*".into())],
         grace: GRACE,
-    }
+    })
 }
 
 fn flag(name: &str, value: impl Into<OsString>) -> OsString {

@@ -7,8 +7,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::{Context as _, Result, ensure};
+
 use super::ControlPlane;
-use crate::{Binary, Error, Result, component, ports, random};
+use crate::{
+    Binary, component,
+    disk::{self, cannot},
+    ports, random,
+};
 
 /// How long all threads of etcd may take to stand still.
 const PAUSE_LIMIT: Duration = Duration::from_secs(10);
@@ -24,13 +30,9 @@ impl ControlPlane {
     /// while its files are copied, and writes that wait for it go on afterwards.
     ///
     /// Needs `/proc`, as on Linux.
-    ///
-    /// # Errors
-    /// When etcd does not run, or a file cannot be copied.
     pub fn save_etcd(&self) -> Result<SavedEtcd> {
         let folder = self.home.folder().join(format!("saved-{}", random::hex(4)));
-        let missing = || Error::io("pause", "etcd")(std::io::ErrorKind::NotFound.into());
-        let pid = self.pid(Binary::Etcd).ok_or_else(missing)?;
+        let pid = self.pid(Binary::Etcd).context("etcd does not run")?;
         // What is on the disk is then what a kill at this moment would leave, and etcd starts
         // from that: it writes its log before anything else.
         let copied = pause(pid).and_then(|()| copy(&self.files.etcd_data, &folder));
@@ -45,20 +47,18 @@ impl ControlPlane {
     /// second time. A client that goes on watching from a version that is in the future by
     /// then gets no error: it is told nothing until the versions have passed that one, and
     /// never what happened before.
-    ///
-    /// # Errors
-    /// When the files cannot be copied, or a component ends early or is not ready in time.
     pub fn restore_etcd(&self, saved: &SavedEtcd) -> Result<()> {
         let data = &self.files.etcd_data;
-        self.stop_all(&[Binary::KubeControllerManager, Binary::KubeApiserver, Binary::Etcd]);
-        fs::remove_dir_all(data).map_err(Error::io("remove", data))?;
+        let all = [Binary::KubeControllerManager, Binary::KubeApiserver, Binary::Etcd];
+        self.components.stop(&all.map(Binary::name));
+        fs::remove_dir_all(data).map_err(cannot("remove", data))?;
         copy(&saved.folder, data)?;
         // Somebody's connection may have got one of the ports meanwhile.
-        ports::retry_once(true, || {
+        ports::retry_once(|| {
             self.launch(Binary::Etcd)?;
-            self.start_apiserver()
+            self.restart_apiserver()
         })?;
-        self.start_controller_manager()
+        self.restart_controller_manager()
     }
 }
 
@@ -67,9 +67,7 @@ fn pause(pid: u32) -> Result<()> {
     component::signal(pid, "STOP")?;
     let deadline = Instant::now() + PAUSE_LIMIT;
     while !is_paused(pid)? {
-        if Instant::now() > deadline {
-            return Err(Error::io("pause", "etcd")(std::io::ErrorKind::TimedOut.into()));
-        }
+        ensure!(Instant::now() < deadline, "etcd does not stand still within {PAUSE_LIMIT:?}");
         thread::sleep(Duration::from_millis(2));
     }
     Ok(())
@@ -77,7 +75,7 @@ fn pause(pid: u32) -> Result<()> {
 
 fn is_paused(pid: u32) -> Result<bool> {
     let threads = PathBuf::from(format!("/proc/{pid}/task"));
-    let entries = fs::read_dir(&threads).map_err(Error::io("read", &threads))?;
+    let entries = fs::read_dir(&threads).map_err(cannot("read", &threads))?;
     // The state follows the name, which is in parentheses.
     let is_stopped = |stat: &str| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'));
     Ok(entries
@@ -87,14 +85,14 @@ fn is_paused(pid: u32) -> Result<bool> {
 
 /// Copies a folder, but for the files that etcd makes in advance (64 MB each).
 fn copy(from: &Path, to: &Path) -> Result<()> {
-    fs::create_dir_all(to).map_err(Error::io("make", to))?;
-    for entry in fs::read_dir(from).map_err(Error::io("read", from))? {
-        let path = entry.map_err(Error::io("read", from))?.path();
+    disk::make_folder(to)?;
+    for entry in fs::read_dir(from).map_err(cannot("read", from))? {
+        let path = entry.map_err(cannot("read", from))?.path();
         let target = to.join(path.file_name().unwrap_or_default());
         if path.is_dir() {
             copy(&path, &target)?;
         } else if path.extension().is_none_or(|extension| extension != "tmp") {
-            fs::copy(&path, &target).map_err(Error::io("copy", &path))?;
+            fs::copy(&path, &target).map_err(cannot("copy", &path))?;
         }
     }
     Ok(())

@@ -3,9 +3,10 @@
 
 use std::path::Path;
 
+use anyhow::{Result, ensure};
+use fastrand::Rng;
 use testbed::ObjectStore;
 
-use super::failure::{Failure, Result};
 use super::shell;
 
 /// Region that the examples for Qencode sign for; the demo's store has the same.
@@ -22,9 +23,7 @@ pub(super) fn read(name: &str, store: &ObjectStore) -> Result<String> {
     ];
     let mut text = shell::read(&path)?;
     for (placeholder, value) in replacements {
-        if !text.contains(placeholder) {
-            return Err(Failure::Placeholder { path, placeholder: placeholder.to_owned() });
-        }
+        ensure!(text.contains(placeholder), "{} holds no {placeholder:?} to replace", path.display());
         text = text.replace(placeholder, value);
     }
     Ok(text)
@@ -33,14 +32,7 @@ pub(super) fn read(name: &str, store: &ObjectStore) -> Result<String> {
 /// So many bytes that no compression or text conversion leaves as they are. The same at
 /// each call: nothing here has to be secret.
 pub(super) fn noise(length: usize) -> Vec<u8> {
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let mut bytes = Vec::with_capacity(length);
-    while bytes.len() < length {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend_from_slice(&state.to_le_bytes());
-    }
-    bytes.truncate(length);
+    let mut bytes = vec![0; length];
+    Rng::with_seed(1).fill(&mut bytes);
     bytes
 }

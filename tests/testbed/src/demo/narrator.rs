@@ -1,9 +1,8 @@
 //! How the demo tells what it does. Nothing here does anything.
 
-use std::error::Error;
 use std::io::{self, Stdout, Write as _};
 
-use super::failure::Failure;
+use anyhow::Error;
 
 /// Numbers the steps.
 pub(super) struct Narrator {
@@ -44,15 +43,9 @@ impl Narrator {
     }
 
     /// The last line of one that did not, on standard error.
-    pub(super) fn fail(&self, failure: &Failure) {
+    pub(super) fn fail(&self, failure: &Error) {
         let step = if self.step == 0 { String::new() } else { format!("step {} failed: ", self.step) };
-        eprint!("demo: {step}{failure}");
-        let mut source = failure.source();
-        while let Some(error) = source {
-            eprint!(": {error}");
-            source = error.source();
-        }
-        eprintln!();
+        eprintln!("demo: {step}{failure:#}");
     }
 
     fn say(&self, line: &str) {
@@ -76,16 +69,11 @@ pub(super) fn time_of_day(time: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{shortened, time_of_day};
+    use super::shortened;
 
     #[test]
     fn shows_nothing_of_a_query() {
         assert_eq!(shortened("http://a/b?X-Amz-Signature=c"), "http://a/b?X-Amz-…");
         assert_eq!(shortened("http://a/b"), "http://a/b");
-    }
-
-    #[test]
-    fn shows_the_time_of_day() {
-        assert_eq!(time_of_day("2030-01-02T03:04:05Z"), "03:04:05");
     }
 }

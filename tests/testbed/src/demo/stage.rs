@@ -3,23 +3,18 @@
 use std::{
     env,
     ffi::OsString,
-    io::{BufRead as _, BufReader},
     path::{self, Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::mpsc,
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
 
+use anyhow::{Context as _, Result, ensure};
 use testbed::{ControlPlane, ObjectStore, Program};
 
 use super::example::{self, REGION, noise};
-use super::failure::{Failure, Result};
 use super::narrator::Narrator;
 use super::{BUCKET, KEY, PATIENCE, UPLOAD_BUCKET, UPLOAD_KEY, shell};
-
-/// Lines of the operator's log that a failure shows.
-const LOG_LINES: usize = 15;
 
 /// Everything that runs. Dropping it ends it and removes its files; the testbed's guards
 /// do the same when the demo is killed.
@@ -71,23 +66,28 @@ impl Stage {
 
     fn await_operator(&self, address: &str) -> Result<()> {
         let line = format!("curl -fsS --max-time 5 http://{address}/readyz");
-        let deadline = Instant::now() + PATIENCE;
-        while shell::run(&line, &self.folder).is_err() {
-            self.check()?;
-            if Instant::now() > deadline {
-                return Err(Failure::Late { awaited: "the operator is ready", seconds: PATIENCE.as_secs() });
-            }
-            thread::sleep(Duration::from_millis(50));
-        }
+        self.within_patience("the operator is ready", || Ok(shell::run(&line, &self.folder).ok()))?;
         Ok(())
+    }
+
+    /// Asks again and again until there is an answer.
+    fn within_patience<T>(&self, awaited: &str, ask: impl Fn() -> Result<Option<T>>) -> Result<T> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(answer) = ask()? {
+                return Ok(answer);
+            }
+            self.check()?;
+            ensure!(Instant::now() < deadline, "not within {} s: {awaited}", PATIENCE.as_secs());
+            thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// An error if anything has ended by itself.
     pub(super) fn check(&self) -> Result<()> {
         self.operator.check()?;
         self.plane.check()?;
-        self.store.check()?;
-        Ok(())
+        self.store.check()
     }
 
     /// Everything that the operator has logged.
@@ -97,9 +97,7 @@ impl Stage {
 
     /// The end of it.
     pub(super) fn end_of_operator_log(&self) -> String {
-        let log = self.operator.log();
-        let lines: Vec<&str> = log.lines().collect();
-        lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
+        self.operator.last_lines()
     }
 
     /// The object in the store, as it was put there.
@@ -109,7 +107,7 @@ impl Stage {
 
     /// The object that was uploaded, as the store has it on its disk.
     pub(super) fn uploaded(&self) -> Result<Vec<u8>> {
-        Ok(self.store.get_object(UPLOAD_BUCKET, UPLOAD_KEY)?)
+        self.store.get_object(UPLOAD_BUCKET, UPLOAD_KEY)
     }
 
     /// Runs kubectl and returns what it printed.
@@ -142,47 +140,23 @@ impl Stage {
         self.kubectl(&["get", "psu", "report", "--output=jsonpath={.status.signingTime}"])
     }
 
-    /// Watches the report until its status tells of another URL.
+    /// Waits until the report's status tells of another URL.
     pub(super) fn await_other_signing_time(&self, before: &str) -> Result<String> {
-        let output = r#"--output=jsonpath={.status.signingTime}{"\n"}"#;
-        let mut kubectl = self.plane.kubectl();
-        kubectl.args(["get", "psu", "report", "--watch", output]).stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut watch = Watch(kubectl.spawn().map_err(Failure::io("run", "kubectl"))?);
-        let (sender, lines) = mpsc::channel();
-        let stdout = watch.0.stdout.take();
-        thread::spawn(move || {
-            let lines = stdout.into_iter().flat_map(|stdout| BufReader::new(stdout).lines());
-            lines.map_while(std::io::Result::ok).try_for_each(|line| sender.send(line))
-        });
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match lines.recv_timeout(left) {
-                Ok(time) if time != before => return Ok(time),
-                Ok(_) => {}
-                Err(_) => {
-                    let awaited = "status.signingTime moves";
-                    return Err(Failure::Late { awaited, seconds: PATIENCE.as_secs() });
-                }
-            }
-        }
-    }
-}
-
-/// A kubectl that ends with its owner.
-struct Watch(Child);
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        self.within_patience("status.signingTime moves", || {
+            Ok(Some(self.signing_time()?).filter(|time| time != before))
+        })
     }
 }
 
 fn find_operator(given: Option<&Path>) -> Result<PathBuf> {
     let beside = || env::current_exe().map(|this| this.with_file_name("presign-operator"));
-    let found = given.map_or_else(beside, path::absolute).map_err(Failure::io("find", "the operator"))?;
-    if found.is_file() { Ok(found) } else { Err(Failure::NoOperator(found)) }
+    let found = given.map_or_else(beside, path::absolute).context("cannot find the operator")?;
+    ensure!(
+        found.is_file(),
+        "no operator at {}: build it with `cargo build`, or name it with --operator",
+        found.display()
+    );
+    Ok(found)
 }
 
 fn start_operator(program: &Path, plane: &ControlPlane) -> Result<(Program, String)> {
@@ -194,9 +168,8 @@ fn start_operator(program: &Path, plane: &ControlPlane) -> Result<(Program, Stri
     ];
     let arguments = ["run", "--listen", "127.0.0.1:0", "--log", "info"];
     let operator = Program::start("presign-operator", program, arguments, environment)?;
-    let Some(port) = operator.port("listen") else {
-        operator.check()?;
-        return Err(Failure::Late { awaited: "the operator says where it listens", seconds: 30 });
-    };
+    let port = operator.port("listen");
+    operator.check()?;
+    let port = port.context("not within 30 s: the operator says where it listens")?;
     Ok((operator, format!("127.0.0.1:{port}")))
 }

@@ -1,14 +1,15 @@
 //! The settings of containerd, CNI and kubelet, each of which keeps to one folder.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
+use anyhow::Result;
 use serde_json::json;
 
 use super::image;
-use crate::{ControlPlane, Error, Network, Result};
+use crate::{
+    ControlPlane, Network,
+    disk::{make_folder, write},
+};
 
 /// Where each file is.
 pub(super) struct Files {
@@ -31,10 +32,10 @@ impl Files {
             folder,
         };
         let cni = files.folder.join("cni");
-        fs::create_dir(&cni).map_err(Error::io("make", &cni))?;
-        write(&cni.join("testbed.conflist"), &files.cni(network))?;
-        write(&files.containerd, &files.containerd_toml())?;
-        write(&files.kubelet, &files.kubelet_json(network, plane))?;
+        make_folder(&cni)?;
+        write(&cni.join("testbed.conflist"), files.cni(network))?;
+        write(&files.containerd, files.containerd_toml())?;
+        write(&files.kubelet, files.kubelet_json(network, plane))?;
         // No name server: nothing that pods talk to has a name.
         write(&files.folder.join("resolv.conf"), "")?;
         Ok(files)
@@ -107,7 +108,7 @@ Root = "{runc}"
         json!({
             "apiVersion": "kubelet.config.k8s.io/v1beta1",
             "kind": "KubeletConfiguration",
-            "address": network.gateway(),
+            "address": network.addresses().gateway(),
             "healthzPort": 0,
             "authentication": {
                 "anonymous": {"enabled": false},
@@ -131,8 +132,4 @@ Root = "{runc}"
         })
         .to_string()
     }
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    fs::write(path, text).map_err(Error::io("write", path))
 }

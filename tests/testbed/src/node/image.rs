@@ -7,46 +7,27 @@ use std::{
     process::Command,
 };
 
-use crate::{Error, Result, tool};
+use anyhow::Result;
+
+use crate::{
+    disk::{cannot, make_folder, write},
+    tool,
+};
 
 /// The image of everything in the testbed that is not under test: curl and a shell.
 pub(super) const CLIENT: &str = "localhost/testbed-client:1";
 
 /// What the shell's programs are called. Not wget: that of the static busybox crashes when
 /// it looks up a name.
-const PROGRAMS: [&str; 23] = [
-    "sh",
-    "cat",
-    "cmp",
-    "cp",
-    "cut",
-    "date",
-    "dd",
-    "echo",
-    "env",
-    "grep",
-    "head",
-    "httpd",
-    "ls",
-    "mkdir",
-    "mktemp",
-    "mv",
-    "rm",
-    "sed",
-    "sha256sum",
-    "sleep",
-    "sort",
-    "tr",
-    "wc",
-];
+const PROGRAMS: &str = "sh cat cmp cp cut date dd echo env grep head httpd ls mkdir mktemp mv rm sed \
+                        sha256sum sleep sort tr wc";
 
 /// Builds it below a folder and returns the archive, for `ctr images import`.
 pub(super) fn build_client(folder: &Path) -> Result<PathBuf> {
     let context = folder.join("client");
     fill(&context.join("root"))?;
     let containerfile = "FROM scratch\nCOPY root /\nCMD [\"sleep\", \"2147483647\"]\n";
-    let path = context.join("Containerfile");
-    fs::write(&path, containerfile).map_err(Error::io("write", &path))?;
+    write(&context.join("Containerfile"), containerfile)?;
     let archive = folder.join("client.tar");
     let target = format!("docker-archive:{}:{CLIENT}", archive.display());
     buildah(folder, &["bud", "--tag", CLIENT, &context.display().to_string()])?;
@@ -76,15 +57,15 @@ fn fill(root: &Path) -> Result<()> {
     }
     copy("/usr/bin/busybox", root)?;
     let programs = root.join("bin");
-    fs::create_dir_all(&programs).map_err(Error::io("make", &programs))?;
-    for name in PROGRAMS {
+    make_folder(&programs)?;
+    for name in PROGRAMS.split(' ') {
         let link = programs.join(name);
-        symlink("/usr/bin/busybox", &link).map_err(Error::io("link", &link))?;
+        symlink("/usr/bin/busybox", &link).map_err(cannot("link", &link))?;
     }
     let scratch = root.join("tmp");
-    fs::create_dir(&scratch).map_err(Error::io("make", &scratch))?;
+    make_folder(&scratch)?;
     let everyone = fs::Permissions::from_mode(0o1777);
-    fs::set_permissions(&scratch, everyone).map_err(Error::io("open", &scratch))
+    fs::set_permissions(&scratch, everyone).map_err(cannot("open", &scratch))
 }
 
 /// The files that `ldd` names, the loader among them.
@@ -96,7 +77,6 @@ fn libraries(program: &str) -> Result<Vec<String>> {
 
 fn copy(file: &str, root: &Path) -> Result<()> {
     let target = root.join(file.trim_start_matches('/'));
-    let folder = target.parent().unwrap_or(root);
-    fs::create_dir_all(folder).map_err(Error::io("make", folder))?;
-    fs::copy(file, &target).map(drop).map_err(Error::io("copy", file))
+    make_folder(target.parent().unwrap_or(root))?;
+    fs::copy(file, &target).map(drop).map_err(cannot("copy", file))
 }

@@ -35,6 +35,11 @@ impl Asked<'_> {
     }
 }
 
+/// Whether a request with this path and query is a watch.
+pub(super) fn is_watch(path: &str) -> bool {
+    path.contains("watch=true") || path.contains("watch=1")
+}
+
 impl<'a> Target<'a> {
     /// `None` when the path is none of a resource.
     pub(super) fn of(path: &'a str) -> Option<Self> {

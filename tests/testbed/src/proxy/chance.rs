@@ -1,19 +1,15 @@
 //! What goes wrong by chance, with requests that no rule is for and with what watches deliver,
 //! and a record of both.
 
-use std::{
-    io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 
-use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
+use fastrand::Rng;
+use http_body_util::{BodyExt, StreamBody};
 use hyper::{
     Method, Response,
     body::{Bytes, Frame},
-    header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER},
 };
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use parking_lot::Mutex;
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep, sleep_until},
@@ -21,12 +17,11 @@ use tokio::{
 
 use super::{
     Shared,
-    fault::{self, Answer},
-    forward::{Whole, forward},
+    asked::is_watch,
+    fault,
+    forward::{Answer, Body, Whole, closed, forward, path},
     record::Record,
 };
-
-type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 /// What goes wrong by chance.
 #[derive(Clone, Debug, Default)]
@@ -60,9 +55,13 @@ pub struct Chance {
 
 impl Chance {
     /// A wait between `from` and `to` for so many of a thousand.
-    #[must_use]
     pub fn new(of_thousand: u64, from: Duration, to: Duration) -> Self {
         Self { of_thousand, from, to }
+    }
+
+    fn wait(self, random: &mut Rng) -> Duration {
+        let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Duration::from_millis(random.u64(milliseconds(self.from)..=milliseconds(self.to)))
     }
 }
 
@@ -80,31 +79,30 @@ enum Lot {
 /// The chances in force, and the record of what went through.
 #[derive(Default)]
 pub(super) struct ByChance {
-    chances: Mutex<Option<(Chances, u64)>>,
+    chances: Mutex<Option<(Chances, Rng)>>,
     pub(super) record: Record,
 }
 
 impl ByChance {
     pub(super) fn set(&self, chances: Option<Chances>) {
-        *self.lock() = chances.map(|chances| (chances.clone(), chances.seed));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<(Chances, u64)>> {
-        self.chances.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.chances.lock() = chances.map(|chances| {
+            let random = Rng::with_seed(chances.seed);
+            (chances, random)
+        });
     }
 
     fn draw(&self, is_write: bool) -> Lot {
-        let mut chances = self.lock();
-        let Some((chances, state)) = chances.as_mut() else { return Lot::Nothing };
-        let mut drawn = number(state) % 1000;
+        let mut chances = self.chances.lock();
+        let Some((chances, random)) = chances.as_mut() else { return Lot::Nothing };
+        let mut drawn = random.u64(..1000);
         let mut falls_to = |share: u64| {
             let falls = drawn < share;
             drawn = drawn.saturating_sub(share);
             falls
         };
         if is_write && falls_to(chances.hanging_writes.of_thousand) {
-            let is_carried_out = number(state).is_multiple_of(2);
-            return Lot::Hang { wait: wait(chances.hanging_writes, state), is_carried_out };
+            let is_carried_out = random.bool();
+            return Lot::Hang { wait: chances.hanging_writes.wait(random), is_carried_out };
         }
         if falls_to(chances.refused) {
             return Lot::Refuse;
@@ -113,70 +111,53 @@ impl ByChance {
             return Lot::Fail;
         }
         if falls_to(chances.late_requests.of_thousand) {
-            return Lot::Late(wait(chances.late_requests, state));
+            return Lot::Late(chances.late_requests.wait(random));
         }
         if falls_to(chances.late_answers.of_thousand) {
-            return Lot::LateAnswer(wait(chances.late_answers, state));
+            return Lot::LateAnswer(chances.late_answers.wait(random));
         }
         Lot::Nothing
     }
 
     /// How long the next event of a watch waits.
     fn event_delay(&self) -> Duration {
-        let mut chances = self.lock();
-        let Some((chances, state)) = chances.as_mut() else { return Duration::ZERO };
-        let is_late = number(state) % 1000 < chances.late_events.of_thousand;
-        if is_late { wait(chances.late_events, state) } else { Duration::ZERO }
+        let mut chances = self.chances.lock();
+        let Some((chances, random)) = chances.as_mut() else { return Duration::ZERO };
+        let is_late = random.u64(..1000) < chances.late_events.of_thousand;
+        if is_late { chances.late_events.wait(random) } else { Duration::ZERO }
     }
 }
 
-/// The next number without a pattern (`SplitMix64`).
-fn number(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
-}
-
-fn wait(chance: Chance, state: &mut u64) -> Duration {
-    let span = u64::try_from(chance.to.saturating_sub(chance.from).as_millis()).unwrap_or(u64::MAX - 1);
-    chance.from + Duration::from_millis(number(state) % (span + 1))
-}
-
 /// Passes on a request that no rule is for.
-pub(super) async fn pass(
-    shared: &Arc<Shared>,
-    client: &Client<HttpConnector, Full<Bytes>>,
-    request: Whole,
-) -> Result<Answer, io::Error> {
+pub(super) async fn pass(shared: &Arc<Shared>, request: Whole) -> Answer {
     let by_chance = &shared.by_chance;
-    let path = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
-    let is_watch = ["watch=true", "watch=1"].iter().any(|watch| path.contains(watch));
+    let path = path(&request);
+    let is_watch = is_watch(&path);
     let is_write = !matches!(*request.method(), Method::GET | Method::HEAD);
     let sent = by_chance.record.sent(request.method().as_str(), &path, is_watch);
     let lot = by_chance.draw(is_write);
     match lot {
-        Lot::Refuse => return Ok(refusal()),
+        Lot::Refuse => return Ok(fault::overloaded(1)),
         Lot::Fail => return Ok(fault::status(500, "InternalError", 0)),
         Lot::Late(wait) => sleep(wait).await,
         Lot::Hang { wait, is_carried_out: false } => {
             sleep(wait).await;
-            return Err(io::ErrorKind::ConnectionAborted.into());
+            return closed();
         }
         Lot::Nothing | Lot::LateAnswer(_) | Lot::Hang { .. } => {}
     }
-    let mut answer = forward(shared, client, request).await?;
+    let mut answer = forward(shared, request).await?;
     if let Some(sent) = sent.filter(|_| is_write) {
         let (head, body) = answer.into_parts();
         let bytes = body.collect().await?.to_bytes();
         by_chance.record.answered(sent, head.status.as_u16(), &bytes);
-        answer = Response::from_parts(head, full(bytes));
+        answer = Response::from_parts(head, fault::whole(bytes));
     }
     match lot {
         Lot::LateAnswer(wait) => sleep(wait).await,
         Lot::Hang { wait, .. } => {
             sleep(wait).await;
-            return Err(io::ErrorKind::ConnectionAborted.into());
+            return closed();
         }
         _ => {}
     }
@@ -185,20 +166,6 @@ pub(super) async fn pass(
     } else {
         answer
     })
-}
-
-/// What the API server says when too many requests are under way.
-fn refusal() -> Answer {
-    let mut answer = Response::new(full("Too many requests, please try again later.\n".into()));
-    *answer.status_mut() = hyper::StatusCode::TOO_MANY_REQUESTS;
-    let headers = answer.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    answer
-}
-
-fn full(bytes: Bytes) -> Body {
-    Full::from(bytes).map_err(|never| match never {}).boxed_unsync()
 }
 
 /// A watch whose events come late by chance, in their order, and are put on record as they are

@@ -1,10 +1,11 @@
 //! What the watches that go through the proxy have shown, for whoever waits for it.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -60,12 +61,12 @@ impl Events {
     /// A handle on the next such event, counted from now on.
     pub(super) fn expect(&self, event: WatchEvent) -> Awaited {
         let shown = Arc::new(watch::Sender::new(false));
-        self.lock().push((event, Arc::downgrade(&shown)));
+        self.awaited.lock().push((event, Arc::downgrade(&shown)));
         Awaited { shown }
     }
 
     fn show(&self, resource: &str, line: &[u8]) {
-        let mut awaited = self.lock();
+        let mut awaited = self.awaited.lock();
         awaited.retain(|(_, shown)| shown.strong_count() > 0);
         if awaited.is_empty() {
             return;
@@ -78,10 +79,6 @@ impl Events {
             }
             !is_it
         });
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<(WatchEvent, Weak<watch::Sender<bool>>)>> {
-        self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

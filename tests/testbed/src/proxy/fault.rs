@@ -1,8 +1,8 @@
 //! Which requests something happens to, and what.
 
-use std::{convert::Infallible, io, time::Duration};
+use std::time::Duration;
 
-use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt, Full};
 use hyper::{
     Response, StatusCode,
     body::Bytes,
@@ -10,13 +10,11 @@ use hyper::{
 };
 use serde_json::{Value, json};
 
-use super::{asked::Asked, events::WatchEvent};
-
-/// What the proxy answers with.
-pub(super) type Answer = Response<UnsyncBoxBody<Bytes, io::Error>>;
+use super::{asked::Asked, events::WatchEvent, forward::Body};
 
 /// Which requests a fault is for.
 #[derive(Clone, Debug)]
+#[must_use = "it is only a part of a fault or a hold"]
 pub struct Match {
     /// Any of these; empty for all.
     methods: Vec<&'static str>,
@@ -46,21 +44,18 @@ impl Match {
 
     /// Only those about an object of this name: it is in the path or, for a create, in the
     /// body, if that is JSON.
-    #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
     /// Only those whose path and query contain `part` too.
-    #[must_use]
     pub fn and(mut self, part: impl Into<String>) -> Self {
         self.parts.push(part.into());
         self
     }
 
     /// Leaves the first `count` of them alone, counted from now on.
-    #[must_use]
     pub fn after(mut self, count: u64) -> Self {
         self.spared = count;
         self
@@ -89,14 +84,9 @@ impl Match {
 pub enum Fault {
     /// The connection is closed without an answer; the API server never hears of it.
     Drop,
-    /// The API server does what is asked, and the connection is closed without an answer.
-    LoseAnswer,
     /// Nothing is answered for so long, and then the connection is closed; the API server
     /// never hears of it.
     Hang(Duration),
-    /// The API server does what is asked; nothing is answered for so long, and then the
-    /// connection is closed.
-    HangAnswer(Duration),
     /// The request waits this long before it goes on.
     Delay(Duration),
     /// The answer waits until a watch that goes through this proxy has delivered an event, and
@@ -123,33 +113,15 @@ pub enum Fault {
         /// Seconds for `Retry-After`.
         retry_after: u32,
     },
-    /// This body is answered as it is; its `code` is that of the answer.
-    Status(Value),
+    /// What an API server says to `sendInitialEvents` when it cannot stream lists.
+    NoStreamingLists,
     /// The answer begins, and the connection breaks after so many bytes of it.
     BreakOff(usize),
-    /// A watch that begins well, and whose first event says that it comes too late (410).
-    Gone,
-}
-
-impl Fault {
-    /// What an API server says to `sendInitialEvents` when it cannot stream lists.
-    #[must_use]
-    pub fn no_streaming_lists() -> Self {
-        let message = "Forbidden: sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled";
-        let cause =
-            json!({"reason": "FieldValueForbidden", "message": message, "field": "sendInitialEvents"});
-        Self::Status(json!({
-            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": 422,
-            "message": format!("ListOptions.meta.k8s.io \"\" is invalid: sendInitialEvents: {message}"),
-            "reason": "Invalid",
-            "details": {"group": "meta.k8s.io", "kind": "ListOptions", "causes": [cause]},
-        }))
-    }
 }
 
 /// A status as the API server writes them.
-pub(super) fn status(code: u16, reason: &str, retry_after: u32) -> Answer {
-    let mut answer = body(
+pub(super) fn status(code: u16, reason: &str, retry_after: u32) -> Response<Body> {
+    let mut answer = json_answer(
         code,
         &json!({
             "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason,
@@ -162,25 +134,42 @@ pub(super) fn status(code: u16, reason: &str, retry_after: u32) -> Answer {
     answer
 }
 
+/// What an API server that cannot stream lists answers with.
+pub(super) fn no_streaming_lists() -> Response<Body> {
+    let message =
+        "Forbidden: sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled";
+    let cause = json!({"reason": "FieldValueForbidden", "message": message, "field": "sendInitialEvents"});
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": 422,
+        "message": format!("ListOptions.meta.k8s.io \"\" is invalid: sendInitialEvents: {message}"),
+        "reason": "Invalid",
+        "details": {"group": "meta.k8s.io", "kind": "ListOptions", "causes": [cause]},
+    });
+    json_answer(422, &status)
+}
+
 /// What an overloaded API server answers with, word for word.
-pub(super) fn overloaded(retry_after: u32) -> Answer {
-    let said = "Too many requests, please try again later.\n".to_owned();
-    let mut answer = full(429, "text/plain; charset=utf-8", said);
+pub(super) fn overloaded(retry_after: u32) -> Response<Body> {
+    let said = "Too many requests, please try again later.\n";
+    let mut answer = answer(429, "text/plain; charset=utf-8", said.into());
     answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after));
     answer
 }
 
-/// An answer with this body.
-pub(super) fn body(code: u16, body: &Value) -> Answer {
-    full(code, "application/json", body.to_string())
+fn json_answer(code: u16, body: &Value) -> Response<Body> {
+    answer(code, "application/json", body.to_string().into())
 }
 
-fn full(code: u16, content_type: &'static str, body: String) -> Answer {
-    let full = Full::from(body).map_err(|never: Infallible| match never {});
-    let mut answer = Response::new(full.boxed_unsync());
+fn answer(code: u16, content_type: &'static str, body: Bytes) -> Response<Body> {
+    let mut answer = Response::new(whole(body));
     *answer.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer
+}
+
+/// A body that is there as a whole.
+pub(super) fn whole(bytes: Bytes) -> Body {
+    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
 }
 
 /// The event that ends a watch which comes too late.

@@ -4,33 +4,33 @@ use std::{io, sync::Arc, time::Duration};
 
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
-    Request, Uri,
+    Request, Response, Uri,
     body::{Bytes, Frame, Incoming},
     service::service_fn,
 };
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioIo},
-};
+use hyper_util::rt::TokioIo;
 use tokio::{
     net::TcpListener,
     runtime::Runtime,
     sync::{oneshot, watch},
+    time::sleep,
 };
 
 use super::{
     Action, Ending, Fault, Shared,
-    asked::Asked,
+    asked::{Asked, is_watch},
     chance,
     events::Reader,
-    fault::{self, Answer},
+    fault,
 };
 
 /// How long a client is given to take in what it was shown. Its watch and its other calls are
 /// different connections, and nothing tells from here which of them it looks at first.
 const TAKEN_IN: Duration = Duration::from_millis(300);
 
-type Body = UnsyncBoxBody<Bytes, io::Error>;
+pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
+/// What the proxy answers with; an error closes the connection without an answer.
+pub(super) type Answer = io::Result<Response<Body>>;
 /// A request whose body is here: it may name the object, and is small.
 pub(super) type Whole = Request<Full<Bytes>>;
 
@@ -52,122 +52,94 @@ pub(super) fn run(
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
-        let (shared, client) = (shared.clone(), client.clone());
-        let service = service_fn(move |request| answer(shared.clone(), client.clone(), request));
+        let shared = shared.clone();
+        let service = service_fn(move |request| answer(shared.clone(), request));
         tokio::spawn(
             hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service),
         );
     }
 }
 
-/// What is answered; an error closes the connection without an answer.
-async fn answer(
-    shared: Arc<Shared>,
-    client: Client<HttpConnector, Full<Bytes>>,
-    request: Request<Incoming>,
-) -> Result<Answer, io::Error> {
+async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Answer {
     // Before the rule is chosen: a heal that follows at once is not missed.
     let mut healings = shared.healings.subscribe();
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-    let path = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
-    let action = shared.action(&Asked { method: parts.method.as_str(), path: &path, body: &body });
-    let request = Request::from_parts(parts, Full::new(body));
-    match action {
-        None => chance::pass(&shared, &client, request).await,
-        Some(Action::Fault(Fault::HangUntilHealed)) => {
-            let _ = healings.changed().await;
-            forward(&shared, &client, request).await
-        }
-        Some(Action::Fault(Fault::Buffer)) => {
-            let going_on = tokio::spawn(async move {
-                let _ = healings.changed().await;
-                forward(&shared, &client, request).await
-            });
-            going_on.await.map_err(io::Error::other)?
-        }
-        Some(Action::Fault(fault)) => faulty(&shared, &client, request, fault).await,
+    let request = Request::from_parts(parts, Full::new(body.clone()));
+    let path = path(&request);
+    let action = shared.action(&Asked { method: request.method().as_str(), path: &path, body: &body });
+    let fault = match action {
+        None => return chance::pass(&shared, request).await,
         Some(Action::Hold { place, is_after: false }) => {
             place.stand().await;
-            forward(&shared, &client, request).await
+            return forward(&shared, request).await;
         }
         Some(Action::Hold { place, is_after: true }) => {
-            let answer = forward(&shared, &client, request).await;
+            let answer = forward(&shared, request).await;
             place.stand().await;
-            answer
+            return answer;
         }
-    }
-}
-
-async fn faulty(
-    shared: &Shared,
-    client: &Client<HttpConnector, Full<Bytes>>,
-    request: Whole,
-    fault: Fault,
-) -> Result<Answer, io::Error> {
-    let closed = || Err(io::ErrorKind::ConnectionAborted.into());
+        Some(Action::Fault(fault)) => fault,
+    };
     match fault {
         Fault::Drop => closed(),
         Fault::Hang(duration) => {
-            tokio::time::sleep(duration).await;
+            sleep(duration).await;
             closed()
         }
         Fault::Delay(delay) => {
-            tokio::time::sleep(delay).await;
-            forward(shared, client, request).await
-        }
-        Fault::LoseAnswer => {
-            forward(shared, client, request).await?;
-            closed()
-        }
-        Fault::HangAnswer(duration) => {
-            forward(shared, client, request).await?;
-            tokio::time::sleep(duration).await;
-            closed()
+            sleep(delay).await;
+            forward(&shared, request).await
         }
         Fault::AnswerAfter(event) => {
             let awaited = shared.events.expect(event);
-            let answer = forward(shared, client, request).await;
+            let answer = forward(&shared, request).await;
             awaited.wait().await;
-            tokio::time::sleep(TAKEN_IN).await;
+            sleep(TAKEN_IN).await;
             answer
         }
-        Fault::BreakOff(bytes) => {
-            let answer = forward(shared, client, request).await?;
-            Ok(answer.map(|body| broken_off(body, bytes)))
+        Fault::HangUntilHealed => {
+            let _ = healings.changed().await;
+            forward(&shared, request).await
         }
+        Fault::Buffer => {
+            let going_on = tokio::spawn(async move {
+                let _ = healings.changed().await;
+                forward(&shared, request).await
+            });
+            going_on.await.map_err(io::Error::other)?
+        }
+        Fault::BreakOff(bytes) => Ok(forward(&shared, request).await?.map(|body| broken_off(body, bytes))),
         Fault::Answer { code, reason, retry_after } => Ok(fault::status(code, reason, retry_after)),
         Fault::Overloaded { retry_after } => Ok(fault::overloaded(retry_after)),
-        Fault::Status(status) => {
-            let code = status["code"].as_u64().and_then(|code| code.try_into().ok()).unwrap_or_default();
-            Ok(fault::body(code, &status))
-        }
-        Fault::Gone => Ok(fault::body(200, &fault::gone())),
-        // Both wait for the healing, which `answer` has an eye on.
-        Fault::HangUntilHealed | Fault::Buffer => forward(shared, client, request).await,
+        Fault::NoStreamingLists => Ok(fault::no_streaming_lists()),
     }
 }
 
-pub(super) async fn forward(
-    shared: &Shared,
-    client: &Client<HttpConnector, Full<Bytes>>,
-    mut request: Whole,
-) -> Result<Answer, io::Error> {
-    let path = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
-    let is_watch = ["watch=true", "watch=1"].iter().any(|watch| path.contains(watch));
+/// No answer: the connection is closed.
+pub(super) fn closed() -> Answer {
+    Err(io::ErrorKind::ConnectionAborted.into())
+}
+
+/// Path and query.
+pub(super) fn path(request: &Whole) -> String {
+    request.uri().path_and_query().map(ToString::to_string).unwrap_or_default()
+}
+
+pub(super) async fn forward(shared: &Shared, mut request: Whole) -> Answer {
+    let path = path(&request);
     let uri: Uri = format!("http://127.0.0.1:{}{path}", shared.upstream).parse().map_err(io::Error::other)?;
     *request.uri_mut() = uri;
     request.headers_mut().remove(hyper::header::HOST);
     // Before the call: a watch that is cut while it begins is cut too.
     let mut endings = shared.endings.subscribe();
     endings.mark_unchanged();
-    let answer = client.request(request).await.map_err(io::Error::other)?;
+    let answer = shared.client.request(request).await.map_err(io::Error::other)?;
     Ok(answer.map(|body| {
         let body = body.map_err(io::Error::other).boxed_unsync();
-        if !is_watch {
+        if !is_watch(&path) {
             return body;
         }
         watched(body, endings, Reader::new(shared.events.clone(), shared.paused.clone(), &path))
@@ -180,7 +152,7 @@ fn broken_off(body: Body, bytes: usize) -> Body {
         let (mut body, left) = state?;
         if left == 0 {
             // What was shown is on its way by then; hyper drops what it still holds.
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            sleep(Duration::from_millis(100)).await;
             return Some((Err(io::ErrorKind::ConnectionReset.into()), None));
         }
         let data = body.frame().await?.ok()?.into_data().unwrap_or_default();

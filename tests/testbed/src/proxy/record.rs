@@ -1,13 +1,11 @@
 //! What a client sent through the proxy and what it was shown, in order and with times.
 
 use std::{
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     time::Instant,
 };
 
+use parking_lot::Mutex;
 use serde_json::Value;
 
 /// One entry of the record of a proxy.
@@ -78,7 +76,7 @@ impl Record {
     }
 
     pub(super) fn take(&self) -> Vec<Recorded> {
-        let mut entries = self.lock();
+        let mut entries = self.entries.lock();
         entries.taken += entries.left.len();
         std::mem::take(&mut entries.left)
     }
@@ -94,7 +92,7 @@ impl Record {
         } else {
             Recorded::Sent(Sent { at, method: method.to_owned(), path, code: None, metadata: Value::Null })
         };
-        let mut entries = self.lock();
+        let mut entries = self.entries.lock();
         entries.left.push(entry);
         Some(entries.taken + entries.left.len() - 1)
     }
@@ -102,7 +100,7 @@ impl Record {
     /// Adds the answer to a request.
     pub(super) fn answered(&self, place: usize, code: u16, body: &[u8]) {
         let mut object: Value = serde_json::from_slice(body).unwrap_or_default();
-        let mut entries = self.lock();
+        let mut entries = self.entries.lock();
         let Some(place) = place.checked_sub(entries.taken) else { return };
         if let Some(Recorded::Sent(sent)) = entries.left.get_mut(place) {
             sent.code = Some(code);
@@ -121,13 +119,9 @@ impl Record {
             let (name, kind) = (text(&event["type"]), text(&event["object"]["kind"]));
             if matches!(name.as_str(), "ADDED" | "MODIFIED" | "DELETED") {
                 let metadata = metadata(&mut event["object"]);
-                self.lock().left.push(Recorded::Shown(Shown { at, event: name, kind, metadata }));
+                self.entries.lock().left.push(Recorded::Shown(Shown { at, event: name, kind, metadata }));
             }
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Entries> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

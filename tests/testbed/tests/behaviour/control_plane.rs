@@ -1,28 +1,15 @@
 use std::{
     fs,
-    net::{Ipv4Addr, TcpListener},
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
-    process::Command,
     sync::LazyLock,
 };
 
-use testbed::{Binary, ControlPlane, Error};
+use testbed::{Binary, ControlPlane};
 
-use crate::{eventually, is_running};
-
-const COMPONENTS: [Binary; 3] = [Binary::Etcd, Binary::KubeApiserver, Binary::KubeControllerManager];
+use crate::{eventually, is_running, run};
 
 static PLANE: LazyLock<ControlPlane> = LazyLock::new(|| ControlPlane::start().unwrap());
-
-fn run(command: &mut Command, arguments: &[&str]) -> Result<String, String> {
-    let output = command.args(arguments).output().unwrap();
-    if output.status.success() {
-        Ok(String::from_utf8(output.stdout).unwrap())
-    } else {
-        Err(String::from_utf8(output.stderr).unwrap())
-    }
-}
 
 fn kubectl(arguments: &[&str]) -> Result<String, String> {
     run(&mut PLANE.kubectl(), arguments)
@@ -39,20 +26,14 @@ fn is_ready_once_started() {
 }
 
 #[test]
-fn lets_a_guest_in_without_rights() {
-    let kubeconfig = PLANE.kubeconfig_for("guest", PLANE.guest_token()).unwrap();
-    let guest = |arguments: &[&str]| run(PLANE.kubectl().env("KUBECONFIG", &kubeconfig), arguments);
-    assert!(guest(&["auth", "whoami"]).unwrap().contains("guest"));
-    let refusal = guest(&["get", "secrets"]).unwrap_err();
-    assert!(refusal.contains("forbidden"), "{refusal}");
-}
-
-#[test]
-fn issues_tokens_for_service_accounts() {
+fn issues_tokens_for_service_accounts_without_rights() {
     let token = kubectl(&["create", "token", "default"]).unwrap();
     let kubeconfig = PLANE.kubeconfig_for("default", token.trim()).unwrap();
-    let identity = run(PLANE.kubectl().env("KUBECONFIG", kubeconfig), &["auth", "whoami"]).unwrap();
+    let account = |arguments: &[&str]| run(PLANE.kubectl().env("KUBECONFIG", &kubeconfig), arguments);
+    let identity = account(&["auth", "whoami"]).unwrap();
     assert!(identity.contains("system:serviceaccount:default:default"), "{identity}");
+    let refusal = account(&["get", "secrets"]).unwrap_err();
+    assert!(refusal.contains("forbidden"), "{refusal}");
 }
 
 #[test]
@@ -86,17 +67,16 @@ fn collects_what_a_deleted_owner_leaves() {
 #[test]
 fn keeps_its_data_and_identity_over_a_restart() {
     let plane = ControlPlane::start().unwrap();
-    let (url, ca, pid) = (plane.url(), plane.ca_pem().unwrap(), plane.pid(Binary::KubeApiserver));
+    let ca = || fs::read(plane.folder().join("ca.crt")).unwrap();
+    let before = (plane.url(), ca());
+    let pid = plane.pid(Binary::KubeApiserver);
     run(&mut plane.kubectl(), &["create", "configmap", "kept"]).unwrap();
 
-    plane.stop_apiserver();
-    assert_eq!(plane.pid(Binary::KubeApiserver), None);
-    run(&mut plane.kubectl(), &["get", "configmap", "kept"]).unwrap_err();
-    plane.start_apiserver().unwrap();
+    plane.restart_apiserver().unwrap();
     plane.restart_controller_manager().unwrap();
 
     run(&mut plane.kubectl(), &["get", "configmap", "kept"]).unwrap();
-    assert_eq!((plane.url(), plane.ca_pem().unwrap()), (url, ca));
+    assert_eq!((plane.url(), ca()), before);
     assert_ne!(plane.pid(Binary::KubeApiserver), pid);
     plane.check().unwrap();
 }
@@ -107,7 +87,7 @@ fn leaves_nothing_behind_after_a_panic() {
     let mut folder = PathBuf::new();
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         let plane = ControlPlane::start().unwrap();
-        pids = COMPONENTS.map(|binary| plane.pid(binary).unwrap()).into();
+        pids = plane.pids().into_iter().map(|(_, pid)| pid).collect();
         plane.folder().clone_into(&mut folder);
         assert!(pids.iter().all(|pid| is_running(*pid)) && folder.is_dir());
         panic!("on purpose");
@@ -124,15 +104,4 @@ fn shows_the_log_of_a_component_that_ended_early() {
     let error = result.err().unwrap().to_string();
     assert!(error.starts_with("kube-apiserver ended early (exit status: 1)"), "{error}");
     assert!(error.contains("unknown flag: --no-such-flag"), "{error}");
-}
-
-#[test]
-fn names_a_port_that_is_taken() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let taken = listener.local_addr().unwrap().port();
-    let error = ControlPlane::builder().port(taken).start().err().unwrap();
-    assert!(
-        matches!(error, Error::PortTaken { component: "kube-apiserver", port } if port == taken),
-        "{error}"
-    );
 }

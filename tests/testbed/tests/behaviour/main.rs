@@ -4,9 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod control_plane;
-mod object_store;
 mod owner;
-mod presign;
 mod saved;
 mod surroundings;
 
@@ -23,6 +21,13 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "not in time: {what}");
         thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// What a command prints, or how it complains.
+fn run(command: &mut Command, arguments: &[&str]) -> Result<String, String> {
+    let output = command.args(arguments).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
 }
 
 fn is_running(pid: u32) -> bool {

@@ -1,14 +1,10 @@
 //! A control plane that is put back to an earlier state under running clients.
 
-use std::{process::Command, time::Instant};
+use std::time::Instant;
 
 use testbed::ControlPlane;
 
-fn run(command: &mut Command, arguments: &[&str]) -> Result<String, String> {
-    let output = command.args(arguments).output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
-}
+use crate::run;
 
 #[test]
 fn a_restored_control_plane_goes_on_from_what_was_saved() {

@@ -1,13 +1,10 @@
 //! What goes wrong by chance, and the record of what went through.
 
-use std::{
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use testbed::{Chance, Chances, Proxy, Recorded};
 
-use crate::{Lines, curl, exists, output, proxy, through};
+use crate::{Lines, creation, curl, exists, output, proxy, through};
 
 fn always(from: u64, to: u64) -> Chance {
     Chance::new(1000, Duration::from_millis(from), Duration::from_millis(to))
@@ -61,12 +58,8 @@ fn events_come_late_in_their_order_and_are_on_record_when_they_were_delivered() 
     let watch = Lines::watch(&proxy, "recorded");
     watch.wait_for("kube-root-ca.crt");
     proxy.set_chances(Some(Chances { late_events: always(200, 600), ..Chances::default() }));
-    // Not by kubectl, whose answers are not JSON.
-    let path = format!("{}/api/v1/namespaces/recorded/configmaps", proxy.url());
     for name in ["first", "second"] {
-        let body = format!(r#"{{"metadata": {{"name": "{name}"}}}}"#);
-        let post = ["-fsS", "-H", "Content-Type: application/json", "-d", &body, &path];
-        output(Command::new("curl").args(post)).unwrap();
+        output(&mut creation(&proxy, "recorded", name)).unwrap();
     }
     watch.wait_for(r#""name":"first""#);
     watch.wait_for(r#""name":"second""#);

@@ -66,13 +66,14 @@ fn a_watch_streams_each_event_as_it_happens() {
 #[test]
 fn a_client_keeps_its_own_identity() {
     let proxy = proxy();
-    let kubeconfig =
-        std::fs::read_to_string(proxy.kubeconfig_for("guest", PLANE.guest_token()).unwrap()).unwrap();
-    assert!(kubeconfig.contains(PLANE.guest_token()) && kubeconfig.contains(&proxy.url()), "{kubeconfig}");
-    let token = format!("Authorization: Bearer {}", PLANE.guest_token());
+    let token = output(PLANE.kubectl().args(["create", "token", "default"])).unwrap();
+    let token = token.trim();
+    let kubeconfig = std::fs::read_to_string(proxy.kubeconfig_for("account", token).unwrap()).unwrap();
+    assert!(kubeconfig.contains(token) && kubeconfig.contains(&proxy.url()), "{kubeconfig}");
+    let bearer = format!("Authorization: Bearer {token}");
     let url = format!("{}/api/v1/secrets", proxy.url());
-    let answer = output(Command::new("curl").args(["-sS", "-H", &token, &url])).unwrap();
-    assert!(answer.contains(r#"User \"guest\" cannot list"#), "{answer}");
+    let answer = output(Command::new("curl").args(["-sS", "-H", &bearer, &url])).unwrap();
+    assert!(answer.contains(r#"User \"system:serviceaccount:default:default\" cannot list"#), "{answer}");
 }
 
 #[tokio::test]

@@ -35,16 +35,6 @@ fn an_expired_watch_says_so_and_ends() {
 }
 
 #[test]
-fn a_watch_can_come_too_late() {
-    let (proxy, namespace) = (proxy(), namespace("late"));
-    proxy.fault(Match::new("GET", "watch=true"), 1, Fault::Gone);
-    let (ended_well, rest) = Lines::watch(&proxy, &namespace).end();
-    assert!(ended_well && rest.len() == 1, "{rest:?}");
-    assert!(rest[0].contains(r#""type":"ERROR""#) && rest[0].contains(GONE), "{rest:?}");
-    Lines::watch(&proxy, &namespace).wait_for("kube-root-ca.crt");
-}
-
-#[test]
 fn a_watch_can_break_off_in_the_middle_of_an_event() {
     let (proxy, namespace) = (proxy(), namespace("broken"));
     proxy.fault(Match::new("GET", "watch=true"), 1, Fault::BreakOff(40));
