@@ -17,6 +17,7 @@
 mod bench_fleet;
 
 use bench_fleet::{neighbours, output, stages};
+use testbed::number;
 
 fn main() {
     let asked = |flag: &str| std::env::args().any(|argument| argument == flag);
@@ -39,9 +40,4 @@ fn main() {
     if creations > 0 {
         output::write_neighbours(&runtime.block_on(neighbours::run(creations)), write);
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "this is a program of its own")]
-fn number(variable: &str, default: usize) -> usize {
-    std::env::var(variable).ok().map_or(default, |text| text.parse().expect("a whole number"))
 }

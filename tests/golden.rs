@@ -138,7 +138,7 @@ fn every_example_brings_what_it_names() {
         let mut targets = BTreeSet::new();
         for object in example.of_kind("PresignedUrl") {
             let spec: PresignedUrlSpec = serde_json::from_value(object["spec"].clone()).unwrap();
-            let reference = spec.s3.credentials_secret_ref;
+            let reference = spec.s3.credentials.secret_ref;
             let secret = example
                 .of_kind("Secret")
                 .find(|secret| secret["metadata"]["name"] == reference.name)
@@ -195,7 +195,7 @@ fn sign_tells_what_is_probably_not_meant() {
         "spec": {
             "bucket": "reports", "key": "/q3.pdf",
             "response": {"contentDisposition": "attachment; filename=\"süm.pdf\""},
-            "s3": {"region": "us-west-2", "credentialsSecretRef": {"name": "keys"}},
+            "s3": {"region": "us-west-2", "credentials": {"secretRef": {"name": "keys"}}},
         },
     });
     let output = operator(&["sign", "-f", "-"], &object.to_string());

@@ -28,7 +28,7 @@ fn rows() -> Vec<Row> {
         .map(|line| {
             let row: Value = serde_json::from_str(line).unwrap();
             let mut spec = row["spec"].clone();
-            spec["s3"]["credentialsSecretRef"] = json!({"name": "unused"});
+            spec["s3"]["credentials"]["secretRef"] = json!({"name": "unused"});
             let manifest = json!({
                 "apiVersion": "presign.dev/v1alpha1",
                 "kind": "PresignedUrl",

@@ -19,7 +19,7 @@ pub(crate) fn presigned_url(name: &str, keys: &str, changes: &Value) -> Value {
         "s3": {
             "endpoint": "https://us-west.s3.qencode.com",
             "region": "us-west",
-            "credentialsSecretRef": {"name": keys},
+            "credentials": {"secretRef": {"name": keys}},
         },
     });
     for (field, value) in changes.as_object().into_iter().flatten() {

@@ -61,7 +61,7 @@ fn say(what: &str) {
 /// signed.
 fn short_lived(number: usize) -> Value {
     let before = format!("{}s", 40 + number * 7 % 41);
-    let changes = json!({"expiresIn": "2m", "renewal": {"before": before}});
+    let changes = json!({"expiresIn": "2m", "renewBefore": before});
     bulk::presigned_url(&format!("renewed-{number:04}"), "keys", &changes)
 }
 

@@ -192,7 +192,7 @@ async fn rotate(scene: &Scene, operator: &Operator, objects: usize, written: &Wr
 /// Lets URLs of one minute be renewed once, and counts what that took: they are renewed
 /// ten seconds after they were signed, all at once.
 async fn renew(scene: &Scene, operator: &Operator) -> Renewal {
-    let changes = json!({"expiresIn": "1m", "renewal": {"before": "50s"}});
+    let changes = json!({"expiresIn": "1m", "renewBefore": "50s"});
     let object = |number| bulk::presigned_url(&format!("short-{number}"), "keys", &changes);
     bulk::create(&scene.client, FLEET, SHORT_LIVED, object).await;
     operator.quiet().await;

@@ -25,7 +25,7 @@ impl Drop for Watch {
 
 impl Watch {
     /// Watches a collection from now on. When the API server ends the watch, as it does with one
-    /// that it finds too slow, it is opened again where it ended.
+    /// that it finds too slow, it is opened again where it ended, or from now on if the API server no longer has that version.
     pub(crate) async fn open(client: &Client, path: &str, selector: &str, metadata_only: bool) -> Self {
         let from = plain::version(client, path).await;
         let events = Arc::new(AtomicU64::new(0));
@@ -46,7 +46,11 @@ impl Watch {
                     }
                 }
                 line.clear();
-                let shown = version_of(&last).unwrap_or_else(|| from.clone());
+                // An error, such as 410, has no version: then the watch goes on from now.
+                let shown = match version_of(&last) {
+                    Some(version) => version,
+                    None => plain::version(&client, &path).await,
+                };
                 body = begin(&client, &path, &selector, metadata_only, &shown).await;
             }
         });
@@ -79,8 +83,7 @@ async fn begin(client: &Client, path: &str, selector: &str, metadata_only: bool,
 /// The version of the object that an event shows.
 fn version_of(event: &[u8]) -> Option<String> {
     let event: Value = serde_json::from_slice(event).ok()?;
-    let version = event["object"]["metadata"]["resourceVersion"].as_str();
-    Some(version.unwrap_or_else(|| panic!("a watch ended with {event}")).to_owned())
+    event["object"]["metadata"]["resourceVersion"].as_str().map(str::to_owned)
 }
 
 const OURS: &str = "labelSelector=presign.dev%2Fmanaged%3Dtrue";

@@ -75,14 +75,14 @@ impl Case {
                     "Content-Type": "application/pdf", "If-None-Match": "*", "x-amz-meta-source": "bench",
                     "x-amz-server-side-encryption": "AES256",
                 },
-                "s3": {"region": "eu-central-1", "credentialsSecretRef": {"name": "keys"}},
+                "s3": {"region": "eu-central-1", "credentials": {"secretRef": {"name": "keys"}}},
             })
         } else {
             json!({
                 "bucket": "reports", "key": "unset",
                 "s3": {
                     "region": "us-west", "endpoint": "https://us-west.s3.qencode.com",
-                    "credentialsSecretRef": {"name": "keys"},
+                    "credentials": {"secretRef": {"name": "keys"}},
                 },
             })
         }

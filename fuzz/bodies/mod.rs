@@ -87,12 +87,14 @@ pub(crate) fn secret(input: &[u8]) {
     let values: Vec<Vec<u8>> = data.values().map(|value| value.0.clone()).collect();
     let mut names = data.keys().cloned();
     let (first, second) = (names.next(), names.next());
-    for explicit in [None, first.zip(second)] {
-        let mut reference = serde_json::json!({"name": "keys"});
-        if let Some((id, secret)) = &explicit {
-            (reference["accessKeyIDKey"], reference["secretAccessKeyKey"]) =
-                (id.clone().into(), secret.clone().into());
-        }
+    let keys = first
+        .zip(second)
+        .map(|(id, secret)| serde_json::json!({"accessKeyID": id, "secretAccessKey": secret}));
+    for reference in [
+        serde_json::json!({"name": "keys"}),
+        serde_json::json!({"name": "keys", "keys": keys}),
+        serde_json::json!({"name": "keys", "profile": "team-a"}),
+    ] {
         let reference = serde_json::from_value(reference).unwrap();
         match Credentials::parse(&reference, &data) {
             Err(refusal) => says_nothing_of(&values, &refusal.to_string()),

@@ -148,7 +148,7 @@ metadata: {name: report}
 spec:
   bucket: reports
   key: a
-  s3: {region: us-west, credentialsSecretRef: {name: keys}}
+  s3: {region: us-west, credentials: {secretRef: {name: keys}}}
 ";
 
     fn one(text: &str) -> PresignedUrl {
@@ -209,7 +209,7 @@ spec:
             (
                 "{name: keys}",
                 "{name: keys, keyID: b}",
-                "spec.s3.credentialsSecretRef.keyID: there is no such",
+                "spec.s3.credentials.secretRef.keyID: there is no such",
             ),
             ("key: a", "key: 2026", "line 6"),
             ("key: a", "key: true", "line 6"),

@@ -38,7 +38,7 @@ pub struct Cli {
 pub enum Command {
     /// Run the operator.
     Run(Box<RunArgs>),
-    /// Print the CustomResourceDefinitions (CRDs) as YAML.
+    /// Print the custom resource definitions (CRDs) as YAML.
     Crd,
     /// Sign every PresignedUrl of a file offline and print the URLs, for debugging.
     ///

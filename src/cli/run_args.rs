@@ -49,7 +49,7 @@ pub struct RunArgs {
     #[arg(long, env = "PRESIGN_REQUEST_TIMEOUT", default_value_t = 15,
         value_parser = flags::seconds::<1, 300>)]
     pub(super) request_timeout: u64,
-    /// Let the operator list pods and patch their annotations, for spec.propagation.pokePods and
+    /// Let the operator list pods and patch their annotations, for "spec.podRefresh: Annotate" and
     /// the reason NeverRefreshed. It needs the permission to list and patch pods. Without this flag
     /// it makes no requests for pods.
     #[arg(long, env = "PRESIGN_PODS")]

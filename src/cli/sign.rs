@@ -22,7 +22,7 @@ use crate::s3::Signer;
 /// Arguments of `sign`.
 #[derive(Args, Debug)]
 pub struct SignArgs {
-    /// A YAML or JSON file with one or more PresignedUrls; - reads standard input. Objects of other
+    /// A YAML or JSON file with one or more PresignedUrl objects; - reads standard input. Objects of other
     /// kinds are skipped.
     #[arg(short = 'f', long = "filename", value_name = "FILE")]
     file: PathBuf,
@@ -127,13 +127,7 @@ fn credentials() -> anyhow::Result<Credentials> {
         let value = std::env::var_os(name)?;
         Some((name.to_owned(), ByteString(value.into_encoded_bytes())))
     };
-    let reference = CredentialsSecretRef {
-        name: "environment".to_owned(),
-        access_key_id_key: None,
-        secret_access_key_key: None,
-        session_token_key: None,
-        expiration_key: None,
-    };
+    let reference = CredentialsSecretRef { name: "environment".to_owned(), keys: None, profile: None };
     let data = [id, secret, token, expiration].into_iter().filter_map(variable).collect();
     Credentials::parse(&reference, &data).map_err(|error| match error {
         InvalidCredentials::BadValue { key, problem, .. } => anyhow!("environment variable {key}: {problem}"),
@@ -147,7 +141,8 @@ fn credentials() -> anyhow::Result<Credentials> {
             anyhow!("environment variables {id} and {secret}: are not set")
         }
         // These can only occur with a Secret: the environment has one spelling of each key.
-        InvalidCredentials::Unusable { .. }
+        InvalidCredentials::NoProfile { .. }
+        | InvalidCredentials::Unusable { .. }
         | InvalidCredentials::TwoLayouts { .. }
         | InvalidCredentials::MissingKey { .. }
         | InvalidCredentials::StrayToken { .. } => anyhow!("environment: {error}"),

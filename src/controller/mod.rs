@@ -166,7 +166,7 @@ impl Presigner {
         watch::namespaces::watch(&context, &probes, &mut tasks);
         tasks.spawn("the writer of events", events::publish(context.clone(), recorder, told));
         tasks.spawn("the list of pods", pods::rounds(context.clone()));
-        tasks.spawn("the annotation of pods", pods::poke(context.clone()));
+        tasks.spawn("the annotation of pods", pods::annotate(context.clone()));
         tasks.spawn("the clock", wake_everyone(context.clone()));
         tasks.spawn("the check for a restored API server", begin_watches_anew(context.clone()));
         let ctx = context.clone();

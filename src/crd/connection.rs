@@ -36,14 +36,15 @@ pub struct S3Connection {
     /// Where the bucket is in the URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addressing_style: Option<AddressingStyle>,
-    /// The Secret in the same namespace that holds the access key.
-    pub credentials_secret_ref: CredentialsSecretRef,
+    /// Where the credentials come from.
+    pub credentials: CredentialsSource,
 }
 
 /// Where the bucket is in the URL. Auto: Path with an endpoint or a bucket name with dots,
 /// otherwise VirtualHosted. Path: after the host, `https://host/bucket/key`. VirtualHosted: before
-/// the host, `https://bucket.host/key`. The store must support this: another store takes the first
-/// part of the key for the bucket. Default: Auto.
+/// the host, `https://bucket.host/key`. BucketEndpoint: the host of the endpoint is the bucket, as
+/// with your own domain, `https://host/key`. The store must support VirtualHosted and
+/// BucketEndpoint: another store takes the first part of the key for the bucket. Default: Auto.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub enum AddressingStyle {
     /// Path with an endpoint or a bucket name with dots, otherwise `VirtualHosted`.
@@ -53,36 +54,64 @@ pub enum AddressingStyle {
     Path,
     /// `https://bucket.host/key`.
     VirtualHosted,
+    /// `https://host/key`.
+    BucketEndpoint,
 }
 
-/// The Secret that holds the access key. Without explicit keys, the usual layouts are
-/// recognised by their key names.
+/// Where the credentials come from.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CredentialsSource {
+    /// The Secret in the same namespace that holds the access key. Without `keys` and `profile`, the
+    /// operator looks for the usual key names.
+    pub secret_ref: CredentialsSecretRef,
+}
+
+/// A reference to the Secret that holds the access key.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = rules::CREDENTIALS_NAME,
-    validation = rules::CREDENTIALS_BOTH,
-    validation = rules::CREDENTIALS_KEYS,
+    validation = rules::CREDENTIALS_ONE,
+    validation = rules::CREDENTIALS_PROFILE,
 )]
 pub struct CredentialsSecretRef {
     /// Name of the Secret, in the namespace of the PresignedUrl.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// Data key of the access key id; set together with `secretAccessKeyKey`.
-    #[serde(default, rename = "accessKeyIDKey", skip_serializing_if = "Option::is_none")]
+    /// The data keys of the access key, if they have other than the usual names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<CredentialsKeys>,
+    /// The profile in a credentials file of the AWS tools that is stored in the Secret.
+    /// Default: `default`, or the only profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128))]
+    pub profile: Option<String>,
+}
+
+/// The data keys of the access key in the Secret.
+#[derive(Clone, Debug, Default, Deserialize, Eq, Hash, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = rules::CREDENTIALS_BOTH,
+    validation = rules::CREDENTIALS_KEYS,
+)]
+pub struct CredentialsKeys {
+    /// Data key of the access key id. Set it together with `secretAccessKey`.
+    #[serde(default, rename = "accessKeyID", skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
-    pub access_key_id_key: Option<String>,
-    /// Data key of the secret access key; set together with `accessKeyIDKey`.
+    pub access_key_id: Option<String>,
+    /// Data key of the secret access key. Set it together with `accessKeyID`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
-    pub secret_access_key_key: Option<String>,
+    pub secret_access_key: Option<String>,
     /// Data key of the session token of temporary credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
-    pub session_token_key: Option<String>,
-    /// Data key of the time at which temporary credentials expire (RFC 3339 or Unix seconds). A URL
-    /// that is signed with them expires at this time at the latest.
+    pub session_token: Option<String>,
+    /// Data key of the time at which temporary credentials expire (RFC 3339 or Unix
+    /// seconds). A URL that is signed with them expires no later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
-    pub expiration_key: Option<String>,
+    pub expiration: Option<String>,
 }

@@ -15,10 +15,10 @@ pub mod rules;
 mod schema;
 mod status;
 
-pub use connection::{AddressingStyle, CredentialsSecretRef, S3Connection};
-pub use presigned_url::{
-    DeletionPolicy, Method, PresignedUrl, PresignedUrlSpec, Propagation, Renewal, SecretTarget,
+pub use connection::{
+    AddressingStyle, CredentialsKeys, CredentialsSecretRef, CredentialsSource, S3Connection,
 };
+pub use presigned_url::{DeletionPolicy, Method, PodRefresh, PresignedUrl, PresignedUrlSpec, SecretTarget};
 pub use response::ResponseOverrides;
 pub use schema::definitions;
 pub use status::{LimitedBy, PresignedUrlStatus, READY, ROTATION_SAFE, STALLED};

@@ -38,7 +38,7 @@ pub const ANNOTATION_URL_RENEWED_AT: &str = "presign.dev/url-renewed-at";
 /// upgrade re-issues at renewal instead of all at once.
 pub const FORMAT: &str = "1";
 
-/// Data key of the URL unless `spec.secret.key` says otherwise.
+/// Data key of the URL unless `spec.secret.urlKey` says otherwise.
 pub const DATA_URL: &str = "url";
 /// Data key of the HTTP method.
 pub const DATA_METHOD: &str = "method";
@@ -46,3 +46,7 @@ pub const DATA_METHOD: &str = "method";
 pub const DATA_HEADERS: &str = "headers";
 /// Data key of the expiry, RFC 3339.
 pub const DATA_EXPIRES_AT: &str = "expires-at";
+/// Data key that is reserved for the fields of a form.
+pub const DATA_FIELDS: &str = "fields";
+/// Data key that is reserved for a form as JSON.
+pub const DATA_FORM: &str = "form.json";

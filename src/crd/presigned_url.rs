@@ -107,11 +107,16 @@ use super::{rules, schema};
     validation = rules::EXPIRES_DAYS,
     validation = rules::EXPIRES_FORM,
     validation = rules::EXPIRES_RANGE,
+    validation = rules::BEFORE_ONE,
+    validation = rules::BEFORE_NUMBER,
+    validation = rules::BEFORE_DAYS,
+    validation = rules::BEFORE_FORM,
     validation = rules::BEFORE_FITS,
     validation = rules::ENDPOINT_BUCKET,
     validation = rules::STYLE_HOST,
     validation = rules::STYLE_BUCKET,
     validation = rules::STYLE_ARN,
+    validation = rules::STYLE_ENDPOINT,
 )]
 pub struct PresignedUrlSpec {
     /// Name of the bucket, without `s3://`. Without `s3.endpoint` it must be an AWS bucket name or
@@ -156,18 +161,25 @@ pub struct PresignedUrlSpec {
     /// expire earlier. Examples: `90m`, `1h30m`. Default: `1h`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<DurationText>,
-    /// When the next URL is issued. Default: when a third of the lifetime is left.
+    /// Renew this long before the URL expires. The operator renews up to a tenth of the lifetime
+    /// earlier than that, to spread out many renewals. At most five sixths of `expiresIn`; if the
+    /// credentials make the actual lifetime shorter, at most five sixths of that are used. Set this
+    /// or `renewBeforePercentage`. Default: a third of the actual lifetime. Example: `20m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub renewal: Option<Renewal>,
+    pub renew_before: Option<DurationText>,
+    /// Renew when this percentage of the actual lifetime is left, from 1 to 80. The operator renews
+    /// up to a tenth of the lifetime earlier than that. Set this or `renewBefore`. Example: `50`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 80))]
+    pub renew_before_percentage: Option<i32>,
     /// The S3-compatible store and the credentials to sign with.
     pub s3: S3Connection,
     /// The Secret that the URL is written to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<SecretTarget>,
-    /// How pods get a new URL. By default, the kubelet updates the files of a mounted Secret within
-    /// two minutes.
+    /// How the pods that mount the Secret get a new URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub propagation: Option<Propagation>,
+    pub pod_refresh: Option<PodRefresh>,
     /// While true, the operator issues and writes nothing. An existing Secret stays, and its URL
     /// expires. Default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -191,40 +203,19 @@ pub enum Method {
     Delete,
 }
 
-/// When the next URL is issued. Set at most one of the two fields.
-#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = rules::RENEWAL_ONE,
-    validation = rules::BEFORE_NUMBER,
-    validation = rules::BEFORE_DAYS,
-    validation = rules::BEFORE_FORM,
-)]
-pub struct Renewal {
-    /// Renew this long before the URL expires. The operator renews up to a tenth of the lifetime
-    /// earlier than that, to spread out many renewals. At most five sixths of `expiresIn`; if the
-    /// credentials make the actual lifetime shorter, at most five sixths of that are used. Example:
-    /// `20m`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub before: Option<DurationText>,
-    /// Renew when this percentage of the actual lifetime is left, from 1 to 80. The operator renews
-    /// up to a tenth of the lifetime earlier than that. Example: `50`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 80))]
-    pub before_percentage: Option<i32>,
-}
-
-/// How pods get a new URL.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Propagation {
-    /// After each new URL, set the annotation `presign.dev/url-renewed-at` of the running pods that
-    /// mount the Secret as a volume, so that the kubelet updates their files within seconds instead
-    /// of two minutes. No pod restarts, because no pod template changes. The operator needs
-    /// permission to list and patch pods (chart value `pods.enabled`); without it, the condition
-    /// `RotationSafe` says so. Default: false.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub poke_pods: Option<bool>,
+/// How the pods that mount the Secret get a new URL. Kubelet: the kubelet updates the mounted files
+/// within about two minutes. Annotate: after each new URL, the operator sets the annotation
+/// `presign.dev/url-renewed-at` of the running pods that mount the Secret as a volume, so that the
+/// kubelet updates their files within seconds. No pod restarts, because no pod template changes. The
+/// operator needs permission to list and patch pods (chart value `pods.enabled`); without it, the
+/// condition `RotationSafe` says so. Default: Kubelet.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum PodRefresh {
+    /// The kubelet updates the mounted files by itself.
+    #[default]
+    Kubelet,
+    /// The operator annotates the running pods, so that the kubelet updates their files at once.
+    Annotate,
 }
 
 /// The Secret that the URL is written to, always in the namespace of the PresignedUrl.
@@ -246,10 +237,10 @@ pub struct SecretTarget {
     #[schemars(length(min = 1, max = 253))]
     pub name: Option<String>,
     /// Data key that holds the URL. It must not be `method`, `headers` or `expires-at`, which the
-    /// Secret also has. Default: `url`.
+    /// Secret also has, and not `fields` or `form.json`, which are reserved. Default: `url`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
-    pub key: Option<String>,
+    pub url_key: Option<String>,
     /// Labels for the Secret, in addition to those of the operator. At most 32.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::label_map")]

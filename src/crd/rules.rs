@@ -84,7 +84,7 @@ rules! {
         r"has(self.s3.endpoint) || self.bucket.contains('://') || (self.bucket.startsWith('arn:') ? self.bucket.matches('^arn:aws(-[a-z]+)*:s3:[a-z0-9-]+:[0-9]{12}:accesspoint[/:][a-z0-9]([a-z0-9-]{1,48}[a-z0-9])$') : (self.bucket.matches('^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$') && !self.bucket.contains('..') && !self.bucket.startsWith('xn--') && !self.bucket.matches('^[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+$')))",
         "without s3.endpoint this must be an AWS bucket name (3 to 63 of a-z, 0-9, '.' and '-', with a letter or digit at both ends, no '..', no 'xn--' in front, not like an IP address) or the ARN of an access point that is not multi-region";
     BUCKET_ENDPOINT, "bucket",
-        r"!has(self.s3.endpoint) || self.bucket.contains('://') || (self.bucket.matches('^([A-Za-z0-9_]+:)?[A-Za-z0-9._-]{3,255}$') && !self.bucket.contains('..'))",
+        r"!has(self.s3.endpoint) || self.bucket.contains('://') || (self.bucket.matches('^([A-Za-z0-9_]+:)?[A-Za-z0-9._-]{3,255}$') && !self.bucket.contains('..') && !self.bucket.startsWith('arn:'))",
         "with s3.endpoint this must be 3 to 255 of A-Z, a-z, 0-9, '.', '_' and '-', without '..'; tenant:bucket names the bucket of another tenant of Ceph";
     KEY_BYTES, "key",
         "size(bytes(self.key)) <= 1024",
@@ -160,13 +160,25 @@ rules! {
     EXPIRES_RANGE, "expiresIn",
         "!has(self.expiresIn) || !self.expiresIn.matches('^([0-9]{1,6}[hms])+$') || (!self.expiresIn.matches('[1-9][0-9]{3,5}h') && duration(self.expiresIn) >= duration('1m') && duration(self.expiresIn) <= duration('168h'))",
         "must be from 1m to 168h, the most that a signature allows";
-    BEFORE_FITS, "renewal.before",
-        "!has(self.renewal) || !has(self.renewal.before) || !self.renewal.before.matches('^([0-9]{1,6}[hms])+$') || (!self.renewal.before.matches('[1-9][0-9]{3,5}h') && (has(self.expiresIn) ? (!self.expiresIn.matches('^([0-9]{1,6}[hms])+$') || self.expiresIn.matches('[1-9][0-9]{3,5}h') || duration(self.renewal.before).getSeconds() * 6 <= duration(self.expiresIn).getSeconds() * 5) : duration(self.renewal.before) <= duration('50m')))",
+    BEFORE_ONE, "renewBefore",
+        "!(has(self.renewBefore) && has(self.renewBeforePercentage))",
+        "set renewBefore or renewBeforePercentage, not both";
+    BEFORE_NUMBER, "renewBefore",
+        "!has(self.renewBefore) || !self.renewBefore.matches('^[+]?[0-9]+$')",
+        "needs a unit: write 1h (or 3600s) for 3600 seconds";
+    BEFORE_DAYS, "renewBefore",
+        "!has(self.renewBefore) || !self.renewBefore.matches('^[0-9hmsdw]*[0-9][dw]([0-9]|$)')",
+        "cannot be in days or weeks: write hours, such as 24h for a day";
+    BEFORE_FORM, "renewBefore",
+        "!has(self.renewBefore) || self.renewBefore.matches('^[+]?[0-9]+$') || self.renewBefore.matches('^[0-9hmsdw]*[0-9][dw]([0-9]|$)') || (self.renewBefore.matches('^([0-9]{1,6}[hms])+$') && self.renewBefore.matches('[1-9]'))",
+        "must be whole hours, minutes and seconds, more than 0, such as 20m";
+    BEFORE_FITS, "renewBefore",
+        "!has(self.renewBefore) || !self.renewBefore.matches('^([0-9]{1,6}[hms])+$') || (!self.renewBefore.matches('[1-9][0-9]{3,5}h') && (has(self.expiresIn) ? (!self.expiresIn.matches('^([0-9]{1,6}[hms])+$') || self.expiresIn.matches('[1-9][0-9]{3,5}h') || duration(self.renewBefore).getSeconds() * 6 <= duration(self.expiresIn).getSeconds() * 5) : duration(self.renewBefore) <= duration('50m')))",
         "must not be more than five sixths of expiresIn (50m for the default of 1h): reduce it, or increase expiresIn";
     // Under another style the host is as the person means it.
     ENDPOINT_BUCKET, "s3.endpoint",
-        "!has(self.s3.endpoint) || (has(self.s3.addressingStyle) && self.s3.addressingStyle != 'Auto') || !self.s3.endpoint.contains('://') || self.s3.endpoint.matches('//[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+(:[0-9]*)?(/.*)?$') || !self.s3.endpoint.lowerAscii().split('://', 2)[1].startsWith(self.bucket.lowerAscii() + '.')",
-        "must not contain the bucket, because the URL has the bucket after the host: remove it from the host (and set addressingStyle to VirtualHosted if the bucket belongs before the host), or set addressingStyle to Path if this is the name of the host itself";
+        "!has(self.s3.endpoint) || (has(self.s3.addressingStyle) && self.s3.addressingStyle != 'Auto') || !self.s3.endpoint.contains('://') || self.s3.endpoint.matches('//[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+(:[0-9]*)?(/.*)?$') || !(self.s3.endpoint.lowerAscii().split('://', 2)[1].startsWith(self.bucket.lowerAscii() + '.') || (self.bucket.contains('.') && self.s3.endpoint.lowerAscii().split('://', 2)[1].split('/', 2)[0].split(':', 2)[0] == self.bucket.lowerAscii()))",
+        "must not contain the bucket, because the URL has the bucket after the host: remove it from the host (and set addressingStyle to VirtualHosted if the bucket belongs before the host), or set addressingStyle to BucketEndpoint if the store serves the bucket itself at this host, or to Path if the host only has this name";
     STYLE_HOST, "s3.addressingStyle",
         r"!has(self.s3.addressingStyle) || self.s3.addressingStyle != 'VirtualHosted' || !has(self.s3.endpoint) || !self.s3.endpoint.matches('^[Hh][Tt][Tt][Pp][Ss]?://([0-9]+[.][0-9]+[.][0-9]+[.][0-9]+|[[].*|[^./:]+)(:[0-9]*)?(/.*)?$')",
         "VirtualHosted needs a host with a domain name, because the bucket becomes a subdomain of it: use Path for an IP address, localhost or a name without a dot";
@@ -176,6 +188,9 @@ rules! {
     STYLE_ARN, "s3.addressingStyle",
         "!has(self.s3.addressingStyle) || self.s3.addressingStyle != 'Path' || !self.bucket.startsWith('arn:')",
         "an access point works only with VirtualHosted: remove addressingStyle";
+    STYLE_ENDPOINT, "s3.addressingStyle",
+        "!has(self.s3.addressingStyle) || self.s3.addressingStyle != 'BucketEndpoint' || has(self.s3.endpoint)",
+        "BucketEndpoint needs s3.endpoint: write the address at which the store serves the bucket itself, such as https://files.example.com";
 
     // spec.response
 
@@ -183,32 +198,17 @@ rules! {
         r"[has(self.contentType) ? self.contentType : '', has(self.contentDisposition) ? self.contentDisposition : '', has(self.contentLanguage) ? self.contentLanguage : '', has(self.contentEncoding) ? self.contentEncoding : '', has(self.cacheControl) ? self.cacheControl : '', has(self.expires) ? self.expires : ''].all(value, !value.matches('\\p{Cc}'))",
         "must not contain control characters";
 
-    // spec.renewal
-
-    RENEWAL_ONE, "",
-        "!(has(self.before) && has(self.beforePercentage))",
-        "set before or beforePercentage, not both";
-    BEFORE_NUMBER, "before",
-        "!has(self.before) || !self.before.matches('^[+]?[0-9]+$')",
-        "needs a unit: write 1h (or 3600s) for 3600 seconds";
-    BEFORE_DAYS, "before",
-        "!has(self.before) || !self.before.matches('^[0-9hmsdw]*[0-9][dw]([0-9]|$)')",
-        "cannot be in days or weeks: write hours, such as 24h for a day";
-    BEFORE_FORM, "before",
-        "!has(self.before) || self.before.matches('^[+]?[0-9]+$') || self.before.matches('^[0-9hmsdw]*[0-9][dw]([0-9]|$)') || (self.before.matches('^([0-9]{1,6}[hms])+$') && self.before.matches('[1-9]'))",
-        "must be whole hours, minutes and seconds, more than 0, such as 20m";
-
     // spec.secret
 
     SECRET_NAME, "name",
         "!has(self.name) || !format.dns1123Subdomain().validate(self.name).hasValue()",
         "must be a name of a Secret: a-z, 0-9, '-' and '.', with a letter or digit at both ends";
-    SECRET_KEY, "key",
-        "!has(self.key) || (self.key.matches('^[A-Za-z0-9._-]+$') && !self.key.matches('^[.][.]?$') && !self.key.startsWith('..'))",
+    SECRET_KEY, "urlKey",
+        "!has(self.urlKey) || (self.urlKey.matches('^[A-Za-z0-9._-]+$') && !self.urlKey.matches('^[.][.]?$') && !self.urlKey.startsWith('..'))",
         "must be a data key of a Secret: letters, digits, '.', '_' and '-', not beginning with '..'";
-    SECRET_KEY_TAKEN, "key",
-        "!has(self.key) || !(self.key in ['method', 'headers', 'expires-at'])",
-        "the Secret uses method, headers and expires-at for other values: choose another key";
+    SECRET_KEY_TAKEN, "urlKey",
+        "!has(self.urlKey) || !(self.urlKey in ['method', 'headers', 'expires-at', 'fields', 'form.json'])",
+        "the Secret uses method, headers, expires-at, fields and form.json for other values: choose another key";
     LABELS_OURS, "labels",
         "!has(self.labels) || !self.labels.exists(name, name.startsWith('presign.dev/') || name == 'app.kubernetes.io/managed-by')",
         "presign.dev/... and app.kubernetes.io/managed-by are set by the operator: remove them";
@@ -229,7 +229,7 @@ rules! {
         "must not contain a query or a fragment: remove '?' or '#' and what follows";
     ENDPOINT_USERINFO, "endpoint",
         "!has(self.endpoint) || self.endpoint.matches('[?#]') || !self.endpoint.contains('://') || !self.endpoint.split('://', 2)[1].split('/', 2)[0].contains('@')",
-        "must not contain a user or a password: put the access key into the Secret that credentialsSecretRef names";
+        "must not contain a user or a password: put the access key into the Secret that credentials.secretRef names";
     // A host that ends in a number is read as an IPv4 address by every client, whatever
     // its form: what is not one already would be rewritten, and the host is signed.
     ENDPOINT_FORM, "endpoint",
@@ -249,15 +249,24 @@ rules! {
         concat!("has(self.endpoint) || !self.region.matches('^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$') || self.region.startsWith('xn--') || self.region.matches('^aws(-[a-z]+)*-global$') || self.region.matches('^", aws_areas!(alternatives), "-[a-z0-9]+-[0-9]+$')"),
         "is not an AWS region: write one such as eu-central-1 or us-west-2, or set s3.endpoint to the address of another store";
 
-    // spec.s3.credentialsSecretRef
+    // spec.s3.credentials.secretRef
 
     CREDENTIALS_NAME, "name",
         "!format.dns1123Subdomain().validate(self.name).hasValue()",
         "must be a name of a Secret: a-z, 0-9, '-' and '.', with a letter or digit at both ends";
+    CREDENTIALS_ONE, "profile",
+        "!(has(self.keys) && has(self.profile))",
+        "set keys or profile, not both: a profile is part of a credentials file, and keys are data keys of the Secret";
+    CREDENTIALS_PROFILE, "profile",
+        "!has(self.profile) || self.profile.matches('^[!-Z^-~]([ -Z^-~]*[!-Z^-~])?$')",
+        "must be the name of a profile: visible ASCII characters without brackets and backslashes, and spaces only inside";
+
+    // spec.s3.credentials.secretRef.keys
+
     CREDENTIALS_BOTH, "",
-        "has(self.accessKeyIDKey) == has(self.secretAccessKeyKey)",
-        "set both accessKeyIDKey and secretAccessKeyKey, or neither: the operator then looks for the usual key names";
+        "has(self.accessKeyID) == has(self.secretAccessKey)",
+        "set both accessKeyID and secretAccessKey, or neither: the operator then looks for the usual key names";
     CREDENTIALS_KEYS, "",
-        "[has(self.accessKeyIDKey) ? self.accessKeyIDKey : 'a', has(self.secretAccessKeyKey) ? self.secretAccessKeyKey : 'a', has(self.sessionTokenKey) ? self.sessionTokenKey : 'a', has(self.expirationKey) ? self.expirationKey : 'a'].all(key, key.matches('^[A-Za-z0-9._-]+$') && key != '.' && !key.startsWith('..'))",
-        "the keys must be data keys of a Secret: letters, digits, '.', '_' and '-', not beginning with '..'";
+        "[has(self.accessKeyID) ? self.accessKeyID : 'a', has(self.secretAccessKey) ? self.secretAccessKey : 'a', has(self.sessionToken) ? self.sessionToken : 'a', has(self.expiration) ? self.expiration : 'a'].all(key, key.matches('^[A-Za-z0-9._-]+$') && key != '.' && !key.startsWith('..'))",
+        "must be data keys of a Secret: letters, digits, '.', '_' and '-', not beginning with '..'";
 }

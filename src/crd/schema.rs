@@ -20,10 +20,36 @@ pub fn definitions() -> Result<Vec<CustomResourceDefinition>, serde_json::Error>
     let properties = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"];
     // kstatus reads a generation that was not observed as "in progress".
     properties["status"]["default"] = json!({"observedGeneration": -1});
+    limit_condition(&mut properties["status"]["properties"]["conditions"]["items"]["properties"]);
     // A column shows what is stored, so this default alone is written into objects.
     properties["spec"]["properties"]["method"]["default"] = json!(Method::default());
     Ok(vec![serde_json::from_value(crd)?])
 }
+
+/// Adds the validation of `metav1.Condition`, which the type does not carry:
+/// <https://github.com/kubernetes/apimachinery/blob/master/pkg/apis/meta/v1/types.go>.
+fn limit_condition(properties: &mut Value) {
+    let limits = [
+        ("lastTransitionTime", json!({"format": "date-time"})),
+        ("message", json!({"maxLength": 32768})),
+        ("observedGeneration", json!({"minimum": 0})),
+        ("reason", json!({"minLength": 1, "maxLength": 1024, "pattern": REASON})),
+        ("status", json!({"enum": ["True", "False", "Unknown"], "description": CONDITION_STATUS})),
+        ("type", json!({"maxLength": 316, "pattern": CONDITION_TYPE})),
+    ];
+    for (field, limits) in limits {
+        if let (Some(schema), Value::Object(limits)) = (properties[field].as_object_mut(), limits) {
+            schema.extend(limits);
+        }
+    }
+}
+
+/// What the values of a condition's status mean.
+const CONDITION_STATUS: &str = "Whether the condition holds. True: it holds. False: it does not hold. Unknown: the operator cannot tell.";
+/// The form of a reason: a word in CamelCase.
+const REASON: &str = "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$";
+/// The form of a condition type: a word, with an optional DNS prefix.
+const CONDITION_TYPE: &str = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$";
 
 /// A map of HTTP header names to values.
 pub(super) fn headers_map(_: &mut SchemaGenerator) -> Schema {

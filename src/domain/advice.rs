@@ -38,8 +38,8 @@ impl Advice {
     #[must_use]
     pub fn text(&self, credentials: &str) -> String {
         let earlier = match self.overlap {
-            Overlap::Percentage(_) => "replace spec.renewal.beforePercentage with spec.renewal.before: 3m",
-            Overlap::Seconds(_) | Overlap::Third => "set spec.renewal.before to 3m",
+            Overlap::Percentage(_) => "replace spec.renewBeforePercentage with spec.renewBefore: 3m",
+            Overlap::Seconds(_) | Overlap::Third => "set spec.renewBefore to 3m",
         };
         let least = whole_minutes(LEAST_LIFETIME);
         let longer = |lifetime| self.longer(lifetime, credentials);
@@ -98,20 +98,20 @@ mod tests {
     #[test]
     fn names_the_field_and_the_value() {
         for (expires_in, lifetime, overlap, expected) in [
-            (300, 300, Overlap::Third, "set spec.renewal.before to 3m, or set spec.expiresIn to 9m"),
-            (3600, 3600, Overlap::Seconds(20), "set spec.renewal.before to 3m"),
+            (300, 300, Overlap::Third, "set spec.renewBefore to 3m, or set spec.expiresIn to 9m"),
+            (3600, 3600, Overlap::Seconds(20), "set spec.renewBefore to 3m"),
             (
                 3600,
                 3600,
                 Overlap::Percentage(4),
-                "replace spec.renewal.beforePercentage with spec.renewal.before: 3m, or set spec.expiresIn to 1h15m",
+                "replace spec.renewBeforePercentage with spec.renewBefore: 3m, or set spec.expiresIn to 1h15m",
             ),
-            (60, 60, Overlap::Seconds(20), "set spec.renewal.before to 3m and set spec.expiresIn to 4m"),
+            (60, 60, Overlap::Seconds(20), "set spec.renewBefore to 3m and set spec.expiresIn to 4m"),
             (
                 60,
                 60,
                 Overlap::Third,
-                "set spec.expiresIn to 9m, or set spec.renewal.before to 3m and set spec.expiresIn to 4m",
+                "set spec.expiresIn to 9m, or set spec.renewBefore to 3m and set spec.expiresIn to 4m",
             ),
             (200, 200, Overlap::Seconds(190), "set spec.expiresIn to 4m"),
             (120, 120, Overlap::Seconds(1000), "set spec.expiresIn to 4m"),
@@ -119,13 +119,13 @@ mod tests {
                 3600,
                 300,
                 Overlap::Third,
-                "set spec.renewal.before to 3m, or let the credentials in Secret \"keys\" last 9m",
+                "set spec.renewBefore to 3m, or let the credentials in Secret \"keys\" last 9m",
             ),
             (
                 200,
                 100,
                 Overlap::Seconds(20),
-                "set spec.renewal.before to 3m and let spec.expiresIn and the credentials in Secret \"keys\" last 4m",
+                "set spec.renewBefore to 3m and let spec.expiresIn and the credentials in Secret \"keys\" last 4m",
             ),
         ] {
             assert_eq!(advice(expires_in, lifetime, overlap), expected, "{lifetime} {overlap:?}");

@@ -46,8 +46,8 @@ impl StaleUse {
 pub struct PodUses {
     /// Whether one of them never sees a new URL.
     pub stale: StaleUsers,
-    /// Why `spec.propagation.pokePods` does nothing, if the spec asks for it.
-    pub no_pokes: Option<NoPokes>,
+    /// Why `spec.podRefresh: Annotate` does nothing, if the spec has it.
+    pub no_annotation: Option<NoAnnotation>,
 }
 
 /// Whether a pod uses the Secret in a way that Kubernetes never updates.
@@ -62,9 +62,9 @@ pub enum StaleUsers {
     By(StaleUser, usize),
 }
 
-/// Why pods are not poked after a new URL.
+/// Why pods are not annotated after a new URL.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum NoPokes {
+pub enum NoAnnotation {
     /// The operator runs without the flag that permits it to use pods.
     NotGranted,
     /// The flag is set, but the API server refuses this verb.

@@ -6,14 +6,15 @@ use aws_sdk_s3::config::http::HttpRequest;
 
 use super::encode;
 use crate::domain::Request;
+use crate::domain::request::Addressing;
 
-/// The key that the SDK gets if the real one is only white space. S3 accepts such keys, but the SDK
-/// refuses them as missing.
+/// What the SDK gets for a key of white space only, which S3 accepts but the SDK refuses as missing, and
+/// for the bucket of a bucket endpoint, which the SDK would put into the path.
 const STAND_IN: &str = "blank";
 
 /// The request cannot be expressed in HTTP.
 #[derive(Debug, thiserror::Error)]
-#[error("a header or a query parameter is not valid in an HTTP request")]
+#[error("a header, a query parameter or the address is not valid in an HTTP request")]
 pub(super) struct NotHttp;
 
 /// The headers and the query of a request, and its key if the SDK does not accept that.
@@ -23,6 +24,8 @@ pub(super) struct Amendment {
     query: String,
     /// The encoded key that replaces [`STAND_IN`].
     blank_key: Option<String>,
+    /// The address of a bucket endpoint, after which the SDK puts [`STAND_IN`] for the bucket.
+    bucket_endpoint: Option<String>,
 }
 
 impl Amendment {
@@ -30,7 +33,15 @@ impl Amendment {
     pub(super) fn new(request: &Request, query: String) -> Self {
         let is_blank = request.key.trim().is_empty();
         let blank_key = is_blank.then(|| encode::path(&request.key));
-        Self { headers: request.headers.clone(), query, blank_key }
+        let is_bucket = request.connection.addressing == Addressing::BucketEndpoint;
+        let endpoint = request.connection.endpoint.as_ref().filter(|_| is_bucket);
+        let bucket_endpoint = endpoint.map(ToString::to_string);
+        Self { headers: request.headers.clone(), query, blank_key, bucket_endpoint }
+    }
+
+    /// The bucket to pass to the SDK.
+    pub(super) fn bucket<'a>(&self, request: &'a Request) -> &'a str {
+        if self.bucket_endpoint.is_some() { STAND_IN } else { &request.bucket }
     }
 
     /// The key to pass to the SDK.
@@ -46,6 +57,13 @@ impl Amendment {
     pub(super) fn apply(&self, mut http: HttpRequest) -> Result<HttpRequest, NotHttp> {
         let uri = http.uri();
         let address = uri.split_once('?').map_or(uri, |(address, _)| address);
+        let address = match &self.bucket_endpoint {
+            Some(endpoint) => {
+                let key = address.strip_prefix(&format!("{endpoint}/{STAND_IN}")).ok_or(NotHttp)?;
+                format!("{endpoint}{key}")
+            }
+            None => address.to_owned(),
+        };
         let uri = match &self.blank_key {
             Some(key) => format!("{}{key}{}", address.strip_suffix(STAND_IN).ok_or(NotHttp)?, self.query),
             None => format!("{address}{}", self.query),

@@ -50,7 +50,8 @@ fn configuration(connection: &Connection) -> Config {
     let mut config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(connection.region.clone()))
-        .force_path_style(connection.addressing == Addressing::Path)
+        // For a bucket endpoint, `amend` removes the bucket from the path.
+        .force_path_style(connection.addressing != Addressing::VirtualHosted)
         .use_arn_region(false)
         .disable_s3_express_session_auth(true)
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)

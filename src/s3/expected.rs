@@ -40,7 +40,7 @@ impl Expected {
         let key = encode::path(&request.key);
         let path = match request.connection.addressing {
             Addressing::Path => format!("/{}/{key}", encode::component(&request.bucket)),
-            Addressing::VirtualHosted => format!("/{key}"),
+            Addressing::VirtualHosted | Addressing::BucketEndpoint => format!("/{key}"),
         };
         let pair = |(name, value): &(String, String)| {
             format!("{}={}", encode::component(name), encode::component(value))
@@ -99,7 +99,7 @@ impl Expected {
         let Some((scheme, rest)) = address.split_once("://") else { return false };
         let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let bucket = match request.connection.addressing {
-            Addressing::Path => None,
+            Addressing::Path | Addressing::BucketEndpoint => None,
             Addressing::VirtualHosted => Some(bucket_in_host(&request.bucket)),
         };
         let host = match bucket {

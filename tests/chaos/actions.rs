@@ -97,7 +97,7 @@ fn changed(random: &mut Random, name: &str, mut spec: Value) -> Value {
             }
             4 => spec["secret"]["labels"] = json!({"turn": random.below(100).to_string()}),
             5 => spec["secret"]["deletionPolicy"] = json!(random.pick(&["Delete", "Retain"])),
-            6 => spec["secret"]["key"] = json!(random.pick(&["url", "link"])),
+            6 => spec["secret"]["urlKey"] = json!(random.pick(&["url", "link"])),
             _ => spec["suspend"] = json!(random.percent(30)),
         }
     }

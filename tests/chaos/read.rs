@@ -48,7 +48,7 @@ pub fn target_of(object: &PresignedUrl) -> String {
 }
 
 pub fn url_key(object: &PresignedUrl) -> &str {
-    object.spec.secret.as_ref().and_then(|secret| secret.key.as_deref()).unwrap_or(DATA_URL)
+    object.spec.secret.as_ref().and_then(|secret| secret.url_key.as_deref()).unwrap_or(DATA_URL)
 }
 
 pub fn text(secret: &Secret, key: &str) -> Option<String> {

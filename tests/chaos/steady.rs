@@ -25,7 +25,7 @@ pub async fn create(tenant: &Tenant) {
     tenant.write_keys("steady-keys", Keys::First).await.unwrap();
     let mut spec = tenant.spec("steady-keys");
     spec["expiresIn"] = json!("1m");
-    spec["renewal"] = json!({"before": format!("{OVERLAP}s")});
+    spec["renewBefore"] = json!(format!("{OVERLAP}s"));
     tenant.apply(STEADY, &spec).await.unwrap();
 }
 

@@ -111,7 +111,7 @@ impl Tenant {
             "s3": {
                 "endpoint": store.endpoint(),
                 "region": store.region(),
-                "credentialsSecretRef": {"name": keys},
+                "credentials": {"secretRef": {"name": keys}},
             },
         })
     }

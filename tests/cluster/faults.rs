@@ -88,7 +88,7 @@ async fn the_api_server_goes_away_for_a_minute_and_comes_back() {
     let (space, proxy) = Space::behind_proxy("away").await;
     space.apply("report", space.spec(json!({}))).await;
     // Its renewal falls into the outage: between 36 and 48 s after it was signed.
-    space.apply("short", space.spec(json!({"expiresIn": "2m", "renewal": {"before": "72s"}}))).await;
+    space.apply("short", space.spec(json!({"expiresIn": "2m", "renewBefore": "72s"}))).await;
     space.wait_ready("report", "True", "Issued").await;
     space.wait_ready("short", "True", "Issued").await;
     let first = space.data("short", "url").await;
@@ -193,7 +193,7 @@ async fn an_unreadable_answer_of_one_kind_leaves_the_others_alone() {
     space.apply("report", space.spec(json!({}))).await;
     let object = space.wait_ready("report", "False", "ApiError").await;
     assert!(ready(&object).unwrap().message.contains("\"keys\""));
-    let with_others = json!({"s3": {"credentialsSecretRef": {"name": "others"}}});
+    let with_others = json!({"s3": {"credentials": {"secretRef": {"name": "others"}}}});
     space.apply("other", space.spec(with_others)).await;
     space.wait_ready("other", "True", "Issued").await;
     assert_eq!(space.download("other").await.unwrap(), "content");

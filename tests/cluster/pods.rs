@@ -95,9 +95,9 @@ async fn calls_about_pods(space: &Space) -> Vec<String> {
 
 #[tokio::test]
 async fn a_new_url_touches_exactly_the_running_pods_that_mount_it() {
-    let space = Space::with("pokes", &[GRANTED]).await;
+    let space = Space::with("annotated", &[GRANTED]).await;
     await_service_account(&space).await;
-    space.apply("report", space.spec(json!({"propagation": {"pokePods": true}}))).await;
+    space.apply("report", space.spec(json!({"podRefresh": "Annotate"}))).await;
     space.wait_ready("report", "True", "Issued").await;
 
     let projected = json!([{"name": "v", "projected": {"sources": [
@@ -117,7 +117,7 @@ async fn a_new_url_touches_exactly_the_running_pods_that_mount_it() {
     ] {
         before.insert(name, make(&space, name, spec, phase).await);
     }
-    // The poke of the first URL may have met the first of them.
+    // The annotation of the first URL may have met the first of them.
     renew(&space, "report", "one").await;
     let signed = signing_time(&space, "report").await;
     for name in ["f-whole", "g-projected"] {
@@ -137,11 +137,11 @@ async fn a_new_url_touches_exactly_the_running_pods_that_mount_it() {
         BTreeSet::from(["patch pods/f-whole".to_owned(), "patch pods/g-projected".to_owned()])
     );
     let metrics = space.operator.page("/metrics");
-    assert!(metrics.contains("presign_pods_poked_total{outcome=\"done\"}"), "{metrics}");
+    assert!(metrics.contains("presign_pods_annotated_total{outcome=\"done\"}"), "{metrics}");
 }
 
 #[tokio::test]
-async fn a_deployment_is_not_rolled_out_by_a_poke() {
+async fn a_deployment_is_not_rolled_out_by_an_annotation() {
     let space = Space::with("template", &[GRANTED]).await;
     let template = json!({
         "metadata": {"labels": {"app": "web"}},
@@ -152,7 +152,7 @@ async fn a_deployment_is_not_rolled_out_by_a_poke() {
     let name = pod.metadata.name.clone().unwrap();
     let status = Patch::Merge(json!({"status": {"phase": "Running"}}));
     pods(&space).patch_status(&name, &PatchParams::default(), &status).await.unwrap();
-    space.apply("report", space.spec(json!({"propagation": {"pokePods": true}}))).await;
+    space.apply("report", space.spec(json!({"podRefresh": "Annotate"}))).await;
     space.wait_ready("report", "True", "Issued").await;
     wait_told(&space, &name, &signing_time(&space, "report").await).await;
     let deployments = Api::<Deployment>::namespaced(space.client.clone(), &space.namespace);
@@ -195,7 +195,7 @@ async fn many_pods_are_told_at_a_bounded_rate() {
     let spec = json!({"volumes": secret_volume("report"), "containers": [mounting(None)]});
     let names: Vec<String> = (0..PODS).map(|number| format!("p{number:02}")).collect();
     futures::future::join_all(names.iter().map(|name| make(&space, name, spec.clone(), "Running"))).await;
-    space.apply("report", space.spec(json!({"propagation": {"pokePods": true}}))).await;
+    space.apply("report", space.spec(json!({"podRefresh": "Annotate"}))).await;
     space.wait_ready("report", "True", "Issued").await;
     let signed = signing_time(&space, "report").await;
     for name in &names {
@@ -217,7 +217,7 @@ async fn many_pods_are_told_at_a_bounded_rate() {
 }
 
 #[tokio::test]
-async fn a_poke_that_hangs_keeps_no_url_waiting() {
+async fn an_annotation_that_hangs_keeps_no_url_waiting() {
     let proxy = tokio::task::spawn_blocking(|| Proxy::start(&World::get_blocking().plane)).await;
     let proxy = proxy.unwrap().unwrap();
     let kubeconfig = proxy.kubeconfig().to_str().unwrap();
@@ -228,7 +228,7 @@ async fn a_poke_that_hangs_keeps_no_url_waiting() {
         make(&space, name, spec.clone(), "Running").await;
     }
     let hold = proxy.hold(Match::new("PATCH", "/pods/first"));
-    space.apply("report", space.spec(json!({"propagation": {"pokePods": true}}))).await;
+    space.apply("report", space.spec(json!({"podRefresh": "Annotate"}))).await;
     assert!(hold.reached(DEADLINE).await);
     wait_told(&space, "second", &signing_time(&space, "report").await).await;
     space.apply("another", space.spec(json!({}))).await;

@@ -14,7 +14,7 @@ fn describe(space: &Space, name: &str) -> String {
 #[tokio::test]
 async fn missing_credentials_are_named_and_their_arrival_heals_at_once() {
     let space = Space::new("nokeys").await;
-    let spec = space.spec(json!({"s3": {"credentialsSecretRef": {"name": "absent"}}}));
+    let spec = space.spec(json!({"s3": {"credentials": {"secretRef": {"name": "absent"}}}}));
     space.apply("report", spec).await;
     let object = space.wait_ready("report", "False", "CredentialsNotFound").await;
     assert!(condition(&object, "Stalled").is_none(), "it waits");
@@ -68,7 +68,7 @@ async fn unusable_credentials_are_explained_without_a_value() {
             .patch(&format!("{name}-keys"), &params, &kube::api::Patch::Apply(body))
             .await
             .unwrap();
-        let reference = json!({"s3": {"credentialsSecretRef": {"name": format!("{name}-keys")}}});
+        let reference = json!({"s3": {"credentials": {"secretRef": {"name": format!("{name}-keys")}}}});
         space.apply(name, space.spec(reference)).await;
     }
     for (name, _, message) in &cases {
@@ -95,9 +95,9 @@ async fn secrets_that_are_there_for_something_else_give_no_credentials() {
         ("login", ["username", "password"], "has a type kubernetes.io/*"),
         ("issued", ["method", "url"], "has the label presign.dev/managed"),
     ] {
-        let reference = json!({"name": name, "accessKeyIDKey": names[0], "secretAccessKeyKey": names[1]});
+        let reference = json!({"name": name, "keys": {"accessKeyID": names[0], "secretAccessKey": names[1]}});
         let object = format!("by-{name}");
-        space.apply(&object, space.spec(json!({"s3": {"credentialsSecretRef": reference}}))).await;
+        space.apply(&object, space.spec(json!({"s3": {"credentials": {"secretRef": reference}}}))).await;
         space.wait_ready(&object, "False", "CredentialsInvalid").await;
         let shown = describe(&space, &object);
         assert!(shown.contains(message) && shown.contains(&format!("Secret \"{name}\"")), "{shown}");
@@ -147,7 +147,7 @@ async fn expiring_credentials_limit_the_url_and_are_waited_for() {
         space.write_secret("session", &keys).await;
     };
     write(&expiration).await;
-    let spec = space.spec(json!({"s3": {"credentialsSecretRef": {"name": "session"}}}));
+    let spec = space.spec(json!({"s3": {"credentials": {"secretRef": {"name": "session"}}}}));
     space.apply("report", spec).await;
     let object = space.wait_ready("report", "True", "Issued").await;
     let status = object.status.as_ref().unwrap();
@@ -186,7 +186,9 @@ async fn nothing_that_is_written_down_holds_a_signature_a_token_or_a_rotated_key
         )
         .await;
     space.apply("report", space.spec(json!({}))).await;
-    space.apply("session", space.spec(json!({"s3": {"credentialsSecretRef": {"name": "token"}}}))).await;
+    space
+        .apply("session", space.spec(json!({"s3": {"credentials": {"secretRef": {"name": "token"}}}})))
+        .await;
     space.wait_ready("report", "True", "Issued").await;
     space.wait_ready("session", "True", "Issued").await;
     let urls = [space.data("report", "url").await, space.data("session", "url").await];

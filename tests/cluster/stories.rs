@@ -84,7 +84,7 @@ async fn head_and_delete_do_what_they_say_and_nothing_else() {
 #[tokio::test]
 async fn renews_before_the_old_url_expires_and_the_old_one_still_works() {
     let space = Space::new("renewal").await;
-    let spec = space.spec(json!({"expiresIn": "1m", "renewal": {"before": "50s"}}));
+    let spec = space.spec(json!({"expiresIn": "1m", "renewBefore": "50s"}));
     space.apply("report", spec).await;
     let first = space.wait_ready("report", "True", "Issued").await;
     let old = space.data("report", "url").await;
@@ -119,21 +119,30 @@ async fn every_layout_of_credentials_works() {
     for (layout, id_key, secret_key) in layouts {
         // A trailing newline, as `echo secret | base64` leaves it, just works.
         space.write_secret(layout, &[(id_key, id), (secret_key, &format!("{secret}\n"))]).await;
-        let reference = json!({"s3": {"credentialsSecretRef": {"name": layout}}, "secret": {"name": format!("url-{layout}")}});
+        let reference = json!({"s3": {"credentials": {"secretRef": {"name": layout}}}, "secret": {"name": format!("url-{layout}")}});
         space.apply(layout, space.spec(reference)).await;
     }
     let profile = format!("[default]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n");
     let info = json!({"spec": {"secretS3": {"accessKeyID": id, "accessSecretKey": secret}}}).to_string();
     for (name, key, document) in [("profile", "credentials", &profile), ("cosi-json", "BucketInfo", &info)] {
         space.write_secret(name, &[(key, document)]).await;
-        let reference = json!({"s3": {"credentialsSecretRef": {"name": name}}, "secret": {"name": format!("url-{name}")}});
+        let reference = json!({"s3": {"credentials": {"secretRef": {"name": name}}}, "secret": {"name": format!("url-{name}")}});
         space.apply(name, space.spec(reference)).await;
     }
     space.write_secret("own", &[("user", id), ("password", secret), ("AWS_ACCESS_KEY_ID", "other")]).await;
-    let own = json!({"name": "own", "accessKeyIDKey": "user", "secretAccessKeyKey": "password"});
-    let spec = space.spec(json!({"s3": {"credentialsSecretRef": own}, "secret": {"name": "url-own"}}));
+    let own = json!({"name": "own", "keys": {"accessKeyID": "user", "secretAccessKey": "password"}});
+    let spec = space.spec(json!({"s3": {"credentials": {"secretRef": own}}, "secret": {"name": "url-own"}}));
     space.apply("own", spec).await;
-    for name in layouts.map(|(layout, ..)| layout).into_iter().chain(["profile", "cosi-json", "own"]) {
+    let file = format!(
+        "[default]\naws_access_key_id = other\naws_secret_access_key = other\n[team-a]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n"
+    );
+    space.write_secret("profiles", &[("credentials", &file)]).await;
+    let team = json!({"name": "profiles", "profile": "team-a"});
+    let spec =
+        space.spec(json!({"s3": {"credentials": {"secretRef": team}}, "secret": {"name": "url-team"}}));
+    space.apply("team", spec).await;
+    for name in layouts.map(|(layout, ..)| layout).into_iter().chain(["profile", "cosi-json", "own", "team"])
+    {
         space.wait_ready(name, "True", "Issued").await;
         assert_eq!(space.download(&format!("url-{name}")).await.unwrap(), "content", "{name}");
     }

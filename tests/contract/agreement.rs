@@ -99,7 +99,7 @@ fn what_is_accepted_for_the_secret_makes_a_secret() {
     let failures = rows::all().into_iter().filter_map(|row| {
         let spec = row.spec();
         let target = spec.get("secret").filter(|_| row.is_accepted)?;
-        let key = target["key"].as_str().unwrap_or("url");
+        let key = target["urlKey"].as_str().unwrap_or("url");
         let secret = json!({
             "apiVersion": "v1", "kind": "Secret", "stringData": {key: "x"}, "metadata": {
                 "name": target.get("name").unwrap_or(&json!("judged")),

@@ -6,14 +6,9 @@ use serde_json::{Value, json};
 use super::server::{self, Server, definition, object, spec};
 
 /// What has no maximum, because it is not ours to set or has a fixed form.
-const UNLIMITED: [&str; 8] = [
-    // Kubernetes' own type; the operator writes it, and the API conventions bound it.
-    "status.conditions[].lastTransitionTime",
-    "status.conditions[].message",
-    "status.conditions[].reason",
-    "status.conditions[].status",
-    "status.conditions[].type",
+const UNLIMITED: [&str; 4] = [
     // RFC 3339 times, whose form is checked.
+    "status.conditions[].lastTransitionTime",
     "status.expirationTime",
     "status.renewalTime",
     "status.signingTime",
@@ -139,6 +134,39 @@ fn a_status_cannot_be_written_with_the_spec() {
     server.feed(&["create", "-f", "-"], &object);
     let stored = server.kubectl(&["get", "psu", "pretender", "-o", "jsonpath={.status}"]);
     assert_eq!(stored, r#"{"observedGeneration":-1}"#);
+}
+
+#[test]
+fn a_condition_has_the_form_that_kubernetes_gives_it() {
+    let server = Server::get();
+    server.feed(&["create", "-f", "-"], &object("judged-status", &spec(&json!({}))));
+    let condition = json!({
+        "type": "Ready", "status": "True", "reason": "Issued", "message": "",
+        "lastTransitionTime": "2030-01-02T03:04:05Z", "observedGeneration": 1,
+    });
+    let write = |field: &str, value: &Value| {
+        let mut condition = condition.clone();
+        condition[field] = value.clone();
+        let patch = json!({"status": {"conditions": [condition]}}).to_string();
+        let patch = ["patch", "psu", "judged-status", "--subresource=status", "--type=merge", "-p", &patch];
+        server.run(&patch, None)
+    };
+    write("type", &json!("example.com/Ready")).unwrap();
+    for (field, value) in [
+        ("type", json!("not a type")),
+        ("type", json!("")),
+        ("type", json!("T".repeat(317))),
+        ("status", json!("true")),
+        ("reason", json!("")),
+        ("reason", json!("two words")),
+        ("reason", json!("R".repeat(1025))),
+        ("message", json!("m".repeat(32_769))),
+        ("lastTransitionTime", json!("yesterday")),
+        ("observedGeneration", json!(-1)),
+    ] {
+        let refusal = write(field, &value).unwrap_err();
+        assert!(refusal.contains(&format!("status.conditions[0].{field}")), "{field}: {refusal}");
+    }
 }
 
 #[test]

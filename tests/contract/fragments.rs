@@ -30,8 +30,8 @@ fn change() -> impl Strategy<Value = (&'static str, Value)> {
         1 => text("response.contentType", ANY, 0..4),
         2 => map("query", PARAMETER, VALUE),
         2 => text("expiresIn", DURATION, 1..5),
-        2 => text("renewal.before", DURATION, 1..5),
-        1 => (-2..90_i32).prop_map(|share| ("renewal.beforePercentage", json!(share))),
+        2 => text("renewBefore", DURATION, 1..5),
+        1 => (-2..90_i32).prop_map(|share| ("renewBeforePercentage", json!(share))),
         5 => text("s3.endpoint", AUTHORITY, 0..5).prop_map(|(path, rest)| {
             (path, json!(format!("https://h{}", rest.as_str().unwrap_or_default())))
         }),
@@ -43,13 +43,17 @@ fn change() -> impl Strategy<Value = (&'static str, Value)> {
             ("bucket", json!(format!("arn:aws:s3:{region}:123456789012:accesspoint/point")))
         }),
         1 => text("s3.region", ANY, 0..3),
-        3 => select(vec!["Auto", "Path", "VirtualHosted"]).prop_map(|style| ("s3.addressingStyle", json!(style))),
-        1 => text("s3.credentialsSecretRef.name", NAME, 1..5),
-        1 => text("s3.credentialsSecretRef.accessKeyIDKey", NAME, 1..4),
-        1 => text("s3.credentialsSecretRef.secretAccessKeyKey", NAME, 1..4),
-        1 => text("s3.credentialsSecretRef.expirationKey", NAME, 1..4),
+        3 => select(vec!["Auto", "Path", "VirtualHosted", "BucketEndpoint"]).prop_map(|style| ("s3.addressingStyle", json!(style))),
+        1 => text("s3.credentials.secretRef.name", NAME, 1..5),
+        1 => text("s3.credentials.secretRef.keys.accessKeyID", NAME, 1..4),
+        1 => text("s3.credentials.secretRef.keys.secretAccessKey", NAME, 1..4),
+        1 => text("s3.credentials.secretRef.keys.sessionToken", NAME, 1..4),
+        1 => text("s3.credentials.secretRef.keys.expiration", NAME, 1..4),
+        1 => text("s3.credentials.secretRef.profile", PROFILE, 1..4),
+        1 => select(vec!["Kubelet", "Annotate"]).prop_map(|refresh| ("podRefresh", json!(refresh))),
         1 => text("secret.name", NAME, 1..5),
-        1 => text("secret.key", NAME, 1..4),
+        1 => text("secret.urlKey", NAME, 1..4),
+        1 => select(vec!["fields", "form.json", "method", "url"]).prop_map(|key| ("secret.urlKey", json!(key))),
         2 => map("secret.labels", NAME, NAME),
         2 => map("secret.annotations", NAME, ANY),
     ]
@@ -61,11 +65,13 @@ const ANY: Fragments = &[
     "a", "B", "7", ".", "..", "/", "//", " ", "\t", "\n", "\u{0}", "\u{7f}", "\u{85}", "\u{a0}", "\u{2028}",
     "é", "😀", "s3://", "%2e", "?", "#", "&", "\"", "\\",
 ];
+const PROFILE: Fragments = &["a", "profile ", " ", "[", "]", "\\", "/", "é", "\n", "^"];
 const REGION: Fragments =
     &["us-", "aws-", "global", "west", "-", "1", "cn", "gov-", "east-2", "A", "_", " ", "é"];
 const BUCKET: Fragments = &[
     "abc",
     "tenant:",
+    "arn:",
     "s3://",
     "h",
     "reports",

@@ -18,7 +18,7 @@ fn explain_shows_our_descriptions() {
         ("psu.spec.bucket", "Directory buckets ('--x-s3') are not supported."),
         ("psu.spec.expiresIn", "Default: `1h`."),
         ("psu.spec.s3.endpoint", "the host is part of the signature"),
-        ("psu.spec.s3.credentialsSecretRef", "holds the access key"),
+        ("psu.spec.s3.credentials.secretRef", "holds the access key"),
         ("psu.status", "Never holds the URL, its query or a key."),
     ] {
         let mut explained = String::new();

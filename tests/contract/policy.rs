@@ -39,6 +39,7 @@ fn refused() -> Vec<(Value, &'static str)> {
         (json!({"s3": {"endpoint": "https://evils3.example.com"}}), "spec.s3.endpoint: must be minio"),
         (json!({"s3": {"endpoint": "http://eu.s3.example.com"}}), "must begin with https://"),
         (at_minio(json!({"s3": {"addressingStyle": "VirtualHosted"}})), "spec.s3.addressingStyle: must be"),
+        (at_minio(json!({"s3": {"addressingStyle": "BucketEndpoint"}})), "spec.s3.addressingStyle: must be"),
         (at_minio(json!({"method": "DELETE"})), "spec.method: must be GET, HEAD or PUT"),
         (at_minio(json!({"headers": {"x-amz-acl": "public-read"}})), "spec.headers: may name"),
         (at_minio(json!({"method": "PUT"})), "an upload must name its Content-Length"),

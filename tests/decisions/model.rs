@@ -36,7 +36,7 @@ pub fn spec() -> PresignedUrlSpec {
         "s3": {
             "endpoint": "https://us-west.s3.qencode.com",
             "region": "us-west",
-            "credentialsSecretRef": {"name": "keys"},
+            "credentials": {"secretRef": {"name": "keys"}},
         },
     });
     serde_json::from_value(spec).unwrap()

@@ -8,11 +8,11 @@ use crate::totals::ReadTotals;
 
 const NAMESPACE: &str = "team";
 /// They read their files for each request, so none of these may fail.
-const CAREFUL: &[&str] = &["download", "poked", "upload", "projected"];
+const CAREFUL: &[&str] = &["download", "annotated", "upload", "projected"];
 /// The operator tells it of each new URL, so its files lag by seconds only.
-const POKED: &str = "poked";
+const ANNOTATED: &str = "annotated";
 /// The longest such lag, in seconds. The others have had up to 90.
-const POKED_LAG: i64 = 10;
+const ANNOTATED_LAG: i64 = 10;
 /// It keeps the first URL, so it has to fail once that has expired.
 const CARELESS: &str = "careless";
 /// How many refusals show that the first URL is over.
@@ -33,7 +33,7 @@ impl Scale {
     fn careful(self) -> &'static [&'static str] {
         match self {
             Self::Whole => CAREFUL,
-            Self::Short => slice::from_ref(&POKED),
+            Self::Short => slice::from_ref(&ANNOTATED),
         }
     }
 
@@ -51,12 +51,12 @@ impl Scale {
             let is_used = |document: &&str| {
                 !CAREFUL.iter().any(|name| {
                     let deployment = format!("kind: Deployment\nmetadata: {{name: {name}}}");
-                    *name != POKED && document.contains(&deployment)
+                    *name != ANNOTATED && document.contains(&deployment)
                 })
             };
             let documents: Vec<&str> = whole.split("\n---\n").filter(is_used).collect();
             let documents = documents.join("\n---\n").replace("expiresIn: 4m", "expiresIn: 1m");
-            documents.replace("{before: 3m}", "{before: 45s}")
+            documents.replace("renewBefore: 3m", "renewBefore: 45s")
         };
         if matches!(self, Self::Short) { short() } else { whole.clone() }
     }
@@ -116,7 +116,7 @@ fn read(cluster: &Cluster, name: &str, scale: Scale) -> ReadTotals {
 /// Whether the promise was kept, and was put to the test at all.
 fn is_kept(totals: &[(&str, ReadTotals)]) -> bool {
     let is_prompt = |(name, totals): &(&str, ReadTotals)| {
-        *name != POKED || totals.lags.iter().all(|lag| *lag <= POKED_LAG)
+        *name != ANNOTATED || totals.lags.iter().all(|lag| *lag <= ANNOTATED_LAG)
     };
     totals.iter().all(is_prompt)
         && totals

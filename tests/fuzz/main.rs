@@ -15,11 +15,7 @@ use std::time::{Duration, Instant};
 
 use bodies::{Body, TARGETS};
 use mutation::Mutations;
-
-#[expect(clippy::disallowed_methods, reason = "make asks through the environment")]
-fn number(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).map_or(default, |text| text.parse().unwrap())
-}
+use testbed::number;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds")

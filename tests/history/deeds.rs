@@ -118,7 +118,7 @@ fn spec(object: u8) -> Value {
         "bucket": "reports", "key": "key-0", "expiresIn": expires_in,
         "s3": {
             "endpoint": "https://s3.example.org", "region": "us-west",
-            "credentialsSecretRef": {"name": "keys"},
+            "credentials": {"secretRef": {"name": "keys"}},
         },
     })
 }

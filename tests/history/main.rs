@@ -29,6 +29,7 @@ use presign_operator::runtime::{
 use prometheus_client::registry::Registry;
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
+use testbed::number;
 use tokio::time::sleep;
 
 use self::deeds::{Deed, NAMESPACES, OBJECTS, deed};
@@ -103,11 +104,6 @@ fn search(seed: u64, histories: u32) {
     if let Err(found) = found {
         panic!("{found}\nto see it again: HISTORY_SEED={seed} HISTORY_COUNT={histories}");
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the length of a search is set by who starts it")]
-fn number(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).ok().map_or(default, |text| text.parse().expect("a whole number"))
 }
 
 /// One history, from an empty cluster to the quiet after it.

@@ -193,7 +193,7 @@ fn prepare(world: &World, namespace: &str) {
                 "bucket": namespace, "key": "dir/a file.txt",
                 "s3": {
                     "endpoint": world.store.endpoint(), "region": world.store.region(),
-                    "credentialsSecretRef": {"name": "keys"},
+                    "credentials": {"secretRef": {"name": "keys"}},
                 },
             },
         }),

@@ -65,7 +65,7 @@ fn key_in(request: &Request, url: &str) -> String {
             assert_eq!(decode(bucket).unwrap(), request.bucket);
             key
         }
-        Addressing::VirtualHosted => path,
+        Addressing::VirtualHosted | Addressing::BucketEndpoint => path,
     };
     decode(key).unwrap()
 }

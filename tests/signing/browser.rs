@@ -151,7 +151,7 @@ fn a_link_shows_the_object() {
         store.put(&bucket, key, "shown by a link, é".as_bytes());
         let spec = store.spec(&bucket, key, &json!({
             "response": {"contentType": "text/plain; charset=utf-8"},
-            "s3": {"endpoint": endpoint, "region": store.region, "addressingStyle": style, "credentialsSecretRef": {"name": "keys"}},
+            "s3": {"endpoint": endpoint, "region": store.region, "addressingStyle": style, "credentials": {"secretRef": {"name": "keys"}}},
         }));
         let dom = browse(&store.issue(&spec).url);
         assert!(dom.contains(">shown by a link, é</pre>"), "{style}: {dom}");

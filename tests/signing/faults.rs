@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use presign_operator::crd::{
-    AddressingStyle, Method, PresignedUrlSpec, Renewal, ResponseOverrides, SecretTarget,
+    AddressingStyle, CredentialsKeys, Method, PresignedUrlSpec, ResponseOverrides, SecretTarget,
 };
 use proptest::collection::btree_map;
 use proptest::prelude::*;
@@ -189,17 +189,17 @@ fn times() -> impl Strategy<Value = Fault> {
     let lifetime = prop_oneof![one_of(&odd), one_of(&out_of_range), with_control()];
     let renew = |spec: &mut PresignedUrlSpec, (before, share): (Option<String>, Option<i32>)| {
         spec.expires_in = Some("1h".into());
-        let before = before.map(|text| text.as_str().into());
-        spec.renewal = Some(Renewal { before, before_percentage: share });
+        spec.renew_before = before.map(|text| text.as_str().into());
+        spec.renew_before_percentage = share;
     };
     let before = one_of(&["0s", "1d", "600", "", "51m", "3001s", "1h", "61m", "3600s"])
         .prop_map(|text| (Some(text), None));
     let share = prop_oneof![i32::MIN..=0, 81..=i32::MAX].prop_map(|share| (None, Some(share)));
     prop_oneof![
         at("expiresIn", lifetime, |spec, text| spec.expires_in = Some(text.as_str().into())),
-        at("renewal", Just((Some("1m".to_owned()), Some(50))), renew),
-        at("renewal.before", before, renew),
-        at("renewal.beforePercentage", share, renew),
+        at("renewBefore", Just((Some("1m".to_owned()), Some(50))), renew),
+        at("renewBefore", before, renew),
+        at("renewBeforePercentage", share, renew),
     ]
 }
 
@@ -249,6 +249,7 @@ fn connections() -> impl Strategy<Value = Fault> {
         (virtual_hosted, "re.ports", None),
         (virtual_hosted, "Reports", Some(name)),
         (virtual_hosted, "re_ports", Some(name)),
+        (AddressingStyle::BucketEndpoint, "reports", None),
         (AddressingStyle::Path, "arn:aws:s3:eu-central-1:123456789012:accesspoint/point", None),
     ]);
     prop_oneof![
@@ -284,8 +285,8 @@ fn secrets() -> impl Strategy<Value = Fault> {
         at("secret.name", name, |spec, name| {
             spec.secret = Some(SecretTarget { name: Some(name), ..SecretTarget::default() });
         }),
-        at("secret.key", key, |spec, key| {
-            spec.secret = Some(SecretTarget { key: Some(key), ..SecretTarget::default() });
+        at("secret.urlKey", key, |spec, key| {
+            spec.secret = Some(SecretTarget { url_key: Some(key), ..SecretTarget::default() });
         }),
         at("secret.labels", label(), |spec, name| {
             let labels = Some([(name, "a".to_owned())].into());
@@ -300,10 +301,20 @@ fn secrets() -> impl Strategy<Value = Fault> {
 
 fn references() -> impl Strategy<Value = Fault> {
     let name = one_of(&["", "Upper", "a_b", "-a", "a-", "a..b", ".a", "a/b", "é"]);
-    let (field, key) = ("s3.credentialsSecretRef", one_of(&["", "a b", "a/b", "é", ".", ".."]));
+    let (field, key) = ("s3.credentials.secretRef.keys", one_of(&["", "a b", "a/b", "é", ".", ".."]));
+    let profile = one_of(&["", " a", "a ", "[a]", "a\n", "é"]);
     prop_oneof![
-        at("s3.credentialsSecretRef.name", name, |spec, name| spec.s3.credentials_secret_ref.name = name),
-        at(field, "[a-z]{1,5}", |spec, key| spec.s3.credentials_secret_ref.access_key_id_key = Some(key)),
-        at(field, key, |spec, key| spec.s3.credentials_secret_ref.session_token_key = Some(key)),
+        at("s3.credentials.secretRef.name", name, |spec, name| spec.s3.credentials.secret_ref.name = name),
+        at("s3.credentials.secretRef.profile", profile, |spec, profile| {
+            spec.s3.credentials.secret_ref.profile = Some(profile);
+        }),
+        at(field, "[a-z]{1,5}", |spec, key| {
+            let keys = CredentialsKeys { access_key_id: Some(key), ..CredentialsKeys::default() };
+            spec.s3.credentials.secret_ref.keys = Some(keys);
+        }),
+        at(field, key, |spec, key| {
+            let keys = CredentialsKeys { session_token: Some(key), ..CredentialsKeys::default() };
+            spec.s3.credentials.secret_ref.keys = Some(keys);
+        }),
     ]
 }

@@ -62,7 +62,7 @@ fn complaint(output: &Output) -> String {
 
 fn manifest(spec: &Value) -> String {
     let mut spec = spec.clone();
-    spec["s3"]["credentialsSecretRef"] = json!({"name": "unused"});
+    spec["s3"]["credentials"]["secretRef"] = json!({"name": "unused"});
     let object = json!({
         "apiVersion": "presign.dev/v1alpha1", "kind": "PresignedUrl", "metadata": {"name": "row"}, "spec": spec,
     });
@@ -103,7 +103,7 @@ fn a_directory_bucket_is_refused_before_and_asks_nobody_behind_the_door() {
     // For these the SDK would first ask the store for a session. Should the check ever be
     // lost, there is still nothing that could ask.
     let spec = serde_json::from_value(
-        json!({"bucket": "reports", "key": "a", "s3": {"region": "us-east-1", "credentialsSecretRef": {"name": "k"}}}),
+        json!({"bucket": "reports", "key": "a", "s3": {"region": "us-east-1", "credentials": {"secretRef": {"name": "k"}}}}),
     )
     .unwrap();
     let mut request = Request::parse("report", &spec, None).unwrap();

@@ -88,6 +88,7 @@ fn the_table_lists_every_store_and_claims_no_more_than_the_tests_do() {
         let expected = match request.connection.addressing {
             Addressing::Path => "in the path",
             Addressing::VirtualHosted => "in the host",
+            Addressing::BucketEndpoint => "is the host",
         };
         assert_eq!(bucket, expected, "{store}");
         assert!(["honoured", "ignored", "refused", "unknown"].contains(&write_once), "{store}: {write_once}");
@@ -138,7 +139,7 @@ fn the_host_that_a_limit_looks_at_is_the_one_that_is_signed() {
             (arn(region), "Auto"),
         ] {
             let s3 = json!({
-                "region": region, "addressingStyle": style, "credentialsSecretRef": {"name": "keys"},
+                "region": region, "addressingStyle": style, "credentials": {"secretRef": {"name": "keys"}},
             });
             let spec = serde_json::from_value(json!({"bucket": bucket, "key": "k", "s3": s3})).unwrap();
             let request = Request::parse("report", &spec, None).unwrap();

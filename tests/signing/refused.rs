@@ -77,7 +77,7 @@ fn arbitrary_spec() -> impl Strategy<Value = PresignedUrlSpec> {
 
 /// A good manifest in one of the forms that people write.
 fn manifest() -> impl Strategy<Value = String> {
-    let yaml = "---\n# a comment\napiVersion: presign.dev/v1alpha1\nkind: PresignedUrl\nmetadata: {name: report, namespace: 'team-a'}\nspec:\n  bucket: reports\n  key: \"2026/q3 \\u00e9.pdf\"\n  method: PUT\n  headers: &h\n    If-None-Match: '*'\n    Content-Type: application/pdf\n  expiresIn: 1h30m\n  renewal:\n    beforePercentage: 50\n  s3:\n    endpoint: https://store.example\n    region: us-west\n    credentialsSecretRef:\n      name: keys\n  secret: {name: >-\n    other, labels: {a: b}}\n  suspend: false\n";
+    let yaml = "---\n# a comment\napiVersion: presign.dev/v1alpha1\nkind: PresignedUrl\nmetadata: {name: report, namespace: 'team-a'}\nspec:\n  bucket: reports\n  key: \"2026/q3 \\u00e9.pdf\"\n  method: PUT\n  headers: &h\n    If-None-Match: '*'\n    Content-Type: application/pdf\n  expiresIn: 1h30m\n  renewBeforePercentage: 50\n  s3:\n    endpoint: https://store.example\n    region: us-west\n    credentials:\n      secretRef:\n        name: keys\n  secret: {name: >-\n    other, labels: {a: b}}\n  suspend: false\n";
     let json = spec().prop_map(|spec| {
         json!({"apiVersion": "presign.dev/v1alpha1", "kind": "PresignedUrl", "metadata": {"name": "report"}, "spec": spec})
             .to_string()
@@ -215,7 +215,7 @@ proptest! {
                 (key, ByteString([before, MARK.into(), after].concat()))
             })
             .collect();
-        let shown = match Credentials::parse(&spec.s3.credentials_secret_ref, &data) {
+        let shown = match Credentials::parse(&spec.s3.credentials.secret_ref, &data) {
             Err(refusal) => format!("{refusal} {refusal:?}"),
             Ok(credentials) => {
                 let request = Request::parse("report", &spec, None).unwrap();

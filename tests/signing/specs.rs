@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use presign_operator::crd::{
-    AddressingStyle, CredentialsSecretRef, Method, PresignedUrlSpec, ResponseOverrides, S3Connection,
+    AddressingStyle, CredentialsSecretRef, CredentialsSource, Method, PresignedUrlSpec, ResponseOverrides,
+    S3Connection,
 };
 use presign_operator::domain::Credentials;
 use proptest::collection::{btree_map, vec};
@@ -36,7 +37,7 @@ pub(crate) struct Case {
 impl Case {
     pub(crate) fn credentials(&self) -> Credentials {
         let data = self.data.iter().map(|(key, text)| (key.clone(), ByteString(text.clone().into_bytes())));
-        Credentials::parse(&self.spec.s3.credentials_secret_ref, &data.collect()).unwrap()
+        Credentials::parse(&self.spec.s3.credentials.secret_ref, &data.collect()).unwrap()
     }
 }
 
@@ -73,10 +74,11 @@ pub(crate) fn spec() -> impl Strategy<Value = PresignedUrlSpec> {
             response,
             query: (!query.is_empty()).then_some(query),
             expires_in: expires_in.map(|text| text.as_str().into()),
-            renewal: None,
+            renew_before: None,
+            renew_before_percentage: None,
             s3: place.1.clone(),
             secret: None,
-            propagation: None,
+            pod_refresh: None,
             suspend: None,
         })
     })
@@ -110,7 +112,7 @@ fn place() -> impl Strategy<Value = (String, S3Connection)> {
             prop_oneof![plain.boxed(), dotted.boxed(), loose.boxed()],
             endpoint(),
             any_region(),
-            prop_oneof![auto, path]
+            prop_oneof![auto, path, Just(Some(AddressingStyle::BucketEndpoint))]
         )
             .prop_map(|(bucket, endpoint, region, style)| (
                 bucket,
@@ -140,14 +142,9 @@ fn access_point() -> impl Strategy<Value = (String, S3Connection)> {
 }
 
 fn connection(endpoint: Option<String>, region: String, style: Option<AddressingStyle>) -> S3Connection {
-    let credentials_secret_ref = CredentialsSecretRef {
-        name: "keys".to_owned(),
-        access_key_id_key: None,
-        secret_access_key_key: None,
-        session_token_key: None,
-        expiration_key: None,
-    };
-    S3Connection { endpoint, region, addressing_style: style, credentials_secret_ref }
+    let secret_ref = CredentialsSecretRef { name: "keys".to_owned(), keys: None, profile: None };
+    let credentials = CredentialsSource { secret_ref };
+    S3Connection { endpoint, region, addressing_style: style, credentials }
 }
 
 /// A region of AWS.

@@ -21,7 +21,7 @@ use tokio::sync::Mutex;
 
 use harness::{Operator, Space, UNOPPOSED, World};
 use report::Report;
-use testbed::Proxy;
+use testbed::{Proxy, number};
 
 /// What all the troubles share.
 pub struct Soak {
@@ -39,7 +39,7 @@ pub struct Soak {
 #[tokio::main]
 async fn main() {
     let minutes = number("SOAK_MINUTES", 10);
-    let objects = usize::try_from(number("SOAK_OBJECTS", 300)).unwrap();
+    let objects = number("SOAK_OBJECTS", 300);
     let space = Space::new("soak").await;
     // The space's own operator logs at debug; this one has its own log of what it issued.
     space.operator.stop();
@@ -99,7 +99,7 @@ async fn create(space: &Space, objects: usize) {
             let (lifetime, every) = times(number);
             let spec = space.spec(json!({
                 "expiresIn": format!("{lifetime}s"),
-                "renewal": {"before": format!("{}s", lifetime - every)},
+                "renewBefore": format!("{}s", lifetime - every),
             }));
             space.apply(&name(number), spec).await;
         })
@@ -113,9 +113,4 @@ async fn create(space: &Space, objects: usize) {
 #[must_use]
 pub fn name(number: usize) -> String {
     format!("r{number}")
-}
-
-#[expect(clippy::disallowed_methods, reason = "this is a program of its own")]
-fn number(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).ok().map_or(default, |text| text.parse().expect("a whole number"))
 }

@@ -40,7 +40,7 @@ pub struct Metrics {
     reconcile_seconds: Family<OutcomeLabel, Histogram, fn() -> Histogram>,
     renewal_lag_seconds: Histogram,
     pod_looks: Family<OutcomeLabel, Counter>,
-    pods_poked: Family<OutcomeLabel, Counter>,
+    pods_annotated: Family<OutcomeLabel, Counter>,
 }
 
 impl Metrics {
@@ -56,7 +56,7 @@ impl Metrics {
             reconcile_seconds: Family::new_with_constructor(reconcile_histogram),
             renewal_lag_seconds: Histogram::new([1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0]),
             pod_looks: Family::default(),
-            pods_poked: Family::default(),
+            pods_annotated: Family::default(),
         };
         registry.register("issued", "URLs issued, by reason", metrics.issued.clone());
         registry.register("repaired", "Secrets written again with the same URL", metrics.repaired.clone());
@@ -74,11 +74,11 @@ impl Metrics {
         registry.register("renewal_lag_seconds", "Time between the planned renewal and the new URL", lag);
         let looks = metrics.pod_looks.clone();
         registry.register("pod_looks", "Lists of the pods of a namespace, by outcome", looks);
-        let poked = metrics.pods_poked.clone();
+        let annotated = metrics.pods_annotated.clone();
         registry.register(
-            "pods_poked",
+            "pods_annotated",
             "Pods whose annotation was updated after a new URL, by outcome",
-            poked,
+            annotated,
         );
         for reason in IssueReason::VARIANTS {
             let _ = metrics.issued.get_or_create(&ReasonLabel { reason: Word(reason.into()) });
@@ -124,9 +124,9 @@ impl Metrics {
         self.pod_looks.get_or_create(&OutcomeLabel { outcome: Word(outcome) }).inc();
     }
 
-    /// Counts a poke of a pod: done, gone, forbidden or failed.
-    pub fn poked(&self, outcome: &'static str) {
-        self.pods_poked.get_or_create(&OutcomeLabel { outcome: Word(outcome) }).inc();
+    /// Counts an annotation of a pod: done, gone, forbidden or failed.
+    pub fn annotated_pod(&self, outcome: &'static str) {
+        self.pods_annotated.get_or_create(&OutcomeLabel { outcome: Word(outcome) }).inc();
     }
 
     /// Records how late a renewal was, in seconds.

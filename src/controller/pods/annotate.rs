@@ -1,5 +1,5 @@
-//! Pokes running pods after a new URL: a patch of one annotation makes kubelet refresh the files of that
-//! pod at once. The rate is limited. A patch that fails is not retried, because kubelet refreshes the
+//! Annotates running pods after a new URL: a patch of one annotation makes kubelet refresh the files of
+//! that pod at once. The rate is limited. A patch that fails is not retried, because kubelet refreshes the
 //! files by itself later.
 
 use std::collections::{HashMap, VecDeque};
@@ -26,9 +26,9 @@ const BETWEEN: Duration = Duration::from_millis(50);
 /// How many patches run at a time.
 const IN_FLIGHT: usize = 4;
 
-/// The queue of the pods to poke. Each pod is in it at most once.
+/// The queue of the pods to annotate. Each pod is in it at most once.
 #[derive(Debug, Default)]
-pub struct Pokes {
+pub struct AnnotationQueue {
     queue: Mutex<PodQueue>,
     filled: Notify,
 }
@@ -46,7 +46,7 @@ struct PodKey {
     uid: String,
 }
 
-impl Pokes {
+impl AnnotationQueue {
     /// Queues pods of a namespace. A pod that is already queued keeps its place and the newer URL.
     pub fn add(&self, namespace: &str, pods: Vec<RunningPod>) {
         let mut queue = self.lock();
@@ -88,20 +88,20 @@ impl Pokes {
     }
 }
 
-/// Pokes the queued pods, for as long as the process runs.
-pub async fn poke(ctx: Arc<Context>) {
+/// Annotates the queued pods, for as long as the process runs.
+pub async fn annotate(ctx: Arc<Context>) {
     let one = |(key, signing_time)| touch(&ctx, key, signing_time);
-    paced(ctx.pods.pokes.clone()).for_each_concurrent(IN_FLIGHT, one).await;
+    paced(ctx.pods.to_annotate.clone()).for_each_concurrent(IN_FLIGHT, one).await;
 }
 
 /// The queued pods, one after the other, at the rate limit.
-fn paced(pokes: Arc<Pokes>) -> impl Stream<Item = (PodKey, Timestamp)> {
+fn paced(queue: Arc<AnnotationQueue>) -> impl Stream<Item = (PodKey, Timestamp)> {
     let mut pace = tokio::time::interval(BETWEEN);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let popped = futures::stream::unfold((pace, pokes), |(mut pace, pokes)| async move {
-        pokes.filled().await;
+    let popped = futures::stream::unfold((pace, queue), |(mut pace, queue)| async move {
+        queue.filled().await;
         pace.tick().await;
-        Some((pokes.pop(), (pace, pokes)))
+        Some((queue.pop(), (pace, queue)))
     });
     popped.filter_map(std::future::ready)
 }
@@ -125,12 +125,12 @@ async fn touch(ctx: &Context, key: PodKey, signing_time: Timestamp) {
         Err(error) if is_code(&error, 403) => "forbidden",
         Err(_) => "failed",
     };
-    ctx.metrics.poked(outcome);
-    tracing::debug!(namespace, pod = name, outcome, "poked a pod");
+    ctx.metrics.annotated_pod(outcome);
+    tracing::debug!(namespace, pod = name, outcome, "annotated a pod");
     match outcome {
         "done" => wake_named(ctx, &namespace, ctx.pods.refuse(&namespace, None)),
         "forbidden" => {
-            ctx.pods.pokes.drop_all(&namespace);
+            ctx.pods.to_annotate.drop_all(&namespace);
             wake_named(ctx, &namespace, ctx.pods.refuse(&namespace, Some("patch")));
         }
         _ => {}
@@ -150,10 +150,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn twenty_a_second_and_no_more() {
-        let pokes = Arc::new(Pokes::default());
-        pokes.add("n", (0..100).map(|number| told(&format!("p{number}"), 1)).collect());
+        let queue = Arc::new(AnnotationQueue::default());
+        queue.add("n", (0..100).map(|number| told(&format!("p{number}"), 1)).collect());
         let begun = Instant::now();
-        let taken: Vec<_> = paced(pokes).take(100).map(|_| begun.elapsed()).collect().await;
+        let taken: Vec<_> = paced(queue).take(100).map(|_| begun.elapsed()).collect().await;
         for (number, pair) in taken.windows(2).enumerate() {
             assert!(pair[1] >= pair[0] + BETWEEN, "{number}: {pair:?}");
         }
@@ -162,18 +162,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_pod_that_waits_is_told_once_of_the_newest() {
-        let pokes = Arc::new(Pokes::default());
-        pokes.add("n", vec![told("a", 2), told("b", 2)]);
-        pokes.add("n", vec![told("a", 1), told("b", 3)]);
-        pokes.add("m", vec![told("a", 4)]);
-        let taken: Vec<_> = paced(pokes.clone()).take(3).collect().await;
+        let queue = Arc::new(AnnotationQueue::default());
+        queue.add("n", vec![told("a", 2), told("b", 2)]);
+        queue.add("n", vec![told("a", 1), told("b", 3)]);
+        queue.add("m", vec![told("a", 4)]);
+        let taken: Vec<_> = paced(queue.clone()).take(3).collect().await;
         let seen: Vec<_> =
             taken.iter().map(|(key, time)| (&*key.namespace, &*key.name, time.as_second())).collect();
         assert_eq!(seen, [("n", "a", 2), ("n", "b", 3), ("m", "a", 4)]);
-        pokes.add("n", vec![told("a", 5)]);
-        pokes.add("m", vec![told("a", 6)]);
-        pokes.drop_all("n");
-        let left: Vec<_> = paced(pokes).take(1).map(|(key, _)| key.namespace).collect().await;
+        queue.add("n", vec![told("a", 5)]);
+        queue.add("m", vec![told("a", 6)]);
+        queue.drop_all("n");
+        let left: Vec<_> = paced(queue).take(1).map(|(key, _)| key.namespace).collect().await;
         assert_eq!(left, ["m"]);
     }
 }

@@ -29,7 +29,7 @@ pub struct FoundPods {
     /// Our Secrets that a pod uses in a way that is never refreshed. For each Secret the first user, and
     /// the number of other users.
     pub stale: BTreeMap<String, (StaleUser, usize)>,
-    /// The running pods to poke.
+    /// The running pods to annotate.
     pub told: Vec<RunningPod>,
 }
 
@@ -61,7 +61,7 @@ pub async fn look(ctx: &Context, round: &Round) -> Result<FoundPods, kube::Error
         };
         for pod in page.items.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()) {
             pod.note_stale(&mut stale, is_ours);
-            told.extend(pod.told(&round.pokes));
+            told.extend(pod.told(&round.to_annotate));
         }
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => params = params.continue_token(&token),
@@ -105,12 +105,13 @@ impl LeanPod {
         user(self.metadata.name.as_deref().unwrap_or_default(), controller, hash.map(String::as_str))
     }
 
-    /// The pod to poke, if it runs and mounts one of the Secrets in `pokes`.
-    fn told(&self, pokes: &HashMap<String, Timestamp>) -> Option<RunningPod> {
+    /// The pod to annotate, if it runs and mounts one of the Secrets in `to_annotate`.
+    fn told(&self, to_annotate: &HashMap<String, Timestamp>) -> Option<RunningPod> {
         if self.status.phase != "Running" {
             return None;
         }
-        let signing_time = self.spec.mounted().into_iter().filter_map(|secret| pokes.get(secret)).max()?;
+        let signing_time =
+            self.spec.mounted().into_iter().filter_map(|secret| to_annotate.get(secret)).max()?;
         let (name, uid) = (self.metadata.name.clone()?, self.metadata.uid.clone()?);
         Some(RunningPod { name, uid, signing_time: *signing_time })
     }

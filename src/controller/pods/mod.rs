@@ -1,5 +1,5 @@
 //! The pods that use our Secrets: when the pods of a namespace are listed, what was found, and which
-//! pods are poked after a new URL.
+//! pods are annotated after a new URL.
 //!
 //! Pods are never watched and never cached. The pods of a namespace are listed when one of its objects
 //! needs it: one list serves all objects of the namespace, and an idle fleet causes no requests. The
@@ -20,18 +20,18 @@ use crate::controller::context::Context;
 use crate::controller::state::lean::LeanPresignedUrl;
 use crate::crd::ROTATION_SAFE;
 use crate::domain::Request;
-use crate::domain::pods::{NoPokes, PodUses, StaleUser, StaleUsers};
+use crate::domain::pods::{NoAnnotation, PodUses, StaleUser, StaleUsers};
 use crate::domain::reason::IssueReason;
 use crate::domain::status::{NEVER_REFRESHED, Progress, Report, Seen};
 use crate::runtime::Key;
 use crate::runtime::lock::Lock;
 
-use annotate::Pokes;
-pub use annotate::poke;
+use annotate::AnnotationQueue;
+pub use annotate::annotate;
 pub use rounds::rounds;
 use schedule::{NewUrl, Round, Schedule};
 
-/// What was found about pods, and which lists and pokes are planned.
+/// What was found about pods, and which lists and annotations are planned.
 #[derive(Debug)]
 pub struct Pods {
     /// Whether pods may be listed and patched.
@@ -39,8 +39,8 @@ pub struct Pods {
     state: Lock<PodsState>,
     /// Notified when a list may be due earlier than before.
     due: Notify,
-    /// The pods to poke.
-    pokes: Arc<Pokes>,
+    /// The pods to annotate.
+    to_annotate: Arc<AnnotationQueue>,
 }
 
 #[derive(Debug, Default)]
@@ -51,7 +51,7 @@ struct PodsState {
     stale: HashMap<Key, Option<(StaleUser, usize)>>,
     /// Namespace → the verb on pods that the API server last refused.
     refused: HashMap<String, &'static str>,
-    /// Namespace → the objects whose specs ask for pokes.
+    /// Namespace → the objects whose specs ask for annotated pods.
     askers: HashMap<String, BTreeSet<String>>,
 }
 
@@ -59,21 +59,21 @@ impl Pods {
     /// Nothing is found or planned yet. Without `is_granted` no request is ever made.
     #[must_use]
     pub fn new(is_granted: bool) -> Self {
-        Self { is_granted, state: Lock::default(), due: Notify::new(), pokes: Arc::default() }
+        Self { is_granted, state: Lock::default(), due: Notify::new(), to_annotate: Arc::default() }
     }
 
     /// What a report states about the pods that use the target of a request.
     pub fn uses_of(&self, object: &LeanPresignedUrl, request: Option<&Request>) -> PodUses {
         let Some(request) = request else { return PodUses::default() };
         if !self.is_granted {
-            let no_pokes = request.poke_pods.then_some(NoPokes::NotGranted);
-            return PodUses { stale: StaleUsers::Clear, no_pokes };
+            let no_annotation = request.annotates_pods.then_some(NoAnnotation::NotGranted);
+            return PodUses { stale: StaleUsers::Clear, no_annotation };
         }
         let owner = object.owner();
         let mut state = self.lock();
         let key = Key::new(&owner.namespace, &request.target.name);
-        let refused = state.refused.get(&owner.namespace).filter(|_| request.poke_pods);
-        let no_pokes = refused.map(|verb| NoPokes::Forbidden(verb));
+        let refused = state.refused.get(&owner.namespace).filter(|_| request.annotates_pods);
+        let no_annotation = refused.map(|verb| NoAnnotation::Forbidden(verb));
         let stale = match state.stale.get(&key) {
             Some(Some((stale, others))) => StaleUsers::By(stale.clone(), *others),
             Some(None) => StaleUsers::Unchanged,
@@ -83,11 +83,11 @@ impl Pods {
             }
             None => StaleUsers::Clear,
         };
-        PodUses { stale, no_pokes }
+        PodUses { stale, no_annotation }
     }
 
     /// Notes a reconcile of an object that has a URL. It may be time to list the pods of the namespace,
-    /// and pods may have to be poked for a URL that was `issued`.
+    /// and pods may have to be annotated for a URL that was `issued`.
     pub fn note(&self, owner: &Key, request: Option<&Request>, report: &Report, issued: Option<IssueReason>) {
         let is_settled = issued.is_some() || report.progress == Progress::UpToDate;
         let (Some(request), Seen::Url(standing), true) =
@@ -96,13 +96,13 @@ impl Pods {
             return;
         };
         let mut state = self.lock();
-        if request.poke_pods {
+        if request.annotates_pods {
             state.askers.entry(owner.namespace().to_owned()).or_default().insert(owner.name().to_owned());
         }
         let renewal = NewUrl {
             secret: &request.target.name,
             signing_time: standing.validity.signing_time,
-            is_told: request.poke_pods,
+            is_told: request.annotates_pods,
             is_routine: issued == Some(IssueReason::RenewalDue),
         };
         let is_earlier = state.schedule.note(owner.namespace(), issued.map(|_| renewal), Instant::now());

@@ -53,7 +53,7 @@ async fn go(ctx: &Context, round: Round) {
                 wake_named(ctx, namespace, ctx.pods.refuse(namespace, None));
             }
             wake(ctx, ctx.pods.learn(&round, found.stale));
-            ctx.pods.pokes.add(namespace, found.told);
+            ctx.pods.to_annotate.add(namespace, found.told);
         }
         Err(error) => {
             let is_forbidden = is_code(&error, 403);

@@ -4,8 +4,8 @@
 //! - When a URL was issued, but at most every five minutes. After a first or a changed URL once more
 //!   after five minutes, for pods that start after it.
 //! - Every five minutes while a pod was found that never refreshes, until it is gone.
-//! - About a second after a new URL when running pods have to be poked, at most every five seconds. That
-//!   list serves the other purposes too.
+//! - About a second after a new URL when running pods have to be annotated, at most every five seconds.
+//!   That list serves the other purposes too.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,14 +15,14 @@ use tokio::time::Instant;
 
 /// How long the first list waits, so that it serves many objects of the namespace.
 const FIRST_LOOK: Duration = Duration::from_secs(3);
-/// The least time between two lists of a namespace that are not for pokes.
+/// The least time between two lists of a namespace that are not for annotating pods.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(300);
-/// How long a poke waits, so that kubelet's watch has the Secret, and for more URLs to be issued.
-const BEFORE_POKES: Duration = Duration::from_secs(1);
-/// The least time between two lists for pokes.
-const BETWEEN_POKES: Duration = Duration::from_secs(5);
-/// After this time a poke is useless, because kubelet has refreshed the files by itself.
-const POKE_WORTH: Duration = Duration::from_secs(120);
+/// How long an annotation waits, so that kubelet's watch has the Secret, and for more URLs to be issued.
+const BEFORE_ANNOTATIONS: Duration = Duration::from_secs(1);
+/// The least time between two lists for annotating pods.
+const BETWEEN_ANNOTATIONS: Duration = Duration::from_secs(5);
+/// After this time an annotation is useless, because kubelet has refreshed the files by itself.
+const ANNOTATION_WORTH: Duration = Duration::from_secs(120);
 
 /// When the pods of each namespace are listed.
 #[derive(Debug, Default)]
@@ -40,9 +40,9 @@ struct NamespacePlan {
     failures: u32,
     /// Whether to list once more, for pods that start after the URL that they mount.
     is_followed_up: bool,
-    /// Secrets whose running pods have to be poked, with the time when the URL was signed and the time
-    /// since when the poke is planned.
-    pokes: HashMap<String, (Timestamp, Instant)>,
+    /// Secrets whose running pods have to be annotated, with the time when the URL was signed and the
+    /// time since when the annotation is planned.
+    to_annotate: HashMap<String, (Timestamp, Instant)>,
 }
 
 /// A new URL.
@@ -52,7 +52,7 @@ pub struct NewUrl<'a> {
     pub secret: &'a str,
     /// When the URL was signed.
     pub signing_time: Timestamp,
-    /// Whether running pods have to be poked.
+    /// Whether running pods have to be annotated.
     pub is_told: bool,
     /// Whether the URL was issued only because its renewal was due.
     pub is_routine: bool,
@@ -63,8 +63,8 @@ pub struct NewUrl<'a> {
 pub struct Round {
     /// The namespace whose pods are listed.
     pub namespace: String,
-    /// Secrets whose running pods have to be poked, with the time when each URL was signed.
-    pub pokes: HashMap<String, Timestamp>,
+    /// Secrets whose running pods have to be annotated, with the time when each URL was signed.
+    pub to_annotate: HashMap<String, Timestamp>,
 }
 
 impl Schedule {
@@ -107,25 +107,27 @@ impl Schedule {
         let (_, name, plan) = waiting.min_by_key(|(due, ..)| *due)?;
         plan.due = None;
         plan.is_looking = true;
-        plan.pokes.retain(|_, (_, since)| now.duration_since(*since) < POKE_WORTH);
-        let pokes = plan.pokes.iter().map(|(secret, (signed, _))| (secret.clone(), *signed)).collect();
-        Some(Round { namespace: name.clone(), pokes })
+        plan.to_annotate.retain(|_, (_, since)| now.duration_since(*since) < ANNOTATION_WORTH);
+        let to_annotate =
+            plan.to_annotate.iter().map(|(secret, (signed, _))| (secret.clone(), *signed)).collect();
+        Some(Round { namespace: name.clone(), to_annotate })
     }
 
-    /// Notes a list that succeeded, with its pokes, and whether it found a pod that never refreshes, so
-    /// that the namespace has to be listed again.
+    /// Notes a list that succeeded, with its annotations, and whether it found a pod that never
+    /// refreshes, so that the namespace has to be listed again.
     pub fn looked(&mut self, round: &Round, is_any_frozen: bool, now: Instant) {
         let Some(plan) = self.namespaces.get_mut(&round.namespace) else { return };
         plan.is_looking = false;
         plan.failures = 0;
         plan.looked_at = Some(now);
-        // Pokes for URLs that were signed during this list wait for the next list.
-        plan.pokes.retain(|secret, (signed, _)| round.pokes.get(secret).is_none_or(|told| told < signed));
+        // Annotations for URLs that were signed during this list wait for the next list.
+        plan.to_annotate
+            .retain(|secret, (signed, _)| round.to_annotate.get(secret).is_none_or(|told| told < signed));
         if is_any_frozen || std::mem::take(&mut plan.is_followed_up) {
             plan.bring_forward(now + BETWEEN_LOOKS);
         }
-        if !plan.pokes.is_empty() {
-            plan.bring_forward(now + BETWEEN_POKES);
+        if !plan.to_annotate.is_empty() {
+            plan.bring_forward(now + BETWEEN_ANNOTATIONS);
         }
     }
 
@@ -137,10 +139,10 @@ impl Schedule {
         plan.failures += 1;
         if is_forbidden {
             plan.looked_at = Some(now);
-            plan.pokes.clear();
+            plan.to_annotate.clear();
             plan.due = None;
         } else {
-            let wait = BETWEEN_POKES * 2u32.saturating_pow(plan.failures.min(10) - 1);
+            let wait = BETWEEN_ANNOTATIONS * 2u32.saturating_pow(plan.failures.min(10) - 1);
             plan.bring_forward(now + wait.min(BETWEEN_LOOKS));
         }
     }
@@ -151,8 +153,8 @@ impl NamespacePlan {
         self.is_followed_up |= !renewal.is_routine;
         let after = |wait| self.looked_at.map_or(now, |looked_at| looked_at + wait);
         if renewal.is_told {
-            let due = after(BETWEEN_POKES).max(now + BEFORE_POKES);
-            self.pokes.insert(renewal.secret.to_owned(), (renewal.signing_time, now));
+            let due = after(BETWEEN_ANNOTATIONS).max(now + BEFORE_ANNOTATIONS);
+            self.to_annotate.insert(renewal.secret.to_owned(), (renewal.signing_time, now));
             self.bring_forward(due)
         } else {
             let due = after(BETWEEN_LOOKS).max(now + FIRST_LOOK);

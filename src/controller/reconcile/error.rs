@@ -25,7 +25,7 @@ pub enum Failure {
     UnreadableSpec(String),
     /// The credentials Secret does not exist.
     #[error(
-        "Secret {secret:?} with the credentials does not exist in this namespace: create it, or correct spec.s3.credentialsSecretRef.name"
+        "Secret {secret:?} with the credentials does not exist in this namespace: create it, or correct spec.s3.credentials.secretRef.name"
     )]
     CredentialsNotFound {
         /// Name of the Secret.

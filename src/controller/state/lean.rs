@@ -155,7 +155,7 @@ mod tests {
                 "name": "a", "namespace": "n", "uid": "u", "generation": 2, "labels": {"x": "y"},
                 "annotations": {"presign.dev/renew": "t", "other": "z"}, "managedFields": [{}],
             },
-            "spec": {"bucket": "b", "key": "k", "s3": {"region": "r", "credentialsSecretRef": {"name": "c"}}},
+            "spec": {"bucket": "b", "key": "k", "s3": {"region": "r", "credentials": {"secretRef": {"name": "c"}}}},
         }));
         assert_eq!(object.renew(), Some("t"));
         assert_eq!(object.annotations().len(), 1);

@@ -236,7 +236,7 @@ mod tests {
     fn object(version: u64, changes: &[(&str, Value)]) -> LeanPresignedUrl {
         let mut object = json!({
             "metadata": {"name": "a", "namespace": "n", "uid": "u", "generation": 1},
-            "spec": {"bucket": "b12", "key": "k", "s3": {"region": "r", "credentialsSecretRef": {"name": "c"}}},
+            "spec": {"bucket": "b12", "key": "k", "s3": {"region": "r", "credentials": {"secretRef": {"name": "c"}}}},
             "status": {"observedGeneration": -1},
         });
         object["metadata"]["resourceVersion"] = json!(version.to_string());

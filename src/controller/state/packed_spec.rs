@@ -59,7 +59,7 @@ mod tests {
     fn spec(header: &str) -> PresignedUrlSpec {
         let spec = json!({
             "bucket": "b12", "key": "k", "headers": {"x-a": header},
-            "s3": {"region": "r", "credentialsSecretRef": {"name": "c"}},
+            "s3": {"region": "r", "credentials": {"secretRef": {"name": "c"}}},
         });
         serde_json::from_value(spec).unwrap()
     }

@@ -60,7 +60,7 @@ pub(super) fn id(text: &str, takes_slashes: bool) -> Result<(), &'static str> {
     }
     if text.len() > LONGEST_ID || !text.bytes().all(is_allowed) {
         return Err(
-            "is not an access key id: it must have at most 512 letters, digits, '_', '.' and '-' ('/' only if spec.s3.endpoint is set and credentialsSecretRef names the keys)",
+            "is not an access key id: it must have at most 512 letters, digits, '_', '.' and '-' ('/' only if spec.s3.endpoint is set and spec.s3.credentials.secretRef.keys names the keys)",
         );
     }
     Ok(())

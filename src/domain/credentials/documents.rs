@@ -18,7 +18,7 @@ pub(super) fn bucket_info<'a>(reader: &Reader<'a>) -> Option<Present<'a>> {
 }
 
 fn read<'a>(reader: &Reader<'a>, document: &DataValue<'a>) -> Result<FoundValues<'a>, InvalidCredentials> {
-    let no_json = "is not JSON: store what the COSI driver wrote, or name the keys of the access key in spec.s3.credentialsSecretRef";
+    let no_json = "is not JSON: store what the COSI driver wrote, or name the keys of the access key in spec.s3.credentials.secretRef.keys";
     // The message of the parser is not shown, because it can quote the document.
     let parsed: serde_json::Value =
         serde_json::from_slice(&document.bytes).map_err(|_| reader.bad(document, no_json))?;

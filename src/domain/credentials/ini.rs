@@ -21,12 +21,16 @@ const DEFAULT: &str = "default";
 type Profile<'a> = BTreeMap<&'static str, &'a str>;
 
 /// The access keys in the files of a Secret. A file of another format, or without an access key, is
-/// skipped.
-pub(super) fn profiles<'a>(reader: &Reader<'a>) -> impl Iterator<Item = Present<'a>> {
+/// skipped. If a profile is named, only its access key counts.
+pub(super) fn profiles<'a>(reader: &Reader<'a>, name: Option<&'a str>) -> impl Iterator<Item = Present<'a>> {
     let reader = *reader;
     KEYS.into_iter().filter_map(move |key| {
         let text = std::str::from_utf8(&reader.data.get(key)?.0).ok()?;
         let lines: Vec<IniLine<'a>> = text.lines().map(IniLine::read).collect::<Option<_>>()?;
+        let lines = match name {
+            Some(name) => of_profile(lines, name),
+            None => lines,
+        };
         let is_key = |line: &IniLine<'_>| matches!(line, IniLine::Setting(ID | SECRET, _));
         lines.iter().any(is_key).then(|| Present { key, found: found(&reader, key, lines) })
     })
@@ -49,7 +53,7 @@ impl<'a> IniLine<'a> {
         }
         if let Some(rest) = line.strip_prefix('[') {
             let name = rest.split_once(']')?.0.trim();
-            return Some(Self::Profile(name.strip_prefix("profile ").map_or(name, str::trim)));
+            return Some(Self::Profile(without_prefix(name)));
         }
         let (name, value) = line.split_once('=')?;
         let is_name = |known: &&str| known.eq_ignore_ascii_case(name.trim());
@@ -81,6 +85,24 @@ fn found<'a>(
     })
 }
 
+/// The lines of one profile.
+fn of_profile<'a>(lines: Vec<IniLine<'a>>, name: &str) -> Vec<IniLine<'a>> {
+    let name = without_prefix(name);
+    let mut is_inside = false;
+    let is_of_it = |line: &IniLine<'_>| {
+        if let IniLine::Profile(found) = line {
+            is_inside = *found == name;
+        }
+        is_inside
+    };
+    lines.into_iter().filter(is_of_it).collect()
+}
+
+/// The name of a profile without the word that `config` files put before it.
+fn without_prefix(name: &str) -> &str {
+    name.strip_prefix("profile ").map_or(name, str::trim)
+}
+
 /// Chooses the profile `default`, or else the only one with an access key.
 fn choose(lines: Vec<IniLine<'_>>) -> Result<Profile<'_>, &'static str> {
     let mut profiles: BTreeMap<&str, Profile<'_>> = BTreeMap::new();
@@ -108,7 +130,7 @@ fn choose(lines: Vec<IniLine<'_>>) -> Result<Profile<'_>, &'static str> {
         .into_values()
         .next()
         .filter(|_| count == 1)
-        .ok_or("has several profiles, and none is named default: keep one, or name one of them default")
+        .ok_or("has several profiles, and none is named default: choose one with spec.s3.credentials.secretRef.profile")
 }
 
 #[cfg(test)]

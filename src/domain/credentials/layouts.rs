@@ -69,10 +69,13 @@ pub(super) struct Present<'a> {
     pub found: Result<FoundValues<'a>, InvalidCredentials>,
 }
 
-/// Every layout of which the Secret has at least one key.
+/// Every layout of which the Secret has at least one key. If the spec names a profile, only files count.
 pub(super) fn present<'a>(reader: &Reader<'a>) -> Vec<Present<'a>> {
+    if let Some(name) = &reader.reference.profile {
+        return ini::profiles(reader, Some(name)).collect();
+    }
     let in_keys = LAYOUTS.iter().filter_map(|layout| in_keys(reader, layout));
-    in_keys.chain(documents::bucket_info(reader)).chain(ini::profiles(reader)).collect()
+    in_keys.chain(documents::bucket_info(reader)).chain(ini::profiles(reader, None)).collect()
 }
 
 fn in_keys<'a>(reader: &Reader<'a>, layout: &Layout) -> Option<Present<'a>> {

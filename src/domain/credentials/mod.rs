@@ -124,7 +124,8 @@ fn read(
     has_endpoint: bool,
     data: &BTreeMap<String, ByteString>,
 ) -> Result<Credentials, InvalidCredentials> {
-    let named = reference.access_key_id_key.as_deref().zip(reference.secret_access_key_key.as_deref());
+    let keys = reference.keys.as_ref();
+    let named = keys.and_then(|keys| keys.access_key_id.as_deref().zip(keys.secret_access_key.as_deref()));
     let takes_slashes = has_endpoint && named.is_some();
     let reader = Reader { secret: &reference.name, data, reference, takes_slashes };
     if let Some((id, secret)) = named {
@@ -133,7 +134,7 @@ fn read(
     }
     let mut present = layouts::present(&reader);
     if present.len() < 2 {
-        let only = present.pop().ok_or_else(|| InvalidCredentials::NoLayout { secret: reader.name() })?;
+        let only = present.pop().ok_or_else(|| reader.nothing())?;
         return reader.check(only.found?);
     }
     // Several layouts are permitted if they hold the same access key: some programs write two.
@@ -154,6 +155,15 @@ impl<'a> Reader<'a> {
         self.secret.to_owned()
     }
 
+    /// Why the Secret has no access key at all.
+    fn nothing(&self) -> InvalidCredentials {
+        let secret = self.name();
+        match &self.reference.profile {
+            Some(profile) => InvalidCredentials::NoProfile { secret, profile: profile.clone() },
+            None => InvalidCredentials::NoLayout { secret },
+        }
+    }
+
     /// The value of a data key, if it exists.
     fn value(&self, key: &'a str) -> Option<DataValue<'a>> {
         let bytes = self.data.get(key)?;
@@ -168,15 +178,18 @@ impl<'a> Reader<'a> {
 
     fn check(&self, found: FoundValues<'a>) -> Result<Credentials, InvalidCredentials> {
         let taken = [found.id.key, found.secret.key];
-        let token = match &self.reference.session_token_key {
+        let keys = self.reference.keys.as_ref();
+        let token = match keys.and_then(|keys| keys.session_token.as_deref()) {
             Some(key) => Some(self.named(key)?),
             None => found.token.filter(|value| !value.is_blank()),
         };
-        let expiration = match &self.reference.expiration_key {
+        let expiration = match keys.and_then(|keys| keys.expiration.as_deref()) {
             Some(key) => Some(self.named(key)?),
             None => found.expiration.filter(|value| !value.is_blank()),
         };
+        // A profile is an explicit choice, of which its token is a part.
         if token.is_none()
+            && self.reference.profile.is_none()
             && let Some(stray) = layouts::stray_token(self, taken)
         {
             return Err(InvalidCredentials::StrayToken { secret: self.name(), key: stray.to_owned() });

@@ -12,6 +12,8 @@ pub enum Addressing {
     Path,
     /// `https://bucket.host/key`.
     VirtualHosted,
+    /// `https://host/key`: the host of the endpoint is the bucket.
+    BucketEndpoint,
 }
 
 /// What signing needs to know about a store. One SDK client serves all requests with the same
@@ -32,7 +34,8 @@ impl Connection {
         let style = spec.s3.addressing_style.unwrap_or_default();
         let names_bucket = |endpoint: &Endpoint| {
             let rest = endpoint.host.strip_prefix(&spec.bucket.to_ascii_lowercase());
-            rest.is_some_and(|rest| rest.starts_with('.')) && endpoint.has_domain()
+            let is_whole = |rest: &str| rest.is_empty() && spec.bucket.contains('.');
+            rest.is_some_and(|rest| rest.starts_with('.') || is_whole(rest)) && endpoint.has_domain()
         };
         let is_twice = style == AddressingStyle::Auto && endpoint.as_ref().is_some_and(names_bucket);
         require(!is_twice, "s3.endpoint", rules::ENDPOINT_BUCKET)?;
@@ -61,6 +64,10 @@ fn addressing(
             let dots = endpoint.is_some_and(|endpoint| endpoint.scheme == Scheme::Http);
             require(is_arn || can_stand_in_host(bucket, dots), field, rules::STYLE_BUCKET)?;
             Ok(Addressing::VirtualHosted)
+        }
+        AddressingStyle::BucketEndpoint => {
+            require(endpoint.is_some(), field, rules::STYLE_ENDPOINT)?;
+            Ok(Addressing::BucketEndpoint)
         }
     }
 }

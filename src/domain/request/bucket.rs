@@ -16,7 +16,9 @@ pub(super) fn check(bucket: &str, has_endpoint: bool) -> CheckResult {
             |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         let (tenant, name) = bucket.split_once(':').map_or((None, bucket), |(t, name)| (Some(t), name));
         let fits = (3..=255).contains(&name.len()) && name.chars().all(allowed) && bucket.len() <= 255;
-        let fits = fits && tenant.is_none_or(is_tenant) && !name.contains("..");
+        // The SDK takes it for an ARN.
+        let is_arn = tenant == Some("arn");
+        let fits = fits && tenant.is_none_or(is_tenant) && !is_arn && !name.contains("..");
         return require(fits, field, rules::BUCKET_ENDPOINT);
     }
     let fits = if bucket.starts_with("arn:") { is_access_point(bucket) } else { is_aws_bucket(bucket) };

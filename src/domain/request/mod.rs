@@ -22,7 +22,7 @@ pub use crate::crd::Method;
 
 use crate::crd::duration::DurationText;
 use crate::crd::rules::{self, Rule};
-use crate::crd::{CredentialsSecretRef, PresignedUrlSpec, Renewal, ResponseOverrides};
+use crate::crd::{CredentialsSecretRef, PodRefresh, PresignedUrlSpec, ResponseOverrides};
 
 /// Why a spec is not valid.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -74,8 +74,8 @@ pub struct Request {
     pub credentials: CredentialsSecretRef,
     /// The Secret to write.
     pub target: Target,
-    /// Whether to poke the running pods that mount the Secret after each new URL.
-    pub poke_pods: bool,
+    /// Whether to annotate the running pods that mount the Secret after each new URL.
+    pub annotates_pods: bool,
     /// Whether the object is suspended, so that nothing is issued or written.
     pub suspend: bool,
     /// The token of the renew annotation, which asks for one renewal.
@@ -108,7 +108,7 @@ impl Request {
         checks::headers(spec.headers.as_ref().unwrap_or(&empty))?;
         checks::query(spec.query.as_ref().unwrap_or(&empty), method)?;
         let expires_in = lifetime(spec.expires_in.as_ref())?;
-        target::check_reference(&spec.s3.credentials_secret_ref)?;
+        target::check_reference(&spec.s3.credentials.secret_ref)?;
         Ok(Self {
             connection: Connection::parse(spec)?,
             bucket: spec.bucket.clone(),
@@ -117,10 +117,10 @@ impl Request {
             headers: headers(spec),
             query: query(spec),
             expires_in,
-            overlap: overlap(spec.renewal.as_ref(), expires_in)?,
-            credentials: spec.s3.credentials_secret_ref.clone(),
+            overlap: overlap(spec, expires_in)?,
+            credentials: spec.s3.credentials.secret_ref.clone(),
             target: Target::parse(name, spec.secret.as_ref())?,
-            poke_pods: spec.propagation.as_ref().and_then(|p| p.poke_pods).unwrap_or(false),
+            annotates_pods: spec.pod_refresh.unwrap_or_default() == PodRefresh::Annotate,
             suspend: spec.suspend.unwrap_or(false),
             renew: renew.filter(|token| !is_too_long(token)).and_then(renew_token),
             is_renew_refused: renew.is_some_and(is_too_long),
@@ -155,13 +155,13 @@ fn lifetime(text: Option<&DurationText>) -> Result<u32, InvalidSpec> {
     Ok(seconds)
 }
 
-fn overlap(renewal: Option<&Renewal>, expires_in: u32) -> Result<Overlap, InvalidSpec> {
+fn overlap(spec: &PresignedUrlSpec, expires_in: u32) -> Result<Overlap, InvalidSpec> {
     let refused = |field, rule: Rule| Err(InvalidSpec::new(field, rule.message));
-    match renewal.map(|renewal| (&renewal.before, renewal.before_percentage)) {
-        None | Some((None, None)) => Ok(Overlap::Third),
-        Some((Some(_), Some(_))) => refused("renewal", rules::RENEWAL_ONE),
-        Some((Some(before), None)) => {
-            let field = "renewal.before";
+    match (&spec.renew_before, spec.renew_before_percentage) {
+        (None, None) => Ok(Overlap::Third),
+        (Some(_), Some(_)) => refused("renewBefore", rules::BEFORE_ONE),
+        (Some(before), None) => {
+            let field = "renewBefore";
             checks::unit(before, field, rules::BEFORE_NUMBER, rules::BEFORE_DAYS)?;
             match before.seconds() {
                 None | Some(0) => refused(field, rules::BEFORE_FORM),
@@ -171,9 +171,9 @@ fn overlap(renewal: Option<&Renewal>, expires_in: u32) -> Result<Overlap, Invali
                 Some(seconds) => Ok(Overlap::Seconds(seconds)),
             }
         }
-        Some((None, Some(percentage))) => match u32::try_from(percentage) {
+        (None, Some(percentage)) => match u32::try_from(percentage) {
             Ok(percentage @ 1..=80) => Ok(Overlap::Percentage(percentage)),
-            _ => Err(InvalidSpec::new("renewal.beforePercentage", "must be from 1 to 80")),
+            _ => Err(InvalidSpec::new("renewBeforePercentage", "must be from 1 to 80")),
         },
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::InvalidSpec;
 use super::checks::{is_data_key, is_dns_subdomain, require};
-use crate::crd::names::{self, DATA_EXPIRES_AT, DATA_HEADERS, DATA_METHOD};
+use crate::crd::names::{self, DATA_EXPIRES_AT, DATA_FIELDS, DATA_FORM, DATA_HEADERS, DATA_METHOD};
 use crate::crd::{CredentialsSecretRef, DeletionPolicy, SecretTarget, rules};
 
 /// The Secret that a URL is written to.
@@ -26,13 +26,14 @@ impl Target {
     pub(super) fn parse(owner: &str, target: Option<&SecretTarget>) -> Result<Self, InvalidSpec> {
         let target = target.cloned().unwrap_or_default();
         let name = target.name.unwrap_or_else(|| owner.to_owned());
-        let url_key = target.key.unwrap_or_else(|| names::DATA_URL.to_owned());
+        let url_key = target.url_key.unwrap_or_else(|| names::DATA_URL.to_owned());
         let (labels, annotations) =
             (target.labels.unwrap_or_default(), target.annotations.unwrap_or_default());
         require(is_dns_subdomain(&name), "secret.name", rules::SECRET_NAME)?;
-        require(is_data_key(&url_key), "secret.key", rules::SECRET_KEY)?;
-        let taken = [DATA_METHOD, DATA_HEADERS, DATA_EXPIRES_AT].contains(&url_key.as_str());
-        require(!taken, "secret.key", rules::SECRET_KEY_TAKEN)?;
+        require(is_data_key(&url_key), "secret.urlKey", rules::SECRET_KEY)?;
+        let taken =
+            [DATA_METHOD, DATA_HEADERS, DATA_EXPIRES_AT, DATA_FIELDS, DATA_FORM].contains(&url_key.as_str());
+        require(!taken, "secret.urlKey", rules::SECRET_KEY_TAKEN)?;
         require(!labels.keys().any(|name| is_ours(name)), "secret.labels", rules::LABELS_OURS)?;
         let valid = labels.iter().all(|(name, value)| is_qualified(name) && is_label_value(value));
         require(valid, "secret.labels", rules::LABELS_FORM)?;
@@ -54,13 +55,25 @@ impl Target {
 
 /// Checks the names in a reference to a credentials Secret.
 pub(super) fn check_reference(reference: &CredentialsSecretRef) -> Result<(), InvalidSpec> {
-    let field = "s3.credentialsSecretRef";
-    require(is_dns_subdomain(&reference.name), "s3.credentialsSecretRef.name", rules::CREDENTIALS_NAME)?;
-    let (id, secret) = (&reference.access_key_id_key, &reference.secret_access_key_key);
+    require(is_dns_subdomain(&reference.name), "s3.credentials.secretRef.name", rules::CREDENTIALS_NAME)?;
+    if let Some(profile) = &reference.profile {
+        let field = "s3.credentials.secretRef.profile";
+        require(reference.keys.is_none(), field, rules::CREDENTIALS_ONE)?;
+        require(is_profile(profile), field, rules::CREDENTIALS_PROFILE)?;
+    }
+    let Some(keys) = &reference.keys else { return Ok(()) };
+    let field = "s3.credentials.secretRef.keys";
+    let (id, secret) = (&keys.access_key_id, &keys.secret_access_key);
     require(id.is_some() == secret.is_some(), field, rules::CREDENTIALS_BOTH)?;
-    let keys = [id, secret, &reference.session_token_key, &reference.expiration_key];
-    let valid = keys.into_iter().flatten().all(|key| is_data_key(key));
+    let all = [id, secret, &keys.session_token, &keys.expiration];
+    let valid = all.into_iter().flatten().all(|key| is_data_key(key));
     require(valid, field, rules::CREDENTIALS_KEYS)
+}
+
+/// Whether a text can be the name of a profile in a credentials file.
+fn is_profile(name: &str) -> bool {
+    let is_visible = |byte: u8| (b' '..=b'~').contains(&byte) && !b"[\\]".contains(&byte);
+    (1..=128).contains(&name.len()) && name.bytes().all(is_visible) && name.trim() == name
 }
 
 fn is_ours(name: &str) -> bool {

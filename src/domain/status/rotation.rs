@@ -7,7 +7,7 @@ use super::conditions::{ConditionState, FALSE, TRUE, awaiting, credentials};
 use super::{Progress, Report, Standing};
 use crate::crd::{ROTATION_SAFE, duration};
 use crate::domain::advice::Advice;
-use crate::domain::pods::{NoPokes, StaleUser, StaleUsers};
+use crate::domain::pods::{NoAnnotation, StaleUser, StaleUsers};
 use crate::domain::{Credentials, Request, Validity};
 
 /// The reason while a pod uses the Secret in a way that Kubernetes never updates.
@@ -67,7 +67,7 @@ impl Rotation {
 /// The condition. `before` is the message of the previous one, if its reason was NeverRefreshed.
 pub(super) fn verdict(standing: &Standing, report: &Report, before: Option<&str>) -> ConditionState {
     let (status, reason, message) = judge(standing, report, before);
-    let message = match report.pods.no_pokes.map(no_pokes) {
+    let message = match report.pods.no_annotation.map(no_annotation) {
         // A message that was kept from before may end with it already.
         Some(why) if !message.ends_with(&why) => format!("{message}; {why}"),
         _ => message,
@@ -124,17 +124,17 @@ fn never_refreshed(report: &Report, stale: &StaleUser, others: usize) -> String 
     )
 }
 
-fn no_pokes(why: NoPokes) -> String {
+fn no_annotation(why: NoAnnotation) -> String {
     let why = match why {
-        NoPokes::NotGranted => "the operator runs without --pods".to_owned(),
-        NoPokes::Forbidden(verb) => format!("the API server forbids the operator to {verb} pods"),
+        NoAnnotation::NotGranted => "the operator runs without --pods".to_owned(),
+        NoAnnotation::Forbidden(verb) => format!("the API server forbids the operator to {verb} pods"),
     };
-    format!("spec.propagation.pokePods has no effect, because {why}: set the chart value pods.enabled")
+    format!("spec.podRefresh: Annotate has no effect, because {why}: set the chart value pods.enabled")
 }
 
 fn cut(is_cut: bool) -> &'static str {
     if is_cut {
-        " (spec.renewal asks for more than five sixths of the lifetime: five sixths are used)"
+        " (spec.renewBefore asks for more than five sixths of the lifetime: five sixths are used)"
     } else {
         ""
     }

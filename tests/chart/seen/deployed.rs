@@ -19,7 +19,7 @@ fn object(name: &str) -> Value {
 /// An object that was never looked at, since nobody looks after its namespace.
 fn fresh() -> Value {
     let manifest = "apiVersion: presign.dev/v1alpha1\nkind: PresignedUrl\nmetadata: {name: fresh}\n\
-        spec: {bucket: bucket, key: k, s3: {region: eu-central-1, credentialsSecretRef: {name: keys}}}\n";
+        spec: {bucket: bucket, key: k, s3: {region: eu-central-1, credentials: {secretRef: {name: keys}}}}\n";
     let text = kubectl_with(&["-n", "default", "create", "-o", "json", "-f", "-"], manifest).unwrap();
     kubectl(&["-n", "default", "delete", "presignedurl", "fresh"]).unwrap();
     serde_json::from_str(&text).unwrap()

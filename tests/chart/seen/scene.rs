@@ -155,7 +155,7 @@ impl Scene {
 
 /// Two URLs that are well, of which one is renewed after some ten seconds.
 fn make_work() {
-    let early = "spec: {expiresIn: 1m, renewal: {beforePercentage: 80}, ";
+    let early = "spec: {expiresIn: 1m, renewBeforePercentage: 80, ";
     let manifests = [
         keys("keys", ""),
         presigned_url("good", "keys", "good"),
@@ -175,6 +175,6 @@ fn presigned_url(name: &str, keys: &str, secret: &str) -> String {
     format!(
         "apiVersion: presign.dev/v1alpha1\nkind: PresignedUrl\nmetadata: {{name: {name}}}\n\
          spec: {{bucket: bucket, key: {name}, secret: {{name: {secret}}}, \
-         s3: {{region: eu-central-1, credentialsSecretRef: {{name: {keys}}}}}}}\n"
+         s3: {{region: eu-central-1, credentials: {{secretRef: {{name: {keys}}}}}}}}}\n"
     )
 }

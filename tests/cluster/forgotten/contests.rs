@@ -85,8 +85,8 @@ async fn an_object_does_not_feed_on_its_own_output() {
     space.apply("report", space.spec(json!({}))).await;
     space.wait_ready("report", "True", "Issued").await;
     let url = space.data("report", "url").await;
-    let own = json!({"name": "report", "accessKeyIDKey": "method", "secretAccessKeyKey": "url"});
-    space.apply("report", space.spec(json!({"s3": {"credentialsSecretRef": own}}))).await;
+    let own = json!({"name": "report", "keys": {"accessKeyID": "method", "secretAccessKey": "url"}});
+    space.apply("report", space.spec(json!({"s3": {"credentials": {"secretRef": own}}}))).await;
     let object = space.wait_ready("report", "True", "RenewalFailing").await;
     let message = &ready(&object).unwrap().message;
     assert!(message.contains("presign.dev/managed"), "{message}");

@@ -19,7 +19,7 @@ async fn delete(space: &Space, secret: &Secret) {
 /// Waits until the operator has taken in what its watch of objects has shown up to now: it judges an
 /// object that came later, for which it needs nothing that is held.
 async fn taken_in(space: &Space) {
-    let spec = space.spec(json!({"s3": {"credentialsSecretRef": {"name": "absent"}}}));
+    let spec = space.spec(json!({"s3": {"credentials": {"secretRef": {"name": "absent"}}}}));
     space.apply("later", spec).await;
     space.wait_ready("later", "False", "CredentialsNotFound").await;
 }

@@ -36,7 +36,7 @@ fn start(space: &mut Space, other: &Space, proxy: &Proxy, workers: &str) {
 #[tokio::test]
 async fn a_renewal_goes_before_a_burst_of_new_objects() {
     let (space, proxy) = Space::behind_proxy_with("burst", &[UNOPPOSED, PATIENT, ONE_WORKER]).await;
-    space.apply("short", space.spec(json!({"expiresIn": "1m", "renewal": {"before": "50s"}}))).await;
+    space.apply("short", space.spec(json!({"expiresIn": "1m", "renewBefore": "50s"}))).await;
     space.wait_ready("short", "True", "Issued").await;
     // The one worker is busy while the rest arrives, and until the renewal is more than due:
     // less than half of its overlap is left.

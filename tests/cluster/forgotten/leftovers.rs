@@ -42,7 +42,7 @@ async fn after_a_reset_of_managed_fields_a_retained_secret_has_no_owner() {
 #[tokio::test]
 async fn after_a_reset_of_managed_fields_a_renamed_key_leaves_none_behind() {
     let space = reset("reset-key", json!({})).await;
-    space.apply("report", space.spec(json!({"secret": {"key": "link"}}))).await;
+    space.apply("report", space.spec(json!({"secret": {"urlKey": "link"}}))).await;
     let is_renamed = |secret: &Secret| {
         let data = secret.data.as_ref().unwrap();
         data.contains_key("link") && !data.contains_key("url")
@@ -75,7 +75,7 @@ async fn a_restored_secret_loses_what_is_rendered_no_more() {
     space.secrets().create(&params, &secret).await.unwrap();
     space.operator = Operator::start(space.world, &space.namespace, &[]);
     space.wait_secret("report", "a repair of what was restored", is_repaired).await;
-    let retained = json!({"secret": {"key": "link", "deletionPolicy": "Retain"}});
+    let retained = json!({"secret": {"urlKey": "link", "deletionPolicy": "Retain"}});
     space.apply("report", space.spec(retained)).await;
     let is_ours = |secret: &Secret| {
         let data = secret.data.as_ref().unwrap();

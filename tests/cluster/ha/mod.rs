@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use serde_json::json;
-use testbed::{Fault, Match};
+use testbed::{Fault, Match, number};
 
 use super::harness::{DEADLINE, Space, ready, text};
 use judge::Judge;
@@ -184,9 +184,4 @@ fn renew(space: &Space, token: &str) {
 /// The renewal that was answered last.
 fn handled(object: &presign_operator::crd::PresignedUrl) -> Option<&str> {
     object.status.as_ref()?.last_handled_renew.as_deref()
-}
-
-#[expect(clippy::disallowed_methods, reason = "the length of a soak is set by who starts it")]
-fn number(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).ok().map_or(default, |text| text.parse().expect("a whole number"))
 }

@@ -162,7 +162,7 @@ pub struct Work {
 impl Work {
     pub async fn begin(space: &Space, objects: usize) -> Self {
         for number in 0..objects {
-            let spec = space.spec(json!({"expiresIn": "1m", "renewal": {"before": "50s"}}));
+            let spec = space.spec(json!({"expiresIn": "1m", "renewBefore": "50s"}));
             space.apply(&name(number), spec).await;
         }
         for name in ASKED_ONCE {

@@ -108,7 +108,7 @@ impl Space {
             "s3": {
                 "endpoint": self.world.store.endpoint(),
                 "region": self.world.store.region(),
-                "credentialsSecretRef": {"name": "keys"},
+                "credentials": {"secretRef": {"name": "keys"}},
             },
         });
         merge(&mut spec, changes);

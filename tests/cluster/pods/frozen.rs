@@ -19,7 +19,7 @@ async fn who_never_refreshes_is_named_until_it_goes() {
     let mount = json!({"volumes": secret_volume("fine"), "containers": [mounting(None)]});
     make(&space, "refreshed", mount, "Running").await;
     for name in ["by-env", "by-part", "by-all", "fine"] {
-        space.apply(name, space.spec(json!({"propagation": {"pokePods": true}}))).await;
+        space.apply(name, space.spec(json!({"podRefresh": "Annotate"}))).await;
     }
     for (name, user, how) in [
         ("by-env", "Deployment \"web\"", "by an environment variable of container \"app\""),
@@ -56,9 +56,9 @@ async fn who_never_refreshes_is_named_until_it_goes() {
 }
 
 #[tokio::test]
-async fn a_routine_renewal_without_pokes_asks_nothing_about_pods() {
+async fn a_routine_renewal_without_annotations_asks_nothing_about_pods() {
     let space = Space::with("routine", &[GRANTED]).await;
-    space.apply("report", space.spec(json!({"expiresIn": "1m", "renewal": {"before": "50s"}}))).await;
+    space.apply("report", space.spec(json!({"expiresIn": "1m", "renewBefore": "50s"}))).await;
     let mut last = space.wait_ready("report", "True", "Issued").await.status.unwrap().signing_time;
     // The second comes ten seconds after the first: later than a list would that the first asked for.
     for _ in 0..2 {

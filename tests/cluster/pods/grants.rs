@@ -7,15 +7,18 @@ async fn without_the_switch_no_call_is_made_and_the_object_says_so() {
     let space = Space::new("nopods").await;
     await_service_account(&space).await;
     make(&space, "env", with_env("report"), "Running").await;
-    space.apply("report", space.spec(json!({"propagation": {"pokePods": true}}))).await;
+    space.apply("report", space.spec(json!({"podRefresh": "Annotate"}))).await;
     let object = space.wait_ready("report", "True", "Issued").await;
     let (status, reason, message) = rotation(&object);
     assert_eq!((status, reason), ("True", "OverlapSufficient"));
-    assert!(message.contains("pokePods has no effect") && message.contains("pods.enabled"), "{message}");
+    assert!(
+        message.contains("podRefresh: Annotate has no effect") && message.contains("pods.enabled"),
+        "{message}"
+    );
     renew(&space, "report", "one").await;
     // An operator that may look at pods would have done so by the time at which this one does.
     let granted = Space::with("yespods", &[GRANTED]).await;
-    granted.apply("report", granted.spec(json!({"propagation": {"pokePods": true}}))).await;
+    granted.apply("report", granted.spec(json!({"podRefresh": "Annotate"}))).await;
     let has_looked = async {
         while !calls_about_pods(&granted).await.contains(&"list pods".to_owned()) {
             tokio::time::sleep(std::time::Duration::from_millis(200)).await;
@@ -65,7 +68,7 @@ async fn a_forbidden_look_is_said_and_not_repeated() {
     let kubeconfig = without_pods(&space, "operator-without-pods");
     let environment = [GRANTED, ("KUBECONFIG", kubeconfig.to_str().unwrap())];
     let operator = Operator::start(space.world, &space.namespace, &environment);
-    space.apply("report", space.spec(json!({"propagation": {"pokePods": true}}))).await;
+    space.apply("report", space.spec(json!({"podRefresh": "Annotate"}))).await;
     space.apply("quiet", space.spec(json!({}))).await;
     space.wait_ready("report", "True", "Issued").await;
     let object = space.wait("report", "the reason", |object| is_forbidden(object, "list")).await;

@@ -97,16 +97,13 @@ fn largest() -> Value {
             "contentEncoding": answer, "cacheControl": answer, "expires": answer,
         },
         "expiresIn": format!("1h{}", "0s".repeat(15)),
-        "renewal": {"before": format!("1m{}", "0s".repeat(15))},
+        "renewBefore": format!("1m{}", "0s".repeat(15)),
         "s3": {
             "endpoint": format!("https://h.example/{}", "p".repeat(1006)),
             "region": "r".repeat(64),
-            "credentialsSecretRef": {
-                "name": data_key, "accessKeyIDKey": data_key, "secretAccessKeyKey": data_key,
-                "sessionTokenKey": data_key, "expirationKey": data_key,
-            },
+            "credentials": {"secretRef": {"name": data_key, "keys": {"accessKeyID": data_key, "secretAccessKey": data_key, "sessionToken": data_key, "expiration": data_key}}},
         },
-        "secret": {"name": data_key, "key": data_key, "labels": labels(63), "annotations": labels(4096)},
+        "secret": {"name": data_key, "urlKey": data_key, "labels": labels(63), "annotations": labels(4096)},
     })
 }
 
@@ -146,7 +143,7 @@ pub fn spec(changes: &Value) -> Value {
     let mut spec = json!({
         "bucket": "reports",
         "key": "2026/q3 summary.pdf",
-        "s3": {"region": "us-west-2", "credentialsSecretRef": {"name": "keys"}},
+        "s3": {"region": "us-west-2", "credentials": {"secretRef": {"name": "keys"}}},
     });
     merge(&mut spec, changes);
     spec

@@ -2,8 +2,9 @@
 
 use crate::crd::rules::Rule;
 use crate::crd::rules::{
-    ANNOTATIONS_FORM, ANNOTATIONS_OURS, CREDENTIALS_BOTH, CREDENTIALS_KEYS, CREDENTIALS_NAME, LABELS_FORM,
-    LABELS_OURS, SECRET_KEY, SECRET_KEY_TAKEN, SECRET_NAME,
+    ANNOTATIONS_FORM, ANNOTATIONS_OURS, CREDENTIALS_BOTH, CREDENTIALS_KEYS, CREDENTIALS_NAME,
+    CREDENTIALS_ONE, CREDENTIALS_PROFILE, LABELS_FORM, LABELS_OURS, SECRET_KEY, SECRET_KEY_TAKEN,
+    SECRET_NAME,
 };
 use serde_json::{Value, json};
 
@@ -22,11 +23,11 @@ fn names() -> Vec<Row> {
         let lengths = limit(&[], &[at(path, json!("")), at(path, json!("a".repeat(254)))]);
         [rule(about, &good, &bad), lengths].concat()
     };
-    [names("secret.name", SECRET_NAME), names("s3.credentialsSecretRef.name", CREDENTIALS_NAME)].concat()
+    [names("secret.name", SECRET_NAME), names("s3.credentials.secretRef.name", CREDENTIALS_NAME)].concat()
 }
 
 fn keys() -> Vec<Row> {
-    let path = "secret.key";
+    let path = "secret.urlKey";
     [
         rule(
             SECRET_KEY,
@@ -37,7 +38,7 @@ fn keys() -> Vec<Row> {
         rule(
             SECRET_KEY_TAKEN,
             &each(path, ["url", "Method", "header"]),
-            &each(path, ["method", "headers", "expires-at"]),
+            &each(path, ["method", "headers", "expires-at", "fields", "form.json"]),
         ),
         limit(&[], &[at(path, json!("")), at(path, json!("k".repeat(254)))]),
         limit(
@@ -128,21 +129,34 @@ fn annotations() -> Vec<Row> {
 }
 
 fn credentials() -> Vec<Row> {
-    let keys = |changes: Value| json!({"s3": {"credentialsSecretRef": changes}});
+    let reference = |changes: Value| json!({"s3": {"credentials": {"secretRef": changes}}});
+    let keys = |changes: Value| reference(json!({"keys": changes}));
+    let profile = |name: &str| reference(json!({"profile": name}));
     let all = |key: &str| {
         [
-            keys(json!({"accessKeyIDKey": key, "secretAccessKeyKey": "b"})),
-            keys(json!({"accessKeyIDKey": "a", "secretAccessKeyKey": key})),
-            keys(json!({"sessionTokenKey": key})),
-            keys(json!({"expirationKey": key})),
+            keys(json!({"accessKeyID": key, "secretAccessKey": "b"})),
+            keys(json!({"accessKeyID": "a", "secretAccessKey": key})),
+            keys(json!({"sessionToken": key})),
+            keys(json!({"expiration": key})),
         ]
     };
     let long = "k".repeat(253);
     [
         rule(
+            CREDENTIALS_ONE,
+            &[keys(json!({})), profile("team-a")],
+            &[reference(json!({"keys": {}, "profile": "team-a"}))],
+        ),
+        rule(
+            CREDENTIALS_PROFILE,
+            &["a", "team a", "arn:aws:iam::1:role/x", &"p".repeat(128)].map(profile),
+            &[" a", "a ", "[a]", "a\\b", "a\n", "é"].map(profile),
+        ),
+        limit(&[], &["", &"p".repeat(129)].map(profile)),
+        rule(
             CREDENTIALS_BOTH,
-            &[keys(json!({"accessKeyIDKey": "a", "secretAccessKeyKey": "a"})), keys(json!({}))],
-            &[keys(json!({"accessKeyIDKey": "a"})), keys(json!({"secretAccessKeyKey": "a"}))],
+            &[keys(json!({"accessKeyID": "a", "secretAccessKey": "a"})), keys(json!({}))],
+            &[keys(json!({"accessKeyID": "a"})), keys(json!({"secretAccessKey": "a"}))],
         ),
         rule(
             CREDENTIALS_KEYS,

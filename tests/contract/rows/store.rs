@@ -2,7 +2,7 @@
 
 use crate::crd::rules::{
     AWS_AREAS, ENDPOINT_BUCKET, ENDPOINT_FORM, ENDPOINT_QUERY, ENDPOINT_USERINFO, REGION_ARN, REGION_AWS,
-    REGION_BLANK, REGION_FORM, REGION_GLOBAL, STYLE_ARN, STYLE_BUCKET, STYLE_HOST,
+    REGION_BLANK, REGION_FORM, REGION_GLOBAL, STYLE_ARN, STYLE_BUCKET, STYLE_ENDPOINT, STYLE_HOST,
 };
 use serde_json::{Value, json};
 
@@ -143,12 +143,17 @@ fn twice() -> Vec<Row> {
             at("192.0", "http://192.0.2.1/"),
             styled("Path", "https://reports.example"),
             styled("VirtualHosted", "https://reports.example"),
+            styled("BucketEndpoint", "https://reports.example"),
+            at("a.b", "https://xa.b:443/a.b"),
+            at("192.0.2.1", "http://192.0.2.1/"),
         ],
         &[
             at("reports", "https://reports.s3.us-west-2.amazonaws.com"),
             at("reports", "HTTP://Reports.example:9000/p"),
             at("REPORTS", "https://reports.example"),
             at("a.b", "https://a.b.example"),
+            at("a.b", "https://A.b"),
+            at("a.b", "https://a.b:8443/p"),
             at("192", "http://192.0.2.example"),
             styled("Auto", "https://reports.s3.example"),
         ],
@@ -251,6 +256,7 @@ fn styles() -> Vec<Row> {
     };
     let hosts = |endpoint: &str| hosted("reports", Some(endpoint));
     let over = |scheme: &str, bucket: &str| hosted(bucket, Some(&format!("{scheme}://h.example")));
+    let own = |bucket: &str, endpoint: &str| json!({"bucket": bucket, "s3": {"addressingStyle": "BucketEndpoint", "endpoint": endpoint}});
     let styled = |bucket: &str, style: &str| json!({"bucket": bucket, "s3": {"addressingStyle": style}});
     let (long, too_long) = ("a".repeat(63), "a".repeat(64));
     [
@@ -303,6 +309,17 @@ fn styles() -> Vec<Row> {
             STYLE_ARN,
             &[styled(ACCESS_POINT, "Auto"), styled("reports", "Path"), styled("a.b", "Path")],
             &[styled(ACCESS_POINT, "Path")],
+        ),
+        rule(
+            STYLE_ENDPOINT,
+            &[
+                own("reports", "https://files.example"),
+                own("reports", "http://192.0.2.1:9000/p"),
+                own("t:reports", "http://minio"),
+                own("media", "https://media.example.com"),
+                own("media.example.com", "https://media.example.com:443/"),
+            ],
+            &[styled("reports", "BucketEndpoint")],
         ),
         limit(&[], &["path", "virtual", "", "auto"].map(|style| styled("reports", style))),
     ]

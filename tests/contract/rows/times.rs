@@ -1,8 +1,8 @@
 //! Rows about lifetimes and renewal.
 
 use crate::crd::rules::{
-    BEFORE_DAYS, BEFORE_FITS, BEFORE_FORM, BEFORE_NUMBER, EXPIRES_DAYS, EXPIRES_FORM, EXPIRES_NUMBER,
-    EXPIRES_RANGE, RENEWAL_ONE,
+    BEFORE_DAYS, BEFORE_FITS, BEFORE_FORM, BEFORE_NUMBER, BEFORE_ONE, EXPIRES_DAYS, EXPIRES_FORM,
+    EXPIRES_NUMBER, EXPIRES_RANGE,
 };
 use serde_json::{Value, json};
 
@@ -73,24 +73,24 @@ fn lifetimes() -> Vec<Row> {
 }
 
 fn overlaps() -> Vec<Row> {
-    let before = |before: &str, lifetime: &str| json!({"expiresIn": lifetime, "renewal": {"before": before}});
-    let share = |percentage: Value| json!({"renewal": {"beforePercentage": percentage}});
+    let before = |before: &str, lifetime: &str| json!({"expiresIn": lifetime, "renewBefore": before});
+    let share = |percentage: Value| json!({"renewBeforePercentage": percentage});
     [
         rule(
             BEFORE_FORM,
-            &each("renewal.before", ["20m", "1s", "000001s"]),
-            &each("renewal.before", ["0s", "0h0m0s", "-5m", "1.5m", "20m ", "20M", "1D"]),
+            &each("renewBefore", ["20m", "1s", "000001s"]),
+            &each("renewBefore", ["0s", "0h0m0s", "-5m", "1.5m", "20m ", "20M", "1D"]),
         ),
-        rule(BEFORE_NUMBER, &each("renewal.before", ["20s"]), &each("renewal.before", ["20", "+600", "00"])),
+        rule(BEFORE_NUMBER, &each("renewBefore", ["20s"]), &each("renewBefore", ["20", "+600", "00"])),
         rule(
             BEFORE_DAYS,
             &[before("24h", "168h")],
-            &each("renewal.before", ["1d", "0d", "1w", "1d12h", "1h2d"]),
+            &each("renewBefore", ["1d", "0d", "1w", "1d12h", "1h2d"]),
         ),
         rule(
             BEFORE_FITS,
             &[
-                at("renewal.before", json!("50m")),
+                at("renewBefore", json!("50m")),
                 before("50s", "1m"),
                 before("100m", "2h"),
                 before("140h", "168h"),
@@ -98,9 +98,9 @@ fn overlaps() -> Vec<Row> {
                 before("52s", "63s"),
             ],
             &[
-                at("renewal.before", json!("50m1s")),
-                at("renewal.before", json!("59m59s")),
-                at("renewal.before", json!("1h")),
+                at("renewBefore", json!("50m1s")),
+                at("renewBefore", json!("59m59s")),
+                at("renewBefore", json!("1h")),
                 before("51s", "1m"),
                 before("51s", "61s"),
                 before("52s", "62s"),
@@ -110,17 +110,17 @@ fn overlaps() -> Vec<Row> {
                 before("168h", "168h"),
                 before("1000h", "168h"),
                 before(AGES, "2h"),
-                at("renewal.before", json!(AGES)),
+                at("renewBefore", json!(AGES)),
             ],
         ),
         limit(
             &[],
-            &[each("renewal.before", ["", "m"]), vec![at("renewal.before", json!("0s".repeat(17)))]].concat(),
+            &[each("renewBefore", ["", "m"]), vec![at("renewBefore", json!("0s".repeat(17)))]].concat(),
         ),
         rule(
-            RENEWAL_ONE,
-            &[json!({"renewal": {}}), json!({"renewal": {"before": "20m"}}), share(json!(50))],
-            &[json!({"renewal": {"before": "20m", "beforePercentage": 50}})],
+            BEFORE_ONE,
+            &[json!({}), json!({"renewBefore": "20m"}), share(json!(50))],
+            &[json!({"renewBefore": "20m", "renewBeforePercentage": 50})],
         ),
         limit(
             &[share(json!(1)), share(json!(80))],

@@ -116,22 +116,25 @@ fn limits() -> Vec<Row> {
         json!({"key": null}),
         json!({"s3": null}),
         json!({"s3": {"region": null}}),
-        json!({"s3": {"credentialsSecretRef": null}}),
-        json!({"s3": {"credentialsSecretRef": {"name": null}}}),
+        json!({"s3": {"credentials": null}}),
+        json!({"s3": {"credentials": {"secretRef": null}}}),
+        json!({"s3": {"credentials": {"secretRef": {"name": null}}}}),
     ];
     let other_types = [
         json!({"bucket": ["reports"]}),
         json!({"key": 1}),
         json!({"suspend": "true"}),
-        json!({"propagation": true}),
-        json!({"propagation": {"pokePods": "true"}}),
+        json!({"podRefresh": true}),
+        json!({"podRefresh": {}}),
         json!({"headers": [{"name": "a", "value": "b"}]}),
         json!({"headers": {"a": 1}}),
         json!({"expiresIn": 3600}),
         json!({"s3": "https://us-west.s3.qencode.com"}),
     ];
-    let switches = [true, false].map(|on| json!({"suspend": on, "propagation": {"pokePods": on}}));
-    [limit(&[json!({})], &absent), limit(&switches, &other_types)].concat()
+    let switches = [true, false].map(|on| json!({"suspend": on}));
+    let refreshes =
+        limit(&each("podRefresh", ["Kubelet", "Annotate"]), &each("podRefresh", ["annotate", "Restart", ""]));
+    [limit(&[json!({})], &absent), limit(&switches, &other_types), refreshes].concat()
 }
 
 fn keys() -> Vec<Row> {

@@ -55,17 +55,19 @@ fn every_key_comes_back_as_it_was_uploaded() {
 fn buckets_may_stand_in_the_host() {
     for store in [&*VERSITYGW, &*S3S] {
         let bucket = store.bucket();
-        let connection = |style| {
-            json!({"s3": {"endpoint": store.named_endpoint, "region": store.region, "addressingStyle": style,
-                "credentialsSecretRef": {"name": "keys"}}})
+        let connection = |endpoint: &str, style| {
+            json!({"s3": {"endpoint": endpoint, "region": store.region, "addressingStyle": style,
+                "credentials": {"secretRef": {"name": "keys"}}}})
         };
+        let own = store.named_endpoint.replace("//", &format!("//{bucket}."));
         for key in ["plain.txt", "q3 sum+mary %41.pdf", "日本/😀//é", "a?b=c&d#e"] {
             store.put(&bucket, key, key.as_bytes());
-            for (style, host) in [
-                ("VirtualHosted", store.named_endpoint.replace("//", &format!("//{bucket}."))),
-                ("Path", store.named_endpoint.clone()),
+            for (style, endpoint, host) in [
+                ("VirtualHosted", &store.named_endpoint, &own),
+                ("BucketEndpoint", &own, &own),
+                ("Path", &store.named_endpoint, &store.named_endpoint),
             ] {
-                let facts = store.issue(&store.spec(&bucket, key, &connection(style)));
+                let facts = store.issue(&store.spec(&bucket, key, &connection(endpoint, style)));
                 assert!(facts.url.starts_with(&format!("{host}/")), "{}", facts.url);
                 let answer = curl(&facts, b"");
                 assert_eq!((answer.status, answer.text().as_str()), (200, key), "{}: {style}", store.name);

@@ -72,7 +72,7 @@ impl Store {
         let mut spec = json!({
             "bucket": bucket,
             "key": key,
-            "s3": {"endpoint": self.endpoint, "region": self.region, "credentialsSecretRef": {"name": "keys"}},
+            "s3": {"endpoint": self.endpoint, "region": self.region, "credentials": {"secretRef": {"name": "keys"}}},
         });
         for (name, value) in fields.as_object().unwrap() {
             spec[name] = value.clone();

@@ -59,7 +59,7 @@ fn a_namespace_is_looked_at_once_for_all_its_objects_and_then_left_alone() {
     assert_eq!(hour.schedule.begin(hour.at(2)), None);
     assert_eq!(hour.next(), Some(3));
     assert!(!hour.schedule.was_looked_at("n"));
-    assert_eq!(hour.look(3, false), Round { namespace: "n".to_owned(), pokes: HashMap::new() });
+    assert_eq!(hour.look(3, false), Round { namespace: "n".to_owned(), to_annotate: HashMap::new() });
     assert!(hour.schedule.was_looked_at("n"));
     assert_eq!(hour.next(), None);
     assert!(!hour.pass(299));
@@ -113,27 +113,27 @@ fn pods_are_told_within_seconds_and_several_urls_share_a_look() {
     assert_eq!(hour.next(), Some(101));
     assert!(!hour.renew(100, true, true));
     let round = hour.begin(101);
-    assert_eq!((round.pokes.clone(), hour.next()), (told(100), None));
-    // This URL is signed during the list, so its pods are not poked yet.
+    assert_eq!((round.to_annotate.clone(), hour.next()), (told(100), None));
+    // This URL is signed during the list, so its pods are not annotated yet.
     hour.renew(102, true, true);
     hour.schedule.looked(&round, false, hour.at(102));
     assert_eq!(hour.next(), Some(103));
-    assert_eq!(hour.look(103, false).pokes, told(102));
-    // The next list for pokes is due after five seconds at the earliest.
+    assert_eq!(hour.look(103, false).to_annotate, told(102));
+    // The next list for annotating pods is due after five seconds at the earliest.
     hour.renew(104, true, true);
     assert_eq!(hour.next(), Some(108));
-    assert_eq!(hour.look(108, false).pokes, told(104));
+    assert_eq!(hour.look(108, false).to_annotate, told(104));
     assert_eq!(hour.next(), None);
 }
 
 #[test]
-fn a_look_that_fails_is_repeated_less_and_less_and_a_late_poke_is_dropped() {
+fn a_look_that_fails_is_repeated_less_and_less_and_a_late_annotation_is_dropped() {
     let mut hour = Hour::new();
     hour.renew(0, true, true);
     let mut second = 1;
     for wait in [5, 10, 20, 40, 80, 160, 300, 300] {
         let round = hour.begin(second);
-        assert_eq!(round.pokes.is_empty(), second >= 120, "{second}");
+        assert_eq!(round.to_annotate.is_empty(), second >= 120, "{second}");
         hour.schedule.failed("n", false, hour.at(second));
         second += wait;
         assert_eq!(hour.next(), Some(second));
@@ -151,7 +151,7 @@ fn where_it_is_forbidden_only_a_new_url_is_a_reason_to_try_again() {
     assert_eq!(hour.next(), None);
     assert!(!hour.pass(100));
     hour.renew(200, true, true);
-    assert_eq!(hour.look(201, false).pokes, told(200));
+    assert_eq!(hour.look(201, false).to_annotate, told(200));
 }
 
 #[test]

@@ -24,8 +24,8 @@ struct Bed {
 }
 
 fn naming(key: &str) -> Request {
-    let reference = serde_json::json!({"name": "keys", "sessionTokenKey": key});
-    let s3 = serde_json::json!({"region": "eu-west-1", "credentialsSecretRef": reference});
+    let reference = serde_json::json!({"name": "keys", "keys": {"sessionToken": key}});
+    let s3 = serde_json::json!({"region": "eu-west-1", "credentials": {"secretRef": reference}});
     let spec = serde_json::json!({"bucket": "b12", "key": "k", "s3": s3});
     Request::parse("a", &serde_json::from_value(spec).unwrap(), None).unwrap()
 }

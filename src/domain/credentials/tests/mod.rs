@@ -1,9 +1,11 @@
 //! Which Secrets are access keys, and what is said of the others.
 
 mod placeholders;
+mod profiles;
 mod shown;
 
 use super::*;
+use crate::crd::CredentialsKeys;
 use crate::crd::names::{LABEL_MANAGED, MANAGED};
 
 type Data<'a> = &'a [(&'a str, &'a str)];
@@ -15,13 +17,13 @@ fn named(names: [Option<&str>; 3], data: Data<'_>) -> Result<Credentials, Invali
 
 fn reference(names: [Option<&str>; 3]) -> CredentialsSecretRef {
     let [id, secret, token] = names.map(|name| name.map(str::to_owned));
-    CredentialsSecretRef {
-        name: "keys".to_owned(),
-        access_key_id_key: id,
-        secret_access_key_key: secret,
-        session_token_key: token,
-        expiration_key: None,
-    }
+    let keys = CredentialsKeys {
+        access_key_id: id,
+        secret_access_key: secret,
+        session_token: token,
+        expiration: None,
+    };
+    CredentialsSecretRef { name: "keys".to_owned(), keys: Some(keys), profile: None }
 }
 
 fn bytes(data: Data<'_>) -> BTreeMap<String, ByteString> {
@@ -182,7 +184,7 @@ fn an_id_has_slashes_only_where_keys_and_store_are_named() {
 #[test]
 fn explicit_keys_win_over_layouts() {
     let mut reference = reference([Some("rootUser"), Some("mine"), None]);
-    reference.expiration_key = Some("until".to_owned());
+    reference.keys.as_mut().unwrap().expiration = Some("until".to_owned());
     let data = [("rootUser", "id"), ("mine", "secret"), ("access-key-id", "other"), ("until", "1893553445")];
     let credentials = Credentials::parse(&reference, &bytes(&data)).unwrap();
     assert_eq!(credentials.access_key_id.expose(), "id");

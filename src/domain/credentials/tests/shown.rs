@@ -46,7 +46,7 @@ proptest! {
     ) {
         const MARK: &str = "hunter2";
         let mut reference = reference([names, names.map(|_| "password"), token]);
-        reference.expiration_key = token.map(str::to_owned);
+        reference.keys.as_mut().unwrap().expiration = token.map(str::to_owned);
         let value = |(before, after)| ByteString(format!("{before}{MARK}{after}").into_bytes());
         let data = entries.into_iter().map(|(key, around)| (key.to_owned(), value(around))).collect();
         let read = read(&reference, has_endpoint, &data);

@@ -34,7 +34,7 @@ fn merge(into: &mut Value, patch: &Value) {
 fn what_is_left_out_has_its_default() {
     let request = parse(&json!({})).unwrap();
     assert_eq!((request.method, request.expires_in, request.overlap), (Method::Get, 3600, Overlap::Third));
-    assert_eq!((request.suspend, request.poke_pods, &request.renew), (false, false, &None));
+    assert_eq!((request.suspend, request.annotates_pods, &request.renew), (false, false, &None));
     assert_eq!((&*request.target.name, &*request.target.url_key), ("report", "url"));
     assert_eq!(request.target.deletion_policy, DeletionPolicy::Delete);
     assert!(request.headers.is_empty() && request.query.is_empty());
@@ -43,19 +43,19 @@ fn what_is_left_out_has_its_default() {
 #[test]
 fn what_is_set_is_taken_over() {
     let request = parse(&json!({
-        "method": "HEAD", "expiresIn": "2h", "renewal": {"before": "20m"}, "suspend": true,
-        "propagation": {"pokePods": true},
-        "secret": {"name": "other", "key": "link", "deletionPolicy": "Retain", "labels": {"a": "b"}, "annotations": {"c": "d"}},
+        "method": "HEAD", "expiresIn": "2h", "renewBefore": "20m", "suspend": true,
+        "podRefresh": "Annotate",
+        "secret": {"name": "other", "urlKey": "link", "deletionPolicy": "Retain", "labels": {"a": "b"}, "annotations": {"c": "d"}},
     }))
     .unwrap();
     assert_eq!((request.method, request.expires_in), (Method::Head, 7200));
     assert_eq!((request.overlap, request.suspend), (Overlap::Seconds(1200), true));
-    assert!(request.poke_pods);
-    assert!(!parse(&json!({"propagation": {}})).unwrap().poke_pods);
+    assert!(request.annotates_pods);
+    assert!(!parse(&json!({"podRefresh": "Kubelet"})).unwrap().annotates_pods);
     assert_eq!((&*request.target.name, &*request.target.url_key), ("other", "link"));
     assert_eq!(request.target.deletion_policy, DeletionPolicy::Retain);
     assert_eq!((&*request.target.labels["a"], &*request.target.annotations["c"]), ("b", "d"));
-    let share = parse(&json!({"renewal": {"beforePercentage": 50}})).unwrap();
+    let share = parse(&json!({"renewBeforePercentage": 50})).unwrap();
     assert_eq!(share.overlap, Overlap::Percentage(50));
 }
 
@@ -98,6 +98,7 @@ fn a_bucket_stands_where_the_style_says() {
         ("abc", Some("https://a"), None, Addressing::Path),
         ("abc", Some("https://a"), Some("Auto"), Addressing::Path),
         ("abc", Some("https://a.b"), Some("VirtualHosted"), Addressing::VirtualHosted),
+        ("abc", Some("https://a.b"), Some("BucketEndpoint"), Addressing::BucketEndpoint),
         ("abc", None, None, Addressing::VirtualHosted),
         ("abc", None, Some("Path"), Addressing::Path),
         ("a.b", None, None, Addressing::Path),

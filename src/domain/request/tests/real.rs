@@ -26,7 +26,7 @@ fn parts_and_answers_of_heads_and_gets_and_buckets_of_tenants_are_asked_for() {
         json!({"s3": {"endpoint": null, "region": "us-gov-west-1"}}),
         json!({"s3": {"endpoint": null, "region": "eusc-de-east-1"}}),
         json!({"s3": {"endpoint": null, "region": "ap-southeast-17"}}),
-        json!({"renewal": {"before": "50m"}}),
+        json!({"renewBefore": "50m"}),
         json!({"s3": {"addressingStyle": "VirtualHosted", "endpoint": "http://s3.localhost:9000"}}),
     ] {
         assert!(parse(&patch).is_ok(), "{patch}: {}", refusal(&patch));
@@ -80,10 +80,10 @@ fn a_slip_is_answered_with_what_to_write() {
         (json!({"expiresIn": "3600"}), "expiresIn", "write 1h"),
         (json!({"expiresIn": "+3600"}), "expiresIn", "write 1h"),
         (json!({"expiresIn": "1.5h"}), "expiresIn", "whole hours, minutes and seconds"),
-        (json!({"renewal": {"before": "1d"}}), "renewal.before", "24h for a day"),
-        (json!({"renewal": {"before": "600"}}), "renewal.before", "write 1h"),
-        (json!({"renewal": {"before": "3001s"}}), "renewal.before", "five sixths"),
-        (json!({"renewal": {"before": "51m"}, "expiresIn": "1h1m"}), "renewal.before", "five sixths"),
+        (json!({"renewBefore": "1d"}), "renewBefore", "24h for a day"),
+        (json!({"renewBefore": "600"}), "renewBefore", "write 1h"),
+        (json!({"renewBefore": "3001s"}), "renewBefore", "five sixths"),
+        (json!({"renewBefore": "51m", "expiresIn": "1h1m"}), "renewBefore", "five sixths"),
         (
             json!({"s3": {"addressingStyle": "VirtualHosted", "endpoint": "http://localhost:9000"}}),
             "s3.addressingStyle",

@@ -2,7 +2,7 @@
 #![allow(clippy::doc_markdown, reason = "RotationSafe is the name of a condition")]
 
 use super::*;
-use crate::domain::pods::{NoPokes, StaleUse, StaleUser, StaleUsers};
+use crate::domain::pods::{NoAnnotation, StaleUse, StaleUser, StaleUsers};
 use crate::domain::request::Overlap;
 
 /// Every way to stand, one for each reason; the last is a pod that never refreshes.
@@ -24,7 +24,7 @@ fn standings() -> Vec<(Standing, Progress, PodUses)> {
 fn stale(others: usize) -> PodUses {
     let user = "Deployment \"web\"".to_owned();
     let stale = StaleUser { user, container: "app".to_owned(), how: StaleUse::Env };
-    PodUses { stale: StaleUsers::By(stale, others), no_pokes: None }
+    PodUses { stale: StaleUsers::By(stale, others), no_annotation: None }
 }
 
 fn reported(standing: Standing, progress: Progress, pods: PodUses) -> PresignedUrlStatus {
@@ -73,7 +73,7 @@ fn a_pod_that_never_refreshes_is_named_with_what_to_do() {
 #[test]
 fn until_pods_are_looked_at_again_the_report_stands() {
     let before = reported(standing(), Progress::UpToDate, stale(0));
-    let not_yet = PodUses { stale: StaleUsers::Unchanged, no_pokes: None };
+    let not_yet = PodUses { stale: StaleUsers::Unchanged, no_annotation: None };
     let settled = |pods| Report { pods, ..report(Seen::Url(standing()), Progress::UpToDate) };
     assert_eq!(next_status(&before, &settled(not_yet.clone()), at(9)), before);
     let clear = next_status(&before, &settled(PodUses::default()), at(9));
@@ -83,15 +83,15 @@ fn until_pods_are_looked_at_again_the_report_stands() {
 }
 
 #[test]
-fn pokes_that_cannot_be_are_mentioned_once_and_change_no_reason() {
-    for (no_pokes, text) in [
-        (NoPokes::NotGranted, "the operator runs without --pods"),
-        (NoPokes::Forbidden("list"), "the API server forbids the operator to list pods"),
+fn annotations_that_cannot_be_are_mentioned_once_and_change_no_reason() {
+    for (no_annotation, text) in [
+        (NoAnnotation::NotGranted, "the operator runs without --pods"),
+        (NoAnnotation::Forbidden("list"), "the API server forbids the operator to list pods"),
     ] {
         for (standing, progress, pods) in standings() {
             let quiet = reported(standing.clone(), progress.clone(), pods.clone());
             let report = Report {
-                pods: PodUses { no_pokes: Some(no_pokes), ..pods },
+                pods: PodUses { no_annotation: Some(no_annotation), ..pods },
                 ..report(Seen::Url(standing), progress)
             };
             let mut status = next_status(&quiet, &report, at(9));
@@ -101,7 +101,7 @@ fn pokes_that_cannot_be_are_mentioned_once_and_change_no_reason() {
             assert_eq!(verdict(&status, ROTATION_SAFE), verdict(&quiet, ROTATION_SAFE));
             let message = &condition(&status, ROTATION_SAFE).unwrap().message;
             let (first, rest) =
-                message.split_once("; spec.propagation.pokePods has no effect, because ").unwrap();
+                message.split_once("; spec.podRefresh: Annotate has no effect, because ").unwrap();
             assert_eq!(first, condition(&quiet, ROTATION_SAFE).unwrap().message);
             assert!(rest.starts_with(text) && rest.contains("pods.enabled"), "{message}");
         }
@@ -115,7 +115,7 @@ fn an_overlap_that_is_too_short_says_which_value_to_change_and_to_what() {
     let status = reported(Standing::new(&request, validity, None, 0), Progress::UpToDate, PodUses::default());
     assert_eq!(
         condition(&status, ROTATION_SAFE).unwrap().message,
-        "a new URL is written only 20s before the old one expires, and the kubelet updates a mounted Secret up to 2m later: set spec.renewal.before to 3m and set spec.expiresIn to 4m"
+        "a new URL is written only 20s before the old one expires, and the kubelet updates a mounted Secret up to 2m later: set spec.renewBefore to 3m and set spec.expiresIn to 4m"
     );
 }
 
@@ -149,10 +149,16 @@ fn rotation_is_safe_from_three_minutes_on() {
         let named = if is_safe { ("True", "OverlapSufficient") } else { ("False", "OverlapTooShort") };
         assert_eq!(verdict, Some(named), "{lifetime} {asked:?}");
         let message = &condition(&status, ROTATION_SAFE).unwrap().message;
-        assert_eq!(message.contains("five sixths are used"), is_cut, "{message}");
         assert_eq!(
-            message.contains("spec.renewal.before: 3m")
-                || message.contains("spec.renewal.before to 3m")
+            message.contains(
+                "spec.renewBefore asks for more than five sixths of the lifetime: five sixths are used"
+            ),
+            is_cut,
+            "{message}"
+        );
+        assert_eq!(
+            message.contains("spec.renewBefore: 3m")
+                || message.contains("spec.renewBefore to 3m")
                 || message.contains("last 4m"),
             !is_safe,
             "{message}"
