@@ -16,12 +16,15 @@ fn a_plain_apply_installs_the_operator() {
     let may = |verb: &str, what: &str, namespace: &str| world::may(account, namespace, &[verb, what]);
     // Roles are taken in by the API server a moment after they were written.
     let begun = Instant::now();
-    let may_work =
-        || may("patch", "secrets", "default") && may("update", "leases/presign-operator", "presign-system");
+    let may_work = || {
+        may("patch", "secrets", "default") == Ok(true)
+            && may("update", "leases/presign-operator", "presign-system") == Ok(true)
+    };
     while !may_work() {
         assert!(begun.elapsed() < WAIT, "its rights are missing");
         std::thread::sleep(Duration::from_millis(200));
     }
-    assert!(!may("update", "leases/presign-operator", "default") && !may("get", "pods", "default"));
+    assert_eq!(may("update", "leases/presign-operator", "default"), Ok(false));
+    assert_eq!(may("get", "pods", "default"), Ok(false));
     kubectl(&["delete", "namespace", "presign-system", "--wait=false"]).unwrap();
 }

@@ -58,16 +58,16 @@ pub fn kubectl_with(arguments: &[&str], manifest: &str) -> Result<String, String
 }
 
 /// Whether somebody may do something, in the words of `kubectl auth can-i`. An answer that is neither
-/// yes nor no is a failure.
-pub fn may(who: &str, namespace: &str, what: &[&str]) -> bool {
+/// yes nor no is an error.
+pub fn may(who: &str, namespace: &str, what: &[&str]) -> Result<bool, String> {
     let mut kubectl = plane().kubectl();
     kubectl.args(["auth", "can-i", "--as", who, "--namespace", namespace]).args(what);
     // It fails when the answer is no, and may give a reason behind that.
     let output = kubectl.output().unwrap();
     match String::from_utf8_lossy(&output.stdout).split_whitespace().next() {
-        Some("yes") => true,
-        Some("no") => false,
-        _ => panic!("{output:?}"),
+        Some("yes") => Ok(true),
+        Some("no") => Ok(false),
+        _ => Err(format!("{output:?}")),
     }
 }
 

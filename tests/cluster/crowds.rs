@@ -66,9 +66,14 @@ async fn behave(to: SocketAddr, manners: Manners, number: usize, met: Arc<Atomic
             if !std::mem::replace(&mut is_met, true) {
                 met.fetch_add(1, Ordering::Relaxed);
             }
-            if !matches!(manners, Manners::Insistent) {
+            match manners {
+                Manners::Insistent => {}
                 // It keeps its end open.
-                return std::future::pending().await;
+                Manners::Garbage => return std::future::pending().await,
+                // It keeps its end open for a while and comes again, so that a crowd is there during the
+                // probes. An answer that nobody reads takes longer to be given up.
+                Manners::Silent | Manners::Slow => sleep(Duration::from_secs(2)).await,
+                Manners::Deaf => sleep(Duration::from_secs(8)).await,
             }
         }
         sleep(Duration::from_millis(100)).await;
@@ -85,10 +90,12 @@ async fn converse(stream: &mut TcpStream, manners: Manners, number: usize) {
             let slowly = async {
                 for byte in SCRAPE.iter().take(SCRAPE.len() - 1) {
                     if to.write_all(&[*byte]).await.is_err() {
-                        break;
+                        return;
                     }
                     sleep(Duration::from_secs(1)).await;
                 }
+                // It waits for the operator, which has to end this.
+                std::future::pending::<()>().await;
             };
             tokio::select! {
                 () = slowly => {}

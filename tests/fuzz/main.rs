@@ -105,8 +105,9 @@ fn the_seeds_are_not_refused_at_the_door() {
         |seed: &&Vec<u8>| serde_json::from_slice::<presign_operator::crd::PresignedUrl>(seed).is_ok();
     assert!(seeds("object").iter().filter(is_object).count() >= 4);
     // What is refused at the first line leads mutations nowhere.
-    assert_eq!(seeds("manifest").iter().map(|seed| signed(seed)).sum::<usize>(), 5);
-    assert_eq!(seeds("sign").iter().map(|seed| signed(seed)).sum::<usize>(), 2);
+    for target in ["manifest", "sign"] {
+        assert!(seeds(target).iter().all(|seed| signed(seed) > 0), "{target}");
+    }
 }
 
 /// How many URLs the command signs for a manifest, which it must take as a whole.

@@ -19,7 +19,7 @@ use futures::StreamExt as _;
 use serde_json::json;
 use tokio::sync::Mutex;
 
-use harness::{Operator, Space, UNOPPOSED, World};
+use harness::{DEADLINE, Operator, Space, UNOPPOSED, World};
 use report::Report;
 use testbed::{Proxy, number};
 
@@ -63,8 +63,14 @@ async fn main() {
     for trouble in troubles {
         trouble.await.unwrap();
     }
-    let last = soak.operator.lock().await.log();
-    soak.report.add_log(&last);
+    let operator = soak.operator.lock().await;
+    // What was asked for last may not have been issued yet.
+    let patience = Instant::now() + DEADLINE;
+    while soak.report.lacks_reasons(&operator.log()) && Instant::now() < patience {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert!(operator.is_running(), "the operator ended by itself:\n{}", operator.log());
+    soak.report.add_log(&operator.log());
     soak.report.not_met(soak.proxy.unmet());
     soak.report.print(&soak.space).await;
     let failures = soak.report.failures();

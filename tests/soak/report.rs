@@ -89,11 +89,19 @@ impl Report {
     /// Counts what an operator says in its log that it issued.
     pub fn add_log(&self, log: &str) {
         self.with(|seen| {
-            for line in log.lines().filter(|line| line.contains(": issued ")) {
-                let reason = line.split("reason=").nth(1).and_then(|rest| rest.split(' ').next());
-                *seen.issued.entry(reason.unwrap_or("?").to_owned()).or_default() += 1;
+            for reason in reasons(log) {
+                *seen.issued.entry(reason.to_owned()).or_default() += 1;
             }
         });
+    }
+
+    /// Whether one of [`REASONS`] stands neither in this log nor in those before.
+    pub fn lacks_reasons(&self, log: &str) -> bool {
+        self.with(|seen| {
+            REASONS.into_iter().any(|wanted| {
+                !seen.issued.contains_key(wanted) && reasons(log).all(|reason| reason != wanted)
+            })
+        })
     }
 
     /// Where the promise was broken, and what it was never put to.
@@ -156,9 +164,15 @@ impl Report {
     }
 }
 
+/// Why each URL was issued, as a log of the operator has it.
+fn reasons(log: &str) -> impl Iterator<Item = &str> {
+    let issued = log.lines().filter(|line| line.contains(": issued "));
+    issued.map(|line| line.split("reason=").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or("?"))
+}
+
 impl Seen {
     /// Writes that hung.
     fn met(&self) -> u64 {
-        self.hangs - self.not_met
+        self.hangs.saturating_sub(self.not_met)
     }
 }

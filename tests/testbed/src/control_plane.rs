@@ -20,7 +20,7 @@ use crate::{Binary, component::Components, home::Home, locate, network::Addresse
 pub use builder::ControlPlaneBuilder;
 pub(crate) use files::NODE;
 use files::{Files, Tokens};
-use flags::Settings;
+use flags::{Programs, Settings};
 pub use saved::SavedEtcd;
 
 /// Ready takes 4 s on two idle cores; this is for a machine that also compiles.
@@ -53,13 +53,11 @@ impl ControlPlane {
     }
 
     fn start_with(options: &ControlPlaneBuilder) -> Result<Self> {
-        // All of them first: where they have to be built, that takes minutes.
-        for binary in [Binary::Etcd, Binary::KubeApiserver, Binary::KubeControllerManager] {
-            locate(binary)?;
-        }
+        let programs = Programs::locate()?;
         let kubectl = locate(Binary::Kubectl)?;
         let home = Home::create()?;
         let settings = Settings {
+            programs,
             etcd_port: ports::free()?,
             address: options.address()?,
             services: options.network.map_or("10.0.0.0/24".to_owned(), Addresses::services),
@@ -163,8 +161,8 @@ impl ControlPlane {
         let launch = match binary {
             Binary::Etcd => flags::etcd(&self.settings, &self.files),
             Binary::KubeApiserver => flags::apiserver(&self.settings, &self.files),
-            _ => flags::controller_manager(&self.files),
-        }?;
+            _ => flags::controller_manager(&self.settings, &self.files),
+        };
         self.components.stop(&[binary.name()]);
         self.components.start(&launch, &self.home)
     }

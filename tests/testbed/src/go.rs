@@ -6,13 +6,14 @@ use std::{
     env,
     ffi::OsString,
     fs::{self, File, TryLockError},
+    io::ErrorKind,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -165,11 +166,13 @@ fn remove_unfinished(folder: &Path) {
 
 fn build(recipe: &Recipe, manifest: &Manifest, scratch: &Path) -> Result<PathBuf> {
     let (binary, required) = (&recipe.binary, &manifest.go);
-    ensure!(
-        Command::new("go").arg("version").env("GOTOOLCHAIN", "local").output().is_ok(),
-        "{binary} has to be built, but no `go` is on the PATH: install Go {required} or newer, \
-         or set KUBEBUILDER_ASSETS to a folder that holds {binary}"
-    );
+    match Command::new("go").arg("version").env("GOTOOLCHAIN", "local").output() {
+        Err(error) if error.kind() == ErrorKind::NotFound => bail!(
+            "{binary} has to be built, but no `go` is on the PATH: install Go {required} or newer, \
+             or set KUBEBUILDER_ASSETS to a folder that holds {binary}"
+        ),
+        answer => answer.map_err(cannot("run", "go"))?,
+    };
     let output = scratch.join(binary);
     let launch = Launch {
         name: "go",

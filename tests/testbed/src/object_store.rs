@@ -5,11 +5,11 @@ use std::{
     fs,
     io::{Read, Write},
     net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream},
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
     time::Duration,
 };
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -185,14 +185,14 @@ impl ObjectStore {
     /// Writes an object as a file: for arranging a test, not for trying the server.
     /// Unlike an uploaded object it has no `ETag`.
     pub fn put_object(&self, bucket: &str, key: &str, bytes: impl AsRef<[u8]>) -> Result<()> {
-        let path = self.bucket(bucket).join(key);
+        let path = self.object(bucket, key)?;
         disk::make_folder(path.parent().unwrap_or(&path))?;
         disk::write(&path, bytes)
     }
 
     /// The bytes of an object, as they are on the disk.
     pub fn get_object(&self, bucket: &str, key: &str) -> Result<Vec<u8>> {
-        let path = self.bucket(bucket).join(key);
+        let path = self.object(bucket, key)?;
         fs::read(&path).map_err(cannot("read", path))
     }
 
@@ -209,6 +209,13 @@ impl ObjectStore {
     /// An error if the server has ended by itself: how it ended, with the end of its log.
     pub fn check(&self) -> Result<()> {
         self.components.check()
+    }
+
+    /// The file of an object, which must not be outside of its bucket.
+    fn object(&self, bucket: &str, key: &str) -> Result<PathBuf> {
+        let is_inside = Path::new(key).components().all(|part| matches!(part, path::Component::Normal(_)));
+        ensure!(is_inside, "{key:?}: a key that names no file below its bucket");
+        Ok(self.bucket(bucket).join(key))
     }
 
     fn bucket(&self, name: &str) -> PathBuf {

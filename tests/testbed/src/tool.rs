@@ -5,7 +5,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 
 use crate::component::last_lines;
 
@@ -25,7 +25,11 @@ const PACKAGES: [(&str, &str); 7] = [
 /// Runs it to its end and returns what it printed.
 pub(crate) fn run(command: &mut Command) -> Result<String> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let output = command.stdin(Stdio::null()).output().with_context(|| unusable(&program))?;
+    let output = command.stdin(Stdio::null()).output();
+    let output = output.map_err(|error| {
+        let why = if error.kind() == io::ErrorKind::NotFound { missing(&program) } else { None };
+        anyhow::Error::new(error).context(why.unwrap_or_else(|| format!("cannot run {program}")))
+    })?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{program} failed: {}", last_lines(&said, SAID_LINES));
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
@@ -41,9 +45,7 @@ pub fn feed(command: &mut Command, input: &str) -> io::Result<Output> {
     child.wait_with_output()
 }
 
-fn unusable(program: &str) -> String {
-    match PACKAGES.iter().find(|(name, _)| *name == program) {
-        Some((_, package)) => format!("a node needs {program}: install it (Debian's package is {package})"),
-        None => format!("cannot run {program}"),
-    }
+fn missing(program: &str) -> Option<String> {
+    let (_, package) = PACKAGES.iter().find(|(name, _)| *name == program)?;
+    Some(format!("a node needs {program}: install it (Debian's package is {package})"))
 }

@@ -1,6 +1,11 @@
 //! How each component is called: settings in, command line out.
 
-use std::{ffi::OsString, net::SocketAddrV4, time::Duration};
+use std::{
+    ffi::OsString,
+    net::SocketAddrV4,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Result;
 
@@ -10,8 +15,25 @@ use crate::{Binary, component::Launch, locate};
 /// Enough for a clean end of etcd and the controllers; the API server would take 1.1 s.
 const GRACE: Duration = Duration::from_millis(500);
 
+/// The programs, located once: a restart must not build another version.
+pub(super) struct Programs {
+    etcd: PathBuf,
+    apiserver: PathBuf,
+    controller_manager: PathBuf,
+}
+
+impl Programs {
+    /// Builds those that are missing, which takes minutes.
+    pub(super) fn locate() -> Result<Self> {
+        let etcd = locate(Binary::Etcd)?;
+        let apiserver = locate(Binary::KubeApiserver)?;
+        Ok(Self { etcd, apiserver, controller_manager: locate(Binary::KubeControllerManager)? })
+    }
+}
+
 /// What stays the same over a restart.
 pub(super) struct Settings {
+    pub(super) programs: Programs,
     pub(super) etcd_port: u16,
     pub(super) address: SocketAddrV4,
     pub(super) services: String,
@@ -19,12 +41,13 @@ pub(super) struct Settings {
 }
 
 /// etcd without fsync: nothing here has to survive a power cut.
-pub(super) fn etcd(settings: &Settings, files: &Files) -> Result<Launch> {
+pub(super) fn etcd(settings: &Settings, files: &Files) -> Launch {
     let client = etcd_url(settings);
     // A single member never calls its peer address, so any free port will do.
     let peer = "http://127.0.0.1:0";
     launch(
         Binary::Etcd,
+        &settings.programs.etcd,
         [
             flag("name", "testbed"),
             flag("data-dir", files.etcd_data.as_os_str()),
@@ -40,11 +63,12 @@ pub(super) fn etcd(settings: &Settings, files: &Files) -> Result<Launch> {
 }
 
 /// The API server.
-pub(super) fn apiserver(settings: &Settings, files: &Files) -> Result<Launch> {
+pub(super) fn apiserver(settings: &Settings, files: &Files) -> Launch {
     let url = files::url(settings.address);
     let ip = settings.address.ip().to_string();
     let mut launch = launch(
         Binary::KubeApiserver,
+        &settings.programs.apiserver,
         [
             flag("etcd-servers", etcd_url(settings)),
             flag("bind-address", &ip),
@@ -69,15 +93,16 @@ pub(super) fn apiserver(settings: &Settings, files: &Files) -> Result<Launch> {
             flag("allow-privileged", "true"),
             flag("profiling", "false"),
         ],
-    )?;
+    );
     launch.arguments.extend(settings.apiserver_arguments.iter().map(OsString::from));
-    Ok(launch)
+    launch
 }
 
 /// All default controllers: leaving most of them out makes the start no quicker.
-pub(super) fn controller_manager(files: &Files) -> Result<Launch> {
+pub(super) fn controller_manager(settings: &Settings, files: &Files) -> Launch {
     launch(
         Binary::KubeControllerManager,
+        &settings.programs.controller_manager,
         [
             flag("kubeconfig", files.kubeconfig.as_os_str()),
             flag("leader-elect", "false"),
@@ -93,15 +118,15 @@ pub(super) fn controller_manager(files: &Files) -> Result<Launch> {
     )
 }
 
-fn launch<const N: usize>(binary: Binary, arguments: [OsString; N]) -> Result<Launch> {
-    Ok(Launch {
+fn launch<const N: usize>(binary: Binary, program: &Path, arguments: [OsString; N]) -> Launch {
+    Launch {
         name: binary.name(),
-        program: locate(binary)?,
+        program: program.to_owned(),
         arguments: arguments.into(),
         // All that they call is on this machine, whatever proxy it uses.
         environment: vec![("NO_PROXY", "*".into()), ("no_proxy", "*".into())],
         grace: GRACE,
-    })
+    }
 }
 
 fn flag(name: &str, value: impl Into<OsString>) -> OsString {

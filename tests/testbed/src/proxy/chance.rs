@@ -61,7 +61,7 @@ impl Chance {
 
     fn wait(self, random: &mut Rng) -> Duration {
         let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        Duration::from_millis(random.u64(milliseconds(self.from)..=milliseconds(self.to)))
+        Duration::from_millis(random.u64(milliseconds(self.from)..=milliseconds(self.to.max(self.from))))
     }
 }
 
