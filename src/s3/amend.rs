@@ -57,17 +57,18 @@ impl Amendment {
     pub(super) fn apply(&self, mut http: HttpRequest) -> Result<HttpRequest, NotHttp> {
         let uri = http.uri();
         let address = uri.split_once('?').map_or(uri, |(address, _)| address);
-        let address = match &self.bucket_endpoint {
+        let (endpoint, rest) = match &self.bucket_endpoint {
             Some(endpoint) => {
-                let key = address.strip_prefix(&format!("{endpoint}/{STAND_IN}")).ok_or(NotHttp)?;
-                format!("{endpoint}{key}")
+                let rest = address.strip_prefix(endpoint).and_then(|rest| rest.strip_prefix('/'));
+                (endpoint.as_str(), rest.and_then(|rest| rest.strip_prefix(STAND_IN)).ok_or(NotHttp)?)
             }
-            None => address.to_owned(),
+            None => ("", address),
         };
-        let uri = match &self.blank_key {
-            Some(key) => format!("{}{key}{}", address.strip_suffix(STAND_IN).ok_or(NotHttp)?, self.query),
-            None => format!("{address}{}", self.query),
+        let (rest, key) = match &self.blank_key {
+            Some(key) => (rest.strip_suffix(STAND_IN).ok_or(NotHttp)?, key.as_str()),
+            None => (rest, ""),
         };
+        let uri = format!("{endpoint}{rest}{key}{}", self.query);
         http.set_uri(uri).map_err(|_| NotHttp)?;
         for (name, value) in &self.headers {
             http.headers_mut().try_insert(name.to_ascii_lowercase(), value.clone()).map_err(|_| NotHttp)?;

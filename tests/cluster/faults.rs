@@ -148,19 +148,13 @@ async fn a_watch_that_is_resumed_fails_no_longer_though_nothing_changes() {
     space.apply("report", space.spec(json!({}))).await;
     space.wait_ready("report", "True", "Issued").await;
     let failing = async |expected: u32| {
-        let deadline = tokio::time::Instant::now() + DEADLINE;
-        loop {
-            let page = space.operator.page("/metrics");
+        let is_sum = |page: &str| {
             let values = page.lines().filter_map(|line| {
                 line.strip_prefix("presign_failing_watches{")?.rsplit_once(' ')?.1.parse::<u32>().ok()
             });
-            let sum: u32 = values.sum();
-            if sum == expected {
-                return;
-            }
-            assert!(tokio::time::Instant::now() < deadline, "{sum} fail, not {expected}");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+            values.sum::<u32>() == expected
+        };
+        space.operator.wait_metrics(DEADLINE, &format!("{expected} watches fail"), is_sum).await;
     };
     failing(0).await;
     proxy.fault(Match::new("GET", "watch=true"), u64::MAX, answer(503, "ServiceUnavailable"));

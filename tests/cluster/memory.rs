@@ -46,13 +46,7 @@ async fn at_rest(story: &str) -> (Space, u64) {
 /// Waits until so many objects have this reason.
 async fn wait_for(space: &Space, count: usize, reason: &str) {
     let wanted = format!("presign_objects_by_reason{{reason=\"{reason}\"}} {count}");
-    let reached = async {
-        while !space.operator.page("/metrics").contains(&wanted) {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-    };
-    let reached = tokio::time::timeout(PATIENCE, reached).await;
-    reached.unwrap_or_else(|_| panic!("no {wanted}: {}", space.operator.page("/metrics")));
+    space.operator.wait_metrics(PATIENCE, &wanted, |page| page.contains(&wanted)).await;
 }
 
 /// Checks that the operator never took more than `room` MiB beside what it has at rest. Deletes
@@ -174,12 +168,7 @@ async fn issued_secrets_that_somebody_fills_take_little() {
     };
     for_each(asked).await;
     let wanted = format!("presign_issued_total{{reason=\"Requested\"}} {}", *COUNT);
-    let renewed = async {
-        while !space.operator.page("/metrics").contains(&wanted) {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, renewed).await.expect("all are renewed");
+    space.operator.wait_metrics(PATIENCE, &wanted, |page| page.contains(&wanted)).await;
     expect_room(space, idle, 64).await;
 }
 

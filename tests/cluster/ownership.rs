@@ -240,11 +240,7 @@ async fn a_namespace_that_goes_takes_everything_and_nothing_is_written() {
         })
         .await;
     // The operator hears of the last deletion a moment later than we do.
-    let begun = std::time::Instant::now();
-    while !knows_no_object(&space.operator.page("/metrics")) {
-        assert!(begun.elapsed() < DEADLINE, "{}", space.operator.page("/metrics"));
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
+    space.operator.wait_metrics(DEADLINE, "no object is counted", knows_no_object).await;
     let is_write = |call: &&Value| {
         let is_verb = ["create", "update", "patch"].iter().any(|verb| call["verb"] == *verb);
         is_verb && call["objectRef"]["resource"] == "secrets"

@@ -29,8 +29,8 @@ async fn eventually(what: &str, is_so: impl Fn() -> bool) {
 #[tokio::test]
 async fn an_operator_that_leads_beside_another_one_says_so() {
     let space = Space::new("rivals").await;
-    let leads = |operator: &Operator| operator.page("/metrics").contains("presign_leader 1\n");
-    eventually("the first one leads", || leads(&space.operator)).await;
+    let leads = |page: &str| page.contains("presign_leader 1\n");
+    space.operator.wait_metrics(DEADLINE, "the first one leads", leads).await;
 
     let (desk, elsewhere) = (namespace(&space).await, namespace(&space).await);
     let beside = Operator::start_for(space.world, &[&space.namespace], &desk, &[]);

@@ -69,7 +69,7 @@ async fn main() {
     while soak.report.lacks_reasons(&operator.log()) && Instant::now() < patience {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    assert!(operator.is_running(), "the operator ended by itself:\n{}", operator.log());
+    operator.expect_running();
     soak.report.add_log(&operator.log());
     soak.report.not_met(soak.proxy.unmet());
     soak.report.print(&soak.space).await;

@@ -92,7 +92,7 @@ pub async fn kill(soak: Arc<Soak>) {
     let mut pause = || Duration::from_millis(step * (20 + u64::try_from(dice.throw(40)).unwrap()));
     while another_round(&soak, pause()).await {
         let mut operator = soak.operator.lock().await;
-        assert!(operator.is_running(), "the operator ended by itself:\n{}", operator.log());
+        operator.expect_running();
         operator.kill();
         soak.report.add_log(&operator.log());
         *operator = start(&soak.space, &soak.proxy);

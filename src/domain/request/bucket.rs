@@ -12,13 +12,13 @@ pub(super) fn check(bucket: &str, has_endpoint: bool) -> CheckResult {
     require(!bucket.ends_with("--x-s3"), field, rules::BUCKET_EXPRESS)?;
     if has_endpoint {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        let is_tenant =
-            |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        // The SDK takes `arn:` for the beginning of an ARN.
+        let is_tenant = |text: &str| {
+            !["", "arn"].contains(&text) && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        };
         let (tenant, name) = bucket.split_once(':').map_or((None, bucket), |(t, name)| (Some(t), name));
         let fits = (3..=255).contains(&name.len()) && name.chars().all(allowed) && bucket.len() <= 255;
-        // The SDK takes it for an ARN.
-        let is_arn = tenant == Some("arn");
-        let fits = fits && tenant.is_none_or(is_tenant) && !is_arn && !name.contains("..");
+        let fits = fits && tenant.is_none_or(is_tenant) && !name.contains("..");
         return require(fits, field, rules::BUCKET_ENDPOINT);
     }
     let fits = if bucket.starts_with("arn:") { is_access_point(bucket) } else { is_aws_bucket(bucket) };

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::process::ExitStatus;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use testbed::Program;
 
@@ -120,18 +121,39 @@ impl Operator {
         let answer = std::process::Command::new("curl").args(["-sS", "--max-time", "10", &url]).output();
         String::from_utf8_lossy(&answer.expect("curl is installed").stdout).into_owned()
     }
+
+    /// Waits until its page of metrics is as wanted.
+    #[allow(dead_code, reason = "not every test binary waits for metrics")]
+    pub async fn wait_metrics(&self, deadline: Duration, wanted: &str, is_so: impl Fn(&str) -> bool) {
+        let ends = Instant::now() + deadline;
+        loop {
+            let page = self.page("/metrics");
+            if is_so(&page) {
+                return;
+            }
+            assert!(Instant::now() < ends, "not in time: {wanted}:\n{page}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Fails when it has ended by itself.
+    pub fn expect_running(&self) {
+        assert!(self.is_running(), "the operator ended by itself:\n{}", self.log());
+    }
 }
 
 impl Drop for Operator {
     /// Every story ends with a search of everything that its operators logged.
     fn drop(&mut self) {
-        let has_crashed = !self.is_ended.load(Ordering::Relaxed) && !self.program.is_running();
         if std::thread::panicking() {
             let _ = self.program.stop();
             return;
         }
-        assert!(!has_crashed, "the operator ended by itself:\n{}", self.log());
-        self.end(self.is_ended.load(Ordering::Relaxed));
+        let is_ended = self.is_ended.load(Ordering::Relaxed);
+        if !is_ended {
+            self.expect_running();
+        }
+        self.end(is_ended);
         assert!(!self.log().contains("which is a bug"), "a reconcile panicked:\n{}", self.log());
         leaks::assert_none(self.world, "the operator's log", &self.log());
     }
