@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use presign_operator::crd::PresignedUrl;
+use presign_operator::domain::policy::Asker;
 use presign_operator::domain::stored::Stored;
 use presign_operator::domain::{Credentials, Owner, Request, UrlParts, Validity, render};
-use presign_operator::s3::Signer;
+use presign_operator::s3::UrlSigner;
 
 /// Does something with an input, and panics where that is a fault.
 pub(crate) type Body = fn(&[u8]);
@@ -31,7 +32,7 @@ pub(crate) fn sign(input: &[u8]) {
     };
     let Some(object) = objects.into_iter().next() else { return };
     let name = object.metadata.name.unwrap_or_default();
-    let request = match Request::parse(&name, &object.spec, None) {
+    let request = match Request::inline(Asker::new("team-a", &name), &object.spec, None) {
         Ok(request) => request,
         Err(refusal) => return assert!(refusal.to_string().starts_with("spec.")),
     };
@@ -41,7 +42,7 @@ pub(crate) fn sign(input: &[u8]) {
         values = vec![b"AKIA".to_vec(), b"wJalrXUtnFEMI/K7MDENG".to_vec()];
     }
     let data = KEYS.iter().zip(&values).map(|(key, value)| ((*key).to_owned(), ByteString(value.clone())));
-    let credentials = match Credentials::parse(&request.credentials, &data.collect()) {
+    let credentials = match Credentials::parse(&request.credentials.reference, &data.collect()) {
         Ok(credentials) => credentials,
         Err(refusal) => return says_nothing_of(&values, &refusal.to_string()),
     };
@@ -49,7 +50,7 @@ pub(crate) fn sign(input: &[u8]) {
     let Ok(validity) = Validity::new(signing_time, request.expires_in, credentials.expiration) else {
         return;
     };
-    match Signer::default().presign(&request, &credentials, validity) {
+    match UrlSigner::default().presign(&request, &credentials, validity) {
         Err(refusal) => says_nothing_of(&values, &refusal.to_string()),
         Ok(signed) => {
             assert_eq!(UrlParts::read(signed.url.expose()).unwrap().validity, validity);
@@ -147,8 +148,11 @@ pub(crate) fn manifest(input: &[u8]) {
 /// Objects as the API server sends them: a PresignedUrl and a Secret.
 pub(crate) fn object(input: &[u8]) {
     if let Ok(object) = serde_json::from_slice::<PresignedUrl>(input) {
-        match Request::parse(object.metadata.name.as_deref().unwrap_or_default(), &object.spec, Some("token"))
-        {
+        match Request::inline(
+            Asker::new("team-a", object.metadata.name.as_deref().unwrap_or_default()),
+            &object.spec,
+            Some("token"),
+        ) {
             Ok(request) => {
                 assert!((60..=604_800).contains(&request.expires_in));
                 let _ = request.hints();

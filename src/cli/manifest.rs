@@ -1,24 +1,36 @@
-//! Reads the `PresignedUrl`s from a manifest, as strictly as `kubectl apply` does.
+//! Reads the `PresignedUrl`s and their signers from a manifest, as strictly as `kubectl apply` does.
 //!
 //! Only the syntax and the field names are checked here. `domain` checks the values of the fields.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, anyhow, bail, ensure};
+use kube::Resource;
+use kube::core::object::HasSpec;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::crd::PresignedUrl;
 use crate::crd::names::{GROUP, KIND, VERSION};
+use crate::crd::{ClusterSigner, PresignedUrl, Signer, first_unknown};
+use crate::domain::signer::Labels;
 
 /// The objects in a manifest.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Manifest {
     /// The `PresignedUrl`s, in the order of the file.
     pub objects: Vec<PresignedUrl>,
+    /// The `Signer`s.
+    pub signers: Vec<Signer>,
+    /// The `ClusterSigner`s.
+    pub cluster_signers: Vec<ClusterSigner>,
+    /// The labels of the namespaces in the manifest.
+    pub namespaces: BTreeMap<String, Labels>,
     /// The objects of other kinds, as messages name them.
     pub others: Vec<String>,
 }
 
-/// Reads YAML or JSON with one or more `PresignedUrl`s, and possibly objects of other kinds.
+/// Reads YAML or JSON with `PresignedUrl`s or signers, and possibly objects of other kinds.
 ///
 /// # Errors
 /// The error says what is wrong, and in which document.
@@ -35,19 +47,59 @@ pub fn read(text: &str) -> anyhow::Result<Manifest> {
     }
     let count = documents.len();
     let only_other = (count == 1).then(|| documents.iter().all(|(_, value)| is_other(value)));
-    let mut manifest = Manifest { objects: Vec::new(), others: Vec::new() };
+    let mut manifest = Manifest::default();
     for (number, (text, document)) in documents.into_iter().enumerate() {
+        if let Some((name, labels)) = labels(&document) {
+            manifest.namespaces.insert(name, labels);
+            continue;
+        }
         if is_other(&document) && only_other != Some(true) {
             manifest.others.push(called(&document));
             continue;
         }
-        let object = object(&text, &document);
+        let added = manifest.add(&text, &document);
         let place = || format!("document {}", number + 1);
-        manifest.objects.push(if count == 1 { object? } else { object.with_context(place)? });
+        if count == 1 { added? } else { added.with_context(place)? }
     }
     ensure!(count > 0, "is empty");
-    ensure!(!manifest.objects.is_empty(), "holds no {KIND}, only {}", manifest.others.join(", "));
+    let has_signers = !(manifest.signers.is_empty() && manifest.cluster_signers.is_empty());
+    let has_any = has_signers || !manifest.objects.is_empty() || !manifest.namespaces.is_empty();
+    ensure!(has_any, "holds no {KIND}, only {}", manifest.others.join(", "));
     Ok(manifest)
+}
+
+impl Manifest {
+    fn add(&mut self, text: &str, document: &Value) -> anyhow::Result<()> {
+        match document.get("kind").and_then(Value::as_str) {
+            Some("Signer") => self.signers.push(object(text, document, "Signer")?),
+            Some("ClusterSigner") => self.cluster_signers.push(object(text, document, "ClusterSigner")?),
+            _ => self.objects.push(object(text, document, KIND)?),
+        }
+        Ok(())
+    }
+
+    /// Adds what another manifest holds.
+    pub fn extend(&mut self, other: Self) {
+        self.objects.extend(other.objects);
+        self.signers.extend(other.signers);
+        self.cluster_signers.extend(other.cluster_signers);
+        self.namespaces.extend(other.namespaces);
+        self.others.extend(other.others);
+    }
+}
+
+/// The name and the labels of a namespace.
+fn labels(document: &Value) -> Option<(String, Labels)> {
+    if document.get("kind")? != "Namespace" || document.get("apiVersion")? != "v1" {
+        return None;
+    }
+    let metadata = document.get("metadata")?;
+    let name = metadata.get("name")?.as_str()?.to_owned();
+    let labels = metadata.get("labels").cloned().unwrap_or_default();
+    let mut labels: Labels = serde_json::from_value(labels).unwrap_or_default();
+    // The API server sets this label on every namespace.
+    labels.insert("kubernetes.io/metadata.name".to_owned(), name.clone());
+    Some((name, labels))
 }
 
 /// Splits a text into documents. Each begins with as many empty lines as there are lines before it in the
@@ -91,12 +143,16 @@ fn called(document: &Value) -> String {
     format!("{} {:?}", text(&document["kind"]), text(&document["metadata"]["name"]))
 }
 
-/// Parses a document into an object. Uses the text again, because only then errors show their line.
-fn object(text: &str, document: &Value) -> anyhow::Result<PresignedUrl> {
-    check_type(document)?;
-    let object = parse::<Option<PresignedUrl>>(text)?.into_iter().flatten().next().context("is empty")?;
-    ensure!(object.metadata.name.is_some(), "metadata.name: is required");
-    let understood = serde_json::to_value(&object.spec)?;
+/// Parses a document into an object of a kind. Uses the text again, because only then errors show their
+/// line.
+fn object<K>(text: &str, document: &Value, kind: &str) -> anyhow::Result<K>
+where
+    K: Resource + HasSpec<Spec: Serialize> + DeserializeOwned,
+{
+    check_type(document, kind)?;
+    let object = parse::<Option<K>>(text)?.into_iter().flatten().next().context("is empty")?;
+    ensure!(object.meta().name.is_some(), "metadata.name: is required");
+    let understood = serde_json::to_value(object.spec())?;
     if let Some(path) = document.get("spec").and_then(|spec| first_unknown("spec", spec, &understood)) {
         bail!("{path}: there is no such field");
     }
@@ -110,12 +166,12 @@ fn parse<T: DeserializeOwned>(text: &str) -> anyhow::Result<Vec<T>> {
         .map_err(|error| anyhow!("{}", error.without_snippet()))
 }
 
-fn check_type(document: &Value) -> anyhow::Result<()> {
+fn check_type(document: &Value, kind: &str) -> anyhow::Result<()> {
     ensure!(
         document.is_object(),
         "is not a Kubernetes object: it must have apiVersion, kind, metadata and spec"
     );
-    for (field, expected) in [("apiVersion", format!("{GROUP}/{VERSION}")), ("kind", KIND.to_owned())] {
+    for (field, expected) in [("apiVersion", format!("{GROUP}/{VERSION}")), ("kind", kind.to_owned())] {
         match document.get(field).and_then(Value::as_str) {
             Some(value) if value == expected => {}
             Some(value) => bail!("{field}: must be {expected}, not {value}"),
@@ -123,19 +179,6 @@ fn check_type(document: &Value) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-/// The path of the first field in the manifest that is unknown. Serde drops unknown fields without an
-/// error, so a URL with a misspelt field would be signed for something else.
-fn first_unknown(path: &str, written: &Value, understood: &Value) -> Option<String> {
-    let fields = written.as_object()?;
-    fields.iter().filter(|(_, value)| !value.is_null()).find_map(|(name, value)| {
-        let path = format!("{path}.{name}");
-        match understood.get(name) {
-            None => Some(path),
-            Some(understood) => first_unknown(&path, value, understood),
-        }
-    })
 }
 
 #[cfg(test)]
@@ -152,7 +195,7 @@ spec:
 ";
 
     fn one(text: &str) -> PresignedUrl {
-        let Manifest { mut objects, others } = read(text).unwrap();
+        let Manifest { mut objects, others, .. } = read(text).unwrap();
         assert!(objects.len() == 1 && others.is_empty(), "{text}");
         objects.remove(0)
     }

@@ -9,9 +9,11 @@ mod flags;
 mod limit_args;
 pub mod manifest;
 mod metrics_args;
+mod offline_signers;
 mod run;
 mod run_args;
 mod sign;
+mod signer_args;
 mod sites;
 
 use clap::{Parser, Subcommand};
@@ -42,10 +44,11 @@ pub enum Command {
     Crd,
     /// Sign every PresignedUrl of a file offline and print the URLs, for debugging.
     ///
-    /// Needs no cluster. The access key is taken from the environment variables
-    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and, for temporary credentials,
-    /// `AWS_SESSION_TOKEN` and `AWS_CREDENTIAL_EXPIRATION`, not from the Secret that the manifest
-    /// names.
+    /// Needs no cluster. If a PresignedUrl names a signer, the files must contain it; the command then
+    /// says which rule of its policy allows or denies the request. The access key is taken from the
+    /// environment variables `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and, for temporary
+    /// credentials, `AWS_SESSION_TOKEN` and `AWS_CREDENTIAL_EXPIRATION`, not from the Secret that the
+    /// manifest names.
     Sign(SignArgs),
 }
 

@@ -70,6 +70,7 @@ async fn operate(args: RunArgs, observe: impl FnOnce(Memory)) -> Result<(), Exit
     let mut metrics = MetricsRegistry::new("presign", env!("CARGO_PKG_VERSION"));
     let (parts, probes) = (assemble(&args, &config, &mut metrics)?, Probes::new(STALE_AFTER));
     let Parts { settings, clock, client, asking, lease, leadership, elector, limiter, skew } = parts;
+    let uses_cluster_signers = args.signers.cluster_signers;
     let access = args.metrics.metrics_auth.then(|| Access::new(asking.clone()));
     tokio::spawn(look_out(asking, lease, clock.clone()));
     let registry = metrics.registry();
@@ -86,6 +87,11 @@ async fn operate(args: RunArgs, observe: impl FnOnce(Memory)) -> Result<(), Exit
     }
     let metrics_listen = metrics_listen.map(tracing::field::display);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %listen, metrics_listen, "started");
+    if !uses_cluster_signers {
+        tracing::info!(
+            "running without ClusterSigners (--cluster-signers): PresignedUrls that name one wait"
+        );
+    }
     let ended = tokio::select! {
         ended = presigner.run(stop) => ended,
         // Without the election this process would never lead again, but would look alive.
@@ -169,7 +175,17 @@ fn assemble(
     let namespaces = args.namespace.clone();
     let (secret_access, max_in_flight) = (args.secret_access, args.max_in_flight.into());
     let limits = args.limits.limits().map_err(ExitFailure::configuration)?;
-    let settings = Settings { instance, namespaces, secret_access, max_in_flight, pods: args.pods, limits };
+    let settings = Settings {
+        instance,
+        namespaces,
+        secret_access,
+        max_in_flight,
+        pods: args.pods,
+        limits,
+        connection_terms: args.signers.terms(&config.default_namespace),
+        cluster_signers: args.signers.cluster_signers,
+        namespace_selectors: args.signers.namespace_selectors,
+    };
     Ok(Parts { settings, clock, client, asking, lease, leadership, elector, limiter, skew })
 }
 

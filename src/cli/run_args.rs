@@ -11,6 +11,7 @@ use clap::{ArgAction, Args};
 use super::flags;
 use super::limit_args::LimitArgs;
 use super::metrics_args::MetricsArgs;
+use super::signer_args::SignerArgs;
 use crate::controller::SecretAccess;
 use crate::crd::names::{ANNOTATION_NAMESPACES, LABEL_MANAGED_BY, OPERATOR};
 use crate::runtime::{LeaseSettings, LogFormat, Party};
@@ -57,6 +58,9 @@ pub struct RunArgs {
     /// What a PresignedUrl may ask for.
     #[command(flatten)]
     pub(super) limits: LimitArgs,
+    /// Which connections and credentials a PresignedUrl may use.
+    #[command(flatten)]
+    pub(super) signers: SignerArgs,
     /// Whether to use leader election, with a Lease. Only the leader writes. Without leader
     /// election, never run a second process.
     #[arg(long, env = "PRESIGN_LEADER_ELECT", default_value_t = true, action = ArgAction::Set)]
@@ -84,6 +88,7 @@ impl RunArgs {
             check_label("--namespace", namespace)?;
             ensure!(seen.insert(namespace), "--namespace: {namespace} is given twice: remove one");
         }
+        self.signers.check(&self.namespace)?;
         self.metrics.check(self.listen)?;
         check_name("--lease-name", &self.lease_name)?;
         self.lease_namespace.iter().try_for_each(|namespace| check_label("--lease-namespace", namespace))
@@ -106,7 +111,7 @@ impl RunArgs {
 }
 
 /// Checks that a name is an RFC 1123 label, as the name of a namespace is.
-fn check_label(flag: &str, name: &str) -> anyhow::Result<()> {
+pub(super) fn check_label(flag: &str, name: &str) -> anyhow::Result<()> {
     check_name(flag, name)?;
     ensure!(
         name.len() <= 63 && !name.contains('.'),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
@@ -12,20 +12,23 @@ use kube::ResourceExt as _;
 use serde::Serialize;
 
 use super::limit_args::LimitArgs;
-use super::manifest;
+use super::manifest::{self, Manifest};
+use super::offline_signers::OfflineSigners;
 use crate::crd::{CredentialsSecretRef, PresignedUrl};
 use crate::domain::credentials::InvalidCredentials;
+use crate::domain::resolve::{Permission, Resolved};
 use crate::domain::{Credentials, Limits, Request, SignedUrl, Validity};
 use crate::runtime::Clock;
-use crate::s3::Signer;
+use crate::s3::UrlSigner;
 
 /// Arguments of `sign`.
 #[derive(Args, Debug)]
 pub struct SignArgs {
-    /// A YAML or JSON file with one or more PresignedUrl objects; - reads standard input. Objects of other
-    /// kinds are skipped.
-    #[arg(short = 'f', long = "filename", value_name = "FILE")]
-    file: PathBuf,
+    /// A YAML or JSON file with PresignedUrl objects and the signers that they name; - reads standard input.
+    /// Repeat the flag for several files. A signer that selects labels needs the Namespace too. Objects of
+    /// other kinds are skipped.
+    #[arg(short = 'f', long = "filename", value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
     /// Sign as of this time, RFC 3339 (2030-01-02T03:04:05Z), instead of now.
     #[arg(long, value_name = "TIME")]
     signed_at: Option<Timestamp>,
@@ -59,14 +62,8 @@ struct Signed<'a> {
 
 /// Signs all objects of the file, and prints the URLs.
 pub(super) fn sign(args: &SignArgs) -> anyhow::Result<()> {
-    let is_standard_input = args.file == Path::new("-");
-    let name = if is_standard_input { "standard input".to_owned() } else { args.file.display().to_string() };
-    let text = read(&args.file, is_standard_input).with_context(|| name.clone())?;
-    let manifest = manifest::read(&text).with_context(|| name.clone())?;
-    for other in &manifest.others {
-        let why = "this command signs only PresignedUrls, with the access key from the environment variables";
-        writeln!(std::io::stderr(), "{name}: {other} is skipped: {why}").context("standard error")?;
-    }
+    let (name, manifest) = read_all(&args.files)?;
+    let signers = OfflineSigners::parse(&manifest).with_context(|| name.clone())?;
     let (limits, credentials) = (args.limits.limits()?, credentials()?);
     let now = args.signed_at.unwrap_or_else(|| Clock::system().now());
     let signing_time = Timestamp::from_second(now.as_second())?;
@@ -74,37 +71,65 @@ pub(super) fn sign(args: &SignArgs) -> anyhow::Result<()> {
         .objects
         .iter()
         .map(|object| {
-            let signed = presign(object, &limits, &credentials, signing_time);
+            let signed = presign(object, &signers, &limits, &credentials, signing_time);
             // A single object needs no name in its error.
             let is_one = manifest.objects.len() == 1;
             if is_one { signed } else { signed.with_context(|| format!("{:?}", object.name_any())) }
         })
         .collect();
     let signed = signed.with_context(|| name.clone())?;
-    for (request, _) in &signed {
-        for hint in request.hints() {
-            writeln!(std::io::stderr(), "{name}: {:?}: {hint}", request.target.name)
+    for (Resolved { request, permission }, _) in &signed {
+        let said = match permission {
+            Permission::Allowed { why } | Permission::Audited { why } => Some(why.clone()),
+            Permission::NotNeeded | Permission::Denied { .. } => None,
+        };
+        for line in said.into_iter().chain(request.hints()) {
+            writeln!(std::io::stderr(), "{name}: {:?}: {line}", request.target.name)
                 .context("standard error")?;
         }
     }
     // Prints all URLs or none, so that a caller that reads lines cannot confuse two URLs.
-    for (request, signed) in &signed {
-        print(args.output, request, signed)?;
+    for (resolved, signed) in &signed {
+        print(args.output, &resolved.request, signed)?;
     }
     Ok(())
 }
 
+/// Reads all files, and returns them as one manifest with a name for messages.
+fn read_all(files: &[PathBuf]) -> anyhow::Result<(String, Manifest)> {
+    let mut all = Manifest::default();
+    let mut names = Vec::new();
+    for file in files {
+        let is_standard_input = file == Path::new("-");
+        let name = if is_standard_input { "standard input".to_owned() } else { file.display().to_string() };
+        let text = read(file, is_standard_input).with_context(|| name.clone())?;
+        let manifest = manifest::read(&text).with_context(|| name.clone())?;
+        for other in &manifest.others {
+            let why =
+                "this command signs only PresignedUrls, with the access key from the environment variables";
+            writeln!(std::io::stderr(), "{name}: {other} is skipped: {why}").context("standard error")?;
+        }
+        all.extend(manifest);
+        names.push(name);
+    }
+    let name = names.join(", ");
+    ensure!(!all.objects.is_empty(), "{name}: holds no PresignedUrl, only signers or namespaces");
+    Ok((name, all))
+}
+
 fn presign(
     object: &PresignedUrl,
+    signers: &OfflineSigners,
     limits: &Limits,
     credentials: &Credentials,
     signing_time: Timestamp,
-) -> anyhow::Result<(Request, SignedUrl)> {
-    let request = Request::parse(&object.name_any(), &object.spec, None)?;
-    limits.check(&request)?;
-    let validity = Validity::new(signing_time, request.expires_in, credentials.expiration)?;
-    let signed = Signer::default().presign(&request, credentials, validity)?;
-    Ok((request, signed))
+) -> anyhow::Result<(Resolved, SignedUrl)> {
+    let resolved = signers.resolve(object)?;
+    let request = &resolved.request;
+    limits.check(request)?;
+    let validity = Validity::new(signing_time, request.lifetime(), credentials.expiration)?;
+    let signed = UrlSigner::default().presign(request, credentials, validity)?;
+    Ok((resolved, signed))
 }
 
 fn read(file: &Path, is_standard_input: bool) -> anyhow::Result<String> {

@@ -19,18 +19,24 @@ use crate::controller::state::dependents::Dependents;
 use crate::controller::state::histories::Histories;
 use crate::controller::state::issued_secrets::IssuedSecrets;
 use crate::controller::state::lean::LeanPresignedUrl;
+use crate::controller::state::namespace_labels::NamespaceLabels;
 use crate::controller::state::objects::Objects;
 use crate::controller::state::obstacles::Obstacles;
-use crate::controller::state::scopes::Scopes;
+use crate::controller::state::scopes::{Scope, Scopes};
+use crate::controller::state::signer_users::SignerUsers;
+use crate::controller::state::signers::{Signers, is_signer};
 use crate::controller::watch::by_name::{LastTerm, SecretAccess};
 use crate::controller::watch::namespaces::Synced;
+use crate::crd::SignerKind;
 use crate::domain::Limits;
 use crate::domain::finish::Next;
 use crate::domain::history;
+use crate::domain::resolve::ConnectionTerms;
+use crate::domain::signer::SignerId;
 use crate::runtime::schedule::{self, Cause, Limiter, Queue};
 use crate::runtime::watch::{Restart, Watches};
 use crate::runtime::{Clock, Key, Leadership, Skew};
-use crate::s3::Signer;
+use crate::s3::UrlSigner;
 
 /// How long an object waits for a watch event before the safety net reconciles it.
 pub const SAFETY_NET: Duration = Duration::from_secs(history::SAFETY_NET as u64);
@@ -48,9 +54,21 @@ pub struct Context {
     /// The wall clock.
     pub clock: Clock,
     /// The signer of URLs.
-    pub signer: Signer,
+    pub signer: UrlSigner,
     /// What the operator permits a spec to ask for.
     pub limits: Limits,
+    /// Which connections and credentials the operator permits.
+    pub connection_terms: ConnectionTerms,
+    /// Whether `ClusterSigner`s are watched.
+    pub cluster_signers: bool,
+    /// Whether the labels of namespaces are watched.
+    pub selects_namespaces: bool,
+    /// The cache of signers.
+    pub signers: Arc<Signers>,
+    /// Which object uses which signer.
+    pub signer_users: Arc<SignerUsers>,
+    /// The cache of the labels of namespaces.
+    pub namespace_labels: NamespaceLabels,
     /// The cache of the `PresignedUrl`s: specs and reported statuses.
     pub objects: Arc<Objects>,
     /// The cache of the Secrets that the operator wrote.
@@ -125,14 +143,18 @@ impl Context {
     /// Wakes the object that has the name of a Secret, and the objects that depend on the Secret.
     fn wake_owners(&self, key: &Key) {
         self.wake(key);
-        for object in self.dependents.of(key) {
-            self.wake(&object);
+        for dependent in self.dependents.of(key) {
+            if is_signer(&dependent) {
+                self.signers.wake();
+            } else {
+                self.wake(&dependent);
+            }
         }
     }
 
     /// Records which Secrets an object depends on, and evicts what no object needs any more of those
     /// that it does not depend on now.
-    pub fn depend(&self, object: &Key, secrets: &BTreeSet<String>) {
+    pub fn depend(&self, object: &Key, secrets: &BTreeSet<Key>) {
         for left in self.dependents.set(object, secrets) {
             self.credentials.shrink(&self.dependents, &left);
             if !self.dependents.has_any(&left) {
@@ -154,6 +176,12 @@ impl Context {
     /// [`Failure::Gone`] when the object is deleted or being deleted.
     pub fn require_live(&self, object: &LeanPresignedUrl) -> Result<(), Failure> {
         if self.objects.is_live(&Key::from(object), object.uid()) { Ok(()) } else { Err(Failure::Gone) }
+    }
+
+    /// The scope whose watch shows a signer.
+    #[must_use]
+    pub fn scope_of(&self, signer: &SignerId) -> Scope {
+        if signer.kind == SignerKind::ClusterSigner { 0 } else { self.scopes.of_namespace(&signer.namespace) }
     }
 
     /// The Secrets of a namespace.

@@ -10,6 +10,7 @@ mod memory;
 mod metrics;
 mod pods;
 mod reconcile;
+mod signer_reports;
 mod state;
 mod urgency;
 mod watch;
@@ -26,15 +27,19 @@ use tokio::sync::mpsc;
 
 use crate::crd::names::OPERATOR;
 use crate::domain::Limits;
+use crate::domain::resolve::ConnectionTerms;
 use crate::runtime::schedule::{Cause, Limiter, NextRun, Queue, Workers};
 use crate::runtime::watch::{Restart, Watches};
 use crate::runtime::{Clock, Key, Leadership, Probes, Skew, Tasks, clock};
-use crate::s3::Signer;
+use crate::s3::UrlSigner;
 use context::Context;
 use events::{Events, QueuedEvent};
 pub use memory::{HeldObject, Memory, Snapshot};
 use reconcile::reconcile;
+use state::namespace_labels::NamespaceLabels;
 use state::scopes::Scopes;
+use state::signer_users::SignerUsers;
+use state::signers::Signers;
 use urgency::Urgency;
 pub use watch::by_name::SecretAccess;
 use watch::namespaces::Synced;
@@ -61,6 +66,12 @@ pub struct Settings {
     pub pods: bool,
     /// What the operator permits a spec to ask for.
     pub limits: Limits,
+    /// Which connections and credentials the operator permits.
+    pub connection_terms: ConnectionTerms,
+    /// Whether `ClusterSigner`s are watched.
+    pub cluster_signers: bool,
+    /// Whether the labels of namespaces are watched, for signers that select namespaces by them.
+    pub namespace_selectors: bool,
 }
 
 /// What the process provides to the controller.
@@ -100,12 +111,17 @@ impl Presigner {
     /// Assembles the controller, which reaches the API server through `client`.
     #[must_use]
     pub fn new(settings: Settings, client: Client, process: Process<'_>) -> Self {
-        let Settings { instance, namespaces, secret_access, max_in_flight, pods, limits } = settings;
+        let Settings { instance, namespaces, secret_access, max_in_flight, pods, limits, .. } = settings;
+        let Settings { connection_terms, cluster_signers, namespace_selectors, .. } = settings;
         let Process { clock, leadership, registry, probes, limiter, skew } = process;
-        let scopes = Scopes::new(&namespaces);
+        let scopes = Scopes::new(&namespaces).with_signers(&connection_terms.signer_namespace);
         let objects = Arc::new(state::objects::Objects::new(scopes.clone()));
         let issued_secrets = Arc::new(state::issued_secrets::IssuedSecrets::new(scopes.clone()));
-        registry.register_collector(Box::new(metrics::Inventory::new(objects.clone(), clock.clone())));
+        let (signers, signer_users) = (Arc::new(Signers::default()), Arc::new(SignerUsers::default()));
+        let inventory = metrics::Inventory::new(objects.clone(), clock.clone());
+        registry.register_collector(Box::new(inventory));
+        let inventory = metrics::SignerInventory::new(signers.clone(), signer_users.clone());
+        registry.register_collector(Box::new(inventory));
         let reporter = Reporter { controller: OPERATOR.to_owned(), instance: Some(instance) };
         let recorder = Recorder::new(client.clone(), reporter);
         let (events, told) = Events::new();
@@ -121,8 +137,14 @@ impl Presigner {
             last_term: watch::by_name::LastTerm::default(),
             secret_access,
             clock,
-            signer: Signer::default(),
+            signer: UrlSigner::default(),
             limits,
+            connection_terms,
+            cluster_signers,
+            selects_namespaces: namespace_selectors,
+            signers,
+            signer_users,
+            namespace_labels: NamespaceLabels::default(),
             objects,
             issued_secrets,
             obstacles: state::obstacles::Obstacles::new(scopes.clone()),
@@ -167,6 +189,7 @@ impl Presigner {
         tasks.spawn("the writer of events", events::publish(context.clone(), recorder, told));
         tasks.spawn("the list of pods", pods::rounds(context.clone()));
         tasks.spawn("the annotation of pods", pods::annotate(context.clone()));
+        tasks.spawn("the statuses of signers", signer_reports::report_signers(context.clone()));
         tasks.spawn("the clock", wake_everyone(context.clone()));
         tasks.spawn("the check for a restored API server", begin_watches_anew(context.clone()));
         let ctx = context.clone();

@@ -1,6 +1,6 @@
 //! The connection to a store: where it is and which credentials sign for it.
 //!
-//! A part of `PresignedUrl` today; a resource that several share will embed it later.
+//! A part of `PresignedUrl`, `Signer` and `ClusterSigner`.
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -19,6 +19,8 @@ use super::rules;
     validation = rules::REGION_FORM,
     validation = rules::REGION_GLOBAL,
     validation = rules::REGION_AWS,
+    validation = rules::STYLE_HOST,
+    validation = rules::STYLE_ENDPOINT,
 )]
 pub struct S3Connection {
     /// Address at which the *callers* of the URL reach the store, because the host is part of the
@@ -36,6 +38,9 @@ pub struct S3Connection {
     /// Where the bucket is in the URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addressing_style: Option<AddressingStyle>,
+    /// Whether the store acts on `x-amz-...` headers that are not part of the signature.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsigned_headers: Option<UnsignedHeaders>,
     /// Where the credentials come from.
     pub credentials: CredentialsSource,
 }
@@ -58,12 +63,26 @@ pub enum AddressingStyle {
     BucketEndpoint,
 }
 
+/// Whether the store acts on `x-amz-...` headers that are not part of the signature. It matters only
+/// in a signer. Refused: it
+/// answers such a request with an error, as AWS does. Honoured: it acts on them, so whoever has an
+/// upload URL can add `x-amz-copy-source` and copy any object that the credentials can read. A signer
+/// with a policy therefore denies PUT, unless `writeOnlyKey` is true. Write Refused only after you
+/// tried it on your store. Default: Refused for AWS, Honoured with an endpoint.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum UnsignedHeaders {
+    /// The store answers such a request with an error.
+    Refused,
+    /// The store acts on them.
+    Honoured,
+}
+
 /// Where the credentials come from.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CredentialsSource {
-    /// The Secret in the same namespace that holds the access key. Without `keys` and `profile`, the
-    /// operator looks for the usual key names.
+    /// The Secret that holds the access key. Without `keys` and `profile`, the operator looks for
+    /// the usual key names.
     pub secret_ref: CredentialsSecretRef,
 }
 
@@ -76,7 +95,8 @@ pub struct CredentialsSource {
     validation = rules::CREDENTIALS_PROFILE,
 )]
 pub struct CredentialsSecretRef {
-    /// Name of the Secret, in the namespace of the PresignedUrl.
+    /// Name of the Secret: in the namespace of the PresignedUrl or the Signer, or, for a
+    /// ClusterSigner, in the signer namespace of the operator.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
     /// The data keys of the access key, if they have other than the usual names.

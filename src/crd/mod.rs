@@ -11,14 +11,28 @@ mod lists;
 pub mod names;
 mod presigned_url;
 mod response;
+#[macro_use]
 pub mod rules;
 mod schema;
+mod secret_target;
+mod signer;
+mod signer_policy;
+mod signer_ref;
+pub mod signer_rules;
 mod status;
+mod unknown;
 
 pub use connection::{
-    AddressingStyle, CredentialsKeys, CredentialsSecretRef, CredentialsSource, S3Connection,
+    AddressingStyle, CredentialsKeys, CredentialsSecretRef, CredentialsSource, S3Connection, UnsignedHeaders,
 };
-pub use presigned_url::{DeletionPolicy, Method, PodRefresh, PresignedUrl, PresignedUrlSpec, SecretTarget};
+pub use presigned_url::{Method, PodRefresh, PresignedUrl, PresignedUrlSpec, RenewPolicy};
 pub use response::ResponseOverrides;
 pub use schema::definitions;
-pub use status::{LimitedBy, PresignedUrlStatus, READY, ROTATION_SAFE, STALLED};
+pub use secret_target::{DeletionPolicy, SecretTarget};
+pub use signer::{
+    AllowedNamespaces, ClusterSigner, ClusterSignerSpec, NamespacesFrom, Signer, SignerSpec, SignerStatus,
+};
+pub use signer_policy::{Enforcement, RequiredHeader, SignerPolicy, SignerRule, WhenDenied};
+pub use signer_ref::{SignerKind, SignerRef};
+pub use status::{LimitedBy, PERMITTED, PresignedUrlStatus, READY, ROTATION_SAFE, STALLED};
+pub use unknown::first_unknown;

@@ -7,7 +7,7 @@
 pub const GROUP: &str = "presign.dev";
 /// API version of all our kinds.
 pub const VERSION: &str = "v1alpha1";
-/// Kind of the one resource.
+/// Kind of the resource that asks for a URL.
 pub const KIND: &str = "PresignedUrl";
 
 /// Field manager of every write, value of `app.kubernetes.io/managed-by`, reporter of events.
@@ -28,6 +28,14 @@ pub const ANNOTATION_OWNER: &str = "presign.dev/owner";
 pub const ANNOTATION_SIGNING_TIME: &str = "presign.dev/signing-time";
 /// Annotation on a Secret: which rendering it is, see [`FORMAT`].
 pub const ANNOTATION_FORMAT: &str = "presign.dev/format";
+/// Annotation on a Secret: the lifetime that was requested for its URL.
+pub const ANNOTATION_EXPIRES_IN: &str = "presign.dev/expires-in";
+/// Annotation on a Secret whose URL is empty: why it ended.
+pub const ANNOTATION_ENDED: &str = "presign.dev/ended";
+/// Annotation on a Secret whose URL is empty: a digest of what the URL was signed for.
+pub const ANNOTATION_REQUEST: &str = "presign.dev/request";
+/// Annotation on a Secret with credentials that only signers may use.
+pub const ANNOTATION_SIGNERS_ONLY: &str = "presign.dev/signers-only";
 /// Annotation on a `PresignedUrl`: a token that asks for one renewal; copied to the Secret.
 pub const ANNOTATION_RENEW: &str = "presign.dev/renew";
 /// Annotation on a Lease: the namespaces that its holder looks after, by commas; all when empty.

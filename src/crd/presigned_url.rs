@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use super::connection::S3Connection;
 use super::duration::DurationText;
 use super::response::ResponseOverrides;
+use super::secret_target::SecretTarget;
+use super::signer_ref::SignerRef;
 use super::status::PresignedUrlStatus;
 use super::{rules, schema};
 
@@ -65,6 +67,13 @@ use super::{rules, schema};
     printcolumn(name = "Bucket", type_ = "string", json_path = ".spec.bucket", priority = 1),
     printcolumn(name = "Key", type_ = "string", json_path = ".spec.key", priority = 1),
     printcolumn(
+        name = "Signer",
+        type_ = "string",
+        json_path = ".spec.signerRef.name",
+        description = "The signer that provides the credentials",
+        priority = 1
+    ),
+    printcolumn(
         name = "Secret",
         type_ = "string",
         json_path = ".status.secretName",
@@ -80,6 +89,7 @@ use super::{rules, schema};
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
+    validation = rules::CONNECTION_ONE,
     validation = rules::BUCKET_SCHEME,
     validation = rules::BUCKET_EXPRESS,
     validation = rules::BUCKET_AWS,
@@ -112,11 +122,12 @@ use super::{rules, schema};
     validation = rules::BEFORE_DAYS,
     validation = rules::BEFORE_FORM,
     validation = rules::BEFORE_FITS,
+    validation = rules::BEFORE_NEVER,
+    validation = rules::TTL_NEVER,
+    validation = rules::TTL_FORM,
     validation = rules::ENDPOINT_BUCKET,
-    validation = rules::STYLE_HOST,
     validation = rules::STYLE_BUCKET,
     validation = rules::STYLE_ARN,
-    validation = rules::STYLE_ENDPOINT,
 )]
 pub struct PresignedUrlSpec {
     /// Name of the bucket, without `s3://`. Without `s3.endpoint` it must be an AWS bucket name or
@@ -158,7 +169,7 @@ pub struct PresignedUrlSpec {
     #[schemars(schema_with = "schema::query_map")]
     pub query: Option<BTreeMap<String, String>>,
     /// Lifetime of each URL, from `1m` to `168h`. The actual lifetime is shorter if the credentials
-    /// expire earlier. Examples: `90m`, `1h30m`. Default: `1h`.
+    /// expire earlier or the signer allows less. Examples: `90m`, `1h30m`. Default: `1h`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<DurationText>,
     /// Renew this long before the URL expires. The operator renews up to a tenth of the lifetime
@@ -172,14 +183,28 @@ pub struct PresignedUrlSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 80))]
     pub renew_before_percentage: Option<i32>,
-    /// The S3-compatible store and the credentials to sign with.
-    pub s3: S3Connection,
+    /// The S3-compatible store, with credentials of this namespace. Set this or `signerRef`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub s3: Option<S3Connection>,
+    /// The signer that provides the store and the credentials. It may permit only some methods,
+    /// buckets and keys: the condition `Permitted` says so. Set this or `s3`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer_ref: Option<SignerRef>,
     /// The Secret that the URL is written to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<SecretTarget>,
     /// How the pods that mount the Secret get a new URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_refresh: Option<PodRefresh>,
+    /// Whether the URL is renewed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renew_policy: Option<RenewPolicy>,
+    /// With `renewPolicy: Never`, the PresignedUrl itself is deleted this long after its URL has
+    /// expired. While `suspend` is true it is not deleted. A GitOps tool creates it again, with a new
+    /// URL. The operator needs permission to delete PresignedUrls (chart value `deleteExpired`).
+    /// Default: it stays. Example: `24h`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_after_expired: Option<DurationText>,
     /// While true, the operator issues and writes nothing. An existing Secret stays, and its URL
     /// expires. Default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -203,6 +228,20 @@ pub enum Method {
     Delete,
 }
 
+/// Whether the URL is renewed. Always: a new URL is written before the old one expires. Never: for a
+/// link to share. It is signed once, and again only when the spec changes in a way that changes the
+/// URL, when another client deletes or changes its Secret, or when the annotation
+/// `presign.dev/renew` asks for it. When it expires, the Secret stays with
+/// an empty URL, and the condition Ready becomes False with the reason Expired. Default: Always.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum RenewPolicy {
+    /// A new URL is written before the old one expires.
+    #[default]
+    Always,
+    /// The URL is signed once.
+    Never,
+}
+
 /// How the pods that mount the Secret get a new URL. Kubelet: the kubelet updates the mounted files
 /// within about two minutes. Annotate: after each new URL, the operator sets the annotation
 /// `presign.dev/url-renewed-at` of the running pods that mount the Secret as a volume, so that the
@@ -216,51 +255,4 @@ pub enum PodRefresh {
     Kubelet,
     /// The operator annotates the running pods, so that the kubelet updates their files at once.
     Annotate,
-}
-
-/// The Secret that the URL is written to, always in the namespace of the PresignedUrl.
-#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = rules::SECRET_NAME,
-    validation = rules::SECRET_KEY,
-    validation = rules::SECRET_KEY_TAKEN,
-    validation = rules::LABELS_OURS,
-    validation = rules::LABELS_FORM,
-    validation = rules::ANNOTATIONS_OURS,
-    validation = rules::ANNOTATIONS_FORM,
-)]
-pub struct SecretTarget {
-    /// Name of the Secret. It must not exist yet: the operator never changes a Secret that it does
-    /// not own. Default: the name of the PresignedUrl.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
-    pub name: Option<String>,
-    /// Data key that holds the URL. It must not be `method`, `headers` or `expires-at`, which the
-    /// Secret also has, and not `fields` or `form.json`, which are reserved. Default: `url`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
-    pub url_key: Option<String>,
-    /// Labels for the Secret, in addition to those of the operator. At most 32.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::label_map")]
-    pub labels: Option<BTreeMap<String, String>>,
-    /// Annotations for the Secret, in addition to those of the operator. At most 32.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::annotation_map")]
-    pub annotations: Option<BTreeMap<String, String>>,
-    /// What happens to the Secret when the PresignedUrl is deleted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deletion_policy: Option<DeletionPolicy>,
-}
-
-/// What happens to the Secret when its PresignedUrl is deleted. Delete: it is deleted too. Retain:
-/// it stays, with a URL that works until it expires. Default: Delete.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-pub enum DeletionPolicy {
-    /// The Secret is deleted with the `PresignedUrl`.
-    #[default]
-    Delete,
-    /// The Secret stays.
-    Retain,
 }

@@ -74,6 +74,9 @@ macro_rules! names {
 rules! {
     // spec
 
+    CONNECTION_ONE, "s3",
+        "has(self.s3) != has(self.signerRef)",
+        "set s3 or signerRef: s3 for a store with credentials of this namespace, signerRef for a signer of your platform";
     BUCKET_SCHEME, "bucket",
         "!self.bucket.contains('://')",
         "must be the name alone, such as reports: remove s3:// and what follows the name, and write the key into spec.key";
@@ -81,10 +84,10 @@ rules! {
         "!self.bucket.endsWith('--x-s3')",
         "directory buckets (names that end in '--x-s3') are not supported: use a general purpose bucket";
     BUCKET_AWS, "bucket",
-        r"has(self.s3.endpoint) || self.bucket.contains('://') || (self.bucket.startsWith('arn:') ? self.bucket.matches('^arn:aws(-[a-z]+)*:s3:[a-z0-9-]+:[0-9]{12}:accesspoint[/:][a-z0-9]([a-z0-9-]{1,48}[a-z0-9])$') : (self.bucket.matches('^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$') && !self.bucket.contains('..') && !self.bucket.startsWith('xn--') && !self.bucket.matches('^[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+$')))",
+        r"!has(self.s3) || (has(self.s3.endpoint) || self.bucket.contains('://') || (self.bucket.startsWith('arn:') ? self.bucket.matches('^arn:aws(-[a-z]+)*:s3:[a-z0-9-]+:[0-9]{12}:accesspoint[/:][a-z0-9]([a-z0-9-]{1,48}[a-z0-9])$') : (self.bucket.matches('^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$') && !self.bucket.contains('..') && !self.bucket.startsWith('xn--') && !self.bucket.matches('^[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+$'))))",
         "without s3.endpoint this must be an AWS bucket name (3 to 63 of a-z, 0-9, '.' and '-', with a letter or digit at both ends, no '..', no 'xn--' in front, not like an IP address) or the ARN of an access point that is not multi-region";
     BUCKET_ENDPOINT, "bucket",
-        r"!has(self.s3.endpoint) || self.bucket.contains('://') || (self.bucket.matches('^([A-Za-z0-9_]+:)?[A-Za-z0-9._-]{3,255}$') && !self.bucket.contains('..') && !self.bucket.startsWith('arn:'))",
+        r"!has(self.s3) || (!has(self.s3.endpoint) || self.bucket.contains('://') || (self.bucket.matches('^([A-Za-z0-9_]+:)?[A-Za-z0-9._-]{3,255}$') && !self.bucket.contains('..') && !self.bucket.startsWith('arn:')))",
         "with s3.endpoint this must be 3 to 255 of A-Z, a-z, 0-9, '.', '_' and '-', without '..'; tenant:bucket names the bucket of another tenant of Ceph";
     KEY_BYTES, "key",
         "size(bytes(self.key)) <= 1024",
@@ -145,7 +148,7 @@ rules! {
         r"!has(self.query) || (self.query.all(name, !self.query[name].matches('\\p{Cc}')) && !('uploadId' in self.query && self.query['uploadId'] == ''))",
         "query values must not contain control characters, and uploadId must not be empty";
     REGION_ARN, "s3.region",
-        "has(self.s3.endpoint) || !self.bucket.matches('^arn:aws(-[a-z]+)*:s3:[a-z0-9-]+:[0-9]{12}:accesspoint[/:][a-z0-9]([a-z0-9-]{1,48}[a-z0-9])$') || self.s3.region.trim() == '' || self.bucket.split(':')[3] == self.s3.region",
+        "!has(self.s3) || (has(self.s3.endpoint) || !self.bucket.matches('^arn:aws(-[a-z]+)*:s3:[a-z0-9-]+:[0-9]{12}:accesspoint[/:][a-z0-9]([a-z0-9-]{1,48}[a-z0-9])$') || self.s3.region.trim() == '' || self.bucket.split(':')[3] == self.s3.region)",
         "must be the region in the ARN of the access point";
     EXPIRES_NUMBER, "expiresIn",
         "!has(self.expiresIn) || !self.expiresIn.matches('^[+]?[0-9]+$')",
@@ -175,22 +178,31 @@ rules! {
     BEFORE_FITS, "renewBefore",
         "!has(self.renewBefore) || !self.renewBefore.matches('^([0-9]{1,6}[hms])+$') || (!self.renewBefore.matches('[1-9][0-9]{3,5}h') && (has(self.expiresIn) ? (!self.expiresIn.matches('^([0-9]{1,6}[hms])+$') || self.expiresIn.matches('[1-9][0-9]{3,5}h') || duration(self.renewBefore).getSeconds() * 6 <= duration(self.expiresIn).getSeconds() * 5) : duration(self.renewBefore) <= duration('50m')))",
         "must not be more than five sixths of expiresIn (50m for the default of 1h): reduce it, or increase expiresIn";
+    BEFORE_NEVER, "renewPolicy",
+        "!has(self.renewPolicy) || self.renewPolicy != 'Never' || (!has(self.renewBefore) && !has(self.renewBeforePercentage))",
+        "with Never nothing is renewed: remove renewBefore and renewBeforePercentage, or set renewPolicy to Always";
+    TTL_NEVER, "ttlAfterExpired",
+        "!has(self.ttlAfterExpired) || (has(self.renewPolicy) && self.renewPolicy == 'Never')",
+        "works only with renewPolicy: Never, because any other URL does not expire: set that, or remove ttlAfterExpired";
+    TTL_FORM, "ttlAfterExpired",
+        "!has(self.ttlAfterExpired) || self.ttlAfterExpired.matches('^([0-9]{1,6}[hms])+$')",
+        "must be whole hours, minutes and seconds, such as 24h for a day";
     // Under another style the host is as the person means it.
     ENDPOINT_BUCKET, "s3.endpoint",
-        "!has(self.s3.endpoint) || (has(self.s3.addressingStyle) && self.s3.addressingStyle != 'Auto') || !self.s3.endpoint.contains('://') || self.s3.endpoint.matches('//[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+(:[0-9]*)?(/.*)?$') || !(self.s3.endpoint.lowerAscii().split('://', 2)[1].startsWith(self.bucket.lowerAscii() + '.') || (self.bucket.contains('.') && self.s3.endpoint.lowerAscii().split('://', 2)[1].split('/', 2)[0].split(':', 2)[0] == self.bucket.lowerAscii()))",
+        "!has(self.s3) || (!has(self.s3.endpoint) || (has(self.s3.addressingStyle) && self.s3.addressingStyle != 'Auto') || !self.s3.endpoint.contains('://') || self.s3.endpoint.matches('//[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+(:[0-9]*)?(/.*)?$') || !(self.s3.endpoint.lowerAscii().split('://', 2)[1].startsWith(self.bucket.lowerAscii() + '.') || (self.bucket.contains('.') && self.s3.endpoint.lowerAscii().split('://', 2)[1].split('/', 2)[0].split(':', 2)[0] == self.bucket.lowerAscii())))",
         "must not contain the bucket, because the URL has the bucket after the host: remove it from the host (and set addressingStyle to VirtualHosted if the bucket belongs before the host), or set addressingStyle to BucketEndpoint if the store serves the bucket itself at this host, or to Path if the host only has this name";
-    STYLE_HOST, "s3.addressingStyle",
-        r"!has(self.s3.addressingStyle) || self.s3.addressingStyle != 'VirtualHosted' || !has(self.s3.endpoint) || !self.s3.endpoint.matches('^[Hh][Tt][Tt][Pp][Ss]?://([0-9]+[.][0-9]+[.][0-9]+[.][0-9]+|[[].*|[^./:]+)(:[0-9]*)?(/.*)?$')",
-        "VirtualHosted needs a host with a domain name, because the bucket becomes a subdomain of it: use Path for an IP address, localhost or a name without a dot";
     STYLE_BUCKET, "s3.addressingStyle",
-        r"!has(self.s3.addressingStyle) || self.s3.addressingStyle != 'VirtualHosted' || self.bucket.startsWith('arn:') || (has(self.s3.endpoint) && self.s3.endpoint.matches('^[Hh][Tt][Tt][Pp]://') ? self.bucket.matches('^[a-z0-9][a-z0-9-]+[a-z0-9]([.][a-z0-9][a-z0-9-]+[a-z0-9])*$') : self.bucket.matches('^[a-z0-9][a-z0-9-]+[a-z0-9]$')) && size(self.bucket) <= 63",
+        r"!has(self.s3) || (!has(self.s3.addressingStyle) || self.s3.addressingStyle != 'VirtualHosted' || self.bucket.startsWith('arn:') || (has(self.s3.endpoint) && self.s3.endpoint.matches('^[Hh][Tt][Tt][Pp]://') ? self.bucket.matches('^[a-z0-9][a-z0-9-]+[a-z0-9]([.][a-z0-9][a-z0-9-]+[a-z0-9])*$') : self.bucket.matches('^[a-z0-9][a-z0-9-]+[a-z0-9]$')) && size(self.bucket) <= 63)",
         "VirtualHosted needs a bucket that is a DNS label (3 to 63 of a-z, 0-9 and '-'; dots only with http, because no certificate covers them): use Path";
     STYLE_ARN, "s3.addressingStyle",
-        "!has(self.s3.addressingStyle) || self.s3.addressingStyle != 'Path' || !self.bucket.startsWith('arn:')",
+        "!has(self.s3) || (!has(self.s3.addressingStyle) || self.s3.addressingStyle != 'Path' || !self.bucket.startsWith('arn:'))",
         "an access point works only with VirtualHosted: remove addressingStyle";
-    STYLE_ENDPOINT, "s3.addressingStyle",
-        "!has(self.s3.addressingStyle) || self.s3.addressingStyle != 'BucketEndpoint' || has(self.s3.endpoint)",
-        "BucketEndpoint needs s3.endpoint: write the address at which the store serves the bucket itself, such as https://files.example.com";
+
+    // spec.signerRef
+
+    SIGNER_NAME, "name",
+        "!format.dns1123Subdomain().validate(self.name).hasValue()",
+        "must be a name of a signer: a-z, 0-9, '-' and '.', with a letter or digit at both ends";
 
     // spec.response
 
@@ -248,6 +260,13 @@ rules! {
     REGION_AWS, "region",
         concat!("has(self.endpoint) || !self.region.matches('^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$') || self.region.startsWith('xn--') || self.region.matches('^aws(-[a-z]+)*-global$') || self.region.matches('^", aws_areas!(alternatives), "-[a-z0-9]+-[0-9]+$')"),
         "is not an AWS region: write one such as eu-central-1 or us-west-2, or set s3.endpoint to the address of another store";
+
+    STYLE_HOST, "addressingStyle",
+        r"!has(self.addressingStyle) || self.addressingStyle != 'VirtualHosted' || !has(self.endpoint) || !self.endpoint.matches('^[Hh][Tt][Tt][Pp][Ss]?://([0-9]+[.][0-9]+[.][0-9]+[.][0-9]+|[[].*|[^./:]+)(:[0-9]*)?(/.*)?$')",
+        "VirtualHosted needs a host with a domain name, because the bucket becomes a subdomain of it: use Path for an IP address, localhost or a name without a dot";
+    STYLE_ENDPOINT, "addressingStyle",
+        "!has(self.addressingStyle) || self.addressingStyle != 'BucketEndpoint' || has(self.endpoint)",
+        "BucketEndpoint needs an endpoint: write the address at which the store serves the bucket itself, such as https://files.example.com";
 
     // spec.s3.credentials.secretRef
 

@@ -6,15 +6,19 @@ use kube::CustomResourceExt;
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-use super::{Method, PresignedUrl};
+use super::{ClusterSigner, Method, PresignedUrl, Signer};
 
-/// All our definitions, ready to be applied.
+/// All our definitions, ready to be applied: that of `PresignedUrl` first.
 ///
 /// # Errors
 /// When the derived schema does not have the form that is being completed here; a test
 /// calls this, so a release cannot fail.
 pub fn definitions() -> Result<Vec<CustomResourceDefinition>, serde_json::Error> {
-    let mut crd = serde_json::to_value(PresignedUrl::crd())?;
+    let derived = [PresignedUrl::crd(), Signer::crd(), ClusterSigner::crd()];
+    derived.into_iter().map(|crd| complete(serde_json::to_value(crd)?)).collect()
+}
+
+fn complete(mut crd: Value) -> Result<CustomResourceDefinition, serde_json::Error> {
     strip_nullable(&mut crd);
     join_lines(&mut crd);
     let properties = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"];
@@ -22,8 +26,10 @@ pub fn definitions() -> Result<Vec<CustomResourceDefinition>, serde_json::Error>
     properties["status"]["default"] = json!({"observedGeneration": -1});
     limit_condition(&mut properties["status"]["properties"]["conditions"]["items"]["properties"]);
     // A column shows what is stored, so this default alone is written into objects.
-    properties["spec"]["properties"]["method"]["default"] = json!(Method::default());
-    Ok(vec![serde_json::from_value(crd)?])
+    if let Some(method) = properties["spec"]["properties"].get_mut("method") {
+        method["default"] = json!(Method::default());
+    }
+    serde_json::from_value(crd)
 }
 
 /// Adds the validation of `metav1.Condition`, which the type does not carry:
@@ -69,6 +75,67 @@ pub(super) fn label_map(_: &mut SchemaGenerator) -> Schema {
 /// A map of annotation names to values.
 pub(super) fn annotation_map(_: &mut SchemaGenerator) -> Schema {
     string_map(32, 4096)
+}
+
+/// A list of names of namespaces.
+pub(super) fn namespace_names(_: &mut SchemaGenerator) -> Schema {
+    let name = json!({"type": "string", "maxLength": 63, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"});
+    set_of(256, &name)
+}
+
+/// A list of names of buckets.
+pub(super) fn bucket_names(_: &mut SchemaGenerator) -> Schema {
+    set_of(64, &json!({"type": "string", "minLength": 3, "maxLength": 255, "pattern": "^[A-Za-z0-9._:/-]+$"}))
+}
+
+/// A list of keys or prefixes of keys.
+pub(super) fn keys(_: &mut SchemaGenerator) -> Schema {
+    set_of(32, &json!({"type": "string", "minLength": 1, "maxLength": 1024}))
+}
+
+/// A list of names of headers, which may end with `*`.
+pub(super) fn header_names(_: &mut SchemaGenerator) -> Schema {
+    set_of(64, &json!({"type": "string", "minLength": 1, "maxLength": 128}))
+}
+
+fn set_of(most: u32, item: &Value) -> Schema {
+    json_schema!({
+        "type": "array",
+        "minItems": 1,
+        "maxItems": most,
+        "items": item,
+        "x-kubernetes-list-type": "set",
+    })
+}
+
+/// A label selector, with limits. The descriptions are those of `metav1.LabelSelector`.
+pub(super) fn label_selector(_: &mut SchemaGenerator) -> Schema {
+    let text = |length: u32| json!({"type": "string", "maxLength": length});
+    json_schema!({
+        "type": "object",
+        "properties": {
+            "matchLabels": {
+                "description": "Labels that the namespace must have, with their values.",
+                "type": "object", "maxProperties": 16, "additionalProperties": text(63),
+            },
+            "matchExpressions": {
+                "description": "Requirements for labels. All must hold.",
+                "type": "array", "maxItems": 16, "items": {
+                    "type": "object", "required": ["key", "operator"], "properties": {
+                        "key": {"description": "Name of the label.", "type": "string", "maxLength": 317},
+                        "operator": {
+                            "description": "In: the label has one of the values. NotIn: it does not. Exists: the namespace has the label. DoesNotExist: it does not.",
+                            "type": "string", "enum": ["In", "NotIn", "Exists", "DoesNotExist"],
+                        },
+                        "values": {
+                            "description": "The values for In and NotIn.",
+                            "type": "array", "maxItems": 64, "items": text(63),
+                        },
+                    },
+                },
+            },
+        },
+    })
 }
 
 fn string_map(entries: u32, length: u32) -> Schema {

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub const READY: &str = "Ready";
 /// Condition type: nothing will change until a person acts; absent otherwise.
 pub const STALLED: &str = "Stalled";
+/// Condition type: the policy of the signer allows the request; absent without a signer.
+pub const PERMITTED: &str = "Permitted";
 /// Condition type: a mounted Secret has time to arrive before the old URL expires.
 pub const ROTATION_SAFE: &str = "RotationSafe";
 
@@ -19,7 +21,7 @@ pub struct PresignedUrlStatus {
     /// The generation of the spec that this status describes; -1 before the first reconcile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready, Stalled and RotationSafe.
+    /// Ready, Stalled, RotationSafe and Permitted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -51,11 +53,14 @@ pub struct PresignedUrlStatus {
 }
 
 /// What limits the lifetime of the stored URL. Requested: `expiresIn` of the spec.
-/// Credentials: the expiration of the credentials.
+/// Credentials: the expiration of the credentials. Signer: the longest lifetime that the policy of the
+/// signer allows.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub enum LimitedBy {
     /// The `expiresIn` of the spec.
     Requested,
     /// The expiration of the credentials.
     Credentials,
+    /// The longest lifetime that the policy of the signer allows.
+    Signer,
 }

@@ -25,16 +25,16 @@ pub struct Advice {
 impl Advice {
     /// The advice for a URL of this validity.
     #[must_use]
-    pub fn of(request: &Request, validity: Validity) -> Self {
+    pub fn of(request: &Request, validity: Validity, limited_by: LimitedBy) -> Self {
         Self {
             overlap: request.overlap,
-            limited_by: validity.limited_by(request.expires_in),
+            limited_by,
             expires_in: request.expires_in,
             has_room: validity.lifetime >= LEAST_LIFETIME,
         }
     }
 
-    /// The advice as the end of a sentence. `credentials` is the name of the credentials Secret.
+    /// The advice as the end of a sentence. `credentials` says where the credentials are.
     #[must_use]
     pub fn text(&self, credentials: &str) -> String {
         let earlier = match self.overlap {
@@ -61,10 +61,11 @@ impl Advice {
         match self.limited_by {
             LimitedBy::Requested => format!("set spec.expiresIn to {lifetime}"),
             LimitedBy::Credentials if is_too_short => {
-                format!("let spec.expiresIn and the credentials in Secret {credentials:?} last {lifetime}")
+                format!("let spec.expiresIn and the credentials {credentials} last {lifetime}")
             }
-            LimitedBy::Credentials => {
-                format!("let the credentials in Secret {credentials:?} last {lifetime}")
+            LimitedBy::Credentials => format!("let the credentials {credentials} last {lifetime}"),
+            LimitedBy::Signer => {
+                format!("ask the owner of the signer to allow a lifetime of {lifetime} (maxExpiresIn)")
             }
         }
     }
@@ -92,7 +93,8 @@ mod tests {
 
     fn advice(expires_in: u32, lifetime: u32, overlap: Overlap) -> String {
         let request = Request { expires_in, overlap, ..request() };
-        Advice::of(&request, Validity { signing_time: at(0), lifetime }).text("keys")
+        let validity = Validity { signing_time: at(0), lifetime };
+        Advice::of(&request, validity, validity.limited_by(&request, None)).text("in Secret \"keys\"")
     }
 
     #[test]

@@ -4,8 +4,12 @@
 //! compared with what would be rendered at the *stored* signing time. One comparison finds an edited
 //! spec, a rotated key and a tampered value, and a restart does not trigger a renewal.
 
+mod comparable;
+
 use jiff::Timestamp;
 
+pub use self::comparable::comparable_validity;
+use super::ended::{EndReason, Ended};
 use super::reason::IssueReason;
 use super::stored::{Content, Stored, UrlDigest};
 use super::validity::plus;
@@ -49,6 +53,8 @@ pub enum Decision {
         /// When the new URL works.
         validity: Validity,
     },
+    /// Empty the URL, because it has expired and is signed only once.
+    End,
     /// Nothing can be issued or repaired for now.
     Wait {
         /// What it waits for.
@@ -65,6 +71,10 @@ pub enum Obstacle {
     NoCredentials,
     /// The credentials expire too soon to sign anything.
     CredentialsExpired(CredentialsExpired),
+    /// The URL ended, and no other one is signed.
+    Ended(EndReason),
+    /// The credentials changed, and the URL is signed only once.
+    CredentialsChanged,
     /// A new URL would not live longer than the stored one, because the credentials limit both. The
     /// renewal waits until the credentials are renewed.
     AwaitingCredentials,
@@ -75,25 +85,49 @@ pub fn decide(case: &Case<'_>) -> Decision {
     if case.request.suspend {
         return wait(Obstacle::Suspended);
     }
+    let decision = undisturbed(case);
+    let url = case.stored.and_then(|stored| stored.content.url);
+    let is_over = url.is_some_and(|url| url.validity.expiration_time() <= case.now);
+    match decision {
+        // An end waits for nothing, not even for credentials.
+        Decision::Wait { .. } | Decision::Keep { .. } | Decision::Repair
+            if is_over && case.request.is_signed_once =>
+        {
+            Decision::End
+        }
+        decision => decision,
+    }
+}
+
+/// The decision without regard to the end of a URL that is signed only once.
+fn undisturbed(case: &Case<'_>) -> Decision {
+    let (reason, ended) = (issue_reason(case), case.stored.and_then(|stored| stored.ended.as_deref()));
+    if let (None, Some(ended)) = (reason, ended) {
+        return wait(Obstacle::Ended(ended.why));
+    }
     let Some(credentials) = case.credentials else {
         return wait(Obstacle::NoCredentials);
     };
-    let reason = issue_reason(case);
-    let decision = match (reason, case.stored.and_then(|stored| stored.content.url)) {
+    let url = case.stored.and_then(|stored| Some((stored, stored.content.url?)));
+    let difference = url.and_then(|(stored, url)| difference(case, stored, &url));
+    let decision = match (reason, url) {
         (Some(reason), _) => issue(case, credentials, reason),
-        (None, Some(url)) => {
+        (None, Some(_)) if difference == Some(IssueReason::CredentialsChanged) => {
+            wait(Obstacle::CredentialsChanged)
+        }
+        (None, Some((_, url))) if case.request.is_signed_once => {
+            Decision::Keep { until: url.validity.expiration_time() }
+        }
+        (None, Some((_, url))) => {
             Decision::Keep { until: url.validity.renewal_time(case.request.overlap, case.seed) }
         }
-        // This case cannot occur: without a readable URL there is a reason to issue.
+        // This cannot occur: without a readable URL there is a reason to issue.
         (None, None) => wait(Obstacle::NoCredentials),
     };
     let is_url_right = matches!(reason, None | Some(IssueReason::Requested | IssueReason::RenewalDue));
     // A renewal may have to wait for hours, which must not prevent a repair.
-    if is_url_right && !matches!(decision, Decision::Issue { .. }) && is_frame_wrong(case) {
-        Decision::Repair
-    } else {
-        decision
-    }
+    let is_repaired = is_url_right && url.is_some() && difference.is_none() && is_frame_wrong(case);
+    if is_repaired && !matches!(decision, Decision::Issue { .. }) { Decision::Repair } else { decision }
 }
 
 fn wait(obstacle: Obstacle) -> Decision {
@@ -108,10 +142,10 @@ fn is_frame_wrong(case: &Case<'_>) -> bool {
 }
 
 fn issue(case: &Case<'_>, credentials: &Credentials, reason: IssueReason) -> Decision {
-    let expires_in = case.request.expires_in;
+    let lifetime = case.request.lifetime();
     let current = case.stored.and_then(|stored| stored.content.url).map(|url| url.validity.expiration_time());
     let is_routine = reason == IssueReason::RenewalDue;
-    match Validity::new(case.now, expires_in, credentials.expiration) {
+    match Validity::new(case.now, lifetime, credentials.expiration) {
         // A renewal waits until the credentials are renewed, because the stored URL still works.
         Err(_) if is_routine => wait(Obstacle::AwaitingCredentials),
         Err(expired) => wait(Obstacle::CredentialsExpired(expired)),
@@ -119,7 +153,9 @@ fn issue(case: &Case<'_>, credentials: &Credentials, reason: IssueReason) -> Dec
             // Any longer life counts. A URL that lives as long as its credentials cannot gain any, so an
             // expiring session is signed with once more, but not repeatedly.
             let gains = current.is_none_or(|current| validity.expiration_time() > current);
-            if is_routine && !gains {
+            // The policy of a signer may have made the lifetime shorter, which is no reason to wait.
+            let is_limited = validity.lifetime < lifetime;
+            if is_routine && is_limited && !gains {
                 wait(Obstacle::AwaitingCredentials)
             } else {
                 Decision::Issue { reason, validity }
@@ -134,12 +170,18 @@ pub fn issue_reason(case: &Case<'_>) -> Option<IssueReason> {
     let Some(stored) = case.stored else {
         return Some(IssueReason::Missing);
     };
+    let is_asked =
+        case.request.renew.is_some() && case.request.renew.as_deref() != stored.handled_renew.as_deref();
+    if let Some(ended) = &stored.ended {
+        return reason_after_end(case.request, ended, is_asked);
+    }
     let Some(url) = &stored.content.url else {
         return Some(IssueReason::Drifted);
     };
+    if case.request.is_signed_once {
+        return reason_to_sign_again(case, stored, url, is_asked);
+    }
     let renewal_time = url.validity.renewal_time(case.request.overlap, case.seed);
-    let is_asked =
-        case.request.renew.is_some() && case.request.renew.as_deref() != stored.handled_renew.as_deref();
     if url.validity.expiration_time() <= case.now {
         Some(IssueReason::Expired)
     } else if let Some(reason) = difference(case, stored, url) {
@@ -152,6 +194,39 @@ pub fn issue_reason(case: &Case<'_>) -> Option<IssueReason> {
         Some(IssueReason::RenewalDue)
     } else {
         None
+    }
+}
+
+/// The reason to sign a URL that ended again.
+fn reason_after_end(request: &Request, ended: &Ended, is_asked: bool) -> Option<IssueReason> {
+    if !request.is_signed_once {
+        Some(IssueReason::Expired)
+    } else if ended.request != Some(request.digest()) {
+        Some(IssueReason::SpecChanged)
+    } else {
+        is_asked.then_some(IssueReason::Requested)
+    }
+}
+
+/// The reason to sign a URL again that is signed only once. Time and other credentials are none.
+fn reason_to_sign_again(
+    case: &Case<'_>,
+    stored: &Stored,
+    url: &UrlDigest,
+    is_asked: bool,
+) -> Option<IssueReason> {
+    let has_same_key =
+        case.rendered.and_then(|fresh| fresh.url).is_some_and(|fresh| fresh.identity == url.identity);
+    let is_other_lifetime = stored.requested.is_some_and(|requested| requested != case.request.expires_in);
+    match difference(case, stored, url) {
+        _ if is_other_lifetime => Some(IssueReason::SpecChanged),
+        Some(reason @ (IssueReason::SpecChanged | IssueReason::Drifted)) => Some(reason),
+        // Another client changed the keys that tell what the URL was signed for, so that may differ too.
+        Some(IssueReason::CredentialsChanged) if stored.content.usage.is_none() && has_same_key => {
+            Some(IssueReason::Drifted)
+        }
+        _ if url.validity.signing_time > plus(case.now, MAX_CLOCK_SKEW) => Some(IssueReason::Drifted),
+        _ => is_asked.then_some(IssueReason::Requested),
     }
 }
 
@@ -194,29 +269,13 @@ fn difference(case: &Case<'_>, stored: &Stored, url: &UrlDigest) -> Option<Issue
 /// so the spec must have changed. With another identity, its expiration is the likelier cause.
 fn lifetime_difference(case: &Case<'_>, url: &UrlDigest, fresh: &UrlDigest) -> Option<IssueReason> {
     let (stored, now) = (url.validity.lifetime, fresh.validity.lifetime);
-    let is_spec = stored > case.request.expires_in || (now > stored && url.identity == fresh.identity);
+    let requested = case.stored.and_then(|stored| stored.requested);
+    let is_other_request = case.request.credentials.signer.is_some()
+        && requested.is_some_and(|requested| requested != case.request.expires_in);
+    let is_longer = now > stored && url.identity == fresh.identity;
+    let is_spec = stored > case.request.expires_in || is_longer || is_other_request;
     let reason = if is_spec { IssueReason::SpecChanged } else { IssueReason::CredentialsChanged };
     (stored != now).then_some(reason)
-}
-
-/// The validity at which to render the stored Secret again for comparison.
-#[must_use]
-pub fn comparable_validity(
-    stored: Validity,
-    request: &Request,
-    credentials: Option<&Credentials>,
-) -> Validity {
-    let limit = match credentials.map(|credentials| credentials.expiration) {
-        // Without the credentials their expiration is unknown, so a shorter lifetime is no difference.
-        None => stored.lifetime,
-        Some(None) => u32::MAX,
-        // If too little was left to sign at all, the lifetimes differ, as in any other case.
-        Some(Some(expiration)) => {
-            let left = expiration.as_second() - stored.signing_time.as_second();
-            u32::try_from(left.max(1)).unwrap_or(u32::MAX)
-        }
-    };
-    Validity { signing_time: stored.signing_time, lifetime: request.expires_in.min(limit) }
 }
 
 #[cfg(test)]

@@ -1,5 +1,4 @@
-//! The second pure step of a reconcile: from the outcome of a plan to the report, the time of the next
-//! reconcile, and the history.
+//! The second pure step of a reconcile: from an outcome to the report, the next reconcile and the history.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -32,6 +31,8 @@ pub enum Done {
     Issued(Standing),
     /// The same URL was written again.
     Repaired,
+    /// The URL was emptied.
+    Ended,
 }
 
 /// Why a plan was not carried out.
@@ -114,7 +115,7 @@ pub fn finish(plan: &Plan, outcome: &Outcome, history: &History, around: Around)
             history.contested(&plan.inputs, now, Some(standing.validity.lifetime));
         }
         // A repair keeps the URL, so the backoff is not limited by the lifetime of a new one.
-        Ok(Done::Repaired) if plan.is_contested => history.contested(&plan.inputs, now, None),
+        Ok(Done::Repaired | Done::Ended) if plan.is_contested => history.contested(&plan.inputs, now, None),
         _ => {}
     }
     let mut retry_at = plan.contested_until;
@@ -135,6 +136,7 @@ pub fn finish(plan: &Plan, outcome: &Outcome, history: &History, around: Around)
     };
     let seen = match &outcome.result {
         Ok(Done::Issued(standing)) => Seen::Url(standing.clone()),
+        Ok(Done::Ended) => Seen::Nothing,
         _ => plan.seen.clone(),
     };
     let is_held = history.held(&plan.inputs, now);
@@ -144,7 +146,9 @@ pub fn finish(plan: &Plan, outcome: &Outcome, history: &History, around: Around)
             (Progress::Failed(problem), Some((held, until))) if problem == held => retry_at = Some(until),
             (Progress::Failed(problem), _) => {
                 failure = Some(problem.reason);
-                if problem.disposition == Disposition::Retry && plan.contested_until.is_none() {
+                if problem.disposition != Disposition::Retry {
+                    history.succeeded(now);
+                } else if plan.contested_until.is_none() {
                     let left = plan.left(now);
                     retry_at = Some(history.failed(&plan.inputs, problem, now, left, None));
                 }
@@ -152,7 +156,7 @@ pub fn finish(plan: &Plan, outcome: &Outcome, history: &History, around: Around)
             _ => history.succeeded(now),
         }
     }
-    history.set_awaits(awaits(&progress), around.has_looked, now);
+    history.set_awaits(Awaited::of(&progress), around.has_looked, now);
     let next = next(&progress, retry_at);
     let mut next = earliest(next, plan, outcome, &seen);
     if plan.reads_first && matches!(outcome.result, Ok(Done::Issued(_) | Done::Repaired)) {
@@ -165,7 +169,8 @@ pub fn finish(plan: &Plan, outcome: &Outcome, history: &History, around: Around)
     let report = Report {
         generation,
         secret_name: plan.secret_name.clone(),
-        credentials_name: plan.credentials_name.clone(),
+        credentials_place: plan.credentials_place.clone(),
+        permission: plan.permission.clone(),
         seen,
         progress,
         hints: plan.hints.clone(),
@@ -213,7 +218,7 @@ fn told(interruption: &Interruption, history: &mut History, now: Timestamp) -> C
         Interruption::Outdated if history.outdated() < TOLD_AFTER => soon(1),
         Interruption::Outdated => {
             let message =
-                "the PresignedUrl or its Secret changes again and again while the operator writes it: find out which client changes it".to_owned();
+                "the PresignedUrl, its Secret or its signer changes again and again while the operator writes the Secret: find out which client changes it".to_owned();
             Consequence::Failed(Problem::new(FailureReason::ApiError, message), None)
         }
         Interruption::Overloaded { retry_after } if history.overloaded() < TOLD_AFTER => {
@@ -235,26 +240,13 @@ fn issued(plan: &Plan, outcome: &Outcome) -> Option<IssueReason> {
     plan.action.reason().filter(|_| matches!(outcome.result, Ok(Done::Issued(_))))
 }
 
-/// The Secret that the object waits for, whose change a watch shows.
-fn awaits(progress: &Progress) -> Option<Awaited> {
-    match progress {
-        Progress::AwaitingCredentials => Some(Awaited::Credentials),
-        Progress::AwaitingCollection => Some(Awaited::Target),
-        Progress::Failed(problem) => match (problem.disposition, problem.reason) {
-            (Disposition::Waiting, _) => Some(Awaited::Credentials),
-            (Disposition::UserMustAct, FailureReason::SecretConflict) => Some(Awaited::Target),
-            _ => None,
-        },
-        Progress::UpToDate | Progress::Suspended => None,
-    }
-}
-
 fn next(progress: &Progress, retry_at: Option<Timestamp>) -> Next {
     match progress {
         Progress::UpToDate => retry_at.map_or(Next::OnChange(None), Next::At),
-        Progress::Suspended | Progress::AwaitingCredentials | Progress::AwaitingCollection => {
-            Next::OnChange(retry_at)
-        }
+        Progress::Suspended
+        | Progress::AwaitingCredentials
+        | Progress::AwaitingCollection
+        | Progress::Ended { .. } => Next::OnChange(retry_at),
         Progress::Failed(problem) => match problem.disposition {
             Disposition::Retry => retry_at.map_or(Next::OnChange(None), Next::At),
             Disposition::Waiting | Disposition::UserMustAct => Next::OnChange(retry_at),
@@ -267,12 +259,14 @@ fn next(progress: &Progress, retry_at: Option<Timestamp>) -> Next {
 fn earliest(next: Next, plan: &Plan, outcome: &Outcome, seen: &Seen) -> Next {
     let is_suspended = plan.progress == Progress::Suspended;
     let renewal = match seen {
-        Seen::Url(standing) if !is_suspended => Some(standing.renewal_time),
+        Seen::Url(standing) if !is_suspended => standing.renewal_time,
         _ => None,
     };
     let times = [renewal, seen.expiration()].into_iter().flatten().filter(|time| *time > plan.made_at);
+    // A deletion that is due has been tried, and is tried again with backoff.
+    let delete_at = plan.delete_at.filter(|time| *time > outcome.ended_at);
     // `prune_at` counts in any case: pruning compares it with the clock itself.
-    let first = times.chain(outcome.prune_at).min();
+    let first = times.chain(delete_at).chain(outcome.prune_at).min();
     match (next, first) {
         (next, None) => next,
         // The URL is up to date, and nothing else is planned.
@@ -285,6 +279,7 @@ fn label(progress: &Progress, issued: Option<IssueReason>) -> &'static str {
     match progress {
         Progress::UpToDate if issued.is_some() => "issued",
         Progress::UpToDate => "kept",
+        Progress::Ended { .. } => "ended",
         Progress::Suspended | Progress::AwaitingCredentials | Progress::AwaitingCollection => "waiting",
         Progress::Failed(_) => "failed",
     }

@@ -1,8 +1,11 @@
 //! The history of one object that its next reconcile needs: failures, contests, and what it waits for.
 //! It is kept in memory only. Losing it costs a few requests and nothing else.
 
+mod awaited;
+
 use jiff::Timestamp;
 
+pub use self::awaited::Awaited;
 use super::backoff::{LONGEST, backoff};
 use super::reason::{FailureReason, IssueReason};
 use super::status::Problem;
@@ -34,15 +37,8 @@ pub struct Inputs {
     pub renew: Option<Box<str>>,
     /// Resource version of the credentials Secret; 0 while it is unknown.
     pub credentials: u64,
-}
-
-/// A Secret that an object waits for. A watch shows its change, and the safety net reads it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Awaited {
-    /// The credentials Secret.
-    Credentials,
-    /// The target Secret, which is foreign or that of a predecessor.
-    Target,
+    /// UID and generation of the signer; `None` without one, and while it is unknown.
+    pub signer: Option<Box<(String, i64)>>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -5,6 +5,7 @@ mod patterns;
 
 use super::Request;
 use super::request::aws_host;
+use super::signer::SignerId;
 
 pub use patterns::{HostPattern, InvalidPattern, NamePattern};
 
@@ -77,6 +78,16 @@ pub enum NotPermitted {
         /// The host.
         host: String,
     },
+    /// The signer that the spec names has a store that URLs may not point to.
+    #[error(
+        "spec.signerRef: URLs to the store of {signer}, {host:?}, are not permitted: use another signer, or ask the administrator of the operator to permit it (--allow-endpoints)"
+    )]
+    Signer {
+        /// The signer.
+        signer: SignerId,
+        /// The host.
+        host: String,
+    },
     /// The spec names no store, so the URL is for AWS, and URLs may not point there.
     #[error(
         "spec.s3.endpoint: is not set, and URLs to the AWS host {host:?} are not permitted: set it to a permitted store, or ask the administrator of the operator to permit it (--allow-endpoints)"
@@ -113,7 +124,11 @@ impl Limits {
         if self.endpoints.iter().any(|pattern| pattern.matches(&host)) {
             return Ok(());
         }
-        Err(if is_aws { NotPermitted::Aws { host } } else { NotPermitted::Endpoint { host } })
+        Err(match (&request.credentials.signer, is_aws) {
+            (Some(signer), _) => NotPermitted::Signer { signer: signer.clone(), host },
+            (None, true) => NotPermitted::Aws { host },
+            (None, false) => NotPermitted::Endpoint { host },
+        })
     }
 }
 

@@ -1,53 +1,24 @@
 //! The first pure step of a reconcile: from an observation to a plan.
 
+mod ends;
+mod observation;
 mod problems;
+mod seen;
 
 use jiff::Timestamp;
 
-use self::problems::{conflict, contested, fixed};
-use super::decision::{Case, Decision, Obstacle, decide, is_planted, issue_reason};
-use super::history::{History, Inputs, is_contested};
+use self::ends::{deleted_at, deny, end, ended};
+pub use self::observation::{Observation, Rendering};
+use self::problems::{conflict, contested, fixed, other_credentials};
+use self::seen::seen;
+use super::decision::{Case, Decision, Obstacle, decide, issue_reason};
+use super::ended::EndReason;
+use super::history::{Inputs, is_contested};
 use super::reason::{FailureReason, IssueReason};
-use super::status::{Problem, Progress, Seen, Standing};
-use super::stored::Content;
-use super::{Credentials, Owner, Ownership, Request, Stored, Validity};
-
-/// Everything that was observed about one object.
-#[derive(Clone, Debug)]
-pub struct Observation<'a> {
-    /// When the observation began.
-    pub now: Timestamp,
-    /// Namespace, name and UID of the object.
-    pub owner: &'a Owner,
-    /// Hash of the UID of the object, which spreads renewals.
-    pub seed: u32,
-    /// The inputs of the reconcile, which a failure is noted with.
-    pub inputs: &'a Inputs,
-    /// Whether the status reports a URL.
-    pub was_issued: bool,
-    /// When that URL expires.
-    pub reported_expiration: Option<Timestamp>,
-    /// The parsed spec, or why it cannot be acted on.
-    pub request: Result<&'a Request, Problem>,
-    /// The target Secret, whichever owner it has, or why it could not be read.
-    pub target: Result<Option<&'a Stored>, Problem>,
-    /// The credentials, or why there are none.
-    pub credentials: Result<&'a Credentials, Problem>,
-    /// The target Secret, rendered again at its own signing time, or why that is not possible; `None`
-    /// when its URL cannot be read.
-    pub rendered: Result<Option<Rendering<'a>>, Problem>,
-    /// The history of the object.
-    pub history: &'a History,
-}
-
-/// The stored Secret, rendered again at its own signing time.
-#[derive(Clone, Copy, Debug)]
-pub struct Rendering<'a> {
-    /// The content of the Secret, for comparison.
-    pub content: &'a Content,
-    /// The address of the object in the store, without the query.
-    pub location: &'a str,
-}
+use super::resolve::{Permission, Resolved};
+use super::status::{Problem, Progress, Seen};
+use super::stored::Digest;
+use super::{Ownership, Stored, Validity};
 
 /// What to do, and what the report needs from the observation.
 #[derive(Clone, Debug)]
@@ -68,8 +39,10 @@ pub struct Plan {
     pub inputs: Inputs,
     /// Name of the target Secret, if the spec is valid.
     pub secret_name: Option<String>,
-    /// Name of the credentials Secret, if the spec is valid.
-    pub credentials_name: Option<String>,
+    /// Where the credentials are, as messages say it, if the spec is valid.
+    pub credentials_place: Option<String>,
+    /// What the signer says, if the spec is valid.
+    pub permission: Permission,
     /// Hints for the user who wrote the spec.
     pub hints: Vec<String>,
     /// Whether the whole target has to be read before it is written. Then other managers own some of our
@@ -77,6 +50,10 @@ pub struct Plan {
     pub reads_first: bool,
     /// Whether the action repeats an earlier one because of what other clients did.
     pub is_contested: bool,
+    /// Whether the URLs in the Secrets of earlier names are emptied too.
+    pub withdraws: bool,
+    /// When the object is to be deleted, because its URL expired; `None` for never.
+    pub delete_at: Option<Timestamp>,
 }
 
 /// An action on the target Secret.
@@ -101,6 +78,13 @@ pub enum Action {
     },
     /// Write the same URL again, because another field of the Secret differs.
     Repair,
+    /// Empty the URL in the Secret, which is ours.
+    End {
+        /// Why the URL ends.
+        why: EndReason,
+        /// What the stored URL was signed for, if that is known.
+        request: Option<Digest>,
+    },
 }
 
 impl Action {
@@ -109,7 +93,7 @@ impl Action {
     pub fn reason(self) -> Option<IssueReason> {
         match self {
             Self::Create { reason, .. } | Self::Replace { reason, .. } => Some(reason),
-            Self::Nothing | Self::Repair => None,
+            Self::Nothing | Self::Repair | Self::End { .. } => None,
         }
     }
 }
@@ -128,10 +112,13 @@ impl Plan {
             contested_until: None,
             inputs,
             secret_name: None,
-            credentials_name: None,
+            credentials_place: None,
+            permission: Permission::NotNeeded,
             hints: Vec::new(),
             reads_first: false,
             is_contested: false,
+            withdraws: false,
+            delete_at: None,
         }
     }
 
@@ -159,7 +146,8 @@ impl Plan {
     /// The same plan without its action. The status reports `problem`.
     #[must_use]
     pub fn fail(self, problem: Problem) -> Self {
-        Self { action: Action::Nothing, is_contested: false, progress: Progress::Failed(problem), ..self }
+        let progress = Progress::Failed(problem);
+        Self { action: Action::Nothing, is_contested: false, progress, delete_at: None, ..self }
     }
 
     fn wait(self, progress: Progress) -> Self {
@@ -171,15 +159,18 @@ impl Plan {
 #[must_use]
 pub fn plan(observation: &Observation<'_>) -> Plan {
     let Observation { now, request, inputs, .. } = observation;
-    let plan = Plan {
-        secret_name: request.as_ref().ok().map(|request| request.target.name.clone()),
-        credentials_name: request.as_ref().ok().map(|request| request.credentials.name.clone()),
-        hints: request.as_ref().map(|request| request.hints()).unwrap_or_default(),
-        ..Plan::nothing(*now, (*inputs).clone(), observation.reported_expiration)
-    };
-    let request = match request {
-        Ok(request) => *request,
+    let plan = Plan::nothing(*now, (*inputs).clone(), observation.reported_expiration);
+    let (request, permission) = match request {
+        Ok(Resolved { request, permission }) => (request, permission),
         Err(problem) => return plan.fail(problem.clone()),
+    };
+    let plan = Plan {
+        secret_name: Some(request.target.name.clone()),
+        credentials_place: Some(request.credentials.place()),
+        permission: permission.clone(),
+        withdraws: matches!(permission, Permission::Denied { is_withdrawn: true, .. }),
+        hints: request.hints(),
+        ..plan
     };
     let stored = match &observation.target {
         Err(problem) => return plan.fail(problem.clone()),
@@ -191,7 +182,7 @@ pub fn plan(observation: &Observation<'_>) -> Plan {
             return Plan { seen: Seen::Nothing, ..plan }.wait(Progress::AwaitingCollection);
         }
         Some((stored, Ownership::Foreign)) => {
-            return Plan { seen: Seen::Nothing, ..plan }.fail(conflict(stored, request));
+            return Plan { seen: Seen::Nothing, ..plan }.fail(conflict(stored, request, observation.owner));
         }
     }
     let rendering = observation.rendered.as_ref().ok().copied().flatten();
@@ -203,9 +194,15 @@ pub fn plan(observation: &Observation<'_>) -> Plan {
         credentials: observation.credentials.as_ref().ok().copied(),
         seed: observation.seed,
     };
-    let plan = Plan { seen: seen(&case, observation.rendered.is_ok(), rendering), ..plan };
-    if stored.is_some_and(|stored| stored.is_fixed) {
-        return plan.fail(fixed(request));
+    let plan = Plan { seen: seen(&case, observation.rendered.is_ok(), rendering, permission), ..plan };
+    let is_fixed = stored.is_some_and(|stored| stored.is_fixed);
+    match permission {
+        Permission::Denied { problem, .. } if is_fixed => return plan.fail(problem.clone()),
+        Permission::Denied { problem, is_withdrawn } => {
+            return deny(plan, &case, observation, problem, *is_withdrawn);
+        }
+        _ if is_fixed => return plan.fail(fixed(request)),
+        _ => {}
     }
     if let Err(problem) = &observation.rendered {
         return plan.fail(problem.clone());
@@ -217,7 +214,12 @@ fn act(plan: Plan, case: &Case<'_>, observation: &Observation<'_>) -> Plan {
     let Observation { now, history, was_issued, inputs, .. } = observation;
     let (action, is_contested) = match decide(case) {
         Decision::Keep { .. } => return plan,
-        Decision::Wait { obstacle } => return wait(plan, obstacle, observation),
+        Decision::Wait { obstacle } => return wait(plan, obstacle, case, observation),
+        Decision::End => {
+            let plan = Plan { delete_at: deleted_at(case), ..plan };
+            let progress = ended(case, EndReason::Expired);
+            return end(plan, case, observation, EndReason::Expired, progress);
+        }
         Decision::Repair => (Action::Repair, true),
         Decision::Issue { reason, validity } => {
             let is_url_ours = case.stored.is_none_or(|stored| stored.is_url_ours);
@@ -248,7 +250,7 @@ fn act(plan: Plan, case: &Case<'_>, observation: &Observation<'_>) -> Plan {
         Some(until) => {
             let plan = Plan { contested_until: Some(until), ..plan };
             match action {
-                Action::Repair | Action::Nothing => plan.wait(progress),
+                Action::Repair | Action::Nothing | Action::End { .. } => plan.wait(progress),
                 Action::Create { reason, .. } | Action::Replace { reason, .. } => {
                     plan.fail(contested(reason, case.request))
                 }
@@ -258,8 +260,19 @@ fn act(plan: Plan, case: &Case<'_>, observation: &Observation<'_>) -> Plan {
 }
 
 /// Turns a decision to wait into progress.
-fn wait(plan: Plan, obstacle: Obstacle, observation: &Observation<'_>) -> Plan {
+fn wait(plan: Plan, obstacle: Obstacle, case: &Case<'_>, observation: &Observation<'_>) -> Plan {
     match obstacle {
+        Obstacle::Ended(why) => {
+            let Observation { now, history, inputs, .. } = observation;
+            let delete_at = deleted_at(case);
+            let held = history.held(inputs, *now).filter(|_| delete_at.is_some_and(|time| time <= *now));
+            // The deletion failed, and is tried again after the backoff.
+            match held {
+                Some((problem, _)) => plan.fail(problem.clone()),
+                None => Plan { delete_at, ..plan }.wait(ended(case, why)),
+            }
+        }
+        Obstacle::CredentialsChanged => plan.fail(other_credentials(case.request)),
         Obstacle::Suspended => plan.wait(Progress::Suspended),
         Obstacle::AwaitingCredentials => plan.wait(Progress::AwaitingCredentials),
         Obstacle::NoCredentials => match &observation.credentials {
@@ -267,29 +280,11 @@ fn wait(plan: Plan, obstacle: Obstacle, observation: &Observation<'_>) -> Plan {
             Ok(_) => plan,
         },
         Obstacle::CredentialsExpired(expired) => {
-            let secret = plan.credentials_name.clone().unwrap_or_default();
-            let message =
-                format!("the credentials in Secret {secret:?} expire at {}: renew them", expired.expiration);
+            let place = case.request.credentials.place();
+            let message = format!("the credentials {place} expire at {}: renew them", expired.expiration);
             plan.fail(Problem::new(FailureReason::CredentialsExpired, message))
         }
     }
-}
-
-/// The stored URL for the report, as it is before anything is written.
-fn seen(case: &Case<'_>, can_render: bool, rendering: Option<Rendering<'_>>) -> Seen {
-    let Some((stored, url)) = case.stored.and_then(|stored| stored.content.url.map(|url| (stored, url)))
-    else {
-        return Seen::Nothing;
-    };
-    let mismatch = [IssueReason::Missing, IssueReason::SpecChanged, IssueReason::Drifted];
-    Seen::Url(Standing {
-        // A URL that cannot be signed again is not what the spec asks for.
-        matches: can_render && issue_reason(case).is_none_or(|reason| !mismatch.contains(&reason)),
-        is_planted: is_planted(case, stored, &url),
-        location: rendering.map(|rendering| rendering.location.to_owned()),
-        handled_renew: stored.handled_renew.as_deref().map(str::to_owned),
-        ..Standing::new(case.request, url.validity, case.credentials, case.seed)
-    })
 }
 
 #[cfg(test)]

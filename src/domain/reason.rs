@@ -28,7 +28,10 @@ pub enum IssueReason {
 pub enum FailureReason {
     /// The spec is not valid.
     InvalidSpec,
-    /// The spec asks for something that the limits of the operator do not permit.
+    /// The signer that the spec names does not exist, is not valid, or does not serve the namespace.
+    SignerNotFound,
+    /// The spec asks for something that the policy of its signer or the limits of the operator do not
+    /// permit.
     NotPermitted,
     /// The credentials Secret does not exist.
     CredentialsNotFound,
@@ -36,6 +39,8 @@ pub enum FailureReason {
     CredentialsInvalid,
     /// The credentials have expired or are about to.
     CredentialsExpired,
+    /// The credentials changed, and the URL is not signed again, because it is signed only once.
+    CredentialsChanged,
     /// The target Secret is foreign, immutable, or changed again and again by another client.
     SecretConflict,
     /// The signer did not sign the URL.
@@ -62,10 +67,13 @@ impl FailureReason {
     #[must_use]
     pub fn disposition(self) -> Disposition {
         match self {
-            Self::InvalidSpec | Self::NotPermitted | Self::SecretConflict => Disposition::UserMustAct,
-            Self::CredentialsNotFound | Self::CredentialsInvalid | Self::CredentialsExpired => {
-                Disposition::Waiting
+            Self::InvalidSpec | Self::NotPermitted | Self::SecretConflict | Self::CredentialsChanged => {
+                Disposition::UserMustAct
             }
+            Self::SignerNotFound
+            | Self::CredentialsNotFound
+            | Self::CredentialsInvalid
+            | Self::CredentialsExpired => Disposition::Waiting,
             Self::SigningFailed | Self::ApiError | Self::InternalError => Disposition::Retry,
         }
     }

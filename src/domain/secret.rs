@@ -11,10 +11,10 @@ use kube::core::ObjectMeta;
 use super::stored::Content;
 use super::{Owner, Request, SignedUrl};
 use crate::crd::names::{
-    ANNOTATION_FORMAT, ANNOTATION_OWNER, ANNOTATION_RENEW, ANNOTATION_SIGNING_TIME, DATA_EXPIRES_AT,
-    DATA_HEADERS, DATA_METHOD, FORMAT, LABEL_MANAGED, LABEL_MANAGED_BY, MANAGED, OPERATOR,
+    ANNOTATION_EXPIRES_IN, ANNOTATION_FORMAT, ANNOTATION_OWNER, ANNOTATION_RENEW, ANNOTATION_SIGNING_TIME,
+    DATA_EXPIRES_AT, DATA_HEADERS, DATA_METHOD, FORMAT, LABEL_MANAGED, LABEL_MANAGED_BY, MANAGED, OPERATOR,
 };
-use crate::crd::{DeletionPolicy, PresignedUrl};
+use crate::crd::{DeletionPolicy, PresignedUrl, duration};
 
 /// A rendered Secret. It contains the URL, so its `Debug` shows only the name.
 #[derive(Clone)]
@@ -64,6 +64,7 @@ pub fn render(
     let mut annotations = target.annotations.clone();
     annotations.insert(ANNOTATION_OWNER.to_owned(), owner.name.clone());
     annotations.insert(ANNOTATION_SIGNING_TIME.to_owned(), signed.validity.signing_time.to_string());
+    annotations.insert(ANNOTATION_EXPIRES_IN.to_owned(), duration::print(request.expires_in));
     annotations.insert(ANNOTATION_FORMAT.to_owned(), FORMAT.to_owned());
     annotations.extend(handled_renew.map(|token| (ANNOTATION_RENEW.to_owned(), token.to_owned())));
     let data = [
@@ -126,6 +127,7 @@ mod tests {
   "metadata": {
     "annotations": {
       "note": "for the auditors",
+      "presign.dev/expires-in": "1h",
       "presign.dev/format": "1",
       "presign.dev/owner": "report",
       "presign.dev/renew": "2030-01-01",

@@ -1,18 +1,20 @@
 //! A stored Secret as the caches keep it: what a decision needs, and never the bytes of its data.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use sha2::{Digest as _, Sha256};
 
+use super::ended::Ended;
 use super::fields::{Field, OwnedFields, is_our_controller, is_presigned_url, is_reserved, present};
 use super::request::renew_token;
 use super::{UrlParts, Validity};
+use crate::crd::duration::DurationText;
 use crate::crd::names::{
-    ANNOTATION_FORMAT, ANNOTATION_OWNER, ANNOTATION_RENEW, DATA_EXPIRES_AT, DATA_HEADERS, DATA_METHOD,
-    DATA_URL, FORMAT, LABEL_MANAGED, MANAGED,
+    ANNOTATION_EXPIRES_IN, ANNOTATION_FORMAT, ANNOTATION_OWNER, ANNOTATION_RENEW, DATA_EXPIRES_AT,
+    DATA_HEADERS, DATA_METHOD, DATA_URL, FORMAT, LABEL_MANAGED, MANAGED,
 };
 
 /// The first half of a SHA-256: enough to distinguish texts, and it does not reveal them.
@@ -26,6 +28,19 @@ impl Digest {
         let mut short = [0; 16];
         short.copy_from_slice(&Sha256::digest(text.as_bytes())[..16]);
         Self(short)
+    }
+
+    /// Parses what `Display` prints.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let number = u128::from_str_radix(text, 16).ok().filter(|_| text.len() == 32)?;
+        Some(Self(number.to_be_bytes()))
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
     }
 }
 
@@ -86,6 +101,10 @@ pub struct Stored {
     pub owner: Option<Box<str>>,
     /// The renewal token that the last URL was issued for.
     pub handled_renew: Option<Box<str>>,
+    /// The lifetime that was requested for the URL, in seconds.
+    pub requested: Option<u32>,
+    /// What the Secret remembers of its URL, if that ended.
+    pub ended: Option<Box<Ended>>,
     /// Whether we wrote our label. A copy that another client made carries it too.
     pub is_label_ours: bool,
     /// Whether we wrote the URL in the Secret.
@@ -123,6 +142,9 @@ impl Stored {
                 == Some(MANAGED),
             owner: annotation(ANNOTATION_OWNER).map(|name| bounded(name).into()),
             handled_renew: annotation(ANNOTATION_RENEW).and_then(|t| renew_token(t)).map(Into::into),
+            requested: annotation(ANNOTATION_EXPIRES_IN)
+                .and_then(|text| DurationText::from(text.as_str()).seconds()),
+            ended: Ended::read(secret, &fields).map(Box::new),
             is_label_ours: fields.is_ours(Field::Label(LABEL_MANAGED)),
             is_url_ours: url_key.is_some_and(|key| fields.is_ours(Field::Data(key))),
             is_other_format: format_is_ours && annotation(ANNOTATION_FORMAT).is_some_and(|f| f != FORMAT),
@@ -139,7 +161,7 @@ impl Stored {
     #[must_use]
     pub fn without_content(self) -> Self {
         let content = Content { url: None, usage: None, frame: Digest::default() };
-        Self { content, handled_renew: None, ..self }
+        Self { content, handled_renew: None, ended: None, ..self }
     }
 }
 
@@ -185,13 +207,13 @@ fn bounded(name: &str) -> &str {
     if name.len() > LONGEST_NAME { "(too long)" } else { name }
 }
 
-fn text<'a>(secret: &'a Secret, key: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(secret: &'a Secret, key: &str) -> Option<&'a str> {
     std::str::from_utf8(&secret.data.as_ref()?.get(key)?.0).ok()
 }
 
 /// The data key that holds the URL. It can be any key except the side keys. Keys that we wrote come
 /// first, and of several such keys (another release may write more) the one that holds a URL.
-fn url_key<'a>(secret: &'a Secret, fields: &OwnedFields) -> Option<&'a str> {
+pub(super) fn url_key<'a>(secret: &'a Secret, fields: &OwnedFields) -> Option<&'a str> {
     let side = [DATA_METHOD, DATA_HEADERS, DATA_EXPIRES_AT];
     let keys: Vec<&str> = secret
         .data

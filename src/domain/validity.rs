@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::Request;
 use super::request::Overlap;
 use crate::crd::LimitedBy;
 
@@ -55,10 +56,20 @@ impl Validity {
         plus(self.signing_time, self.lifetime)
     }
 
-    /// What limits the lifetime, given the requested one.
+    /// What limits the lifetime of a URL for a request, signed with credentials that expire then.
     #[must_use]
-    pub fn limited_by(&self, expires_in: u32) -> LimitedBy {
-        if self.lifetime < expires_in { LimitedBy::Credentials } else { LimitedBy::Requested }
+    pub fn limited_by(&self, request: &Request, credentials: Option<Timestamp>) -> LimitedBy {
+        let is_cap = request.cap == Some(self.lifetime);
+        // The cap may have changed since the URL was signed, and the credentials may have been renewed.
+        let is_of_signer =
+            request.credentials.signer.is_some() && credentials != Some(self.expiration_time());
+        if self.lifetime >= request.expires_in {
+            LimitedBy::Requested
+        } else if is_cap || is_of_signer {
+            LimitedBy::Signer
+        } else {
+            LimitedBy::Credentials
+        }
     }
 
     /// The seconds between renewal and expiry, before jitter, and whether the requested overlap did not
@@ -114,10 +125,10 @@ mod tests {
     #[test]
     fn ends_with_the_credentials() {
         let limited = Validity::new(at(1000), 3600, Some(at(1010))).unwrap();
-        assert_eq!((limited.lifetime, limited.limited_by(3600)), (10, LimitedBy::Credentials));
+        assert_eq!(limited.lifetime, 10);
         assert!(Validity::new(at(1000), 3600, Some(at(1009))).is_err());
         let free = Validity::new(at(1000), 3600, Some(at(9999))).unwrap();
-        assert_eq!((free.lifetime, free.limited_by(3600)), (3600, LimitedBy::Requested));
+        assert_eq!(free.lifetime, 3600);
     }
 
     #[test]

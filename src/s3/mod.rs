@@ -12,4 +12,4 @@ mod expected;
 mod presign;
 
 pub use error::PresignError;
-pub use presign::Signer;
+pub use presign::UrlSigner;

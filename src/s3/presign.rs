@@ -22,11 +22,11 @@ const MAX_LIFETIME: u32 = 604_800;
 
 /// Signs requests. It keeps the clients of the SDK between calls. Share one signer; it needs no lock.
 #[derive(Debug, Default)]
-pub struct Signer {
+pub struct UrlSigner {
     clients: Clients,
 }
 
-impl Signer {
+impl UrlSigner {
     /// Signs a request with an access key, for the time that `validity` gives.
     ///
     /// # Guarantees

@@ -13,11 +13,15 @@ use url::Url;
 
 pub use server::{OUR_UPDATE, Server, THEM, US};
 
-use crate::crd::PresignedUrlSpec;
+use crate::crd::{PresignedUrlSpec, SignerKind};
 use crate::domain::decision::{Case, Decision, comparable_validity, decide};
+use crate::domain::ended::{EndReason, end_patch};
 use crate::domain::history::{History, Inputs};
 use crate::domain::plan::{self, Observation, Plan, Rendering};
+use crate::domain::policy::Asker;
 use crate::domain::reason::FailureReason;
+use crate::domain::resolve::{Permission, Resolved};
+use crate::domain::signer::{ParsedSigner, SignerId};
 use crate::domain::status::Problem;
 use crate::domain::{
     Credentials, IssuedSecret, Owner, Removal, Request, Sensitive, SignedUrl, Stored, Validity, render,
@@ -44,7 +48,28 @@ pub fn spec() -> PresignedUrlSpec {
 
 /// [`spec`] of the `PresignedUrl` called `report`, checked.
 pub fn request() -> Request {
-    Request::parse("report", &spec(), None).unwrap()
+    Request::inline(Asker::new("team-a", "report"), &spec(), None).unwrap()
+}
+
+/// The `ClusterSigner` called `media`: everything below `tenants/NAMESPACE/` in `reports`, for an hour at
+/// most.
+#[allow(dead_code, reason = "not every test is about signers")]
+pub fn signer() -> ParsedSigner {
+    let spec = json!({
+        "s3": {
+            "endpoint": "https://us-west.s3.qencode.com",
+            "region": "us-west",
+            "credentials": {"secretRef": {"name": "media-key"}},
+        },
+        "allowedNamespaces": {"from": "Names", "names": ["team-a"]},
+        "policy": {"rules": [{
+            "name": "downloads", "methods": ["GET"], "buckets": ["reports"],
+            "keyPrefixes": ["tenants/{namespace}/"], "maxExpiresIn": "1h",
+        }]},
+    });
+    let id = SignerId { kind: SignerKind::ClusterSigner, namespace: String::new(), name: "media".to_owned() };
+    let spec = serde_json::from_value(spec).unwrap();
+    ParsedSigner::of_cluster(id, "u-signer".to_owned(), 1, &spec, "platform").unwrap()
 }
 
 /// The `PresignedUrl` called `report`.
@@ -93,6 +118,8 @@ pub struct World {
     pub credentials: Option<Credentials>,
     pub server: Server,
     pub seed: u32,
+    /// What the signer says.
+    pub permission: Permission,
 }
 
 impl World {
@@ -104,6 +131,7 @@ impl World {
             credentials: Some(credentials("AKIA", None)),
             server: Server::default(),
             seed: 0,
+            permission: Permission::NotNeeded,
         }
     }
 
@@ -118,11 +146,11 @@ impl World {
     }
 
     fn rendered_as(&self, stored: &Stored) -> Option<IssuedSecret> {
-        let validity =
-            comparable_validity(stored.content.url?.validity, &self.request, self.credentials.as_ref());
+        let (validity, credentials) = (stored.content.url?.validity, self.credentials.as_ref());
+        let validity = comparable_validity(validity, stored.requested, &self.request, credentials);
         // Without credentials, what depends on them is not compared.
-        let nobody = credentials("nobody", None);
-        let signed = sign(&self.request, self.credentials.as_ref().unwrap_or(&nobody), validity);
+        let nobody = self::credentials("nobody", None);
+        let signed = sign(&self.request, credentials.unwrap_or(&nobody), validity);
         Some(render(&self.request, &signed, &owner(), stored.handled_renew.as_deref()))
     }
 
@@ -163,6 +191,7 @@ impl World {
         let rendered = stored.as_ref().and_then(|stored| self.rendered_as(stored));
         let content = rendered.map(|rendered| rendered.content());
         let rendering = content.as_ref().map(|content| Rendering { content, location: "" });
+        let resolved = Resolved { request: self.request.clone(), permission: self.permission.clone() };
         let nobody = || Problem::new(FailureReason::CredentialsNotFound, "no Secret".to_owned());
         look(Observation {
             now: self.now,
@@ -171,7 +200,7 @@ impl World {
             inputs,
             was_issued,
             reported_expiration: None,
-            request: Ok(&self.request),
+            request: Ok(&resolved),
             target: Ok(stored.as_ref()),
             credentials: self.credentials.as_ref().ok_or_else(nobody),
             rendered: Ok(rendering),
@@ -184,11 +213,20 @@ impl World {
         let rendered = match decision {
             Decision::Keep { .. } | Decision::Wait { .. } => return,
             Decision::Repair => self.rendered().unwrap(),
+            Decision::End => return self.end(EndReason::Expired),
             Decision::Issue { validity, .. } => self.fresh(validity),
         };
         // Whoever it belongs to by now: a plan would not touch one that lost its marks.
         let reads_first = self.stored().is_some_and(|stored| stored.is_shared);
         self.write(rendered, reads_first).unwrap();
+    }
+
+    /// Empties the URL in the Secret as the shell does.
+    pub fn end(&mut self, why: EndReason) {
+        let secret = self.server.get().unwrap();
+        if let Some(patch) = end_patch(&secret, why, Some(self.request.digest())) {
+            self.server.patch(OUR_UPDATE, &patch, self.now).unwrap();
+        }
     }
 
     /// The Secret with a new URL.

@@ -2,7 +2,9 @@
 
 mod counters;
 mod object_counts;
+mod signer_counts;
 mod totals;
 
 pub use counters::Metrics;
 pub use object_counts::Inventory;
+pub use signer_counts::SignerInventory;

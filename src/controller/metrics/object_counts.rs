@@ -54,7 +54,12 @@ impl Collector for Inventory {
     }
 }
 
-fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: i64) -> std::fmt::Result {
+pub(super) fn gauge(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    value: i64,
+) -> std::fmt::Result {
     let value = ConstGauge::new(value);
     value.encode(encoder.encode_descriptor(name, help, None, value.metric_type())?)
 }

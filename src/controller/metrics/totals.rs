@@ -6,17 +6,19 @@ use crate::crd::{PresignedUrlStatus, READY};
 
 /// The reasons of `Ready`, as label values. `Unknown` stands for no reason and for those of another
 /// release.
-const REASONS: [&str; 15] = [
+const REASONS: [&str; 17] = [
     "Issued",
     "RenewalFailing",
     AWAITING,
     SUSPENDED,
     "Expired",
     "InvalidSpec",
+    "SignerNotFound",
     "NotPermitted",
     "CredentialsNotFound",
     "CredentialsInvalid",
     "CredentialsExpired",
+    "CredentialsChanged",
     "SecretConflict",
     "SigningFailed",
     "ApiError",

@@ -7,14 +7,17 @@ use kube::api::{Patch, PatchParams, PostParams};
 
 use super::error::{Failure, is_code};
 use super::observe::Observed;
+use super::resolve::require_unchanged;
 use super::target::{FoundTarget, read_target};
 use crate::controller::context::Context;
 use crate::controller::state::lean::LeanPresignedUrl;
 use crate::crd::names::OPERATOR;
+use crate::domain::ended::{EndReason, end_patch};
 use crate::domain::finish::Done;
 use crate::domain::plan::{Action, Plan};
 use crate::domain::reason::IssueReason;
 use crate::domain::status::{Seen, Standing};
+use crate::domain::stored::Digest;
 use crate::domain::{IssuedSecret, Removal, SignedUrl, Stored, Validity, render};
 use crate::runtime::Key;
 
@@ -24,7 +27,7 @@ pub enum Acted {
     Done(Done),
     /// A create was refused or not answered. Holds what a read of the target found, and the failure of
     /// the create, which is reported if the target is no obstacle.
-    Found(FoundTarget, Failure),
+    Found(Box<FoundTarget>, Failure),
 }
 
 /// Carries out the action of a plan.
@@ -33,10 +36,11 @@ pub enum Acted {
 /// - A create is exclusive: it never changes a Secret that already exists.
 /// - Every other write carries the UID and the resource version of the Secret that the plan was made
 ///   for, so that a process that was suspended cannot overwrite a newer write.
-/// - Nothing is written for an object that the cache shows as deleted or as being deleted.
+/// - Nothing is written for an object that the cache shows as deleted or as being deleted, and no URL
+///   that its signer does not permit any more when the request is sent.
 ///
 /// # Errors
-/// [`Failure::Outdated`] when the Secret changed after the plan was made: reconcile again.
+/// [`Failure::Outdated`] when the Secret or the signer changed after the plan was made: reconcile again.
 pub async fn act(
     ctx: &Context,
     object: &LeanPresignedUrl,
@@ -47,10 +51,8 @@ pub async fn act(
     match plan.action {
         Action::Nothing => Ok(Acted::Done(Done::Nothing)),
         Action::Repair => {
-            let (Some(rendered), Some(stored)) = (observed.rendered(), observed.stored()) else {
-                return Ok(Acted::Done(Done::Nothing));
-            };
-            write(ctx, object, &key, rendered.clone(), stored, plan.reads_first).await?;
+            let Some(rendered) = observed.rendered() else { return Ok(Acted::Done(Done::Nothing)) };
+            write(ctx, object, observed, &key, rendered.clone(), plan.reads_first).await?;
             ctx.metrics.repaired();
             tracing::debug!(
                 namespace = key.namespace(),
@@ -60,21 +62,25 @@ pub async fn act(
             );
             Ok(Acted::Done(Done::Repaired))
         }
+        Action::End { why, request } => {
+            let Some(stored) = observed.stored() else { return Err(Failure::Outdated) };
+            end(ctx, object, observed, &key, stored, (why, request)).await?;
+            Ok(Acted::Done(Done::Ended))
+        }
         Action::Create { reason, validity } => {
             let (signed, rendered) = sign(ctx, observed, validity)?;
-            match create(ctx, object, &key, rendered).await {
+            match create(ctx, object, observed, &key, rendered).await {
                 Ok(stored) => Ok(Acted::Done(issued(ctx, observed, plan, reason, &signed, &stored))),
                 Err(failure) if failure.may_have_been_carried_out() => {
                     let found = read_target(ctx, &observed.owner, &key).await?;
-                    Ok(Acted::Found(found, failure))
+                    Ok(Acted::Found(Box::new(found), failure))
                 }
                 Err(failure) => Err(failure),
             }
         }
         Action::Replace { reason, validity } => {
-            let Some(stored) = observed.stored() else { return Err(Failure::Outdated) };
             let (signed, rendered) = sign(ctx, observed, validity)?;
-            let stored = write(ctx, object, &key, rendered, stored, plan.reads_first).await?;
+            let stored = write(ctx, object, observed, &key, rendered, plan.reads_first).await?;
             Ok(Acted::Done(issued(ctx, observed, plan, reason, &signed, &stored)))
         }
     }
@@ -90,11 +96,11 @@ fn sign(
         return Err(Failure::Outdated);
     };
     let begun = tokio::time::Instant::now();
-    let signed = ctx.signer.presign(&request, credentials, validity)?;
+    let signed = ctx.signer.presign(request, credentials, validity)?;
     ctx.metrics.signed(begun.elapsed().as_secs_f64());
     let before = observed.stored().and_then(|stored| stored.handled_renew.as_deref());
     let token = request.renew.as_deref().or(before);
-    let rendered = render(&request, &signed, &observed.owner, token);
+    let rendered = render(request, &signed, &observed.owner, token);
     Ok((signed, rendered))
 }
 
@@ -109,7 +115,8 @@ fn issued(
 ) -> Done {
     ctx.metrics.issued(reason);
     if let (IssueReason::RenewalDue, Seen::Url(standing)) = (reason, &plan.seen) {
-        ctx.metrics.renewal_lag(since(standing.renewal_time, signed.validity.signing_time));
+        let due = standing.renewal_time.unwrap_or(signed.validity.signing_time);
+        ctx.metrics.renewal_lag(since(due, signed.validity.signing_time));
     }
     let (owner, expires) = (&observed.owner, signed.validity.expiration_time());
     tracing::info!(namespace = owner.namespace, name = owner.name, %reason, %expires, "issued");
@@ -117,7 +124,7 @@ fn issued(
     let standing = request.map(|request| Standing {
         location: Some(signed.location().to_owned()),
         handled_renew: stored.handled_renew.as_deref().map(str::to_owned),
-        ..Standing::new(&request, signed.validity, observed.credentials(), observed.seed)
+        ..Standing::new(request, signed.validity, observed.credentials(), observed.seed)
     });
     standing.map_or(Done::Nothing, Done::Issued)
 }
@@ -130,12 +137,14 @@ fn since(from: Timestamp, to: Timestamp) -> f64 {
 async fn create(
     ctx: &Context,
     object: &LeanPresignedUrl,
+    observed: &Observed,
     key: &Key,
     rendered: IssuedSecret,
 ) -> Result<Stored, Failure> {
     let secret = rendered.into_secret();
     let params = PostParams { field_manager: Some(OPERATOR.to_owned()), ..PostParams::default() };
     ctx.require_live(object)?;
+    require_unchanged(ctx, object, observed)?;
     let ticket = ctx.issued_secrets.begin_write(key.clone(), None);
     let answer = ctx.secrets(key.namespace()).create(&params, &secret).await;
     let answer = answer.map_err(|error| Failure::api(format!("create Secret {:?}", key.name()), error))?;
@@ -144,20 +153,22 @@ async fn create(
     Ok(stored)
 }
 
-/// Writes a rendered Secret over `onto`, the Secret that the plan was made for.
+/// Writes a rendered Secret over the one that the plan was made for.
 async fn write(
     ctx: &Context,
     object: &LeanPresignedUrl,
+    observed: &Observed,
     key: &Key,
     rendered: IssuedSecret,
-    onto: &Stored,
     reads_first: bool,
 ) -> Result<Stored, Failure> {
+    let Some(onto) = observed.stored() else { return Err(Failure::Outdated) };
     let removal = if reads_first { removal(ctx, key, &rendered, onto).await? } else { None };
     let mut secret = rendered.into_secret();
     secret.metadata.uid = Some(onto.uid.to_string());
     secret.metadata.resource_version = Some(onto.resource_version.to_string());
     ctx.require_live(object)?;
+    require_unchanged(ctx, object, observed)?;
     let ticket = ctx.issued_secrets.begin_write(key.clone(), Some(onto.resource_version));
     let secrets = ctx.secrets(key.namespace());
     let answer = match removal {
@@ -171,12 +182,55 @@ async fn write(
             secrets.patch(key.name(), &params, &patch).await
         }
     };
+    let stored = Stored::read(&written(ctx, key, answer)?);
+    ctx.learned(key, ctx.issued_secrets.answer(ticket, stored.clone(), !ctx.reads_by_name()));
+    Ok(stored)
+}
+
+/// Empties the URL in a Secret. The Secret is read first, because the cache holds no data keys.
+pub(super) async fn end(
+    ctx: &Context,
+    object: &LeanPresignedUrl,
+    observed: &Observed,
+    key: &Key,
+    onto: &Stored,
+    (why, request): (EndReason, Option<Digest>),
+) -> Result<(), Failure> {
+    let secret = read_unchanged(ctx, key, onto).await?;
+    let Some(patch) = end_patch(&secret, why, request) else { return Ok(()) };
+    ctx.require_live(object)?;
+    if why == EndReason::Denied {
+        require_unchanged(ctx, object, observed)?;
+    }
+    let ticket = ctx.issued_secrets.begin_write(key.clone(), Some(onto.resource_version));
+    let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
+    let answer = ctx.secrets(key.namespace()).patch(key.name(), &params, &Patch::Merge(patch)).await;
+    let stored = Stored::read(&written(ctx, key, answer)?);
+    ctx.learned(key, ctx.issued_secrets.answer(ticket, stored, !ctx.reads_by_name()));
+    tracing::info!(namespace = key.namespace(), secret = key.name(), reason = %why, "emptied the URL");
+    Ok(())
+}
+
+/// Reads a Secret, which must not have changed since the plan was made.
+async fn read_unchanged(ctx: &Context, key: &Key, onto: &Stored) -> Result<Secret, Failure> {
+    let read = ctx.secrets(key.namespace()).get_opt(key.name()).await;
+    let read: Option<Secret> =
+        read.map_err(|error| Failure::api(format!("read Secret {:?}", key.name()), error))?;
+    let is_it = |secret: &Secret| {
+        let now = Stored::read(secret);
+        now.uid == onto.uid && now.resource_version == onto.resource_version
+    };
+    let unchanged = read.filter(is_it);
+    if unchanged.is_none() && ctx.reads_by_name() {
+        ctx.issued_secrets.remove(key, u64::MAX);
+    }
+    unchanged.ok_or(Failure::Outdated)
+}
+
+/// The Secret that a write returned.
+fn written(ctx: &Context, key: &Key, answer: Result<Secret, kube::Error>) -> Result<Secret, Failure> {
     match answer {
-        Ok(answer) => {
-            let stored = Stored::read(&answer);
-            ctx.learned(key, ctx.issued_secrets.answer(ticket, stored.clone(), !ctx.reads_by_name()));
-            Ok(stored)
-        }
+        Ok(answer) => Ok(answer),
         Err(error) if is_outdated(&error) => {
             if ctx.reads_by_name() {
                 ctx.issued_secrets.remove(key, u64::MAX);
@@ -195,14 +249,7 @@ async fn removal(
     rendered: &IssuedSecret,
     onto: &Stored,
 ) -> Result<Option<Removal>, Failure> {
-    let read = ctx.secrets(key.namespace()).get_opt(key.name()).await;
-    let read: Option<Secret> =
-        read.map_err(|error| Failure::api(format!("read Secret {:?}", key.name()), error))?;
-    let is_it = |secret: &Secret| {
-        let now = Stored::read(secret);
-        now.uid == onto.uid && now.resource_version == onto.resource_version
-    };
-    let secret = read.filter(is_it).ok_or(Failure::Outdated)?;
+    let secret = read_unchanged(ctx, key, onto).await?;
     Ok(Removal::beside_apply(&secret, rendered))
 }
 

@@ -6,7 +6,7 @@ use crate::domain::credentials::InvalidCredentials;
 use crate::domain::finish::Interruption;
 use crate::domain::limits::NotPermitted;
 use crate::domain::reason::FailureReason;
-use crate::domain::request::InvalidSpec;
+use crate::domain::signer::SignerId;
 use crate::domain::status::Problem;
 use crate::runtime::{NotLeading, Overloaded};
 use crate::s3::PresignError;
@@ -14,9 +14,6 @@ use crate::s3::PresignError;
 /// Why a reconcile ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The spec breaks a rule of the CRD.
-    #[error(transparent)]
-    InvalidSpec(#[from] InvalidSpec),
     /// The spec asks for something that the limits of the operator do not permit.
     #[error(transparent)]
     NotPermitted(#[from] NotPermitted),
@@ -30,6 +27,20 @@ pub enum Failure {
     CredentialsNotFound {
         /// Name of the Secret.
         secret: String,
+    },
+    /// A signer has no usable credentials. What is wrong with them concerns only its owner.
+    #[error("the credentials of {signer} {}: its status says why; ask its owner", credentials_fault(*reason))]
+    SignerCredentials {
+        /// The signer.
+        signer: SignerId,
+        /// Whether they are missing or not valid.
+        reason: FailureReason,
+    },
+    /// The credentials of a signer cannot be read. The answer of the API server concerns only its owner.
+    #[error("the credentials of {signer} cannot be read: ask its owner")]
+    SignerUnreadable {
+        /// The signer.
+        signer: SignerId,
     },
     /// The credentials Secret holds no usable access key.
     #[error(transparent)]
@@ -46,7 +57,7 @@ pub enum Failure {
         source: Box<kube::Error>,
     },
     /// What the plan was made from has changed: reconcile again soon.
-    #[error("the Secret changed meanwhile")]
+    #[error("the Secret or the signer changed meanwhile")]
     Outdated,
     /// The object changed before its status was written.
     #[error("the PresignedUrl changed meanwhile")]
@@ -97,8 +108,7 @@ impl Failure {
     pub fn problem(&self) -> Problem {
         let reason = match self {
             // The signer refuses these for good, so a retry cannot succeed.
-            Self::InvalidSpec(_)
-            | Self::UnreadableSpec(_)
+            Self::UnreadableSpec(_)
             | Self::Signing(
                 PresignError::AccessPointRegion { .. }
                 | PresignError::TooLong { .. }
@@ -106,10 +116,12 @@ impl Failure {
             ) => FailureReason::InvalidSpec,
             Self::NotPermitted(_) => FailureReason::NotPermitted,
             Self::CredentialsNotFound { .. } => FailureReason::CredentialsNotFound,
+            Self::SignerCredentials { reason, .. } => *reason,
             Self::CredentialsInvalid(_) => FailureReason::CredentialsInvalid,
             Self::Signing(_) => FailureReason::SigningFailed,
             Self::Panicked => FailureReason::InternalError,
             Self::Api { .. }
+            | Self::SignerUnreadable { .. }
             | Self::Outdated
             | Self::Superseded
             | Self::Gone
@@ -168,6 +180,10 @@ impl Failure {
             _ => None,
         }
     }
+}
+
+fn credentials_fault(reason: FailureReason) -> &'static str {
+    if reason == FailureReason::CredentialsNotFound { "do not exist" } else { "cannot be used" }
 }
 
 /// The longest part of an answer that is shown, in characters.

@@ -4,10 +4,13 @@
 //! those decisions to the API server.
 
 mod apply;
+mod credentials;
 pub mod error;
+mod expire;
 mod observe;
 mod prune;
 mod report;
+mod resolve;
 mod target;
 
 use std::borrow::Cow;
@@ -21,16 +24,17 @@ use tokio::time::Instant;
 
 use self::apply::{Acted, act};
 use self::error::Failure;
+use self::expire::expire;
 use self::observe::{Observed, observe, reported_expiration};
-use self::prune::prune;
+use self::prune::{prune, withdraw};
 use self::report::report;
 use crate::controller::context::Context;
 use crate::controller::state::lean::{LeanPresignedUrl, NoSpec};
 use crate::controller::watch::forget_if_gone;
-use crate::domain::Request;
 use crate::domain::finish::{Around, Done, Finish, Next, Outcome, finish, unreported};
 use crate::domain::history::{Awaited, History};
 use crate::domain::plan::{Plan, plan};
+use crate::domain::resolve::Resolved;
 use crate::domain::status::{Problem, Progress};
 use crate::runtime::Key;
 use crate::runtime::schedule::{self, Cause, Job};
@@ -84,12 +88,13 @@ async fn pursue(ctx: &Context, job: &Job<Key>, object: &LeanPresignedUrl) -> (Fi
         // A panic in one reconcile must not affect other objects.
         AssertUnwindSafe(carry_out(ctx, &job.key, object, &history, looks_at)).catch_unwind().await
     };
-    let (plan, outcome, request) = carried_out.unwrap_or_else(|_| panicked(ctx, object));
+    let (plan, outcome, resolved) = carried_out.unwrap_or_else(|_| panicked(ctx, object));
+    let request = resolved.as_deref().map(|resolved| &resolved.request);
     let around = Around {
         generation: object.metadata.generation,
-        pods: ctx.pods.uses_of(object, request.as_deref()),
+        pods: ctx.pods.uses_of(object, request),
         is_clock_skewed: ctx.skew.is_skewed(),
-        is_renew_refused: request.as_ref().is_some_and(|request| request.is_renew_refused),
+        is_renew_refused: request.is_some_and(|request| request.is_renew_refused),
         has_looked: looks_at.is_some(),
     };
     let finish = finish(&plan, &outcome, &history, around);
@@ -101,7 +106,7 @@ async fn pursue(ctx: &Context, job: &Job<Key>, object: &LeanPresignedUrl) -> (Fi
         None => Ok(()),
     };
     if let Some(told) = &finish.report {
-        ctx.pods.note(&job.key, request.as_deref(), told, finish.issued);
+        ctx.pods.note(&job.key, request, told, finish.issued);
     }
     let (history, next) = match told {
         Ok(()) => {
@@ -118,7 +123,7 @@ async fn pursue(ctx: &Context, job: &Job<Key>, object: &LeanPresignedUrl) -> (Fi
     (finish, next)
 }
 
-type CarriedOut = (Plan, Outcome, Option<Arc<Request>>);
+type CarriedOut = (Plan, Outcome, Option<Arc<Resolved>>);
 
 /// Observes, plans and acts; repeats this once if a create found something that was not known before.
 async fn carry_out(
@@ -148,7 +153,7 @@ async fn carry_out(
             Some(failure) if plan.creates() => Err(failure.or_outdated()),
             _ => match act(ctx, object, &observed, &plan).await {
                 Ok(Acted::Found(seen, why)) if !is_last => {
-                    (found, failure) = (Some(seen), Some(why));
+                    (found, failure) = (Some(*seen), Some(why));
                     continue;
                 }
                 Ok(Acted::Found(_, why)) => Err(why),
@@ -156,10 +161,11 @@ async fn carry_out(
                 Err(failure) => Err(failure),
             },
         };
+        let acted = end_the_rest(ctx, object, &observed, &plan, acted).await;
         let (acted, prune_at) = prune_earlier_names(ctx, object, &observed, &plan, acted).await;
         let result = acted.map_err(|failure| failure.interruption());
         let outcome = Outcome { ended_at: ctx.clock.now(), result, prune_at };
-        return (plan, outcome, observed.request());
+        return (plan, outcome, observed.resolved());
     }
 }
 
@@ -182,6 +188,26 @@ async fn whole<'a>(
         return Err(Failure::Outdated);
     }
     Ok(Cow::Owned(LeanPresignedUrl { spec: read.spec, ..object.clone() }))
+}
+
+/// After the target: empties the Secrets of earlier names if the signer withdraws them, and deletes the
+/// object some time after its URL ended, if the spec asks for that.
+async fn end_the_rest(
+    ctx: &Context,
+    object: &LeanPresignedUrl,
+    observed: &Observed,
+    plan: &Plan,
+    acted: Result<Done, Failure>,
+) -> Result<Done, Failure> {
+    // Whatever became of the target.
+    let is_held = observed.history.held(&observed.inputs, observed.now).is_some();
+    let withdrawn = if plan.withdraws && !is_held { withdraw(ctx, object, observed).await } else { Ok(()) };
+    let done = acted?;
+    withdrawn?;
+    if plan.delete_at.is_some_and(|time| time <= ctx.clock.now()) {
+        expire(ctx, object).await?;
+    }
+    Ok(done)
 }
 
 /// Deletes or releases the Secrets that were written under an earlier `spec.secret.name`, once the

@@ -6,14 +6,19 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::credentials::credentials;
 use super::error::Failure;
-use super::target::{FoundTarget, target, told};
-use crate::controller::context::{Context, SAFETY_NET};
-use crate::controller::state::lean::{LeanPresignedUrl, NoSpec};
+use super::resolve::resolve;
+use super::target::{FoundTarget, target};
+use crate::controller::context::Context;
+use crate::controller::state::lean::LeanPresignedUrl;
+use crate::controller::state::signer_users::SignerAnswer;
 use crate::domain::decision::comparable_validity;
 use crate::domain::history::{Awaited, History, Inputs};
 use crate::domain::plan::{Observation, Rendering, plan};
 use crate::domain::reason::FailureReason;
+use crate::domain::resolve::{Permission, Resolved};
+use crate::domain::signer::ParsedSigner;
 use crate::domain::status::Problem;
 use crate::domain::stored::Content;
 use crate::domain::{Credentials, IssuedSecret, Owner, Ownership, Request, Stored, render};
@@ -26,15 +31,16 @@ pub struct Observed {
     /// Hash of the UID of the object, which spreads renewals.
     pub seed: u32,
     pub(super) now: jiff::Timestamp,
-    begun: Instant,
+    pub(super) begun: Instant,
     pub(super) inputs: Inputs,
     pub(super) was_issued: bool,
     reported_expiration: Option<jiff::Timestamp>,
-    credentials_read: Option<Instant>,
+    pub(super) credentials_read: Option<Instant>,
     pub(super) history: History,
-    request: Result<Arc<Request>, Problem>,
+    pub(super) signer: Option<Arc<ParsedSigner>>,
+    resolved: Result<Arc<Resolved>, Problem>,
     target: Result<Option<Stored>, Problem>,
-    credentials: Result<Arc<Credentials>, Problem>,
+    pub(super) credentials: Result<Arc<Credentials>, Problem>,
     rendered: Result<Option<Rendered>, Problem>,
 }
 
@@ -60,30 +66,38 @@ pub async fn observe(
     found: Option<FoundTarget>,
 ) -> Result<Observed, Failure> {
     let owner = object.owner();
+    let (resolved, signer) = resolve(ctx, key, object, &owner);
     let mut observed = Observed {
         seed: seed(&owner.uid),
         now: ctx.clock.now(),
         begun: Instant::now(),
-        inputs: object.inputs(0),
+        inputs: Inputs {
+            signer: signer.as_ref().map(|signer| Box::new((signer.uid.clone(), signer.generation))),
+            ..object.inputs(0)
+        },
         was_issued: object.status.signing_time.is_some(),
         reported_expiration: reported_expiration(ctx, key),
         credentials_read: None,
         history: history.clone(),
-        request: request(ctx, object, &owner),
+        signer,
+        resolved,
         target: Ok(None),
         credentials: Err(not_looked_at()),
         rendered: Ok(None),
         owner,
     };
-    let Ok(request) = observed.request.clone() else { return Ok(observed) };
-    depend(ctx, key, &request);
-    credentials(ctx, &mut observed, &request, looks_at == Some(Awaited::Credentials)).await?;
+    let Ok(resolved) = observed.resolved.clone() else { return Ok(observed) };
+    let Resolved { request, permission } = &*resolved;
+    depend(ctx, key, request, permission);
+    if permission.is_granted() {
+        credentials(ctx, &mut observed, request, looks_at == Some(Awaited::Credentials)).await?;
+    }
     observed.target = match found {
         Some(found) => Ok(found),
-        None => target(ctx, &observed, &request, looks_at == Some(Awaited::Target)).await?,
+        None => target(ctx, &observed, request, looks_at == Some(Awaited::Target)).await?,
     };
-    observed.render(ctx, &request);
-    refresh(ctx, &mut observed, &request).await?;
+    observed.render(ctx, request);
+    refresh(ctx, &mut observed, request).await?;
     Ok(observed)
 }
 
@@ -98,7 +112,7 @@ impl Observed {
             inputs: &self.inputs,
             was_issued: self.was_issued,
             reported_expiration: self.reported_expiration,
-            request: self.request.as_deref().map_err(Clone::clone),
+            request: self.resolved.as_deref().map_err(Clone::clone),
             target: self.target.as_ref().map(Option::as_ref).map_err(Clone::clone),
             credentials: self.credentials.as_deref().map_err(Clone::clone),
             rendered: match &self.rendered {
@@ -111,8 +125,14 @@ impl Observed {
 
     /// The parsed spec; `None` when it is not valid or not permitted.
     #[must_use]
-    pub fn request(&self) -> Option<Arc<Request>> {
-        self.request.as_ref().ok().cloned()
+    pub fn request(&self) -> Option<&Request> {
+        self.resolved.as_ref().ok().map(|resolved| &resolved.request)
+    }
+
+    /// The parsed spec with what its signer says, to be kept after this observation.
+    #[must_use]
+    pub fn resolved(&self) -> Option<Arc<Resolved>> {
+        self.resolved.as_ref().ok().cloned()
     }
 
     /// The credentials; `None` when there are none to sign with.
@@ -138,12 +158,18 @@ impl Observed {
     fn render(&mut self, ctx: &Context, request: &Request) {
         self.rendered = Ok(None);
         let Ok(Some(stored)) = &self.target else { return };
+        // A namespace that the signer does not serve is told nothing of it.
+        let is_served =
+            |resolved: &Arc<Resolved>| SignerAnswer::from(&resolved.permission) != SignerAnswer::Unserved;
+        if !self.resolved.as_ref().is_ok_and(is_served) {
+            return;
+        }
         let (Some(url), Ownership::Ours) = (stored.content.url, Ownership::of(stored, &self.owner)) else {
             return;
         };
         let stand_in = Credentials::stand_in();
         let credentials = self.credentials().unwrap_or(&stand_in);
-        let validity = comparable_validity(url.validity, request, self.credentials());
+        let validity = comparable_validity(url.validity, stored.requested, request, self.credentials());
         self.rendered = match ctx.signer.presign(request, credentials, validity) {
             Ok(signed) => {
                 let secret = render(request, &signed, &self.owner, stored.handled_renew.as_deref());
@@ -161,20 +187,6 @@ impl Rendered {
     }
 }
 
-fn request(ctx: &Context, object: &LeanPresignedUrl, owner: &Owner) -> Result<Arc<Request>, Problem> {
-    let request = || -> Result<Request, Failure> {
-        let spec = match &object.spec {
-            Ok(spec) => spec,
-            Err(NoSpec::Unreadable(why)) => return Err(Failure::UnreadableSpec(why.clone())),
-            Err(NoSpec::NotKept) => return Err(Failure::Outdated),
-        };
-        let request = Request::parse(&owner.name, spec, object.renew())?;
-        ctx.limits.check(&request)?;
-        Ok(request)
-    };
-    request().map(Arc::new).map_err(|failure| failure.problem())
-}
-
 /// When the URL expires that was reported last, if one was.
 pub fn reported_expiration(ctx: &Context, key: &Key) -> Option<jiff::Timestamp> {
     jiff::Timestamp::from_second(ctx.objects.times(key)?.expiration).ok()
@@ -187,48 +199,15 @@ fn not_looked_at() -> Problem {
 
 /// Records which Secrets the object depends on. A Secret with the name of the object needs no record,
 /// because it always wakes the object.
-fn depend(ctx: &Context, object: &Key, request: &Request) {
-    let mut looked_at = BTreeSet::from([request.credentials.name.clone()]);
+fn depend(ctx: &Context, object: &Key, request: &Request, permission: &Permission) {
+    let mut looked_at = BTreeSet::new();
+    if permission.is_granted() {
+        looked_at.insert(Key::from(&request.credentials));
+    }
     if request.target.name != object.name() {
-        looked_at.insert(request.target.name.clone());
+        looked_at.insert(Key::new(object.namespace(), &request.target.name));
     }
     ctx.depend(object, &looked_at);
-}
-
-/// Reads the credentials, unless the cache holds them or the object is in backoff.
-async fn credentials(
-    ctx: &Context,
-    observed: &mut Observed,
-    request: &Request,
-    is_awaited: bool,
-) -> Result<(), Failure> {
-    let key = Key::new(&observed.owner.namespace, &request.credentials.name);
-    if is_awaited {
-        // One read serves all objects that wait for this Secret.
-        let then = observed.begun.checked_sub(SAFETY_NET / 2).unwrap_or(observed.begun);
-        ctx.credentials.drop_older(&key, then);
-    }
-    let known = ctx.credentials.known(&key, request);
-    let held = observed.history.held(&observed.inputs, observed.now);
-    let data = match (known, held) {
-        (Some(known), _) => Ok(known),
-        (None, Some((problem, _))) => Err(problem.clone()),
-        (None, None) => {
-            let read = ctx.credentials.get(ctx, &key, request).await.map_err(|error| {
-                Failure::api(format!("read Secret {:?} with the credentials", key.name()), error)
-            });
-            told(read)?
-        }
-    };
-    observed.credentials = data.and_then(|known| {
-        observed.inputs.credentials = known.resource_version;
-        observed.credentials_read = Some(known.read);
-        match &known.credentials {
-            None => Err(Failure::CredentialsNotFound { secret: key.name().to_owned() }.problem()),
-            Some(credentials) => credentials.clone().map_err(|error| Failure::from(error).problem()),
-        }
-    });
-    Ok(())
 }
 
 /// Reads the credentials again if no watch keeps the cache current and a URL would be signed with
@@ -237,7 +216,7 @@ async fn refresh(ctx: &Context, observed: &mut Observed, request: &Request) -> R
     if !ctx.reads_by_name() || observed.history.held(&observed.inputs, observed.now).is_some() {
         return Ok(());
     }
-    let key = Key::new(&observed.owner.namespace, &request.credentials.name);
+    let key = Key::from(&request.credentials);
     let is_older = observed.credentials_read.is_some_and(|read| read < observed.begun);
     if is_older && plan(&observed.observation()).signs() {
         ctx.credentials.drop_older(&key, observed.begun);

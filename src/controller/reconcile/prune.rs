@@ -1,4 +1,5 @@
-//! Prunes the Secrets that were written for an object before its `spec.secret.name` changed.
+//! Prunes the Secrets that were written for an object before its `spec.secret.name` changed, or empties
+//! them when its signer withdraws its URLs.
 //!
 //! Pods may still mount them. A Secret with an owner reference is deleted when its own URL has expired.
 //! A retained Secret stays, and loses the annotation that names its owner. The operator prunes only
@@ -8,11 +9,13 @@ use jiff::Timestamp;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use serde_json::json;
 
+use super::apply::end;
 use super::error::{Failure, is_code};
 use super::observe::Observed;
 use crate::controller::context::Context;
 use crate::controller::state::lean::LeanPresignedUrl;
 use crate::crd::names::{ANNOTATION_OWNER, OPERATOR};
+use crate::domain::ended::EndReason;
 use crate::domain::{Ownership, Stored};
 use crate::runtime::Key;
 
@@ -26,14 +29,8 @@ pub async fn prune(
     object: &LeanPresignedUrl,
     observed: &Observed,
 ) -> Result<Option<Timestamp>, Failure> {
-    let Some(request) = observed.request() else { return Ok(None) };
-    let owner = Key::new(&observed.owner.namespace, &observed.owner.name);
     let mut next: Option<Timestamp> = None;
-    for (key, stored) in ctx.issued_secrets.written_for(&owner) {
-        let is_ours = Ownership::of(&stored, &observed.owner) == Ownership::Ours && stored.is_label_ours;
-        if key.name() == request.target.name || !is_ours {
-            continue;
-        }
+    for (key, stored) in of_earlier_names(ctx, observed) {
         let expiry = stored.content.url.map(|url| url.validity.expiration_time());
         match (&stored.controller, expiry) {
             (None, _) => {
@@ -50,6 +47,32 @@ pub async fn prune(
         }
     }
     Ok(next)
+}
+
+/// Empties the URLs in the Secrets of earlier names, because the signer withdraws them. Where Secrets are
+/// read by name, only those that were written in this term are known.
+///
+/// # Errors
+/// The failure of a request to the API server.
+pub async fn withdraw(ctx: &Context, object: &LeanPresignedUrl, observed: &Observed) -> Result<(), Failure> {
+    let mut result = Ok(());
+    for (key, stored) in of_earlier_names(ctx, observed) {
+        // One that cannot be written must not keep the others.
+        if stored.content.url.is_some() && !stored.is_fixed {
+            result = result.and(end(ctx, object, observed, &key, &stored, (EndReason::Denied, None)).await);
+        }
+    }
+    result
+}
+
+/// The Secrets that were written for the object under an earlier `spec.secret.name`.
+fn of_earlier_names(ctx: &Context, observed: &Observed) -> Vec<(Key, Stored)> {
+    let Some(request) = observed.request() else { return Vec::new() };
+    let owner = Key::new(&observed.owner.namespace, &observed.owner.name);
+    let is_ours =
+        |stored: &Stored| Ownership::of(stored, &observed.owner) == Ownership::Ours && stored.is_label_ours;
+    let written = ctx.issued_secrets.written_for(&owner).into_iter();
+    written.filter(|(key, stored)| key.name() != request.target.name && is_ours(stored)).collect()
 }
 
 async fn delete(ctx: &Context, key: &Key, stored: &Stored) -> Result<(), Failure> {

@@ -12,7 +12,7 @@ use crate::controller::state::objects::ObjectNews;
 use crate::crd::names::{GROUP, KIND, OPERATOR, VERSION};
 use crate::crd::{PresignedUrlStatus, READY};
 use crate::domain::reason::IssueReason;
-use crate::domain::status::{CLOCK_SKEWED, Report, Seen, next_status};
+use crate::domain::status::{CLOCK_SKEWED, EXPIRED, Report, Seen, next_status};
 use crate::domain::stored::resource_version;
 use crate::runtime::Key;
 
@@ -101,6 +101,8 @@ async fn write(
 /// The changes between two statuses that are worth an event.
 struct Transition<'a> {
     warning: Option<(&'a str, &'a str)>,
+    /// The URL is signed only once, and has expired.
+    ended: Option<&'a str>,
     issued: Option<IssueReason>,
     /// Whether the previous status reported no URL.
     is_first: bool,
@@ -115,11 +117,14 @@ impl<'a> Transition<'a> {
     ) -> Self {
         let before = ready(previous).map(|(reason, _)| reason);
         let (reason, message) = ready(next).unwrap_or_default();
+        // That a URL expires is a trouble only if it is renewed.
+        let is_end = reason == EXPIRED && next.expiration_time.is_none();
         let is_trouble = |reason: &str| !matches!(reason, "Issued" | "Suspended" | "AwaitingCredentials");
         let was_trouble = before.is_some_and(is_trouble);
         let worth_telling = issued.filter(|reason| *reason != IssueReason::RenewalDue);
         Self {
-            warning: (is_trouble(reason) && before != Some(reason)).then_some((reason, message)),
+            warning: (is_trouble(reason) && !is_end && before != Some(reason)).then_some((reason, message)),
+            ended: (is_end && before != Some(reason)).then_some(message),
             issued: worth_telling,
             is_first: previous.signing_time.is_none(),
             recovered: (was_trouble && reason == "Issued" && worth_telling.is_none()).then_some(message),
@@ -138,6 +143,10 @@ fn tell(ctx: &Context, object: &LeanPresignedUrl, transition: &Transition<'_>) {
     if let Some((reason, message)) = transition.warning {
         tracing::warn!(namespace = owner.namespace, name = owner.name, reason, "{message}");
         publish(ctx, object, EventType::Warning, reason, "Renew", message.to_owned());
+    }
+    if let Some(message) = transition.ended {
+        tracing::info!(namespace = owner.namespace, name = owner.name, "{message}");
+        publish(ctx, object, EventType::Normal, EXPIRED, "Expire", message.to_owned());
     }
     if let Some(reason) = transition.issued {
         let note = written(reason, transition.is_first);

@@ -19,6 +19,8 @@ use crate::controller::context::Context;
 use crate::controller::state::dependents::Dependents;
 use crate::crd::CredentialsSecretRef;
 use crate::domain::credentials::InvalidCredentials;
+use crate::domain::resolve::CredentialsLocation;
+use crate::domain::signer::ParsedSigner;
 use crate::domain::{Credentials, Request};
 use crate::runtime::key::Key;
 use crate::runtime::lock::Lock;
@@ -38,11 +40,13 @@ pub struct KnownCredentials {
     pub read: Instant,
 }
 
-/// Which keys an object reads from a credentials Secret, and whether its spec has an endpoint.
+/// Which keys an object or a signer reads from a credentials Secret, and whether its store has an
+/// endpoint.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-struct KeySelection {
+pub struct KeySelection {
     reference: CredentialsSecretRef,
     has_endpoint: bool,
+    is_signer: bool,
 }
 
 /// The credentials of each Secret. A Secret is read once, however many reconciles need it and whichever
@@ -109,14 +113,31 @@ fn note_dropped(dropped: &mut Option<(u64, u64)>, (low, high): (u64, u64)) {
     *dropped = Some((lowest.min(low), highest.max(high)));
 }
 
-impl KeySelection {
-    fn of(request: &Request) -> Self {
-        Self { reference: request.credentials.clone(), has_endpoint: request.connection.endpoint.is_some() }
+impl From<&Request> for KeySelection {
+    fn from(request: &Request) -> Self {
+        Self {
+            reference: request.credentials.reference.clone(),
+            has_endpoint: request.connection.endpoint.is_some(),
+            is_signer: request.credentials.signer.is_some(),
+        }
+    }
+}
+
+impl From<&ParsedSigner> for KeySelection {
+    fn from(signer: &ParsedSigner) -> Self {
+        let reference = signer.credentials().reference;
+        Self { reference, has_endpoint: signer.has_endpoint(), is_signer: true }
+    }
+}
+
+impl From<&CredentialsLocation> for Key {
+    fn from(location: &CredentialsLocation) -> Self {
+        Self::new(&location.namespace, &location.reference.name)
     }
 }
 
 impl CredentialsCache {
-    /// The credentials for a request. Reads the Secret unless the cache holds them.
+    /// The credentials for a request or a signer. Reads the Secret unless the cache holds them.
     ///
     /// # Errors
     /// The failure of the read. The cache keeps nothing in that case.
@@ -124,21 +145,20 @@ impl CredentialsCache {
         &self,
         ctx: &Context,
         key: &Key,
-        request: &Request,
+        selection: &KeySelection,
     ) -> Result<Arc<KnownCredentials>, kube::Error> {
-        let selection = KeySelection::of(request);
         loop {
-            let Some(reader) = self.ask(&ctx.dependents, key, &selection) else {
-                return Ok(ReadSecret::read(ctx, key).await?.of(key, &selection));
+            let Some(reader) = self.ask(&ctx.dependents, key, selection) else {
+                return Ok(ReadSecret::read(ctx, key).await?.of(key, selection));
             };
             let _turn = reader.lock().await;
             // Another reconcile may have read the Secret meanwhile, and it may have changed since.
-            if let Some(known) = self.known(key, request) {
+            if let Some(known) = self.known(key, selection) {
                 return Ok(known);
             }
             if self.is_reader(key, &reader) {
                 let answer = ReadSecret::read(ctx, key).await?;
-                return Ok(self.fill(key, &reader, &answer, &selection).await);
+                return Ok(self.fill(key, &reader, &answer, selection).await);
             }
         }
     }
@@ -206,10 +226,10 @@ impl CredentialsCache {
         selections.filter(|(_, known)| known.is_none()).map(|(selection, _)| selection.clone()).collect()
     }
 
-    /// The credentials for a request; `None` when the cache does not hold them.
+    /// The credentials for a request or a signer; `None` when the cache does not hold them.
     #[must_use]
-    pub fn known(&self, key: &Key, request: &Request) -> Option<Arc<KnownCredentials>> {
-        self.secrets.read().get(key)?.selections.get(&KeySelection::of(request))?.clone()
+    pub fn known(&self, key: &Key, selection: &KeySelection) -> Option<Arc<KnownCredentials>> {
+        self.secrets.read().get(key)?.selections.get(selection)?.clone()
     }
 
     /// Drops what the cache holds of a Secret that is now at `version` (0: deleted), and returns whether

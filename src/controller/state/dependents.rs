@@ -1,7 +1,7 @@
-//! Which `PresignedUrl`s depend on which Secret, so that a change of the Secret wakes them.
+//! Which `PresignedUrl`s and signers depend on which Secret, so that a change of the Secret wakes them.
 //!
 //! Each reconcile records what its object depends on: the credentials, and the target if its name
-//! differs from that of the object.
+//! differs from that of the object. A signer depends on its credentials.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -23,13 +23,12 @@ struct Index {
 }
 
 impl Dependents {
-    /// Records that an object depends on these Secrets of its namespace and on no others, and returns
-    /// the Secrets that it depended on before and does not any more.
-    pub fn set(&self, object: &Key, secrets: &BTreeSet<String>) -> Vec<Key> {
+    /// Records that an object depends on these Secrets and on no others, and returns the Secrets that it
+    /// depended on before and does not any more.
+    pub fn set(&self, object: &Key, secrets: &BTreeSet<Key>) -> Vec<Key> {
         let mut index = self.index.write();
-        let namespace = object.namespace();
         let before = index.by_object.get(object).map(Box::as_ref).unwrap_or_default();
-        if before.iter().map(Key::name).eq(secrets.iter().map(String::as_str)) {
+        if before.iter().eq(secrets) {
             return Vec::new();
         }
         let before = index.by_object.remove(object).unwrap_or_default();
@@ -41,14 +40,14 @@ impl Dependents {
                 }
             }
         }
-        let looked_at: Box<[Key]> = secrets.iter().map(|name| index.shared(namespace, name)).collect();
+        let looked_at: Box<[Key]> = secrets.iter().map(|secret| index.shared(secret)).collect();
         for secret in &looked_at {
             index.by_secret.entry(secret.clone()).or_default().insert(object.clone());
         }
         if !looked_at.is_empty() {
             index.by_object.insert(object.clone(), looked_at);
         }
-        before.into_iter().filter(|secret| !secrets.contains(secret.name())).collect()
+        before.into_iter().filter(|secret| !secrets.contains(secret)).collect()
     }
 
     /// The objects that depend on a Secret.
@@ -72,9 +71,8 @@ impl Dependents {
 
 impl Index {
     /// The key of a Secret. Returns the one that the index already holds, so that its memory is shared.
-    fn shared(&self, namespace: &str, name: &str) -> Key {
-        let key = Key::new(namespace, name);
-        self.by_secret.get_key_value(&key).map_or(key, |(known, _)| known.clone())
+    fn shared(&self, key: &Key) -> Key {
+        self.by_secret.get_key_value(key).map_or(key, |(known, _)| known).clone()
     }
 }
 
@@ -86,7 +84,7 @@ mod tests {
     fn forgets_what_an_object_no_longer_looks_at() {
         let dependents = Dependents::default();
         let set = |name: &str, secrets: &[&str]| {
-            let secrets = secrets.iter().map(|name| (*name).to_owned()).collect();
+            let secrets = secrets.iter().map(|name| Key::new("n", name)).collect();
             dependents.set(&Key::new("n", name), &secrets)
         };
         let (a, b, keys) = (Key::new("n", "a"), Key::new("n", "b"), Key::new("n", "keys"));

@@ -61,7 +61,8 @@ impl LeanPresignedUrl {
     /// The inputs of a reconcile, with the credentials at this resource version.
     #[must_use]
     pub fn inputs(&self, credentials: u64) -> Inputs {
-        Inputs { generation: self.metadata.generation, renew: self.renew().map(Into::into), credentials }
+        let renew = self.renew().map(Into::into);
+        Inputs { generation: self.metadata.generation, renew, credentials, signer: None }
     }
 
     /// The token that asks for one renewal.

@@ -1,6 +1,7 @@
 //! A Secret as the cache keeps it. Most names in it equal the name of the Secret, and are not stored.
 
 use crate::domain::Stored;
+use crate::domain::ended::Ended;
 use crate::domain::stored::{Content, Controller};
 use crate::runtime::cache::Versioned;
 use crate::runtime::key::{Key, Uid};
@@ -16,6 +17,8 @@ pub struct PackedSecret {
     controller: Option<Owned>,
     owner: Option<Name>,
     handled_renew: Option<Box<str>>,
+    requested: Option<u32>,
+    ended: Option<Box<Ended>>,
     is_managed: bool,
     is_label_ours: bool,
     is_url_ours: bool,
@@ -55,7 +58,7 @@ impl PackedSecret {
     /// Packs the Secret `key`.
     #[must_use]
     pub fn pack(stored: Stored, key: &Key) -> Self {
-        let Stored { uid, resource_version, content, controller, owner, handled_renew, .. } = stored;
+        let Stored { uid, resource_version, content, controller, owner, handled_renew, ended, .. } = stored;
         Self {
             resource_version,
             uid: Uid::from(&*uid),
@@ -67,6 +70,8 @@ impl PackedSecret {
             }),
             owner: owner.map(|owner| Name::pack(owner, key)),
             handled_renew,
+            requested: stored.requested,
+            ended,
             is_managed: stored.is_managed,
             is_label_ours: stored.is_label_ours,
             is_url_ours: stored.is_url_ours,
@@ -91,6 +96,8 @@ impl PackedSecret {
             is_managed: self.is_managed,
             owner: self.owner(key).map(Into::into),
             handled_renew: self.handled_renew.clone(),
+            requested: self.requested,
+            ended: self.ended.clone(),
             is_label_ours: self.is_label_ours,
             is_url_ours: self.is_url_ours,
             is_other_format: self.is_other_format,

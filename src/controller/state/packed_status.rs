@@ -5,7 +5,8 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use crate::crd::{PresignedUrlStatus, READY, ROTATION_SAFE};
+use crate::crd::{PERMITTED, PresignedUrlStatus, READY, ROTATION_SAFE};
+use crate::domain::status::ALLOWED;
 use crate::domain::stored::Digest;
 
 const ISSUED: &str = "Issued";
@@ -15,7 +16,7 @@ const SAFE: &str = "OverlapSufficient";
 /// A status as the cache keeps it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Reported {
-    /// The usual status: a URL is issued, and its rotation is safe.
+    /// The usual status: a URL is issued, its rotation is safe, and its signer, if it has one, permits it.
     Issued(Box<Issued>),
     /// Any other status, as JSON.
     Other(Box<str>),
@@ -36,6 +37,7 @@ pub struct Issued {
     digest: Digest,
     ready_since: i64,
     safe_since: i64,
+    permitted_since: Option<i64>,
     renewal: i64,
     expiration: i64,
 }
@@ -101,10 +103,16 @@ impl Reported {
 
 impl Issued {
     fn of(status: &PresignedUrlStatus, text: &str) -> Option<Self> {
-        let [ready, safe] = status.conditions.as_slice() else { return None };
-        let is = |condition: &Condition, kind: &str| condition.type_ == kind && condition.status == TRUE;
-        let is_usual = is(ready, READY) && ready.reason == ISSUED && is(safe, ROTATION_SAFE);
-        if !is_usual || safe.reason != SAFE {
+        let (ready, safe, permitted) = match status.conditions.as_slice() {
+            [ready, safe] => (ready, safe, None),
+            [ready, safe, permitted] => (ready, safe, Some(permitted)),
+            _ => return None,
+        };
+        let is = |condition: &Condition, kind: &str, reason: &str| {
+            condition.type_ == kind && condition.status == TRUE && condition.reason == reason
+        };
+        let is_usual = is(ready, READY, ISSUED) && is(safe, ROTATION_SAFE, SAFE);
+        if !is_usual || !permitted.is_none_or(|permitted| is(permitted, PERMITTED, ALLOWED)) {
             return None;
         }
         let seconds = |time: &Time| (time.0.subsec_nanosecond() == 0).then(|| time.0.as_second());
@@ -112,6 +120,10 @@ impl Issued {
             digest: Digest::of(text),
             ready_since: seconds(&ready.last_transition_time)?,
             safe_since: seconds(&safe.last_transition_time)?,
+            permitted_since: match permitted {
+                Some(permitted) => Some(seconds(&permitted.last_transition_time)?),
+                None => None,
+            },
             renewal: seconds(status.renewal_time.as_ref()?)?,
             expiration: seconds(status.expiration_time.as_ref()?)?,
         })
@@ -127,11 +139,15 @@ impl Issued {
             status: TRUE.to_owned(),
             type_: kind.to_owned(),
         };
+        let permitted = self.permitted_since.map(|since| condition(PERMITTED, ALLOWED, since));
         PresignedUrlStatus {
-            conditions: vec![
+            conditions: [
                 condition(READY, ISSUED, self.ready_since),
                 condition(ROTATION_SAFE, SAFE, self.safe_since),
-            ],
+            ]
+            .into_iter()
+            .chain(permitted)
+            .collect(),
             // A reconcile asks only whether there was a signing time, not for its value.
             signing_time: Some(time(0)),
             renewal_time: Some(time(self.renewal)),

@@ -13,6 +13,8 @@ pub type Scope = usize;
 pub struct Scopes {
     /// The scope of each namespace; empty when one scope covers all namespaces.
     by_namespace: Arc<BTreeMap<String, Scope>>,
+    /// The namespace with the credentials of `ClusterSigner`s and its scope, if no other scope has it.
+    of_signers: Option<Arc<(String, Scope)>>,
 }
 
 impl Scopes {
@@ -20,7 +22,22 @@ impl Scopes {
     #[must_use]
     pub fn new(namespaces: &[String]) -> Self {
         let by_namespace = namespaces.iter().cloned().zip(0..).collect();
-        Self { by_namespace: Arc::new(by_namespace) }
+        Self { by_namespace: Arc::new(by_namespace), of_signers: None }
+    }
+
+    /// The same with a scope for the namespace with the credentials of `ClusterSigner`s.
+    #[must_use]
+    pub fn with_signers(self, namespace: &str) -> Self {
+        let is_covered = self.by_namespace.is_empty() || self.by_namespace.contains_key(namespace);
+        let scope = self.by_namespace.len();
+        Self { of_signers: (!is_covered).then(|| Arc::new((namespace.to_owned(), scope))), ..self }
+    }
+
+    /// The scope with the credentials of `ClusterSigner`s and its namespace, if no other scope has it.
+    /// No `PresignedUrl`s are watched in it.
+    #[must_use]
+    pub fn of_signers(&self) -> Option<(Scope, String)> {
+        self.of_signers.as_ref().map(|of_signers| (of_signers.1, of_signers.0.clone()))
     }
 
     /// Every scope with its namespace; `None` when it covers all namespaces.
@@ -40,6 +57,7 @@ impl Scopes {
     /// The scope of a namespace.
     #[must_use]
     pub fn of_namespace(&self, namespace: &str) -> Scope {
-        self.by_namespace.get(namespace).copied().unwrap_or_default()
+        let of_signers = || self.of_signers.as_ref().filter(|of_signers| of_signers.0 == namespace);
+        self.by_namespace.get(namespace).copied().or_else(|| Some(of_signers()?.1)).unwrap_or_default()
     }
 }

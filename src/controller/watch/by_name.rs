@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use clap::ValueEnum;
 use kube::ResourceExt as _;
 
-use super::namespaces::WatchScope;
 use super::secret_changed;
 use crate::controller::context::{Context, SAFETY_NET};
+use crate::controller::state::scopes::Scope;
 use crate::domain::stored::resource_version;
 use crate::runtime::Key;
 
@@ -28,16 +28,21 @@ pub enum SecretAccess {
 
 /// Checks every credentials Secret of a scope every five minutes, for as long as the process runs, and
 /// wakes the objects that depend on one that changed.
-pub async fn look_at_credentials(ctx: Arc<Context>, place: WatchScope) {
+pub async fn look_at_credentials(ctx: Arc<Context>, scope: Scope) {
     let mut ticks = tokio::time::interval(SAFETY_NET);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let in_scope = |key: &Key| ctx.scopes.of(key) == place.scope;
-        for key in ctx.credentials.keys().into_iter().filter(in_scope) {
-            if ctx.leadership.term().is_some() {
-                look(&ctx, &key).await;
-            }
+        look_at_all(&ctx, scope).await;
+    }
+}
+
+/// Checks every credentials Secret of a scope once.
+pub(super) async fn look_at_all(ctx: &Context, scope: Scope) {
+    let in_scope = |key: &Key| ctx.scopes.of(key) == scope;
+    for key in ctx.credentials.keys().into_iter().filter(in_scope) {
+        if ctx.leadership.term().is_some() {
+            look(ctx, &key).await;
         }
     }
 }

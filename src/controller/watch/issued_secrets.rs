@@ -44,10 +44,11 @@ pub async fn follow(ctx: Arc<Context>, place: WatchScope, ready: Check) {
                     ctx.begin_watches_anew();
                 }
                 ready.pass();
-                if ctx.synced.complete(scope, Listed::IssuedSecrets) {
+                for scope in ctx.synced.complete(scope, Listed::IssuedSecrets) {
                     everyone(&ctx, scope);
                 }
             }
+            WatchEvent::Denied => {}
             WatchEvent::Delete(secret) => disappeared(&ctx, &secret.metadata),
         }
     }

@@ -1,16 +1,19 @@
-//! The watches that wake a `PresignedUrl`: of the objects themselves, and of Secrets. One file per watch.
+//! The watches that wake a `PresignedUrl`: of the objects themselves, of Secrets, of signers, and of
+//! namespaces. One file per watch.
 
 pub mod by_name;
 mod issued_secrets;
+mod namespace_labels;
 pub mod namespaces;
 mod other_secrets;
 mod presigned_urls;
+mod signers;
 
 use std::fmt::Debug;
 
 use futures::Stream;
 use kube::Resource;
-use kube::core::{NamespaceResourceScope, ObjectMeta};
+use kube::core::{ClusterResourceScope, NamespaceResourceScope, ObjectMeta};
 use kube::runtime::watcher::Config;
 use serde::de::DeserializeOwned;
 
@@ -18,8 +21,9 @@ use self::namespaces::WatchScope;
 pub use self::presigned_urls::forget_if_gone;
 use crate::controller::context::Context;
 use crate::controller::state::scopes::Scope;
+use crate::controller::state::signers::is_signer;
 use crate::runtime::Key;
-use crate::runtime::watch::{WatchEvent, WatchSelection, follow};
+use crate::runtime::watch::{WatchEvent, WatchSelection, follow, follow_cluster};
 
 /// How many objects one page of a list has. A single object can have a megabyte and more.
 const PAGE: u32 = 20;
@@ -28,8 +32,12 @@ const PAGE_OF_METADATA: u32 = 100;
 
 /// Wakes the objects that depend on a Secret that changed.
 pub fn secret_changed(ctx: &Context, secret: &Key) {
-    for object in ctx.dependents.of(secret) {
-        ctx.wake(&object);
+    for dependent in ctx.dependents.of(secret) {
+        if is_signer(&dependent) {
+            ctx.signers.wake();
+        } else {
+            ctx.wake(&dependent);
+        }
     }
 }
 
@@ -46,6 +54,7 @@ pub fn everyone(ctx: &Context, scope: Scope) {
     for key in ctx.objects.keys(scope) {
         ctx.wake(&key);
     }
+    ctx.signers.wake();
 }
 
 /// The events of a watch. It restarts when the API server was restored to an earlier state.
@@ -61,6 +70,20 @@ where
 {
     let selection = WatchSelection { what, namespace: place.namespace.clone(), config };
     follow(&ctx.client, selection, &ctx.restart, &ctx.watches)
+}
+
+/// The events of a watch of a resource that belongs to no namespace, as [`stream`] has them.
+fn cluster_stream<K>(
+    ctx: &Context,
+    what: &'static str,
+    config: Config,
+) -> impl Stream<Item = WatchEvent<K>> + Send + use<K>
+where
+    K: Resource<DynamicType = (), Scope = ClusterResourceScope>,
+    K: Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    let selection = WatchSelection { what, namespace: None, config };
+    follow_cluster(&ctx.client, selection, &ctx.restart, &ctx.watches)
 }
 
 fn key(metadata: &ObjectMeta) -> Key {

@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::core::{ObjectMeta, PartialObjectMeta};
 use kube::runtime::watcher::Config;
 
+use super::by_name::look_at_all;
 use super::namespaces::WatchScope;
 use super::{PAGE_OF_METADATA, key, secret_changed, stream, wake_owner};
 use crate::controller::context::Context;
@@ -44,6 +45,14 @@ pub async fn follow(ctx: Arc<Context>, place: WatchScope, ready: Check) {
                 ready.pass();
             }
             WatchEvent::Apply(secret) => changed(&ctx, &secret),
+            // Objects that use no ClusterSigner do not wait for a permission in the signer namespace.
+            // Their credentials are then read by name, each time that the watch is tried again.
+            WatchEvent::Denied => {
+                if ctx.scopes.of_signers().is_some_and(|(scope, _)| scope == place.scope) {
+                    ready.pass();
+                    look_at_all(&ctx, place.scope).await;
+                }
+            }
             WatchEvent::Delete(secret) => disappeared(&ctx, &secret.metadata),
         }
     }

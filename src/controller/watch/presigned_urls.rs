@@ -52,7 +52,7 @@ pub async fn follow(ctx: Arc<Context>, place: WatchScope, ready: Check) {
                 for key in std::mem::take(&mut news) {
                     ctx.wake(&key);
                 }
-                if ctx.synced.complete(scope, Listed::PresignedUrls) {
+                for scope in ctx.synced.complete(scope, Listed::PresignedUrls) {
                     everyone(&ctx, scope);
                 }
             }
@@ -60,6 +60,7 @@ pub async fn follow(ctx: Arc<Context>, place: WatchScope, ready: Check) {
                 (_, ObjectNews::Nothing) => {}
                 (key, ObjectNews::Status | ObjectNews::Object) => drop(ctx.wake(&key)),
             },
+            WatchEvent::Denied => {}
             WatchEvent::Delete(object) => {
                 let (key, version) = (Key::from(&object), &object.metadata.resource_version);
                 if ctx.objects.observe_deleted(&key, resource_version(version.as_deref())) {
@@ -83,6 +84,9 @@ pub fn forget_if_gone(ctx: &Context, key: &Key) {
         return;
     }
     ctx.histories.remove(key);
+    if ctx.signer_users.set(key, None) {
+        ctx.signers.wake();
+    }
     ctx.depend(key, &BTreeSet::new());
     ctx.obstacles.remove(key, u64::MAX);
     if ctx.reads_by_name() {

@@ -1,9 +1,11 @@
 //! Which Secrets may hold credentials.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::crd::names::LABEL_MANAGED;
+use k8s_openapi::api::core::v1::Secret;
+use kube::core::ObjectMeta;
+
+use crate::crd::names::{ANNOTATION_SIGNERS_ONLY, LABEL_MANAGED};
 
 /// The purpose of a Secret that may not hold credentials.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -12,6 +14,8 @@ pub enum Unusable {
     Type(&'static str),
     /// The Secret holds a URL that the operator issued.
     Issued,
+    /// The Secret holds the credentials of a signer, which nothing else may use.
+    SignersOnly,
 }
 
 /// Types that have a meaning for Kubernetes or Helm: tokens, registry passwords, certificates, releases.
@@ -21,14 +25,20 @@ const WITH_MEANING: [&str; 3] = ["kubernetes.io/", "bootstrap.kubernetes.io/toke
 /// The type that Rook gives to the Secrets of its object store users. Kubernetes does not use it.
 const ROOK: &str = "kubernetes.io/rook";
 
-/// Whether credentials may come from a Secret of this type and with these labels.
+/// Whether credentials may come from a Secret; `is_signer` says whether a signer asks for them.
 ///
 /// # Errors
 /// The purpose of the Secret, if it may not.
-pub fn usable(kind: Option<&str>, labels: Option<&BTreeMap<String, String>>) -> Result<(), Unusable> {
-    let kind = kind.unwrap_or_default();
-    if labels.is_some_and(|labels| labels.contains_key(LABEL_MANAGED)) {
+pub fn usable(secret: &Secret, is_signer: bool) -> Result<(), Unusable> {
+    let kind = secret.type_.as_deref().unwrap_or_default();
+    let ObjectMeta { labels, annotations, .. } = &secret.metadata;
+    if labels.as_ref().is_some_and(|labels| labels.contains_key(LABEL_MANAGED)) {
         return Err(Unusable::Issued);
+    }
+    // Any value but `false` counts, so that a slip does not open the Secret.
+    let signers_only = annotations.as_ref().and_then(|all| all.get(ANNOTATION_SIGNERS_ONLY));
+    if !is_signer && signers_only.is_some_and(|value| value != "false") {
+        return Err(Unusable::SignersOnly);
     }
     match WITH_MEANING.into_iter().find(|prefix| kind.starts_with(prefix)) {
         Some(prefix) if kind != ROOK => Err(Unusable::Type(prefix)),
@@ -44,6 +54,9 @@ impl fmt::Display for Unusable {
             }
             Self::Type(prefix) => {
                 write!(f, "has the type {prefix}, which cannot hold credentials for a store")
+            }
+            Self::SignersOnly => {
+                write!(f, "has the annotation {ANNOTATION_SIGNERS_ONLY}, so only a signer can use it")
             }
             Self::Issued => {
                 write!(

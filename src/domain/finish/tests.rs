@@ -9,7 +9,7 @@ use crate::domain::plan::Action;
 /// A URL that is due at 40 s and expires at 60 s.
 fn standing() -> Standing {
     let validity = Validity { signing_time: at(0), lifetime: 60 };
-    Standing { renewal_time: at(40), ..Standing::new(&request(), validity, None, 0) }
+    Standing { renewal_time: Some(at(40)), ..Standing::new(&request(), validity, None, 0) }
 }
 
 fn plan(progress: Progress, seen: Seen) -> Plan {
@@ -233,6 +233,10 @@ fn reconcile(world: &mut World, history: &mut History, was_issued: bool) -> (boo
         Action::Repair => {
             world.write(world.rendered().unwrap(), plan.reads_first).unwrap();
             Done::Repaired
+        }
+        Action::End { why, .. } => {
+            world.end(why);
+            Done::Ended
         }
         Action::Create { validity, .. } | Action::Replace { validity, .. } => {
             world.write(world.fresh(validity), plan.reads_first).unwrap();

@@ -3,13 +3,14 @@
 
 use crate::domain::reason::{FailureReason, IssueReason};
 use crate::domain::status::Problem;
-use crate::domain::{Request, Stored};
+use crate::domain::{Owner, Request, Stored};
 
 /// The target Secret is foreign.
-pub(super) fn conflict(stored: &Stored, request: &Request) -> Problem {
+pub(super) fn conflict(stored: &Stored, request: &Request, owner: &Owner) -> Problem {
     let secret = &request.target.name;
     let why = match &stored.controller {
-        _ if *secret == request.credentials.name => "holds the credentials, so the URL cannot be written to it: choose another spec.secret.name (default: the name of the PresignedUrl)".to_owned(),
+        // The name of the Secret of a signer concerns only its owner.
+        _ if request.credentials.signer.is_none() && request.credentials.is_in(&owner.namespace, secret) => "holds the credentials, so the URL cannot be written to it: choose another spec.secret.name (default: the name of the PresignedUrl)".to_owned(),
         Some(controller) if controller.is_presigned_url => {
             format!("belongs to PresignedUrl {:?}: choose another spec.secret.name", controller.name)
         }
@@ -25,12 +26,22 @@ pub(super) fn fixed(request: &Request) -> Problem {
     Problem::new(FailureReason::SecretConflict, format!("Secret {secret:?} {why}"))
 }
 
+/// The credentials are other ones than those that the URL was signed with, which is signed only once.
+pub(super) fn other_credentials(request: &Request) -> Problem {
+    let message = format!(
+        "the credentials {} changed, so the URL in Secret {:?} may not work any more, and it is not signed again (spec.renewPolicy: Never): change the annotation presign.dev/renew to sign a new one",
+        request.credentials.place(),
+        request.target.name
+    );
+    Problem::new(FailureReason::CredentialsChanged, message)
+}
+
 /// A write waits, because other clients undo it or change its inputs again and again.
 pub(super) fn contested(reason: IssueReason, request: &Request) -> Problem {
     if reason == IssueReason::CredentialsChanged {
         let message = format!(
-            "the credentials in Secret {:?} change again and again: keep one access key in it; a new URL is written shortly",
-            request.credentials.name
+            "the credentials {} change again and again: keep one access key there; a new URL is written shortly",
+            request.credentials.place()
         );
         return Problem::retried(FailureReason::CredentialsInvalid, message);
     }

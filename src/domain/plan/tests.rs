@@ -4,7 +4,7 @@ use kube::ResourceExt as _;
 
 use super::*;
 use crate::crd::names::LABEL_MANAGED;
-use crate::domain::history::Inputs;
+use crate::domain::history::{History, Inputs};
 use crate::domain::model::{Server, THEM, World, at, credentials};
 use crate::domain::reason::Disposition;
 

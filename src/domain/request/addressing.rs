@@ -3,7 +3,7 @@
 
 use super::checks::{is_dns_label, require};
 use super::{Endpoint, InvalidSpec, Scheme};
-use crate::crd::{AddressingStyle, PresignedUrlSpec, rules};
+use crate::crd::{AddressingStyle, S3Connection, rules};
 
 /// Where the bucket is in the URL.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -17,7 +17,8 @@ pub enum Addressing {
 }
 
 /// What signing needs to know about a store. One SDK client serves all requests with the same
-/// connection.
+/// connection. Only [`resolve`](crate::domain::resolve) makes one, from the connection of the request
+/// itself or from that of its signer.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Connection {
     /// Address of the store; `None` for AWS in the region.
@@ -29,19 +30,33 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub(super) fn parse(spec: &PresignedUrlSpec) -> Result<Self, InvalidSpec> {
-        let endpoint = spec.s3.endpoint.as_deref().map(Endpoint::parse).transpose()?;
-        let style = spec.s3.addressing_style.unwrap_or_default();
+    pub(super) fn parse(s3: &S3Connection, bucket: &str) -> Result<Self, InvalidSpec> {
+        let endpoint = endpoint(s3)?;
+        let style = s3.addressing_style.unwrap_or_default();
         let names_bucket = |endpoint: &Endpoint| {
-            let rest = endpoint.host.strip_prefix(&spec.bucket.to_ascii_lowercase());
-            let is_whole = |rest: &str| rest.is_empty() && spec.bucket.contains('.');
+            let rest = endpoint.host.strip_prefix(&bucket.to_ascii_lowercase());
+            let is_whole = |rest: &str| rest.is_empty() && bucket.contains('.');
             rest.is_some_and(|rest| rest.starts_with('.') || is_whole(rest)) && endpoint.has_domain()
         };
         let is_twice = style == AddressingStyle::Auto && endpoint.as_ref().is_some_and(names_bucket);
         require(!is_twice, "s3.endpoint", rules::ENDPOINT_BUCKET)?;
-        let addressing = addressing(style, &spec.bucket, endpoint.as_ref())?;
-        Ok(Self { endpoint, region: spec.s3.region.clone(), addressing })
+        let addressing = addressing(style, bucket, endpoint.as_ref())?;
+        Ok(Self { endpoint, region: s3.region.clone(), addressing })
     }
+}
+
+/// Parses the endpoint of a connection, and checks whether the addressing style fits it.
+pub(super) fn endpoint(s3: &S3Connection) -> Result<Option<Endpoint>, InvalidSpec> {
+    let endpoint = s3.endpoint.as_deref().map(Endpoint::parse).transpose()?;
+    let field = "s3.addressingStyle";
+    match s3.addressing_style.unwrap_or_default() {
+        AddressingStyle::VirtualHosted => {
+            require(endpoint.as_ref().is_none_or(Endpoint::has_domain), field, rules::STYLE_HOST)?;
+        }
+        AddressingStyle::BucketEndpoint => require(endpoint.is_some(), field, rules::STYLE_ENDPOINT)?,
+        AddressingStyle::Auto | AddressingStyle::Path => {}
+    }
+    Ok(endpoint)
 }
 
 fn addressing(
@@ -60,15 +75,11 @@ fn addressing(
             Ok(Addressing::Path)
         }
         AddressingStyle::VirtualHosted => {
-            require(endpoint.is_none_or(Endpoint::has_domain), field, rules::STYLE_HOST)?;
             let dots = endpoint.is_some_and(|endpoint| endpoint.scheme == Scheme::Http);
             require(is_arn || can_stand_in_host(bucket, dots), field, rules::STYLE_BUCKET)?;
             Ok(Addressing::VirtualHosted)
         }
-        AddressingStyle::BucketEndpoint => {
-            require(endpoint.is_some(), field, rules::STYLE_ENDPOINT)?;
-            Ok(Addressing::BucketEndpoint)
-        }
+        AddressingStyle::BucketEndpoint => Ok(Addressing::BucketEndpoint),
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::InvalidSpec;
 use crate::crd::duration::DurationText;
 use crate::crd::rules::{self, Rule};
-use crate::crd::{AddressingStyle, Method, PresignedUrlSpec, ResponseOverrides};
+use crate::crd::{AddressingStyle, Method, ResponseOverrides, S3Connection};
 
 pub(super) type CheckResult = Result<(), InvalidSpec>;
 
@@ -142,27 +142,32 @@ fn is_query_name(name: &str) -> bool {
         && !lower.starts_with("x-amz-")
 }
 
-pub(super) fn region(spec: &PresignedUrlSpec) -> CheckResult {
-    let (region, field) = (spec.s3.region.as_str(), "s3.region");
+pub(super) fn region(s3: &S3Connection) -> CheckResult {
+    let (region, field) = (s3.region.as_str(), "s3.region");
     require(!region.trim().is_empty(), field, rules::REGION_BLANK)?;
-    let hosted = spec.s3.addressing_style == Some(AddressingStyle::VirtualHosted);
-    let fits = if spec.s3.endpoint.is_some() && hosted {
+    let hosted = s3.addressing_style == Some(AddressingStyle::VirtualHosted);
+    let fits = if s3.endpoint.is_some() && hosted {
         // The SDK requires a host label here, although the region is not part of the host.
         let label = |c: char| c.is_ascii_alphanumeric() || c == '-';
         region.len() <= 63 && !region.starts_with('-') && region.chars().all(label)
-    } else if spec.s3.endpoint.is_some() {
+    } else if s3.endpoint.is_some() {
         region.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
     } else {
         is_dns_label(region) && region.len() <= 63 && !region.starts_with("xn--")
     };
     require(fits && region.len() <= 64, field, rules::REGION_FORM)?;
     require(region != "aws-global", field, rules::REGION_GLOBAL)?;
-    if spec.s3.endpoint.is_none() {
+    if s3.endpoint.is_none() {
         require(!is_global(region), field, rules::REGION_GLOBAL)?;
         require(is_of_aws(region), field, rules::REGION_AWS)?;
     }
-    let of_arn = spec.bucket.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(2));
-    require(of_arn.is_none_or(|of_arn| of_arn == region), field, rules::REGION_ARN)
+    Ok(())
+}
+
+/// Requires that the ARN of an access point names the region of the connection.
+pub(super) fn region_of_arn(bucket: &str, region: &str) -> CheckResult {
+    let of_arn = bucket.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(2));
+    require(of_arn.is_none_or(|of_arn| of_arn == region), "s3.region", rules::REGION_ARN)
 }
 
 /// Whether this is a pseudo region of the partition table of AWS, such as `aws-global`.
@@ -212,6 +217,11 @@ pub(super) fn is_dns_label(text: &str) -> bool {
 /// Whether a text is a Kubernetes name: DNS labels joined by dots, at most 253 characters.
 pub(super) fn is_dns_subdomain(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(is_dns_label)
+}
+
+/// Requires that the name of a signer is a Kubernetes name.
+pub(in crate::domain) fn signer_name(name: &str) -> CheckResult {
+    require(is_dns_subdomain(name), "signerRef.name", rules::SIGNER_NAME)
 }
 
 /// Whether a text can be a data key of a Secret.

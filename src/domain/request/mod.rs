@@ -15,6 +15,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 pub use addressing::{Addressing, Connection};
+pub(super) use checks::signer_name;
 pub use endpoint::{Endpoint, Scheme, aws_host};
 pub use target::Target;
 
@@ -22,7 +23,10 @@ pub use crate::crd::Method;
 
 use crate::crd::duration::DurationText;
 use crate::crd::rules::{self, Rule};
-use crate::crd::{CredentialsSecretRef, PodRefresh, PresignedUrlSpec, ResponseOverrides};
+use crate::crd::{PodRefresh, PresignedUrlSpec, RenewPolicy, ResponseOverrides, S3Connection};
+
+use super::resolve::CredentialsLocation;
+use super::signer::SignerId;
 
 /// Why a spec is not valid.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -35,9 +39,38 @@ pub struct InvalidSpec {
 }
 
 impl InvalidSpec {
-    fn new(field: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+    pub(super) fn new(field: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self { field, message: message.into() }
     }
+
+    /// The error when a spec has no connection, or two.
+    pub(super) fn of_connection() -> Self {
+        Self::new("s3", rules::CONNECTION_ONE.message)
+    }
+
+    /// The same for a spec whose connection is that of a signer. The user who wrote the spec can only
+    /// change its bucket.
+    pub(super) fn with_signer(self, signer: &SignerId) -> Self {
+        match self.field.strip_prefix("s3.") {
+            Some(field) => {
+                let message = format!(
+                    "does not fit {signer} (its s3.{field}: {}): choose another bucket, or ask its owner",
+                    self.message
+                );
+                Self::new("bucket", message)
+            }
+            None if self.message.contains("s3.endpoint") => {
+                Self::new("bucket", format!("{} ({signer})", self.message))
+            }
+            None => self,
+        }
+    }
+}
+
+/// The connection and the credentials for a request. Only [`resolve`](super::resolve) pairs them.
+pub(super) struct Provided<'a> {
+    pub(super) s3: &'a S3Connection,
+    pub(super) credentials: CredentialsLocation,
 }
 
 /// How long before its expiry a URL is renewed.
@@ -52,6 +85,7 @@ pub enum Overlap {
 }
 
 /// A valid spec: everything that is needed to sign, store and renew a URL.
+#[allow(clippy::struct_excessive_bools, reason = "each is one independent wish")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     /// The store that the URL points to.
@@ -68,10 +102,16 @@ pub struct Request {
     pub query: Vec<(String, String)>,
     /// Requested lifetime, in seconds: 60 to 604800.
     pub expires_in: u32,
+    /// The longest lifetime that the policy of the signer allows, in seconds; `None` for no limit.
+    pub cap: Option<u32>,
     /// How long before its expiry the URL is renewed.
     pub overlap: Overlap,
+    /// Whether the URL is signed once and never renewed.
+    pub is_signed_once: bool,
+    /// How long after its URL has expired the object is deleted, in seconds; `None` for never.
+    pub ttl_after_expired: Option<u32>,
     /// The Secret that holds the credentials.
-    pub credentials: CredentialsSecretRef,
+    pub credentials: CredentialsLocation,
     /// The Secret to write.
     pub target: Target,
     /// Whether to annotate the running pods that mount the Secret after each new URL.
@@ -97,28 +137,40 @@ impl Request {
     ///
     /// # Errors
     /// The error names the first field that is not valid, and says what to write instead.
-    pub fn parse(name: &str, spec: &PresignedUrlSpec, renew: Option<&str>) -> Result<Self, InvalidSpec> {
+    pub(super) fn parse(
+        name: &str,
+        spec: &PresignedUrlSpec,
+        renew: Option<&str>,
+        Provided { s3, credentials }: Provided<'_>,
+    ) -> Result<Self, InvalidSpec> {
         let method = spec.method.unwrap_or_default();
-        bucket::check(&spec.bucket, spec.s3.endpoint.is_some())?;
+        bucket::check(&spec.bucket, s3.endpoint.is_some())?;
         checks::key(&spec.key)?;
         checks::version(spec.version_id.as_deref(), method)?;
         checks::response(spec.response.as_ref(), method)?;
-        checks::region(spec)?;
+        checks::region(s3)?;
+        if s3.endpoint.is_none() {
+            checks::region_of_arn(&spec.bucket, &s3.region)?;
+        }
         let empty = BTreeMap::new();
         checks::headers(spec.headers.as_ref().unwrap_or(&empty))?;
         checks::query(spec.query.as_ref().unwrap_or(&empty), method)?;
         let expires_in = lifetime(spec.expires_in.as_ref())?;
-        target::check_reference(&spec.s3.credentials.secret_ref)?;
+        let is_signed_once = spec.renew_policy == Some(RenewPolicy::Never);
+        target::check_reference(&s3.credentials.secret_ref)?;
         Ok(Self {
-            connection: Connection::parse(spec)?,
+            connection: Connection::parse(s3, &spec.bucket)?,
             bucket: spec.bucket.clone(),
             key: spec.key.clone(),
             method,
             headers: headers(spec),
             query: query(spec),
             expires_in,
+            cap: None,
             overlap: overlap(spec, expires_in)?,
-            credentials: spec.s3.credentials.secret_ref.clone(),
+            is_signed_once,
+            ttl_after_expired: ttl(spec, is_signed_once)?,
+            credentials,
             target: Target::parse(name, spec.secret.as_ref())?,
             annotates_pods: spec.pod_refresh.unwrap_or_default() == PodRefresh::Annotate,
             suspend: spec.suspend.unwrap_or(false),
@@ -126,6 +178,22 @@ impl Request {
             is_renew_refused: renew.is_some_and(is_too_long),
         })
     }
+
+    /// The lifetime of a new URL unless the credentials expire earlier, in seconds.
+    #[must_use]
+    pub fn lifetime(&self) -> u32 {
+        self.cap.map_or(self.expires_in, |cap| cap.min(self.expires_in))
+    }
+}
+
+/// Checks the part of a connection that does not depend on the bucket.
+///
+/// # Errors
+/// The error names the first field that is not valid, and says what to write instead.
+pub(super) fn check_connection(s3: &S3Connection) -> Result<(), InvalidSpec> {
+    checks::region(s3)?;
+    target::check_reference(&s3.credentials.secret_ref)?;
+    addressing::endpoint(s3).map(drop)
 }
 
 /// The most characters that a renewal token may have, because the status has to hold it.
@@ -155,8 +223,21 @@ fn lifetime(text: Option<&DurationText>) -> Result<u32, InvalidSpec> {
     Ok(seconds)
 }
 
+/// How long after its URL has expired an object is deleted.
+fn ttl(spec: &PresignedUrlSpec, is_signed_once: bool) -> Result<Option<u32>, InvalidSpec> {
+    let Some(text) = &spec.ttl_after_expired else { return Ok(None) };
+    let field = "ttlAfterExpired";
+    checks::require(is_signed_once, field, rules::TTL_NEVER)?;
+    let seconds = text.seconds().ok_or(InvalidSpec::new(field, rules::TTL_FORM.message))?;
+    Ok(Some(seconds))
+}
+
 fn overlap(spec: &PresignedUrlSpec, expires_in: u32) -> Result<Overlap, InvalidSpec> {
     let refused = |field, rule: Rule| Err(InvalidSpec::new(field, rule.message));
+    let has_any = spec.renew_before.is_some() || spec.renew_before_percentage.is_some();
+    if has_any && spec.renew_policy == Some(RenewPolicy::Never) {
+        return refused("renewPolicy", rules::BEFORE_NEVER);
+    }
     match (&spec.renew_before, spec.renew_before_percentage) {
         (None, None) => Ok(Overlap::Third),
         (Some(_), Some(_)) => refused("renewBefore", rules::BEFORE_ONE),

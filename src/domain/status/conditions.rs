@@ -1,16 +1,23 @@
-//! The conditions Ready and Stalled. RotationSafe is in `rotation`.
+//! The conditions Ready, Stalled and Permitted. RotationSafe is in `rotation`.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::rotation::{self, NEVER_REFRESHED};
 use super::{Problem, Progress, Report, Seen, Standing};
-use crate::crd::{READY, ROTATION_SAFE, STALLED};
+use crate::crd::{PERMITTED, READY, ROTATION_SAFE, STALLED};
+use crate::domain::ended::EndReason;
 use crate::domain::reason::{Disposition, FailureReason};
+use crate::domain::resolve::Permission;
 
 pub(super) const TRUE: &str = "True";
 pub(super) const FALSE: &str = "False";
 const UNKNOWN: &str = "Unknown";
+/// The reason of Ready when the stored URL has expired.
+pub const EXPIRED: &str = "Expired";
+
+/// The reason of Permitted while the request is allowed.
+pub const ALLOWED: &str = "Allowed";
 
 /// One condition without its transition time and generation.
 pub(super) struct ConditionState {
@@ -29,6 +36,8 @@ pub(super) fn next(previous: &[Condition], report: &Report, now: Timestamp) -> V
     }
     let stalled = stalled(report);
     let rotation = match &report.seen {
+        // A URL that is signed once is never rotated.
+        Seen::Url(standing) if standing.renewal_time.is_none() => None,
         Seen::Url(standing) => {
             let before = previous.iter().find(|c| c.type_ == ROTATION_SAFE && c.reason == NEVER_REFRESHED);
             Some(rotation::verdict(standing, report, before.map(|before| before.message.as_str())))
@@ -36,7 +45,11 @@ pub(super) fn next(previous: &[Condition], report: &Report, now: Timestamp) -> V
         Seen::Nothing => None,
         Seen::Unknown => kept(previous, ROTATION_SAFE),
     };
-    [Some(ready), stalled, rotation]
+    let permitted = match (&report.permission, &report.seen) {
+        (Permission::NotNeeded, Seen::Unknown) => kept(previous, PERMITTED),
+        (permission, _) => permitted(permission),
+    };
+    [Some(ready), stalled, rotation, permitted]
         .into_iter()
         .flatten()
         .map(|verdict| {
@@ -58,7 +71,8 @@ pub(super) fn next(previous: &[Condition], report: &Report, now: Timestamp) -> V
 fn kept(previous: &[Condition], kind: &'static str) -> Option<ConditionState> {
     let before = previous.iter().find(|condition| condition.type_ == kind)?;
     let status = if before.status == TRUE { TRUE } else { FALSE };
-    let reason = rotation::REASONS.into_iter().find(|reason| *reason == before.reason)?;
+    let known = rotation::REASONS.into_iter().chain([ALLOWED, FailureReason::NotPermitted.into()]);
+    let reason = known.into_iter().find(|reason| *reason == before.reason)?;
     Some(ConditionState { kind, status, reason, message: before.message.clone() })
 }
 
@@ -76,7 +90,7 @@ fn ready(report: &Report, now: Timestamp) -> ConditionState {
             verdict(TRUE, "Issued", format!("Secret {secret:?} holds a URL that {}{note}", until(standing)))
         }
         (Progress::UpToDate, None) => {
-            verdict(FALSE, "Expired", format!("the URL in Secret {secret:?} has expired"))
+            verdict(FALSE, EXPIRED, format!("the URL in Secret {secret:?} has expired"))
         }
         (Progress::Suspended, Some(standing)) => verdict(
             TRUE,
@@ -86,7 +100,7 @@ fn ready(report: &Report, now: Timestamp) -> ConditionState {
         (Progress::Suspended, None) => verdict(
             FALSE,
             "Suspended",
-            "suspended, and no valid URL is stored: set spec.suspend to false to issue one".to_owned(),
+            "suspended, and no valid URL is stored: set spec.suspend to false".to_owned(),
         ),
         (Progress::AwaitingCredentials, Some(standing)) => {
             verdict(TRUE, "AwaitingCredentials", awaiting(report, standing))
@@ -94,8 +108,9 @@ fn ready(report: &Report, now: Timestamp) -> ConditionState {
         (Progress::AwaitingCredentials, None) => verdict(
             FALSE,
             FailureReason::CredentialsExpired.into(),
-            format!("the credentials have expired: renew Secret {:?}", credentials(report)),
+            format!("the credentials {} have expired: renew them", credentials(report)),
         ),
+        (Progress::Ended { why, deleted_at }, _) => verdict(FALSE, EXPIRED, ended(secret, *why, *deleted_at)),
         (Progress::AwaitingCollection, _) => verdict(
             FALSE,
             FailureReason::SecretConflict.into(),
@@ -116,6 +131,9 @@ fn failed(report: &Report, problem: &Problem, alive: Option<&Standing>, now: Tim
         Some(standing) if !is_user => {
             (TRUE, "RenewalFailing", format!("{message}; the stored URL {}", until(standing)))
         }
+        Some(standing) if problem.reason == FailureReason::NotPermitted => {
+            (FALSE, reason, format!("{message}; the stored URL {} and is not renewed", until(standing)))
+        }
         _ if is_retry && report.seen == Seen::Unknown => (UNKNOWN, reason, message),
         _ => match &report.seen {
             Seen::Url(standing) if !standing.is_alive(now) => {
@@ -125,6 +143,31 @@ fn failed(report: &Report, problem: &Problem, alive: Option<&Standing>, now: Tim
         },
     };
     ConditionState { kind: READY, status, reason, message }
+}
+
+fn ended(secret: &str, why: EndReason, deleted_at: Option<Timestamp>) -> String {
+    let why = match why {
+        EndReason::Expired => "has expired",
+        EndReason::Denied => "was removed, because its signer did not permit it",
+    };
+    let next = deleted_at.map_or_else(
+        || "change the annotation presign.dev/renew to sign a new one".to_owned(),
+        |time| format!("this PresignedUrl is deleted at {time}"),
+    );
+    format!("the URL in Secret {secret:?} {why}, and is not renewed (spec.renewPolicy: Never): {next}")
+}
+
+/// The condition Permitted, which is present only if a signer was asked.
+fn permitted(permission: &Permission) -> Option<ConditionState> {
+    let (status, reason, message) = match permission {
+        Permission::NotNeeded => return None,
+        Permission::Allowed { why } => (TRUE, ALLOWED, why.clone()),
+        Permission::Audited { why } => (FALSE, FailureReason::NotPermitted.into(), why.clone()),
+        // The namespace may use no such signer, so it is not told what that says.
+        Permission::Denied { problem, .. } if problem.reason == FailureReason::SignerNotFound => return None,
+        Permission::Denied { problem, .. } => (FALSE, problem.reason.into(), problem.message.clone()),
+    };
+    Some(ConditionState { kind: PERMITTED, status, reason, message })
 }
 
 /// The condition Stalled, which is present only while a user has to act.
@@ -138,6 +181,12 @@ fn stalled(report: &Report) -> Option<ConditionState> {
                 message: problem.message.clone(),
             })
         }
+        Progress::Ended { why, deleted_at: None } => Some(ConditionState {
+            kind: STALLED,
+            status: TRUE,
+            reason: EXPIRED,
+            message: ended(report.secret_name.as_deref().unwrap_or_default(), *why, None),
+        }),
         _ => None,
     }
 }
@@ -148,12 +197,12 @@ fn until(standing: &Standing) -> String {
 
 pub(super) fn awaiting(report: &Report, standing: &Standing) -> String {
     format!(
-        "the credentials in Secret {:?} expire too soon for a longer-lived URL: renew them; the stored URL {}",
+        "the credentials {} expire too soon for a longer-lived URL: renew them; the stored URL {}",
         credentials(report),
         until(standing)
     )
 }
 
 pub(super) fn credentials(report: &Report) -> &str {
-    report.credentials_name.as_deref().unwrap_or_default()
+    report.credentials_place.as_deref().unwrap_or_default()
 }

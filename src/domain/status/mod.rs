@@ -7,11 +7,14 @@ mod rotation;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::ended::EndReason;
 use super::pods::PodUses;
 use super::reason::{Disposition, FailureReason};
+use super::resolve::Permission;
 use super::{Credentials, Request, Validity};
 use crate::crd::{LimitedBy, PresignedUrlStatus};
 
+pub use conditions::{ALLOWED, EXPIRED};
 pub use rotation::{CLOCK_SKEWED, NEVER_REFRESHED, Rotation};
 
 /// The stored URL as a report describes it.
@@ -19,8 +22,8 @@ pub use rotation::{CLOCK_SKEWED, NEVER_REFRESHED, Rotation};
 pub struct Standing {
     /// When the URL works.
     pub validity: Validity,
-    /// When the next URL is due.
-    pub renewal_time: Timestamp,
+    /// When the next URL is due; `None` if the URL is signed only once.
+    pub renewal_time: Option<Timestamp>,
     /// Whether the URL is the one that the spec asks for.
     pub matches: bool,
     /// Whether another client wrote the URL, so that the status does not show its times.
@@ -39,15 +42,17 @@ impl Standing {
     /// Describes a stored URL.
     #[must_use]
     pub fn new(request: &Request, validity: Validity, credentials: Option<&Credentials>, seed: u32) -> Self {
+        let limited_by = validity.limited_by(request, credentials.and_then(|c| c.expiration));
+        let renewal_time = validity.renewal_time(request.overlap, seed);
         Self {
             validity,
-            renewal_time: validity.renewal_time(request.overlap, seed),
+            renewal_time: (!request.is_signed_once).then_some(renewal_time),
             matches: true,
             is_planted: false,
             location: None,
             handled_renew: None,
-            limited_by: validity.limited_by(request.expires_in),
-            rotation: Rotation::of(request, validity, credentials),
+            limited_by,
+            rotation: Rotation::of(request, validity, credentials, limited_by),
         }
     }
 
@@ -91,6 +96,13 @@ pub enum Progress {
     AwaitingCredentials,
     /// The Secret of a deleted object of the same name still has to be garbage-collected.
     AwaitingCollection,
+    /// The URL ended, and no other one is signed.
+    Ended {
+        /// Why the URL ended.
+        why: EndReason,
+        /// When the object is deleted; `None` for never.
+        deleted_at: Option<Timestamp>,
+    },
     /// A new URL is needed and could not be issued.
     Failed(Problem),
 }
@@ -127,8 +139,10 @@ pub struct Report {
     pub generation: Option<i64>,
     /// Name of the target Secret, if the spec is valid.
     pub secret_name: Option<String>,
-    /// Name of the credentials Secret, if the spec is valid.
-    pub credentials_name: Option<String>,
+    /// Where the credentials are, as messages say it, if the spec is valid.
+    pub credentials_place: Option<String>,
+    /// What the signer says, if the spec is valid.
+    pub permission: Permission,
     /// The URL in the target Secret.
     pub seen: Seen,
     /// The progress that the reconcile made.
@@ -169,7 +183,7 @@ pub fn next_status(previous: &PresignedUrlStatus, report: &Report, now: Timestam
             status.location.clone_from(&standing.location);
             status.signing_time = Some(Time(standing.validity.signing_time));
             status.expiration_time = Some(Time(standing.validity.expiration_time()));
-            status.renewal_time = Some(Time(standing.renewal_time));
+            status.renewal_time = standing.renewal_time.map(Time);
             status.limited_by = Some(standing.limited_by);
             status.last_handled_renew.clone_from(&standing.handled_renew);
         }

@@ -5,7 +5,7 @@
 
 use super::conditions::{ConditionState, FALSE, TRUE, awaiting, credentials};
 use super::{Progress, Report, Standing};
-use crate::crd::{ROTATION_SAFE, duration};
+use crate::crd::{LimitedBy, ROTATION_SAFE, duration};
 use crate::domain::advice::Advice;
 use crate::domain::pods::{NoAnnotation, StaleUser, StaleUsers};
 use crate::domain::{Credentials, Request, Validity};
@@ -51,7 +51,12 @@ pub enum Rotation {
 
 impl Rotation {
     /// The rotation of a URL with this validity.
-    pub(super) fn of(request: &Request, validity: Validity, credentials: Option<&Credentials>) -> Self {
+    pub(super) fn of(
+        request: &Request,
+        validity: Validity,
+        credentials: Option<&Credentials>,
+        limited_by: LimitedBy,
+    ) -> Self {
         let (overlap, is_cut) = validity.overlap(request.overlap);
         let dies_unseen = |c: &Credentials| c.session_token.is_some() && c.expiration.is_none();
         if credentials.is_some_and(dies_unseen) {
@@ -59,7 +64,7 @@ impl Rotation {
         } else if validity.is_overlap_safe(request.overlap) {
             Self::Safe { overlap, is_cut }
         } else {
-            Self::TooShort { overlap, is_cut, advice: Advice::of(request, validity) }
+            Self::TooShort { overlap, is_cut, advice: Advice::of(request, validity, limited_by) }
         }
     }
 }
@@ -86,7 +91,7 @@ fn judge(standing: &Standing, report: &Report, before: Option<&str>) -> (&'stati
     let (overlap, is_cut) = match standing.rotation {
         Rotation::ExpiryUnknown => {
             let message = format!(
-                "Secret {:?} holds a session token without its expiration, so the URL may expire earlier than stated: add the expiration",
+                "the credentials {} have a session token without its expiration, so the URL may expire earlier than stated: add the expiration",
                 credentials(report)
             );
             return (FALSE, "CredentialExpiryUnknown", message);

@@ -22,7 +22,8 @@ fn report(seen: Seen, progress: Progress) -> Report {
     Report {
         generation: Some(7),
         secret_name: Some("report".to_owned()),
-        credentials_name: Some("keys".to_owned()),
+        credentials_place: Some("in Secret \"keys\"".to_owned()),
+        permission: Permission::NotNeeded,
         seen,
         progress,
         hints: Vec::new(),

@@ -3,6 +3,7 @@
 //!
 //! The consumer decides what the events mean. A holder of [`Restart`] decides when a watch restarts.
 
+mod backoff;
 mod health;
 mod restart;
 #[cfg(test)]
@@ -12,12 +13,13 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use futures::stream::{BoxStream, Stream, StreamExt as _, unfold};
-use kube::core::NamespaceResourceScope;
+use kube::core::{ClusterResourceScope, NamespaceResourceScope};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{Config, Error, Event, Result, watcher};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
+use crate::runtime::watch::backoff::BoundedBackoff;
 use crate::runtime::watch::health::{Health, observed};
 use crate::runtime::watch::restart::Restarts;
 pub use health::Watches;
@@ -50,6 +52,9 @@ pub enum WatchEvent<K> {
     Apply(K),
     /// An object was deleted.
     Delete(K),
+    /// The API server refuses the watch, because it may not be opened or there is no such resource. It
+    /// is opened again with backoff.
+    Denied,
 }
 
 impl<K> From<Event<K>> for WatchEvent<K> {
@@ -85,19 +90,46 @@ where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
     K: Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    let WatchSelection { what, namespace, config } = selection;
-    let health = Arc::new(watches.health(K::plural(&()).into_owned(), what, namespace.clone()));
-    let client = observed(client, &health);
-    let api: Api<K> = match &namespace {
+    let api = |client, namespace: Option<&str>| match namespace {
         None => Api::all(client),
         Some(namespace) => Api::namespaced(client, namespace),
     };
+    follow_api(client, selection, restart, watches, api)
+}
+
+/// Watches a resource that belongs to no namespace, as [`follow`] does.
+pub fn follow_cluster<K>(
+    client: &Client,
+    selection: WatchSelection,
+    restart: &Restart,
+    watches: &Watches,
+) -> impl Stream<Item = WatchEvent<K>> + Send + use<K>
+where
+    K: Resource<DynamicType = (), Scope = ClusterResourceScope>,
+    K: Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    follow_api(client, selection, restart, watches, |client, _| Api::all(client))
+}
+
+fn follow_api<K>(
+    client: &Client,
+    selection: WatchSelection,
+    restart: &Restart,
+    watches: &Watches,
+    api: fn(Client, Option<&str>) -> Api<K>,
+) -> impl Stream<Item = WatchEvent<K>> + Send + use<K>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    let WatchSelection { what, namespace, config } = selection;
+    let health = Arc::new(watches.health(K::plural(&()).into_owned(), what, namespace.clone()));
+    let api = api(observed(client, &health), namespace.as_deref());
     let begin = move |lists| {
         let config = match lists {
             ListMode::Streamed => config.clone().streaming_lists(),
             ListMode::Paged => config.clone(),
         };
-        watcher(api.clone(), config).default_backoff().boxed()
+        watcher(api.clone(), config).backoff(BoundedBackoff::default()).boxed()
     };
     Follow::new(begin, restart, health).events()
 }
@@ -156,7 +188,12 @@ impl<K: Send + 'static, F: FnMut(ListMode) -> EventStream<K> + Send> Follow<K, F
                 Err(error) if self.lists == ListMode::Streamed && cannot_stream(&error) => {
                     self.begin(ListMode::Paged);
                 }
-                Err(error) => self.health.failed(&error),
+                Err(error) => {
+                    self.health.failed(&error);
+                    if is_denied(&error) {
+                        return Some(WatchEvent::Denied);
+                    }
+                }
             }
         }
     }
@@ -165,6 +202,12 @@ impl<K: Send + 'static, F: FnMut(ListMode) -> EventStream<K> + Send> Follow<K, F
         self.lists = lists;
         self.current = (self.begin)(lists);
     }
+}
+
+/// Whether the API server refuses a watch for a reason that does not pass by itself.
+fn is_denied(error: &Error) -> bool {
+    matches!(error, Error::InitialListFailed(kube::Error::Api(status))
+        | Error::WatchStartFailed(kube::Error::Api(status)) if matches!(status.code, 403 | 404))
 }
 
 /// Whether the API server cannot stream lists. It then answers that the parameter for streamed lists is

@@ -172,9 +172,11 @@ async fn a_watch_fails_from_an_error_until_a_success() {
     let mut watch = Watch::begin();
     let (_, sender) = watch.next_begun().unwrap();
     assert_eq!(watch.failing(), 0);
-    for code in [429, 429, 403] {
+    for (code, told) in
+        [(429, vec![]), (429, vec![]), (403, vec![WatchEvent::Denied]), (404, vec![WatchEvent::Denied])]
+    {
         sender.unbounded_send(Err(refused(code))).unwrap();
-        assert_eq!((watch.ready(), watch.failing()), (vec![], 1));
+        assert_eq!((watch.ready(), watch.failing()), (told, 1));
     }
     send(&sender, [Event::Apply(1)]);
     assert_eq!((watch.ready(), watch.failing()), (vec![WatchEvent::Apply(1)], 0));

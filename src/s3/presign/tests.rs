@@ -1,5 +1,6 @@
 //! Where the bucket and the key are in a signed URL, what is refused, and that nothing secret is shown.
 
+use crate::domain::policy::Asker;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -14,7 +15,7 @@ fn request(fields: &Value) -> Request {
     for (name, value) in fields.as_object().unwrap() {
         spec[name] = value.clone();
     }
-    Request::parse("name", &serde_json::from_value(spec).unwrap(), None).unwrap()
+    Request::inline(Asker::new("team-a", "name"), &serde_json::from_value(spec).unwrap(), None).unwrap()
 }
 
 fn credentials(token: Option<&str>) -> Credentials {
@@ -32,7 +33,7 @@ fn at(signing_time: &str, lifetime: u32) -> Validity {
 }
 
 fn presign(fields: &Value, token: Option<&str>, validity: Validity) -> Result<String, PresignError> {
-    let signed = Signer::default().presign(&request(fields), &credentials(token), validity)?;
+    let signed = UrlSigner::default().presign(&request(fields), &credentials(token), validity)?;
     Ok(signed.url.expose().clone())
 }
 
@@ -132,7 +133,7 @@ fn a_region_that_the_sdk_takes_for_another_is_noticed() {
     // No valid spec has this region. The test sets it directly, to check the signer alone.
     let mut request = request(&json!({}));
     request.connection.region = "aws-global".to_owned();
-    let refused = Signer::default().presign(&request, &credentials(None), at("2030-01-02T03:04:05Z", 60));
+    let refused = UrlSigner::default().presign(&request, &credentials(None), at("2030-01-02T03:04:05Z", 60));
     let message = refused.unwrap_err().to_string();
     assert!(message.contains("signed another X-Amz-Credential"), "{message}");
 }
@@ -143,7 +144,7 @@ fn an_access_point_is_signed_for_in_its_own_region_alone() {
     let mut request = request(&json!({"bucket": "arn:aws:s3:us-east-1:123456789012:accesspoint/my-point",
         "s3": {"region": "us-east-1", "credentials": {"secretRef": {"name": "k"}}}}));
     request.connection.region = "us-east-2".to_owned();
-    let refused = Signer::default().presign(&request, &credentials(None), at("2030-01-02T03:04:05Z", 60));
+    let refused = UrlSigner::default().presign(&request, &credentials(None), at("2030-01-02T03:04:05Z", 60));
     assert!(refused.unwrap_err().to_string().contains("set region to us-east-1"));
 }
 

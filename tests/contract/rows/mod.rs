@@ -1,17 +1,22 @@
 //! The table: specs that each judge accepts or refuses, and by which rule.
 //!
-//! A file for each part of the spec. The API server judges them in `agreement.rs`, the parser in
-//! the tests of `src/domain/request`, which include this file: `crate::crd` exists in both crates.
+//! A file for each part of the spec of a `PresignedUrl`. The API server judges them in `agreement.rs`,
+//! the parser in the tests of `src/domain/request`, which include this file: `crate::crd` and
+//! `crate::domain` exist in both crates. The rows of signers are in `signer_rows.rs`.
 
 mod headers;
+pub mod parsed;
 mod query;
 mod secrets;
+mod signer;
 mod store;
 mod times;
 mod what;
 
 use crate::crd::rules::Rule;
 use serde_json::{Value, json};
+
+pub use parsed::parse;
 
 /// One line of the table.
 #[derive(Clone)]
@@ -22,12 +27,14 @@ pub struct Row {
     pub changes: Value,
     /// What has to be said about it.
     pub is_accepted: bool,
+    /// The smallest spec of the kind.
+    pub smallest: fn() -> Value,
 }
 
 impl Row {
     /// The whole spec.
     pub fn spec(&self) -> Value {
-        spec(&self.changes)
+        patched((self.smallest)(), &self.changes)
     }
 
     /// The fields that differ from the smallest spec.
@@ -67,11 +74,11 @@ pub fn is_of(rule: &Rule, text: &str) -> bool {
     }
 }
 
-/// Every row.
+/// Every row of a `PresignedUrl`.
 pub fn all() -> Vec<Row> {
     let largest = limit(&[largest()], &[]);
-    [what::rows(), headers::rows(), query::rows(), times::rows(), store::rows(), secrets::rows(), largest]
-        .concat()
+    let request = [what::rows(), headers::rows(), query::rows(), times::rows()].concat();
+    [request, store::rows(), signer::rows(), secrets::rows(), largest].concat()
 }
 
 /// Everything at its largest at once: the rules must not cost more than the API server
@@ -108,48 +115,51 @@ fn largest() -> Value {
 }
 
 /// Rows about one rule: specs that keep it, and specs that break it and no other.
-fn rule(rule: Rule, kept: &[Value], broken: &[Value]) -> Vec<Row> {
+pub fn rule(rule: Rule, kept: &[Value], broken: &[Value]) -> Vec<Row> {
     rows(Some(rule), kept, broken)
 }
 
 /// Rows about a limit of the schema.
-fn limit(kept: &[Value], broken: &[Value]) -> Vec<Row> {
+pub fn limit(kept: &[Value], broken: &[Value]) -> Vec<Row> {
     rows(None, kept, broken)
 }
 
 fn rows(about: Option<Rule>, kept: &[Value], broken: &[Value]) -> Vec<Row> {
-    let row = |changes: &Value, is_accepted| Row { about, changes: changes.clone(), is_accepted };
+    let row = |changes: &Value, is_accepted| Row { about, changes: changes.clone(), is_accepted, smallest };
     let kept = kept.iter().map(|changes| row(changes, true));
     kept.chain(broken.iter().map(|changes| row(changes, false))).collect()
 }
 
 /// One change for each value of a field, by its path below `spec`.
-fn each<const N: usize>(path: &str, values: [&str; N]) -> Vec<Value> {
+pub fn each<const N: usize>(path: &str, values: [&str; N]) -> Vec<Value> {
     values.into_iter().map(|value| at(path, json!(value))).collect()
 }
 
 /// A change of one field, by its path below `spec`.
-fn at(path: &str, value: Value) -> Value {
+pub fn at(path: &str, value: Value) -> Value {
     path.rsplit('.').fold(value, |value, name| json!({ name: value }))
 }
 
 /// A map with this many entries.
-fn entries(count: usize) -> Value {
+pub fn entries(count: usize) -> Value {
     (0..count).map(|n| (format!("x-{n}"), json!("v"))).collect::<serde_json::Map<_, _>>().into()
 }
 
-/// The smallest spec, with changes on top (a JSON merge patch).
-pub fn spec(changes: &Value) -> Value {
-    let mut spec = json!({
+/// The smallest spec.
+pub fn smallest() -> Value {
+    json!({
         "bucket": "reports",
         "key": "2026/q3 summary.pdf",
         "s3": {"region": "us-west-2", "credentials": {"secretRef": {"name": "keys"}}},
-    });
-    merge(&mut spec, changes);
-    spec
+    })
 }
 
-/// A JSON merge patch (RFC 7386).
+/// A value with changes on top: a JSON merge patch (RFC 7386).
+pub fn patched(mut value: Value, changes: &Value) -> Value {
+    merge(&mut value, changes);
+    value
+}
+
 fn merge(target: &mut Value, changes: &Value) {
     match (target, changes) {
         (Value::Object(target), Value::Object(changes)) => {

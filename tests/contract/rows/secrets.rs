@@ -11,19 +11,18 @@ use serde_json::{Value, json};
 use super::{Row, at, each, entries, limit, rule};
 
 pub fn rows() -> Vec<Row> {
-    [names(), keys(), labels(), annotations(), credentials()].concat()
+    let target = names(SECRET_NAME, |name| at("secret.name", json!(name)));
+    let source = names(CREDENTIALS_NAME, |name| at("s3.credentials.secretRef.name", json!(name)));
+    [target, source, keys(), labels(), annotations(), credentials()].concat()
 }
 
-/// Names of Secrets are checked alike for both.
-fn names() -> Vec<Row> {
-    let names = |path: &str, about: Rule| {
-        let (long, label) = (format!("{}.{}", "a".repeat(126), "b".repeat(126)), "a".repeat(64));
-        let good = each(path, ["a", "1", "a.b-c", "a--b", &label, &long]);
-        let bad = each(path, ["A", "a_b", "-a", "a-", ".a", "a.", "a..b", "a.-b", "ü", "a b", "a/b", "a\n"]);
-        let lengths = limit(&[], &[at(path, json!("")), at(path, json!("a".repeat(254)))]);
-        [rule(about, &good, &bad), lengths].concat()
-    };
-    [names("secret.name", SECRET_NAME), names("s3.credentials.secretRef.name", CREDENTIALS_NAME)].concat()
+/// Rows about the name of an object; all such names are checked alike.
+pub fn names(about: Rule, named: impl Fn(&str) -> Value) -> Vec<Row> {
+    let (long, label) = (format!("{}.{}", "a".repeat(126), "b".repeat(126)), "a".repeat(64));
+    let good = ["a", "1", "a.b-c", "a--b", &label, &long].map(&named);
+    let bad = ["A", "a_b", "-a", "a-", ".a", "a.", "a..b", "a.-b", "ü", "a b", "a/b", "a\n"].map(&named);
+    let lengths = limit(&[], &["", &"a".repeat(254)].map(&named));
+    [rule(about, &good, &bad), lengths].concat()
 }
 
 fn keys() -> Vec<Row> {

@@ -32,7 +32,9 @@ const AWS_REGIONS: [&str; 14] = [
 ];
 
 pub fn rows() -> Vec<Row> {
-    [endpoints(), twice(), regions(), styles()].concat()
+    let path = "s3.unsignedHeaders";
+    let headers = limit(&each(path, ["Refused", "Honoured"]), &each(path, ["refused", "Ignored", ""]));
+    [endpoints(), twice(), regions(), styles(), headers].concat()
 }
 
 fn endpoints() -> Vec<Row> {
@@ -254,9 +256,11 @@ fn styles() -> Vec<Row> {
     let hosted = |bucket: &str, endpoint: Option<&str>| -> Value {
         json!({"bucket": bucket, "s3": {"addressingStyle": "VirtualHosted", "endpoint": endpoint}})
     };
-    let hosts = |endpoint: &str| hosted("reports", Some(endpoint));
+    let hosts = |endpoint: &str| json!({"s3": {"addressingStyle": "VirtualHosted", "endpoint": endpoint}});
     let over = |scheme: &str, bucket: &str| hosted(bucket, Some(&format!("{scheme}://h.example")));
     let own = |bucket: &str, endpoint: &str| json!({"bucket": bucket, "s3": {"addressingStyle": "BucketEndpoint", "endpoint": endpoint}});
+    let own_host =
+        |endpoint: &str| json!({"s3": {"addressingStyle": "BucketEndpoint", "endpoint": endpoint}});
     let styled = |bucket: &str, style: &str| json!({"bucket": bucket, "s3": {"addressingStyle": style}});
     let (long, too_long) = ("a".repeat(63), "a".repeat(64));
     [
@@ -313,15 +317,15 @@ fn styles() -> Vec<Row> {
         rule(
             STYLE_ENDPOINT,
             &[
-                own("reports", "https://files.example"),
-                own("reports", "http://192.0.2.1:9000/p"),
+                own_host("https://files.example"),
+                own_host("http://192.0.2.1:9000/p"),
                 own("t:reports", "http://minio"),
                 own("media", "https://media.example.com"),
                 own("media.example.com", "https://media.example.com:443/"),
             ],
-            &[styled("reports", "BucketEndpoint")],
+            &each("s3.addressingStyle", ["BucketEndpoint"]),
         ),
-        limit(&[], &["path", "virtual", "", "auto"].map(|style| styled("reports", style))),
+        limit(&[], &each("s3.addressingStyle", ["path", "virtual", "", "auto"])),
     ]
     .concat()
 }

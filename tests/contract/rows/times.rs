@@ -1,8 +1,8 @@
 //! Rows about lifetimes and renewal.
 
 use crate::crd::rules::{
-    BEFORE_DAYS, BEFORE_FITS, BEFORE_FORM, BEFORE_NUMBER, BEFORE_ONE, EXPIRES_DAYS, EXPIRES_FORM,
-    EXPIRES_NUMBER, EXPIRES_RANGE,
+    BEFORE_DAYS, BEFORE_FITS, BEFORE_FORM, BEFORE_NEVER, BEFORE_NUMBER, BEFORE_ONE, EXPIRES_DAYS,
+    EXPIRES_FORM, EXPIRES_NUMBER, EXPIRES_RANGE, TTL_FORM, TTL_NEVER,
 };
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use super::{Row, at, each, limit, rule};
 const AGES: &str = "999999h999999h999999h";
 
 pub fn rows() -> Vec<Row> {
-    [lifetimes(), overlaps()].concat()
+    [lifetimes(), overlaps(), ends()].concat()
 }
 
 fn lifetimes() -> Vec<Row> {
@@ -125,6 +125,48 @@ fn overlaps() -> Vec<Row> {
         limit(
             &[share(json!(1)), share(json!(80))],
             &[json!(0), json!(81), json!(-1), json!(1.5), json!("50"), json!(4_294_967_297_i64)].map(share),
+        ),
+    ]
+    .concat()
+}
+
+/// Rows about URLs that are signed once.
+fn ends() -> Vec<Row> {
+    let policy = "renewPolicy";
+    let deleted_after = |ttl: &str| json!({"renewPolicy": "Never", "ttlAfterExpired": ttl});
+    let unread = |ttl: Value| json!({"renewPolicy": "Never", "ttlAfterExpired": ttl});
+    [
+        rule(
+            BEFORE_NEVER,
+            &[
+                json!({"renewPolicy": "Never"}),
+                json!({"renewPolicy": "Always", "renewBefore": "20m"}),
+                json!({"renewPolicy": "Always", "renewBeforePercentage": 50}),
+            ],
+            &[
+                json!({"renewPolicy": "Never", "renewBefore": "20m"}),
+                json!({"renewPolicy": "Never", "renewBeforePercentage": 50}),
+            ],
+        ),
+        rule(
+            TTL_NEVER,
+            &[deleted_after("24h")],
+            &[json!({"ttlAfterExpired": "24h"}), json!({"renewPolicy": "Always", "ttlAfterExpired": "24h"})],
+        ),
+        rule(
+            TTL_FORM,
+            &["0s", "90m", "1h30m", "000168h", "720h", AGES].map(deleted_after),
+            &["1d", "24", "+24", "-1h", "1.5h", "24H", "24h ", " 24h", "24h\n", "1000000s", "1hm"]
+                .map(deleted_after),
+        ),
+        limit(
+            &[each(policy, ["Always", "Never"]), vec![deleted_after(&"0s".repeat(16))]].concat(),
+            &[
+                each(policy, ["always", "Once", ""]),
+                ["", "h", &"0s".repeat(17)].map(deleted_after).to_vec(),
+                [json!(86_400), json!({"hours": 24})].map(unread).to_vec(),
+            ]
+            .concat(),
         ),
     ]
     .concat()

@@ -114,7 +114,6 @@ fn limits() -> Vec<Row> {
     let absent = [
         json!({"bucket": null}),
         json!({"key": null}),
-        json!({"s3": null}),
         json!({"s3": {"region": null}}),
         json!({"s3": {"credentials": null}}),
         json!({"s3": {"credentials": {"secretRef": null}}}),

@@ -31,9 +31,9 @@ impl ReadSecret {
     /// The credentials of one selection.
     pub fn of(&self, key: &Key, selection: &KeySelection) -> Arc<KnownCredentials> {
         let credentials = |secret: &Secret| {
-            usable(secret.type_.as_deref(), secret.metadata.labels.as_ref())
+            let KeySelection { reference, has_endpoint, is_signer } = selection;
+            usable(secret, *is_signer)
                 .map_err(|why| InvalidCredentials::Unusable { secret: key.name().to_owned(), why })?;
-            let KeySelection { reference, has_endpoint } = selection;
             let data = secret.data.as_ref().unwrap_or(const { &BTreeMap::new() });
             Credentials::select(reference, *has_endpoint, data).map(Arc::new)
         };

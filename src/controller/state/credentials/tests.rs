@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::Secret;
 
 use super::read_secret::overwrite;
 use super::*;
+use crate::domain::policy::Asker;
 
 #[test]
 fn keys_are_overwritten() {
@@ -27,28 +28,29 @@ fn naming(key: &str) -> Request {
     let reference = serde_json::json!({"name": "keys", "keys": {"sessionToken": key}});
     let s3 = serde_json::json!({"region": "eu-west-1", "credentials": {"secretRef": reference}});
     let spec = serde_json::json!({"bucket": "b12", "key": "k", "s3": s3});
-    Request::parse("a", &serde_json::from_value(spec).unwrap(), None).unwrap()
+    Request::inline(Asker { namespace: "n", name: "a" }, &serde_json::from_value(spec).unwrap(), None)
+        .unwrap()
 }
 
 impl Bed {
     fn new(objects: usize) -> Self {
         let (cache, dependents) = (CredentialsCache::default(), Dependents::default());
         for number in 0..objects {
-            let secrets = BTreeSet::from(["keys".to_owned()]);
+            let secrets = BTreeSet::from([Key::new("n", "keys")]);
             dependents.set(&Key::new("n", &number.to_string()), &secrets);
         }
         Self { cache, dependents, key: Key::new("n", "keys") }
     }
 
     fn ask(&self, selected: &str) -> Arc<Mutex<()>> {
-        self.cache.ask(&self.dependents, &self.key, &KeySelection::of(&naming(selected))).unwrap()
+        self.cache.ask(&self.dependents, &self.key, &KeySelection::from(&naming(selected))).unwrap()
     }
 
     async fn answer(&self, reader: &Arc<Mutex<()>>, selected: &str, version: u64) -> u64 {
         let mut secret = Secret::default();
         secret.metadata.resource_version = Some(version.to_string());
         let answer = ReadSecret { secret: Some(secret), read: Instant::now() };
-        let selection = KeySelection::of(&naming(selected));
+        let selection = KeySelection::from(&naming(selected));
         self.cache.fill(&self.key, reader, &answer, &selection).await.resource_version
     }
 
@@ -57,7 +59,9 @@ impl Bed {
     }
 
     fn known(&self, selected: &str) -> Option<u64> {
-        self.cache.known(&self.key, &naming(selected)).map(|known| known.resource_version)
+        self.cache
+            .known(&self.key, &KeySelection::from(&naming(selected)))
+            .map(|known| known.resource_version)
     }
 
     fn changed(&self, version: u64) -> bool {
@@ -121,7 +125,7 @@ async fn what_is_kept_is_bounded_by_the_objects_that_look_at_it() {
     }
     let nobody = Dependents::default();
     bed.cache.shrink(&nobody, &bed.key);
-    assert!(bed.cache.ask(&nobody, &bed.key, &KeySelection::of(&naming("a"))).is_none());
+    assert!(bed.cache.ask(&nobody, &bed.key, &KeySelection::from(&naming("a"))).is_none());
     assert!(bed.cache.keys().is_empty());
 }
 

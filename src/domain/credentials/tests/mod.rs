@@ -3,10 +3,10 @@
 mod placeholders;
 mod profiles;
 mod shown;
+mod usable;
 
 use super::*;
 use crate::crd::CredentialsKeys;
-use crate::crd::names::{LABEL_MANAGED, MANAGED};
 
 type Data<'a> = &'a [(&'a str, &'a str)];
 
@@ -259,29 +259,4 @@ fn what_is_larger_than_8_kib_is_no_access_key() {
         let message = parsed(secret, token).unwrap_err().to_string();
         assert!(message.contains(&format!("key {key:?}: is too long")) && message.len() < 300, "{message}");
     }
-}
-
-#[test]
-fn credentials_come_from_secrets_that_are_there_for_them() {
-    for kind in [None, Some(""), Some("Opaque"), Some("servicebinding.io/aws"), Some("kubernetes.io/rook")] {
-        assert_eq!(usable(kind, None), Ok(()), "{kind:?}");
-    }
-    for kind in [
-        "kubernetes.io/service-account-token",
-        "kubernetes.io/dockerconfigjson",
-        "kubernetes.io/tls",
-        "kubernetes.io/basic-auth",
-        "kubernetes.io/rook2",
-        "bootstrap.kubernetes.io/token",
-        "helm.sh/release.v1",
-    ] {
-        let why = usable(Some(kind), None).unwrap_err();
-        let message = InvalidCredentials::Unusable { secret: "keys".to_owned(), why }.to_string();
-        assert!(message.starts_with("Secret \"keys\" has "), "{message}");
-        assert!(message.contains("put the access key into a Secret of type Opaque"), "{message}");
-    }
-    let labels = BTreeMap::from([(LABEL_MANAGED.to_owned(), MANAGED.to_owned())]);
-    let why = usable(Some("Opaque"), Some(&labels)).unwrap_err();
-    assert!(why.to_string().contains("it holds a URL that the operator issued"), "{why}");
-    assert_eq!(usable(Some("Opaque"), Some(&BTreeMap::new())), Ok(()));
 }

@@ -2,6 +2,7 @@
 //! hold the single cases; the helpers are here.
 
 mod beside;
+mod once;
 mod reasons;
 mod waiting;
 
@@ -28,14 +29,14 @@ fn issued(edit: impl FnOnce(&mut World)) -> World {
 fn reason(world: &World) -> Option<IssueReason> {
     match world.decide() {
         Decision::Issue { reason, .. } => Some(reason),
-        Decision::Keep { .. } | Decision::Repair | Decision::Wait { .. } => None,
+        Decision::Keep { .. } | Decision::Repair | Decision::End | Decision::Wait { .. } => None,
     }
 }
 
 fn obstacle(world: &World) -> Option<Obstacle> {
     match world.decide() {
         Decision::Wait { obstacle } => Some(obstacle),
-        Decision::Keep { .. } | Decision::Repair | Decision::Issue { .. } => None,
+        Decision::Keep { .. } | Decision::Repair | Decision::End | Decision::Issue { .. } => None,
     }
 }
 

@@ -1,0 +1,84 @@
+//! Resolves the spec of an object with its signer, from the caches.
+
+use std::sync::Arc;
+
+use super::error::Failure;
+use super::observe::Observed;
+use crate::controller::context::Context;
+use crate::controller::state::lean::{LeanPresignedUrl, NoSpec};
+use crate::controller::state::signer_users::SignerAnswer;
+use crate::controller::state::signers::FoundSigner;
+use crate::crd::SignerKind;
+use crate::domain::Owner;
+use crate::domain::policy::Asker;
+use crate::domain::resolve::{self, Resolved, Surroundings, signer_id};
+use crate::domain::signer::ParsedSigner;
+use crate::domain::status::Problem;
+use crate::runtime::Key;
+
+/// Resolves the spec of an object, and records which signer it uses.
+pub(super) fn resolve(
+    ctx: &Context,
+    key: &Key,
+    object: &LeanPresignedUrl,
+    owner: &Owner,
+) -> (Result<Arc<Resolved>, Problem>, Option<Arc<ParsedSigner>>) {
+    let spec = match &object.spec {
+        Ok(spec) => Ok(spec),
+        Err(NoSpec::Unreadable(why)) => Err(Failure::UnreadableSpec(why.clone()).problem()),
+        Err(NoSpec::NotKept) => Err(Failure::Outdated.problem()),
+    };
+    let id = spec.as_ref().ok().and_then(|spec| spec.signer_ref.as_ref());
+    let id = id.map(|reference| signer_id(reference, &owner.namespace));
+    if let Some(id) = &id {
+        ctx.signer_users.begin(key, id);
+    }
+    let signer = match id.as_ref().map(|id| ctx.signers.find(id, ctx.scope_of(id))) {
+        None | Some(FoundSigner::Missing) => None,
+        Some(FoundSigner::Unreadable(why)) => Some(Err(why)),
+        Some(FoundSigner::Known(known)) => match (&known.parsed, id.as_ref().map(|id| id.kind)) {
+            (Ok(parsed), _) => Some(Ok(parsed.clone())),
+            (Err(_), Some(SignerKind::Signer)) => Some(Err("is not valid: its status says why")),
+            // Nobody can tell whether it is for this namespace.
+            (Err(_), _) => None,
+        },
+    };
+    let resolved = spec.and_then(|spec| {
+        let labels = ctx.namespace_labels.get(&owner.namespace);
+        let surroundings = Surroundings {
+            terms: &ctx.connection_terms,
+            signer: signer.as_ref().map(|signer| signer.as_deref().map_err(|why| *why)),
+            labels: labels.as_deref(),
+        };
+        let asker = Asker::new(&owner.namespace, &owner.name);
+        let resolved = resolve::resolve(asker, spec, object.renew(), &surroundings)?;
+        // The answer to a request that is denied must not show what the signer points to.
+        if resolved.permission.is_granted() {
+            ctx.limits.check(&resolved.request).map_err(|error| Failure::from(error).problem())?;
+        }
+        Ok(Arc::new(resolved))
+    });
+    let answer = resolved.as_ref().map_or(SignerAnswer::Unserved, |resolved| (&resolved.permission).into());
+    if ctx.signer_users.set(key, id.as_ref().map(|id| (id, answer))) {
+        ctx.signers.wake();
+    }
+    (resolved, signer.and_then(Result::ok))
+}
+
+/// Requires that a signer still says what it said when the observation was made. Reads in between may have
+/// taken long.
+///
+/// # Errors
+/// [`Failure::Outdated`] when its answer, the signer or the labels of the namespace have changed.
+pub(super) fn require_unchanged(
+    ctx: &Context,
+    object: &LeanPresignedUrl,
+    observed: &Observed,
+) -> Result<(), Failure> {
+    let Some(signer) = &observed.signer else { return Ok(()) };
+    let before = observed.resolved();
+    let (now, _) = resolve(ctx, &Key::from(object), object, &observed.owner);
+    let is_same = ctx.signers.is_current(signer)
+        && before.is_some_and(|before| now.is_ok_and(|now| now.permission == before.permission));
+    if is_same { Ok(()) } else { Err(Failure::Outdated) }
+}

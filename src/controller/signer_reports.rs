@@ -1,0 +1,222 @@
+//! Writes the statuses of the signers: whether each can sign, and how many objects it allows and denies.
+
+use std::collections::HashMap;
+use std::future::pending;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{FutureExt as _, StreamExt as _};
+use jiff::Timestamp;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+use tokio::time::{Instant, sleep_until};
+
+use crate::controller::context::{Context, SAFETY_NET};
+use crate::controller::reconcile::error::{Failure, is_code};
+use crate::controller::state::credentials::KeySelection;
+use crate::controller::state::lean_signer::{LeanClusterSigner, LeanSigner};
+use crate::controller::state::signers::KnownSigner;
+use crate::crd::names::{GROUP, OPERATOR, VERSION};
+use crate::crd::{SignerKind, SignerStatus};
+use crate::domain::Credentials;
+use crate::domain::reason::FailureReason;
+use crate::domain::signer::{ParsedSigner, SignerId};
+use crate::domain::signer_status::SignerObservation;
+use crate::runtime::Key;
+
+/// How long after a write of a status the next one may follow, so that a burst of changes of its users
+/// costs little.
+const BETWEEN_WRITES: Duration = Duration::from_secs(30);
+/// How long changes are collected before the statuses are looked at.
+const COLLECTED: Duration = Duration::from_millis(500);
+
+/// How many signers are looked at at a time.
+const AT_A_TIME: usize = 4;
+
+/// Keeps the statuses of all signers up to date, for as long as the process runs.
+pub async fn report_signers(ctx: Arc<Context>) {
+    let mut reports = Reports::default();
+    let mut due: Option<Instant> = None;
+    loop {
+        tokio::select! {
+            () = ctx.signers.changed() => {}
+            () = at(due) => {}
+        }
+        tokio::time::sleep(COLLECTED).await;
+        due = reports.look_at_all(&ctx).await;
+    }
+}
+
+async fn at(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => pending().await,
+    }
+}
+
+/// What was written, and since when this process leads.
+#[derive(Default)]
+struct Reports {
+    written: HashMap<SignerId, Instant>,
+    term: Option<(u64, Instant)>,
+}
+
+impl Reports {
+    /// Writes every status that changed, and returns when to look again without a change.
+    async fn look_at_all(&mut self, ctx: &Context) -> Option<Instant> {
+        // When a term begins, all objects are woken, and this task too.
+        let term = ctx.leadership.term()?;
+        let begun =
+            self.term.filter(|(known, _)| *known == term).map_or_else(Instant::now, |(_, begun)| begun);
+        self.term = Some((term, begun));
+        let counted = begun + BETWEEN_WRITES;
+        // In the first seconds of a term few objects have been judged.
+        let has_counts = Instant::now() >= counted;
+        let all: Vec<_> =
+            ctx.signers.all().into_iter().filter(|(id, _)| ctx.synced.has_signers(id)).collect();
+        self.written.retain(|id, _| all.iter().any(|(known, _)| known == id));
+        let mut due = (!has_counts && !all.is_empty()).then_some(counted);
+        let now = ctx.clock.now();
+        let observed = futures::stream::iter(all).map(|(id, known)| async move {
+            let observing = AssertUnwindSafe(observe(ctx, &id, &known, now, has_counts)).catch_unwind().await;
+            (id, known, observing)
+        });
+        let observed: Vec<_> = observed.buffer_unordered(AT_A_TIME).collect().await;
+        for (id, known, observing) in observed {
+            let next = if let Ok(SignerReport { status, expiration, has_failed }) = observing {
+                let expires = expiration.filter(|expiration| *expiration > now);
+                let expires = expires.map(|time| Instant::now() + ctx.clock.until(time).min(SAFETY_NET));
+                let again = has_failed.then(|| Instant::now() + BETWEEN_WRITES);
+                [expires, again, self.report(ctx, &id, &known, &status).await].into_iter().flatten().min()
+            } else {
+                ctx.metrics.panicked();
+                tracing::error!(signer = %id, "a bug in the operator stopped the look at a signer");
+                Some(Instant::now() + SAFETY_NET)
+            };
+            due = [due, next].into_iter().flatten().min();
+        }
+        due
+    }
+
+    /// Writes a status if it changed and may be written, and returns when to try again.
+    async fn report(
+        &mut self,
+        ctx: &Context,
+        id: &SignerId,
+        known: &KnownSigner,
+        status: &SignerStatus,
+    ) -> Option<Instant> {
+        if *status == known.status {
+            return None;
+        }
+        let may_write = self.written.get(id).map(|last| *last + BETWEEN_WRITES);
+        if let Some(later) = may_write.filter(|time| *time > Instant::now()) {
+            return Some(later);
+        }
+        self.written.insert(id.clone(), Instant::now());
+        let failure = write(ctx, id, known, status).await.err()?;
+        tracing::warn!(signer = %id, namespace = id.namespace, "{failure}");
+        Some(Instant::now() + BETWEEN_WRITES)
+    }
+}
+
+/// What was observed about a signer.
+struct SignerReport {
+    /// The status that it should have.
+    status: SignerStatus,
+    /// When its credentials expire.
+    expiration: Option<Timestamp>,
+    /// Whether its credentials could not be read, so that no change of them is noticed.
+    has_failed: bool,
+}
+
+async fn observe(
+    ctx: &Context,
+    id: &SignerId,
+    known: &KnownSigner,
+    now: Timestamp,
+    has_counts: bool,
+) -> SignerReport {
+    let mut has_failed = false;
+    let credentials = match &known.parsed {
+        Ok(signer) => credentials(ctx, signer).await.unwrap_or_else(|failure| {
+            has_failed = true;
+            let problem = failure.problem();
+            Err((problem.reason, problem.message))
+        }),
+        Err(_) => Err((FailureReason::InvalidSpec, String::new())),
+    };
+    let expiration = credentials.as_ref().ok().and_then(|credentials| credentials.expiration);
+    let before = known.status.allowed.zip(known.status.denied).filter(|_| !has_counts);
+    let observation = SignerObservation {
+        generation: known.generation,
+        parsed: known.parsed.as_deref().map_err(String::as_str),
+        credentials: credentials.as_deref().map_err(Clone::clone),
+        counts: before.unwrap_or_else(|| ctx.signer_users.counts(id)),
+        knows_labels: ctx.selects_namespaces,
+    };
+    SignerReport { status: observation.status(&known.status, now), expiration, has_failed }
+}
+
+type FoundCredentials = Result<Arc<Credentials>, (FailureReason, String)>;
+
+async fn credentials(ctx: &Context, signer: &ParsedSigner) -> Result<FoundCredentials, Failure> {
+    let (key, selection) = (Key::from(&signer.credentials()), KeySelection::from(signer));
+    let known = if let Some(known) = ctx.credentials.known(&key, &selection) {
+        known
+    } else {
+        let _permit = ctx.limiter.beside().await;
+        let read = ctx.credentials.get(ctx, &key, &selection).await;
+        read.map_err(|error| Failure::api(format!("read Secret {:?}", key.name()), error))?
+    };
+    Ok(match &known.credentials {
+        Some(Ok(credentials)) => Ok(credentials.clone()),
+        Some(Err(error)) => Err((FailureReason::CredentialsInvalid, error.to_string())),
+        None => {
+            let (name, namespace) = (key.name(), key.namespace());
+            let message = format!(
+                "Secret {name:?} with the credentials does not exist in namespace {namespace:?}: create it, or correct spec.s3.credentials.secretRef.name"
+            );
+            Err((FailureReason::CredentialsNotFound, message))
+        }
+    })
+}
+
+async fn write(
+    ctx: &Context,
+    id: &SignerId,
+    known: &KnownSigner,
+    status: &SignerStatus,
+) -> Result<(), Failure> {
+    let _permit = ctx.limiter.beside().await;
+    let mut metadata = json!({"name": id.name, "uid": known.uid, "resourceVersion": known.resource_version});
+    if id.kind == SignerKind::Signer {
+        metadata["namespace"] = json!(id.namespace);
+    }
+    let body = json!({
+        "apiVersion": format!("{GROUP}/{VERSION}"),
+        "kind": id.kind.to_string(),
+        "metadata": metadata,
+        "status": status,
+    });
+    let (params, patch) = (PatchParams::apply(OPERATOR).force(), Patch::Apply(body));
+    let client = ctx.client.clone();
+    let answer = match id.kind {
+        SignerKind::Signer => {
+            let signers: Api<LeanSigner> = Api::namespaced(client, &id.namespace);
+            signers.patch_status(&id.name, &params, &patch).await.map(drop)
+        }
+        SignerKind::ClusterSigner => {
+            let signers: Api<LeanClusterSigner> = Api::all(client);
+            signers.patch_status(&id.name, &params, &patch).await.map(drop)
+        }
+    };
+    match answer {
+        Ok(()) => Ok(()),
+        // The watch shows the newer version, or that the signer is gone, and wakes this task.
+        Err(error) if is_code(&error, 404) || is_code(&error, 409) => Ok(()),
+        Err(error) => Err(Failure::api(format!("write the status of {id}"), error)),
+    }
+}

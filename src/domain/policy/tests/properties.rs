@@ -1,0 +1,142 @@
+//! Properties of every judgement, of any policy and any request.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Texts that keys and names are made of: ordinary ones, and what attackers try.
+fn segment() -> impl Strategy<Value = String> {
+    let odd = ["", ".", "..", "%2e", "team-a", "team-b", "tenants", "{namespace}", "{name}", "report", "a"];
+    prop_oneof![
+        4 => prop::sample::select(odd.to_vec()).prop_map(str::to_owned),
+        2 => "[a-c]{1,2}",
+        1 => "\\PC{1,4}",
+    ]
+}
+
+fn path() -> impl Strategy<Value = String> {
+    prop::collection::vec(segment(), 1..5).prop_map(|parts| parts.join("/"))
+}
+
+/// A pattern as a valid policy has it.
+fn pattern() -> impl Strategy<Value = String> {
+    let part = prop::sample::select(vec!["tenants", "{namespace}", "{name}", "a", "team-a", "team-b"]);
+    prop::collection::vec(part, 1..4).prop_map(|parts| parts.join("/"))
+}
+
+fn any_rule() -> impl Strategy<Value = PolicyRule> {
+    let method = || prop::sample::select(vec![Method::Get, Method::Head, Method::Put, Method::Delete]);
+    let keys = prop_oneof![
+        prop::collection::vec(pattern(), 1..3)
+            .prop_map(|all| KeyPatterns::Prefixes(all.iter().map(|p| format!("{p}/")).collect())),
+        prop::collection::vec(pattern(), 1..3).prop_map(KeyPatterns::Keys),
+    ];
+    let namespaces = prop::option::of(prop::sample::subsequence(vec!["team-a", "team-b"], 1..=2));
+    let cap = prop::option::of(60_u32..7200);
+    let name = "[a-z]{1,3}";
+    (name, namespaces, prop::collection::vec(method(), 1..3), keys, cap, any::<bool>()).prop_map(
+        |(name, namespaces, methods, keys, max_expires_in, allows_versions)| PolicyRule {
+            name,
+            namespaces: namespaces.map(|all| all.into_iter().map(str::to_owned).collect()),
+            methods,
+            buckets: vec!["media".to_owned()],
+            keys,
+            max_expires_in,
+            allows_versions,
+            ..PolicyRule::default()
+        },
+    )
+}
+
+fn any_request() -> impl Strategy<Value = Request> {
+    let method = prop::sample::select(vec![Method::Get, Method::Head, Method::Put, Method::Delete]);
+    // Half of the keys are what a rule could allow.
+    let near = (pattern(), path()).prop_map(|(pattern, rest)| {
+        let rendered = pattern.replace("{namespace}", "team-a").replace("{name}", "report");
+        format!("{rendered}/{rest}")
+    });
+    let key = prop_oneof![path(), near, pattern().prop_map(|p| p.replace("{namespace}", "team-a"))];
+    let versions = prop_oneof![3 => Just(Vec::new()), 1 => Just(headers(&[("versionId", "1")]))];
+    (method, key, versions).prop_map(|(method, key, query)| Request { method, query, ..asked(&key) })
+}
+
+fn asker() -> impl Strategy<Value = (String, String)> {
+    let text =
+        |all: &[&str]| prop::sample::select(all.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
+    (text(&["team-a", "team-b", "tenants", "a"]), text(&["report", "a", ""]))
+}
+
+/// The cap of a verdict; `None` if it is a denial.
+fn cap_of(verdict: &Verdict) -> Option<u32> {
+    match verdict {
+        Verdict::Allowed { cap, .. } => Some(cap.unwrap_or(u32::MAX)),
+        Verdict::Denied(_) => None,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn what_is_allowed_begins_with_the_prefix_and_goes_on_without_tricks(
+        rules in prop::collection::vec(any_rule(), 1..4),
+        request in any_request(),
+        (namespace, name) in asker(),
+    ) {
+        let asker = Asker::new(&namespace, &name);
+        let policy = Policy { rules: rules.clone(), lets_uploads_copy: false };
+        let Verdict::Allowed { rule, cap } = policy.judge(&request, asker) else { return Ok(()) };
+        let fill = |text: &str| text.replace("{namespace}", &namespace).replace("{name}", &name);
+        let holds = |candidate: &&PolicyRule| {
+            let (patterns, is_prefix) = match &candidate.keys {
+                KeyPatterns::Prefixes(patterns) => (patterns, true),
+                KeyPatterns::Keys(patterns) => (patterns, false),
+            };
+            let mut rests = patterns.iter().filter(|text| !(text.contains("{name}") && name.is_empty())).filter_map(|text| {
+                request.key.strip_prefix(&fill(text))
+            });
+            let is_clean = |rest: &str| rest.split('/').all(|part| !["", ".", ".."].contains(&part));
+            let fits = rests.any(|rest| if is_prefix { is_clean(rest) } else { rest.is_empty() });
+            candidate.name == rule
+                && candidate.max_expires_in == cap
+                && candidate.namespaces.as_ref().is_none_or(|all| all.contains(&namespace))
+                && candidate.methods.contains(&request.method)
+                && candidate.buckets.contains(&request.bucket)
+                && (candidate.allows_versions || request.query.is_empty())
+                && fits
+        };
+        prop_assert!(rules.iter().find(holds).is_some(), "{rule:?} allows {:?}", request.key);
+    }
+
+    #[test]
+    fn another_rule_takes_nothing_away_and_one_less_gives_nothing(
+        rules in prop::collection::vec(any_rule(), 0..4),
+        more in any_rule(),
+        place in any::<prop::sample::Index>(),
+        request in any_request(),
+        (namespace, name) in asker(),
+        lets_uploads_copy in any::<bool>(),
+    ) {
+        let asker = Asker::new(&namespace, &name);
+        let fewer = Policy { rules: rules.clone(), lets_uploads_copy };
+        let mut all = rules;
+        all.insert(place.index(all.len() + 1), more);
+        let all = Policy { rules: all, lets_uploads_copy };
+        prop_assert!(cap_of(&fewer.judge(&request, asker)) <= cap_of(&all.judge(&request, asker)));
+    }
+
+    #[test]
+    fn a_denial_tells_nothing_of_rules_for_other_namespaces(
+        mine in prop::collection::vec(any_rule(), 0..3),
+        theirs in prop::collection::vec(any_rule(), 0..3),
+        request in any_request(),
+    ) {
+        let of = |rules: &[PolicyRule], namespace: &str| -> Vec<PolicyRule> {
+            let namespaces = Some(vec![namespace.to_owned()]);
+            rules.iter().map(|rule| PolicyRule { namespaces: namespaces.clone(), ..rule.clone() }).collect()
+        };
+        let alone = of(&mine, "team-a");
+        let beside = [of(&theirs, "team-b"), alone.clone()].concat();
+        prop_assert_eq!(judge(alone, &request), judge(beside, &request));
+    }
+}

@@ -1,0 +1,287 @@
+//! Resolves a spec to the connection and the credentials that its URL is signed with: its own, or those
+//! of its signer.
+//!
+//! Nothing else pairs a connection with credentials, so the key of a signer never signs for a store, a
+//! bucket or a key that the signer does not allow.
+
+use super::policy::{Asker, Verdict};
+use super::reason::FailureReason;
+use super::request::{InvalidSpec, Provided, Request, signer_name};
+use super::signer::{Labels, ParsedSigner, Served, SignerId};
+use super::status::Problem;
+use crate::crd::{
+    AddressingStyle, CredentialsSecretRef, CredentialsSource, Enforcement, PresignedUrlSpec, S3Connection,
+    SignerKind, SignerRef, WhenDenied,
+};
+
+/// The Secret that holds the credentials of a request.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CredentialsLocation {
+    /// Namespace of the Secret.
+    pub namespace: String,
+    /// The Secret in it, and the keys in the Secret.
+    pub reference: CredentialsSecretRef,
+    /// The signer that the credentials belong to; `None` if they are those of the request itself.
+    pub signer: Option<SignerId>,
+}
+
+impl CredentialsLocation {
+    /// Where the credentials are, as messages say it after "the credentials". Those of a signer belong
+    /// to somebody else, so the Secret is not named.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match &self.signer {
+            None => format!("in Secret {:?}", self.reference.name),
+            Some(signer) => format!("of {signer}"),
+        }
+    }
+
+    /// Whether this Secret, in the namespace of the request, holds the credentials.
+    #[must_use]
+    pub fn is_in(&self, namespace: &str, secret: &str) -> bool {
+        self.namespace == namespace && self.reference.name == secret
+    }
+}
+
+/// What the operator permits, whatever a spec or a signer says.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectionTerms {
+    /// Whether a `PresignedUrl` may have credentials of its own.
+    pub denies_inline: bool,
+    /// The namespace with the credentials of the `ClusterSigner`s, in which a `PresignedUrl` may not
+    /// have credentials of its own.
+    pub signer_namespace: String,
+}
+
+/// What a spec is resolved with.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    /// What the operator permits.
+    pub terms: &'a ConnectionTerms,
+    /// The signer that the spec names; `None` if there is none, and otherwise why it cannot be used.
+    pub signer: Option<Result<&'a ParsedSigner, &'a str>>,
+    /// The labels of the namespace; `None` if they are not known.
+    pub labels: Option<&'a Labels>,
+}
+
+/// A request, and what its signer says about it.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// The request.
+    pub request: Request,
+    /// What the signer says.
+    pub permission: Permission,
+}
+
+/// What a signer says about a request.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Permission {
+    /// The request has no signer.
+    NotNeeded,
+    /// The policy allows the request.
+    Allowed {
+        /// Which rule allows it, as a sentence.
+        why: String,
+    },
+    /// The policy denies the request, but is only audited.
+    Audited {
+        /// Why it would be denied.
+        why: String,
+    },
+    /// The request is denied.
+    Denied {
+        /// Why, for the conditions.
+        problem: Problem,
+        /// Whether the URL is removed from its Secret at once, and not when it expires.
+        is_withdrawn: bool,
+    },
+}
+
+impl Permission {
+    /// Whether a URL may be signed.
+    #[must_use]
+    pub fn is_granted(&self) -> bool {
+        !matches!(self, Self::Denied { .. })
+    }
+}
+
+/// Which signer a reference names.
+#[must_use]
+pub fn signer_id(reference: &SignerRef, namespace: &str) -> SignerId {
+    let kind = reference.kind.unwrap_or_default();
+    let namespace = match kind {
+        SignerKind::Signer => namespace.to_owned(),
+        SignerKind::ClusterSigner => String::new(),
+    };
+    SignerId { kind, namespace, name: reference.name.clone() }
+}
+
+/// Resolves a spec; `renew` is the value of the renew annotation.
+///
+/// # Errors
+/// The problem that the conditions show when there is no valid request.
+pub fn resolve(
+    asker: Asker<'_>,
+    spec: &PresignedUrlSpec,
+    renew: Option<&str>,
+    surroundings: &Surroundings<'_>,
+) -> Result<Resolved, Problem> {
+    let invalid = |error: InvalidSpec| Problem::new(FailureReason::InvalidSpec, error.to_string());
+    match (&spec.s3, &spec.signer_ref) {
+        (Some(s3), None) => {
+            surroundings.terms.check_inline(asker)?;
+            let request = own(asker, spec, s3, renew).map_err(invalid)?;
+            Ok(Resolved { request, permission: Permission::NotNeeded })
+        }
+        (None, Some(reference)) => {
+            signer_name(&reference.name).map_err(invalid)?;
+            let id = signer_id(reference, asker.namespace);
+            let ask = Ask { asker, spec, renew };
+            match surroundings.signer {
+                Some(Ok(signer)) => with_signer(&ask, signer, surroundings.labels),
+                Some(Err(why)) => without_signer(&ask, &id, not_usable(format!("{id} {why}")), false),
+                None => without_signer(&ask, &id, not_found(&id), false),
+            }
+        }
+        _ => Err(invalid(InvalidSpec::of_connection())),
+    }
+}
+
+impl Request {
+    /// Parses a spec that has a connection of its own.
+    ///
+    /// # Errors
+    /// The error names the first field that is not valid, and says what to write instead.
+    pub fn inline(
+        asker: Asker<'_>,
+        spec: &PresignedUrlSpec,
+        renew: Option<&str>,
+    ) -> Result<Self, InvalidSpec> {
+        match (&spec.s3, &spec.signer_ref) {
+            (Some(s3), None) => own(asker, spec, s3, renew),
+            _ => Err(InvalidSpec::of_connection()),
+        }
+    }
+}
+
+fn own(
+    asker: Asker<'_>,
+    spec: &PresignedUrlSpec,
+    s3: &S3Connection,
+    renew: Option<&str>,
+) -> Result<Request, InvalidSpec> {
+    let credentials = CredentialsLocation {
+        namespace: asker.namespace.to_owned(),
+        reference: s3.credentials.secret_ref.clone(),
+        signer: None,
+    };
+    Request::parse(asker.name, spec, renew, Provided { s3, credentials })
+}
+
+impl ConnectionTerms {
+    fn check_inline(&self, asker: Asker<'_>) -> Result<(), Problem> {
+        let why = if self.denies_inline {
+            "spec.s3: PresignedUrls with credentials of their own are not permitted: use spec.signerRef, or ask the administrator of the operator to permit them (--inline-credentials)"
+        } else if !self.signer_namespace.is_empty() && self.signer_namespace == asker.namespace {
+            "spec.s3: this namespace holds the credentials of ClusterSigners, so PresignedUrls in it cannot have credentials of their own: use spec.signerRef, or another namespace"
+        } else {
+            return Ok(());
+        };
+        Err(Problem::new(FailureReason::NotPermitted, why.to_owned()))
+    }
+}
+
+/// Who asks for what.
+struct Ask<'a> {
+    asker: Asker<'a>,
+    spec: &'a PresignedUrlSpec,
+    renew: Option<&'a str>,
+}
+
+impl Ask<'_> {
+    fn parse(&self, s3: &S3Connection, credentials: CredentialsLocation) -> Result<Request, InvalidSpec> {
+        Request::parse(self.asker.name, self.spec, self.renew, Provided { s3, credentials })
+    }
+}
+
+/// A request that cannot be signed, because its signer cannot be asked or does not serve the namespace.
+/// Both are answered alike: nothing of the signer is in it.
+fn without_signer(
+    ask: &Ask<'_>,
+    id: &SignerId,
+    problem: Problem,
+    is_withdrawn: bool,
+) -> Result<Resolved, Problem> {
+    // Where every bucket fits that fits any store.
+    let region_of_arn = ask.spec.bucket.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(2));
+    let nowhere = S3Connection {
+        endpoint: region_of_arn.is_none().then(|| "https://signer.invalid".to_owned()),
+        region: region_of_arn.unwrap_or("none").to_owned(),
+        addressing_style: region_of_arn.is_none().then_some(AddressingStyle::Path),
+        unsigned_headers: None,
+        credentials: CredentialsSource {
+            secret_ref: CredentialsSecretRef { name: "none".to_owned(), keys: None, profile: None },
+        },
+    };
+    let credentials = CredentialsLocation {
+        namespace: String::new(),
+        reference: nowhere.credentials.secret_ref.clone(),
+        signer: Some(id.clone()),
+    };
+    match ask.parse(&nowhere, credentials) {
+        Ok(request) => Ok(Resolved { request, permission: Permission::Denied { problem, is_withdrawn } }),
+        Err(_) => Err(problem),
+    }
+}
+
+fn with_signer(ask: &Ask<'_>, signer: &ParsedSigner, labels: Option<&Labels>) -> Result<Resolved, Problem> {
+    let is_withdrawn = signer.when_denied == WhenDenied::Withdraw;
+    match signer.namespaces.serve(ask.asker.namespace, labels) {
+        Served::Yes => {}
+        Served::No => return without_signer(ask, &signer.id, not_found(&signer.id), is_withdrawn),
+        Served::Unknown => return without_signer(ask, &signer.id, not_found(&signer.id), false),
+    }
+    let mut request = ask.parse(&signer.s3, signer.credentials()).map_err(|error| {
+        Problem::new(FailureReason::InvalidSpec, error.with_signer(&signer.id).to_string())
+    })?;
+    let Some(policy) = &signer.policy else {
+        let why = format!("{} has no policy, so it allows everything", signer.id);
+        return Ok(Resolved { request, permission: Permission::Allowed { why } });
+    };
+    let permission = match policy.judge(&request, ask.asker) {
+        Verdict::Allowed { rule, cap } => {
+            request.cap = cap;
+            Permission::Allowed { why: format!("rule {rule:?} of {} allows it", signer.id) }
+        }
+        Verdict::Denied(denial) if signer.enforcement == Enforcement::Audit && !denial.is_unsafe => {
+            Permission::Audited { why: format!("{} would deny it: {denial}", signer.id) }
+        }
+        Verdict::Denied(denial) => {
+            let problem =
+                Problem::new(FailureReason::NotPermitted, format!("{} denies it: {denial}", signer.id));
+            Permission::Denied { problem, is_withdrawn }
+        }
+    };
+    Ok(Resolved { request, permission })
+}
+
+/// The problem when there is no such signer, or when a `ClusterSigner` is not valid or not for this
+/// namespace: the answer must not tell which, because the signers of others are none of its business.
+#[must_use]
+pub fn not_found(id: &SignerId) -> Problem {
+    not_usable(match id.kind {
+        SignerKind::Signer => format!(
+            "{id} does not exist in this namespace: create it, or correct spec.signerRef (kind: ClusterSigner for one of the cluster)"
+        ),
+        SignerKind::ClusterSigner => format!(
+            "{id} does not exist, is not valid, or does not allow this namespace: correct spec.signerRef, or ask the owner of the signer"
+        ),
+    })
+}
+
+fn not_usable(message: String) -> Problem {
+    Problem::new(FailureReason::SignerNotFound, message)
+}
+
+#[cfg(test)]
+mod tests;

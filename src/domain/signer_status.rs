@@ -1,0 +1,112 @@
+//! The status of a signer, as a pure function of the previous one and of what was observed.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use super::Credentials;
+use super::reason::FailureReason;
+use super::signer::ParsedSigner;
+use crate::crd::{READY, SignerStatus};
+
+/// What was observed about a signer.
+#[derive(Clone, Debug)]
+pub struct SignerObservation<'a> {
+    /// Generation of the spec.
+    pub generation: Option<i64>,
+    /// The parsed spec, or why it is not valid.
+    pub parsed: Result<&'a ParsedSigner, &'a str>,
+    /// The credentials, or what is wrong with them and why; not used if the spec is not valid.
+    pub credentials: Result<&'a Credentials, (FailureReason, String)>,
+    /// How many objects it allows and denies.
+    pub counts: (i64, i64),
+    /// Whether the operator watches the labels of namespaces.
+    pub knows_labels: bool,
+}
+
+impl SignerObservation<'_> {
+    /// Whether the signer can sign at `now`, the reason, and a message.
+    #[must_use]
+    pub fn verdict(&self, now: Timestamp) -> (bool, &'static str, String) {
+        let signer = match self.parsed {
+            Ok(signer) => signer,
+            Err(why) => return (false, FailureReason::InvalidSpec.into(), why.to_owned()),
+        };
+        let credentials = match &self.credentials {
+            Ok(credentials) => *credentials,
+            Err((reason, message)) => return (false, (*reason).into(), message.clone()),
+        };
+        let note = signer.note(self.knows_labels).map(|note| format!("; note: {note}")).unwrap_or_default();
+        match credentials.expiration {
+            Some(expiration) if expiration <= now => {
+                let message = format!("the credentials expired at {expiration}: renew them");
+                (false, FailureReason::CredentialsExpired.into(), message)
+            }
+            Some(expiration) => {
+                (true, "Ready", format!("the credentials can sign, and expire at {expiration}{note}"))
+            }
+            None => (true, "Ready", format!("the credentials can sign{note}")),
+        }
+    }
+
+    /// The status. It equals `previous` when nothing changed, so that nothing is written.
+    #[must_use]
+    pub fn status(&self, previous: &SignerStatus, now: Timestamp) -> SignerStatus {
+        let (is_ready, reason, message) = self.verdict(now);
+        let status = if is_ready { "True" } else { "False" };
+        let before = previous.conditions.iter().find(|condition| condition.type_ == READY);
+        let since = before.filter(|before| before.status == status);
+        let ready = Condition {
+            last_transition_time: since.map_or(Time(now), |since| since.last_transition_time.clone()),
+            message,
+            observed_generation: self.generation,
+            reason: reason.to_owned(),
+            status: status.to_owned(),
+            type_: READY.to_owned(),
+        };
+        let (allowed, denied) = self.counts;
+        SignerStatus {
+            observed_generation: self.generation,
+            conditions: vec![ready],
+            allowed: Some(allowed),
+            denied: Some(denied),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::model::{at, credentials, signer};
+
+    #[test]
+    fn tells_whether_it_can_sign_and_since_when() {
+        let (signer, key) = (signer(), credentials("AKIA", Some(at(100))));
+        let usable = SignerObservation {
+            generation: Some(2),
+            parsed: Ok(&signer),
+            credentials: Ok(&key),
+            counts: (1, 0),
+            knows_labels: false,
+        };
+        let missing = SignerObservation {
+            credentials: Err((FailureReason::CredentialsNotFound, "gone".to_owned())),
+            ..usable.clone()
+        };
+        let broken = SignerObservation { parsed: Err("spec.s3.region: bad"), ..usable.clone() };
+        let mut status = SignerStatus::default();
+        for (observation, second, ready, reason, since) in [
+            (&usable, 1, "True", "Ready", 1),
+            (&usable, 99, "True", "Ready", 1),
+            (&usable, 100, "False", "CredentialsExpired", 100),
+            (&missing, 200, "False", "CredentialsNotFound", 100),
+            (&broken, 300, "False", "InvalidSpec", 100),
+            (&usable, 50, "True", "Ready", 50),
+        ] {
+            status = observation.status(&status, at(second));
+            let [condition] = &status.conditions[..] else { panic!("{status:?}") };
+            assert_eq!((condition.status.as_str(), condition.reason.as_str()), (ready, reason), "{second}");
+            assert_eq!(condition.last_transition_time.0, at(since), "{second}");
+            assert_eq!(observation.status(&status, at(second)), status, "nothing changed at {second}");
+        }
+    }
+}
