@@ -33,6 +33,18 @@ const FORBIDDEN: [(&str, &[&str]); 2] = [
     ("s3", &["kube", "kube_runtime", "k8s_openapi", "std::env", "env::var"]),
 ];
 
+/// Type → the only files that may make one, tests aside: nothing but the resolution of a spec may pair a
+/// connection with credentials. In its own `impl`, a type is called `Self`.
+const MADE_ONLY_IN: [(&str, &[&str]); 4] = [
+    ("Connection", &[]),
+    ("CredentialsLocation", &["domain/resolve.rs", "domain/signer.rs"]),
+    ("Provided", &["domain/resolve.rs"]),
+    ("Resolved", &["domain/resolve.rs"]),
+];
+/// Function → the only files that may call it, tests aside.
+const CALLED_ONLY_IN: [(&str, &[&str]); 2] =
+    [("Connection::parse", &["domain/request/mod.rs"]), ("Request::parse", &["domain/resolve.rs"])];
+
 const LONGEST_FILE: usize = 300;
 /// Files that may be longer, and why.
 const LONG_FILES: [(&str, &str); 1] =
@@ -48,6 +60,7 @@ fn the_sources_keep_to_the_architecture() {
     }
     let mut faults: Vec<_> = files.iter().flat_map(|(name, text)| faults(name, text)).collect();
     faults.extend(shared_names(&files));
+    faults.extend(files.iter().flat_map(|(name, text)| makers(name, text)));
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
 }
 
@@ -161,6 +174,50 @@ fn shared_names(files: &[(String, String)]) -> Vec<String> {
     places.iter().map(|(name, files)| format!("{name} is a type in {}", files.join(", "))).collect()
 }
 
+/// What the file `name` makes or calls that only others may.
+fn makers(name: &str, text: &str) -> Vec<String> {
+    if name.contains("tests") {
+        return Vec::new();
+    }
+    let mut made = Makers::default();
+    made.visit_file(&syn::parse_file(text).unwrap());
+    let of = |what: &str, made: &[String], table: &[(&str, &[&str])]| -> Vec<String> {
+        let is_wrong = |(item, files): &&(&str, &[&str])| {
+            made.iter().any(|found| found == item) && !files.contains(&name)
+        };
+        table.iter().filter(is_wrong).map(|(item, _)| format!("src/{name}: may not {what} {item}")).collect()
+    };
+    [of("make a", &made.structs, &MADE_ONLY_IN), of("call", &made.calls, &CALLED_ONLY_IN)].concat()
+}
+
+/// What a file makes and calls: the last part of each type, and the last two of each function.
+#[derive(Default)]
+struct Makers {
+    structs: Vec<String>,
+    calls: Vec<String>,
+}
+
+impl Visit<'_> for Makers {
+    fn visit_item_mod(&mut self, module: &syn::ItemMod) {
+        if module.ident != "tests" {
+            syn::visit::visit_item_mod(self, module);
+        }
+    }
+
+    fn visit_expr_struct(&mut self, made: &syn::ExprStruct) {
+        self.structs.extend(made.path.segments.last().map(|last| last.ident.to_string()));
+        syn::visit::visit_expr_struct(self, made);
+    }
+
+    fn visit_expr_path(&mut self, path: &syn::ExprPath) {
+        let names: Vec<_> = path.path.segments.iter().map(|part| part.ident.to_string()).collect();
+        if let [.., of, name] = &names[..] {
+            self.calls.push(format!("{of}::{name}"));
+        }
+        syn::visit::visit_expr_path(self, path);
+    }
+}
+
 #[derive(Default)]
 struct Types(Vec<String>);
 
@@ -184,7 +241,7 @@ fn finds_an_import_in_every_form() {
         ("use crate::controller::Context;", "controller"),
         ("use crate::{crd::{self, Method}, s3 as signer, runtime::*};", "crd runtime s3"),
         ("use {crate::s3, crate::runtime}; use crate::*;", "* runtime s3"),
-        ("fn f<'a>(x: &'a Vec<crate::s3::Signer>) { crate::runtime::get::<u8>() }", "runtime s3"),
+        ("fn f<'a>(x: &'a Vec<crate::s3::UrlSigner>) { crate::runtime::get::<u8>() }", "runtime s3"),
         ("macro_rules! m { () => { $crate::s3::x() } }", "s3"),
         ("use super::{super::{s3, runtime}, Request}; use super::owner::Owner;", "runtime s3"),
         ("fn main() { presign_operator::s3::x() }", "s3"),
@@ -220,4 +277,14 @@ fn finds_every_kind_of_fault() {
     ];
     let files = files.map(|(name, text)| (name.to_owned(), text.to_owned()));
     assert_eq!(shared_names(&files).len(), 2);
+    for (name, text, faults) in [
+        ("s3/a.rs", "fn f() { Connection { a: 1 } }", 1),
+        ("s3/a.rs", "fn f() { crate::domain::request::Connection { ..x }; Request::parse(a) }", 2),
+        ("s3/a.rs", "fn f() { [a].map(Request::parse) }", 1),
+        ("domain/resolve.rs", "fn f() { Request::parse(a, Provided { s3 }) }", 0),
+        ("s3/a.rs", "mod tests { fn f() { Connection { a: 1 } } }", 0),
+        ("s3/tests.rs", "fn f() { Connection { a: 1 } }", 0),
+    ] {
+        assert_eq!(makers(name, text).len(), faults, "{text}");
+    }
 }
