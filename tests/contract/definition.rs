@@ -1,9 +1,13 @@
-//! The definition as the API server takes it: limits on everything, defaults only for what a
+//! The definitions as the API server takes them: limits on everything, defaults only for what a
 //! column shows.
 
-use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
-use super::server::{self, Server, definition, object, spec};
+use serde_json::{Value, json};
+use strum::VariantArray as _;
+
+use super::kinds::Kind;
+use super::server::{Server, object, spec};
 
 /// What has no maximum, because it is not ours to set or has a fixed form.
 const UNLIMITED: [&str; 4] = [
@@ -14,116 +18,144 @@ const UNLIMITED: [&str; 4] = [
     "status.signingTime",
 ];
 
-#[test]
-fn everything_has_a_maximum_and_nothing_may_be_null() {
-    let definition = definition();
-    let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"];
-    let mut unlimited = Vec::new();
-    for part in ["spec", "status"] {
-        walk(&schema[part], part, &mut unlimited);
-    }
-    assert_eq!(unlimited, UNLIMITED);
-    assert!(!definition.to_string().contains("nullable"));
+/// A field of a definition, or what a list or a map consists of.
+struct Field {
+    kind: Kind,
+    path: String,
+    schema: Value,
+    is_required: bool,
 }
 
-/// Collects the paths of strings, lists, maps and numbers without a maximum.
-fn walk(schema: &Value, path: &str, unlimited: &mut Vec<String>) {
+impl Field {
+    /// Whether it is not a field, but what a list or a map consists of.
+    fn is_entry(&self) -> bool {
+        self.path.ends_with(['}', ']'])
+    }
+
+    fn description(&self) -> &str {
+        self.schema["description"].as_str().unwrap_or_default()
+    }
+}
+
+/// Everything in the specs and statuses of our kinds, however deep.
+fn fields() -> Vec<Field> {
+    let mut fields = Vec::new();
+    for kind in Kind::VARIANTS {
+        let definition = kind.definition();
+        let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"];
+        for part in ["spec", "status"] {
+            collect(*kind, part.to_owned(), &schema[part], true, &mut fields);
+        }
+    }
+    fields
+}
+
+fn collect(kind: Kind, path: String, schema: &Value, is_required: bool, fields: &mut Vec<Field>) {
+    let required = schema["required"].as_array();
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        let is_required = required.is_some_and(|required| required.iter().any(|other| other == name));
+        collect(kind, format!("{path}.{name}"), property, is_required, fields);
+    }
+    for (inner, mark) in [("items", "[]"), ("additionalProperties", "{}")] {
+        if let Some(inner) = schema.get(inner) {
+            collect(kind, format!("{path}{mark}"), inner, true, fields);
+        }
+    }
+    fields.push(Field { kind, path, schema: schema.clone(), is_required });
+}
+
+/// Whether a string, list, map or number has a maximum.
+fn is_limited(schema: &Value) -> bool {
     let has = |limit: &str| schema.get(limit).is_some();
-    let is_limited = match schema["type"].as_str().unwrap() {
+    match schema["type"].as_str().unwrap() {
         "string" => has("maxLength") || has("enum"),
         "array" => has("maxItems"),
         "object" if has("additionalProperties") => has("maxProperties"),
         "object" => has("properties"),
         "boolean" => true,
         "integer" => has("maximum") || has("format"),
-        other => panic!("{path} is of type {other}"),
-    };
-    assert!(!has("x-kubernetes-preserve-unknown-fields") && !has("x-kubernetes-int-or-string"), "{path}");
-    assert!(!has("default") || ["status", "spec.method"].contains(&path), "{path} has a default");
-    if !is_limited {
-        unlimited.push(path.to_owned());
-    }
-    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-        walk(property, &format!("{path}.{name}"), unlimited);
-    }
-    for (inner, mark) in [("items", "[]"), ("additionalProperties", "{}")] {
-        if let Some(inner) = schema.get(inner) {
-            walk(inner, &format!("{path}{mark}"), unlimited);
-        }
+        other => panic!("{schema} is of type {other}"),
     }
 }
 
 #[test]
-fn every_field_is_described() {
-    fn describe(schema: &Value, path: &str) {
-        assert!(
-            schema["description"].as_str().is_some_and(|text| text.len() > 5),
-            "{path} has no description"
-        );
-        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-            describe(property, &format!("{path}.{name}"));
+fn everything_has_a_maximum_and_nothing_may_be_null() {
+    let mut unlimited = BTreeSet::new();
+    for Field { kind, path, schema, .. } in fields() {
+        for keyword in ["x-kubernetes-preserve-unknown-fields", "x-kubernetes-int-or-string", "nullable"] {
+            assert!(schema.get(keyword).is_none(), "{kind} {path} has {keyword}");
+        }
+        let has_default = schema.get("default").is_some();
+        assert!(!has_default || ["status", "spec.method"].contains(&&*path), "{kind} {path} has a default");
+        if !is_limited(&schema) {
+            unlimited.insert(path);
         }
     }
-    let definition = definition();
-    let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"];
-    describe(&schema["spec"], "spec");
-    describe(&schema["status"], "status");
+    assert_eq!(unlimited, BTreeSet::from(UNLIMITED.map(str::to_owned)));
+}
+
+#[test]
+fn every_field_is_described() {
+    for field in fields().iter().filter(|field| !field.is_entry()) {
+        assert!(field.description().len() > 5, "{} {} has no description", field.kind, field.path);
+    }
 }
 
 /// What `kubectl explain` shows: sentences without the line breaks of the source, each value of
 /// an enum with its meaning, and the default.
 #[test]
 fn descriptions_read_well() {
-    fn look(schema: &Value, path: &str, is_required: bool, faults: &mut Vec<String>) {
-        let text = schema["description"].as_str().unwrap_or_default();
+    let mut faults = Vec::new();
+    for field in &fields() {
+        let (schema, text) = (&field.schema, field.description());
+        let mut fault = |fault: String| faults.push(format!("{} {} {fault}", field.kind, field.path));
         if text.replace("\n\n", "").contains('\n') {
-            faults.push(format!("{path} has line breaks within a paragraph"));
+            fault("has line breaks within a paragraph".to_owned());
         }
         for value in schema["enum"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             if !text.contains(&format!("{value}: ")) {
-                faults.push(format!("{path} does not say what {value} means"));
+                fault(format!("does not say what {value} means"));
             }
         }
         let has_default = schema.get("enum").is_some() || schema["type"] == "boolean";
-        if path.starts_with("spec") && has_default && !is_required && !text.contains("Default: ") {
-            faults.push(format!("{path} does not name its default"));
-        }
-        let required: Vec<&str> =
-            schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-            look(property, &format!("{path}.{name}"), required.contains(&name.as_str()), faults);
+        let is_optional = field.path.starts_with("spec") && !field.is_required;
+        if has_default && is_optional && !text.contains("Default: ") {
+            fault("does not name its default".to_owned());
         }
     }
-    let mut faults = Vec::new();
-    let definition = definition();
-    let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"];
-    look(&schema["spec"], "spec", true, &mut faults);
-    look(&schema["status"], "status", true, &mut faults);
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
 #[test]
-fn the_api_server_establishes_it() {
+fn the_api_server_establishes_them() {
     let server = Server::get();
-    let path = "jsonpath={range .status.conditions[*]}{.type}={.status} {end}";
-    let conditions = server.kubectl(&["get", "crd", "presignedurls.presign.dev", "-o", path]);
-    assert!(
-        conditions.contains("Established=True") && conditions.contains("NamesAccepted=True"),
-        "{conditions}"
-    );
-    // Would name what the server makes no sense of in the schema.
-    assert!(!conditions.contains("NonStructuralSchema"), "{conditions}");
+    for kind in Kind::VARIANTS {
+        let path = "jsonpath={range .status.conditions[*]}{.type}={.status} {end}";
+        let definition = kind.definition();
+        let name = definition["metadata"]["name"].as_str().unwrap();
+        let conditions = server.kubectl(&["get", "crd", name, "-o", path]);
+        assert!(
+            conditions.contains("Established=True") && conditions.contains("NamesAccepted=True"),
+            "{kind}: {conditions}"
+        );
+        // Would name what the server makes no sense of in the schema.
+        assert!(!conditions.contains("NonStructuralSchema"), "{kind}: {conditions}");
+    }
 }
 
 #[test]
 fn a_stored_object_has_the_spec_as_written_and_its_method() {
     let server = Server::get();
-    server.feed(&["create", "-f", "-"], &object("smallest", &spec(&json!({}))));
-    let stored: Value =
-        serde_json::from_str(&server.kubectl(&["get", "psu", "smallest", "-o", "json"])).unwrap();
-    assert_eq!(stored["spec"], server::stored(&spec(&json!({}))));
-    assert_eq!(stored["spec"]["method"], "GET");
-    assert_eq!(stored["status"], json!({"observedGeneration": -1}));
+    for kind in Kind::VARIANTS {
+        let spec = kind.spec(&json!({}));
+        server.feed(&["create", "-f", "-"], &kind.object("smallest", &spec));
+        let stored = server.kubectl(&["get", &kind.to_string(), "smallest", "-o", "json"]);
+        let stored: Value = serde_json::from_str(&stored).unwrap();
+        assert_eq!(stored["spec"], kind.stored(&spec), "{kind}");
+        assert_eq!(stored["status"], json!({"observedGeneration": -1}), "{kind}");
+        let method = stored["spec"].get("method").and_then(Value::as_str);
+        assert_eq!(method, (*kind == Kind::PresignedUrl).then_some("GET"), "{kind}");
+    }
 }
 
 #[test]

@@ -4,19 +4,52 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
 
-/// One to four fields of the smallest spec, replaced by something nasty.
+use super::signer_rows::allowing;
+
+/// One to four fields of the smallest spec, replaced by something nasty; in some, the store by a signer.
 pub fn changes() -> impl Strategy<Value = Value> {
-    prop::collection::vec(change(), 1..4).prop_map(|changes| {
-        let mut all = json!({});
-        for (path, value) in changes {
-            let mut place = &mut all;
-            for name in path.split('.') {
-                place = &mut place[name];
+    let signer = prop_oneof![
+        4 => Just("media".to_owned()),
+        1 => join(NAME, 1..4),
+    ];
+    (prop::collection::vec(change(), 1..4), prop::option::weighted(0.2, signer)).prop_map(
+        |(changes, signer)| {
+            let mut changes = combined(changes);
+            if let Some(name) = signer {
+                changes["s3"] = Value::Null;
+                changes["signerRef"] = json!({"name": name});
             }
-            *place = value;
+            changes
+        },
+    )
+}
+
+/// The store, the namespaces and the rules of the smallest signer of the cluster, replaced by something
+/// nasty.
+pub fn signer_changes() -> impl Strategy<Value = Value> {
+    let store = prop::collection::vec(store(), 0..2);
+    let rules = prop::collection::vec(rule(), 1..3);
+    (store, prop::option::of(namespaces()), rules).prop_map(|(store, namespaces, rules)| {
+        let mut changes = combined(store);
+        changes["policy"] = json!({"rules": rules});
+        if let Some(namespaces) = namespaces {
+            changes["allowedNamespaces"] = namespaces;
         }
-        all
+        changes
     })
+}
+
+/// Changes of fields, by their paths below `spec`, as one.
+fn combined(changes: Vec<(&'static str, Value)>) -> Value {
+    let mut all = json!({});
+    for (path, value) in changes {
+        let mut place = &mut all;
+        for name in path.split('.') {
+            place = &mut place[name];
+        }
+        *place = value;
+    }
+    all
 }
 
 /// A field, by its path below `spec`, and its new value.
@@ -32,6 +65,24 @@ fn change() -> impl Strategy<Value = (&'static str, Value)> {
         2 => text("expiresIn", DURATION, 1..5),
         2 => text("renewBefore", DURATION, 1..5),
         1 => (-2..90_i32).prop_map(|share| ("renewBeforePercentage", json!(share))),
+        24 => store(),
+        1 => select(vec!["us-west-2", "eu-central-1"]).prop_map(|region| {
+            ("bucket", json!(format!("arn:aws:s3:{region}:123456789012:accesspoint/point")))
+        }),
+        1 => select(vec!["Kubelet", "Annotate"]).prop_map(|refresh| ("podRefresh", json!(refresh))),
+        1 => text("secret.name", NAME, 1..5),
+        1 => text("secret.urlKey", NAME, 1..4),
+        1 => select(vec!["fields", "form.json", "method", "url"]).prop_map(|key| ("secret.urlKey", json!(key))),
+        2 => map("secret.labels", NAME, NAME),
+        2 => map("secret.annotations", NAME, ANY),
+        2 => select(vec!["Always", "Never"]).prop_map(|policy| ("renewPolicy", json!(policy))),
+        1 => text("ttlAfterExpired", DURATION, 1..4),
+    ]
+}
+
+/// The same for the fields of `spec.s3`, which signers have too.
+fn store() -> impl Strategy<Value = (&'static str, Value)> {
+    prop_oneof![
         5 => text("s3.endpoint", AUTHORITY, 0..5).prop_map(|(path, rest)| {
             (path, json!(format!("https://h{}", rest.as_str().unwrap_or_default())))
         }),
@@ -39,9 +90,6 @@ fn change() -> impl Strategy<Value = (&'static str, Value)> {
         2 => Just(("s3.endpoint", json!("http://minio:9000"))),
         2 => text("s3.region", REGION, 0..5),
         2 => select(vec!["us-west", "eu-central-1", "us-west-2", "a"]).prop_map(|region| ("s3.region", json!(region))),
-        1 => select(vec!["us-west-2", "eu-central-1"]).prop_map(|region| {
-            ("bucket", json!(format!("arn:aws:s3:{region}:123456789012:accesspoint/point")))
-        }),
         1 => text("s3.region", ANY, 0..3),
         3 => select(vec!["Auto", "Path", "VirtualHosted", "BucketEndpoint"]).prop_map(|style| ("s3.addressingStyle", json!(style))),
         1 => text("s3.credentials.secretRef.name", NAME, 1..5),
@@ -50,13 +98,46 @@ fn change() -> impl Strategy<Value = (&'static str, Value)> {
         1 => text("s3.credentials.secretRef.keys.sessionToken", NAME, 1..4),
         1 => text("s3.credentials.secretRef.keys.expiration", NAME, 1..4),
         1 => text("s3.credentials.secretRef.profile", PROFILE, 1..4),
-        1 => select(vec!["Kubelet", "Annotate"]).prop_map(|refresh| ("podRefresh", json!(refresh))),
-        1 => text("secret.name", NAME, 1..5),
-        1 => text("secret.urlKey", NAME, 1..4),
-        1 => select(vec!["fields", "form.json", "method", "url"]).prop_map(|key| ("secret.urlKey", json!(key))),
-        2 => map("secret.labels", NAME, NAME),
-        2 => map("secret.annotations", NAME, ANY),
     ]
+}
+
+/// The only rule of a policy, with a change.
+fn rule() -> impl Strategy<Value = Value> {
+    let changes = prop_oneof![
+        3 => list(KEY).prop_map(|prefixes| json!({"keyPrefixes": prefixes})),
+        3 => list(KEY).prop_map(|keys| json!({"keyPrefixes": null, "keys": keys})),
+        1 => list(KEY).prop_map(|keys| json!({"keys": keys})),
+        1 => Just(json!({"keyPrefixes": null})),
+        2 => join(DURATION, 1..5).prop_map(|cap| json!({"maxExpiresIn": cap})),
+        2 => list(HEADER).prop_map(|names| json!({"allowHeaders": names})),
+        1 => list(BUCKET).prop_map(|names| json!({"buckets": names})),
+        1 => join(NAME, 1..3).prop_map(|name| json!({"name": name})),
+        1 => (-1..2_i64).prop_map(|size| json!({"maxContentLength": size})),
+    ];
+    changes.prop_map(|changes| allowing(&changes))
+}
+
+/// The namespaces that a signer serves: each way to name them, with what belongs to this way and others.
+fn namespaces() -> impl Strategy<Value = Value> {
+    let names = select(vec![json!(["team-a"]), json!(["a", "b"]), json!([])]);
+    let selector = select(vec![
+        json!({}),
+        json!({"matchLabels": {}}),
+        json!({"matchLabels": {"team": "a"}}),
+        json!({"matchExpressions": []}),
+        json!({"matchLabels": {}, "matchExpressions": [{"key": "team", "operator": "Exists"}]}),
+        json!({"matchExpressions": [{"key": "team", "operator": "NotIn", "values": ["a"]}]}),
+    ]);
+    let from = select(vec!["Names", "Selector", "All"]);
+    (from, prop::option::of(names), prop::option::of(selector)).prop_map(|(from, names, selector)| {
+        let mut namespaces = json!({"from": from});
+        for (field, value) in [("names", names), ("selector", selector)] {
+            if let Some(value) = value {
+                namespaces[field] = value;
+            }
+        }
+        namespaces
+    })
 }
 
 type Fragments = &'static [&'static str];
@@ -118,7 +199,25 @@ const HEADER: Fragments = &[
     "\n",
     "'",
     "~",
+    "*",
     "x-amz-meta-a",
+];
+const KEY: Fragments = &[
+    "a",
+    "a/",
+    "/",
+    "//",
+    ".",
+    "..",
+    "{namespace}",
+    "{namespace}/",
+    "{name}/",
+    "{",
+    "}",
+    "{tenant}",
+    "é",
+    " ",
+    "\n",
 ];
 const VALUE: Fragments = &["v", "*", " ", "\t", "\r\n", "é", "1", "0", "10000", "~", "\u{7f}"];
 const PARAMETER: Fragments =
@@ -180,6 +279,10 @@ const NAME: Fragments = &[
 
 fn join(fragments: Fragments, count: std::ops::Range<usize>) -> impl Strategy<Value = String> {
     prop::collection::vec(select(fragments), count).prop_map(|parts| parts.concat())
+}
+
+fn list(fragments: Fragments) -> impl Strategy<Value = Vec<String>> {
+    prop::collection::vec(join(fragments, 1..5), 1..3)
 }
 
 fn text(

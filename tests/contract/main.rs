@@ -3,15 +3,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use presign_operator::crd;
+use presign_operator::{crd, domain};
 
 mod agreement;
 mod definition;
 mod examples;
 mod fragments;
+mod kinds;
 mod kubectl_views;
 mod older;
 mod policy;
 mod rows;
 mod server;
+mod signer_rows;
 mod verdict;

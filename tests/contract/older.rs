@@ -10,6 +10,7 @@ use presign_operator::crd::rules::{
 use serde_json::{Value, json};
 use testbed::Program;
 
+use super::kinds::Kind;
 use super::server::{OLDER, Server, object, spec};
 use super::verdict::field_of;
 
@@ -59,7 +60,7 @@ fn what_breaks_a_rule_is_reported_with_the_same_sentence() {
     await_condition(server, &operator, OLDER, "good", "Ready=True");
     for (name, _, rule) in BROKEN {
         await_condition(server, &operator, OLDER, name, "Stalled=True");
-        let message = format!("{}: {}", field_of(&rule), rule.about("host"));
+        let message = format!("{}: {}", field_of(Kind::PresignedUrl, &rule), rule.about("host"));
         let said = |status: &str| (status.to_owned(), "InvalidSpec".to_owned(), message.clone());
         assert_eq!(condition(server, OLDER, name, "Ready"), said("False"), "{name}");
         assert_eq!(condition(server, OLDER, name, "Stalled"), said("True"), "{name}");

@@ -1,4 +1,4 @@
-//! The API server of these tests: one with our definition, and one with an older one.
+//! The API server of these tests: one with our definitions, and one with an older one.
 
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -7,12 +7,13 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject, PostParams};
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
-use presign_operator::crd::PresignedUrl;
+use kube::core::Status;
 use serde_json::{Value, json};
+use strum::VariantArray as _;
 use testbed::ControlPlane;
 use tokio::runtime::Runtime;
 
-pub use super::rows::spec;
+use super::kinds::Kind;
 use super::verdict::Refusal;
 
 /// The longest that anything is waited for.
@@ -20,7 +21,7 @@ pub const DEADLINE: Duration = Duration::from_secs(40);
 /// Where objects are that were stored before the definition had rules.
 pub const OLDER: &str = "older";
 
-/// A control plane that knows `PresignedUrl`.
+/// A control plane that knows our kinds.
 pub struct Server {
     pub plane: ControlPlane,
     client: Client,
@@ -30,7 +31,9 @@ pub struct Server {
 static SERVER: LazyLock<Server> = LazyLock::new(|| {
     let server = Server::start();
     // Before anything else, since an update is checked less strictly than a creation.
-    server.feed(&["create", "--dry-run=server", "-f", "-"], &definition());
+    for kind in Kind::VARIANTS {
+        server.feed(&["create", "--dry-run=server", "-f", "-"], &kind.definition());
+    }
     server.install_older();
     server.kubectl(&["create", "namespace", OLDER]);
     for (name, changes, ..) in super::older::BROKEN {
@@ -38,12 +41,14 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
         server.feed(&["-n", OLDER, "create", "-f", "-"], &object(name, &spec(&changes)));
     }
     server.install(&definition());
-    server.eventually("the rules are in force", || server.judge(&spec(&json!({"key": "."}))).is_err());
+    server.eventually("the rules are in force", || {
+        server.judge(Kind::PresignedUrl, &spec(&json!({"key": "."}))).is_err()
+    });
     server
 });
 
 impl Server {
-    /// The server with our definition, started by whoever comes first.
+    /// The server with our definitions, started by whoever comes first.
     pub fn get() -> &'static Self {
         &SERVER
     }
@@ -61,13 +66,22 @@ impl Server {
         Self { plane, client, runtime }
     }
 
-    /// Installs a definition that takes any spec and has no rules.
+    /// Installs a definition of `PresignedUrl` that takes any spec and has no rules, and those of signers.
     pub fn install_older(&self) {
         let mut older = definition();
         older["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"] =
             json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
         self.install(&older);
-        self.eventually("the definition is in force", || self.judge(&json!({"bucket": [1]})).is_ok());
+        self.eventually("the definition is in force", || {
+            self.judge(Kind::PresignedUrl, &json!({"bucket": [1]})).is_ok()
+        });
+        for kind in [Kind::Signer, Kind::ClusterSigner] {
+            self.install(&kind.definition());
+            self.eventually("the definition is in force", || {
+                self.judge(kind, &kind.spec(&json!({}))).is_ok()
+                    && self.run(&["get", &kind.to_string()], None).is_ok()
+            });
+        }
     }
 
     fn install(&self, definition: &Value) {
@@ -76,24 +90,36 @@ impl Server {
         self.kubectl(&["wait", "--for=condition=Established", "--timeout=40s", "crd", name]);
     }
 
-    /// What the server says about a `PresignedUrl` of this spec; stores nothing. An
-    /// accepted one is returned as it would be stored.
-    pub fn judge(&self, spec: &Value) -> Result<Value, Refusal> {
-        self.dry_run(&ApiResource::erase::<PresignedUrl>(&()), &object("judged", spec))
+    /// What the server says about an object of this kind and spec; stores nothing. An accepted one is
+    /// returned as it would be stored.
+    pub fn judge(&self, kind: Kind, spec: &Value) -> Result<Value, Refusal> {
+        let namespace = (kind != Kind::ClusterSigner).then_some("default");
+        let judged = self.dry_run(&kind.resource(), namespace, &kind.object("judged", spec));
+        judged.map_err(|status| Refusal::new(kind, *status))
     }
 
-    /// The same about a Secret.
-    pub fn judge_secret(&self, secret: &Value) -> Result<Value, Refusal> {
-        self.dry_run(&ApiResource::erase::<Secret>(&()), secret)
+    /// Why the server refuses a Secret; stores nothing.
+    pub fn judge_secret(&self, secret: &Value) -> Result<(), String> {
+        let judged = self.dry_run(&ApiResource::erase::<Secret>(&()), Some("default"), secret);
+        judged.map(drop).map_err(|status| status.message)
     }
 
-    fn dry_run(&self, kind: &ApiResource, object: &Value) -> Result<Value, Refusal> {
-        let api = Api::<DynamicObject>::namespaced_with(self.client.clone(), "default", kind);
+    fn dry_run(
+        &self,
+        kind: &ApiResource,
+        namespace: Option<&str>,
+        object: &Value,
+    ) -> Result<Value, Box<Status>> {
+        let client = self.client.clone();
+        let api: Api<DynamicObject> = match namespace {
+            Some(namespace) => Api::namespaced_with(client, namespace, kind),
+            None => Api::all_with(client, kind),
+        };
         let object = serde_json::from_value(object.clone()).unwrap();
         let parameters = PostParams { dry_run: true, ..PostParams::default() };
         match self.runtime.block_on(api.create(&parameters, &object)) {
             Ok(stored) => Ok(stored.data),
-            Err(kube::Error::Api(status)) => Err(Refusal::from(*status)),
+            Err(kube::Error::Api(status)) => Err(status),
             Err(error) => panic!("the API server does not answer: {error}"),
         }
     }
@@ -128,22 +154,17 @@ impl Server {
     }
 }
 
-/// Our definition as it is installed.
+/// The definition of `PresignedUrl` as it is installed.
 pub fn definition() -> Value {
-    let [definition] = &presign_operator::crd::definitions().unwrap()[..] else {
-        panic!("there is one definition")
-    };
-    serde_json::to_value(definition).unwrap()
+    Kind::PresignedUrl.definition()
+}
+
+/// The smallest spec of a `PresignedUrl`, with changes on top (a JSON merge patch).
+pub fn spec(changes: &Value) -> Value {
+    Kind::PresignedUrl.spec(changes)
 }
 
 /// A `PresignedUrl` of this name and spec.
 pub fn object(name: &str, spec: &Value) -> Value {
-    json!({"apiVersion": "presign.dev/v1alpha1", "kind": "PresignedUrl", "metadata": {"name": name}, "spec": spec})
-}
-
-/// A spec as the server stores it, with the one default.
-pub fn stored(spec: &Value) -> Value {
-    let mut spec = spec.clone();
-    spec["method"] = spec.get("method").cloned().unwrap_or(json!("GET"));
-    spec
+    Kind::PresignedUrl.object(name, spec)
 }

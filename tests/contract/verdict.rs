@@ -1,40 +1,40 @@
-//! What the two judges say about a spec: the API server, and the operator's own parser.
+//! What the API server says about a spec: which field is refused, and whether by a rule of ours.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use kube::core::Status;
-use presign_operator::crd::PresignedUrlSpec;
 use presign_operator::crd::rules::{self, Rule};
-use presign_operator::domain::request::{InvalidSpec, Request};
-use serde::Deserialize as _;
+use presign_operator::crd::signer_rules;
 use serde_json::Value;
+use strum::VariantArray as _;
 
+use super::kinds::Kind;
 use super::rows::is_of;
-use super::server::definition;
 
 /// Why the API server refused an object.
 #[derive(Debug)]
 pub struct Refusal {
+    /// The kind of the object.
+    kind: Kind,
     /// Everything that it says.
     pub text: String,
     /// Field and sentence of each thing that is wrong.
     pub causes: Vec<(String, String)>,
 }
 
-impl From<Status> for Refusal {
-    fn from(status: Status) -> Self {
+impl Refusal {
+    /// The refusal of an object of this kind.
+    pub fn new(kind: Kind, status: Status) -> Self {
         let causes = status.details.map(|details| details.causes).unwrap_or_default();
         let causes = causes.into_iter().map(|cause| (cause.field, cause.message)).collect();
-        Self { text: status.message, causes }
+        Self { kind, text: status.message, causes }
     }
-}
 
-impl Refusal {
     /// Whether this rule is all that is named, of whichever name.
     pub fn is_by(&self, rule: &Rule) -> bool {
         let [(field, message)] = &self.causes[..] else { return false };
-        field == field_of(rule)
+        without_indexes(field) == field_of(self.kind, rule)
             && message.strip_prefix("Invalid value: ").is_some_and(|text| is_of(rule, text))
     }
 
@@ -56,57 +56,79 @@ impl Refusal {
         !self.others().is_empty() && self.causes.iter().all(|(at, message)| is_meant(at, message))
     }
 
-    /// Whether one of our rules says this of this field.
-    pub fn says(&self, field: &str, sentence: &str) -> bool {
-        self.causes
-            .iter()
-            .any(|(at, message)| at == field && message == &format!("Invalid value: {sentence}"))
+    /// Whether one of our rules says this, which names its field.
+    pub fn says(&self, text: &str) -> bool {
+        let said = |(at, message): &(String, String)| {
+            let sentence = message.strip_prefix("Invalid value: ")?;
+            Some(format!("{}: {sentence}", without_indexes(at)))
+        };
+        self.causes.iter().filter_map(said).any(|said| said == text)
     }
 
     /// The causes that are no sentence of ours: the schema's, or a rule that failed to run.
     pub fn others(&self) -> Vec<&str> {
-        let is_ours = |field: &str, message: &str| {
+        let is_ours = |at: &str, message: &str| {
             let text = message.split_once(": ").map_or("", |(_, text)| text);
-            rules::ALL.iter().any(|(_, rule)| field_of(rule) == field && is_of(rule, text))
+            let is_at =
+                |rule: &Rule| carried(self.kind).get(&identity(rule)).is_some_and(|field| field == at);
+            declared().any(|(_, rule)| is_at(rule) && is_of(rule, text))
         };
-        let others = self.causes.iter().filter(|(field, message)| !is_ours(field, message));
+        let others = self.causes.iter().filter(|(at, message)| !is_ours(&without_indexes(at), message));
         others.map(|(_, message)| message.as_str()).collect()
     }
 }
 
-/// What the operator says about a spec: `None` in an error when it cannot even be read.
-pub fn parse(spec: &Value) -> Result<Request, Option<InvalidSpec>> {
-    let spec = PresignedUrlSpec::deserialize(spec).map_err(|_| None)?;
-    Request::parse("judged", &spec, None).map_err(Some)
+/// A path without the indexes of lists, as rules and the operator name it.
+fn without_indexes(path: &str) -> String {
+    path.split('[').map(|part| part.split_once(']').map_or(part, |(_, rest)| rest)).collect()
 }
 
-/// A rule as the definition carries it.
-#[derive(Debug)]
-pub struct Carried {
-    /// The field that a refusal names, from `spec` on.
-    pub field: String,
+/// Every rule that the code declares, with its name.
+pub fn declared() -> impl Iterator<Item = &'static (&'static str, Rule)> {
+    rules::ALL.iter().chain(signer_rules::ALL)
 }
 
-/// The rules of the definition by their CEL.
-pub static RULES: LazyLock<BTreeMap<String, Carried>> = LazyLock::new(|| {
-    let mut rules = BTreeMap::new();
-    let schema = definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"].take();
-    collect(&schema["properties"]["spec"], "spec", &mut rules);
-    rules
-});
+/// What tells a rule from all others: the expression, and the message unless it is an expression too. The
+/// names of two kinds of objects are checked by the same expression.
+pub type Identity = (String, String);
 
-fn collect(schema: &Value, path: &str, rules: &mut BTreeMap<String, Carried>) {
+/// The identity of a rule.
+pub fn identity(rule: &Rule) -> Identity {
+    let message = if rule.names.is_some() { "" } else { rule.message };
+    (rule.cel.to_owned(), message.to_owned())
+}
+
+/// The rules that the definition of a kind carries, with the field that a refusal names, from `spec` on.
+pub fn carried(kind: Kind) -> &'static BTreeMap<Identity, String> {
+    static CARRIED: LazyLock<BTreeMap<Kind, BTreeMap<Identity, String>>> = LazyLock::new(|| {
+        let rules = |kind: &Kind| {
+            let mut rules = BTreeMap::new();
+            let schema = kind.definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"].take();
+            collect(&schema["properties"]["spec"], "spec", &mut rules);
+            (*kind, rules)
+        };
+        Kind::VARIANTS.iter().map(rules).collect()
+    });
+    &CARRIED[&kind]
+}
+
+fn collect(schema: &Value, path: &str, rules: &mut BTreeMap<Identity, String>) {
     for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
         let text = |name: &str| rule[name].as_str().unwrap_or_default().to_owned();
-        let carried = Carried { field: format!("{path}{}", text("fieldPath")) };
-        assert!(rules.insert(text("rule"), carried).is_none(), "{path} carries a rule twice: {rule}");
+        let field = format!("{path}{}", text("fieldPath"));
+        let before = rules.insert((text("rule"), text("message")), field);
+        assert!(before.is_none(), "{path} carries a rule twice: {rule}");
     }
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
         collect(property, &format!("{path}.{name}"), rules);
     }
+    if let Some(items) = schema.get("items") {
+        collect(items, path, rules);
+    }
 }
 
 /// The field that a refusal by this rule names.
-pub fn field_of(rule: &Rule) -> &'static str {
-    &RULES.get(rule.cel).unwrap_or_else(|| panic!("the definition does not carry {rule:?}")).field
+pub fn field_of(kind: Kind, rule: &Rule) -> &'static str {
+    let field = carried(kind).get(&identity(rule));
+    field.unwrap_or_else(|| panic!("the definition of {kind} does not carry {rule:?}"))
 }
