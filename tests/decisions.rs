@@ -5,6 +5,8 @@
 
 #[path = "decisions/arbitrary.rs"]
 mod arbitrary;
+#[path = "decisions/course.rs"]
+mod course;
 #[path = "decisions/judge.rs"]
 mod judge;
 #[path = "decisions/life.rs"]

@@ -171,16 +171,14 @@ pub fn assert_right(world: &World, issued: Option<&Issued>, decision: Decision) 
             assert_eq!(Some(expired.expiration), credentials.expiration);
             assert!(!is_signable);
         }
-        Decision::Wait { obstacle: Obstacle::Suspended | Obstacle::NoCredentials } => {
-            panic!("waits for nothing: {decision:?}")
-        }
+        Decision::End | Decision::Wait { .. } => panic!("ends or waits for nothing: {decision:?}"),
     }
 }
 
 /// What has to be done about a decision.
 pub fn action(decision: Decision, is_there: bool) -> Action {
     match decision {
-        Decision::Keep { .. } | Decision::Wait { .. } => Action::Nothing,
+        Decision::Keep { .. } | Decision::Wait { .. } | Decision::End => Action::Nothing,
         Decision::Repair => Action::Repair,
         Decision::Issue { reason, validity } if is_there => Action::Replace { reason, validity },
         Decision::Issue { reason, validity } => Action::Create { reason, validity },
@@ -194,6 +192,6 @@ pub fn is_quiet(decision: Decision, is_after_repair: bool) -> bool {
         Decision::Wait { obstacle: Obstacle::AwaitingCredentials | Obstacle::CredentialsExpired(_) } => {
             is_after_repair
         }
-        Decision::Wait { .. } | Decision::Repair | Decision::Issue { .. } => false,
+        Decision::Wait { .. } | Decision::Repair | Decision::End | Decision::Issue { .. } => false,
     }
 }

@@ -29,6 +29,7 @@ impl Life {
             generation: Some(self.generation),
             renew: self.world.request.renew.as_deref().map(Into::into),
             credentials: self.credentials_version,
+            signer: None,
         };
         let plan = self.world.plan(&self.history, &inputs, self.status.signing_time.is_some());
         self.judge(&plan, &inputs);
@@ -84,6 +85,7 @@ impl Life {
                 let problem = Problem::new(FailureReason::ApiError, "out of reach".to_owned());
                 return Err(Interruption::Failed { problem, retry_after: None });
             }
+            Action::End { .. } => panic!("ends a URL that is renewed"),
             Action::Repair => (self.world.rendered().unwrap(), None),
             Action::Create { validity, .. } | Action::Replace { validity, .. } => {
                 (self.world.fresh(validity), Some(validity))

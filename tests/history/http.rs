@@ -105,6 +105,10 @@ impl Api {
         let (head, body) = request.into_parts();
         let query = head.uri.query().unwrap_or_default().to_owned();
         let path: Vec<String> = head.uri.path().trim_matches('/').split('/').map(str::to_owned).collect();
+        // The definitions of signers are not installed.
+        if path.iter().any(|part| part == "signers") {
+            return Ok(respond(failure(404, "NotFound")));
+        }
         if query.contains("watch=true") {
             return Ok(self.watch(&path, &query));
         }

@@ -23,6 +23,7 @@ use std::time::Duration;
 use presign_operator::controller::{Memory, Presigner, Process, SecretAccess, Settings};
 use presign_operator::domain::Limits;
 use presign_operator::domain::limits::HostPattern;
+use presign_operator::domain::resolve::ConnectionTerms;
 use presign_operator::runtime::{
     Clock, Elector, Leadership, LeaseSettings, Overload, Party, Probes, Skew, Terms,
 };
@@ -134,6 +135,9 @@ async fn run(api: &Api, clock: &Clock, history: impl AsyncFnOnce(Memory)) {
         max_in_flight: 3,
         pods: false,
         limits: Limits::new(Vec::new(), vec![HostPattern::All]),
+        connection_terms: ConnectionTerms::default(),
+        cluster_signers: false,
+        namespace_selectors: false,
     };
     let (mut registry, limiter) = (Registry::default(), Presigner::limiter());
     let paused = limiter.clone();
