@@ -7,6 +7,7 @@ use kube::Client;
 use presign_operator::controller::{Presigner, Process, SecretAccess, Settings};
 use presign_operator::domain::Limits;
 use presign_operator::domain::limits::HostPattern;
+use presign_operator::domain::resolve::ConnectionTerms;
 use presign_operator::runtime::{Clock, ClockOffset, Leadership, MetricsRegistry, Probes, Skew};
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -38,6 +39,9 @@ impl Inside {
             max_in_flight: 4,
             pods: false,
             limits: Limits::new(Vec::new(), vec![HostPattern::All]),
+            connection_terms: ConnectionTerms::default(),
+            cluster_signers: false,
+            namespace_selectors: false,
         };
         let process = Process {
             clock,

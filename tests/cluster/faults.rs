@@ -119,7 +119,7 @@ async fn a_cut_watch_misses_nothing() {
     space.apply("report", space.spec(json!({}))).await;
     space.wait_ready("report", "True", "Issued").await;
     // While no watch is open, and the next one is told that it comes too late (410).
-    proxy.fault(Match::new("GET", "watch=true"), 6, answer(410, "Expired"));
+    proxy.fault(Match::new("GET", "watch=true"), 8, answer(410, "Expired"));
     proxy.cut_watches();
     let url = space.data("report", "url").await;
     // A URL signed within the same second would be the same URL.
@@ -159,7 +159,8 @@ async fn a_watch_that_is_resumed_fails_no_longer_though_nothing_changes() {
     failing(0).await;
     proxy.fault(Match::new("GET", "watch=true"), u64::MAX, answer(503, "ServiceUnavailable"));
     proxy.cut_watches();
-    failing(3).await;
+    // Of PresignedUrls, of Signers, of the Secrets that are ours and of the others.
+    failing(4).await;
     proxy.heal();
     failing(0).await;
 }

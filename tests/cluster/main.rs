@@ -2,6 +2,7 @@
 //! its resulting objects, and whether the URL downloads. One file a subject.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test fails by panicking")]
 
+mod attacks;
 mod clocks;
 mod crashes;
 mod crowds;
@@ -20,4 +21,6 @@ mod problems;
 mod quiet;
 mod restarts;
 mod rivals;
+mod signers;
 mod stories;
+mod tenancy;

@@ -11,7 +11,7 @@ mod world;
 pub use audit::audit_log;
 pub use audit::{audit, operators_log};
 pub use operator::{Operator, UNOPPOSED};
-pub use space::{Space, condition, curl, ready, text};
+pub use space::{Space, condition, curl, merge, ready, text};
 #[allow(unused_imports, reason = "the soak rotates to it")]
 pub use world::SECOND_KEY;
 pub use world::World;

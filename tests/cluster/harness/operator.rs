@@ -30,7 +30,7 @@ impl Operator {
     }
 
     /// The same for several namespaces, or for all when there is none; `home` is where its
-    /// lease is.
+    /// lease is. It uses `ClusterSigner`s only if the environment says so.
     pub fn start_for(
         world: &'static World,
         namespaces: &[&str],
@@ -44,6 +44,9 @@ impl Operator {
             // Everything it could write, since it is searched for what must not be written.
             ("PRESIGN_LOG", "trace".into()),
             ("PRESIGN_LEASE_NAMESPACE", home.into()),
+            // They belong to the whole cluster: the operators of all stories would report the status of
+            // the same ones, each with the objects and the keys that it knows.
+            ("PRESIGN_CLUSTER_SIGNERS", "false".into()),
         ];
         variables.extend(environment.iter().map(|(name, value)| (*name, OsString::from(value))));
         let binary = env!("CARGO_BIN_EXE_presign-operator");

@@ -285,7 +285,7 @@ pub fn ready(object: &PresignedUrl) -> Option<&Condition> {
 }
 
 /// A JSON merge patch (RFC 7386).
-fn merge(target: &mut Value, changes: Value) {
+pub fn merge(target: &mut Value, changes: Value) {
     match (target, changes) {
         (Value::Object(target), Value::Object(changes)) => {
             for (name, change) in changes {

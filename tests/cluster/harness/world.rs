@@ -31,6 +31,9 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
 /// For stories with hundreds of megabytes of objects, which nobody wants in an audit log.
 static SPACIOUS: LazyLock<World> = LazyLock::new(|| World::start(&ControlPlane::builder()));
 
+/// For the one story whose operator looks after all namespaces.
+static SOLITARY: LazyLock<World> = LazyLock::new(|| World::start(&ControlPlane::builder()));
+
 impl World {
     /// The world, started by whoever comes first.
     pub async fn get() -> &'static Self {
@@ -41,6 +44,12 @@ impl World {
     #[allow(dead_code, reason = "not every test binary is about memory")]
     pub async fn spacious() -> &'static Self {
         tokio::task::spawn_blocking(|| &*SPACIOUS).await.expect("the testbed starts")
+    }
+
+    /// A third one, in which no other story has an operator.
+    #[allow(dead_code, reason = "only one test looks after all namespaces")]
+    pub async fn solitary() -> &'static Self {
+        tokio::task::spawn_blocking(|| &*SOLITARY).await.expect("the testbed starts")
     }
 
     fn start(plane: &ControlPlaneBuilder) -> Self {
