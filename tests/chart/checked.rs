@@ -1,5 +1,6 @@
 //! What helm and helm-unittest say to the chart, without an API server.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use testbed::{Binary, locate};
@@ -29,14 +30,18 @@ fn the_unit_tests_of_the_chart_pass() {
 #[test]
 fn every_variable_of_the_container_is_one_that_the_operator_reads() {
     let help = run(Command::new(env!("CARGO_BIN_EXE_presign-operator")).args(["run", "--help"])).unwrap();
-    let everything = chart().join("ci/everything-values.yaml");
-    let values = ["--values", everything.to_str().unwrap(), "--set", "rbac.minimal=true"];
-    let rendering = objects(&template("a", "b", &values).unwrap());
-    let deployment = rendering.iter().find(|object| object["kind"] == "Deployment").unwrap();
-    let variables = deployment["spec"]["template"]["spec"]["containers"][0]["env"].as_array().unwrap();
-    let names = variables.iter().filter_map(|variable| variable["name"].as_str());
-    let ours: Vec<&str> = names.filter(|name| name.starts_with("PRESIGN_")).collect();
-    assert!(ours.len() >= 8, "{ours:?}");
+    let mut ours = BTreeSet::new();
+    // What is for the whole cluster cannot be set together with what is for some namespaces.
+    for file in ["ci/everything-values.yaml", "ci/signers-values.yaml"] {
+        let file = chart().join(file);
+        let values = ["--values", file.to_str().unwrap(), "--set", "rbac.minimal=true"];
+        let rendering = objects(&template("a", "b", &values).unwrap());
+        let deployment = rendering.iter().find(|object| object["kind"] == "Deployment").unwrap();
+        let variables = deployment["spec"]["template"]["spec"]["containers"][0]["env"].as_array().unwrap();
+        let names = variables.iter().filter_map(|variable| variable["name"].as_str());
+        ours.extend(names.filter(|name| name.starts_with("PRESIGN_")).map(str::to_owned));
+    }
+    assert!(ours.contains("PRESIGN_NAMESPACE") && ours.contains("PRESIGN_NAMESPACE_SELECTORS"), "{ours:?}");
     for name in ours {
         assert!(help.contains(&format!("[env: {name}=")), "{name} is no flag's: {help}");
     }
@@ -54,6 +59,11 @@ fn values_that_are_none_are_refused_by_name() {
         ("limits.allowEndpoints={https://a.b}", "at '/limits/allowEndpoints/0'"),
         ("limits.allowEndpoints={}", "at '/limits/allowEndpoints"),
         ("limits.denySecretMetadata={a b}", "at '/limits/denySecretMetadata/0'"),
+        ("signers.namespace=A_", "at '/signers/namespace'"),
+        ("signers.clusterSigners=some", "at '/signers/clusterSigners'"),
+        ("inlineCredentials=deny", "at '/inlineCredentials'"),
+        ("deleteExpired=24h", "at '/deleteExpired'"),
+        ("policies.requireUse=some", "at '/policies/requireUse'"),
         ("leaderElection.leaseDuration=1", "at '/leaderElection/leaseDuration'"),
         ("image.digest=sha256:1", "at '/image/digest'"),
         ("terminationGracePeriodSeconds=5", "at '/terminationGracePeriodSeconds'"),

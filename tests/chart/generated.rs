@@ -1,4 +1,5 @@
-//! Files that are made from others. `make manifests` writes them; here they are compared.
+//! Files that are made from others. `make manifests` writes them; here they are compared. The table of
+//! identities is made by `identities`.
 
 use super::render::{read, root, template};
 use super::values;
@@ -17,7 +18,7 @@ const MARKS: (&str, &str) = ("<!-- values: begin -->\n", "<!-- values: end -->\n
 
 /// Compares, or writes where that was asked for.
 #[expect(clippy::disallowed_methods, reason = "make asks through the environment")]
-fn settle(path: &str, expected: &str) {
+pub fn settle(path: &str, expected: &str) {
     if std::env::var("PRESIGN_WRITE_MANIFESTS").is_ok() {
         std::fs::write(root().join(path), expected).unwrap();
     }

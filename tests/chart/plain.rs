@@ -19,6 +19,8 @@ fn a_plain_apply_installs_the_operator() {
     let may_work = || {
         may("patch", "secrets", "default") == Ok(true)
             && may("update", "leases/presign-operator", "presign-system") == Ok(true)
+            && may("watch", "signers", "default") == Ok(true)
+            && may("watch", "clustersigners", "default") == Ok(true)
     };
     while !may_work() {
         assert!(begun.elapsed() < WAIT, "its rights are missing");
@@ -26,5 +28,6 @@ fn a_plain_apply_installs_the_operator() {
     }
     assert_eq!(may("update", "leases/presign-operator", "default"), Ok(false));
     assert_eq!(may("get", "pods", "default"), Ok(false));
+    assert_eq!(may("list", "namespaces", "default"), Ok(false));
     kubectl(&["delete", "namespace", "presign-system", "--wait=false"]).unwrap();
 }

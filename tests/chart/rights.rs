@@ -1,4 +1,5 @@
-//! What the chart adds to the rights of people: `PresignedUrl`s, and no Secrets.
+//! What the chart adds to the rights of people: `PresignedUrl`s, and no Secrets. Signers are for those
+//! only who are bound to a role of their own.
 
 use futures::StreamExt as _;
 use k8s_openapi::api::rbac::v1::ClusterRole;
@@ -8,6 +9,12 @@ use kube::{Api, Client, Config};
 
 use super::render::chart;
 use super::world::{self, WAIT, helm_with, kubectl_with, plane};
+
+/// Binds the role for the people who own signers.
+const OWNER: &str = "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, \
+     metadata: {name: owner-of-signers}, \
+     roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: people-presign-operator-signers}, \
+     subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: owner}]}";
 
 /// Waits until the role of the cluster has taken in ours.
 async fn aggregated(role: &str, verb: &str) {
@@ -38,7 +45,7 @@ fn may(who: &str, verb: &str, what: &str) -> Result<bool, String> {
 }
 
 #[tokio::test]
-async fn view_reads_presigned_urls_and_edit_writes_them() {
+async fn view_reads_presigned_urls_edit_writes_them_and_neither_sees_signers() {
     let bindings = ["view", "edit"].map(|role| {
         format!(
             "{{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, \
@@ -48,7 +55,8 @@ async fn view_reads_presigned_urls_and_edit_writes_them() {
         )
     });
     let bound = tokio::task::spawn_blocking(move || {
-        kubectl_with(&["apply", "-f", "-"], &bindings.join("\n---\n")).unwrap();
+        let [view, edit] = bindings;
+        kubectl_with(&["apply", "-f", "-"], &[view.as_str(), edit.as_str(), OWNER].join("\n---\n")).unwrap();
         // A release of its own, since that of the others comes and goes.
         let chart = chart().display().to_string();
         helm_with(&["install", "people", &chart, "--namespace", "chart-b", "--set", "crds.enabled=false"])
@@ -68,6 +76,17 @@ async fn view_reads_presigned_urls_and_edit_writes_them() {
         ("editer", "delete", "presignedurls", true),
         ("editer", "list", "presignedurls", true),
         ("editer", "patch", "presignedurls/status", false),
+        ("viewer", "get", "signers", false),
+        ("editer", "get", "signers", false),
+        ("editer", "create", "signers", false),
+        ("editer", "use", "signers", false),
+        ("editer", "list", "clustersigners", false),
+        ("owner", "create", "signers", true),
+        ("owner", "patch", "clustersigners", true),
+        ("owner", "deletecollection", "clustersigners", true),
+        ("owner", "get", "clustersigners/status", true),
+        ("owner", "patch", "clustersigners/status", false),
+        ("owner", "get", "secrets", false),
         ("nobody", "get", "presignedurls", false),
     ] {
         assert_eq!(may(who, verb, what), Ok(expected), "{who} {verb} {what}");

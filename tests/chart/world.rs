@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{fs, io::Write as _};
 
 use testbed::ControlPlane;
@@ -68,6 +68,16 @@ pub fn may(who: &str, namespace: &str, what: &[&str]) -> Result<bool, String> {
         Some("yes") => Ok(true),
         Some("no") => Ok(false),
         _ => Err(format!("{output:?}")),
+    }
+}
+
+/// Waits for what the API server takes in a moment after it was written, such as policies and roles.
+/// `what` is said if it does not.
+pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < WAIT, "{what}");
+        std::thread::sleep(Duration::from_millis(200));
     }
 }
 

@@ -9,6 +9,7 @@ use testbed::{Binary, locate};
 /// How the chart may be installed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Mode {
+    /// With `ClusterSigner`s, which may choose namespaces by their labels. All other modes are without.
     Cluster,
     Namespaces,
     Minimal,
@@ -39,9 +40,13 @@ impl Roles {
             helm.env(variable, root.join("target/helm"));
         }
         helm.args(["template", "presign-operator", "--namespace", home, "--set", "rbac.aggregate=false"]);
-        if mode != Mode::Cluster {
-            helm.args(["--set", &format!("namespaces={{{home}}}")]);
-        }
+        match mode {
+            Mode::Cluster => helm.args(["--set", "signers.namespaceSelectors=true"]),
+            // Several places exist at the same time, and a ClusterRole would belong to all of them.
+            Mode::Namespaces | Mode::Minimal | Mode::Guarded => {
+                helm.args(["--set", &format!("namespaces={{{home}}},signers.clusterSigners=false")])
+            }
+        };
         if mode == Mode::Minimal {
             helm.args(["--set", "rbac.minimal=true"]);
         }
@@ -56,6 +61,8 @@ impl Roles {
         let mut objects: Vec<Value> = serde_saphyr::from_multiple(&rendering).unwrap();
         let kinds = ["ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"];
         objects.retain(|object| object["kind"].as_str().is_some_and(|kind| kinds.contains(&kind)));
+        // For people: the operator is not bound to it.
+        objects.retain(|object| object["metadata"]["name"] != "presign-operator-signers");
         Self { objects }
     }
 

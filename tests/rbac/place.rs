@@ -15,11 +15,18 @@ use super::harness::{Operator, Space, World, audit_log};
 /// Short, so that it shows soon when the lease cannot be renewed.
 const LEASE_SECONDS: &str = "3";
 
+/// Without `ClusterSigner`s, an operator for one namespace meets no other one.
+const NO_CLUSTER_SIGNERS: (&str, &str) = ("PRESIGN_CLUSTER_SIGNERS", "false");
+const CLUSTER_SIGNERS: (&str, &str) = ("PRESIGN_CLUSTER_SIGNERS", "true");
+const SELECTORS: (&str, &str) = ("PRESIGN_NAMESPACE_SELECTORS", "true");
+
 /// A namespace, who works there, and with which rights.
 pub struct Place {
     pub space: Space,
     roles: Roles,
     account: String,
+    /// The namespace with the credentials of `ClusterSigner`s.
+    signer_namespace: String,
     /// The operator after a restart, which looks after further namespaces.
     restarted: Mutex<Option<Operator>>,
     /// What makes the API server one that cannot stream lists.
@@ -44,6 +51,7 @@ impl Place {
         let world = World::get().await;
         let client = world.client().await;
         let namespace = make_namespace(&client).await;
+        let signer_namespace = make_namespace(&client).await;
         let roles = Roles::render(mode, &namespace);
         apply(world, &roles.clone().only(is_granted).manifest());
         let account = roles.account();
@@ -55,16 +63,21 @@ impl Place {
         let kubeconfig = kubeconfig.unwrap().display().to_string();
         let namespaces: &[&str] = if mode == Mode::Cluster { &[] } else { &[&namespace] };
         let access = if mode == Mode::Minimal { "get" } else { "watch" };
-        let variables = [
+        let mut variables = vec![
             ("KUBECONFIG", kubeconfig.as_str()),
             ("PRESIGN_LEASE_DURATION", LEASE_SECONDS),
             ("PRESIGN_SECRET_ACCESS", access),
+            ("PRESIGN_SIGNER_NAMESPACE", signer_namespace.as_str()),
         ];
+        let of_mode: &[_] =
+            if mode == Mode::Cluster { &[CLUSTER_SIGNERS, SELECTORS] } else { &[NO_CLUSTER_SIGNERS] };
+        variables.extend_from_slice(of_mode);
         // There before the operator, which may have no right to notice it later.
+        write_keys(world, &signer_namespace);
         prepare(world, &namespace);
         let operator = Operator::start_for(world, namespaces, &namespace, &variables);
         let space = Space { world, client, namespace, operator };
-        Self { space, roles, account, restarted: Mutex::default(), _in_between: proxy }
+        Self { space, roles, account, signer_namespace, restarted: Mutex::default(), _in_between: proxy }
     }
 
     /// Another namespace, where nothing is granted yet.
@@ -83,7 +96,11 @@ impl Place {
         let Space { world, namespace, .. } = &self.space;
         let token = token(world, namespace, &self.account);
         let kubeconfig = world.plane.kubeconfig_for(namespace, &token).unwrap().display().to_string();
-        let variables = [("KUBECONFIG", kubeconfig.as_str())];
+        let variables = [
+            ("KUBECONFIG", kubeconfig.as_str()),
+            ("PRESIGN_SIGNER_NAMESPACE", self.signer_namespace.as_str()),
+            NO_CLUSTER_SIGNERS,
+        ];
         let operator = Operator::start_for(self.space.world, namespaces, &self.space.namespace, &variables);
         *self.restarted.lock().unwrap() = Some(operator);
     }
@@ -102,8 +119,36 @@ impl Place {
             ("PRESIGN_METRICS_TLS_CERT", &crt),
             ("PRESIGN_METRICS_TLS_KEY", &key),
             ("PRESIGN_METRICS_AUTH", "true"),
+            ("PRESIGN_SIGNER_NAMESPACE", self.signer_namespace.as_str()),
+            NO_CLUSTER_SIGNERS,
         ];
         Operator::start_for(world, &[namespace], namespace, &variables)
+    }
+
+    /// Makes the `Signer` `own`, with the access key of this namespace.
+    pub fn make_signer(&self) {
+        let signer = json!({
+            "apiVersion": "presign.dev/v1alpha1", "kind": "Signer", "metadata": {"name": "own"},
+            "spec": {"s3": connection(self.space.world)},
+        });
+        apply_in(self.space.world, Some(&self.space.namespace), &signer.to_string());
+    }
+
+    /// Makes the `ClusterSigner` that is named after this namespace, and chooses it by its label.
+    pub fn make_cluster_signer(&self) {
+        let namespace = &self.space.namespace;
+        let rule =
+            json!({"name": "all", "methods": ["GET"], "buckets": [namespace], "keyPrefixes": ["dir/"]});
+        let labels = json!({"kubernetes.io/metadata.name": namespace});
+        let signer = json!({
+            "apiVersion": "presign.dev/v1alpha1", "kind": "ClusterSigner", "metadata": {"name": namespace},
+            "spec": {
+                "s3": connection(self.space.world),
+                "allowedNamespaces": {"from": "Selector", "selector": {"matchLabels": labels}},
+                "policy": {"rules": [rule]},
+            },
+        });
+        apply(self.space.world, &signer.to_string());
     }
 
     /// Makes a `ServiceAccount`, with the chart's role for readers of metrics or without.
@@ -181,25 +226,31 @@ async fn make_namespace(client: &kube::Client) -> String {
 /// The access key and the object `report`.
 fn prepare(world: &World, namespace: &str) {
     world.store.put_object(namespace, "dir/a file.txt", b"content").unwrap();
+    write_keys(world, namespace);
+    let report = json!({
+        "apiVersion": "presign.dev/v1alpha1", "kind": "PresignedUrl", "metadata": {"name": "report"},
+        "spec": {"bucket": namespace, "key": "dir/a file.txt", "s3": connection(world)},
+    });
+    apply_in(world, Some(namespace), &report.to_string());
+}
+
+/// The access key of the store, as the Secret `keys`.
+fn write_keys(world: &World, namespace: &str) {
     let keys = json!({
         "access-key-id": world.store.access_key_id(),
         "secret-access-key": world.store.secret_access_key(),
     });
-    let objects = [
-        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}, "stringData": keys}),
-        json!({
-            "apiVersion": "presign.dev/v1alpha1", "kind": "PresignedUrl", "metadata": {"name": "report"},
-            "spec": {
-                "bucket": namespace, "key": "dir/a file.txt",
-                "s3": {
-                    "endpoint": world.store.endpoint(), "region": world.store.region(),
-                    "credentials": {"secretRef": {"name": "keys"}},
-                },
-            },
-        }),
-    ];
-    let manifest: String = objects.iter().map(|object| format!("{object}\n---\n")).collect();
-    apply_in(world, Some(namespace), &manifest);
+    let secret =
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}, "stringData": keys});
+    apply_in(world, Some(namespace), &secret.to_string());
+}
+
+/// The connection to the store, with the Secret `keys`.
+fn connection(world: &World) -> Value {
+    json!({
+        "endpoint": world.store.endpoint(), "region": world.store.region(),
+        "credentials": {"secretRef": {"name": "keys"}},
+    })
 }
 
 fn token(world: &World, namespace: &str, account: &str) -> String {

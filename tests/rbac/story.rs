@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use k8s_openapi::api::events::v1::Event;
 use kube::Api;
 use kube::api::{ListParams, Patch, PatchParams};
-use serde_json::json;
+use presign_operator::crd::{ClusterSigner, READY, Signer, SignerStatus};
+use serde_json::{Value, json};
 
 use super::chart::{Mode, Permission};
 use super::harness::{DEADLINE, SECOND_KEY, ready, text};
@@ -35,6 +36,16 @@ pub enum Step {
     Tells,
     /// A later object has its Secret.
     NoticesObjects,
+    /// So has one whose spec is too large for the cache.
+    ReadsLargeSpecs,
+    /// So has one that names a `Signer`.
+    UsesSigners,
+    /// The status of that `Signer` says that it can sign.
+    ReportsSigners,
+    /// An object that names a `ClusterSigner` has its Secret.
+    UsesClusterSigners,
+    /// The status of that `ClusterSigner` says that it can sign.
+    ReportsClusterSigners,
     /// A rotated key is in the URL; in the minimal mode when a new one is asked for.
     NoticesKeys,
     /// The Secret of an earlier name goes.
@@ -43,13 +54,18 @@ pub enum Step {
     CountsEvents,
 }
 
-const STORY: [Step; 9] = [
+const STORY: [Step; 14] = [
     Step::Leads,
     Step::IsReady,
     Step::Issues,
     Step::Reports,
     Step::Tells,
     Step::NoticesObjects,
+    Step::ReadsLargeSpecs,
+    Step::UsesSigners,
+    Step::ReportsSigners,
+    Step::UsesClusterSigners,
+    Step::ReportsClusterSigners,
     Step::NoticesKeys,
     Step::Prunes,
     Step::CountsEvents,
@@ -59,7 +75,11 @@ const STORY: [Step; 9] = [
 pub async fn first_failure(place: &Place, mode: Mode, without: Option<&Permission>) -> Option<Step> {
     let lack = Lack { place, without, refused_at: Cell::new(None) };
     for step in STORY {
-        let is_promised = step != Step::Prunes || mode != Mode::Minimal;
+        let is_promised = match step {
+            Step::Prunes => mode != Mode::Minimal,
+            Step::UsesClusterSigners | Step::ReportsClusterSigners => mode == Mode::Cluster,
+            _ => true,
+        };
         if is_promised && !happens(&lack, mode, step).await {
             return Some(step);
         }
@@ -129,6 +149,31 @@ async fn happens(lack: &Lack<'_>, mode: Mode, step: Step) -> bool {
             space.apply("later", space.spec(json!({}))).await;
             lack.eventually(async || url(place, "later").await.is_some()).await
         }
+        Step::ReadsLargeSpecs => {
+            let [a, b, c] = [(); 3].map(|()| "x".repeat(2000));
+            let headers = json!({"x-amz-meta-a": a, "x-amz-meta-b": b, "x-amz-meta-c": c});
+            space.apply("large", space.spec(json!({"method": "PUT", "headers": headers}))).await;
+            lack.eventually(async || url(place, "large").await.is_some()).await
+        }
+        Step::UsesSigners => {
+            place.make_signer();
+            space.apply("signed", spec_with_signer(place, &json!({"name": "own"}))).await;
+            lack.eventually(async || url(place, "signed").await.is_some()).await
+        }
+        Step::ReportsSigners => {
+            let signers = Api::<Signer>::namespaced(space.client.clone(), &space.namespace);
+            lack.eventually(async || can_sign(signers.get("own").await.unwrap().status)).await
+        }
+        Step::UsesClusterSigners => {
+            place.make_cluster_signer();
+            let signer = json!({"kind": "ClusterSigner", "name": space.namespace});
+            space.apply("signed-for-all", spec_with_signer(place, &signer)).await;
+            lack.eventually(async || url(place, "signed-for-all").await.is_some()).await
+        }
+        Step::ReportsClusterSigners => {
+            let signers = Api::<ClusterSigner>::all(space.client.clone());
+            lack.eventually(async || can_sign(signers.get(&space.namespace).await.unwrap().status)).await
+        }
         Step::NoticesKeys => {
             let keys = [("access-key-id", SECOND_KEY.0), ("secret-access-key", SECOND_KEY.1)];
             space.write_secret("keys", &keys).await;
@@ -149,6 +194,18 @@ async fn happens(lack: &Lack<'_>, mode: Mode, step: Step) -> bool {
             lack.eventually(async || events(place, "Requested").await.iter().any(is_counted)).await
         }
     }
+}
+
+/// A spec with a signer instead of a connection.
+fn spec_with_signer(place: &Place, signer: &Value) -> Value {
+    let mut spec = place.space.spec(json!({"signerRef": signer}));
+    spec.as_object_mut().unwrap().remove("s3");
+    spec
+}
+
+fn can_sign(status: Option<SignerStatus>) -> bool {
+    let conditions = status.unwrap_or_default().conditions;
+    conditions.iter().any(|condition| condition.type_ == READY && condition.status == "True")
 }
 
 /// A Secret of an earlier name goes at once when there is no URL in it to be kept for pods.

@@ -17,6 +17,16 @@
   value: {{ join "," .Values.limits.denySecretMetadata | quote }}
 - name: PRESIGN_ALLOW_ENDPOINTS
   value: {{ join "," .Values.limits.allowEndpoints | quote }}
+- name: PRESIGN_INLINE_CREDENTIALS
+  value: {{ .Values.inlineCredentials }}
+- name: PRESIGN_CLUSTER_SIGNERS
+  value: {{ .Values.signers.clusterSigners | quote }}
+- name: PRESIGN_SIGNER_NAMESPACE
+  value: {{ include "presign-operator.signerNamespace" . | quote }}
+{{- if .Values.signers.namespaceSelectors }}
+- name: PRESIGN_NAMESPACE_SELECTORS
+  value: "true"
+{{- end }}
 {{- with .Values.namespaces }}
 - name: PRESIGN_NAMESPACE
   value: {{ join "," . | quote }}

@@ -23,6 +23,18 @@
 {{- end -}}
 {{- end -}}
 
+{{- /* The namespace with the credentials of ClusterSigners. */ -}}
+{{- define "presign-operator.signerNamespace" -}}
+{{- default .Release.Namespace .Values.signers.namespace -}}
+{{- end -}}
+
+{{- /* The operator, as the only subject of a binding. */ -}}
+{{- define "presign-operator.subjects" -}}
+- kind: ServiceAccount
+  name: {{ include "presign-operator.serviceAccountName" . }}
+  namespace: {{ .Release.Namespace }}
+{{- end -}}
+
 {{- define "presign-operator.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "presign-operator.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}

@@ -1,13 +1,28 @@
 {{- /* What the operator may do in a namespace that it watches. Each rule says why. */ -}}
 
 {{- define "presign-operator.rules" -}}
-# The PresignedUrls, and their changes and deletions. The operator never writes specs.
+# list, watch: the PresignedUrls, and their changes and deletions. The operator never writes specs.
+# get: a PresignedUrl whose spec or status is too large for the cache.
 - apiGroups: [presign.dev]
   resources: [presignedurls]
-  verbs: [list, watch]
+  verbs: [get, list, watch]
 # The status of each PresignedUrl, by server-side apply.
 - apiGroups: [presign.dev]
   resources: [presignedurls/status]
+  verbs: [patch]
+{{- if .Values.deleteExpired }}
+# A PresignedUrl with renewPolicy: Never, spec.ttlAfterExpired after its URL has expired.
+- apiGroups: [presign.dev]
+  resources: [presignedurls]
+  verbs: [delete]
+{{- end }}
+# The Signers, and their changes and deletions. The operator never writes specs.
+- apiGroups: [presign.dev]
+  resources: [signers]
+  verbs: [list, watch]
+# The status of each Signer, by server-side apply.
+- apiGroups: [presign.dev]
+  resources: [signers/status]
   verbs: [patch]
 {{- if .Values.rbac.minimal }}
 # get: the access key that a URL is signed with, and a target before it is written.
