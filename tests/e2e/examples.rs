@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use crate::cluster::{Cluster, file, run};
 
 const NAMESPACE: &str = "examples";
+/// The namespace that `cluster-signer.yaml` allows.
+const TENANT: &str = "team-a";
 
 /// Applies and uses all of them; panics with what does not work.
 pub fn run_all(cluster: &Cluster) {
@@ -26,6 +28,10 @@ pub fn run_all(cluster: &Cluster) {
         ("sts-session.yaml", sts_session),
         ("aws.yaml", aws),
         ("minio.yaml", minio),
+        ("link-to-share.yaml", link_to_share),
+        // The second one uses what the first one grants.
+        ("cluster-signer.yaml", cluster_signer),
+        ("tenant.yaml", tenant),
     ];
     let folder = file("deploy/examples");
     assert_eq!(examples.len(), std::fs::read_dir(folder).unwrap().count(), "an example is not tried");
@@ -145,4 +151,31 @@ fn aws(cluster: &Cluster) {
 fn minio(cluster: &Cluster) {
     apply(cluster, "minio.yaml");
     wait(cluster, "condition=Ready", "psu/model");
+}
+
+fn link_to_share(cluster: &Cluster) {
+    put(cluster, "reports", "2026/board deck.pdf", "for the board");
+    apply(cluster, "link-to-share.yaml");
+    wait(cluster, "condition=Ready", "psu/board-deck");
+    let template = "--output=go-template={{.data.url | base64decode}}";
+    let url = kubectl(cluster, &["get", "secret/board-deck", template]);
+    let mut curl = std::process::Command::new("curl");
+    curl.args(["-fsS", "--noproxy", "*", &url]);
+    assert_eq!(run(&mut curl, "").unwrap(), "for the board");
+    let renews = "--output=jsonpath={.status.renewalTime}";
+    assert_eq!(kubectl(cluster, &["get", "psu/board-deck", renews]), "");
+}
+
+fn cluster_signer(cluster: &Cluster) {
+    cluster.apply("presign-system", &read("cluster-signer.yaml"));
+    wait(cluster, "condition=Ready", "clustersigner/media");
+}
+
+fn tenant(cluster: &Cluster) {
+    put(cluster, "media", "tenants/team-a/catalog.json", "{\"items\": 3}");
+    cluster.create_namespace(TENANT);
+    cluster.apply(TENANT, &read("tenant.yaml"));
+    let complete = "--for=condition=Complete";
+    cluster.kubectl(&["--namespace", TENANT, "wait", complete, "--timeout=60s", "job/catalog"]);
+    assert_eq!(cluster.kubectl(&["--namespace", TENANT, "logs", "job/catalog"]), "{\"items\": 3}");
 }

@@ -1,8 +1,9 @@
 //! The operator as a cluster runs it, and pods that use its URLs for longer than any lives.
 //!
 //! The chart, the image, a node with kubelet and containerd, mounted Secrets, and curl. It needs
-//! root, and fails if a single request of a pod that reads its files did. `make e2e` runs it.
-//! `make e2e-short` runs it with URLs that live one minute, fewer pods and without the examples.
+//! root, and fails if a single request of a pod that reads its files did, or if a URL that was
+//! withdrawn stays in a pod. `make e2e` runs it. `make e2e-short` runs it with URLs that live one
+//! minute, fewer pods and without the examples.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test fails by panicking")]
 
 mod cluster;
@@ -10,6 +11,7 @@ mod examples;
 mod installation;
 mod totals;
 mod traffic;
+mod withdrawal;
 
 use std::time::Instant;
 
@@ -26,12 +28,15 @@ fn main() {
     println!("e2e: the operator runs after {} s", started.elapsed().as_secs());
     traffic::start(&cluster, scale);
     println!("e2e: pods use URLs after {} s", started.elapsed().as_secs());
+    withdrawal::start(&cluster);
+    println!("e2e: a URL is withdrawn after {} s", started.elapsed().as_secs());
     if !is_short {
         examples::run_all(&cluster);
     }
     installation::roll(&cluster);
     println!("e2e: the operator was replaced after {} s", started.elapsed().as_secs());
-    let has_passed = traffic::end(&cluster, scale);
+    let is_withdrawn = withdrawal::end(&cluster);
+    let has_passed = traffic::end(&cluster, scale) && is_withdrawn;
     drop(cluster);
     println!("e2e: {} after {} s", if has_passed { "passed" } else { "FAILED" }, started.elapsed().as_secs());
     if !has_passed {
