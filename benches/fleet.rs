@@ -6,7 +6,8 @@
 //! ratios within one run count, not the absolute figures. `BENCH_OBJECTS` is the largest
 //! fleet (10,000; 0 for none), `BENCH_IDLE_SECONDS` how long it is left alone (60).
 //! `BENCH_NEIGHBOURS` is how many objects another namespace creates while URLs are renewed
-//! (20,000; 0 skips the renewals beside other namespaces).
+//! (20,000; 0 skips the renewals beside other namespaces). `BENCH_SIGNERS` is how many objects have one
+//! `ClusterSigner` (as many as the largest fleet, 10,000 at most; 0 skips them).
 //!
 //! With `--plots` nothing is measured: the plots are drawn again from `docs/performance/*.json`.
 
@@ -16,7 +17,7 @@
 
 mod bench_fleet;
 
-use bench_fleet::{neighbours, output, stages};
+use bench_fleet::{neighbours, output, signers, stages};
 use testbed::number;
 
 fn main() {
@@ -35,6 +36,10 @@ fn main() {
         results.push(runtime.block_on(stages::run(size, if size == largest { idle } else { 20 })));
         // Also if a larger one should not come to its end.
         output::write(&results, write);
+    }
+    let signed = number("BENCH_SIGNERS", largest.min(10_000));
+    if signed > 0 {
+        output::write_signers(&runtime.block_on(signers::run(signed)), write);
     }
     let creations = number("BENCH_NEIGHBOURS", 20_000);
     if creations > 0 {

@@ -27,6 +27,13 @@ impl Operator {
         Self::launch(scene.plane.kubeconfig(), &["--namespace", FLEET], &[])
     }
 
+    /// Starts it for one namespace, with a Lease of that name, and the credentials of `ClusterSigner`s in
+    /// another namespace.
+    pub(crate) fn start_beside(scene: &Scene, namespace: &str, signers: &str) -> Self {
+        let variables = [("PRESIGN_SIGNER_NAMESPACE", signers), ("PRESIGN_LEASE_NAME", namespace)];
+        Self::launch(scene.plane.kubeconfig(), &["--namespace", namespace], &variables)
+    }
+
     /// Starts it for all namespaces under another account, which may keep a Lease in `home`.
     pub(crate) fn start_as(kubeconfig: &Path, home: &str) -> Self {
         Self::launch(kubeconfig, &[], &[("PRESIGN_LEASE_NAMESPACE", home)])
@@ -86,6 +93,13 @@ impl Operator {
     pub(crate) async fn calls(&self) -> Calls {
         let page = self.page("/metrics").await.expect("it serves its metrics");
         Calls::made(&page)
+    }
+
+    /// The reconciles that it finished so far.
+    pub(crate) async fn reconciles(&self) -> u64 {
+        let page = self.page("/metrics").await.expect("it serves its metrics");
+        let counts = page.lines().filter(|line| line.starts_with("presign_reconcile_duration_seconds_count"));
+        counts.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
     }
 
     /// The process.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use presign_operator::runtime::Clock;
 use serde_json::{Value, json};
 
-use super::result::{Fleet, Neighbours};
+use super::result::{Fleet, Neighbours, Signed};
 use super::{operator, plot, table};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -57,6 +57,18 @@ pub(crate) fn write_neighbours(neighbours: &Neighbours, into_docs: bool) {
     fs::write(folder(into_docs).join("neighbours.json"), format!("{figures}\n")).unwrap();
     if into_docs {
         put_on_page("bench-neighbours", &text);
+    }
+}
+
+/// The same for the objects of a signer.
+pub(crate) fn write_signers(signed: &Signed, into_docs: bool) {
+    let about = About::read();
+    let text = table::render_signers(signed, &about);
+    println!("\n{text}");
+    let figures = json!({"about": about.text(), "signers": signed});
+    fs::write(folder(into_docs).join("signers.json"), format!("{figures}\n")).unwrap();
+    if into_docs {
+        put_on_page("bench-signers", &text);
     }
 }
 

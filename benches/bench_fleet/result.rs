@@ -163,3 +163,56 @@ pub(crate) struct Beside {
     /// How many URLs were written for the other one meanwhile.
     pub(crate) others: u64,
 }
+
+/// Objects of one `ClusterSigner` beside as many with credentials of their own.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Signed {
+    /// How many of each kind.
+    pub(crate) objects: usize,
+    /// How many the signer denies in the end.
+    pub(crate) denied: usize,
+    pub(crate) own: Sided,
+    pub(crate) signer: Sided,
+    /// A change of the policy that changes no verdict.
+    pub(crate) same: Judging,
+    /// One that denies some.
+    pub(crate) denying: Judging,
+}
+
+/// One of the two kinds.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Sided {
+    /// Resident memory without objects, and after a start with them.
+    pub(crate) empty_kib: u64,
+    pub(crate) started_kib: u64,
+    pub(crate) rotations: Vec<Rotated>,
+}
+
+/// A rotation of the access key.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Rotated {
+    pub(crate) objects: u64,
+    pub(crate) seconds: f64,
+    pub(crate) cpu_seconds: f64,
+}
+
+/// A change of the policy, until every object is judged.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Judging {
+    pub(crate) seconds: f64,
+    pub(crate) cpu_seconds: f64,
+    pub(crate) calls: Counted,
+}
+
+impl Sided {
+    /// Bytes an object over the empty process, after a start.
+    pub(crate) fn bytes_each(&self, objects: usize) -> f64 {
+        (self.started_kib as f64 - self.empty_kib as f64) * 1024.0 / objects as f64
+    }
+
+    /// Objects a second in all rotations.
+    pub(crate) fn rate(&self) -> f64 {
+        let objects: u64 = self.rotations.iter().map(|rotated| rotated.objects).sum();
+        objects as f64 / self.rotations.iter().map(|rotated| rotated.seconds).sum::<f64>()
+    }
+}

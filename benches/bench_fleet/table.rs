@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::output::About;
-use super::result::{Beside, Fleet, Neighbours, Writing};
+use super::result::{Beside, Fleet, Judging, Neighbours, Signed, Writing};
 
 /// One line of the table: what it is, what was wanted, and how to say it of a fleet.
 type Line = (&'static str, &'static str, fn(&Fleet) -> String);
@@ -120,6 +120,38 @@ pub(crate) fn render_neighbours(neighbours: &Neighbours, about: &About) -> Strin
     });
     line("URLs stored past their expiry", "0", |beside| beside.renewed.past_expiry.to_string());
     line("URLs written for the other namespace", "", |beside| beside.others.to_string());
+    text
+}
+
+/// The table of the objects of a signer.
+pub(crate) fn render_signers(signed: &Signed, about: &About) -> String {
+    let Signed { objects, denied, own, signer, same, denying } = signed;
+    let count = thousands(*objects);
+    let mut text = format!("{}\n\n| figure | required |", about.text());
+    let _ = writeln!(text, " {count} with credentials of their own | {count} of one ClusterSigner |");
+    text += "|---|---|---:|---:|\n";
+    let mut line = |what: &str, must: &str, own: &str, signer: &str| {
+        let _ = writeln!(text, "| {what} | {must} | {own} | {signer} |");
+    };
+    let rate = |rate: f64| format!("{rate:.0}");
+    line("rotation of the access key, alternating, objects/s", "", &rate(own.rate()), &rate(signer.rate()));
+    let over = format!("{:.2}", signer.rate() / own.rate());
+    line("… divided by that of credentials of their own", "", "", &over);
+    let each = [own, signer].map(|side| side.bytes_each(*objects) / 1024.0);
+    let [own_each, signer_each] = each.map(|kib| format!("{kib:.2}"));
+    line("memory after a restart, beyond the empty process, per object, KiB", "", &own_each, &signer_each);
+    let more = format!("{:+.1} %", 100.0 * (each[1] / each[0] - 1.0));
+    line("… compared with credentials of their own", "5 %", "", &more);
+    let took = |judging: &Judging| format!("{:.1} · {:.1}", judging.seconds, judging.cpu_seconds);
+    let cost = |judging: &Judging| {
+        let Judging { calls, .. } = judging;
+        format!("{} · {}", calls.by_api_server.writes_of_urls(), calls.by_operator.reads())
+    };
+    let until = "seconds until all are judged · processor seconds";
+    line(&format!("a policy change that changes no verdict: {until}"), "", "", &took(same));
+    line("… writes · reads", "0 · 0", "", &cost(same));
+    line(&format!("a policy change that denies {denied}: {until}"), "", "", &took(denying));
+    line("… writes · reads", &format!("{denied} · 0"), "", &cost(denying));
     text
 }
 

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
+use presign_operator::domain::policy::Asker;
 use presign_operator::domain::{Credentials, Request, Validity};
 use presign_operator::runtime::Clock;
-use presign_operator::s3::Signer;
+use presign_operator::s3::UrlSigner;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -26,7 +27,7 @@ pub(crate) const CASES: [Case; 2] = [
 
 /// All that is kept between two URLs of a case.
 pub(crate) struct Signing {
-    signer: Signer,
+    signer: UrlSigner,
     request: Request,
     credentials: Credentials,
     validity: Validity,
@@ -89,7 +90,12 @@ impl Case {
     }
 
     pub(crate) fn signer(&self) -> Signing {
-        let request = Request::parse("bench", &serde_json::from_value(self.spec()).unwrap(), None).unwrap();
+        let request = Request::inline(
+            Asker::new("team-a", "bench"),
+            &serde_json::from_value(self.spec()).unwrap(),
+            None,
+        )
+        .unwrap();
         let token = self.for_boto3()["token"].as_str().map(str::to_owned);
         let data = [
             ("access-key-id", Some("AKIAIOSFODNN7EXAMPLE".to_owned())),
@@ -99,10 +105,10 @@ impl Case {
         let entry =
             |(key, value): (&str, Option<String>)| Some((key.to_owned(), ByteString(value?.into_bytes())));
         let data = data.into_iter().filter_map(entry).collect();
-        let credentials = Credentials::parse(&request.credentials, &data).unwrap();
+        let credentials = Credentials::parse(&request.credentials.reference, &data).unwrap();
         let now: Timestamp = Clock::system().now();
         let validity = Validity::new(now, request.expires_in, None).unwrap();
-        Signing { signer: Signer::default(), request, credentials, validity }
+        Signing { signer: UrlSigner::default(), request, credentials, validity }
     }
 
     /// Panics unless boto3 makes the same URL, but for what depends on the time.
