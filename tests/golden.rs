@@ -8,11 +8,21 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use k8s_openapi::ByteString;
-use presign_operator::crd::PresignedUrlSpec;
+use presign_operator::crd::{
+    ClusterSignerSpec, CredentialsSecretRef, PresignedUrlSpec, SignerKind, SignerSpec,
+};
 use presign_operator::domain::Credentials;
+use presign_operator::domain::policy::Asker;
 use presign_operator::domain::reason::FailureReason;
+use presign_operator::domain::resolve::{ConnectionTerms, Permission, Surroundings, resolve, signer_id};
+use presign_operator::domain::signer::{ParsedSigner, SignerId};
 use serde_json::{Value, json};
 use strum::VariantArray as _;
+
+/// The namespace with the credentials of the `ClusterSigner`s in the examples.
+const SIGNERS: &str = "presign-system";
+/// The namespace that the `ClusterSigner`s in the examples allow.
+const TENANT: &str = "team-a";
 
 /// The documents of one file or block, and how messages call it.
 struct Manifest {
@@ -86,10 +96,68 @@ fn operator_with(variables: &[(&str, &str)], arguments: &[&str], input: &str) ->
     testbed::feed(&mut command, input).unwrap()
 }
 
+/// Whether a document is a `Signer` or a `ClusterSigner`.
+fn is_signer(document: &Value) -> bool {
+    document["kind"] == "Signer" || document["kind"] == "ClusterSigner"
+}
+
+/// The signers of a manifest, as the operator parses them.
+fn parsed_signers(manifest: &Manifest) -> Vec<ParsedSigner> {
+    let parse = |document: &Value| {
+        let name = document["metadata"]["name"].as_str().unwrap().to_owned();
+        let spec = document["spec"].clone();
+        let parsed = if document["kind"] == "Signer" {
+            let id = SignerId { kind: SignerKind::Signer, namespace: TENANT.to_owned(), name };
+            let spec: SignerSpec = serde_json::from_value(spec).unwrap();
+            ParsedSigner::of_namespace(id, String::new(), 1, &spec)
+        } else {
+            let id = SignerId { kind: SignerKind::ClusterSigner, namespace: String::new(), name };
+            let spec: ClusterSignerSpec = serde_json::from_value(spec).unwrap();
+            ParsedSigner::of_cluster(id, String::new(), 1, &spec, SIGNERS)
+        };
+        parsed.unwrap_or_else(|error| panic!("{}: {error}", manifest.name))
+    };
+    manifest.documents.iter().filter(|document| is_signer(document)).map(parse).collect()
+}
+
+/// What the signers say about a PresignedUrl in a namespace.
+fn permission(object: &Value, namespace: &str, signers: &[ParsedSigner]) -> Permission {
+    let name = object["metadata"]["name"].as_str().unwrap();
+    let spec: PresignedUrlSpec = serde_json::from_value(object["spec"].clone()).unwrap();
+    let id = spec.signer_ref.as_ref().map(|reference| signer_id(reference, namespace));
+    let signer = id.and_then(|id| signers.iter().find(|signer| signer.id == id));
+    let terms = ConnectionTerms { signer_namespace: SIGNERS.to_owned(), ..ConnectionTerms::default() };
+    let surroundings = Surroundings { terms: &terms, signer: signer.map(Ok), labels: None };
+    match resolve(Asker { namespace, name }, &spec, None, &surroundings) {
+        Ok(resolved) => resolved.permission,
+        Err(problem) => panic!("{name}: {}", problem.message),
+    }
+}
+
+/// What `sign` reads to sign an object: the object, and the signers of its file or else of the examples.
+fn signable(manifest: &Manifest, object: &Value) -> String {
+    if object["spec"]["signerRef"].is_null() {
+        return object.to_string();
+    }
+    let mut object = object.clone();
+    if object["metadata"]["namespace"].is_null() {
+        object["metadata"]["namespace"] = json!(TENANT);
+    }
+    let signers = |manifest: &Manifest| -> Vec<String> {
+        manifest.documents.iter().filter(|document| is_signer(document)).map(Value::to_string).collect()
+    };
+    let mut documents = signers(manifest);
+    if documents.is_empty() {
+        documents = examples().iter().flat_map(signers).collect();
+    }
+    documents.push(object.to_string());
+    documents.join("\n---\n")
+}
+
 fn signs(manifest: &Manifest) -> usize {
     let mut signed = 0;
     for object in manifest.of_kind("PresignedUrl") {
-        let output = operator(&["sign", "-f", "-"], &object.to_string());
+        let output = operator(&["sign", "-f", "-"], &signable(manifest, object));
         assert!(output.status.success(), "{}: {}", manifest.name, String::from_utf8_lossy(&output.stderr));
         signed += 1;
     }
@@ -128,31 +196,47 @@ fn the_definitions_are_those_of_the_code() {
 #[test]
 fn every_example_signs() {
     for example in examples() {
-        assert!(signs(&example) > 0, "{}: holds no PresignedUrl", example.name);
+        let is_used = signs(&example) > 0 || !parsed_signers(&example).is_empty();
+        assert!(is_used, "{}: holds no PresignedUrl and no signer", example.name);
     }
+}
+
+/// Checks that an example brings the Secret with the credentials of a document, and that it works as soon
+/// as a user has filled it in. `namespace` is what the Secret has to say about its namespace.
+fn check_credentials(example: &Manifest, reference: &Value, namespace: Option<&str>) {
+    let reference: CredentialsSecretRef = serde_json::from_value(reference.clone()).unwrap();
+    let is_meant = |secret: &&Value| {
+        let metadata = &secret["metadata"];
+        metadata["name"] == reference.name.as_str() && metadata["namespace"].as_str() == namespace
+    };
+    let secret = example
+        .of_kind("Secret")
+        .find(is_meant)
+        .unwrap_or_else(|| panic!("{}: no Secret {:?} in {namespace:?}", example.name, reference.name));
+    let data: BTreeMap<String, String> = serde_json::from_value(secret["stringData"].clone()).unwrap();
+    let parse = |edit: fn(String) -> String| {
+        let bytes = |(key, text): (String, String)| (key, ByteString(edit(text).into_bytes()));
+        Credentials::parse(&reference, &data.clone().into_iter().map(bytes).collect())
+    };
+    let refusal = parse(|text| text).unwrap_err().to_string();
+    assert!(refusal.contains("placeholder"), "{}: {refusal}", example.name);
+    let filled = parse(|text| text.replace("YOUR-", "A"));
+    filled.unwrap_or_else(|error| panic!("{}: {error}", example.name));
 }
 
 #[test]
 fn every_example_brings_what_it_names() {
     for example in examples() {
+        for document in &example.documents {
+            let reference = &document["spec"]["s3"]["credentials"]["secretRef"];
+            if !reference.is_null() {
+                let is_of_cluster = document["kind"] == "ClusterSigner";
+                check_credentials(&example, reference, is_of_cluster.then_some(SIGNERS));
+            }
+        }
         let mut targets = BTreeSet::new();
         for object in example.of_kind("PresignedUrl") {
             let spec: PresignedUrlSpec = serde_json::from_value(object["spec"].clone()).unwrap();
-            let reference = spec.s3.credentials.secret_ref;
-            let secret = example
-                .of_kind("Secret")
-                .find(|secret| secret["metadata"]["name"] == reference.name)
-                .unwrap_or_else(|| panic!("{}: no Secret {:?}", example.name, reference.name));
-            let data: BTreeMap<String, String> =
-                serde_json::from_value(secret["stringData"].clone()).unwrap();
-            let parse = |edit: fn(String) -> String| {
-                let bytes = |(key, text): (String, String)| (key, ByteString(edit(text).into_bytes()));
-                Credentials::parse(&reference, &data.clone().into_iter().map(bytes).collect())
-            };
-            let refusal = parse(|text| text).unwrap_err().to_string();
-            assert!(refusal.contains("placeholder"), "{}: {refusal}", example.name);
-            let filled = parse(|text| text.replace("YOUR-", "A"));
-            filled.unwrap_or_else(|error| panic!("{}: {error}", example.name));
             let name = object["metadata"]["name"].as_str().unwrap().to_owned();
             targets.insert(spec.secret.and_then(|target| target.name).unwrap_or(name));
         }
@@ -163,9 +247,31 @@ fn every_example_brings_what_it_names() {
 }
 
 #[test]
+fn the_signers_of_the_examples_permit_what_their_tenants_ask_for_and_nobody_else() {
+    let examples = examples();
+    let signers: Vec<ParsedSigner> = examples.iter().flat_map(parsed_signers).collect();
+    let mut asked = 0;
+    for example in &examples {
+        let names_signer = |object: &&Value| !object["spec"]["signerRef"].is_null();
+        for object in example.of_kind("PresignedUrl").filter(names_signer) {
+            let allowed = permission(object, TENANT, &signers);
+            assert!(matches!(allowed, Permission::Allowed { .. }), "{}: {allowed:?}", example.name);
+            let mut other = object.clone();
+            other["spec"]["key"] = json!("tenants/team-b/catalog.json");
+            for (object, namespace) in [(&other, TENANT), (object, "team-b"), (&other, "team-b")] {
+                let denied = permission(object, namespace, &signers);
+                assert!(!denied.is_granted(), "{} in {namespace}: {denied:?}", example.name);
+            }
+            asked += 1;
+        }
+    }
+    assert!(asked > 0, "no example names a signer");
+}
+
+#[test]
 fn every_manifest_in_the_readme_signs() {
     let signed: usize = readme().iter().map(signs).sum();
-    assert!(signed >= 3, "the README shows Qencode, AWS and MinIO");
+    assert!(signed >= 4, "the README shows Qencode, AWS, MinIO and a signer");
 }
 
 /// The README's first block, as a person saves it, and the URLs that `sign` makes of it.
