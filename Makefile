@@ -84,7 +84,7 @@ fuzz: tools ## Throw far more random specs and bytes at parsing and signing (PRO
 	  cargo +nightly fuzz run $$target corpus/$$target seeds/$$target -- -max_total_time=$(FUZZ_SECONDS); \
 	done
 
-bench: testbed ## Measure a fleet beside a plain client (BENCH_OBJECTS, BENCH_NEIGHBOURS, BENCH_IDLE_SECONDS), and write docs/performance.md
+bench: testbed ## Measure a fleet beside a plain client (BENCH_OBJECTS, BENCH_SIGNERS, BENCH_NEIGHBOURS, BENCH_IDLE_SECONDS), and write docs/performance.md
 	$(CARGO) bench --bench fleet -- --write
 
 bench-plots: tools ## Draw the plots of docs/performance.md again from the figures in docs/performance
@@ -126,8 +126,8 @@ crds: tools ## Generate deploy/crds.yaml and the chart's copy from the code
 	@mv deploy/.crds.yaml deploy/crds.yaml
 	@cp deploy/crds.yaml charts/presign-operator/files/crds.yaml
 
-manifests: crds testbed ## Generate what is made from the chart: deploy/install.yaml, its table of values
-	@PRESIGN_WRITE_MANIFESTS=1 $(CARGO) test --quiet --test chart generated:: > /dev/null
+manifests: crds testbed ## Generate what is made from the chart: deploy/install.yaml, its table of values, who can do what
+	@PRESIGN_WRITE_MANIFESTS=1 $(CARGO) test --quiet --test chart -- generated:: identities:: > /dev/null
 
 plots: testbed prometheus ## Draw the dashboard's queries into docs/images
 	@PRESIGN_WRITE_PLOTS=1 $(CARGO) test --quiet --test chart every_panel_can_be_drawn > /dev/null

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use presign_operator::crd::PresignedUrlSpec;
+use presign_operator::domain::policy::Asker;
 use presign_operator::domain::{Credentials, Owner, Request, SignedUrl, Validity, render};
-use presign_operator::s3::{PresignError, Signer};
+use presign_operator::s3::{PresignError, UrlSigner};
 
 /// The data of a Secret as a pod reads it.
 #[derive(Clone, Debug)]
@@ -28,7 +29,7 @@ impl Facts {
         credentials: &Credentials,
         signing_time: Timestamp,
     ) -> Result<Self, PresignError> {
-        let request = Request::parse("report", spec, None).unwrap();
+        let request = Request::inline(Asker::new("team-a", "report"), spec, None).unwrap();
         let signed = sign(&request, credentials, signing_time)?;
         Ok(Self::read(&render(&request, &signed, &owner(), None).into_secret()))
     }
@@ -67,7 +68,7 @@ pub(crate) fn sign(
     signing_time: Timestamp,
 ) -> Result<SignedUrl, PresignError> {
     let validity = Validity::new(signing_time, request.expires_in, credentials.expiration).unwrap();
-    Signer::default().presign(request, credentials, validity)
+    UrlSigner::default().presign(request, credentials, validity)
 }
 
 pub(crate) fn owner() -> Owner {

@@ -11,6 +11,8 @@ use proptest::collection::btree_map;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use crate::specs::s3;
+
 /// One fault: which field has to be named, and what is done to the spec.
 #[derive(Clone)]
 pub(crate) struct Fault {
@@ -91,7 +93,7 @@ fn names() -> impl Strategy<Value = Fault> {
         at("bucket", nowhere, |spec, bucket| spec.bucket = bucket),
         at("bucket", not_on_aws, |spec, bucket| {
             spec.bucket = bucket;
-            spec.s3.endpoint = None;
+            s3(spec).endpoint = None;
         }),
         at("key", key, |spec, key| spec.key = key),
         at("key", dots, |spec, (before, dots, after)| spec.key = format!("{before}{dots}{after}")),
@@ -254,23 +256,23 @@ fn connections() -> impl Strategy<Value = Fault> {
     ]);
     prop_oneof![
         at("s3.endpoint", endpoint, |spec, endpoint| {
-            (spec.bucket, spec.s3.endpoint) = ("reports".to_owned(), Some(endpoint));
+            (spec.bucket, s3(spec).endpoint) = ("reports".to_owned(), Some(endpoint));
         }),
-        at("s3.region", region, |spec, region| spec.s3.region = region),
+        at("s3.region", region, |spec, region| s3(spec).region = region),
         at("s3.region", one_of(&["us-west", "auto", "aws-global", "eu-central-1a"]), |spec, region| {
-            (spec.bucket, spec.s3.region, spec.s3.endpoint) = ("reports".to_owned(), region, None);
+            (spec.bucket, s3(spec).region, s3(spec).endpoint) = ("reports".to_owned(), region, None);
         }),
         at("s3.endpoint", "[a-z]{3,9}", |spec, bucket| {
-            spec.s3.endpoint = Some(format!("https://{bucket}.s3.example"));
-            (spec.bucket, spec.s3.addressing_style) = (bucket, None);
+            s3(spec).endpoint = Some(format!("https://{bucket}.s3.example"));
+            (spec.bucket, s3(spec).addressing_style) = (bucket, None);
         }),
         at("s3.region", "eu-[a-z]{5,9}-[2-9]", |spec, region| {
             "arn:aws:s3:eu-central-1:123456789012:accesspoint/point".clone_into(&mut spec.bucket);
-            (spec.s3.region, spec.s3.endpoint) = (region, None);
+            (s3(spec).region, s3(spec).endpoint) = (region, None);
         }),
         at("s3.addressingStyle", style, |spec, (style, bucket, endpoint)| {
-            (spec.s3.addressing_style, spec.s3.endpoint) = (Some(style), endpoint.map(str::to_owned));
-            (spec.bucket, spec.s3.region) = (bucket.to_owned(), "eu-central-1".to_owned());
+            (s3(spec).addressing_style, s3(spec).endpoint) = (Some(style), endpoint.map(str::to_owned));
+            (spec.bucket, s3(spec).region) = (bucket.to_owned(), "eu-central-1".to_owned());
         }),
     ]
 }
@@ -304,17 +306,17 @@ fn references() -> impl Strategy<Value = Fault> {
     let (field, key) = ("s3.credentials.secretRef.keys", one_of(&["", "a b", "a/b", "é", ".", ".."]));
     let profile = one_of(&["", " a", "a ", "[a]", "a\n", "é"]);
     prop_oneof![
-        at("s3.credentials.secretRef.name", name, |spec, name| spec.s3.credentials.secret_ref.name = name),
+        at("s3.credentials.secretRef.name", name, |spec, name| s3(spec).credentials.secret_ref.name = name),
         at("s3.credentials.secretRef.profile", profile, |spec, profile| {
-            spec.s3.credentials.secret_ref.profile = Some(profile);
+            s3(spec).credentials.secret_ref.profile = Some(profile);
         }),
         at(field, "[a-z]{1,5}", |spec, key| {
             let keys = CredentialsKeys { access_key_id: Some(key), ..CredentialsKeys::default() };
-            spec.s3.credentials.secret_ref.keys = Some(keys);
+            s3(spec).credentials.secret_ref.keys = Some(keys);
         }),
         at(field, key, |spec, key| {
             let keys = CredentialsKeys { session_token: Some(key), ..CredentialsKeys::default() };
-            spec.s3.credentials.secret_ref.keys = Some(keys);
+            s3(spec).credentials.secret_ref.keys = Some(keys);
         }),
     ]
 }

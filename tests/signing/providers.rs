@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
+use presign_operator::domain::policy::Asker;
 use presign_operator::domain::request::{Addressing, aws_host};
 use presign_operator::domain::{Credentials, Request};
 use serde_json::{Value, json};
@@ -51,12 +52,12 @@ fn every_block_signs_for_the_address_beside_it() {
                 spec[name] = value.clone();
             }
             let spec = serde_json::from_value(spec).unwrap();
-            let request = Request::parse("report", &spec, None).unwrap();
+            let request = Request::inline(Asker::new("team-a", "report"), &spec, None).unwrap();
             let signed = sign(&request, &credentials(), Timestamp::UNIX_EPOCH).unwrap();
             assert_eq!(signed.location(), url, "{store}");
 
             let facts = Facts::issue(&spec, &credentials(), Timestamp::UNIX_EPOCH).unwrap();
-            let key = Key { id: "AKIA", secret: "secret", region: &spec.s3.region };
+            let key = Key { id: "AKIA", secret: "secret", region: &spec.s3.as_ref().unwrap().region };
             assert_eq!(
                 verify(&Arrived { method: "GET", url: &facts.url, headers: &[] }, &key),
                 Ok(()),
@@ -84,7 +85,9 @@ fn the_table_lists_every_store_and_claims_no_more_than_the_tests_do() {
         let [store, bucket, write_once, copy, known_by] = row[..] else { panic!("{row:?}") };
         let (block, _) = blocks(sections()[store]).remove(0);
         let spec = json!({"bucket": "reports", "key": "a", "s3": block["s3"]});
-        let request = Request::parse("report", &serde_json::from_value(spec).unwrap(), None).unwrap();
+        let request =
+            Request::inline(Asker::new("team-a", "report"), &serde_json::from_value(spec).unwrap(), None)
+                .unwrap();
         let expected = match request.connection.addressing {
             Addressing::Path => "in the path",
             Addressing::VirtualHosted => "in the host",
@@ -142,7 +145,7 @@ fn the_host_that_a_limit_looks_at_is_the_one_that_is_signed() {
                 "region": region, "addressingStyle": style, "credentials": {"secretRef": {"name": "keys"}},
             });
             let spec = serde_json::from_value(json!({"bucket": bucket, "key": "k", "s3": s3})).unwrap();
-            let request = Request::parse("report", &spec, None).unwrap();
+            let request = Request::inline(Asker::new("team-a", "report"), &spec, None).unwrap();
             // The signer compares the host with that one, too.
             let signed = sign(&request, &credentials(), Timestamp::UNIX_EPOCH)
                 .unwrap_or_else(|error| panic!("{bucket} in {region}: {error}"));

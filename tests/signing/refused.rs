@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use presign_operator::cli::{Cli, execute, manifest};
 use presign_operator::crd::{Method, PresignedUrlSpec};
+use presign_operator::domain::policy::Asker;
 use presign_operator::domain::{Credentials, Request, Validity};
-use presign_operator::s3::Signer;
+use presign_operator::s3::UrlSigner;
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -64,8 +65,9 @@ fn arbitrary_spec() -> impl Strategy<Value = PresignedUrlSpec> {
         |((mut spec, bucket, key, endpoint), (region, method, headers, query, version))| {
             spec.bucket = bucket.unwrap_or(spec.bucket);
             spec.key = key.unwrap_or(spec.key);
-            spec.s3.endpoint = endpoint.unwrap_or(spec.s3.endpoint);
-            spec.s3.region = region.unwrap_or(spec.s3.region);
+            let s3 = spec.s3.as_mut().unwrap();
+            s3.endpoint = endpoint.unwrap_or(s3.endpoint.take());
+            s3.region = region.unwrap_or(std::mem::take(&mut s3.region));
             spec.method = method.or(spec.method);
             spec.headers = headers.or(spec.headers);
             spec.query = query.or(spec.query);
@@ -133,7 +135,7 @@ fn refusal_of_file(bytes: &[u8]) -> String {
 /// Fails unless the spec is refused without a word on the key, or signed so that an independent
 /// verifier accepts the URL.
 fn check_spec(spec: &PresignedUrlSpec, case: &Case) -> Result<(), TestCaseError> {
-    let Ok(request) = Request::parse("report", spec, None) else { return Ok(()) };
+    let Ok(request) = Request::inline(Asker::new("team-a", "report"), spec, None) else { return Ok(()) };
     let credentials = case.credentials();
     if let Err(refusal) = sign(&request, &credentials, case.signing_time) {
         let text = refusal.to_string();
@@ -144,7 +146,7 @@ fn check_spec(spec: &PresignedUrlSpec, case: &Case) -> Result<(), TestCaseError>
     let key = Key {
         id: credentials.access_key_id.expose(),
         secret: credentials.secret_access_key.expose(),
-        region: &spec.s3.region,
+        region: &spec.s3.as_ref().unwrap().region,
     };
     let arrived = Arrived { method: &facts.method, url: &facts.url, headers: &facts.headers() };
     prop_assert_eq!(verify(&arrived, &key), Ok(()));
@@ -175,7 +177,7 @@ proptest! {
     fn a_fault_is_refused_by_the_name_of_its_field(spec in spec(), fault in fault()) {
         let mut spec = spec;
         fault.apply(&mut spec);
-        let refusal = Request::parse("report", &spec, None).unwrap_err();
+        let refusal = Request::inline(Asker::new("team-a", "report"), &spec, None).unwrap_err();
         prop_assert_eq!(refusal.field, fault.field, "{:?}", fault);
         let begins = format!("spec.{}: ", fault.field);
         prop_assert!(refusal.to_string().starts_with(&begins));
@@ -215,12 +217,12 @@ proptest! {
                 (key, ByteString([before, MARK.into(), after].concat()))
             })
             .collect();
-        let shown = match Credentials::parse(&spec.s3.credentials.secret_ref, &data) {
+        let shown = match Credentials::parse(&spec.s3.as_ref().unwrap().credentials.secret_ref, &data) {
             Err(refusal) => format!("{refusal} {refusal:?}"),
             Ok(credentials) => {
-                let request = Request::parse("report", &spec, None).unwrap();
+                let request = Request::inline(Asker::new("team-a", "report"), &spec, None).unwrap();
                 let validity = Validity { signing_time: Timestamp::UNIX_EPOCH, lifetime };
-                match Signer::default().presign(&request, &credentials, validity) {
+                match UrlSigner::default().presign(&request, &credentials, validity) {
                     Err(refusal) => format!("{refusal} {refusal:?} {credentials:?}"),
                     Ok(signed) => format!("{} {signed:?} {credentials:?}", signed.location()),
                 }

@@ -37,7 +37,7 @@ pub(crate) struct Case {
 impl Case {
     pub(crate) fn credentials(&self) -> Credentials {
         let data = self.data.iter().map(|(key, text)| (key.clone(), ByteString(text.clone().into_bytes())));
-        Credentials::parse(&self.spec.s3.credentials.secret_ref, &data.collect()).unwrap()
+        Credentials::parse(&self.spec.s3.as_ref().unwrap().credentials.secret_ref, &data.collect()).unwrap()
     }
 }
 
@@ -76,7 +76,10 @@ pub(crate) fn spec() -> impl Strategy<Value = PresignedUrlSpec> {
             expires_in: expires_in.map(|text| text.as_str().into()),
             renew_before: None,
             renew_before_percentage: None,
-            s3: place.1.clone(),
+            s3: Some(place.1.clone()),
+            signer_ref: None,
+            renew_policy: None,
+            ttl_after_expired: None,
             secret: None,
             pod_refresh: None,
             suspend: None,
@@ -144,7 +147,7 @@ fn access_point() -> impl Strategy<Value = (String, S3Connection)> {
 fn connection(endpoint: Option<String>, region: String, style: Option<AddressingStyle>) -> S3Connection {
     let secret_ref = CredentialsSecretRef { name: "keys".to_owned(), keys: None, profile: None };
     let credentials = CredentialsSource { secret_ref };
-    S3Connection { endpoint, region, addressing_style: style, credentials }
+    S3Connection { endpoint, region, addressing_style: style, unsigned_headers: None, credentials }
 }
 
 /// A region of AWS.
@@ -260,4 +263,9 @@ fn lifetime() -> impl Strategy<Value = String> {
         (1..=10_080_u32).prop_map(|minutes| format!("{minutes}m")),
         (1..=167_u32, 0..=59_u32).prop_map(|(hours, minutes)| format!("{hours}h{minutes}m")),
     ]
+}
+
+/// The connection of a spec.
+pub fn s3(spec: &mut PresignedUrlSpec) -> &mut S3Connection {
+    spec.s3.as_mut().unwrap()
 }
