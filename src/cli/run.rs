@@ -182,7 +182,7 @@ fn assemble(
         max_in_flight,
         pods: args.pods,
         limits,
-        connection_terms: args.signers.terms(&config.default_namespace),
+        connection_terms: args.signers.terms(),
         cluster_signers: args.signers.cluster_signers,
         namespace_selectors: args.signers.namespace_selectors,
     };

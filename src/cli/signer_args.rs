@@ -11,7 +11,7 @@ use crate::domain::resolve::ConnectionTerms;
 #[derive(Args, Clone, Debug)]
 pub struct SignerArgs {
     /// The namespace with the credentials of ClusterSigners. PresignedUrls in it cannot have credentials
-    /// of their own. Default: the namespace of the pod, or that of the kubeconfig's context.
+    /// of their own. Default: the namespace of the pod, or presign-system outside of a pod.
     #[arg(long, env = "PRESIGN_SIGNER_NAMESPACE", value_name = "NAMESPACE")]
     signer_namespace: Option<String>,
     /// Whether to use ClusterSigners. The operator needs permission to list and watch them.
@@ -37,6 +37,17 @@ pub enum InlineCredentials {
     Deny,
 }
 
+/// The signer namespace of an operator that runs outside of a pod, if the flags name none. That of the
+/// kubeconfig is where people try PresignedUrls with credentials of their own.
+const OUTSIDE: &str = "presign-system";
+
+/// The namespace of the pod; `None` outside of a pod.
+fn pod_namespace() -> Option<String> {
+    let namespace =
+        std::fs::read_to_string("/var/run/secrets/kubernetes.io/serviceaccount/namespace").ok()?;
+    Some(namespace.trim().to_owned()).filter(|namespace| !namespace.is_empty())
+}
+
 impl SignerArgs {
     /// Checks the flags. If a flag is not valid, the error is one line.
     pub(super) fn check(&self, namespaces: &[String]) -> anyhow::Result<()> {
@@ -48,16 +59,62 @@ impl SignerArgs {
         Ok(())
     }
 
-    /// Which connections are permitted. `default` is the signer namespace if the flags name none.
-    pub(super) fn terms(&self, default: &str) -> ConnectionTerms {
+    /// Which connections are permitted.
+    pub(super) fn terms(&self) -> ConnectionTerms {
         ConnectionTerms {
             denies_inline: self.inline_credentials == InlineCredentials::Deny,
             // Without ClusterSigners no namespace holds their credentials.
             signer_namespace: if self.cluster_signers {
-                self.signer_namespace.clone().unwrap_or_else(|| default.to_owned())
+                self.signer_namespace.clone().or_else(pod_namespace).unwrap_or_else(|| OUTSIDE.to_owned())
             } else {
                 String::new()
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn terms(flags: &[&str]) -> ConnectionTerms {
+        match Cli::try_parse_from(["presign-operator", "run"].iter().chain(flags)).unwrap().command {
+            Command::Run(args) => args.signers.terms(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_flags_say_where_credentials_may_be() {
+        for (flags, namespace, denies_inline) in [
+            (&[][..], OUTSIDE, false),
+            (&["--signer-namespace=platform", "--inline-credentials=Deny"], "platform", true),
+            (&["--inline-credentials=allow"], OUTSIDE, false),
+            (&["--cluster-signers=false", "--signer-namespace=platform"], "", false),
+        ] {
+            let terms = terms(flags);
+            assert_eq!((terms.signer_namespace.as_str(), terms.denies_inline), (namespace, denies_inline));
+        }
+    }
+
+    #[test]
+    fn labels_of_namespaces_need_all_of_them() {
+        let check = |flags: &[&str], namespaces: &[String]| match Cli::try_parse_from(
+            ["presign-operator", "run"].iter().chain(flags),
+        )
+        .unwrap()
+        .command
+        {
+            Command::Run(args) => args.signers.check(namespaces),
+            other => panic!("{other:?}"),
+        };
+        assert!(check(&["--namespace-selectors"], &[]).is_ok());
+        let error = check(&["--namespace-selectors"], &["a".to_owned()]).unwrap_err().to_string();
+        assert!(error.starts_with("--namespace-selectors: "), "{error}");
+        let error = check(&["--signer-namespace=A"], &[]).unwrap_err().to_string();
+        assert!(error.starts_with("--signer-namespace: "), "{error}");
     }
 }
