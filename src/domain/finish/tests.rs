@@ -1,5 +1,7 @@
 //! From each progress and interruption to the next reconcile, the label and what is remembered.
 
+mod deletion;
+
 use super::*;
 use crate::domain::Validity;
 use crate::domain::history::Inputs;

@@ -247,3 +247,26 @@ fn a_message_names_a_few_of_many() {
     let told = denial(PolicyRule { keys: KeyPatterns::Prefixes(keys), ..rule() }, &asked("a"));
     assert!(told.ends_with("or 27 others") && told.len() < 6000, "{}", told.len());
 }
+
+#[test]
+fn tags_that_some_store_acts_on_are_denied_even_in_an_audit() {
+    for (name, is_denied) in [
+        ("x-image-process", true),
+        ("X-Image-Save-Bucket", true),
+        ("x-tos-save-object", true),
+        ("x-bce-process", true),
+        ("x-some-copy-source", true),
+        ("x-oss-callback-var", true),
+        ("x-audit-user", false),
+        ("x-resource", false),
+        ("x-oracle", false),
+    ] {
+        let request = Request { query: headers(&[(name, "v")]), ..asked("tenants/team-a/a") };
+        match judge(vec![rule()], &request) {
+            Verdict::Allowed { .. } => assert!(!is_denied, "{name}"),
+            Verdict::Denied(denial) => {
+                assert!(is_denied && denial.is_unsafe && denial.field == "query", "{name}");
+            }
+        }
+    }
+}
