@@ -29,7 +29,9 @@ pub const BROKEN: [(&str, &str, Rule); 7] = [
 fn operate(server: &Server, namespace: &str) -> Program {
     let keys = ["--from-literal=access-key-id=id", "--from-literal=secret-access-key=secret"];
     server.kubectl(&[&["-n", namespace, "create", "secret", "generic", "keys"], &keys[..]].concat());
-    let arguments = ["run", "--listen", "127.0.0.1:0", "--namespace", namespace].map(OsString::from);
+    // Another test writes the statuses of `ClusterSigner`s itself.
+    let arguments = ["run", "--listen", "127.0.0.1:0", "--namespace", namespace, "--cluster-signers=false"];
+    let arguments = arguments.map(OsString::from);
     let kubeconfig = ("KUBECONFIG", server.plane.kubeconfig().as_os_str().to_owned());
     Program::start("presign-operator", env!("CARGO_BIN_EXE_presign-operator"), arguments, [kubeconfig])
         .unwrap()
