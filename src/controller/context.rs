@@ -143,7 +143,12 @@ impl Context {
     /// Wakes the object that has the name of a Secret, and the objects that depend on the Secret.
     fn wake_owners(&self, key: &Key) {
         self.wake(key);
-        for dependent in self.dependents.of(key) {
+        self.wake_dependents(key);
+    }
+
+    /// Wakes the objects that depend on a Secret, and the writer of the statuses of signers if one does.
+    pub fn wake_dependents(&self, secret: &Key) {
+        for dependent in self.dependents.of(secret) {
             if is_signer(&dependent) {
                 self.signers.wake();
             } else {

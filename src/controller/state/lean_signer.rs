@@ -64,11 +64,11 @@ impl WatchedSigner for LeanSigner {
 
     fn known(self, _: &str) -> KnownSigner {
         let (id, uid, generation) = identity(&self);
-        let digest = Digest::of(&self.spec.to_string());
-        let parsed = read::<SignerSpec>(&self.spec).and_then(|spec| {
+        let text = self.spec.to_string();
+        let parsed = read::<SignerSpec>(&self.spec, &text).and_then(|spec| {
             ParsedSigner::of_namespace(id, uid, generation, &spec).map_err(|error| error.to_string())
         });
-        known(self.metadata, digest, parsed, self.status)
+        known(self.metadata, Digest::of(&text), parsed, self.status)
     }
 }
 
@@ -77,12 +77,12 @@ impl WatchedSigner for LeanClusterSigner {
 
     fn known(self, signer_namespace: &str) -> KnownSigner {
         let (id, uid, generation) = identity(&self);
-        let digest = Digest::of(&self.spec.to_string());
-        let parsed = read::<ClusterSignerSpec>(&self.spec).and_then(|spec| {
+        let text = self.spec.to_string();
+        let parsed = read::<ClusterSignerSpec>(&self.spec, &text).and_then(|spec| {
             let parsed = ParsedSigner::of_cluster(id, uid, generation, &spec, signer_namespace);
             parsed.map_err(|error| error.to_string())
         });
-        known(self.metadata, digest, parsed, self.status)
+        known(self.metadata, Digest::of(&text), parsed, self.status)
     }
 }
 
@@ -107,8 +107,9 @@ fn known(
     }
 }
 
-fn read<T: DeserializeOwned + Serialize>(spec: &Value) -> Result<T, String> {
-    if spec.to_string().len() > LARGEST_KEPT {
+/// Parses a spec; `text` is the same as JSON.
+fn read<T: DeserializeOwned + Serialize>(spec: &Value, text: &str) -> Result<T, String> {
+    if text.len() > LARGEST_KEPT {
         return Err(format!(
             "spec: must not be larger than {LARGEST_KEPT} bytes: use fewer or shorter rules"
         ));

@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use clap::ValueEnum;
 use kube::ResourceExt as _;
 
-use super::secret_changed;
 use crate::controller::context::{Context, SAFETY_NET};
 use crate::controller::state::scopes::Scope;
 use crate::domain::stored::resource_version;
@@ -59,7 +58,7 @@ async fn look(ctx: &Context, key: &Key) {
         Ok(secret) => {
             let version = secret.and_then(|secret| secret.resource_version());
             if ctx.credentials.invalidate(key, resource_version(version.as_deref())) {
-                secret_changed(ctx, key);
+                ctx.wake_dependents(key);
             }
         }
         // A reconcile that needs the Secret reads it, and reports the failure.

@@ -9,7 +9,7 @@ use kube::core::ObjectMeta;
 use kube::runtime::watcher::Config;
 
 use super::namespaces::{Listed, WatchScope};
-use super::{PAGE, everyone, key, secret_changed, stream, wake_owner};
+use super::{PAGE, key, listed, stream, wake_owner};
 use crate::controller::context::Context;
 use crate::controller::state::issued_secrets::SecretNews;
 use crate::crd::names::{LABEL_MANAGED, MANAGED};
@@ -38,15 +38,13 @@ pub async fn follow(ctx: Arc<Context>, place: WatchScope, ready: Check) {
                 for (key, owner) in gone {
                     ctx.credentials.invalidate(&key, 0);
                     wake_owner(&ctx, &key, owner.as_deref());
-                    secret_changed(&ctx, &key);
+                    ctx.wake_dependents(&key);
                 }
                 if went_back {
                     ctx.begin_watches_anew();
                 }
                 ready.pass();
-                for scope in ctx.synced.complete(scope, Listed::IssuedSecrets) {
-                    everyone(&ctx, scope);
-                }
+                listed(&ctx, scope, Listed::IssuedSecrets);
             }
             WatchEvent::Denied => {}
             WatchEvent::Delete(secret) => disappeared(&ctx, &secret.metadata),
@@ -71,9 +69,9 @@ fn appeared(ctx: &Context, key: &Key, secret: &Secret) {
             wake_owner(ctx, key, Some(&owner));
         }
         wake_owner(ctx, key, None);
-        secret_changed(ctx, key);
+        ctx.wake_dependents(key);
     } else if is_credentials {
-        secret_changed(ctx, key);
+        ctx.wake_dependents(key);
     }
 }
 
@@ -82,5 +80,5 @@ fn disappeared(ctx: &Context, metadata: &ObjectMeta) {
     ctx.credentials.invalidate(&key, 0);
     let gone = ctx.issued_secrets.observe_deleted(&key, version);
     wake_owner(ctx, &key, gone.and_then(|gone| gone.owner).as_deref());
-    secret_changed(ctx, &key);
+    ctx.wake_dependents(&key);
 }

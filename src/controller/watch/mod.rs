@@ -17,11 +17,10 @@ use kube::core::{ClusterResourceScope, NamespaceResourceScope, ObjectMeta};
 use kube::runtime::watcher::Config;
 use serde::de::DeserializeOwned;
 
-use self::namespaces::WatchScope;
+use self::namespaces::{Listed, WatchScope};
 pub use self::presigned_urls::forget_if_gone;
 use crate::controller::context::Context;
 use crate::controller::state::scopes::Scope;
-use crate::controller::state::signers::is_signer;
 use crate::runtime::Key;
 use crate::runtime::watch::{WatchEvent, WatchSelection, follow, follow_cluster};
 
@@ -29,17 +28,6 @@ use crate::runtime::watch::{WatchEvent, WatchSelection, follow, follow_cluster};
 const PAGE: u32 = 20;
 /// How many objects one page has when only metadata is listed. One can have a quarter of a megabyte.
 const PAGE_OF_METADATA: u32 = 100;
-
-/// Wakes the objects that depend on a Secret that changed.
-pub fn secret_changed(ctx: &Context, secret: &Key) {
-    for dependent in ctx.dependents.of(secret) {
-        if is_signer(&dependent) {
-            ctx.signers.wake();
-        } else {
-            ctx.wake(&dependent);
-        }
-    }
-}
 
 /// Wakes the object that a Secret names as its owner, or else the object that has its name.
 pub fn wake_owner(ctx: &Context, secret: &Key, owner: Option<&str>) {
@@ -55,6 +43,14 @@ pub fn everyone(ctx: &Context, scope: Scope) {
         ctx.wake(&key);
     }
     ctx.signers.wake();
+}
+
+/// Records that a list of a scope is complete, and wakes every object of the scopes in which it was the
+/// last one missing.
+fn listed(ctx: &Context, scope: Scope, list: Listed) {
+    for scope in ctx.synced.complete(scope, list) {
+        everyone(ctx, scope);
+    }
 }
 
 /// The events of a watch. It restarts when the API server was restored to an earlier state.

@@ -9,7 +9,7 @@ use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::Config;
 
 use super::namespaces::Listed;
-use super::{PAGE_OF_METADATA, cluster_stream, everyone};
+use super::{PAGE_OF_METADATA, cluster_stream, listed};
 use crate::controller::context::Context;
 use crate::runtime::Check;
 use crate::runtime::watch::WatchEvent;
@@ -52,9 +52,7 @@ pub async fn follow(ctx: Arc<Context>, ready: Check) {
 
 fn complete(ctx: &Context, ready: &Check) {
     ready.pass();
-    for scope in ctx.synced.complete(0, Listed::NamespaceLabels) {
-        everyone(ctx, scope);
-    }
+    listed(ctx, 0, Listed::NamespaceLabels);
 }
 
 fn wake_users(ctx: &Context, namespace: &str) {

@@ -11,7 +11,7 @@ use kube::runtime::watcher::Config;
 
 use super::by_name::look_at_all;
 use super::namespaces::WatchScope;
-use super::{PAGE_OF_METADATA, key, secret_changed, stream, wake_owner};
+use super::{PAGE_OF_METADATA, key, stream, wake_owner};
 use crate::controller::context::Context;
 use crate::crd::names::{LABEL_MANAGED, MANAGED};
 use crate::domain::stored::resource_version;
@@ -63,14 +63,14 @@ fn unlisted(ctx: &Context, place: &WatchScope, listed: &HashSet<Key>) {
     let is_gone = |key: &Key| ctx.scopes.of(key) == place.scope && !listed.contains(key);
     for key in ctx.credentials.keys().into_iter().filter(is_gone) {
         if ctx.credentials.invalidate(&key, 0) {
-            secret_changed(ctx, &key);
+            ctx.wake_dependents(&key);
         }
     }
     // An obstacle of a type that the list leaves out is read again, once.
     for key in ctx.obstacles.keys(place.scope).into_iter().filter(is_gone) {
         if ctx.obstacles.remove(&key, u64::MAX) {
             wake_owner(ctx, &key, None);
-            secret_changed(ctx, &key);
+            ctx.wake_dependents(&key);
         }
     }
 }
@@ -83,7 +83,7 @@ fn changed(ctx: &Context, secret: &PartialObjectMeta<Secret>) {
     // Our label was removed. The watch of our Secrets shows that as a deletion, perhaps later.
     let was_ours = ctx.issued_secrets.remove(&key, version.saturating_sub(1));
     if is_credentials || is_obstacle || was_ours {
-        secret_changed(ctx, &key);
+        ctx.wake_dependents(&key);
         wake_owner(ctx, &key, None);
     }
 }
@@ -93,5 +93,5 @@ fn disappeared(ctx: &Context, metadata: &ObjectMeta) {
     ctx.credentials.invalidate(&key, 0);
     ctx.obstacles.remove(&key, version);
     wake_owner(ctx, &key, None);
-    secret_changed(ctx, &key);
+    ctx.wake_dependents(&key);
 }

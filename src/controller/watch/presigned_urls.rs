@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use kube::runtime::watcher::Config;
 
 use super::namespaces::{Listed, WatchScope};
-use super::{PAGE, everyone, stream};
+use super::{PAGE, listed, stream};
 use crate::controller::context::Context;
 use crate::controller::state::lean::LeanPresignedUrl;
 use crate::controller::state::objects::ObjectNews;
@@ -52,9 +52,7 @@ pub async fn follow(ctx: Arc<Context>, place: WatchScope, ready: Check) {
                 for key in std::mem::take(&mut news) {
                     ctx.wake(&key);
                 }
-                for scope in ctx.synced.complete(scope, Listed::PresignedUrls) {
-                    everyone(&ctx, scope);
-                }
+                listed(&ctx, scope, Listed::PresignedUrls);
             }
             WatchEvent::Apply(object) => match ctx.objects.observe(&object) {
                 (_, ObjectNews::Nothing) => {}

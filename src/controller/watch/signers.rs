@@ -8,7 +8,7 @@ use futures::{Stream, StreamExt as _};
 use kube::runtime::watcher::Config;
 
 use super::namespaces::{Listed, WatchScope};
-use super::{PAGE, cluster_stream, everyone, stream};
+use super::{PAGE, cluster_stream, stream};
 use crate::controller::context::Context;
 use crate::controller::state::lean_signer::{LeanClusterSigner, LeanSigner, WatchedSigner};
 use crate::controller::state::scopes::Scope;
@@ -93,11 +93,9 @@ async fn follow<K: WatchedSigner>(
     }
 }
 
-fn complete(ctx: &Context, scope: Scope, listed: Listed, ready: &Check) {
+fn complete(ctx: &Context, scope: Scope, list: Listed, ready: &Check) {
     ready.pass();
-    for scope in ctx.synced.complete(scope, listed) {
-        everyone(ctx, scope);
-    }
+    super::listed(ctx, scope, list);
 }
 
 fn appeared(ctx: &Context, signer: impl WatchedSigner) {
