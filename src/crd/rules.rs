@@ -84,8 +84,8 @@ rules! {
         "!self.bucket.endsWith('--x-s3')",
         "directory buckets (names that end in '--x-s3') are not supported: use a general purpose bucket";
     BUCKET_AWS, "bucket",
-        r"!has(self.s3) || (has(self.s3.endpoint) || self.bucket.contains('://') || (self.bucket.startsWith('arn:') ? self.bucket.matches('^arn:aws(-[a-z]+)*:s3:[a-z0-9-]+:[0-9]{12}:accesspoint[/:][a-z0-9]([a-z0-9-]{1,48}[a-z0-9])$') : (self.bucket.matches('^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$') && !self.bucket.contains('..') && !self.bucket.startsWith('xn--') && !self.bucket.matches('^[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+$'))))",
-        "without s3.endpoint this must be an AWS bucket name (3 to 63 of a-z, 0-9, '.' and '-', with a letter or digit at both ends, no '..', no 'xn--' in front, not like an IP address) or the ARN of an access point that is not multi-region";
+        r"!has(self.s3) || (has(self.s3.endpoint) || self.bucket.contains('://') || (self.bucket.startsWith('arn:') ? self.bucket.matches('^arn:aws(-[a-z]+)*:s3:[a-z0-9-]+:[0-9]{12}:accesspoint[/:][a-z0-9]([a-z0-9-]{1,48}[a-z0-9])$') && !self.bucket.matches('[/:]xn--') : (self.bucket.matches('^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$') && !self.bucket.contains('..') && !self.bucket.startsWith('xn--') && !self.bucket.matches('^[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+$'))))",
+        "without s3.endpoint this must be an AWS bucket name (3 to 63 of a-z, 0-9, '.' and '-', with a letter or digit at both ends, no '..', no 'xn--' in front, not like an IP address) or the ARN of an access point that is not multi-region, with a region and a name without 'xn--' in front";
     BUCKET_ENDPOINT, "bucket",
         r"!has(self.s3) || (!has(self.s3.endpoint) || self.bucket.contains('://') || (self.bucket.matches('^([A-Za-z0-9_]+:)?[A-Za-z0-9._-]{3,255}$') && !self.bucket.contains('..') && !self.bucket.startsWith('arn:')))",
         "with s3.endpoint this must be 3 to 255 of A-Z, a-z, 0-9, '.', '_' and '-', without '..'; tenant:bucket names the bucket of another tenant of Ceph";

@@ -132,7 +132,8 @@ fn place() -> impl Strategy<Value = (String, S3Connection)> {
 }
 
 fn access_point() -> impl Strategy<Value = (String, S3Connection)> {
-    let parts = (region(), "[0-9]{12}", "[a-z][a-z0-9-]{1,20}[a-z0-9]", prop_oneof![Just('/'), Just(':')]);
+    let name = "[a-z][a-z0-9-]{1,20}[a-z0-9]".prop_filter("punycode", |name| !name.starts_with("xn--"));
+    let parts = (region(), "[0-9]{12}", name, prop_oneof![Just('/'), Just(':')]);
     parts.prop_map(|(region, account, name, separator)| {
         let partition = match &region[..3] {
             "cn-" => "aws-cn",

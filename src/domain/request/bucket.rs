@@ -51,9 +51,11 @@ fn is_access_point(arn: &str) -> bool {
         return false;
     };
     let lower = |text: &str| text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    // Both become labels of the host, and clients read a label with `xn--` in front as Punycode.
+    let is_label = |text: &str| lower(text) && !text.starts_with("xn--");
     let name = resource.strip_prefix("accesspoint").and_then(|rest| rest.strip_prefix(['/', ':']));
     let is_name = |name: &str| {
-        (3..=50).contains(&name.len()) && lower(name) && !name.starts_with('-') && !name.ends_with('-')
+        (3..=50).contains(&name.len()) && is_label(name) && !name.starts_with('-') && !name.ends_with('-')
     };
     let is_partition = partition.strip_prefix("aws").is_some_and(|rest| {
         rest.is_empty()
@@ -64,7 +66,7 @@ fn is_access_point(arn: &str) -> bool {
     is_partition
         && service == "s3"
         && !region.is_empty()
-        && lower(region)
+        && is_label(region)
         && account.len() == 12
         && account.bytes().all(|b| b.is_ascii_digit())
         && name.is_some_and(is_name)

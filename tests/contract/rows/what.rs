@@ -56,6 +56,9 @@ fn buckets() -> Vec<Row> {
             "arn:aws:s3:us-west-2:123456789012:accesspoint/po.int",
             "arn:aws:s3:us-west-2:123456789012:accesspoint/point/object",
             "arn:aws-:s3:us-west:123456789012:accesspoint/point",
+            "arn:aws:s3:us-west-2:123456789012:accesspoint/xn--a",
+            "arn:aws:s3:us-west-2:123456789012:accesspoint:xn--point",
+            "arn:aws:s3:xn--a:123456789012:accesspoint/point",
             "arn:aws:s3:us-west-2:123456789012:accesspoint",
         ],
     );

@@ -109,6 +109,8 @@ fn a_bucket_of_aws_follows_its_rules() {
         "arn:aws:sns:r:123456789012:accesspoint/name",
         "arn:gcp:s3:r:123456789012:accesspoint/name",
         "arn:aws-:s3:r:123456789012:accesspoint/name",
+        "arn:aws:s3:r:123456789012:accesspoint/xn--3g5-m",
+        "arn:aws:s3:xn--r:123456789012:accesspoint/name",
         "arn:",
     ] {
         let refused = parse(&json!({"bucket": bucket, "s3": {"endpoint": null}})).unwrap_err();
