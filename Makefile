@@ -23,7 +23,7 @@ export RUST_TEST_THREADS ?= 8
 
 .PHONY: help demo up test test-browser history soak soak-short ha-soak chaos chaos-short e2e e2e-short \
   fuzz bench bench-plots bench-sign fmt lint doc crds manifests plots image \
-  image-check archive tools testbed node prometheus deny
+  image-check archive tools testbed node sessions prometheus deny
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | \
@@ -36,8 +36,8 @@ demo: testbed ## Show the operator on a real control plane and a real S3 server
 up: testbed ## Start both for playing with kubectl, until Ctrl-C
 	@$(CARGO) run --quiet --package testbed -- up
 
-test: PACKAGES += lua5.4:lua5.4
-test: lint deny doc testbed prometheus ## Check everything: format, lints, dependencies, docs, all tests
+test: PACKAGES += lua5.4:lua5.4 iproute2:ip
+test: lint deny doc testbed prometheus sessions ## Check everything: format, lints, dependencies, docs, all tests
 	$(CARGO) test --workspace
 	@$(MAKE) history soak-short chaos-short e2e-short
 
@@ -48,19 +48,19 @@ test-browser: testbed ## Download and upload with headless Chromium
 history: tools ## Thousands of random histories of the controller over a model of the API server (HISTORY_SEED, HISTORY_COUNT)
 	$(CARGO) test --profile history --test history
 
-ha-soak: testbed ## Ten minutes of leaders that are paused, cut off, killed and rolled out (HA_MINUTES)
+ha-soak: testbed sessions ## Ten minutes of leaders that are paused, cut off, killed and rolled out (HA_MINUTES)
 	$(CARGO) test --test cluster -- --ignored --nocapture ha::soak
 
-soak: testbed ## Ten minutes of everything at once (SOAK_MINUTES, SOAK_OBJECTS)
+soak: testbed sessions ## Ten minutes of everything at once (SOAK_MINUTES, SOAK_OBJECTS)
 	$(CARGO) test --test soak
 
-soak-short: testbed ## A minute of it with fewer objects
+soak-short: testbed sessions ## A minute of it with fewer objects
 	SOAK_MINUTES=1 SOAK_OBJECTS=60 $(CARGO) test --test soak
 
-chaos: testbed ## Random events and faults in 20 namespaces, and invariants (CHAOS_MINUTES, CHAOS_SEED)
+chaos: testbed sessions ## Random events and faults in 20 namespaces, and invariants (CHAOS_MINUTES, CHAOS_SEED)
 	$(CARGO) test --test chaos
 
-chaos-short: testbed ## A minute of it in four namespaces
+chaos-short: testbed sessions ## A minute of it in four namespaces
 	$(CARGO) test --test chaos -- --short
 
 e2e-short: node ## Three minutes of it with a debug binary and URLs of one minute (root)
@@ -167,6 +167,9 @@ node e2e e2e-short: PACKAGES := $(PACKAGES) containerd:containerd runc:runc buil
   containernetworking-plugins:/usr/lib/cni/bridge busybox-static:busybox iproute2:ip
 node: tools ## Install and build what the testbed's node needs (root)
 	@$(CARGO) run --quiet --package testbed -- build --node > /dev/null
+
+sessions: tools ## Build SeaweedFS once, for the tests of sessions
+	@$(CARGO) run --quiet --package testbed -- build --sessions > /dev/null
 
 # What is missing is installed where that is possible without asking, and named elsewhere.
 # No package starts a service by that (policy-rc.d).

@@ -35,6 +35,8 @@ pub enum Binary {
     KubeScheduler,
     /// Runs the pods of a node.
     Kubelet,
+    /// The S3 server with roles and sessions.
+    Weed,
 }
 
 impl Binary {
@@ -52,6 +54,9 @@ impl Binary {
     /// What a testbed with a node needs besides.
     pub const NODE: [Self; 2] = [Self::KubeScheduler, Self::Kubelet];
 
+    /// What a [`SessionStore`](crate::SessionStore) needs besides.
+    pub const SESSIONS: [Self; 1] = [Self::Weed];
+
     /// The name of the executable, which is also that of its log.
     pub const fn name(self) -> &'static str {
         match self {
@@ -64,6 +69,7 @@ impl Binary {
             Self::HelmUnittest => "helm-unittest",
             Self::KubeScheduler => "kube-scheduler",
             Self::Kubelet => "kubelet",
+            Self::Weed => "weed",
         }
     }
 
@@ -74,6 +80,7 @@ impl Binary {
             Self::Versitygw => ("versitygw", format!("github.com/versity/versitygw/cmd/{name}")),
             Self::Helm => ("helm", format!("helm.sh/helm/v3/cmd/{name}")),
             Self::HelmUnittest => ("helm", format!("github.com/helm-unittest/helm-unittest/cmd/{name}")),
+            Self::Weed => ("seaweedfs", format!("github.com/seaweedfs/seaweedfs/{name}")),
             _ => ("kubernetes", format!("k8s.io/kubernetes/cmd/{name}")),
         };
         let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("go").join(module);

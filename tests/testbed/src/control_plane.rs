@@ -83,6 +83,11 @@ impl ControlPlane {
         &self.files.kubeconfig
     }
 
+    /// The certificate that the API server's own is signed with.
+    pub(crate) fn ca(&self) -> &Path {
+        &self.files.ca
+    }
+
     pub(crate) fn node_token(&self) -> &str {
         &self.tokens.node
     }

@@ -21,7 +21,10 @@ mod program;
 mod progress;
 mod proxy;
 mod random;
+mod serving;
+mod session_store;
 mod settings;
+mod sts_front;
 mod tool;
 
 pub use anyhow::Result;
@@ -34,5 +37,7 @@ pub use program::Program;
 pub use proxy::{
     Awaited, Chance, Chances, Fault, Hold, Match, Pause, Proxy, Recorded, Sent, Shown, WatchEvent,
 };
+pub use session_store::{Role, SessionStore, SessionStoreBuilder, allow};
 pub use settings::number;
+pub use sts_front::{StsAnswer, StsFault, StsFront};
 pub use tool::feed;

@@ -38,6 +38,9 @@ enum Command {
         /// Also those that only a node needs.
         #[arg(long)]
         node: bool,
+        /// Also the one that only tests of sessions need.
+        #[arg(long)]
+        sessions: bool,
     },
     /// Show the operator at work on both, from a manifest to a URL that downloads.
     Demo(demo::Options),
@@ -46,7 +49,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Up { node } => up(node),
-        Command::Build { node } => build(node),
+        Command::Build { node, sessions } => build(node, sessions),
         Command::Demo(options) => return demo::run(&options),
     };
     match result {
@@ -136,10 +139,11 @@ fn print_environment(Up { node, plane, store }: &Up, helm: &Path) -> io::Result<
     output.flush()
 }
 
-fn build(node: bool) -> Result<()> {
+fn build(node: bool, sessions: bool) -> Result<()> {
     let mut folders = Vec::new();
-    let further: &[Binary] = if node { &Binary::NODE } else { &[] };
-    for binary in Binary::ALL.iter().chain(further) {
+    let for_node: &[Binary] = if node { &Binary::NODE } else { &[] };
+    let for_sessions: &[Binary] = if sessions { &Binary::SESSIONS } else { &[] };
+    for binary in Binary::ALL.iter().chain(for_node).chain(for_sessions) {
         let folder = locate(*binary)?.parent().map(Path::to_owned);
         if !folders.contains(&folder) {
             folders.push(folder);

@@ -14,10 +14,21 @@ use crate::{component::ENDED_EARLY, disk::cannot};
 /// Somebody may take it before the component does; starting is therefore tried
 /// twice (see [`retry_once`]).
 pub(crate) fn free() -> Result<u16> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
-        .map(|address| address.port())
-        .map_err(cannot("find a free port on", "127.0.0.1"))
+    several().map(|[port]| port)
+}
+
+/// The same for several, which differ.
+pub(crate) fn several<const N: usize>() -> Result<[u16; N]> {
+    // All are held until the last one is found.
+    let mut held = Vec::new();
+    let mut found = [0; N];
+    for port in &mut found {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .map_err(cannot("find a free port on", "127.0.0.1"))?;
+        *port = listener.local_addr()?.port();
+        held.push(listener);
+    }
+    Ok(found)
 }
 
 /// Calls `start` again, with other ports, when a port was taken meanwhile: then a component has

@@ -16,27 +16,20 @@ mod hold;
 mod record;
 
 use std::{
-    net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     sync::Arc,
-    thread,
     time::Duration,
 };
 
 use anyhow::{Result, bail};
-use http_body_util::Full;
-use hyper::body::Bytes;
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
 use parking_lot::Mutex;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use crate::{
     Binary, ControlPlane, Program,
-    disk::{cannot, write},
+    disk::write,
     locate,
+    serving::{self, Caller, Serving},
 };
 use asked::Asked;
 use events::{Events, Paused};
@@ -73,17 +66,15 @@ struct Rule {
 
 /// A running proxy; what it forwards ends when it is dropped.
 pub struct Proxy {
-    port: u16,
+    serving: Serving,
     kubeconfig: PathBuf,
     shared: Arc<Shared>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<thread::JoinHandle<()>>,
     // Last: it has to outlive what goes through it.
     _upstream: Program,
 }
 
 struct Shared {
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Caller,
     upstream: u16,
     rules: Mutex<Vec<Rule>>,
     /// Sent to end every watch that is open.
@@ -102,13 +93,8 @@ impl Proxy {
     /// Starts a proxy in front of a control plane.
     pub fn start(plane: &ControlPlane) -> Result<Self> {
         let (upstream, program) = upstream(plane)?;
-        let listener =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(cannot("listen on", "127.0.0.1"))?;
-        listener.set_nonblocking(true)?;
-        let port = listener.local_addr()?.port();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let shared = Arc::new(Shared {
-            client: Client::builder(TokioExecutor::new()).build_http(),
+            client: serving::caller(),
             upstream,
             rules: Mutex::default(),
             endings: watch::Sender::default(),
@@ -118,12 +104,11 @@ impl Proxy {
             seen: watch::Sender::default(),
             by_chance: chance::ByChance::default(),
         });
+        let answering = shared.clone();
+        let serving = Serving::start(move |request| forward::answer(answering.clone(), request))?;
         let kubeconfig = program.folder().join("proxy.kubeconfig");
-        write(&kubeconfig, kubeconfig_text(port, ""))?;
-        let (stop, stopped) = oneshot::channel();
-        let serving = shared.clone();
-        let thread = thread::spawn(move || forward::run(runtime, listener, serving, stopped));
-        Ok(Self { port, kubeconfig, shared, stop: Some(stop), thread: Some(thread), _upstream: program })
+        write(&kubeconfig, kubeconfig_text(serving.port(), ""))?;
+        Ok(Self { serving, kubeconfig, shared, _upstream: program })
     }
 
     /// The kubeconfig of whoever goes through the proxy, with all rights.
@@ -133,14 +118,14 @@ impl Proxy {
 
     /// The address of the proxy: `http://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://127.0.0.1:{}", self.serving.port())
     }
 
     /// A kubeconfig for whoever goes through the proxy with a token of their own, such as
     /// that of a service account. Not for kubectl, which sends no token over plain HTTP.
     pub fn kubeconfig_for(&self, name: &str, token: &str) -> Result<PathBuf> {
         let path = self.kubeconfig.with_file_name(format!("{name}.kubeconfig"));
-        write(&path, kubeconfig_text(self.port, &format!("token: '{token}'")))?;
+        write(&path, kubeconfig_text(self.serving.port(), &format!("token: '{token}'")))?;
         Ok(path)
     }
 
@@ -238,15 +223,6 @@ impl Proxy {
 
     fn add(&self, matching: Match, times: u64, action: Action) {
         self.shared.rules.lock().push(Rule { matching, action, left: times });
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.stop.take();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 

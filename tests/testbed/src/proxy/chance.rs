@@ -15,13 +15,8 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use super::{
-    Shared,
-    asked::is_watch,
-    fault,
-    forward::{Answer, Body, Whole, closed, forward, path},
-    record::Record,
-};
+use super::{Shared, asked::is_watch, fault, forward::forward, record::Record};
+use crate::serving::{Answer, Body, Whole, closed, path, whole};
 
 /// What goes wrong by chance.
 #[derive(Clone, Debug, Default)]
@@ -151,7 +146,7 @@ pub(super) async fn pass(shared: &Arc<Shared>, request: Whole) -> Answer {
         let (head, body) = answer.into_parts();
         let bytes = body.collect().await?.to_bytes();
         by_chance.record.answered(sent, head.status.as_u16(), &bytes);
-        answer = Response::from_parts(head, fault::whole(bytes));
+        answer = Response::from_parts(head, whole(bytes));
     }
     match lot {
         Lot::LateAnswer(wait) => sleep(wait).await,

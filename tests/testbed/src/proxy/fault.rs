@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full};
 use hyper::{
-    Response, StatusCode,
+    Response,
     body::Bytes,
-    header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER},
+    header::{HeaderValue, RETRY_AFTER},
 };
 use serde_json::{Value, json};
 
-use super::{asked::Asked, events::WatchEvent, forward::Body};
+use super::{asked::Asked, events::WatchEvent};
+use crate::serving::{self, Body};
 
 /// Which requests a fault is for.
 #[derive(Clone, Debug)]
@@ -161,15 +161,7 @@ fn json_answer(code: u16, body: &Value) -> Response<Body> {
 }
 
 fn answer(code: u16, content_type: &'static str, body: Bytes) -> Response<Body> {
-    let mut answer = Response::new(whole(body));
-    *answer.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    answer
-}
-
-/// A body that is there as a whole.
-pub(super) fn whole(bytes: Bytes) -> Body {
-    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+    serving::answer(code, content_type, body).map(serving::whole)
 }
 
 /// The event that ends a watch which comes too late.

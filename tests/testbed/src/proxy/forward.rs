@@ -1,20 +1,13 @@
-//! The forwarding itself: one task a connection, one upstream call a request.
+//! What becomes of one request: the forwarding itself.
 
 use std::{io, sync::Arc, time::Duration};
 
-use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::{
-    Request, Response, Uri,
-    body::{Bytes, Frame, Incoming},
-    service::service_fn,
+    Request, Uri,
+    body::{Bytes, Frame},
 };
-use hyper_util::rt::TokioIo;
-use tokio::{
-    net::TcpListener,
-    runtime::Runtime,
-    sync::{oneshot, watch},
-    time::sleep,
-};
+use tokio::{sync::watch, time::sleep};
 
 use super::{
     Action, Ending, Fault, Shared,
@@ -23,46 +16,14 @@ use super::{
     events::Reader,
     fault,
 };
+use crate::serving::{Answer, Body, Whole, closed, path};
 
 /// How long a client is given to take in what it was shown. Its watch and its other calls are
 /// different connections, and nothing tells from here which of them it looks at first.
 const TAKEN_IN: Duration = Duration::from_millis(300);
 
-pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
-/// What the proxy answers with; an error closes the connection without an answer.
-pub(super) type Answer = io::Result<Response<Body>>;
-/// A request whose body is here: it may name the object, and is small.
-pub(super) type Whole = Request<Full<Bytes>>;
-
-/// Serves until `stopped`.
-pub(super) fn run(
-    runtime: Runtime,
-    listener: std::net::TcpListener,
-    shared: Arc<Shared>,
-    stopped: oneshot::Receiver<()>,
-) {
-    runtime.block_on(async {
-        let listener = TcpListener::from_std(listener).expect("a listener that does not block");
-        tokio::select! {
-            () = accept(listener, shared) => {}
-            _ = stopped => {}
-        }
-    });
-    runtime.shutdown_background();
-}
-
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
-        let shared = shared.clone();
-        let service = service_fn(move |request| answer(shared.clone(), request));
-        tokio::spawn(
-            hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service),
-        );
-    }
-}
-
-async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Answer {
+/// One upstream call a request, unless something else is to happen to it.
+pub(super) async fn answer(shared: Arc<Shared>, request: Whole) -> Answer {
     // Before the rule is chosen: a heal that follows at once is not missed.
     let mut healings = shared.healings.subscribe();
     let (parts, body) = request.into_parts();
@@ -116,16 +77,6 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Answer {
         Fault::Overloaded { retry_after } => Ok(fault::overloaded(retry_after)),
         Fault::NoStreamingLists => Ok(fault::no_streaming_lists()),
     }
-}
-
-/// No answer: the connection is closed.
-pub(super) fn closed() -> Answer {
-    Err(io::ErrorKind::ConnectionAborted.into())
-}
-
-/// Path and query.
-pub(super) fn path(request: &Whole) -> String {
-    request.uri().path_and_query().map(ToString::to_string).unwrap_or_default()
 }
 
 pub(super) async fn forward(shared: &Shared, mut request: Whole) -> Answer {

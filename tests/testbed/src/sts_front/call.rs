@@ -1,0 +1,68 @@
+//! What a client asks an STS for, and what it is answered.
+
+use hyper::{Response, body::Bytes};
+
+/// How much of a body is kept.
+const KEPT: usize = 64 * 1024;
+
+/// A request, and the answer that a client got.
+#[derive(Clone, Debug, Default)]
+pub struct StsAnswer {
+    /// What was asked for, such as `AssumeRole`.
+    pub action: String,
+    /// The ARN of the role.
+    pub role: String,
+    /// The name of the session.
+    pub session_name: String,
+    /// The policy that narrows the session.
+    pub policy: Option<String>,
+    /// How many seconds the session is to live, as it was written.
+    pub duration: Option<String>,
+    /// The external ID.
+    pub external_id: Option<String>,
+    /// The token of the service account.
+    pub token: Option<String>,
+    /// The id of the access key that signed the request.
+    pub access_key_id: Option<String>,
+    /// The HTTP status.
+    pub status: u16,
+    /// The body, with the secret of the session if there is one; the beginning of a large one.
+    pub body: String,
+}
+
+/// A request that is not answered yet.
+pub(super) struct Call {
+    pub(super) action: String,
+    pub(super) role: String,
+    asked: StsAnswer,
+}
+
+impl Call {
+    /// Out of a query, a form, and the header `Authorization`.
+    pub(super) fn read(query: &str, form: &[u8], authorization: &str) -> Self {
+        let credential = authorization.split_once("Credential=").map(|(_, after)| after);
+        let access_key_id = credential.and_then(|scope| scope.split('/').next()).map(str::to_owned);
+        let mut asked = StsAnswer { access_key_id, ..StsAnswer::default() };
+        let fields = form_urlencoded::parse(query.as_bytes()).chain(form_urlencoded::parse(form));
+        for (name, value) in fields {
+            let value = value.into_owned();
+            match &*name {
+                "Action" => asked.action = value,
+                "RoleArn" => asked.role = value,
+                "RoleSessionName" => asked.session_name = value,
+                "Policy" => asked.policy = Some(value),
+                "DurationSeconds" => asked.duration = Some(value),
+                "ExternalId" => asked.external_id = Some(value),
+                "WebIdentityToken" => asked.token = Some(value),
+                _ => {}
+            }
+        }
+        Self { action: asked.action.clone(), role: asked.role.clone(), asked }
+    }
+
+    pub(super) fn answered(self, answer: &Response<Bytes>) -> StsAnswer {
+        let body = answer.body();
+        let body = String::from_utf8_lossy(&body[..body.len().min(KEPT)]).into_owned();
+        StsAnswer { status: answer.status().as_u16(), body, ..self.asked }
+    }
+}

@@ -1,0 +1,58 @@
+//! An STS whose clock is wrong.
+
+use hyper::{
+    Response,
+    body::Bytes,
+    header::{DATE, HeaderValue},
+};
+use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
+
+/// How many seconds each is ahead.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Clock {
+    pub(super) date: i64,
+    pub(super) expiration: i64,
+}
+
+impl Clock {
+    /// The answer as a clock that is off would have it.
+    pub(super) fn put_off(self, mut answer: Response<Bytes>) -> Response<Bytes> {
+        if self.date != 0
+            && let Some(date) = later(Timestamp::now(), self.date)
+            && let Ok(date) = rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&date)
+            && let Ok(date) = HeaderValue::from_str(&date)
+        {
+            answer.headers_mut().insert(DATE, date);
+        }
+        if self.expiration == 0 {
+            return answer;
+        }
+        answer.map(|body| moved(&String::from_utf8_lossy(&body), self.expiration).map_or(body, Into::into))
+    }
+}
+
+/// An answer whose session ends so many seconds later; `None` if there is no session in it.
+fn moved(body: &str, seconds: i64) -> Option<String> {
+    let (before, rest) = body.split_once("<Expiration>")?;
+    let (time, after) = rest.split_once("</Expiration>")?;
+    let time = later(time.trim().parse().ok()?, seconds)?;
+    Some(format!("{before}<Expiration>{time}</Expiration>{after}"))
+}
+
+fn later(time: Timestamp, seconds: i64) -> Option<Timestamp> {
+    time.checked_add(SignedDuration::from_secs(seconds)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_end_of_a_session_moves() {
+        let body = |time: &str| format!("<A><Expiration>{time}</Expiration><B>2026-01-01T00:00:00Z</B></A>");
+        assert_eq!(moved(&body("2026-01-01T00:00:00Z"), 300), Some(body("2026-01-01T00:05:00Z")));
+        assert_eq!(moved(&body("2026-01-01T00:00:00Z"), -1), Some(body("2025-12-31T23:59:59Z")));
+        assert_eq!(moved("<Error/>", 300), None);
+        assert_eq!(moved(&body("soon"), 300), None);
+    }
+}
