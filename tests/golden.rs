@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use k8s_openapi::ByteString;
+use presign_operator::crd::names::ANNOTATION_ROLE_ARNS;
 use presign_operator::crd::{
     ClusterSignerSpec, CredentialsSecretRef, PresignedUrlSpec, SignerKind, SignerSpec,
 };
@@ -224,10 +225,25 @@ fn check_credentials(example: &Manifest, reference: &Value, namespace: Option<&s
     filled.unwrap_or_else(|error| panic!("{}: {error}", example.name));
 }
 
+/// Checks that an example brings the ServiceAccount of a document, and that it permits the role.
+fn check_account(example: &Manifest, identity: &Value) {
+    let name = &identity["serviceAccountRef"]["name"];
+    let account = example
+        .of_kind("ServiceAccount")
+        .find(|account| account["metadata"]["name"] == *name)
+        .unwrap_or_else(|| panic!("{}: no ServiceAccount {name}", example.name));
+    let role = identity["roleARN"].as_str().unwrap().replace("{namespace}", TENANT);
+    assert_eq!(account["metadata"]["annotations"][ANNOTATION_ROLE_ARNS], *role, "{}", example.name);
+}
+
 #[test]
 fn every_example_brings_what_it_names() {
     for example in examples() {
         for document in &example.documents {
+            let identity = &document["spec"]["s3"]["credentials"]["webIdentity"];
+            if !identity.is_null() {
+                check_account(&example, identity);
+            }
             let reference = &document["spec"]["s3"]["credentials"]["secretRef"];
             if !reference.is_null() {
                 let is_of_cluster = document["kind"] == "ClusterSigner";

@@ -6,7 +6,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::rules;
+use super::credentials_source::CredentialsSource;
+use super::{credentials_rules, rules};
 
 /// An S3-compatible store and the credentials to sign with.
 #[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
@@ -21,6 +22,12 @@ use super::rules;
     validation = rules::REGION_AWS,
     validation = rules::STYLE_HOST,
     validation = rules::STYLE_ENDPOINT,
+    validation = credentials_rules::AWS_ENDPOINT,
+    validation = credentials_rules::AWS_FIPS,
+    validation = credentials_rules::CA_FORM,
+    validation = credentials_rules::STS_NEEDED,
+    validation = credentials_rules::ROLE_AWS,
+    validation = credentials_rules::CHAIN_HOUR,
 )]
 pub struct S3Connection {
     /// Address at which the *callers* of the URL reach the store, because the host is part of the
@@ -38,6 +45,15 @@ pub struct S3Connection {
     /// Where the bucket is in the URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addressing_style: Option<AddressingStyle>,
+    /// Which of the addresses of AWS to use, without an endpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aws: Option<AwsOptions>,
+    /// The certificates of private certificate authorities, as PEM, for the calls that the operator
+    /// makes to the STS. The certificates of the system also count. The callers of the URL need their
+    /// own copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 16384))]
+    pub ca_bundle: Option<String>,
     /// Whether the store acts on `x-amz-...` headers that are not part of the signature.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unsigned_headers: Option<UnsignedHeaders>,
@@ -77,61 +93,15 @@ pub enum UnsignedHeaders {
     Honoured,
 }
 
-/// Where the credentials come from.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+/// Which of the addresses of AWS to use, for the URL and for the STS.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct CredentialsSource {
-    /// The Secret that holds the access key. Without `keys` and `profile`, the operator looks for
-    /// the usual key names.
-    pub secret_ref: CredentialsSecretRef,
-}
-
-/// A reference to the Secret that holds the access key.
-#[derive(Clone, Debug, Deserialize, Eq, Hash, KubeSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = rules::CREDENTIALS_NAME,
-    validation = rules::CREDENTIALS_ONE,
-    validation = rules::CREDENTIALS_PROFILE,
-)]
-pub struct CredentialsSecretRef {
-    /// Name of the Secret: in the namespace of the PresignedUrl or the Signer, or, for a
-    /// ClusterSigner, in the signer namespace of the operator.
-    #[schemars(length(min = 1, max = 253))]
-    pub name: String,
-    /// The data keys of the access key, if they have other than the usual names.
+pub struct AwsOptions {
+    /// Whether to use the addresses that IPv6 clients reach too. Default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub keys: Option<CredentialsKeys>,
-    /// The profile in a credentials file of the AWS tools that is stored in the Secret.
-    /// Default: `default`, or the only profile.
+    pub dual_stack: Option<bool>,
+    /// Whether to use the addresses with FIPS 140 cryptography. Not every region has them. Default:
+    /// false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128))]
-    pub profile: Option<String>,
-}
-
-/// The data keys of the access key in the Secret.
-#[derive(Clone, Debug, Default, Deserialize, Eq, Hash, KubeSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = rules::CREDENTIALS_BOTH,
-    validation = rules::CREDENTIALS_KEYS,
-)]
-pub struct CredentialsKeys {
-    /// Data key of the access key id. Set it together with `secretAccessKey`.
-    #[serde(default, rename = "accessKeyID", skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
-    pub access_key_id: Option<String>,
-    /// Data key of the secret access key. Set it together with `accessKeyID`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
-    pub secret_access_key: Option<String>,
-    /// Data key of the session token of temporary credentials.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
-    pub session_token: Option<String>,
-    /// Data key of the time at which temporary credentials expire (RFC 3339 or Unix
-    /// seconds). A URL that is signed with them expires no later.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
-    pub expiration: Option<String>,
+    pub fips: Option<bool>,
 }

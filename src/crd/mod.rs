@@ -5,6 +5,7 @@
 #![allow(clippy::doc_markdown, reason = "the comments on fields are printed by kubectl explain")]
 
 mod connection;
+mod credentials_source;
 pub mod duration;
 #[macro_use]
 mod lists;
@@ -13,7 +14,9 @@ mod presigned_url;
 mod response;
 #[macro_use]
 pub mod rules;
+pub mod credentials_rules;
 mod schema;
+mod secret_ref;
 mod secret_target;
 mod signer;
 mod signer_policy;
@@ -22,12 +25,15 @@ pub mod signer_rules;
 mod status;
 mod unknown;
 
-pub use connection::{
-    AddressingStyle, CredentialsKeys, CredentialsSecretRef, CredentialsSource, S3Connection, UnsignedHeaders,
+pub use connection::{AddressingStyle, AwsOptions, S3Connection, UnsignedHeaders};
+pub use credentials_source::{
+    AmbientCredentials, AssumedRole, CredentialsSource, NarrowTo, ServiceAccountFrom, ServiceAccountRef,
+    SessionOptions, StsOptions, WebIdentity,
 };
 pub use presigned_url::{Method, PodRefresh, PresignedUrl, PresignedUrlSpec, RenewPolicy};
 pub use response::ResponseOverrides;
 pub use schema::definitions;
+pub use secret_ref::{CredentialsKeys, CredentialsSecretRef};
 pub use secret_target::{DeletionPolicy, SecretTarget};
 pub use signer::{
     AllowedNamespaces, ClusterSigner, ClusterSignerSpec, NamespacesFrom, Signer, SignerSpec, SignerStatus,

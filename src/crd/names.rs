@@ -30,12 +30,17 @@ pub const ANNOTATION_SIGNING_TIME: &str = "presign.dev/signing-time";
 pub const ANNOTATION_FORMAT: &str = "presign.dev/format";
 /// Annotation on a Secret: the lifetime that was requested for its URL.
 pub const ANNOTATION_EXPIRES_IN: &str = "presign.dev/expires-in";
+/// Annotation on a Secret whose URL a session signed: a digest of the spec of the credentials.
+pub const ANNOTATION_SOURCE: &str = "presign.dev/source";
 /// Annotation on a Secret whose URL is empty: why it ended.
 pub const ANNOTATION_ENDED: &str = "presign.dev/ended";
 /// Annotation on a Secret whose URL is empty: a digest of what the URL was signed for.
 pub const ANNOTATION_REQUEST: &str = "presign.dev/request";
 /// Annotation on a Secret with credentials that only signers may use.
 pub const ANNOTATION_SIGNERS_ONLY: &str = "presign.dev/signers-only";
+/// Annotation on a ServiceAccount: the ARNs of the roles that its token may be exchanged for, by commas, or
+/// `*`.
+pub const ANNOTATION_ROLE_ARNS: &str = "presign.dev/role-arns";
 /// Annotation on a `PresignedUrl`: a token that asks for one renewal; copied to the Secret.
 pub const ANNOTATION_RENEW: &str = "presign.dev/renew";
 /// Annotation on a Lease: the namespaces that its holder looks after, by commas; all when empty.

@@ -17,7 +17,7 @@ use super::response::ResponseOverrides;
 use super::secret_target::SecretTarget;
 use super::signer_ref::SignerRef;
 use super::status::PresignedUrlStatus;
-use super::{rules, schema};
+use super::{credentials_rules, rules, schema};
 
 /// Which URL to issue, how long it lives and where it is written.
 #[derive(Clone, CustomResource, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
@@ -90,6 +90,9 @@ use super::{rules, schema};
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = rules::CONNECTION_ONE,
+    validation = credentials_rules::SOURCE_ONE,
+    validation = credentials_rules::ROLE_PLAIN,
+    validation = credentials_rules::NARROW_POLICY,
     validation = rules::BUCKET_SCHEME,
     validation = rules::BUCKET_EXPRESS,
     validation = rules::BUCKET_AWS,

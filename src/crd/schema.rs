@@ -29,7 +29,20 @@ fn complete(mut crd: Value) -> Result<CustomResourceDefinition, serde_json::Erro
     if let Some(method) = properties["spec"]["properties"].get_mut("method") {
         method["default"] = json!(Method::default());
     }
+    if crd["spec"]["names"]["kind"] != "ClusterSigner" {
+        remove_cluster_credentials(&mut crd);
+    }
     serde_json::from_value(crd)
+}
+
+/// Removes the credentials that only a ClusterSigner can have: the operator's own, and those of another
+/// namespace.
+fn remove_cluster_credentials(crd: &mut Value) {
+    let properties = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"];
+    let credentials = &mut properties["spec"]["properties"]["s3"]["properties"]["credentials"]["properties"];
+    let remove = |fields: &mut Value, name| fields.as_object_mut().and_then(|fields| fields.remove(name));
+    remove(credentials, "ambient");
+    remove(&mut credentials["webIdentity"]["properties"]["serviceAccountRef"]["properties"], "from");
 }
 
 /// Adds the validation of `metav1.Condition`, which the type does not carry:

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::connection::S3Connection;
 use super::signer_policy::SignerPolicy;
-use super::{schema, signer_rules};
+use super::{credentials_rules, schema, signer_rules};
 
 /// A store with its credentials, for the PresignedUrls of the same namespace.
 #[derive(Clone, CustomResource, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
@@ -58,6 +58,11 @@ use super::{schema, signer_rules};
     )
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = credentials_rules::SOURCE_ONE,
+    validation = credentials_rules::ROLE_PLAIN,
+    validation = credentials_rules::NARROW_SIGNER,
+)]
 pub struct SignerSpec {
     /// The store, and the credentials from a Secret of the same namespace.
     pub s3: S3Connection,
@@ -114,6 +119,11 @@ pub struct SignerSpec {
     )
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = credentials_rules::SOURCE_ONE_CLUSTER,
+    validation = credentials_rules::ROLE_REQUESTER,
+    validation = credentials_rules::CHAIN_AMBIENT,
+)]
 pub struct ClusterSignerSpec {
     /// The store, and the credentials from a Secret of the signer namespace: the namespace of the
     /// operator, unless its flag `--signer-namespace` names another one.

@@ -71,7 +71,7 @@ fn is_limited(schema: &Value) -> bool {
         "string" => has("maxLength") || has("enum"),
         "array" => has("maxItems"),
         "object" if has("additionalProperties") => has("maxProperties"),
-        "object" => has("properties"),
+        "object" => has("properties") || schema["maxProperties"] == 0,
         "boolean" => true,
         "integer" => has("maximum") || has("format"),
         other => panic!("{schema} is of type {other}"),

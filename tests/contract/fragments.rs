@@ -4,44 +4,37 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
 
-use super::signer_rows::allowing;
+use super::session_fragments::sessions;
 
-/// One to four fields of the smallest spec, replaced by something nasty; in some, the store by a signer.
+/// One to four fields of the smallest spec, replaced by something nasty; in some, the credentials, too, or
+/// the store by a signer.
 pub fn changes() -> impl Strategy<Value = Value> {
     let signer = prop_oneof![
         4 => Just("media".to_owned()),
         1 => join(NAME, 1..4),
     ];
-    (prop::collection::vec(change(), 1..4), prop::option::weighted(0.2, signer)).prop_map(
-        |(changes, signer)| {
-            let mut changes = combined(changes);
-            if let Some(name) = signer {
-                changes["s3"] = Value::Null;
-                changes["signerRef"] = json!({"name": name});
-            }
-            changes
-        },
-    )
-}
-
-/// The store, the namespaces and the rules of the smallest signer of the cluster, replaced by something
-/// nasty.
-pub fn signer_changes() -> impl Strategy<Value = Value> {
-    let store = prop::collection::vec(store(), 0..2);
-    let rules = prop::collection::vec(rule(), 1..3);
-    (store, prop::option::of(namespaces()), rules).prop_map(|(store, namespaces, rules)| {
-        let mut changes = combined(store);
-        changes["policy"] = json!({"rules": rules});
-        if let Some(namespaces) = namespaces {
-            changes["allowedNamespaces"] = namespaces;
+    let sessions = prop::option::weighted(0.3, sessions(false));
+    let changes = prop::collection::vec(change(), 1..4);
+    (sessions, changes, prop::option::weighted(0.2, signer)).prop_map(|(sessions, changes, signer)| {
+        let mut changes = combined(sessions, changes);
+        if let Some(name) = signer {
+            changes["s3"] = Value::Null;
+            changes["signerRef"] = json!({"name": name});
         }
         changes
     })
 }
 
-/// Changes of fields, by their paths below `spec`, as one.
-fn combined(changes: Vec<(&'static str, Value)>) -> Value {
-    let mut all = json!({});
+/// Nothing but the store and its credentials, which every kind has. `is_of_cluster` says whether they are
+/// those of a `ClusterSigner`.
+pub fn store_changes(is_of_cluster: bool) -> impl Strategy<Value = Value> {
+    let store = prop::collection::vec(store(), 0..2);
+    (sessions(is_of_cluster), store).prop_map(|(sessions, store)| combined(Some(sessions), store))
+}
+
+/// Changes of fields, by their paths below `spec`, on top of another change, as one.
+pub fn combined(first: Option<Value>, changes: Vec<(&'static str, Value)>) -> Value {
+    let mut all = first.unwrap_or_else(|| json!({}));
     for (path, value) in changes {
         let mut place = &mut all;
         for name in path.split('.') {
@@ -81,7 +74,7 @@ fn change() -> impl Strategy<Value = (&'static str, Value)> {
 }
 
 /// The same for the fields of `spec.s3`, which signers have too.
-fn store() -> impl Strategy<Value = (&'static str, Value)> {
+pub fn store() -> impl Strategy<Value = (&'static str, Value)> {
     prop_oneof![
         5 => text("s3.endpoint", AUTHORITY, 0..5).prop_map(|(path, rest)| {
             (path, json!(format!("https://h{}", rest.as_str().unwrap_or_default())))
@@ -101,55 +94,16 @@ fn store() -> impl Strategy<Value = (&'static str, Value)> {
     ]
 }
 
-/// The only rule of a policy, with a change.
-fn rule() -> impl Strategy<Value = Value> {
-    let changes = prop_oneof![
-        3 => list(KEY).prop_map(|prefixes| json!({"keyPrefixes": prefixes})),
-        3 => list(KEY).prop_map(|keys| json!({"keyPrefixes": null, "keys": keys})),
-        1 => list(KEY).prop_map(|keys| json!({"keys": keys})),
-        1 => Just(json!({"keyPrefixes": null})),
-        2 => join(DURATION, 1..5).prop_map(|cap| json!({"maxExpiresIn": cap})),
-        2 => list(HEADER).prop_map(|names| json!({"allowHeaders": names})),
-        1 => list(BUCKET).prop_map(|names| json!({"buckets": names})),
-        1 => join(NAME, 1..3).prop_map(|name| json!({"name": name})),
-        1 => (-1..2_i64).prop_map(|size| json!({"maxContentLength": size})),
-    ];
-    changes.prop_map(|changes| allowing(&changes))
-}
-
-/// The namespaces that a signer serves: each way to name them, with what belongs to this way and others.
-fn namespaces() -> impl Strategy<Value = Value> {
-    let names = select(vec![json!(["team-a"]), json!(["a", "b"]), json!([])]);
-    let selector = select(vec![
-        json!({}),
-        json!({"matchLabels": {}}),
-        json!({"matchLabels": {"team": "a"}}),
-        json!({"matchExpressions": []}),
-        json!({"matchLabels": {}, "matchExpressions": [{"key": "team", "operator": "Exists"}]}),
-        json!({"matchExpressions": [{"key": "team", "operator": "NotIn", "values": ["a"]}]}),
-    ]);
-    let from = select(vec!["Names", "Selector", "All"]);
-    (from, prop::option::of(names), prop::option::of(selector)).prop_map(|(from, names, selector)| {
-        let mut namespaces = json!({"from": from});
-        for (field, value) in [("names", names), ("selector", selector)] {
-            if let Some(value) = value {
-                namespaces[field] = value;
-            }
-        }
-        namespaces
-    })
-}
-
-type Fragments = &'static [&'static str];
+pub type Fragments = &'static [&'static str];
 
 const ANY: Fragments = &[
     "a", "B", "7", ".", "..", "/", "//", " ", "\t", "\n", "\u{0}", "\u{7f}", "\u{85}", "\u{a0}", "\u{2028}",
     "é", "😀", "s3://", "%2e", "?", "#", "&", "\"", "\\",
 ];
 const PROFILE: Fragments = &["a", "profile ", " ", "[", "]", "\\", "/", "é", "\n", "^"];
-const REGION: Fragments =
+pub const REGION: Fragments =
     &["us-", "aws-", "global", "west", "-", "1", "cn", "gov-", "east-2", "A", "_", " ", "é"];
-const BUCKET: Fragments = &[
+pub const BUCKET: Fragments = &[
     "abc",
     "tenant:",
     "arn:",
@@ -178,7 +132,7 @@ const BUCKET: Fragments = &[
     ":point",
     "arn:aws:s3:us-west-2:123456789012:accesspoint/point",
 ];
-const HEADER: Fragments = &[
+pub const HEADER: Fragments = &[
     "Content-Type",
     "content-type",
     "x-",
@@ -202,7 +156,7 @@ const HEADER: Fragments = &[
     "*",
     "x-amz-meta-a",
 ];
-const KEY: Fragments = &[
+pub const KEY: Fragments = &[
     "a",
     "a/",
     "/",
@@ -222,15 +176,15 @@ const KEY: Fragments = &[
 const VALUE: Fragments = &["v", "*", " ", "\t", "\r\n", "é", "1", "0", "10000", "~", "\u{7f}"];
 const PARAMETER: Fragments =
     &["partNumber", "uploadId", "x-", "X-", "id", "ID", "amz-", "amz", "a", ".", "~", "&", "é", "acl"];
-const DURATION: Fragments = &[
+pub const DURATION: Fragments = &[
     "1h", "90m", "59s", "1m", "168h", "0s", "0h", "1", "1d", "-", "+", ".5", " ", "999999h", "1000h",
     "999999s", "0000001m", "h", "m", "s", "d", "w", "2",
 ];
-const AUTHORITY: Fragments = &[
+pub const AUTHORITY: Fragments = &[
     ".example", ".", "..", "-", "_", ":", ":80", ":0", ":65536", ":00443", ":99999", "/", "//", "/a", "/.",
     "/..", "/a..b", "/%20", "@", "u:p@", "?", "#", "[::1]", "]", "1", ".1", ".0x1f", "0x", "é", " ",
 ];
-const ADDRESS: Fragments = &[
+pub const ADDRESS: Fragments = &[
     "http://",
     "https://",
     "HTTP://",
@@ -258,7 +212,7 @@ const ADDRESS: Fragments = &[
     "0x7f",
     "%25",
 ];
-const NAME: Fragments = &[
+pub const NAME: Fragments = &[
     "a",
     "B",
     "9",
@@ -277,11 +231,11 @@ const NAME: Fragments = &[
     "method",
 ];
 
-fn join(fragments: Fragments, count: std::ops::Range<usize>) -> impl Strategy<Value = String> {
+pub fn join(fragments: Fragments, count: std::ops::Range<usize>) -> impl Strategy<Value = String> {
     prop::collection::vec(select(fragments), count).prop_map(|parts| parts.concat())
 }
 
-fn list(fragments: Fragments) -> impl Strategy<Value = Vec<String>> {
+pub fn list(fragments: Fragments) -> impl Strategy<Value = Vec<String>> {
     prop::collection::vec(join(fragments, 1..5), 1..3)
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::cluster::{Cluster, file, run};
 
 const NAMESPACE: &str = "examples";
-/// The namespace that `cluster-signer.yaml` allows.
+/// The namespace that `cluster-signer.yaml` and `role-for-each-team.yaml` allow.
 const TENANT: &str = "team-a";
 
 /// Applies and uses all of them; panics with what does not work.
@@ -27,11 +27,13 @@ pub fn run_all(cluster: &Cluster) {
         ("browser-upload.yaml", browser_upload),
         ("sts-session.yaml", sts_session),
         ("aws.yaml", aws),
+        ("web-identity.yaml", web_identity),
         ("minio.yaml", minio),
         ("link-to-share.yaml", link_to_share),
         // The second one uses what the first one grants.
         ("cluster-signer.yaml", cluster_signer),
         ("tenant.yaml", tenant),
+        ("role-for-each-team.yaml", role_for_each_team),
     ];
     let folder = file("deploy/examples");
     assert_eq!(examples.len(), std::fs::read_dir(folder).unwrap().count(), "an example is not tried");
@@ -148,6 +150,12 @@ fn aws(cluster: &Cluster) {
     wait(cluster, "condition=Ready", "psu/statement");
 }
 
+/// AWS does not know the issuer of this node's tokens, so there is no session and no URL.
+fn web_identity(cluster: &Cluster) {
+    apply(cluster, "web-identity.yaml");
+    wait(cluster, "condition=Ready=False", "psu/yearly-statement");
+}
+
 fn minio(cluster: &Cluster) {
     apply(cluster, "minio.yaml");
     wait(cluster, "condition=Ready", "psu/model");
@@ -178,4 +186,11 @@ fn tenant(cluster: &Cluster) {
     let complete = "--for=condition=Complete";
     cluster.kubectl(&["--namespace", TENANT, "wait", complete, "--timeout=60s", "job/catalog"]);
     assert_eq!(cluster.kubectl(&["--namespace", TENANT, "logs", "job/catalog"]), "{\"items\": 3}");
+}
+
+/// As with `web_identity`, there is no session.
+fn role_for_each_team(cluster: &Cluster) {
+    cluster.apply(TENANT, &read("role-for-each-team.yaml"));
+    let not_ready = "--for=condition=Ready=False";
+    cluster.kubectl(&["--namespace", TENANT, "wait", not_ready, "--timeout=60s", "psu/invoices"]);
 }

@@ -4,10 +4,12 @@
 //! the parser in the tests of `src/domain/request`, which include this file: `crate::crd` and
 //! `crate::domain` exist in both crates. The rows of signers are in `signer_rows.rs`.
 
+pub mod credentials;
 mod headers;
 pub mod parsed;
 mod query;
 mod secrets;
+mod sessions;
 mod signer;
 mod store;
 mod times;
@@ -76,14 +78,15 @@ pub fn is_of(rule: &Rule, text: &str) -> bool {
 
 /// Every row of a `PresignedUrl`.
 pub fn all() -> Vec<Row> {
-    let largest = limit(&[largest()], &[]);
+    let largest = limit(&largest(), &[]);
     let request = [what::rows(), headers::rows(), query::rows(), times::rows()].concat();
-    [request, store::rows(), signer::rows(), secrets::rows(), largest].concat()
+    let credentials = [credentials::rows(), sessions::rows()].concat();
+    [request, store::rows(), credentials, signer::rows(), secrets::rows(), largest].concat()
 }
 
-/// Everything at its largest at once: the rules must not cost more than the API server
-/// spends on one object.
-fn largest() -> Value {
+/// Everything at its largest at once, with each source of credentials: the rules must not cost more than
+/// the API server spends on one object.
+fn largest() -> [Value; 2] {
     let map = |count: usize, name: usize, value: usize| -> Value {
         let name = |n| format!("x-{n:0>width$}", width = name - 2);
         (0..count).map(|n| (name(n), json!("v".repeat(value)))).collect::<serde_json::Map<_, _>>().into()
@@ -93,7 +96,7 @@ fn largest() -> Value {
         (0..32).map(|n| (name(n), json!("v".repeat(value)))).collect::<serde_json::Map<_, _>>().into()
     };
     let (answer, data_key) = ("v".repeat(1024), "k".repeat(253));
-    json!({
+    largest_stores().map(|s3| json!({
         "bucket": "b".repeat(255),
         "key": "k".repeat(1024),
         "versionID": "v".repeat(1024),
@@ -105,12 +108,38 @@ fn largest() -> Value {
         },
         "expiresIn": format!("1h{}", "0s".repeat(15)),
         "renewBefore": format!("1m{}", "0s".repeat(15)),
-        "s3": {
-            "endpoint": format!("https://h.example/{}", "p".repeat(1006)),
-            "region": "r".repeat(64),
-            "credentials": {"secretRef": {"name": data_key, "keys": {"accessKeyID": data_key, "secretAccessKey": data_key, "sessionToken": data_key, "expiration": data_key}}},
-        },
+        "s3": s3,
         "secret": {"name": data_key, "urlKey": data_key, "labels": labels(63), "annotations": labels(4096)},
+    }))
+}
+
+/// The same for the store, which signers have too.
+pub fn largest_stores() -> [Value; 2] {
+    let name = "k".repeat(253);
+    let role = format!("arn:aws:iam::123456789012:role/{}", "r".repeat(2017));
+    let certificate = "-----BEGIN CERTIFICATE-----";
+    let keys =
+        json!({"accessKeyID": name, "secretAccessKey": name, "sessionToken": name, "expiration": name});
+    let sources = [
+        ("secretRef", json!({"name": name, "keys": keys})),
+        ("webIdentity", json!({"serviceAccountRef": {"name": name}, "roleARN": role, "audience": name})),
+    ];
+    let endpoint = format!("https://h.example/{}", "p".repeat(1006));
+    let session = json!({
+        "duration": format!("1h{}", "0s".repeat(15)),
+        "narrowTo": "Nothing",
+        "sts": {"endpoint": endpoint, "region": "r".repeat(64)},
+    });
+    sources.map(|(field, source)| {
+        let role = json!({"roleARN": role, "externalID": "i".repeat(1224)});
+        let mut credentials = json!({"secretRef": null, "assumeRole": role, "session": session});
+        credentials[field] = source;
+        json!({
+            "endpoint": endpoint,
+            "region": "r".repeat(64),
+            "caBundle": format!("{}{certificate}", "#".repeat(16_384 - certificate.len())),
+            "credentials": credentials,
+        })
     })
 }
 
