@@ -105,7 +105,7 @@ impl Case {
         let entry =
             |(key, value): (&str, Option<String>)| Some((key.to_owned(), ByteString(value?.into_bytes())));
         let data = data.into_iter().filter_map(entry).collect();
-        let credentials = Credentials::parse(&request.credentials.reference, &data).unwrap();
+        let credentials = Credentials::parse(request.credentials.secret().unwrap(), &data).unwrap();
         let now: Timestamp = Clock::system().now();
         let validity = Validity::new(now, request.expires_in, None).unwrap();
         Signing { signer: UrlSigner::default(), request, credentials, validity }

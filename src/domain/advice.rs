@@ -9,6 +9,9 @@ use crate::crd::{LimitedBy, duration};
 /// The shortest lifetime, in seconds, of which an overlap of three minutes is at most five sixths.
 const LEAST_LIFETIME: u32 = SAFE_OVERLAP * 6 / 5;
 
+/// What decides how long a session lasts.
+const SESSION: &str = "s3.credentials.session.duration, and the maximum of the role";
+
 /// What to change so that an overlap that is too short becomes safe.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Advice {
@@ -18,6 +21,8 @@ pub struct Advice {
     limited_by: LimitedBy,
     /// The requested lifetime, in seconds.
     expires_in: u32,
+    /// Whether a session signs the URL.
+    has_session: bool,
     /// Whether the actual lifetime has room for an overlap of three minutes.
     has_room: bool,
 }
@@ -30,6 +35,7 @@ impl Advice {
             overlap: request.overlap,
             limited_by,
             expires_in: request.expires_in,
+            has_session: request.credentials.has_session(),
             has_room: validity.lifetime >= LEAST_LIFETIME,
         }
     }
@@ -60,6 +66,12 @@ impl Advice {
         let lifetime = duration::print(lifetime);
         match self.limited_by {
             LimitedBy::Requested => format!("set spec.expiresIn to {lifetime}"),
+            LimitedBy::Credentials if self.has_session && is_too_short => {
+                format!("let spec.expiresIn and the session {credentials} last {lifetime} ({SESSION})")
+            }
+            LimitedBy::Credentials if self.has_session => {
+                format!("let the session {credentials} last {lifetime} ({SESSION})")
+            }
             LimitedBy::Credentials if is_too_short => {
                 format!("let spec.expiresIn and the credentials {credentials} last {lifetime}")
             }

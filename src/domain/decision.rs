@@ -5,10 +5,13 @@
 //! spec, a rotated key and a tampered value, and a restart does not trigger a renewal.
 
 mod comparable;
+mod difference;
 
 use jiff::Timestamp;
 
 pub use self::comparable::comparable_validity;
+use self::difference::difference;
+pub use self::difference::is_planted;
 use super::ended::{EndReason, Ended};
 use super::reason::IssueReason;
 use super::stored::{Content, Stored, UrlDigest};
@@ -29,7 +32,7 @@ pub struct Case<'a> {
     pub stored: Option<&'a Stored>,
     /// The same Secret, rendered again at its own signing time; `None` when its URL cannot be read.
     pub rendered: Option<&'a Content>,
-    /// The credentials; `None` when there are none to sign with.
+    /// The credentials, or the session; `None` when there are none to sign with.
     pub credentials: Option<&'a Credentials>,
     /// Hash of the UID of the object, which spreads renewals.
     pub seed: u32,
@@ -105,13 +108,16 @@ fn undisturbed(case: &Case<'_>) -> Decision {
     if let (None, Some(ended)) = (reason, ended) {
         return wait(Obstacle::Ended(ended.why));
     }
-    let Some(credentials) = case.credentials else {
+    // A URL that a session signed stays, although that session may be gone.
+    if case.credentials.is_none() && (reason.is_some() || !case.has_session()) {
         return wait(Obstacle::NoCredentials);
-    };
+    }
     let url = case.stored.and_then(|stored| Some((stored, stored.content.url?)));
     let difference = url.and_then(|(stored, url)| difference(case, stored, &url));
     let decision = match (reason, url) {
-        (Some(reason), _) => issue(case, credentials, reason),
+        (Some(reason), _) => case
+            .credentials
+            .map_or(wait(Obstacle::NoCredentials), |credentials| issue(case, credentials, reason)),
         (None, Some(_)) if difference == Some(IssueReason::CredentialsChanged) => {
             wait(Obstacle::CredentialsChanged)
         }
@@ -228,54 +234,6 @@ fn reason_to_sign_again(
         _ if url.validity.signing_time > plus(case.now, MAX_CLOCK_SKEW) => Some(IssueReason::Drifted),
         _ => is_asked.then_some(IssueReason::Requested),
     }
-}
-
-/// Whether another client wrote the stored URL: `managedFields` does not show it as ours, and it is not
-/// the URL that we would sign.
-#[must_use]
-pub fn is_planted(case: &Case<'_>, stored: &Stored, url: &UrlDigest) -> bool {
-    !stored.is_url_ours && difference(case, stored, url).is_some()
-}
-
-/// Why the stored URL is not the one that would be signed at its signing time.
-///
-/// A URL that another client wrote says nothing about the spec or the credentials, so any difference is
-/// then `Drifted`.
-fn difference(case: &Case<'_>, stored: &Stored, url: &UrlDigest) -> Option<IssueReason> {
-    let rendered = case.rendered?;
-    let fresh = rendered.url?;
-    let is_other_use = stored.content.usage.is_some_and(|usage| Some(usage) != rendered.usage);
-    let reason = if url.address != fresh.address || (is_other_use && !stored.is_other_format) {
-        IssueReason::SpecChanged
-    } else if let Some(reason) = lifetime_difference(case, url, &fresh) {
-        reason
-    } else if case.credentials.is_some() && url.identity != fresh.identity {
-        IssueReason::CredentialsChanged
-    } else if case.credentials.is_some() && !stored.is_other_format && url.signature != fresh.signature {
-        // The key id has another secret key now, or the signature is not ours.
-        IssueReason::CredentialsChanged
-    } else if url.text != fresh.text && !stored.is_other_format {
-        // The parameters are equal but the text differs: another client edited it.
-        IssueReason::Drifted
-    } else {
-        return None;
-    };
-    Some(if stored.is_url_ours { reason } else { IssueReason::Drifted })
-}
-
-/// Whether the URL would get another lifetime now, and whether the spec or the credentials cause it.
-///
-/// A longer lifetime can have either cause. A session with the same identity cannot have become longer,
-/// so the spec must have changed. With another identity, its expiration is the likelier cause.
-fn lifetime_difference(case: &Case<'_>, url: &UrlDigest, fresh: &UrlDigest) -> Option<IssueReason> {
-    let (stored, now) = (url.validity.lifetime, fresh.validity.lifetime);
-    let requested = case.stored.and_then(|stored| stored.requested);
-    let is_other_request = case.request.credentials.signer.is_some()
-        && requested.is_some_and(|requested| requested != case.request.expires_in);
-    let is_longer = now > stored && url.identity == fresh.identity;
-    let is_spec = stored > case.request.expires_in || is_longer || is_other_request;
-    let reason = if is_spec { IssueReason::SpecChanged } else { IssueReason::CredentialsChanged };
-    (stored != now).then_some(reason)
 }
 
 #[cfg(test)]

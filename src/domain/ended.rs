@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::Request;
 use super::fields::{Field, OwnedFields};
-use super::request::Addressing;
+use super::request::{Addressing, AwsAddress};
 use super::stored::{Digest, text, url_key};
 use crate::crd::names::{ANNOTATION_ENDED, ANNOTATION_REQUEST, DATA_EXPIRES_AT, DATA_FIELDS, DATA_FORM};
 
@@ -92,9 +92,13 @@ impl Request {
             Addressing::VirtualHosted => "VirtualHosted",
             Addressing::BucketEndpoint => "BucketEndpoint",
         };
+        let aws = match connection.aws {
+            AwsAddress { dual_stack: false, fips: false } => String::new(),
+            AwsAddress { dual_stack, fips } => format!("\ndual stack {dual_stack}, FIPS {fips}"),
+        };
         // A signer stands for its connection, which may change without the spec.
         let place = self.credentials.signer.as_ref().map_or_else(
-            || format!("{endpoint}\n{}\n{addressing}", connection.region),
+            || format!("{endpoint}\n{}\n{addressing}{aws}", connection.region),
             |signer| format!("{}\n{}", signer.kind, signer.name),
         );
         let mut text =
@@ -112,6 +116,7 @@ impl Request {
 mod tests {
     use super::*;
     use crate::domain::model::{request, signer};
+    use crate::domain::policy::Asker;
 
     #[test]
     fn the_digest_is_the_same_in_all_releases_and_differs_with_the_spec() {
@@ -122,7 +127,8 @@ mod tests {
         };
         let usual = digest(|_| {});
         assert_eq!(usual, "83816d5b7f88b1fe477b7ab302e9fda3");
-        let of_signer = digest(|r| r.credentials = signer().credentials());
+        let of_signer =
+            digest(|r| r.credentials = signer().credentials(Asker::new("team-a", "report")).unwrap());
         let all = [
             digest(|r| r.key.push('x')),
             digest(|r| r.bucket.push('x')),
@@ -133,13 +139,14 @@ mod tests {
             digest(|r| r.connection.region.push('x')),
             digest(|r| r.connection.endpoint = None),
             digest(|r| r.connection.addressing = Addressing::BucketEndpoint),
+            digest(|r| r.connection.aws.fips = true),
             of_signer.clone(),
             usual,
         ];
         let different: std::collections::BTreeSet<_> = all.iter().collect();
         assert_eq!(different.len(), all.len());
         let elsewhere = digest(|r| {
-            r.credentials = signer().credentials();
+            r.credentials = signer().credentials(Asker::new("team-a", "report")).unwrap();
             r.connection.region.push('x');
             r.connection.endpoint = None;
         });

@@ -1,15 +1,21 @@
 //! The second pure step of a reconcile: from an outcome to the report, the next reconcile and the history.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
+use super::backoff::backoff;
 use super::history::{Awaited, History};
 use super::plan::Plan;
 use super::pods::PodUses;
 use super::reason::{Disposition, FailureReason, IssueReason};
 use super::status::{Problem, Progress, Report, Seen, Standing};
+use super::validity::plus;
 
 /// After how many overloaded or outdated reconciles in a row the status reports a failure.
 const TOLD_AFTER: u32 = 3;
+/// How long an object waits for a session before it looks again, in seconds. It then reports that it waits.
+const SESSION_WAIT: u32 = 15;
+/// The backoff of a renewal that waits for a longer session is that after so many failures.
+const SESSION_RETRY: u32 = 5;
 
 /// The outcome of carrying out a plan.
 #[derive(Clone, Debug)]
@@ -56,6 +62,8 @@ pub enum Interruption {
     },
     /// Another process leads. It reconciles every object when its term begins.
     LostLease,
+    /// A session was asked for, and wakes the object when it is there.
+    AwaitingSession,
     /// The object or its namespace is being deleted, so nothing may be written for it.
     Gone,
 }
@@ -156,12 +164,15 @@ pub fn finish(plan: &Plan, outcome: &Outcome, history: &History, around: Around)
             _ => history.succeeded(now),
         }
     }
+    if plan.has_session && progress == Progress::AwaitingCredentials {
+        retry_at = Some(plus(now, backoff(SESSION_RETRY, plan.left(now))));
+    }
     history.set_awaits(Awaited::of(&progress), around.has_looked, now);
     let next = next(&progress, retry_at);
     let mut next = earliest(next, plan, outcome, &seen);
     if plan.reads_first && matches!(outcome.result, Ok(Done::Issued(_) | Done::Repaired)) {
         // A patch creates no apply entry in `managedFields`, so an apply may have to follow.
-        let soon = history.contested_until(None, &plan.inputs, now).unwrap_or(later(now, 1));
+        let soon = history.contested_until(None, &plan.inputs, now).unwrap_or(plus(now, 1));
         next = next.or_at(soon);
     }
     let label = label(&progress, issued);
@@ -170,6 +181,7 @@ pub fn finish(plan: &Plan, outcome: &Outcome, history: &History, around: Around)
         generation,
         secret_name: plan.secret_name.clone(),
         credentials_place: plan.credentials_place.clone(),
+        has_session: plan.has_session,
         permission: plan.permission.clone(),
         seen,
         progress,
@@ -185,7 +197,9 @@ pub fn finish(plan: &Plan, outcome: &Outcome, history: &History, around: Around)
 pub fn unreported(finish: &Finish, plan: &Plan, why: &Interruption, now: Timestamp) -> (History, Next) {
     let mut history = finish.history.clone();
     let at_least = match why {
-        Interruption::LostLease | Interruption::Gone => return (history, finish.next),
+        Interruption::LostLease | Interruption::AwaitingSession | Interruption::Gone => {
+            return (history, finish.next);
+        }
         Interruption::Outdated | Interruption::Superseded => None,
         Interruption::Failed { retry_after, .. } | Interruption::Overloaded { retry_after } => *retry_after,
     };
@@ -211,7 +225,7 @@ enum Consequence {
 }
 
 fn told(interruption: &Interruption, history: &mut History, now: Timestamp) -> Consequence {
-    let soon = |seconds| Consequence::Nothing(Next::At(later(now, seconds)));
+    let soon = |seconds| Consequence::Nothing(Next::At(plus(now, seconds)));
     match interruption {
         Interruption::Failed { problem, retry_after } => Consequence::Failed(problem.clone(), *retry_after),
         Interruption::Superseded => soon(1),
@@ -228,12 +242,9 @@ fn told(interruption: &Interruption, history: &mut History, now: Timestamp) -> C
             let message = "the API server is too busy: it answers 429".to_owned();
             Consequence::Failed(Problem::new(FailureReason::ApiError, message), *retry_after)
         }
+        Interruption::AwaitingSession => soon(SESSION_WAIT),
         Interruption::LostLease | Interruption::Gone => Consequence::Nothing(Next::OnChange(None)),
     }
-}
-
-fn later(now: Timestamp, seconds: u32) -> Timestamp {
-    now.checked_add(SignedDuration::from_secs(i64::from(seconds))).unwrap_or(Timestamp::MAX)
 }
 
 fn issued(plan: &Plan, outcome: &Outcome) -> Option<IssueReason> {

@@ -11,6 +11,9 @@ use super::reason::{FailureReason, IssueReason};
 use super::status::Problem;
 use super::validity::plus;
 
+/// The longest backoff of an object that needs a session, in seconds.
+const LONGEST_WITHOUT_SESSION: u32 = 60;
+
 /// How long an object waits for a watch event before the safety net reconciles it, in seconds.
 pub const SAFETY_NET: u32 = 300;
 
@@ -37,6 +40,8 @@ pub struct Inputs {
     pub renew: Option<Box<str>>,
     /// Resource version of the credentials Secret; 0 while it is unknown.
     pub credentials: u64,
+    /// How many sessions were got of those that the object uses, so that a new one ends its backoff.
+    pub sessions: u64,
     /// UID and generation of the signer; `None` without one, and while it is unknown.
     pub signer: Option<Box<(String, i64)>>,
 }
@@ -71,6 +76,17 @@ struct Contest {
 struct Wait {
     since: Timestamp,
     until: Timestamp,
+}
+
+/// The longest backoff after a failure, in seconds. No watch shows that a session can be had again, and a
+/// reconcile that asks for one in vain costs nothing.
+fn longest(reason: FailureReason) -> u32 {
+    match reason {
+        FailureReason::CredentialsNotFound
+        | FailureReason::CredentialsDenied
+        | FailureReason::CredentialsUnavailable => LONGEST_WITHOUT_SESSION,
+        _ => LONGEST,
+    }
 }
 
 /// Whether a write for `reason` repeats an earlier one because another client undid it or changed its
@@ -174,7 +190,8 @@ impl History {
     ) -> Timestamp {
         let before = self.failure.take().filter(|failure| failure.inputs == *inputs);
         let count = before.map_or(0, |failure| failure.count) + 1;
-        let wait = Wait::new(now, backoff(count, left).max(at_least.unwrap_or(0).min(LONGEST)));
+        let wait = backoff(count, left).min(longest(problem.reason));
+        let wait = Wait::new(now, wait.max(at_least.unwrap_or(0).min(LONGEST)));
         self.failure = Some(PastFailure { inputs: inputs.clone(), count, problem: problem.clone(), wait });
         wait.until
     }

@@ -1,13 +1,17 @@
 //! The limits that a cluster administrator sets beyond the rules of the CRD: which hosts URLs may point
-//! to, and which labels and annotations a Secret may get.
+//! to, which labels and annotations a Secret may get, and which STS the operator may call.
 
 mod patterns;
+mod sessions;
+mod sts_endpoints;
 
 use super::Request;
 use super::request::aws_host;
 use super::signer::SignerId;
 
 pub use patterns::{HostPattern, InvalidPattern, NamePattern};
+pub use sessions::SessionLimits;
+pub use sts_endpoints::{AddressRule, StsEndpoints, StsNotPermitted};
 
 /// Labels and annotations that other controllers act on. Such a controller copies the Secret into other
 /// namespaces, reads its configuration or keys from it, writes to it, or deletes it. The controllers are
@@ -55,6 +59,8 @@ pub struct Limits {
     denied: Vec<NamePattern>,
     /// Hosts that URLs may point to.
     endpoints: Vec<HostPattern>,
+    /// Which sessions may be requested; `None` where none are.
+    sessions: Option<SessionLimits>,
 }
 
 /// Why the operator does not act on a spec that is valid.
@@ -88,6 +94,28 @@ pub enum NotPermitted {
         /// The host.
         host: String,
     },
+    /// The token may not have the audience.
+    #[error(
+        "spec.s3.credentials.webIdentity.audience: tokens with the audience {audience:?} are not permitted: use a permitted one, or ask the administrator of the operator to permit it (--token-audiences)"
+    )]
+    Audience {
+        /// The audience.
+        audience: String,
+    },
+    /// The STS may not be called.
+    #[error("spec.s3.credentials.session.sts.endpoint: {0}")]
+    Sts(StsNotPermitted),
+    /// The operator's own identity may not be used.
+    #[error(
+        "spec.s3.credentials.ambient: the operator's own identity may not be used: choose another source, or ask the administrator of the operator to permit it (--ambient-credentials)"
+    )]
+    Ambient,
+    /// The sessions of a signer are not permitted. Why concerns only its owner.
+    #[error("the operator may not request the sessions of {signer}: its status says why; ask its owner")]
+    SignerSession {
+        /// The signer.
+        signer: SignerId,
+    },
     /// The spec names no store, so the URL is for AWS, and URLs may not point there.
     #[error(
         "spec.s3.endpoint: is not set, and URLs to the AWS host {host:?} are not permitted: set it to a permitted store, or ask the administrator of the operator to permit it (--allow-endpoints)"
@@ -102,7 +130,19 @@ impl Limits {
     /// Limits that deny these labels and annotations, and permit only these hosts.
     #[must_use]
     pub fn new(denied: Vec<NamePattern>, endpoints: Vec<HostPattern>) -> Self {
-        Self { denied, endpoints }
+        Self { denied, endpoints, sessions: None }
+    }
+
+    /// The same limits, for an operator that requests these sessions.
+    #[must_use]
+    pub fn with_sessions(self, sessions: SessionLimits) -> Self {
+        Self { sessions: Some(sessions), ..self }
+    }
+
+    /// Which sessions may be requested; `None` where none are.
+    #[must_use]
+    pub fn sessions(&self) -> Option<&SessionLimits> {
+        self.sessions.as_ref()
     }
 
     /// Refuses a request that is not permitted.
@@ -117,9 +157,12 @@ impl Limits {
                 return Err(NotPermitted::Metadata { field, name: name.clone() });
             }
         }
+        if let Some(sessions) = &self.sessions {
+            sessions.check(&request.credentials)?;
+        }
         let (host, is_aws) = match &request.connection.endpoint {
             Some(endpoint) => (endpoint.host.clone(), false),
-            None => (aws_host(&request.bucket, &request.connection.region), true),
+            None => (aws_host(&request.bucket, &request.connection.region, request.connection.aws), true),
         };
         if self.endpoints.iter().any(|pattern| pattern.matches(&host)) {
             return Ok(());

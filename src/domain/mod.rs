@@ -25,6 +25,8 @@ pub mod request;
 pub mod resolve;
 pub mod secret;
 mod sensitive;
+pub mod session;
+pub mod session_policy;
 mod signed_url;
 pub mod signer;
 pub mod signer_status;

@@ -4,23 +4,27 @@ mod ends;
 mod observation;
 mod problems;
 mod seen;
+mod waiting;
 
 use jiff::Timestamp;
 
 use self::ends::{deleted_at, deny, end, ended};
 pub use self::observation::{Observation, Rendering};
-use self::problems::{conflict, contested, fixed, other_credentials};
+use self::problems::{conflict, contested, fixed};
 use self::seen::seen;
+use self::waiting::{keep, session_need, wait};
 use super::decision::{Case, Decision, Obstacle, decide, issue_reason};
 use super::ended::EndReason;
 use super::history::{Inputs, is_contested};
-use super::reason::{FailureReason, IssueReason};
+use super::reason::IssueReason;
 use super::resolve::{Permission, Resolved};
+use super::session::SessionNeed;
 use super::status::{Problem, Progress, Seen};
 use super::stored::Digest;
 use super::{Ownership, Stored, Validity};
 
 /// What to do, and what the report needs from the observation.
+#[allow(clippy::struct_excessive_bools, reason = "each is one independent fact")]
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// When the plan was made. It does not consider times after this one.
@@ -41,6 +45,8 @@ pub struct Plan {
     pub secret_name: Option<String>,
     /// Where the credentials are, as messages say it, if the spec is valid.
     pub credentials_place: Option<String>,
+    /// Whether the operator renews the credentials itself.
+    pub has_session: bool,
     /// What the signer says, if the spec is valid.
     pub permission: Permission,
     /// Hints for the user who wrote the spec.
@@ -85,6 +91,13 @@ pub enum Action {
         /// What the stored URL was signed for, if that is known.
         request: Option<Digest>,
     },
+    /// Get a session, and plan again with it.
+    GetSession {
+        /// Why a URL is to be issued.
+        reason: IssueReason,
+        /// What the URL needs of the session.
+        need: SessionNeed,
+    },
 }
 
 impl Action {
@@ -92,7 +105,9 @@ impl Action {
     #[must_use]
     pub fn reason(self) -> Option<IssueReason> {
         match self {
-            Self::Create { reason, .. } | Self::Replace { reason, .. } => Some(reason),
+            Self::Create { reason, .. } | Self::Replace { reason, .. } | Self::GetSession { reason, .. } => {
+                Some(reason)
+            }
             Self::Nothing | Self::Repair | Self::End { .. } => None,
         }
     }
@@ -113,6 +128,7 @@ impl Plan {
             inputs,
             secret_name: None,
             credentials_place: None,
+            has_session: false,
             permission: Permission::NotNeeded,
             hints: Vec::new(),
             reads_first: false,
@@ -167,6 +183,7 @@ pub fn plan(observation: &Observation<'_>) -> Plan {
     let plan = Plan {
         secret_name: Some(request.target.name.clone()),
         credentials_place: Some(request.credentials.place()),
+        has_session: request.credentials.has_session(),
         permission: permission.clone(),
         withdraws: matches!(permission, Permission::Denied { is_withdrawn: true, .. }),
         hints: request.hints(),
@@ -213,7 +230,14 @@ pub fn plan(observation: &Observation<'_>) -> Plan {
 fn act(plan: Plan, case: &Case<'_>, observation: &Observation<'_>) -> Plan {
     let Observation { now, history, was_issued, inputs, .. } = observation;
     let (action, is_contested) = match decide(case) {
-        Decision::Keep { .. } => return plan,
+        Decision::Keep { .. } => return keep(plan, case, observation),
+        Decision::Wait { obstacle: Obstacle::NoCredentials } if observation.can_get_session => {
+            let Some(reason) = issue_reason(case) else { return plan };
+            let is_url_ours = case.stored.is_none_or(|stored| stored.is_url_ours);
+            let was_issued = *was_issued || history.has_contest(*now);
+            let need = session_need(case, reason);
+            (Action::GetSession { reason, need }, is_contested(reason, was_issued, is_url_ours))
+        }
         Decision::Wait { obstacle } => return wait(plan, obstacle, case, observation),
         Decision::End => {
             let plan = Plan { delete_at: deleted_at(case), ..plan };
@@ -251,38 +275,10 @@ fn act(plan: Plan, case: &Case<'_>, observation: &Observation<'_>) -> Plan {
             let plan = Plan { contested_until: Some(until), ..plan };
             match action {
                 Action::Repair | Action::Nothing | Action::End { .. } => plan.wait(progress),
-                Action::Create { reason, .. } | Action::Replace { reason, .. } => {
-                    plan.fail(contested(reason, case.request))
-                }
+                Action::Create { reason, .. }
+                | Action::Replace { reason, .. }
+                | Action::GetSession { reason, .. } => plan.fail(contested(reason, case.request)),
             }
-        }
-    }
-}
-
-/// Turns a decision to wait into progress.
-fn wait(plan: Plan, obstacle: Obstacle, case: &Case<'_>, observation: &Observation<'_>) -> Plan {
-    match obstacle {
-        Obstacle::Ended(why) => {
-            let Observation { now, history, inputs, .. } = observation;
-            let delete_at = deleted_at(case);
-            let held = history.held(inputs, *now).filter(|_| delete_at.is_some_and(|time| time <= *now));
-            // The deletion failed, and is tried again after the backoff.
-            match held {
-                Some((problem, _)) => plan.fail(problem.clone()),
-                None => Plan { delete_at, ..plan }.wait(ended(case, why)),
-            }
-        }
-        Obstacle::CredentialsChanged => plan.fail(other_credentials(case.request)),
-        Obstacle::Suspended => plan.wait(Progress::Suspended),
-        Obstacle::AwaitingCredentials => plan.wait(Progress::AwaitingCredentials),
-        Obstacle::NoCredentials => match &observation.credentials {
-            Err(problem) => plan.fail(problem.clone()),
-            Ok(_) => plan,
-        },
-        Obstacle::CredentialsExpired(expired) => {
-            let place = case.request.credentials.place();
-            let message = format!("the credentials {place} expire at {}: renew them", expired.expiration);
-            plan.fail(Problem::new(FailureReason::CredentialsExpired, message))
         }
     }
 }

@@ -39,6 +39,10 @@ pub enum FailureReason {
     CredentialsInvalid,
     /// The credentials have expired or are about to.
     CredentialsExpired,
+    /// The STS issued no session, because it does not permit that, or the ServiceAccount does not.
+    CredentialsDenied,
+    /// The STS could not be reached or was overloaded.
+    CredentialsUnavailable,
     /// The credentials changed, and the URL is not signed again, because it is signed only once.
     CredentialsChanged,
     /// The target Secret is foreign, immutable, or changed again and again by another client.
@@ -74,7 +78,12 @@ impl FailureReason {
             | Self::CredentialsNotFound
             | Self::CredentialsInvalid
             | Self::CredentialsExpired => Disposition::Waiting,
-            Self::SigningFailed | Self::ApiError | Self::InternalError => Disposition::Retry,
+            // No watch shows that a role or an STS has changed.
+            Self::CredentialsDenied
+            | Self::CredentialsUnavailable
+            | Self::SigningFailed
+            | Self::ApiError
+            | Self::InternalError => Disposition::Retry,
         }
     }
 }

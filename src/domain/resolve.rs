@@ -4,44 +4,19 @@
 //! Nothing else pairs a connection with credentials, so the key of a signer never signs for a store, a
 //! bucket or a key that the signer does not allow.
 
+mod location;
+
+pub use self::location::CredentialsLocation;
 use super::policy::{Asker, Verdict};
 use super::reason::FailureReason;
 use super::request::{InvalidSpec, Provided, Request, signer_name};
+use super::session::{self, IdentitySource, ParsedCredentials, Whose};
 use super::signer::{Labels, ParsedSigner, Served, SignerId};
 use super::status::Problem;
 use crate::crd::{
     AddressingStyle, CredentialsSecretRef, CredentialsSource, Enforcement, PresignedUrlSpec, S3Connection,
     SignerKind, SignerRef, WhenDenied,
 };
-
-/// The Secret that holds the credentials of a request.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct CredentialsLocation {
-    /// Namespace of the Secret.
-    pub namespace: String,
-    /// The Secret in it, and the keys in the Secret.
-    pub reference: CredentialsSecretRef,
-    /// The signer that the credentials belong to; `None` if they are those of the request itself.
-    pub signer: Option<SignerId>,
-}
-
-impl CredentialsLocation {
-    /// Where the credentials are, as messages say it after "the credentials". Those of a signer belong
-    /// to somebody else, so the Secret is not named.
-    #[must_use]
-    pub fn place(&self) -> String {
-        match &self.signer {
-            None => format!("in Secret {:?}", self.reference.name),
-            Some(signer) => format!("of {signer}"),
-        }
-    }
-
-    /// Whether this Secret, in the namespace of the request, holds the credentials.
-    #[must_use]
-    pub fn is_in(&self, namespace: &str, secret: &str) -> bool {
-        self.namespace == namespace && self.reference.name == secret
-    }
-}
 
 /// What the operator permits, whatever a spec or a signer says.
 #[derive(Clone, Debug, Default)]
@@ -170,12 +145,12 @@ fn own(
     s3: &S3Connection,
     renew: Option<&str>,
 ) -> Result<Request, InvalidSpec> {
-    let credentials = CredentialsLocation {
-        namespace: asker.namespace.to_owned(),
-        reference: s3.credentials.secret_ref.clone(),
-        signer: None,
-    };
-    Request::parse(asker.name, spec, renew, Provided { s3, credentials })
+    session::check(s3, Whose::Inline)?;
+    let ParsedCredentials { source, session } = session::parse(s3, asker, None, false)?;
+    let namespace = asker.namespace.to_owned();
+    let credentials = CredentialsLocation { namespace, source, session, signer: None };
+    let request = Request::parse(asker.name, spec, renew, Provided { s3, credentials })?;
+    request.narrowed(None, asker)
 }
 
 impl ConnectionTerms {
@@ -219,13 +194,21 @@ fn without_signer(
         region: region_of_arn.unwrap_or("none").to_owned(),
         addressing_style: region_of_arn.is_none().then_some(AddressingStyle::Path),
         unsigned_headers: None,
+        aws: None,
+        ca_bundle: None,
         credentials: CredentialsSource {
-            secret_ref: CredentialsSecretRef { name: "none".to_owned(), keys: None, profile: None },
+            secret_ref: Some(CredentialsSecretRef { name: "none".to_owned(), keys: None, profile: None }),
+            ..CredentialsSource::default()
         },
     };
     let credentials = CredentialsLocation {
         namespace: String::new(),
-        reference: nowhere.credentials.secret_ref.clone(),
+        source: IdentitySource::Secret(CredentialsSecretRef {
+            name: "none".to_owned(),
+            keys: None,
+            profile: None,
+        }),
+        session: None,
         signer: Some(id.clone()),
     };
     match ask.parse(&nowhere, credentials) {
@@ -241,11 +224,14 @@ fn with_signer(ask: &Ask<'_>, signer: &ParsedSigner, labels: Option<&Labels>) ->
         Served::No => return without_signer(ask, &signer.id, not_found(&signer.id), is_withdrawn),
         Served::Unknown => return without_signer(ask, &signer.id, not_found(&signer.id), false),
     }
-    let mut request = ask.parse(&signer.s3, signer.credentials()).map_err(|error| {
+    let invalid = |error: InvalidSpec| {
         Problem::new(FailureReason::InvalidSpec, error.with_signer(&signer.id).to_string())
-    })?;
+    };
+    let credentials = signer.credentials(ask.asker).map_err(invalid)?;
+    let mut request = ask.parse(&signer.s3, credentials).map_err(invalid)?;
     let Some(policy) = &signer.policy else {
         let why = format!("{} has no policy, so it allows everything", signer.id);
+        let request = request.narrowed(None, ask.asker).map_err(invalid)?;
         return Ok(Resolved { request, permission: Permission::Allowed { why } });
     };
     let permission = match policy.judge(&request, ask.asker) {
@@ -261,6 +247,13 @@ fn with_signer(ask: &Ask<'_>, signer: &ParsedSigner, labels: Option<&Labels>) ->
                 Problem::new(FailureReason::NotPermitted, format!("{} denies it: {denial}", signer.id));
             Permission::Denied { problem, is_withdrawn }
         }
+    };
+    let request = match permission {
+        // A request that is denied needs no session.
+        Permission::Denied { .. } => request,
+        // What the policy would deny, a session of it denies too.
+        Permission::Audited { .. } => request.narrowed(None, ask.asker).map_err(invalid)?,
+        _ => request.narrowed(Some(policy), ask.asker).map_err(invalid)?,
     };
     Ok(Resolved { request, permission })
 }

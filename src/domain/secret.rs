@@ -8,11 +8,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource as _;
 use kube::core::ObjectMeta;
 
-use super::stored::Content;
+use super::fields::OwnedFields;
+use super::stored::{Content, url_key};
 use super::{Owner, Request, SignedUrl};
 use crate::crd::names::{
     ANNOTATION_EXPIRES_IN, ANNOTATION_FORMAT, ANNOTATION_OWNER, ANNOTATION_RENEW, ANNOTATION_SIGNING_TIME,
-    DATA_EXPIRES_AT, DATA_HEADERS, DATA_METHOD, FORMAT, LABEL_MANAGED, LABEL_MANAGED_BY, MANAGED, OPERATOR,
+    ANNOTATION_SOURCE, DATA_EXPIRES_AT, DATA_HEADERS, DATA_METHOD, FORMAT, LABEL_MANAGED, LABEL_MANAGED_BY,
+    MANAGED, OPERATOR,
 };
 use crate::crd::{DeletionPolicy, PresignedUrl, duration};
 
@@ -41,6 +43,16 @@ impl IssuedSecret {
         &self.secret
     }
 
+    /// The same with the URL in a stored Secret, which a session signed that may be gone; `None` if there is
+    /// no URL in it.
+    #[must_use]
+    pub fn with_url_of(mut self, stored: &Secret) -> Option<Self> {
+        let stored_key = url_key(stored, &OwnedFields::read(&stored.metadata))?;
+        let url = stored.data.as_ref()?.get(stored_key)?.clone();
+        self.secret.data.get_or_insert_default().insert(self.url_key.clone(), url);
+        Some(self)
+    }
+
     /// The content, for comparison with the stored Secret.
     #[must_use]
     pub fn content(&self) -> Content {
@@ -66,6 +78,7 @@ pub fn render(
     annotations.insert(ANNOTATION_SIGNING_TIME.to_owned(), signed.validity.signing_time.to_string());
     annotations.insert(ANNOTATION_EXPIRES_IN.to_owned(), duration::print(request.expires_in));
     annotations.insert(ANNOTATION_FORMAT.to_owned(), FORMAT.to_owned());
+    annotations.extend(request.source().map(|source| (ANNOTATION_SOURCE.to_owned(), source.to_string())));
     annotations.extend(handled_renew.map(|token| (ANNOTATION_RENEW.to_owned(), token.to_owned())));
     let data = [
         (target.url_key.as_str(), signed.url.expose().clone()),
@@ -192,6 +205,19 @@ mod tests {
     fn renders_every_byte_of_this_format() {
         let shown = shown(render(&upload(), &signed(), &owner(), Some("2030-01-01")));
         assert_eq!(serde_json::to_string_pretty(&shown).unwrap(), GOLDEN);
+    }
+
+    #[test]
+    fn a_stored_url_is_kept_under_another_key() {
+        let stored = render(&upload(), &signed(), &owner(), None).into_secret();
+        let mut request = upload();
+        request.target.url_key = "link".to_owned();
+        let other = SignedUrl { url: Sensitive::new("https://stand.in/".to_owned()), ..signed() };
+        let rendered = render(&request, &other, &owner(), None);
+        assert!(rendered.clone().with_url_of(&Secret::default()).is_none());
+        let shown = shown(rendered.with_url_of(&stored).unwrap());
+        assert_eq!(shown["stringData"]["link"], signed().url.expose().as_str());
+        assert_eq!(shown["stringData"].get("url"), None);
     }
 
     #[test]

@@ -7,14 +7,16 @@ use std::fmt;
 pub use self::namespaces::Labels;
 pub(super) use self::namespaces::Served;
 use self::namespaces::{ServedNamespaces, served};
-use super::policy::{KeyPatterns, Policy, PolicyRule};
+use super::limits::{Limits, NotPermitted};
+use super::policy::{Asker, KeyPatterns, Policy, PolicyRule};
 use super::request::{InvalidSpec, Method, check_connection};
 use super::resolve::CredentialsLocation;
+use super::session::{self, IdentitySource, ParsedCredentials, Whose};
 use crate::crd::duration::DurationText;
 use crate::crd::signer_rules as rules;
 use crate::crd::{
-    ClusterSignerSpec, Enforcement, S3Connection, SignerKind, SignerPolicy, SignerRule, SignerSpec,
-    UnsignedHeaders, WhenDenied,
+    ClusterSignerSpec, CredentialsSecretRef, Enforcement, NarrowTo, S3Connection, SignerKind, SignerPolicy,
+    SignerRule, SignerSpec, UnsignedHeaders, WhenDenied,
 };
 
 /// Which signer.
@@ -45,7 +47,7 @@ pub struct ParsedSigner {
     pub generation: i64,
     /// The store and the credentials.
     pub(super) s3: S3Connection,
-    /// The namespace of the Secret with the credentials.
+    /// The namespace of the Secret or the ServiceAccount with the credentials.
     pub(super) credentials_namespace: String,
     pub(super) namespaces: ServedNamespaces,
     /// What is allowed; `None` for everything.
@@ -69,6 +71,7 @@ impl ParsedSigner {
         let namespaces = ServedNamespaces::Names(vec![id.namespace.clone()]);
         let namespace = id.namespace.clone();
         let policy = spec.policy.as_ref();
+        check_connection(&spec.s3, Whose::Signer { has_policy: policy.is_some() })?;
         Self::parse(id, uid, generation, &spec.s3, (namespace, namespaces), policy, spec.write_only_key)
     }
 
@@ -84,6 +87,7 @@ impl ParsedSigner {
         namespace: &str,
     ) -> Result<Self, InvalidSpec> {
         let namespaces = served(spec.allowed_namespaces.as_ref())?;
+        check_connection(&spec.s3, Whose::ClusterSigner)?;
         let from = (namespace.to_owned(), namespaces);
         Self::parse(id, uid, generation, &spec.s3, from, Some(&spec.policy), spec.write_only_key)
     }
@@ -97,12 +101,13 @@ impl ParsedSigner {
         policy: Option<&SignerPolicy>,
         write_only_key: Option<bool>,
     ) -> Result<Self, InvalidSpec> {
-        check_connection(s3)?;
         let is_honoured = match s3.unsigned_headers {
             Some(unsigned) => unsigned == UnsignedHeaders::Honoured,
             None => s3.endpoint.is_some(),
         };
-        let lets_uploads_copy = is_honoured && !write_only_key.unwrap_or(false);
+        let session = s3.credentials.session.as_ref();
+        let is_for_object = session.and_then(|session| session.narrow_to) == Some(NarrowTo::Object);
+        let lets_uploads_copy = is_honoured && !write_only_key.unwrap_or(false) && !is_for_object;
         Ok(Self {
             id,
             uid,
@@ -116,14 +121,44 @@ impl ParsedSigner {
         })
     }
 
-    /// Where the credentials are.
+    /// Where the credentials for the URL of `asker` come from.
+    ///
+    /// # Errors
+    /// The error names the field of the signer that is not valid.
+    pub fn credentials(&self, asker: Asker<'_>) -> Result<CredentialsLocation, InvalidSpec> {
+        let has_policy = self.policy.is_some();
+        let ParsedCredentials { source, session } =
+            session::parse(&self.s3, asker, Some(&self.id), has_policy)?;
+        let is_of_requester =
+            matches!(&source, IdentitySource::WebIdentity(identity) if identity.is_of_requester);
+        let namespace =
+            if is_of_requester { asker.namespace.to_owned() } else { self.credentials_namespace.clone() };
+        Ok(CredentialsLocation { namespace, source, session, signer: Some(self.id.clone()) })
+    }
+
+    /// The Secret with the access key, and its namespace; `None` if there is none.
     #[must_use]
-    pub fn credentials(&self) -> CredentialsLocation {
-        CredentialsLocation {
-            namespace: self.credentials_namespace.clone(),
-            reference: self.s3.credentials.secret_ref.clone(),
-            signer: Some(self.id.clone()),
+    pub fn secret(&self) -> Option<(&str, &CredentialsSecretRef)> {
+        Some((&self.credentials_namespace, self.s3.credentials.secret_ref.as_ref()?))
+    }
+
+    /// Refuses a signer whose sessions may not be requested.
+    ///
+    /// # Errors
+    /// The error names the field and the flag that permits it.
+    pub fn check_sessions(&self, limits: &Limits) -> Result<(), NotPermitted> {
+        // Who asks makes no difference to what is checked.
+        let Ok(credentials) = self.credentials(Asker::new("", "")) else { return Ok(()) };
+        match (limits.sessions(), &credentials.session) {
+            (Some(limits), Some(terms)) => limits.check_terms(&credentials.source, terms),
+            _ => Ok(()),
         }
+    }
+
+    /// Whether the operator gets sessions to sign with.
+    #[must_use]
+    pub fn has_session(&self) -> bool {
+        self.s3.credentials.secret_ref.is_none() || self.s3.credentials.assume_role.is_some()
     }
 
     /// Whether the signer chooses namespaces by their labels.

@@ -15,8 +15,9 @@ pub struct SignerObservation<'a> {
     pub generation: Option<i64>,
     /// The parsed spec, or why it is not valid.
     pub parsed: Result<&'a ParsedSigner, &'a str>,
-    /// The credentials, or what is wrong with them and why; not used if the spec is not valid.
-    pub credentials: Result<&'a Credentials, (FailureReason, String)>,
+    /// The access key, `None` if the signer has none, or what is wrong with the credentials and why; not
+    /// used if the spec is not valid.
+    pub credentials: Result<Option<&'a Credentials>, (FailureReason, String)>,
     /// How many objects it allows and denies.
     pub counts: (i64, i64),
     /// Whether the operator watches the labels of namespaces.
@@ -36,7 +37,10 @@ impl SignerObservation<'_> {
             Err((reason, message)) => return (false, (*reason).into(), message.clone()),
         };
         let note = signer.note(self.knows_labels).map(|note| format!("; note: {note}")).unwrap_or_default();
-        match credentials.expiration {
+        if signer.has_session() {
+            return (true, "Ready", format!("the operator gets a session when a URL is signed{note}"));
+        }
+        match credentials.and_then(|credentials| credentials.expiration) {
             Some(expiration) if expiration <= now => {
                 let message = format!("the credentials expired at {expiration}: renew them");
                 (false, FailureReason::CredentialsExpired.into(), message)
@@ -84,7 +88,7 @@ mod tests {
         let usable = SignerObservation {
             generation: Some(2),
             parsed: Ok(&signer),
-            credentials: Ok(&key),
+            credentials: Ok(Some(&key)),
             counts: (1, 0),
             knows_labels: false,
         };

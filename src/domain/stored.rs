@@ -13,12 +13,12 @@ use super::request::renew_token;
 use super::{UrlParts, Validity};
 use crate::crd::duration::DurationText;
 use crate::crd::names::{
-    ANNOTATION_EXPIRES_IN, ANNOTATION_FORMAT, ANNOTATION_OWNER, ANNOTATION_RENEW, DATA_EXPIRES_AT,
-    DATA_HEADERS, DATA_METHOD, DATA_URL, FORMAT, LABEL_MANAGED, MANAGED,
+    ANNOTATION_EXPIRES_IN, ANNOTATION_FORMAT, ANNOTATION_OWNER, ANNOTATION_RENEW, ANNOTATION_SOURCE,
+    DATA_EXPIRES_AT, DATA_HEADERS, DATA_METHOD, DATA_URL, FORMAT, LABEL_MANAGED, MANAGED,
 };
 
 /// The first half of a SHA-256: enough to distinguish texts, and it does not reveal them.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Digest([u8; 16]);
 
 impl Digest {
@@ -103,6 +103,8 @@ pub struct Stored {
     pub handled_renew: Option<Box<str>>,
     /// The lifetime that was requested for the URL, in seconds.
     pub requested: Option<u32>,
+    /// A digest of where the credentials of the URL came from, if a session signed it.
+    pub source: Option<Digest>,
     /// What the Secret remembers of its URL, if that ended.
     pub ended: Option<Box<Ended>>,
     /// Whether we wrote our label. A copy that another client made carries it too.
@@ -144,6 +146,10 @@ impl Stored {
             handled_renew: annotation(ANNOTATION_RENEW).and_then(|t| renew_token(t)).map(Into::into),
             requested: annotation(ANNOTATION_EXPIRES_IN)
                 .and_then(|text| DurationText::from(text.as_str()).seconds()),
+            // One that another client wrote says nothing of our URL.
+            source: annotation(ANNOTATION_SOURCE)
+                .filter(|_| fields.is_ours(Field::Annotation(ANNOTATION_SOURCE)))
+                .and_then(|text| Digest::parse(text)),
             ended: Ended::read(secret, &fields).map(Box::new),
             is_label_ours: fields.is_ours(Field::Label(LABEL_MANAGED)),
             is_url_ours: url_key.is_some_and(|key| fields.is_ours(Field::Data(key))),
@@ -161,7 +167,7 @@ impl Stored {
     #[must_use]
     pub fn without_content(self) -> Self {
         let content = Content { url: None, usage: None, frame: Digest::default() };
-        Self { content, handled_renew: None, ended: None, ..self }
+        Self { content, handled_renew: None, source: None, ended: None, ..self }
     }
 }
 

@@ -61,8 +61,9 @@ impl Validity {
     pub fn limited_by(&self, request: &Request, credentials: Option<Timestamp>) -> LimitedBy {
         let is_cap = request.cap == Some(self.lifetime);
         // The cap may have changed since the URL was signed, and the credentials may have been renewed.
-        let is_of_signer =
-            request.credentials.signer.is_some() && credentials != Some(self.expiration_time());
+        let is_of_signer = request.credentials.signer.is_some()
+            && !request.credentials.has_session()
+            && credentials != Some(self.expiration_time());
         if self.lifetime >= request.expires_in {
             LimitedBy::Requested
         } else if is_cap || is_of_signer {

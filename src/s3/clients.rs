@@ -53,6 +53,8 @@ fn configuration(connection: &Connection) -> Config {
         // For a bucket endpoint, `amend` removes the bucket from the path.
         .force_path_style(connection.addressing != Addressing::VirtualHosted)
         .use_arn_region(false)
+        .use_dual_stack(connection.aws.dual_stack)
+        .use_fips(connection.aws.fips)
         .disable_s3_express_session_auth(true)
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
@@ -70,9 +72,15 @@ fn configuration(connection: &Connection) -> Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::request::AwsAddress;
 
     fn connection(region: &str) -> Connection {
-        Connection { endpoint: None, region: region.to_owned(), addressing: Addressing::Path }
+        Connection {
+            endpoint: None,
+            region: region.to_owned(),
+            addressing: Addressing::Path,
+            aws: AwsAddress::default(),
+        }
     }
 
     #[test]

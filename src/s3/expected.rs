@@ -111,7 +111,8 @@ impl Expected {
         };
         let Some(endpoint) = &request.connection.endpoint else {
             // This is the host that the limits of the operator were checked for.
-            let expected = aws_host(&request.bucket, &request.connection.region);
+            let Connection { region, aws, .. } = &request.connection;
+            let expected = aws_host(&request.bucket, region, *aws);
             return scheme == "https" && host == expected && path == self.path;
         };
         let port = endpoint.port.map(|port| format!(":{port}")).unwrap_or_default();

@@ -88,7 +88,7 @@ impl Course {
         world.request.is_signed_once = start.is_once;
         world.request.ttl_after_expired = start.ttl.filter(|_| start.is_once);
         let word = if start.has_signer {
-            world.request.credentials = model::signer().credentials();
+            world.request.credentials = model::signer().credentials(Asker::new("team-a", "report")).unwrap();
             Word::Allowed(None)
         } else {
             Word::NoSigner
@@ -222,6 +222,7 @@ impl Course {
             generation: Some(self.generation),
             renew: seen.request.renew.as_deref().map(Into::into),
             credentials: if self.word.is_granted() { self.credentials_version } else { 0 },
+            sessions: 0,
             signer: None,
         };
         let was_issued = self.status.signing_time.is_some();
@@ -236,7 +237,7 @@ impl Course {
     fn carry_out(&mut self, plan: &Plan) -> Done {
         let before = self.world.server.get();
         let done = match plan.action {
-            Action::Nothing => return Done::Nothing,
+            Action::Nothing | Action::GetSession { .. } => return Done::Nothing,
             Action::End { why, request } => {
                 let was_ours = self.world.stored().is_some_and(|stored| stored.is_url_ours);
                 let patch = end_patch(before.as_ref().unwrap(), why, request).unwrap();

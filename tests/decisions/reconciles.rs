@@ -29,6 +29,7 @@ impl Life {
             generation: Some(self.generation),
             renew: self.world.request.renew.as_deref().map(Into::into),
             credentials: self.credentials_version,
+            sessions: 0,
             signer: None,
         };
         let plan = self.world.plan(&self.history, &inputs, self.status.signing_time.is_some());
@@ -80,7 +81,7 @@ impl Life {
 
     fn carry_out(&mut self, plan: &Plan) -> Result<Done, Interruption> {
         let (rendered, validity) = match plan.action {
-            Action::Nothing => return Ok(Done::Nothing),
+            Action::Nothing | Action::GetSession { .. } => return Ok(Done::Nothing),
             _ if !self.is_reachable => {
                 let problem = Problem::new(FailureReason::ApiError, "out of reach".to_owned());
                 return Err(Interruption::Failed { problem, retry_after: None });

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use presign_operator::crd::{
-    AddressingStyle, CredentialsKeys, Method, PresignedUrlSpec, ResponseOverrides, SecretTarget,
-};
+use presign_operator::crd::{AddressingStyle, Method, PresignedUrlSpec, ResponseOverrides};
 use proptest::collection::btree_map;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use crate::secret_faults::{references, secrets};
+use crate::sessions::faults as sessions;
 use crate::specs::s3;
 
 /// One fault: which field has to be named, and what is done to the spec.
@@ -25,6 +25,10 @@ impl Fault {
     /// Puts the fault into a spec.
     pub(crate) fn apply(&self, spec: &mut PresignedUrlSpec) {
         (self.spoil)(spec);
+        // A fault that sets an endpoint must not bring this one, too.
+        if self.field != "s3.aws" && s3(spec).endpoint.is_some() {
+            s3(spec).aws = None;
+        }
     }
 }
 
@@ -36,11 +40,12 @@ impl fmt::Debug for Fault {
 
 /// Any fault.
 pub(crate) fn fault() -> impl Strategy<Value = Fault> {
-    prop_oneof![names(), headers(), parameters(), times(), connections(), secrets(), references()]
+    let sources = prop_oneof![secrets(), references(), sessions()];
+    prop_oneof![names(), headers(), parameters(), times(), connections(), sources]
 }
 
 /// The fault in `field` that one of the values makes.
-fn at<V: Clone + fmt::Debug + 'static>(
+pub(crate) fn at<V: Clone + fmt::Debug + 'static>(
     field: &'static str,
     values: impl Strategy<Value = V> + 'static,
     spoil: fn(&mut PresignedUrlSpec, V),
@@ -53,7 +58,7 @@ fn at<V: Clone + fmt::Debug + 'static>(
     values.prop_map(fault).boxed()
 }
 
-fn one_of(texts: &[&str]) -> BoxedStrategy<String> {
+pub(crate) fn one_of(texts: &[&str]) -> BoxedStrategy<String> {
     select(texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>()).boxed()
 }
 
@@ -206,7 +211,7 @@ fn times() -> impl Strategy<Value = Fault> {
 }
 
 /// Endpoints that no URL can be signed for, or that clients would rewrite.
-const ODD_ENDPOINTS: [&str; 24] = [
+pub(crate) const ODD_ENDPOINTS: [&str; 24] = [
     "",
     "store.example",
     "ftp://store.example",
@@ -273,50 +278,6 @@ fn connections() -> impl Strategy<Value = Fault> {
         at("s3.addressingStyle", style, |spec, (style, bucket, endpoint)| {
             (s3(spec).addressing_style, s3(spec).endpoint) = (Some(style), endpoint.map(str::to_owned));
             (spec.bucket, s3(spec).region) = (bucket.to_owned(), "eu-central-1".to_owned());
-        }),
-    ]
-}
-
-fn secrets() -> impl Strategy<Value = Fault> {
-    let name = one_of(&["", "Upper", "a_b", "-a", "a-", "a..b", ".a", "a/b", "é"]);
-    let key = one_of(&["", ".", "..", "..a", "a b", "a/b", "é", "method", "headers", "expires-at"]);
-    let ours = ["presign.dev/managed", "presign.dev/x", "app.kubernetes.io/managed-by"];
-    let odd = ["", "/a", "a/", "a b", "-a", "a/b/c", "é"];
-    let label = || prop_oneof![one_of(&ours), one_of(&odd)];
-    prop_oneof![
-        at("secret.name", name, |spec, name| {
-            spec.secret = Some(SecretTarget { name: Some(name), ..SecretTarget::default() });
-        }),
-        at("secret.urlKey", key, |spec, key| {
-            spec.secret = Some(SecretTarget { url_key: Some(key), ..SecretTarget::default() });
-        }),
-        at("secret.labels", label(), |spec, name| {
-            let labels = Some([(name, "a".to_owned())].into());
-            spec.secret = Some(SecretTarget { labels, ..SecretTarget::default() });
-        }),
-        at("secret.annotations", label(), |spec, name| {
-            let annotations = Some([(name, "a".to_owned())].into());
-            spec.secret = Some(SecretTarget { annotations, ..SecretTarget::default() });
-        }),
-    ]
-}
-
-fn references() -> impl Strategy<Value = Fault> {
-    let name = one_of(&["", "Upper", "a_b", "-a", "a-", "a..b", ".a", "a/b", "é"]);
-    let (field, key) = ("s3.credentials.secretRef.keys", one_of(&["", "a b", "a/b", "é", ".", ".."]));
-    let profile = one_of(&["", " a", "a ", "[a]", "a\n", "é"]);
-    prop_oneof![
-        at("s3.credentials.secretRef.name", name, |spec, name| s3(spec).credentials.secret_ref.name = name),
-        at("s3.credentials.secretRef.profile", profile, |spec, profile| {
-            s3(spec).credentials.secret_ref.profile = Some(profile);
-        }),
-        at(field, "[a-z]{1,5}", |spec, key| {
-            let keys = CredentialsKeys { access_key_id: Some(key), ..CredentialsKeys::default() };
-            s3(spec).credentials.secret_ref.keys = Some(keys);
-        }),
-        at(field, key, |spec, key| {
-            let keys = CredentialsKeys { session_token: Some(key), ..CredentialsKeys::default() };
-            s3(spec).credentials.secret_ref.keys = Some(keys);
         }),
     ]
 }

@@ -15,6 +15,8 @@ mod offline;
 mod providers;
 mod refused;
 mod scratch;
+mod secret_faults;
+mod sessions;
 mod sigv4;
 mod specs;
 mod stores;

@@ -110,7 +110,7 @@ fn a_directory_bucket_is_refused_before_and_asks_nobody_behind_the_door() {
     let mut request = Request::inline(Asker::new("team-a", "report"), &spec, None).unwrap();
     request.bucket = "reports--use1-az4--x-s3".to_owned();
     let data = ["access-key-id", "secret-access-key"].map(|key| (key.to_owned(), ByteString(b"x".to_vec())));
-    let credentials = Credentials::parse(&request.credentials.reference, &data.into()).unwrap();
+    let credentials = Credentials::parse(request.credentials.secret().unwrap(), &data.into()).unwrap();
     let refusal = without_network(|| sign(&request, &credentials, Timestamp::UNIX_EPOCH)).unwrap_err();
     assert!(refusal.to_string().contains("signed another address"), "{refusal}");
 }

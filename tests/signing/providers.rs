@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use presign_operator::domain::policy::Asker;
-use presign_operator::domain::request::{Addressing, aws_host};
+use presign_operator::domain::request::{Addressing, AwsAddress, aws_host};
 use presign_operator::domain::{Credentials, Request};
 use serde_json::{Value, json};
 
@@ -108,51 +108,78 @@ fn the_table_lists_every_store_and_claims_no_more_than_the_tests_do() {
     }
 }
 
+/// The ARN of an access point in a region.
+fn arn(region: &str) -> String {
+    let partitions = [
+        ("cn-", "aws-cn"),
+        ("us-gov-", "aws-us-gov"),
+        ("us-isob-", "aws-iso-b"),
+        ("us-isof-", "aws-iso-f"),
+        ("us-iso-", "aws-iso"),
+        ("eu-isoe-", "aws-iso-e"),
+        ("eusc-", "aws-eusc"),
+    ];
+    let partition = partitions.into_iter().find(|(start, _)| region.starts_with(start));
+    let partition = partition.map_or("aws", |(_, partition)| partition);
+    format!("arn:{partition}:s3:{region}:123456789012:accesspoint/reports")
+}
+
+/// One of each partition, and others.
+const REGIONS: [&str; 10] = [
+    "us-east-1",
+    "eu-central-1",
+    "us-gov-west-1",
+    "cn-north-1",
+    "us-iso-east-1",
+    "us-isob-east-1",
+    "us-isof-south-1",
+    "eu-isoe-west-1",
+    "eusc-de-east-1",
+    // One that AWS does not have yet.
+    "eu-north-9",
+];
+
 #[test]
 fn the_host_that_a_limit_looks_at_is_the_one_that_is_signed() {
-    let partition = |region: &str| match region {
-        region if region.starts_with("cn-") => "aws-cn",
-        region if region.starts_with("us-gov-") => "aws-us-gov",
-        region if region.starts_with("us-isob-") => "aws-iso-b",
-        region if region.starts_with("us-isof-") => "aws-iso-f",
-        region if region.starts_with("us-iso-") => "aws-iso",
-        region if region.starts_with("eu-isoe-") => "aws-iso-e",
-        region if region.starts_with("eusc-") => "aws-eusc",
-        _ => "aws",
-    };
-    let arn =
-        |region: &str| format!("arn:{}:s3:{region}:123456789012:accesspoint/reports", partition(region));
-    for region in [
-        "us-east-1",
-        "eu-central-1",
-        "us-gov-west-1",
-        "cn-north-1",
-        "us-iso-east-1",
-        "us-isob-east-1",
-        "us-isof-south-1",
-        "eu-isoe-west-1",
-        "eusc-de-east-1",
-        // One that AWS does not have yet.
-        "eu-north-9",
-    ] {
+    for region in REGIONS {
         for (bucket, style) in [
             ("reports".to_owned(), "Auto"),
             ("reports".to_owned(), "Path"),
             ("reports.eu".to_owned(), "Auto"),
             (arn(region), "Auto"),
         ] {
-            let s3 = json!({
-                "region": region, "addressingStyle": style, "credentials": {"secretRef": {"name": "keys"}},
-            });
-            let spec = serde_json::from_value(json!({"bucket": bucket, "key": "k", "s3": s3})).unwrap();
-            let request = Request::inline(Asker::new("team-a", "report"), &spec, None).unwrap();
-            // The signer compares the host with that one, too.
-            let signed = sign(&request, &credentials(), Timestamp::UNIX_EPOCH)
-                .unwrap_or_else(|error| panic!("{bucket} in {region}: {error}"));
-            let signed = url::Url::parse(signed.location()).unwrap();
-            let (signed, looked_at) = (signed.host_str().unwrap(), aws_host(&bucket, region));
-            let is_it = signed == looked_at || signed.ends_with(&format!(".{looked_at}"));
-            assert!(is_it, "{bucket} in {region}: {signed} is signed, {looked_at} was looked at");
+            looked_at_as_signed(region, &bucket, style, AwsAddress::default());
         }
     }
+}
+
+#[test]
+fn the_other_addresses_of_aws_are_signed_as_they_are_looked_at() {
+    for (dual_stack, fips) in [(true, false), (false, true), (true, true)] {
+        for region in REGIONS.iter().filter(|region| !(fips && region.starts_with("cn-"))) {
+            for (bucket, style) in [
+                ("reports".to_owned(), "VirtualHosted"),
+                ("reports".to_owned(), "Path"),
+                (arn(region), "Auto"),
+            ] {
+                looked_at_as_signed(region, &bucket, style, AwsAddress { dual_stack, fips });
+            }
+        }
+    }
+}
+
+fn looked_at_as_signed(region: &str, bucket: &str, style: &str, address: AwsAddress) {
+    let s3 = json!({
+        "region": region, "addressingStyle": style, "credentials": {"secretRef": {"name": "keys"}},
+        "aws": {"dualStack": address.dual_stack, "fips": address.fips},
+    });
+    let spec = serde_json::from_value(json!({"bucket": bucket, "key": "k", "s3": s3})).unwrap();
+    let request = Request::inline(Asker::new("team-a", "report"), &spec, None).unwrap();
+    // The signer compares the host with that one, too.
+    let signed = sign(&request, &credentials(), Timestamp::UNIX_EPOCH)
+        .unwrap_or_else(|error| panic!("{bucket} in {region}: {error}"));
+    let signed = url::Url::parse(signed.location()).unwrap();
+    let (signed, looked_at) = (signed.host_str().unwrap(), aws_host(bucket, region, address));
+    let is_it = signed == looked_at || signed.ends_with(&format!(".{looked_at}"));
+    assert!(is_it, "{bucket} in {region}: {signed} is signed, {looked_at} was looked at");
 }

@@ -20,7 +20,7 @@ use crate::facts::{Facts, sign};
 use crate::faults::fault;
 use crate::scratch::Scratch;
 use crate::sigv4::{Arrived, Key, verify};
-use crate::specs::{Case, case, profile, spec};
+use crate::specs::{Case, case, profile, reference, spec};
 use crate::texts::token;
 
 /// Any text at all, often one that means something.
@@ -217,7 +217,7 @@ proptest! {
                 (key, ByteString([before, MARK.into(), after].concat()))
             })
             .collect();
-        let shown = match Credentials::parse(&spec.s3.as_ref().unwrap().credentials.secret_ref, &data) {
+        let shown = match Credentials::parse(&reference(), &data) {
             Err(refusal) => format!("{refusal} {refusal:?}"),
             Ok(credentials) => {
                 let request = Request::inline(Asker::new("team-a", "report"), &spec, None).unwrap();

@@ -7,15 +7,17 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use presign_operator::crd::{
-    AddressingStyle, CredentialsSecretRef, CredentialsSource, Method, PresignedUrlSpec, ResponseOverrides,
-    S3Connection,
+    AddressingStyle, AwsOptions, CredentialsSecretRef, CredentialsSource, Method, PresignedUrlSpec,
+    ResponseOverrides, S3Connection,
 };
 use presign_operator::domain::Credentials;
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
+use serde_json::json;
 
+use crate::sessions::credentials;
 use crate::texts::{header_value, key, text, token};
 
 /// As many cases as `PROPTEST_CASES` says, others in each run. A failure prints its input, and is
@@ -37,8 +39,13 @@ pub(crate) struct Case {
 impl Case {
     pub(crate) fn credentials(&self) -> Credentials {
         let data = self.data.iter().map(|(key, text)| (key.clone(), ByteString(text.clone().into_bytes())));
-        Credentials::parse(&self.spec.s3.as_ref().unwrap().credentials.secret_ref, &data.collect()).unwrap()
+        Credentials::parse(&reference(), &data.collect()).unwrap()
     }
+}
+
+/// The reference to the Secret that holds the credentials.
+pub(crate) fn reference() -> CredentialsSecretRef {
+    serde_json::from_value(json!({"name": "keys"})).unwrap()
 }
 
 pub(crate) fn case() -> impl Strategy<Value = Case> {
@@ -52,12 +59,13 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
 
 pub(crate) fn spec() -> impl Strategy<Value = PresignedUrlSpec> {
     let method = prop_oneof![Just(Method::Get), Just(Method::Head), Just(Method::Put), Just(Method::Delete)];
-    let place = place().prop_filter("an endpoint that names the bucket too is refused", |(bucket, s3)| {
-        let host = s3.endpoint.as_deref().and_then(|endpoint| endpoint.split_once("://"));
-        !host.is_some_and(|(_, host)| {
-            host.to_ascii_lowercase().starts_with(&format!("{}.", bucket.to_ascii_lowercase()))
-        })
-    });
+    let place =
+        place().boxed().prop_filter("an endpoint that names the bucket too is refused", |(bucket, s3)| {
+            let host = s3.endpoint.as_deref().and_then(|endpoint| endpoint.split_once("://"));
+            !host.is_some_and(|(_, host)| {
+                host.to_ascii_lowercase().starts_with(&format!("{}.", bucket.to_ascii_lowercase()))
+            })
+        });
     let key = key().prop_filter("refused", |key| !key.bytes().all(|byte| byte == b'/'));
     (place, key, method).prop_flat_map(|(place, key, method)| {
         let version =
@@ -99,6 +107,19 @@ fn data() -> impl Strategy<Value = BTreeMap<String, String>> {
 
 /// A bucket and the connection that it is reached by.
 fn place() -> impl Strategy<Value = (String, S3Connection)> {
+    let flags = (option::of(any::<bool>()), option::of(any::<bool>()));
+    let aws = flags.prop_map(|(dual_stack, fips)| AwsOptions { dual_stack, fips });
+    let parts = (store().boxed(), option::weighted(0.3, aws), credentials().boxed());
+    parts.prop_map(|((bucket, mut s3), aws, credentials)| {
+        let is_refused = |aws: &AwsOptions| aws.fips == Some(true) && s3.region.starts_with("cn-");
+        s3.aws = aws.filter(|aws| s3.endpoint.is_none() && !is_refused(aws));
+        s3.credentials = credentials;
+        (bucket, s3)
+    })
+}
+
+/// A bucket and where it is.
+fn store() -> impl Strategy<Value = (String, S3Connection)> {
     let plain = "[a-z0-9][a-z0-9-]{1,40}[a-z0-9]"
         .prop_filter("AWS keeps these", |b| !b.starts_with("xn--") && !b.ends_with("--x-s3"));
     let dotted = "[a-z][a-z0-9]{1,10}\\.[a-z0-9]{1,10}";
@@ -146,9 +167,9 @@ fn access_point() -> impl Strategy<Value = (String, S3Connection)> {
 }
 
 fn connection(endpoint: Option<String>, region: String, style: Option<AddressingStyle>) -> S3Connection {
-    let secret_ref = CredentialsSecretRef { name: "keys".to_owned(), keys: None, profile: None };
-    let credentials = CredentialsSource { secret_ref };
-    S3Connection { endpoint, region, addressing_style: style, unsigned_headers: None, credentials }
+    let credentials = CredentialsSource { secret_ref: Some(reference()), ..CredentialsSource::default() };
+    let (aws, ca_bundle, unsigned_headers) = (None, None, None);
+    S3Connection { endpoint, region, addressing_style: style, aws, ca_bundle, unsigned_headers, credentials }
 }
 
 /// A region of AWS.

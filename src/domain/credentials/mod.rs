@@ -1,12 +1,14 @@
 //! Reads an access key from the data of a Secret.
 //!
-//! `checks` validates single values. `layouts`, `documents` and `ini` find the values.
+//! `checks` validates single values. `layouts`, `documents` and `ini` find the values. `session` makes
+//! credentials from the answer of an STS.
 
 mod checks;
 mod documents;
 mod ini;
 mod invalid;
 mod layouts;
+mod session;
 mod usable;
 
 use std::borrow::Cow;

@@ -231,7 +231,7 @@ fn reconcile(world: &mut World, history: &mut History, was_issued: bool) -> (boo
     let inputs = Inputs::default();
     let plan = world.plan(history, &inputs, was_issued);
     let result = match plan.action {
-        Action::Nothing => Done::Nothing,
+        Action::Nothing | Action::GetSession { .. } => Done::Nothing,
         Action::Repair => {
             world.write(world.rendered().unwrap(), plan.reads_first).unwrap();
             Done::Repaired

@@ -38,6 +38,19 @@ fn failures_in_a_row_wait_longer_and_other_inputs_begin_anew() {
 }
 
 #[test]
+fn a_session_is_asked_for_again_within_a_minute() {
+    let waits = |reason: FailureReason| {
+        let mut history = History::default();
+        let problem = Problem::retried(reason, "trouble".to_owned());
+        let failures = (0..9).map(|_| history.failed(&Inputs::default(), &problem, at(0), None, None));
+        failures.map(|until| until.duration_since(at(0)).as_secs()).collect::<Vec<_>>()
+    };
+    assert_eq!(waits(FailureReason::CredentialsUnavailable), [2, 4, 8, 16, 32, 60, 60, 60, 60]);
+    assert_eq!(waits(FailureReason::CredentialsDenied), waits(FailureReason::CredentialsUnavailable));
+    assert_eq!(waits(FailureReason::ApiError), [2, 4, 8, 16, 32, 64, 128, 256, 300]);
+}
+
+#[test]
 fn a_contest_waits_longer_each_time_and_ends_after_as_long_a_time_of_peace() {
     let mut history = History::default();
     for (now, wait) in [(0, 2), (2, 4), (6, 8), (14, 16), (50, 2)] {

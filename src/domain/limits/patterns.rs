@@ -10,6 +10,12 @@ pub struct InvalidPattern {
     problem: &'static str,
 }
 
+impl InvalidPattern {
+    pub(super) fn new(pattern: &str, problem: &'static str) -> Self {
+        Self { pattern: pattern.to_owned(), problem }
+    }
+}
+
 /// A pattern for names of labels and annotations. `*` matches any characters, including a slash. Case is
 /// ignored, because some controllers ignore it.
 #[derive(Clone, Debug, Eq, PartialEq)]

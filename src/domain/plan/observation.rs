@@ -29,6 +29,8 @@ pub struct Observation<'a> {
     pub target: Result<Option<&'a Stored>, Problem>,
     /// The credentials, or why there are none.
     pub credentials: Result<&'a Credentials, Problem>,
+    /// Whether the operator can ask for a session to sign with, which it does only when it is needed.
+    pub can_get_session: bool,
     /// The target Secret, rendered again at its own signing time, or why that is not possible; `None`
     /// when its URL cannot be read.
     pub rendered: Result<Option<Rendering<'a>>, Problem>,

@@ -6,7 +6,7 @@ use super::*;
 use crate::crd::names::LABEL_MANAGED;
 use crate::domain::history::{History, Inputs};
 use crate::domain::model::{Server, THEM, World, at, credentials};
-use crate::domain::reason::Disposition;
+use crate::domain::reason::{Disposition, FailureReason};
 
 /// Ten minutes after an hour's URL was issued.
 fn settled() -> World {

@@ -38,9 +38,13 @@ pub(super) fn is_safe(name: &str) -> bool {
 
 /// Whether a header is denied unless a rule lists it by its full name.
 pub(super) fn harmful_header(name: &str) -> bool {
+    names_source(name) || HARMFUL.iter().any(|pattern| begins(pattern, name))
+}
+
+/// Whether a header names an object that the store reads.
+pub(in crate::domain) fn names_source(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    let is_source = ["copy-source", "rename-source"].iter().any(|part| lower.contains(part));
-    is_source || HARMFUL.iter().any(|pattern| begins(pattern, name))
+    ["copy-source", "rename-source"].iter().any(|part| lower.contains(part))
 }
 
 /// Whether a tag in the query is more than a tag to some store: with such parameters, stores of several

@@ -9,6 +9,7 @@ mod keys;
 mod tests;
 
 use super::request::{Method, Request};
+pub(super) use headers::names_source;
 use headers::{HeaderPattern, harmful_header};
 pub use keys::KeyPatterns;
 
@@ -113,7 +114,7 @@ impl Policy {
         }
         let mut allowed: Option<&PolicyRule> = None;
         let mut closest: Option<(usize, Denial)> = None;
-        for rule in self.rules_for(asker) {
+        for rule in self.rules_for(asker.namespace) {
             match rule.judge(request, asker) {
                 Ok(()) => {
                     if allowed.is_none_or(|best| is_longer(rule.max_expires_in, best.max_expires_in)) {
@@ -141,10 +142,10 @@ impl Policy {
         }
     }
 
-    /// The rules that are for the namespace of an asker.
-    fn rules_for(&self, asker: Asker<'_>) -> impl Iterator<Item = &PolicyRule> {
+    /// The rules that are for a namespace.
+    pub(super) fn rules_for(&self, namespace: &str) -> impl Iterator<Item = &PolicyRule> {
         self.rules.iter().filter(move |rule| {
-            rule.namespaces.as_ref().is_none_or(|names| names.iter().any(|name| name == asker.namespace))
+            rule.namespaces.as_ref().is_none_or(|names| names.iter().any(|name| name == namespace))
         })
     }
 
@@ -165,7 +166,7 @@ impl Policy {
             );
             return Some(Denial::of_safety("query", message));
         }
-        let names = |name: &str| self.rules_for(asker).any(|rule| rule.names_header(name));
+        let names = |name: &str| self.rules_for(asker.namespace).any(|rule| rule.names_header(name));
         let harmful = request.headers.iter().find(|(name, _)| harmful_header(name) && !names(name))?;
         let message = format!("{} is not permitted by the signer: remove it", harmful.0);
         Some(Denial::of_safety("headers", message))
@@ -266,7 +267,7 @@ impl PolicyRule {
     }
 
     /// Whether the rule names a header, in full or, if it is harmless, by its beginning.
-    fn names_header(&self, name: &str) -> bool {
+    pub(super) fn names_header(&self, name: &str) -> bool {
         let is_required =
             self.require_headers.iter().any(|(required, _)| required.eq_ignore_ascii_case(name));
         let mut allowed = self.allow_headers.iter().flatten().map(|pattern| HeaderPattern(pattern));

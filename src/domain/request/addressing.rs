@@ -2,7 +2,7 @@
 //! falls back to path style without an error.
 
 use super::checks::{is_dns_label, require};
-use super::{Endpoint, InvalidSpec, Scheme};
+use super::{AwsAddress, Endpoint, InvalidSpec, Scheme};
 use crate::crd::{AddressingStyle, S3Connection, rules};
 
 /// Where the bucket is in the URL.
@@ -27,6 +27,8 @@ pub struct Connection {
     pub region: String,
     /// Where the bucket is in the URL.
     pub addressing: Addressing,
+    /// Which of the addresses of AWS to use.
+    pub aws: AwsAddress,
 }
 
 impl Connection {
@@ -41,7 +43,7 @@ impl Connection {
         let is_twice = style == AddressingStyle::Auto && endpoint.as_ref().is_some_and(names_bucket);
         require(!is_twice, "s3.endpoint", rules::ENDPOINT_BUCKET)?;
         let addressing = addressing(style, bucket, endpoint.as_ref())?;
-        Ok(Self { endpoint, region: s3.region.clone(), addressing })
+        Ok(Self { endpoint, region: s3.region.clone(), addressing, aws: AwsAddress::of(s3) })
     }
 }
 

@@ -6,7 +6,7 @@ use super::checks::{CheckResult, require};
 use crate::crd::rules;
 
 /// Checks a name against the rules of AWS, or the less strict ones of other stores.
-pub(super) fn check(bucket: &str, has_endpoint: bool) -> CheckResult {
+pub(in crate::domain) fn check(bucket: &str, has_endpoint: bool) -> CheckResult {
     let field = "bucket";
     require(!bucket.contains("://"), field, rules::BUCKET_SCHEME)?;
     require(!bucket.ends_with("--x-s3"), field, rules::BUCKET_EXPRESS)?;

@@ -10,15 +10,15 @@ use crate::crd::duration::DurationText;
 use crate::crd::rules::{self, Rule};
 use crate::crd::{AddressingStyle, Method, ResponseOverrides, S3Connection};
 
-pub(super) type CheckResult = Result<(), InvalidSpec>;
+pub(in crate::domain) type CheckResult = Result<(), InvalidSpec>;
 
 /// Refuses `field` with the message of `rule`, unless the condition holds.
-pub(super) fn require(holds: bool, field: &'static str, rule: Rule) -> CheckResult {
+pub(in crate::domain) fn require(holds: bool, field: &'static str, rule: Rule) -> CheckResult {
     if holds { Ok(()) } else { Err(InvalidSpec::new(field, rule.message)) }
 }
 
 /// Refuses a text that is longer than the schema permits. Counts characters, as the schema does.
-pub(super) fn at_most(limit: usize, text: &str, field: &'static str) -> CheckResult {
+pub(in crate::domain) fn at_most(limit: usize, text: &str, field: &'static str) -> CheckResult {
     if text.chars().nth(limit).is_none() {
         return Ok(());
     }
@@ -215,7 +215,7 @@ pub(super) fn is_dns_label(text: &str) -> bool {
 }
 
 /// Whether a text is a Kubernetes name: DNS labels joined by dots, at most 253 characters.
-pub(super) fn is_dns_subdomain(text: &str) -> bool {
+pub(in crate::domain) fn is_dns_subdomain(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(is_dns_label)
 }
 

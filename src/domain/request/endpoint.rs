@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use super::InvalidSpec;
 use super::checks::at_most;
 use crate::crd::rules::{self, Rule};
+use crate::crd::{AwsOptions, S3Connection};
 
 /// URL scheme of an endpoint.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, strum::Display)]
@@ -94,9 +95,27 @@ impl fmt::Display for Endpoint {
     }
 }
 
+/// Which of the addresses of AWS to use. Nothing of it is set for another store.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub struct AwsAddress {
+    /// Whether IPv6 clients reach it too.
+    pub dual_stack: bool,
+    /// Whether it has FIPS 140 cryptography.
+    pub fips: bool,
+}
+
+impl AwsAddress {
+    /// Reads what a connection says.
+    #[must_use]
+    pub fn of(s3: &S3Connection) -> Self {
+        let is_set = |flag: fn(&AwsOptions) -> Option<bool>| s3.aws.as_ref().and_then(flag).unwrap_or(false);
+        Self { dual_stack: is_set(|aws| aws.dual_stack), fips: is_set(|aws| aws.fips) }
+    }
+}
+
 /// The host of a URL for AWS, without the bucket or access point before it.
 #[must_use]
-pub fn aws_host(bucket: &str, region: &str) -> String {
+pub fn aws_host(bucket: &str, region: &str, address: AwsAddress) -> String {
     let service = if bucket.starts_with("arn:") { "s3-accesspoint" } else { "s3" };
     let domains = [
         ("cn-", "amazonaws.com.cn"),
@@ -110,7 +129,11 @@ pub fn aws_host(bucket: &str, region: &str) -> String {
     let domain = domain.map_or("amazonaws.com", |(_, domain)| domain);
     match region {
         "aws-global" if service == "s3" => format!("{service}.{domain}"),
-        _ => format!("{service}.{region}.{domain}"),
+        _ => {
+            let fips = if address.fips { "-fips" } else { "" };
+            let dual_stack = if address.dual_stack { ".dualstack" } else { "" };
+            format!("{service}{fips}{dual_stack}.{region}.{domain}")
+        }
     }
 }
 

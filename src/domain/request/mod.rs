@@ -15,9 +15,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 pub use addressing::{Addressing, Connection};
-pub(super) use checks::signer_name;
-pub use endpoint::{Endpoint, Scheme, aws_host};
+pub(super) use bucket::check as check_bucket;
+pub(super) use checks::{CheckResult, at_most, is_dns_subdomain, require, signer_name};
+pub use endpoint::{AwsAddress, Endpoint, Scheme, aws_host};
 pub use target::Target;
+pub(super) use target::check_reference;
 
 pub use crate::crd::Method;
 
@@ -26,6 +28,7 @@ use crate::crd::rules::{self, Rule};
 use crate::crd::{PodRefresh, PresignedUrlSpec, RenewPolicy, ResponseOverrides, S3Connection};
 
 use super::resolve::CredentialsLocation;
+use super::session::{self, Whose};
 use super::signer::SignerId;
 
 /// Why a spec is not valid.
@@ -110,7 +113,7 @@ pub struct Request {
     pub is_signed_once: bool,
     /// How long after its URL has expired the object is deleted, in seconds; `None` for never.
     pub ttl_after_expired: Option<u32>,
-    /// The Secret that holds the credentials.
+    /// Where the credentials come from.
     pub credentials: CredentialsLocation,
     /// The Secret to write.
     pub target: Target,
@@ -157,7 +160,6 @@ impl Request {
         checks::query(spec.query.as_ref().unwrap_or(&empty), method)?;
         let expires_in = lifetime(spec.expires_in.as_ref())?;
         let is_signed_once = spec.renew_policy == Some(RenewPolicy::Never);
-        target::check_reference(&s3.credentials.secret_ref)?;
         Ok(Self {
             connection: Connection::parse(s3, &spec.bucket)?,
             bucket: spec.bucket.clone(),
@@ -190,9 +192,9 @@ impl Request {
 ///
 /// # Errors
 /// The error names the first field that is not valid, and says what to write instead.
-pub(super) fn check_connection(s3: &S3Connection) -> Result<(), InvalidSpec> {
+pub(super) fn check_connection(s3: &S3Connection, whose: Whose) -> Result<(), InvalidSpec> {
     checks::region(s3)?;
-    target::check_reference(&s3.credentials.secret_ref)?;
+    session::check(s3, whose)?;
     addressing::endpoint(s3).map(drop)
 }
 

@@ -54,7 +54,7 @@ impl Target {
 }
 
 /// Checks the names in a reference to a credentials Secret.
-pub(super) fn check_reference(reference: &CredentialsSecretRef) -> Result<(), InvalidSpec> {
+pub(in crate::domain) fn check_reference(reference: &CredentialsSecretRef) -> Result<(), InvalidSpec> {
     require(is_dns_subdomain(&reference.name), "s3.credentials.secretRef.name", rules::CREDENTIALS_NAME)?;
     if let Some(profile) = &reference.profile {
         let field = "s3.credentials.secretRef.profile";

@@ -62,7 +62,7 @@ fn the_connection_and_the_credentials_are_those_of_the_signer() {
     assert_eq!(request.connection.region, "us-west");
     assert_eq!(request.connection.endpoint.as_ref().unwrap().to_string(), "https://us-west.s3.qencode.com");
     assert_eq!(
-        (request.credentials.namespace.as_str(), request.credentials.reference.name.as_str()),
+        (request.credentials.namespace.as_str(), request.credentials.secret().unwrap().name.as_str()),
         ("platform", "media-key")
     );
     assert_eq!(request.cap, Some(3600));

@@ -196,6 +196,13 @@ fn until(standing: &Standing) -> String {
 }
 
 pub(super) fn awaiting(report: &Report, standing: &Standing) -> String {
+    if report.has_session {
+        return format!(
+            "no session {} lasts long enough for a longer-lived URL: the operator asks again; the stored URL {}",
+            credentials(report),
+            until(standing)
+        );
+    }
     format!(
         "the credentials {} expire too soon for a longer-lived URL: renew them; the stored URL {}",
         credentials(report),

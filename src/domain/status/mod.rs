@@ -141,6 +141,8 @@ pub struct Report {
     pub secret_name: Option<String>,
     /// Where the credentials are, as messages say it, if the spec is valid.
     pub credentials_place: Option<String>,
+    /// Whether the operator renews the credentials itself.
+    pub has_session: bool,
     /// What the signer says, if the spec is valid.
     pub permission: Permission,
     /// The URL in the target Secret.

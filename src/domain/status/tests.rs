@@ -23,6 +23,7 @@ fn report(seen: Seen, progress: Progress) -> Report {
         generation: Some(7),
         secret_name: Some("report".to_owned()),
         credentials_place: Some("in Secret \"keys\"".to_owned()),
+        has_session: false,
         permission: Permission::NotNeeded,
         seen,
         progress,

@@ -4,6 +4,7 @@
 mod beside;
 mod once;
 mod reasons;
+mod sessions;
 mod waiting;
 
 use k8s_openapi::ByteString;

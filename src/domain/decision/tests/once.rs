@@ -5,6 +5,7 @@ use crate::crd::LimitedBy;
 use crate::crd::names::{ANNOTATION_ENDED, ANNOTATION_REQUEST};
 use crate::domain::Stored;
 use crate::domain::ended::EndReason;
+use crate::domain::policy::Asker;
 use crate::domain::resolve::{CredentialsLocation, Permission};
 
 /// Ten minutes after a link of an hour was signed.
@@ -131,7 +132,8 @@ fn a_url_that_is_renewed_is_signed_again_after_it_was_withdrawn() {
 fn capped(cap: u32) -> World {
     let mut world = World::new();
     let signer = crate::domain::model::signer();
-    world.request.credentials = CredentialsLocation { ..signer.credentials() };
+    world.request.credentials =
+        CredentialsLocation { ..signer.credentials(Asker::new("team-a", "report")).unwrap() };
     (world.request.cap, world.request.expires_in) = (Some(cap), 7200);
     world.permission = Permission::Allowed { why: "rule".to_owned() };
     world.act(world.decide());

@@ -1,0 +1,144 @@
+//! What tells one session from another.
+
+use super::{RoleToAssume, SessionTerms};
+use crate::domain::Credentials;
+use crate::domain::stored::Digest;
+
+/// What tells one session from another. Two requests share a session only if all of it is the same, so
+/// that no tenant signs with the session of another.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct SessionKey {
+    /// Which identity the session begins with.
+    pub source: SessionSource,
+    /// Everything that the session is requested with.
+    pub terms: SessionTerms,
+    /// Whose session it is.
+    pub owner: SessionOwner,
+    /// A digest of the certificates of private authorities. The certificates themselves are not kept.
+    pub ca_bundle: Option<Digest>,
+}
+
+/// Whose session it is.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub enum SessionOwner {
+    /// That of a namespace whose requests have credentials of their own.
+    Namespace(String),
+    /// That of the signer with this UID.
+    Signer(String),
+    /// That of a namespace, for the signer with this UID, which uses a ServiceAccount of the namespace.
+    Requester {
+        /// UID of the signer.
+        signer: String,
+        /// The namespace.
+        namespace: String,
+    },
+}
+
+/// Which identity a session begins with.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub enum SessionSource {
+    /// An access key in a Secret.
+    Secret {
+        /// Namespace of the Secret.
+        namespace: String,
+        /// Name of the Secret.
+        name: String,
+        /// A digest of the access key and its session token.
+        content: Digest,
+    },
+    /// A ServiceAccount.
+    ServiceAccount {
+        /// Namespace of the ServiceAccount.
+        namespace: String,
+        /// Name of the ServiceAccount.
+        name: String,
+        /// UID of the ServiceAccount: one that was deleted and created again is another one.
+        uid: String,
+        /// Audience of the token.
+        audience: String,
+        /// The role of the first session, if there is one.
+        role_arn: Option<String>,
+    },
+    /// The operator's own identity.
+    Ambient,
+}
+
+impl SessionSource {
+    /// The name of the source, as metrics have it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Secret { .. } => "Secret",
+            Self::ServiceAccount { .. } => "WebIdentity",
+            Self::Ambient => "Ambient",
+        }
+    }
+
+    /// The access key in a Secret.
+    #[must_use]
+    pub fn secret(namespace: &str, name: &str, credentials: &Credentials) -> Self {
+        let Credentials { access_key_id, secret_access_key, session_token, .. } = credentials;
+        let token = session_token.as_ref().map(|token| token.expose().as_str());
+        let content =
+            Digest::of(&format!("{} {} {token:?}", access_key_id.expose(), secret_access_key.expose()));
+        Self::Secret { namespace: namespace.to_owned(), name: name.to_owned(), content }
+    }
+}
+
+/// One request to an STS.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct HopTerms {
+    /// ARN of the role; `None` if the store needs none.
+    pub role_arn: Option<String>,
+    /// External ID that the trust policy of the role asks for.
+    pub external_id: Option<String>,
+    /// How long the session lasts, in seconds.
+    pub duration: u32,
+    /// The session policy; `None` if it is not narrowed here.
+    pub policy: Option<String>,
+}
+
+/// How long a session lasts that is only used to assume the next role, in seconds: the shortest that AWS
+/// issues.
+const INTERMEDIATE: u32 = 900;
+
+impl SessionKey {
+    /// The key of a session, and the certificates of private authorities to reach its STS with.
+    #[must_use]
+    pub fn new(
+        source: SessionSource,
+        mut terms: SessionTerms,
+        owner: SessionOwner,
+    ) -> (Self, Option<String>) {
+        let certificates = terms.sts.ca_bundle.take();
+        let ca_bundle = certificates.as_deref().map(Digest::of);
+        (Self { source, terms, owner, ca_bundle }, certificates)
+    }
+
+    /// The requests to the STS, one for each role. Only the last session is narrowed and lasts as long as
+    /// the spec says; the first of two is used at once.
+    #[must_use]
+    pub fn hops(&self) -> Vec<HopTerms> {
+        let SessionTerms { role, duration, policy, .. } = &self.terms;
+        let first = match &self.source {
+            SessionSource::ServiceAccount { role_arn, .. } => Some((role_arn.clone(), None)),
+            SessionSource::Secret { .. } | SessionSource::Ambient => None,
+        };
+        let second = role.clone().map(|RoleToAssume { arn, external_id }| (Some(arn), external_id));
+        let mut hops: Vec<_> = [first, second]
+            .into_iter()
+            .flatten()
+            .map(|(role_arn, external_id)| HopTerms {
+                role_arn,
+                external_id,
+                duration: INTERMEDIATE,
+                policy: None,
+            })
+            .collect();
+        if let Some(last) = hops.last_mut() {
+            last.duration = *duration;
+            last.policy.clone_from(policy);
+        }
+        hops
+    }
+}
