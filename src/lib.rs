@@ -6,3 +6,4 @@ pub mod crd;
 pub mod domain;
 pub mod runtime;
 pub mod s3;
+pub mod sts;

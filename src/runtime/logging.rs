@@ -175,8 +175,8 @@ fn is_harmless(line: &Metadata<'_>) -> bool {
 ///
 /// - `kube_client::client` logs the *whole body* of a response that it cannot deserialize, at WARN, and
 ///   response headers at TRACE. The body can be a Secret. Its callers get the error anyway.
-/// - The SDK logs requests and strings to sign at TRACE, and identities at DEBUG.
-/// - The transports log TLS handshakes and session tickets at TRACE.
+/// - The SDK logs requests, answers of an STS and strings to sign at TRACE, and identities at DEBUG.
+/// - The transports log headers, TLS handshakes and session tickets at TRACE.
 #[must_use]
 pub fn loudest(target: &str) -> LevelFilter {
     let library = target.split("::").next().unwrap_or(target);

@@ -2,11 +2,13 @@
 //! writes.
 //!
 //! `request.rs` names requests, and `fence.rs` checks the leadership before a write. `overload.rs` and
-//! `skew.rs` read the headers of answers. The caller decides which calls are made and what a failure
+//! `skew.rs` read the headers of answers. `guard.rs` is for calls to other servers: it refuses internal
+//! addresses. The caller decides which calls are made and what a failure
 //! means. Nothing is retried here.
 
 mod body;
 mod fence;
+mod guard;
 mod most_recent;
 mod overload;
 mod request;
@@ -39,8 +41,9 @@ use crate::runtime::client::most_recent::most_recent;
 use crate::runtime::client::request::{ApiRequest, Verb};
 use crate::runtime::leader::Leadership;
 pub use fence::NotLeading;
+pub use guard::{AddressClass, ResolveFailure, classify, resolve};
 pub use overload::{Overload, Overloaded};
-pub use skew::Skew;
+pub use skew::{Skew, http_date};
 
 /// Counts requests to the API server by verb, resource and status code.
 #[derive(Clone, Debug, Default)]

@@ -98,7 +98,8 @@ impl Skew {
 }
 
 /// Parses a time in the format of HTTP.
-pub(super) fn http_date(text: &str) -> Option<Timestamp> {
+#[must_use]
+pub fn http_date(text: &str) -> Option<Timestamp> {
     const PARSER: DateTimeParser = DateTimeParser::new();
     PARSER.parse_timestamp(text.trim()).ok()
 }

@@ -39,6 +39,12 @@ fn libraries_speak() {
     tracing::trace!(target: "aws_sigv4::http_request::sign", "LEAK");
     tracing::debug!(target: "aws_smithy_runtime::client::identity", "LEAK");
     tracing::info!(target: "aws_smithy_runtime::client::identity", "sdk");
+    tracing::trace!(target: "aws_smithy_runtime::client::orchestrator", "LEAK");
+    tracing::debug!(target: "aws_smithy_runtime::client::http::body", "LEAK");
+    tracing::debug!(target: "aws_config::imds::credentials", "LEAK");
+    tracing::debug!(target: "aws_smithy_http_client::client", "LEAK");
+    tracing::trace!(target: "h2::hpack::encoder", "LEAK");
+    tracing::trace!(target: "hyper_util::client::legacy::client", "LEAK");
     tracing::warn!(target: "kube_client::client", "LEAK");
     tracing::debug!(target: "kube_client::client", "LEAK");
     tracing::error!(target: "kube_client::client", "client");
@@ -56,6 +62,7 @@ fn no_filter_lifts_the_cap() {
     for filter in [
         "trace",
         "trace,aws_sigv4=trace,aws_sigv4::http_request::sign=trace,kube_client::client=trace",
+        "trace,aws_smithy_runtime=trace,aws_config=trace,h2=trace,hyper_util=trace",
         "trace,rustls=trace,hyper=trace,[frame]=trace,aws_sigv4[frame]=trace",
     ] {
         let text = logged(filter, LogFormat::Text, libraries_speak);

@@ -1,0 +1,121 @@
+//! The HTTP client of one call. It refuses internal addresses in URLs, bounds the answer, and notes when
+//! and with which status the server answered.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aws_sdk_sts::config::http::{HttpRequest, HttpResponse};
+use aws_sdk_sts::config::{HttpClient, RuntimeComponents};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use http_body_util::Limited;
+use hyper::Uri;
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::runtime::client::{AddressClass, ResolveFailure, classify, http_date};
+
+/// The longest answer that is read, in bytes. Those of AWS have about two thousand.
+const LONGEST: usize = 64 * 1024;
+
+/// The client of one call.
+#[derive(Clone, Debug)]
+pub(super) struct CallClient {
+    connector: SharedHttpConnector,
+    /// Which addresses a URL may contain.
+    most: AddressClass,
+    note: Note,
+}
+
+/// What is known of the answers to one call. Of several requests, the last counts.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Note(Arc<Mutex<Noted>>);
+
+/// What was noted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Noted {
+    /// Whether a request was sent, or was about to be.
+    pub(super) is_sent: bool,
+    /// The head of the answer.
+    pub(super) head: Option<Head>,
+}
+
+/// The head of an answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head {
+    /// The status code.
+    pub(super) status: u16,
+    /// The header `Date`.
+    pub(super) date: Option<Timestamp>,
+    /// When it arrived.
+    pub(super) at: Instant,
+}
+
+impl CallClient {
+    /// A client over a connector. URLs may contain addresses of a class up to `most`.
+    pub(super) fn new(connector: SharedHttpConnector, most: AddressClass) -> Self {
+        Self { connector, most, note: Note::default() }
+    }
+
+    /// What the server answered up to now.
+    pub(super) fn noted(&self) -> Noted {
+        *self.note.lock()
+    }
+}
+
+impl Note {
+    fn lock(&self) -> MutexGuard<'_, Noted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answered(&self, response: &HttpResponse) {
+        let date = response.headers().get("date").and_then(http_date);
+        let head = Head { status: response.status().as_u16(), date, at: Instant::now() };
+        self.lock().head = Some(head);
+    }
+}
+
+impl HttpClient for CallClient {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for CallClient {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        *self.note.lock() = Noted { is_sent: true, head: None };
+        // An address in a URL is connected to without a look at the resolver.
+        if address(request.uri()).is_some_and(|address| classify(address) > self.most) {
+            return HttpConnectorFuture::ready(Err(ConnectorError::user(ResolveFailure::Internal.into())));
+        }
+        let (answer, note) = (self.connector.call(request), self.note.clone());
+        HttpConnectorFuture::new(async move {
+            let response = answer.await?;
+            note.answered(&response);
+            Ok(response.map(|body| SdkBody::from_body_1_x(Limited::new(body, LONGEST))))
+        })
+    }
+}
+
+/// The address in a URL; `None` when the URL has a name.
+fn address(url: &str) -> Option<IpAddr> {
+    let url: Uri = url.parse().ok()?;
+    url.host()?.trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_address_in_a_url() {
+        let found = |url| address(url).map(|address| address.to_string());
+        assert_eq!(found("http://169.254.169.254/latest").as_deref(), Some("169.254.169.254"));
+        assert_eq!(found("https://[fd00:ec2::254]:80/").as_deref(), Some("fd00:ec2::254"));
+        assert_eq!(found("https://sts.amazonaws.com/"), None);
+        assert_eq!(found("https://0x7f000001/"), None, "the resolver sees this one");
+    }
+}

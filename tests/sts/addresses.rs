@@ -1,0 +1,111 @@
+//! Which servers are reached: by the list, by the class of their address, by TLS and through a proxy.
+
+use std::sync::Arc;
+
+use presign_operator::sts::{Sts, StsFailure, StsOutage};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::TlsAcceptor;
+
+use crate::scratch::{hop, now, sts, terms, token};
+use crate::server::{Deed, Server, answer, session};
+
+fn granted() -> String {
+    answer(200, "", &session("AssumeRoleWithWebIdentity", "ASIA", "secret", "token", "2099-01-01T00:00:00Z"))
+}
+
+#[tokio::test]
+async fn a_wildcard_does_not_reach_this_machine_and_a_name_does() {
+    let server = Server::sends(granted()).await;
+    let (name, address) = (format!("http://localhost:{}", server.port), server.url());
+    for (list, url, is_reached) in [
+        ("http://*", &name, false),
+        ("http://*", &address, false),
+        ("http://localhost", &name, true),
+        ("http://127.0.0.1", &address, true),
+        ("*,http://localhost", &name, true),
+    ] {
+        let before = server.requests().len();
+        let answer = sts(list).with_web_identity(&hop(url), &token(), now).await;
+        if is_reached {
+            answer.unwrap();
+        } else {
+            assert_eq!(answer, Err(StsFailure::InternalAddress), "{list} {url}");
+        }
+        assert_eq!(server.requests().len() - before, usize::from(is_reached), "{list} {url}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_listed_is_not_reached() {
+    let server = Server::sends(granted()).await;
+    for list in ["aws", "127.0.0.1", "*", "http://localhost"] {
+        let failure = sts(list).with_web_identity(&hop(&server.url()), &token(), now).await.unwrap_err();
+        let StsFailure::NotPermitted(denied) = failure else { panic!("{list}: {failure:?}") };
+        assert_eq!(denied.host(), "127.0.0.1");
+    }
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test]
+async fn metadata_services_are_refused_under_a_wildcard_in_every_form() {
+    for host in [
+        "169.254.169.254",
+        "[fd00:ec2::254]",
+        "168.63.129.16",
+        "0.0.0.0",
+        "[64:ff9b::a9fe:a9fe]",
+        "[2002:a9fe:a9fe::1]",
+        "10.0.0.1",
+        "[::1]",
+    ] {
+        let url = format!("http://{host}/latest");
+        let answer = sts("http://*").with_web_identity(&hop(&url), &token(), now).await;
+        assert_eq!(answer, Err(StsFailure::InternalAddress), "{host}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_is_trusted_by_its_bundle_alone() {
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .unwrap();
+    let tls = TlsAcceptor::from(Arc::new(config));
+    let server = Server::start(Deed::Send(granted().into()), Some(tls)).await;
+    let mut hop = hop(&format!("https://localhost:{}", server.port));
+    let trusting = presign_operator::sts::StsTerms { ca_bundle: Some(cert.pem()), ..terms("localhost") };
+    Sts::new(trusting).unwrap().with_web_identity(&hop, &token(), now).await.unwrap();
+    let sts = sts("localhost");
+    let failure = sts.with_web_identity(&hop, &token(), now).await.unwrap_err();
+    assert!(matches!(failure, StsFailure::Unavailable { outage: StsOutage::Tls, .. }), "{failure:?}");
+    hop.service.ca_bundle = Some("-----BEGIN CERTIFICATE-----".to_owned());
+    let failure = sts.with_web_identity(&hop, &token(), now).await.unwrap_err();
+    assert!(failure.to_string().starts_with("caBundle "), "{failure}");
+    hop.service.ca_bundle = Some(cert.pem());
+    sts.with_web_identity(&hop, &token(), now).await.unwrap();
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_proxy_gets_the_name_and_decides_where_it_leads() {
+    let proxy = Server::sends(answer(502, "", "")).await;
+    let through = || {
+        let proxy = Some(format!("http://user:hidden@127.0.0.1:{}", proxy.port));
+        Sts::new(presign_operator::sts::StsTerms { proxy, ..terms("*.invalid") }).unwrap()
+    };
+    let sts = through();
+    let failure = sts.with_web_identity(&hop("https://sts.invalid"), &token(), now).await.unwrap_err();
+    assert!(matches!(failure, StsFailure::Unavailable { .. }), "{failure:?}");
+    let requests = proxy.requests();
+    assert!(requests.len() == 1 && requests[0].starts_with("CONNECT sts.invalid:443 "), "{requests:?}");
+    let denied = sts.with_web_identity(&hop("https://sts.example"), &token(), now).await.unwrap_err();
+    assert!(matches!(denied, StsFailure::NotPermitted(_)));
+    assert!(!format!("{sts:?} {failure} {failure:?}").contains("hidden"));
+}

@@ -1,0 +1,121 @@
+//! A server that fails in each way a server can fail, and what the failure is called.
+
+use std::time::Duration;
+
+use presign_operator::sts::{StsFailure, StsOutage, StsStep};
+use tokio::time::Instant;
+
+use crate::scratch::{KEY, TOKEN, assume_role, web_identity};
+use crate::server::{Deed, Server, answer, error};
+
+fn outage(failure: &StsFailure) -> Option<StsOutage> {
+    match failure {
+        StsFailure::Unavailable { outage, .. } => Some(*outage),
+        _ => None,
+    }
+}
+
+/// The clock of tokio jumps, because nothing else is left to do than to wait.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_never_answers_is_given_up_after_ten_seconds() {
+    let server = Server::start(Deed::Nothing, None).await;
+    for call in 0..2 {
+        let begun = Instant::now();
+        let failure = match call {
+            0 => web_identity(&server.url()).await.unwrap_err(),
+            _ => assume_role(&server.url()).await.unwrap_err(),
+        };
+        assert_eq!(outage(&failure), Some(StsOutage::Timeout));
+        let took = begun.elapsed();
+        assert!((Duration::from_secs(10)..Duration::from_secs(11)).contains(&took), "{took:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_none_is_an_outage() {
+    let cut = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n<Assume";
+    for (bytes, expected) in [
+        ("hello\r\n\r\n".to_owned(), StsOutage::Garbage),
+        (String::new(), StsOutage::Unreachable),
+        (cut.to_owned(), StsOutage::Unreachable),
+        (answer(200, "", "<html>welcome</html>"), StsOutage::Garbage),
+        (answer(200, "", ""), StsOutage::Garbage),
+        (answer(200, "content-type: text/xml\r\n", "<a><b>"), StsOutage::Garbage),
+        (answer(500, "", "oops"), StsOutage::Fault(500)),
+        (answer(503, "", &error("ServiceUnavailable", "")), StsOutage::Fault(503)),
+        (answer(429, "", ""), StsOutage::Throttled),
+        (answer(400, "", &error("ThrottlingException", "Rate exceeded")), StsOutage::Throttled),
+        (answer(400, "", &error("IDPCommunicationError", "")), StsOutage::Issuer),
+    ] {
+        let server = Server::sends(bytes.clone()).await;
+        let failure = web_identity(&server.url()).await.unwrap_err();
+        assert_eq!(outage(&failure), Some(expected), "{bytes}: {failure:?}");
+        assert!(failure.is_temporary());
+        assert_eq!(server.requests().len(), 1, "a call is sent once");
+    }
+}
+
+#[tokio::test]
+async fn a_port_without_a_server_is_an_outage() {
+    let server = Server::sends("").await;
+    let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let failure = web_identity(&format!("http://127.0.0.1:{free}")).await.unwrap_err();
+    assert_eq!(outage(&failure), Some(StsOutage::Unreachable));
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test]
+async fn of_a_long_answer_only_the_beginning_is_read() {
+    const LENGTH: usize = 10 << 20;
+    for status in [200, 403] {
+        let server = Server::sends(answer(status, "", &"x".repeat(LENGTH))).await;
+        let failure = web_identity(&server.url()).await.unwrap_err();
+        assert_eq!(outage(&failure), Some(StsOutage::TooLong), "{failure:?}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        // The kernel takes some megabytes at most.
+        assert!(server.sent() < LENGTH, "{}", server.sent());
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let other = Server::sends(answer(200, "", "")).await;
+    for status in [301, 302, 307, 308] {
+        let location = format!("location: {}/\r\n", other.url());
+        let server = Server::sends(answer(status, &location, "")).await;
+        let failure = assume_role(&server.url()).await.unwrap_err();
+        assert_eq!(outage(&failure), Some(StsOutage::Redirect), "{status}: {failure:?}");
+    }
+    assert!(other.requests().is_empty());
+}
+
+#[tokio::test]
+async fn of_a_refusal_only_the_code_is_shown() {
+    let message = format!("User AKIAHIDDEN with {TOKEN} and {KEY}");
+    let ceph = format!("<Error><Code>AccessDenied</Code><Message>{message}</Message></Error>");
+    for (body, code) in [
+        (error("AccessDenied", &message), Some("AccessDenied")),
+        (error("ExpiredTokenException", &message), Some("ExpiredTokenException")),
+        (error("MalformedPolicyDocument", &message), Some("MalformedPolicyDocument")),
+        (error("PackedPolicyTooLarge", &message), Some("PackedPolicyTooLarge")),
+        (error("InvalidIdentityToken", &message), Some("InvalidIdentityToken")),
+        (error(&message, &message), None),
+        (error(KEY, ""), None),
+        (ceph, Some("AccessDenied")),
+        (format!("<html>{message}"), None),
+        (String::new(), None),
+    ] {
+        let server = Server::sends(answer(403, "", &body)).await;
+        for (step, failure) in [
+            (StsStep::WebIdentity, web_identity(&server.url()).await.unwrap_err()),
+            (StsStep::AssumeRole, assume_role(&server.url()).await.unwrap_err()),
+        ] {
+            let code = code.map(ToOwned::to_owned);
+            assert_eq!(failure, StsFailure::Denied { step, status: 403, code }, "{body}");
+            let shown = format!("{failure} {failure:?} {:?}", failure.advice());
+            for hidden in ["hidden", "AKIAHIDDEN", "User"] {
+                assert!(!shown.contains(hidden), "{shown}");
+            }
+        }
+    }
+}
