@@ -15,6 +15,7 @@ mod run_args;
 mod sign;
 mod signer_args;
 mod sites;
+mod sts_args;
 
 use clap::{Parser, Subcommand};
 

@@ -16,6 +16,7 @@ use crate::runtime::{
     Access, ApiCalls, Clock, Elector, Leadership, LeaseSettings, MetricsRegistry, Overload, Probes, Scrapes,
     Skew, Terms, client, http, logging, look_out,
 };
+use crate::sts::Sts;
 
 /// After this time without a beat of the controller, `/livez` fails.
 const STALE_AFTER: Duration = Duration::from_secs(60);
@@ -69,12 +70,12 @@ async fn operate(args: RunArgs, observe: impl FnOnce(Memory)) -> Result<(), Exit
     let ports = Ports::open(&args).await?;
     let mut metrics = MetricsRegistry::new("presign", env!("CARGO_PKG_VERSION"));
     let (parts, probes) = (assemble(&args, &config, &mut metrics)?, Probes::new(STALE_AFTER));
-    let Parts { settings, clock, client, asking, lease, leadership, elector, limiter, skew } = parts;
+    let Parts { settings, clock, client, asking, lease, leadership, elector, limiter, skew, sts } = parts;
     let uses_cluster_signers = args.signers.cluster_signers;
     let access = args.metrics.metrics_auth.then(|| Access::new(asking.clone()));
     tokio::spawn(look_out(asking, lease, clock.clone()));
     let registry = metrics.registry();
-    let process = Process { clock, leadership, registry, probes: probes.clone(), limiter, skew };
+    let process = Process { clock, leadership, registry, probes: probes.clone(), limiter, skew, sts };
     let presigner = Presigner::new(settings, client, process);
     observe(presigner.memory());
 
@@ -134,6 +135,7 @@ struct Parts {
     elector: Option<Elector>,
     limiter: Limiter,
     skew: Skew,
+    sts: Sts,
 }
 
 fn assemble(
@@ -175,6 +177,7 @@ fn assemble(
     let namespaces = args.namespace.clone();
     let (secret_access, max_in_flight) = (args.secret_access, args.max_in_flight.into());
     let limits = args.limits.limits().map_err(ExitFailure::configuration)?;
+    let limits = limits.with_sessions(args.sts.limits().map_err(ExitFailure::configuration)?);
     let settings = Settings {
         instance,
         namespaces,
@@ -186,7 +189,8 @@ fn assemble(
         cluster_signers: args.signers.cluster_signers,
         namespace_selectors: args.signers.namespace_selectors,
     };
-    Ok(Parts { settings, clock, client, asking, lease, leadership, elector, limiter, skew })
+    let sts = args.sts.sts().map_err(ExitFailure::configuration)?;
+    Ok(Parts { settings, clock, client, asking, lease, leadership, elector, limiter, skew, sts })
 }
 
 /// Resolves when the value becomes true, or when the sender is dropped.

@@ -12,6 +12,7 @@ use super::flags;
 use super::limit_args::LimitArgs;
 use super::metrics_args::MetricsArgs;
 use super::signer_args::SignerArgs;
+use super::sts_args::StsArgs;
 use crate::controller::SecretAccess;
 use crate::crd::names::{ANNOTATION_NAMESPACES, LABEL_MANAGED_BY, OPERATOR};
 use crate::runtime::{LeaseSettings, LogFormat, Party};
@@ -61,6 +62,9 @@ pub struct RunArgs {
     /// Which connections and credentials a PresignedUrl may use.
     #[command(flatten)]
     pub(super) signers: SignerArgs,
+    /// Which sessions the operator may request.
+    #[command(flatten)]
+    pub(super) sts: StsArgs,
     /// Whether to use leader election, with a Lease. Only the leader writes. Without leader
     /// election, never run a second process.
     #[arg(long, env = "PRESIGN_LEADER_ELECT", default_value_t = true, action = ArgAction::Set)]
@@ -89,6 +93,7 @@ impl RunArgs {
             ensure!(seen.insert(namespace), "--namespace: {namespace} is given twice: remove one");
         }
         self.signers.check(&self.namespace)?;
+        self.sts.limits()?;
         self.metrics.check(self.listen)?;
         check_name("--lease-name", &self.lease_name)?;
         self.lease_namespace.iter().try_for_each(|namespace| check_label("--lease-namespace", namespace))

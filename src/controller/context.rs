@@ -13,6 +13,7 @@ use crate::controller::events::Events;
 use crate::controller::metrics::Metrics;
 use crate::controller::pods::Pods;
 use crate::controller::reconcile::error::Failure;
+use crate::controller::sessions::Sessions;
 use crate::controller::state::answer::Answered;
 use crate::controller::state::credentials::CredentialsCache;
 use crate::controller::state::dependents::Dependents;
@@ -37,6 +38,7 @@ use crate::runtime::schedule::{self, Cause, Limiter, Queue};
 use crate::runtime::watch::{Restart, Watches};
 use crate::runtime::{Clock, Key, Leadership, Skew};
 use crate::s3::UrlSigner;
+use crate::sts::Sts;
 
 /// How long an object waits for a watch event before the safety net reconciles it.
 pub const SAFETY_NET: Duration = Duration::from_secs(history::SAFETY_NET as u64);
@@ -77,6 +79,10 @@ pub struct Context {
     pub obstacles: Obstacles,
     /// The cache of credentials.
     pub credentials: CredentialsCache,
+    /// The sessions that URLs are signed with.
+    pub sessions: Arc<Sessions>,
+    /// Calls the STS.
+    pub sts: Sts,
     /// Which object depends on which Secret.
     pub dependents: Dependents,
     /// The histories of the objects that are not at rest.

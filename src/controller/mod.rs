@@ -10,6 +10,7 @@ mod memory;
 mod metrics;
 mod pods;
 mod reconcile;
+mod sessions;
 mod signer_reports;
 mod state;
 mod urgency;
@@ -32,6 +33,7 @@ use crate::runtime::schedule::{Cause, Limiter, NextRun, Queue, Workers};
 use crate::runtime::watch::{Restart, Watches};
 use crate::runtime::{Clock, Key, Leadership, Probes, Skew, Tasks, clock};
 use crate::s3::UrlSigner;
+use crate::sts::Sts;
 use context::Context;
 use events::{Events, QueuedEvent};
 pub use memory::{HeldObject, Memory, Snapshot};
@@ -89,6 +91,8 @@ pub struct Process<'a> {
     pub limiter: Limiter,
     /// The measured difference to the clock of the API server.
     pub skew: Skew,
+    /// Calls the STS.
+    pub sts: Sts,
 }
 
 /// A task of the controller ended. Its tasks never end unless there is a bug.
@@ -113,7 +117,7 @@ impl Presigner {
     pub fn new(settings: Settings, client: Client, process: Process<'_>) -> Self {
         let Settings { instance, namespaces, secret_access, max_in_flight, pods, limits, .. } = settings;
         let Settings { connection_terms, cluster_signers, namespace_selectors, .. } = settings;
-        let Process { clock, leadership, registry, probes, limiter, skew } = process;
+        let Process { clock, leadership, registry, probes, limiter, skew, sts } = process;
         let scopes = Scopes::new(&namespaces).with_signers(&connection_terms.signer_namespace);
         let objects = Arc::new(state::objects::Objects::new(scopes.clone()));
         let issued_secrets = Arc::new(state::issued_secrets::IssuedSecrets::new(scopes.clone()));
@@ -122,6 +126,8 @@ impl Presigner {
         registry.register_collector(Box::new(inventory));
         let inventory = metrics::SignerInventory::new(signers.clone(), signer_users.clone());
         registry.register_collector(Box::new(inventory));
+        let sessions = Arc::new(sessions::Sessions::default());
+        registry.register_collector(Box::new(metrics::SessionEnds(sessions.clone())));
         let reporter = Reporter { controller: OPERATOR.to_owned(), instance: Some(instance) };
         let recorder = Recorder::new(client.clone(), reporter);
         let (events, told) = Events::new();
@@ -149,6 +155,8 @@ impl Presigner {
             issued_secrets,
             obstacles: state::obstacles::Obstacles::new(scopes.clone()),
             credentials: state::credentials::CredentialsCache::default(),
+            sessions,
+            sts,
             dependents: state::dependents::Dependents::default(),
             histories: state::histories::Histories::default(),
             queue: Arc::new(Queue::new(move |key: &Key| urgency.rank(key))),
@@ -190,6 +198,7 @@ impl Presigner {
         tasks.spawn("the list of pods", pods::rounds(context.clone()));
         tasks.spawn("the annotation of pods", pods::annotate(context.clone()));
         tasks.spawn("the statuses of signers", signer_reports::report_signers(context.clone()));
+        tasks.spawn("the requests for sessions", sessions::request_sessions(context.clone()));
         tasks.spawn("the clock", wake_everyone(context.clone()));
         tasks.spawn("the check for a restored API server", begin_watches_anew(context.clone()));
         let ctx = context.clone();

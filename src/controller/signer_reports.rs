@@ -24,7 +24,6 @@ use crate::domain::Credentials;
 use crate::domain::reason::FailureReason;
 use crate::domain::signer::{ParsedSigner, SignerId};
 use crate::domain::signer_status::SignerObservation;
-use crate::runtime::Key;
 
 /// How long after a write of a status the next one may follow, so that a burst of changes of its users
 /// costs little.
@@ -141,29 +140,38 @@ async fn observe(
 ) -> SignerReport {
     let mut has_failed = false;
     let credentials = match &known.parsed {
-        Ok(signer) => credentials(ctx, signer).await.unwrap_or_else(|failure| {
-            has_failed = true;
-            let problem = failure.problem();
-            Err((problem.reason, problem.message))
-        }),
+        Ok(signer) => {
+            let found = credentials(ctx, signer).await.unwrap_or_else(|failure| {
+                has_failed = true;
+                let problem = failure.problem();
+                Err((problem.reason, problem.message))
+            });
+            let failed = ctx.sessions.failure_of(&signer.uid).filter(|_| found.is_ok());
+            match (signer.check_sessions(&ctx.limits), failed) {
+                (Err(refusal), _) => Err((FailureReason::NotPermitted, refusal.to_string())),
+                (Ok(()), Some(failure)) => Err((failure.reason(), failure.to_string())),
+                (Ok(()), None) => found,
+            }
+        }
         Err(_) => Err((FailureReason::InvalidSpec, String::new())),
     };
-    let expiration = credentials.as_ref().ok().and_then(|credentials| credentials.expiration);
+    let expiration = credentials.as_ref().ok().and_then(|key| key.as_ref()?.expiration);
     let before = known.status.allowed.zip(known.status.denied).filter(|_| !has_counts);
     let observation = SignerObservation {
         generation: known.generation,
         parsed: known.parsed.as_deref().map_err(String::as_str),
-        credentials: credentials.as_deref().map_err(Clone::clone),
+        credentials: credentials.as_ref().map(Option::as_deref).map_err(Clone::clone),
         counts: before.unwrap_or_else(|| ctx.signer_users.counts(id)),
         knows_labels: ctx.selects_namespaces,
     };
     SignerReport { status: observation.status(&known.status, now), expiration, has_failed }
 }
 
-type FoundCredentials = Result<Arc<Credentials>, (FailureReason, String)>;
+/// The access key of a signer, `None` if it has none, or what is wrong with it and why.
+type FoundCredentials = Result<Option<Arc<Credentials>>, (FailureReason, String)>;
 
 async fn credentials(ctx: &Context, signer: &ParsedSigner) -> Result<FoundCredentials, Failure> {
-    let (key, selection) = (Key::from(&signer.credentials()), KeySelection::from(signer));
+    let Some((key, selection)) = KeySelection::of_signer(signer) else { return Ok(Ok(None)) };
     let known = if let Some(known) = ctx.credentials.known(&key, &selection) {
         known
     } else {
@@ -172,7 +180,7 @@ async fn credentials(ctx: &Context, signer: &ParsedSigner) -> Result<FoundCreden
         read.map_err(|error| Failure::api(format!("read Secret {:?}", key.name()), error))?
     };
     Ok(match &known.credentials {
-        Some(Ok(credentials)) => Ok(credentials.clone()),
+        Some(Ok(credentials)) => Ok(Some(credentials.clone())),
         Some(Err(error)) => Err((FailureReason::CredentialsInvalid, error.to_string())),
         None => {
             let (name, namespace) = (key.name(), key.namespace());

@@ -29,6 +29,12 @@ struct OutcomeLabel {
     outcome: Word,
 }
 
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct SessionLabels {
+    source: Word,
+    result: Word,
+}
+
 /// The controller's own metrics.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -36,6 +42,7 @@ pub struct Metrics {
     repaired: Counter,
     panics: Counter,
     failures: Family<ReasonLabel, Counter>,
+    sessions: Family<SessionLabels, Counter>,
     sign_seconds: Histogram,
     reconcile_seconds: Family<OutcomeLabel, Histogram, fn() -> Histogram>,
     renewal_lag_seconds: Histogram,
@@ -52,6 +59,7 @@ impl Metrics {
             repaired: Counter::default(),
             panics: Counter::default(),
             failures: Family::default(),
+            sessions: Family::default(),
             sign_seconds: Histogram::new([20e-6, 50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 5e-3, 20e-3]),
             reconcile_seconds: Family::new_with_constructor(reconcile_histogram),
             renewal_lag_seconds: Histogram::new([1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0]),
@@ -65,6 +73,8 @@ impl Metrics {
             "Reconciles that failed to issue a URL that was due, by reason",
             metrics.failures.clone(),
         );
+        let sessions = metrics.sessions.clone();
+        registry.register("sessions", "Requests for sessions, by source and result", sessions);
         let help = "Reconciles that panicked, which is a bug in the operator; its log has the location";
         registry.register("reconcile_panics", help, metrics.panics.clone());
         registry.register("sign_duration_seconds", "Time to sign one URL", metrics.sign_seconds.clone());
@@ -97,6 +107,12 @@ impl Metrics {
     /// Counts a Secret that was repaired.
     pub fn repaired(&self) {
         self.repaired.inc();
+    }
+
+    /// Counts a request for a session; `failure` is the reason if none was got.
+    pub fn session(&self, source: &'static str, failure: Option<FailureReason>) {
+        let result = Word(failure.map_or("Issued", Into::into));
+        self.sessions.get_or_create(&SessionLabels { source: Word(source), result }).inc();
     }
 
     /// Counts a reconcile that panicked.

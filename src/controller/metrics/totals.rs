@@ -6,7 +6,7 @@ use crate::crd::{PresignedUrlStatus, READY};
 
 /// The reasons of `Ready`, as label values. `Unknown` stands for no reason and for those of another
 /// release.
-const REASONS: [&str; 17] = [
+const REASONS: [&str; 19] = [
     "Issued",
     "RenewalFailing",
     AWAITING,
@@ -18,6 +18,8 @@ const REASONS: [&str; 17] = [
     "CredentialsNotFound",
     "CredentialsInvalid",
     "CredentialsExpired",
+    "CredentialsDenied",
+    "CredentialsUnavailable",
     "CredentialsChanged",
     "SecretConflict",
     "SigningFailed",

@@ -49,10 +49,12 @@ pub async fn act(
 ) -> Result<Acted, Failure> {
     let key = Key::new(&observed.owner.namespace, plan.secret_name.as_deref().unwrap_or_default());
     match plan.action {
-        Action::Nothing => Ok(Acted::Done(Done::Nothing)),
+        // The observation has got the session, or says why there is none.
+        Action::Nothing | Action::GetSession { .. } => Ok(Acted::Done(Done::Nothing)),
         Action::Repair => {
             let Some(rendered) = observed.rendered() else { return Ok(Acted::Done(Done::Nothing)) };
-            write(ctx, object, observed, &key, rendered.clone(), plan.reads_first).await?;
+            let rendered = with_stored_url(ctx, observed, &key, rendered.clone()).await?;
+            write(ctx, object, observed, &key, rendered, plan.reads_first).await?;
             ctx.metrics.repaired();
             tracing::debug!(
                 namespace = key.namespace(),
@@ -84,6 +86,21 @@ pub async fn act(
             Ok(Acted::Done(issued(ctx, observed, plan, reason, &signed, &stored)))
         }
     }
+}
+
+/// What a repair writes: the same URL. One that a session signed cannot be signed again, so it is read.
+async fn with_stored_url(
+    ctx: &Context,
+    observed: &Observed,
+    key: &Key,
+    rendered: IssuedSecret,
+) -> Result<IssuedSecret, Failure> {
+    if !observed.request().is_some_and(|request| request.credentials.has_session()) {
+        return Ok(rendered);
+    }
+    let onto = observed.stored().ok_or(Failure::Outdated)?;
+    let stored = read_unchanged(ctx, key, onto).await?;
+    rendered.with_url_of(&stored).ok_or(Failure::Outdated)
 }
 
 /// Signs a new URL and renders its Secret.

@@ -6,8 +6,11 @@ use super::error::Failure;
 use super::observe::Observed;
 use super::target::told;
 use crate::controller::context::{Context, SAFETY_NET};
+use crate::controller::sessions::{SessionWish, obtain};
 use crate::controller::state::credentials::{KeySelection, KnownCredentials};
+use crate::domain::plan::{Action, plan};
 use crate::domain::reason::FailureReason;
+use crate::domain::status::Problem;
 use crate::domain::{Credentials, Request};
 use crate::runtime::Key;
 
@@ -18,7 +21,7 @@ pub(super) async fn credentials(
     request: &Request,
     is_awaited: bool,
 ) -> Result<(), Failure> {
-    let (key, selection) = (Key::from(&request.credentials), KeySelection::from(request));
+    let Some((key, selection)) = secret_of(request) else { return Ok(()) };
     if is_awaited {
         // One read serves all objects that wait for this Secret.
         let then = observed.begun.checked_sub(SAFETY_NET / 2).unwrap_or(observed.begun);
@@ -49,6 +52,47 @@ pub(super) async fn credentials(
         observed.credentials_read = Some(known.read);
         usable(&known, request).map_err(|failure| failure.problem())
     });
+    if request.credentials.has_session()
+        && let Ok(base) = &observed.credentials
+    {
+        observed.base = Some(base.clone());
+        observed.credentials = Err(no_session());
+        observed.can_get_session = true;
+    }
+    Ok(())
+}
+
+/// The Secret with the access key of a request, and what is read from it; `None` if there is none.
+fn secret_of(request: &Request) -> Option<(Key, KeySelection)> {
+    let reference = request.credentials.secret()?;
+    Some((Key::new(&request.credentials.namespace, &reference.name), KeySelection::of_request(request)?))
+}
+
+/// The problem that stands for a session until it is needed.
+pub(super) fn no_session() -> Problem {
+    Problem::retried(FailureReason::CredentialsUnavailable, "a session was not requested yet".to_owned())
+}
+
+/// Gets a session if the plan needs one.
+///
+/// # Errors
+/// [`Failure::AwaitingSession`] when one was asked for.
+pub(super) async fn session(
+    ctx: &Context,
+    observed: &mut Observed,
+    request: &Request,
+) -> Result<(), Failure> {
+    let Action::GetSession { need, .. } = plan(&observed.observation()).action else { return Ok(()) };
+    let wish = SessionWish {
+        owner: &observed.owner,
+        request,
+        signer: observed.signer.as_deref(),
+        base: observed.base.clone(),
+        need,
+        now: observed.now,
+    };
+    observed.credentials = obtain(ctx, wish).await?;
+    observed.can_get_session = false;
     Ok(())
 }
 
@@ -63,7 +107,8 @@ fn usable(known: &KnownCredentials, request: &Request) -> Result<Arc<Credentials
             Err(of_signer(FailureReason::CredentialsInvalid).unwrap_or_else(|| error.clone().into()))
         }
         None => Err(of_signer(FailureReason::CredentialsNotFound).unwrap_or_else(|| {
-            Failure::CredentialsNotFound { secret: request.credentials.reference.name.clone() }
+            let secret = request.credentials.secret().map(|reference| reference.name.clone());
+            Failure::CredentialsNotFound { secret: secret.unwrap_or_default() }
         })),
     }
 }

@@ -59,6 +59,9 @@ pub enum Failure {
     /// What the plan was made from has changed: reconcile again soon.
     #[error("the Secret or the signer changed meanwhile")]
     Outdated,
+    /// A session was asked for, and wakes the object when it is there.
+    #[error("a session is being requested")]
+    AwaitingSession,
     /// The object changed before its status was written.
     #[error("the PresignedUrl changed meanwhile")]
     Superseded,
@@ -123,6 +126,7 @@ impl Failure {
             Self::Api { .. }
             | Self::SignerUnreadable { .. }
             | Self::Outdated
+            | Self::AwaitingSession
             | Self::Superseded
             | Self::Gone
             | Self::Overloaded { .. }
@@ -140,6 +144,7 @@ impl Failure {
             Self::Superseded => Interruption::Superseded,
             Self::Overloaded { retry_after } => Interruption::Overloaded { retry_after: *retry_after },
             Self::NotLeading(_) => Interruption::LostLease,
+            Self::AwaitingSession => Interruption::AwaitingSession,
             Self::NamespaceTerminating | Self::Gone => Interruption::Gone,
             _ => Interruption::Failed { problem: self.problem(), retry_after: self.retry_after() },
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::credentials::credentials;
+use super::credentials::{credentials, no_session, session};
 use super::error::Failure;
 use super::resolve::resolve;
 use super::target::{FoundTarget, target};
@@ -36,6 +36,9 @@ pub struct Observed {
     pub(super) was_issued: bool,
     reported_expiration: Option<jiff::Timestamp>,
     pub(super) credentials_read: Option<Instant>,
+    /// The access key that a session begins with.
+    pub(super) base: Option<Arc<Credentials>>,
+    pub(super) can_get_session: bool,
     pub(super) history: History,
     pub(super) signer: Option<Arc<ParsedSigner>>,
     resolved: Result<Arc<Resolved>, Problem>,
@@ -73,11 +76,14 @@ pub async fn observe(
         begun: Instant::now(),
         inputs: Inputs {
             signer: signer.as_ref().map(|signer| Box::new((signer.uid.clone(), signer.generation))),
+            sessions: ctx.sessions.count(key),
             ..object.inputs(0)
         },
         was_issued: object.status.signing_time.is_some(),
         reported_expiration: reported_expiration(ctx, key),
         credentials_read: None,
+        base: None,
+        can_get_session: false,
         history: history.clone(),
         signer,
         resolved,
@@ -86,10 +92,18 @@ pub async fn observe(
         rendered: Ok(None),
         owner,
     };
-    let Ok(resolved) = observed.resolved.clone() else { return Ok(observed) };
+    let resolved = observed.resolved.clone();
+    if !resolved.as_ref().is_ok_and(|resolved| uses_session(resolved)) && ctx.sessions.forget(key) {
+        ctx.signers.wake();
+    }
+    let Ok(resolved) = resolved else { return Ok(observed) };
     let Resolved { request, permission } = &*resolved;
     depend(ctx, key, request, permission);
     if permission.is_granted() {
+        if request.credentials.has_session() && request.credentials.secret().is_none() {
+            observed.credentials = Err(no_session());
+            observed.can_get_session = true;
+        }
         credentials(ctx, &mut observed, request, looks_at == Some(Awaited::Credentials)).await?;
     }
     observed.target = match found {
@@ -98,6 +112,7 @@ pub async fn observe(
     };
     observed.render(ctx, request);
     refresh(ctx, &mut observed, request).await?;
+    session(ctx, &mut observed, request).await?;
     Ok(observed)
 }
 
@@ -115,6 +130,7 @@ impl Observed {
             request: self.resolved.as_deref().map_err(Clone::clone),
             target: self.target.as_ref().map(Option::as_ref).map_err(Clone::clone),
             credentials: self.credentials.as_deref().map_err(Clone::clone),
+            can_get_session: self.can_get_session,
             rendered: match &self.rendered {
                 Ok(rendered) => Ok(rendered.as_ref().map(Rendered::compared)),
                 Err(problem) => Err(problem.clone()),
@@ -168,8 +184,10 @@ impl Observed {
             return;
         };
         let stand_in = Credentials::stand_in();
-        let credentials = self.credentials().unwrap_or(&stand_in);
-        let validity = comparable_validity(url.validity, stored.requested, request, self.credentials());
+        // Another session may have signed the stored URL.
+        let comparable = self.credentials().filter(|_| !request.credentials.has_session());
+        let credentials = comparable.unwrap_or(&stand_in);
+        let validity = comparable_validity(url.validity, stored.requested, request, comparable);
         self.rendered = match ctx.signer.presign(request, credentials, validity) {
             Ok(signed) => {
                 let secret = render(request, &signed, &self.owner, stored.handled_renew.as_deref());
@@ -197,12 +215,19 @@ fn not_looked_at() -> Problem {
     Problem::new(FailureReason::InvalidSpec, "the credentials were not looked at".to_owned())
 }
 
+/// Whether a request may need a session now.
+fn uses_session(resolved: &Resolved) -> bool {
+    let Resolved { request, permission } = resolved;
+    request.credentials.has_session() && permission.is_granted() && !request.suspend
+}
+
 /// Records which Secrets the object depends on. A Secret with the name of the object needs no record,
 /// because it always wakes the object.
 fn depend(ctx: &Context, object: &Key, request: &Request, permission: &Permission) {
     let mut looked_at = BTreeSet::new();
     if permission.is_granted() {
-        looked_at.insert(Key::from(&request.credentials));
+        let secret = request.credentials.secret();
+        looked_at.extend(secret.map(|secret| Key::new(&request.credentials.namespace, &secret.name)));
     }
     if request.target.name != object.name() {
         looked_at.insert(Key::new(object.namespace(), &request.target.name));
@@ -216,7 +241,11 @@ async fn refresh(ctx: &Context, observed: &mut Observed, request: &Request) -> R
     if !ctx.reads_by_name() || observed.history.held(&observed.inputs, observed.now).is_some() {
         return Ok(());
     }
-    let key = Key::from(&request.credentials);
+    // A session is requested with what was read, and lives longer than any delay of that.
+    let Some(secret) = request.credentials.secret().filter(|_| !request.credentials.has_session()) else {
+        return Ok(());
+    };
+    let key = Key::new(&request.credentials.namespace, &secret.name);
     let is_older = observed.credentials_read.is_some_and(|read| read < observed.begun);
     if is_older && plan(&observed.observation()).signs() {
         ctx.credentials.drop_older(&key, observed.begun);

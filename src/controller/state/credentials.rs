@@ -19,7 +19,6 @@ use crate::controller::context::Context;
 use crate::controller::state::dependents::Dependents;
 use crate::crd::CredentialsSecretRef;
 use crate::domain::credentials::InvalidCredentials;
-use crate::domain::resolve::CredentialsLocation;
 use crate::domain::signer::ParsedSigner;
 use crate::domain::{Credentials, Request};
 use crate::runtime::key::Key;
@@ -113,26 +112,24 @@ fn note_dropped(dropped: &mut Option<(u64, u64)>, (low, high): (u64, u64)) {
     *dropped = Some((lowest.min(low), highest.max(high)));
 }
 
-impl From<&Request> for KeySelection {
-    fn from(request: &Request) -> Self {
-        Self {
-            reference: request.credentials.reference.clone(),
+impl KeySelection {
+    /// What a request reads; `None` if it has no Secret with an access key.
+    #[must_use]
+    pub fn of_request(request: &Request) -> Option<Self> {
+        Some(Self {
+            reference: request.credentials.secret()?.clone(),
             has_endpoint: request.connection.endpoint.is_some(),
             is_signer: request.credentials.signer.is_some(),
-        }
+        })
     }
-}
 
-impl From<&ParsedSigner> for KeySelection {
-    fn from(signer: &ParsedSigner) -> Self {
-        let reference = signer.credentials().reference;
-        Self { reference, has_endpoint: signer.has_endpoint(), is_signer: true }
-    }
-}
-
-impl From<&CredentialsLocation> for Key {
-    fn from(location: &CredentialsLocation) -> Self {
-        Self::new(&location.namespace, &location.reference.name)
+    /// What a signer reads, and from which Secret; `None` if it has none with an access key.
+    #[must_use]
+    pub fn of_signer(signer: &ParsedSigner) -> Option<(Key, Self)> {
+        let (namespace, reference) = signer.secret()?;
+        let has_endpoint = signer.has_endpoint();
+        let selection = Self { reference: reference.clone(), has_endpoint, is_signer: true };
+        Some((Key::new(namespace, &reference.name), selection))
     }
 }
 

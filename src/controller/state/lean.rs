@@ -62,7 +62,7 @@ impl LeanPresignedUrl {
     #[must_use]
     pub fn inputs(&self, credentials: u64) -> Inputs {
         let renew = self.renew().map(Into::into);
-        Inputs { generation: self.metadata.generation, renew, credentials, signer: None }
+        Inputs { generation: self.metadata.generation, renew, credentials, sessions: 0, signer: None }
     }
 
     /// The token that asks for one renewal.

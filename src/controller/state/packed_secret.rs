@@ -2,7 +2,7 @@
 
 use crate::domain::Stored;
 use crate::domain::ended::Ended;
-use crate::domain::stored::{Content, Controller};
+use crate::domain::stored::{Content, Controller, Digest};
 use crate::runtime::cache::Versioned;
 use crate::runtime::key::{Key, Uid};
 
@@ -18,6 +18,7 @@ pub struct PackedSecret {
     owner: Option<Name>,
     handled_renew: Option<Box<str>>,
     requested: Option<u32>,
+    source: Option<Box<Digest>>,
     ended: Option<Box<Ended>>,
     is_managed: bool,
     is_label_ours: bool,
@@ -71,6 +72,7 @@ impl PackedSecret {
             owner: owner.map(|owner| Name::pack(owner, key)),
             handled_renew,
             requested: stored.requested,
+            source: stored.source.map(Box::new),
             ended,
             is_managed: stored.is_managed,
             is_label_ours: stored.is_label_ours,
@@ -97,6 +99,7 @@ impl PackedSecret {
             owner: self.owner(key).map(Into::into),
             handled_renew: self.handled_renew.clone(),
             requested: self.requested,
+            source: self.source.as_deref().copied(),
             ended: self.ended.clone(),
             is_label_ours: self.is_label_ours,
             is_url_ours: self.is_url_ours,

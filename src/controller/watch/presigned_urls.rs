@@ -82,7 +82,8 @@ pub fn forget_if_gone(ctx: &Context, key: &Key) {
         return;
     }
     ctx.histories.remove(key);
-    if ctx.signer_users.set(key, None) {
+    let had_failure = ctx.sessions.forget(key);
+    if ctx.signer_users.set(key, None) || had_failure {
         ctx.signers.wake();
     }
     ctx.depend(key, &BTreeSet::new());

@@ -101,7 +101,8 @@ fn complete(ctx: &Context, scope: Scope, list: Listed, ready: &Check) {
 fn appeared(ctx: &Context, signer: impl WatchedSigner) {
     let id = signer.id();
     let known = signer.known(&ctx.connection_terms.signer_namespace);
-    let secret = known.parsed.as_ref().ok().map(|parsed| Key::from(&parsed.credentials()));
+    let secret = known.parsed.as_ref().ok().and_then(|parsed| parsed.secret());
+    let secret = secret.map(|(namespace, secret)| Key::new(namespace, &secret.name));
     if ctx.signers.observe(id.clone(), known) {
         ctx.depend(&dependent(&id), &secret.into_iter().collect());
         wake_users(ctx, &id);

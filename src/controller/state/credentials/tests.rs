@@ -24,6 +24,10 @@ struct Bed {
     key: Key,
 }
 
+fn selection_of(selected: &str) -> KeySelection {
+    KeySelection::of_request(&naming(selected)).unwrap()
+}
+
 fn naming(key: &str) -> Request {
     let reference = serde_json::json!({"name": "keys", "keys": {"sessionToken": key}});
     let s3 = serde_json::json!({"region": "eu-west-1", "credentials": {"secretRef": reference}});
@@ -43,14 +47,14 @@ impl Bed {
     }
 
     fn ask(&self, selected: &str) -> Arc<Mutex<()>> {
-        self.cache.ask(&self.dependents, &self.key, &KeySelection::from(&naming(selected))).unwrap()
+        self.cache.ask(&self.dependents, &self.key, &selection_of(selected)).unwrap()
     }
 
     async fn answer(&self, reader: &Arc<Mutex<()>>, selected: &str, version: u64) -> u64 {
         let mut secret = Secret::default();
         secret.metadata.resource_version = Some(version.to_string());
         let answer = ReadSecret { secret: Some(secret), read: Instant::now() };
-        let selection = KeySelection::from(&naming(selected));
+        let selection = selection_of(selected);
         self.cache.fill(&self.key, reader, &answer, &selection).await.resource_version
     }
 
@@ -59,9 +63,7 @@ impl Bed {
     }
 
     fn known(&self, selected: &str) -> Option<u64> {
-        self.cache
-            .known(&self.key, &KeySelection::from(&naming(selected)))
-            .map(|known| known.resource_version)
+        self.cache.known(&self.key, &selection_of(selected)).map(|known| known.resource_version)
     }
 
     fn changed(&self, version: u64) -> bool {
@@ -125,7 +127,7 @@ async fn what_is_kept_is_bounded_by_the_objects_that_look_at_it() {
     }
     let nobody = Dependents::default();
     bed.cache.shrink(&nobody, &bed.key);
-    assert!(bed.cache.ask(&nobody, &bed.key, &KeySelection::from(&naming("a"))).is_none());
+    assert!(bed.cache.ask(&nobody, &bed.key, &selection_of("a")).is_none());
     assert!(bed.cache.keys().is_empty());
 }
 
