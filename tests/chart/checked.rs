@@ -32,7 +32,7 @@ fn every_variable_of_the_container_is_one_that_the_operator_reads() {
     let help = run(Command::new(env!("CARGO_BIN_EXE_presign-operator")).args(["run", "--help"])).unwrap();
     let mut ours = BTreeSet::new();
     // What is for the whole cluster cannot be set together with what is for some namespaces.
-    for file in ["ci/everything-values.yaml", "ci/signers-values.yaml"] {
+    for file in ["ci/everything-values.yaml", "ci/signers-values.yaml", "ci/sessions-values.yaml"] {
         let file = chart().join(file);
         let values = ["--values", file.to_str().unwrap(), "--set", "rbac.minimal=true"];
         let rendering = objects(&template("a", "b", &values).unwrap());
@@ -41,6 +41,7 @@ fn every_variable_of_the_container_is_one_that_the_operator_reads() {
         let names = variables.iter().filter_map(|variable| variable["name"].as_str());
         ours.extend(names.filter(|name| name.starts_with("PRESIGN_")).map(str::to_owned));
     }
+    assert!(ours.contains("PRESIGN_STS_ENDPOINTS"), "{ours:?}");
     assert!(ours.contains("PRESIGN_NAMESPACE") && ours.contains("PRESIGN_NAMESPACE_SELECTORS"), "{ours:?}");
     for name in ours {
         assert!(help.contains(&format!("[env: {name}=")), "{name} is no flag's: {help}");
@@ -61,6 +62,13 @@ fn values_that_are_none_are_refused_by_name() {
         ("limits.denySecretMetadata={a b}", "at '/limits/denySecretMetadata/0'"),
         ("signers.namespace=A_", "at '/signers/namespace'"),
         ("signers.clusterSigners=some", "at '/signers/clusterSigners'"),
+        ("webIdentity.namespaces={A_}", "at '/webIdentity/namespaces/0'"),
+        ("webIdentity.serviceAccounts.a=b", "at '/webIdentity/serviceAccounts/a'"),
+        ("webIdentity.serviceAccounts.A_={b}", "'A_' not allowed"),
+        ("webIdentity.audiences={a'b}", "at '/webIdentity/audiences/0'"),
+        ("sts.endpoints={https://a.b}", "at '/sts/endpoints/0'"),
+        ("sts.httpsProxy=proxy.example", "at '/sts/httpsProxy'"),
+        ("ambientCredentials=some", "at '/ambientCredentials'"),
         ("inlineCredentials=deny", "at '/inlineCredentials'"),
         ("deleteExpired=24h", "at '/deleteExpired'"),
         ("policies.requireUse=some", "at '/policies/requireUse'"),
@@ -68,6 +76,7 @@ fn values_that_are_none_are_refused_by_name() {
         ("image.digest=sha256:1", "at '/image/digest'"),
         ("terminationGracePeriodSeconds=5", "at '/terminationGracePeriodSeconds'"),
         ("networkPolicy.apiServerPorts={0}", "at '/networkPolicy/apiServerPorts/0'"),
+        ("networkPolicy.stsPorts={0}", "at '/networkPolicy/stsPorts/0'"),
         ("podDisruptionBudget.maxUnavailable=0", "at '/podDisruptionBudget/maxUnavailable'"),
     ] {
         let refusal = template("a", "b", &["--set", value]).unwrap_err();

@@ -24,6 +24,21 @@ pub struct Permission {
     pub verb: String,
 }
 
+/// What helm renders with these values for a release in the namespace `home`.
+pub fn objects(home: &str, values: &[&str]) -> Vec<Value> {
+    let mut helm = Command::new(locate(Binary::Helm).unwrap());
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for variable in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
+        helm.env(variable, root.join("target/helm"));
+    }
+    helm.args(["template", "presign-operator", "--namespace", home]);
+    helm.args(values.iter().flat_map(|value| ["--set", value]));
+    let output = helm.arg(root.join("charts/presign-operator")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let rendering = String::from_utf8(output.stdout).unwrap();
+    serde_saphyr::from_multiple(&rendering).unwrap()
+}
+
 /// Everything of the chart that grants, and whom.
 #[derive(Clone, Debug)]
 pub struct Roles {
@@ -34,31 +49,21 @@ impl Roles {
     /// As rendered for a release in the namespace `home`, which is also the one that is looked
     /// after, unless all are.
     pub fn render(mode: Mode, home: &str) -> Self {
-        let mut helm = Command::new(locate(Binary::Helm).unwrap());
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        for variable in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
-            helm.env(variable, root.join("target/helm"));
-        }
-        helm.args(["template", "presign-operator", "--namespace", home, "--set", "rbac.aggregate=false"]);
-        match mode {
-            Mode::Cluster => helm.args(["--set", "signers.namespaceSelectors=true"]),
+        let here = format!("namespaces={{{home}}},signers.clusterSigners=false");
+        let mut values = vec!["rbac.aggregate=false"];
+        values.push(match mode {
+            Mode::Cluster => "signers.namespaceSelectors=true",
             // Several places exist at the same time, and a ClusterRole would belong to all of them.
-            Mode::Namespaces | Mode::Minimal | Mode::Guarded => {
-                helm.args(["--set", &format!("namespaces={{{home}}},signers.clusterSigners=false")])
+            Mode::Namespaces | Mode::Minimal | Mode::Guarded => &here,
+        });
+        match mode {
+            Mode::Minimal => values.push("rbac.minimal=true"),
+            Mode::Guarded => {
+                values.push("metrics.secure.enabled=true,metrics.secure.certSecretName=certificate");
             }
-        };
-        if mode == Mode::Minimal {
-            helm.args(["--set", "rbac.minimal=true"]);
+            Mode::Cluster | Mode::Namespaces => {}
         }
-        if mode == Mode::Guarded {
-            let secure =
-                ["enabled=true", "certSecretName=certificate"].map(|value| format!("metrics.secure.{value}"));
-            helm.args(["--set", &secure.join(",")]);
-        }
-        let output = helm.arg(root.join("charts/presign-operator")).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let rendering = String::from_utf8(output.stdout).unwrap();
-        let mut objects: Vec<Value> = serde_saphyr::from_multiple(&rendering).unwrap();
+        let mut objects = objects(home, &values);
         let kinds = ["ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"];
         objects.retain(|object| object["kind"].as_str().is_some_and(|kind| kinds.contains(&kind)));
         // For people: the operator is not bound to it.

@@ -9,6 +9,7 @@ mod guarded;
 mod harness;
 mod place;
 mod story;
+mod tokens;
 
 use std::time::{Duration, Instant};
 

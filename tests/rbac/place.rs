@@ -216,7 +216,8 @@ impl Place {
     }
 }
 
-async fn make_namespace(client: &kube::Client) -> String {
+/// Makes a namespace with a name of its own.
+pub async fn make_namespace(client: &kube::Client) -> String {
     let metadata = ObjectMeta { generate_name: Some("rbac-".to_owned()), ..ObjectMeta::default() };
     let namespace = Namespace { metadata, ..Namespace::default() };
     let made = Api::all(client.clone()).create(&PostParams::default(), &namespace).await.unwrap();
@@ -259,7 +260,8 @@ fn token(world: &World, namespace: &str, account: &str) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-fn apply(world: &World, manifest: &str) {
+/// Applies a manifest with all rights.
+pub fn apply(world: &World, manifest: &str) {
     apply_in(world, None, manifest);
 }
 

@@ -10,4 +10,27 @@
 {{- if and .Values.signers.namespaceSelectors (not .Values.signers.clusterSigners) }}
 {{- fail "signers.namespaceSelectors: must be false without ClusterSigners, because a Signer selects no namespaces: set it to false, or set signers.clusterSigners to true" }}
 {{- end }}
+{{- with .Values.webIdentity }}
+{{- if .enabled }}
+{{- if not (or .namespaces .serviceAccounts .allNamespaces (not $.Values.rbac.create)) }}
+{{- fail "webIdentity: name the ServiceAccounts that the operator may create tokens for: set webIdentity.serviceAccounts or webIdentity.namespaces, or set webIdentity.allNamespaces to true" }}
+{{- end }}
+{{- if and .allNamespaces (or .namespaces .serviceAccounts) }}
+{{- fail "webIdentity.allNamespaces: must be false if webIdentity.namespaces or webIdentity.serviceAccounts is set, because it permits more than they name" }}
+{{- end }}
+{{- if and .allNamespaces $.Values.namespaces }}
+{{- fail "webIdentity.allNamespaces: must be false if namespaces is set: set webIdentity.namespaces or webIdentity.serviceAccounts" }}
+{{- end }}
+{{- range $namespace, $names := .serviceAccounts }}
+{{- if has $namespace $.Values.webIdentity.namespaces }}
+{{- fail (printf "webIdentity.serviceAccounts: %s is also in webIdentity.namespaces, which permits all of its ServiceAccounts: remove it from one of them" $namespace) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- with .Values.sts.caBundle }}
+{{- if and .configMapName .secretName }}
+{{- fail "sts.caBundle: set configMapName or secretName, not both" }}
+{{- end }}
+{{- end }}
 {{- end -}}

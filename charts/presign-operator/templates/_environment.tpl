@@ -39,6 +39,34 @@
 - name: PRESIGN_PODS
   value: "true"
 {{- end }}
+{{- with .Values.webIdentity }}
+{{- if .enabled }}
+- name: PRESIGN_TOKEN_AUDIENCES
+  value: {{ join "," .audiences | quote }}
+{{- end }}
+{{- end }}
+{{- if .Values.ambientCredentials }}
+- name: PRESIGN_AMBIENT_CREDENTIALS
+  value: "true"
+{{- end }}
+{{- with .Values.sts }}
+{{- if ne (join "," .endpoints) "aws" }}
+- name: PRESIGN_STS_ENDPOINTS
+  value: {{ join "," .endpoints | quote }}
+{{- end }}
+{{- if or .caBundle.configMapName .caBundle.secretName }}
+- name: PRESIGN_CA_BUNDLE
+  value: /etc/presign-operator/sts/ca.crt
+{{- end }}
+{{- with .httpsProxy }}
+- name: PRESIGN_HTTPS_PROXY
+  value: {{ . | quote }}
+{{- end }}
+{{- with .noProxy }}
+- name: PRESIGN_NO_PROXY
+  value: {{ join "," . | quote }}
+{{- end }}
+{{- end }}
 {{- with .Values.metrics.secure }}
 {{- if .enabled }}
 - name: PRESIGN_METRICS_LISTEN

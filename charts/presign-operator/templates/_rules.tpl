@@ -52,3 +52,21 @@
   resources: [events]
   verbs: [create, patch]
 {{- end -}}
+
+{{- /* What the operator may do with ServiceAccounts of these names; with all of them without names. */ -}}
+{{- define "presign-operator.webIdentityRules" -}}
+# The annotation by which a ServiceAccount permits its roles.
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  {{- with . }}
+  resourceNames: {{- toYaml . | nindent 4 }}
+  {{- end }}
+  verbs: [get]
+# A token of it for the STS. The admission policy limits the audience and the lifetime.
+- apiGroups: [""]
+  resources: [serviceaccounts/token]
+  {{- with . }}
+  resourceNames: {{- toYaml . | nindent 4 }}
+  {{- end }}
+  verbs: [create]
+{{- end -}}
