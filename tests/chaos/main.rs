@@ -24,6 +24,7 @@ mod random;
 mod read;
 mod replica;
 mod served;
+mod sessions;
 mod steady;
 mod tenant;
 
@@ -189,7 +190,7 @@ async fn assemble(seed: u64, size: Size) -> Chaos {
     Api::all(client.clone()).create(&PostParams::default(), &home).await.unwrap();
     let mut tenants = Vec::new();
     for number in 0..size.tenants {
-        let tenant = Tenant::create(format!("chaos-{number}"), client.clone(), history.clone()).await;
+        let tenant = Tenant::create(number, client.clone(), history.clone()).await;
         actions::create_all(&tenant, &mut Random::new(seed, 1000 + u64::try_from(number).unwrap())).await;
         tenants.push(tenant);
     }

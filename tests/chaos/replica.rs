@@ -11,6 +11,7 @@ use testbed::{Program, Proxy};
 
 use crate::harness::World;
 use crate::operator::{CHILD, SOCKET};
+use crate::sessions::PERMITTED_STS;
 
 /// Short, so that the lead changes often.
 pub const LEASE: Duration = Duration::from_secs(4);
@@ -88,6 +89,7 @@ impl Replica {
             ("PRESIGN_LEASE_DURATION", LEASE.as_secs().to_string().into()),
             ("HOSTNAME", OsString::from(name)),
             (SOCKET, self.socket.clone().into_os_string()),
+            (PERMITTED_STS.0, PERMITTED_STS.1.into()),
         ];
         let binary = std::env::current_exe().unwrap();
         self.program = Some(Program::start("presign-operator", binary, arguments, variables).unwrap());

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{SECOND_KEY, World};
 use crate::history::History;
+use crate::sessions;
 
 /// The field manager of everything that people do here.
 pub const PERSON: &str = "person";
@@ -28,6 +29,8 @@ pub struct Tenant {
     pub namespace: String,
     pub client: Client,
     pub history: Arc<History>,
+    /// Whether the objects that things happen to are signed with sessions.
+    has_sessions: bool,
     known: Mutex<Known>,
 }
 
@@ -68,7 +71,9 @@ pub enum Keys {
 
 impl Tenant {
     /// Makes the namespace, its access keys and the objects in the store.
-    pub async fn create(namespace: String, client: Client, history: Arc<History>) -> Self {
+    pub async fn create(number: usize, client: Client, history: Arc<History>) -> Self {
+        let (namespace, has_sessions) =
+            (format!("chaos-{number}"), sessions::is_signed_with_sessions(number));
         let metadata = ObjectMeta { name: Some(namespace.clone()), ..ObjectMeta::default() };
         let body = Namespace { metadata, ..Namespace::default() };
         Api::all(client.clone()).create(&PostParams::default(), &body).await.unwrap();
@@ -76,7 +81,10 @@ impl Tenant {
         for key in KEYS {
             store.put_object(&namespace, key, CONTENT).unwrap();
         }
-        let tenant = Self { namespace, client, history, known: Mutex::default() };
+        if has_sessions {
+            sessions::fill_store(&namespace, &KEYS).await;
+        }
+        let tenant = Self { namespace, client, history, has_sessions, known: Mutex::default() };
         tenant.write_keys("keys", Keys::First).await.unwrap();
         tenant
     }
@@ -104,16 +112,15 @@ impl Tenant {
     /// A spec for an object that can be downloaded.
     pub fn spec(&self, keys: &str) -> Value {
         let store = &World::get_blocking().store;
-        json!({
-            "bucket": self.namespace,
-            "key": KEYS[0],
-            "expiresIn": "2m",
-            "s3": {
+        let with_keys = || {
+            json!({
                 "endpoint": store.endpoint(),
                 "region": store.region(),
                 "credentials": {"secretRef": {"name": keys}},
-            },
-        })
+            })
+        };
+        let s3 = if self.has_sessions { sessions::connection() } else { with_keys() };
+        json!({"bucket": self.namespace, "key": KEYS[0], "expiresIn": "2m", "s3": s3})
     }
 
     /// Applies a `PresignedUrl` as a person does.
@@ -127,8 +134,11 @@ impl Tenant {
         self.objects().patch(name, &PatchParams::apply(PERSON).force(), &Patch::Apply(body)).await
     }
 
-    /// Writes access keys.
+    /// Writes access keys, or the `ServiceAccount` that is there instead of them.
     pub async fn write_keys(&self, name: &str, keys: Keys) -> Result<(), kube::Error> {
+        if self.has_sessions {
+            return sessions::write_account(self, keys).await;
+        }
         let store = &World::get_blocking().store;
         let (id, secret) = match keys {
             Keys::First => (store.access_key_id(), store.secret_access_key()),

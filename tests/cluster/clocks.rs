@@ -7,8 +7,10 @@ use kube::Client;
 use presign_operator::controller::{Presigner, Process, SecretAccess, Settings};
 use presign_operator::domain::Limits;
 use presign_operator::domain::limits::HostPattern;
+use presign_operator::domain::limits::StsEndpoints;
 use presign_operator::domain::resolve::ConnectionTerms;
 use presign_operator::runtime::{Clock, ClockOffset, Leadership, MetricsRegistry, Probes, Skew};
+use presign_operator::sts::{Sts, StsTerms};
 use serde_json::json;
 use tokio::sync::oneshot;
 
@@ -50,6 +52,14 @@ impl Inside {
             probes: Probes::new(Duration::from_secs(60)),
             limiter: Presigner::limiter(),
             skew: Skew::default(),
+            sts: Sts::new(StsTerms {
+                endpoints: StsEndpoints::default(),
+                ca_bundle: None,
+                proxy: None,
+                no_proxy: None,
+                ambient: None,
+            })
+            .unwrap(),
         };
         let presigner = Presigner::new(settings, client, process);
         let (stop, stopped) = oneshot::channel();

@@ -1,5 +1,5 @@
 //! Ten minutes of everything at once: short lives, edits, rotations, kills, writes that hang, an
-//! API server that restarts, and a reader that downloads through whatever it finds.
+//! API server that restarts, an STS that fails, and a reader that downloads through whatever it finds.
 //!
 //! Not a part of `cargo test`; `make soak` runs it. `SOAK_MINUTES` and `SOAK_OBJECTS` change
 //! its size. It fails if a URL out of a Secret was refused even once, if a Secret was gone, and if
@@ -10,6 +10,7 @@
 #[path = "../cluster/harness/mod.rs"]
 mod harness;
 mod report;
+mod sessions;
 mod troubles;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use tokio::sync::Mutex;
 
 use harness::{DEADLINE, Operator, Space, UNOPPOSED, World};
 use report::Report;
+use sessions::{PERMITTED_STS, Sessions, uses_session};
 use testbed::{Proxy, number};
 
 /// What all the troubles share.
@@ -30,6 +32,7 @@ pub struct Soak {
     pub operator: Mutex<Operator>,
     /// Its way to the API server.
     pub proxy: Proxy,
+    pub sessions: Sessions,
     pub report: Report,
     pub objects: usize,
     pub minutes: u64,
@@ -45,12 +48,14 @@ async fn main() {
     space.operator.stop();
     let proxy = tokio::task::spawn_blocking(|| Proxy::start(&World::get_blocking().plane));
     let proxy = proxy.await.unwrap().unwrap();
+    let sessions = Sessions::start(&space, objects).await;
     let operator = Mutex::new(start(&space, &proxy));
     println!("soak: {objects} PresignedUrls for {minutes} minutes");
-    create(&space, objects).await;
+    create(&space, &sessions, objects).await;
     // From here on, so that a slow start takes nothing from the troubles.
     let ends = Instant::now() + Duration::from_secs(60 * minutes);
-    let soak = Arc::new(Soak { space, operator, proxy, report: Report::default(), objects, minutes, ends });
+    let report = Report::default();
+    let soak = Arc::new(Soak { space, operator, proxy, sessions, report, objects, minutes, ends });
     let troubles = [
         tokio::spawn(troubles::read_and_download(soak.clone())),
         tokio::spawn(troubles::edit(soak.clone())),
@@ -59,6 +64,7 @@ async fn main() {
         tokio::spawn(troubles::hang(soak.clone())),
         tokio::spawn(troubles::restart_apiserver(soak.clone())),
         tokio::spawn(troubles::weigh(soak.clone())),
+        tokio::spawn(sessions::fail(soak.clone())),
     ];
     for trouble in troubles {
         trouble.await.unwrap();
@@ -72,7 +78,7 @@ async fn main() {
     operator.expect_running();
     soak.report.add_log(&operator.log());
     soak.report.not_met(soak.proxy.unmet());
-    soak.report.print(&soak.space).await;
+    soak.report.print(&soak.space, &soak.sessions.calls()).await;
     let failures = soak.report.failures();
     for failure in failures.iter().take(20) {
         println!("FAILED {failure}");
@@ -85,12 +91,16 @@ async fn main() {
 /// The operator under test.
 fn start(space: &Space, proxy: &Proxy) -> Operator {
     let kubeconfig = proxy.kubeconfig().to_str().unwrap();
-    let environment = [("PRESIGN_LOG", "info"), ("KUBECONFIG", kubeconfig), UNOPPOSED];
+    let environment = [("PRESIGN_LOG", "info"), ("KUBECONFIG", kubeconfig), UNOPPOSED, PERMITTED_STS];
     Operator::start(space.world, &space.namespace, &environment)
 }
 
 /// How long an object's URL lives, and how often it is renewed, in seconds.
 fn times(number: usize) -> (usize, usize) {
+    if uses_session(number) {
+        // A session may have a quarter less than 90 seconds left when a URL is signed.
+        return (90, 30);
+    }
     let lifetime = 60 + number * 7 % 121;
     // No overlap may be longer than five sixths of the lifetime, and none may be so short that a
     // restart of the API server takes longer: nobody could renew in time.
@@ -98,15 +108,15 @@ fn times(number: usize) -> (usize, usize) {
 }
 
 /// Objects that live 1 to 3 minutes and are renewed every 10 to 60 seconds.
-async fn create(space: &Space, objects: usize) {
+async fn create(space: &Space, sessions: &Sessions, objects: usize) {
     space.world.store.put_object(&space.namespace, "other", b"content").unwrap();
     futures::stream::iter(0..objects)
         .for_each_concurrent(16, |number| async move {
             let (lifetime, every) = times(number);
-            let spec = space.spec(json!({
-                "expiresIn": format!("{lifetime}s"),
-                "renewBefore": format!("{}s", lifetime - every),
-            }));
+            let with_session = || sessions.spec(space, number);
+            let mut spec = if uses_session(number) { with_session() } else { space.spec(json!({})) };
+            spec["expiresIn"] = json!(format!("{lifetime}s"));
+            spec["renewBefore"] = json!(format!("{}s", lifetime - every));
             space.apply(&name(number), spec).await;
         })
         .await;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::harness::{Space, audit};
+use crate::sessions::{Calls, uses_session};
 
 /// Counts, filled from many tasks.
 #[derive(Default)]
@@ -23,10 +24,14 @@ struct Seen {
     hangs: u64,
     not_met: u64,
     restarts: u64,
+    /// Failures of the STS that a request met.
+    sts_failures: u64,
     /// Resident memory in KiB.
     memory: Vec<u64>,
     /// Issue reason → how many URLs were issued for it.
     issued: BTreeMap<String, u64>,
+    /// The same for those that were signed with sessions.
+    with_sessions: BTreeMap<String, u64>,
 }
 
 /// Why URLs are issued in a soak. Where one of these is missing, no edit, no rotation or no renewal has
@@ -81,6 +86,10 @@ impl Report {
         self.with(|seen| seen.restarts += 1);
     }
 
+    pub fn sts_failed(&self) {
+        self.with(|seen| seen.sts_failures += 1);
+    }
+
     /// Resident memory in KiB, if the process was there.
     pub fn weighed(&self, kibibytes: Option<u64>) {
         self.with(|seen| seen.memory.extend(kibibytes));
@@ -89,8 +98,11 @@ impl Report {
     /// Counts what an operator says in its log that it issued.
     pub fn add_log(&self, log: &str) {
         self.with(|seen| {
-            for reason in reasons(log) {
+            for (number, reason) in issued(log) {
                 *seen.issued.entry(reason.to_owned()).or_default() += 1;
+                if uses_session(number) {
+                    *seen.with_sessions.entry(reason.to_owned()).or_default() += 1;
+                }
             }
         });
     }
@@ -99,7 +111,7 @@ impl Report {
     pub fn lacks_reasons(&self, log: &str) -> bool {
         self.with(|seen| {
             REASONS.into_iter().any(|wanted| {
-                !seen.issued.contains_key(wanted) && reasons(log).all(|reason| reason != wanted)
+                !seen.issued.contains_key(wanted) && issued(log).all(|(_, reason)| reason != wanted)
             })
         })
     }
@@ -114,6 +126,8 @@ impl Report {
                 ("kills", seen.kills),
                 ("hanging writes", seen.met()),
                 ("restarts of the API server", seen.restarts),
+                ("failures of the STS", seen.sts_failures),
+                ("renewals with sessions", seen.with_sessions.get("RenewalDue").copied().unwrap_or_default()),
             ];
             let missing = troubles.into_iter().filter(|(_, count)| *count == 0);
             let missing = missing.map(|(trouble, _)| format!("there were no {trouble}"));
@@ -124,7 +138,7 @@ impl Report {
     }
 
     /// Prints it all.
-    pub async fn print(&self, space: &Space) {
+    pub async fn print(&self, space: &Space, asked: &Calls) {
         let calls = audit(space).await;
         let count = |wanted: &str, part: &str| {
             calls.iter().filter(|call| call.starts_with(wanted) && call.contains(part)).count()
@@ -140,10 +154,11 @@ impl Report {
                 seen.unread
             );
             println!(
-                "kills {}, hanging writes {}, API server restarts {}, rotations {}, edits {}",
+                "kills {}, hanging writes {}, API server restarts {}, STS failures {}, rotations {}, edits {}",
                 seen.kills,
                 seen.met(),
                 seen.restarts,
+                seen.sts_failures,
                 seen.rotations,
                 seen.edits
             );
@@ -154,6 +169,11 @@ impl Report {
             #[allow(clippy::cast_precision_loss, reason = "a ratio for people")]
             let ratio = (secrets + statuses) as f64 / issued as f64;
             println!("writes per issued URL: {ratio:.2}");
+            let Calls { all, answered } = asked;
+            #[allow(clippy::cast_precision_loss, reason = "a ratio for people")]
+            let ratio = *all as f64 / seen.with_sessions.values().sum::<u64>() as f64;
+            println!("of them with sessions: {:?}", seen.with_sessions);
+            println!("STS calls {all}, sessions {answered}, STS calls per URL with a session: {ratio:.2}");
             let (least, most) = (seen.memory.iter().min(), seen.memory.iter().max());
             println!("resident memory: {least:?} to {most:?} KiB; over time {:?}", seen.memory);
         });
@@ -164,10 +184,13 @@ impl Report {
     }
 }
 
-/// Why each URL was issued, as a log of the operator has it.
-fn reasons(log: &str) -> impl Iterator<Item = &str> {
-    let issued = log.lines().filter(|line| line.contains(": issued "));
-    issued.map(|line| line.split("reason=").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or("?"))
+/// The number of the object of each URL that was issued, and why, as a log of the operator has it.
+fn issued(log: &str) -> impl Iterator<Item = (usize, &str)> {
+    log.lines().filter_map(|line| {
+        let (object, rest) = line.split_once(": issued ")?;
+        let reason = rest.split("reason=").nth(1).and_then(|rest| rest.split(' ').next());
+        Some((object.rsplit_once("/r")?.1.parse().ok()?, reason.unwrap_or("?")))
+    })
 }
 
 impl Seen {

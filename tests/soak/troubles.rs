@@ -12,17 +12,17 @@ use crate::harness::{SECOND_KEY, curl, text};
 use crate::{Soak, name, start, times};
 
 /// Numbers without a pattern, the same in every run.
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn throw(&mut self, below: usize) -> usize {
+    pub fn throw(&mut self, below: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % below
     }
 }
 
 /// Waits, and says whether there is time for another round.
-async fn another_round(soak: &Soak, pause: Duration) -> bool {
+pub async fn another_round(soak: &Soak, pause: Duration) -> bool {
     tokio::time::sleep(pause).await;
     Instant::now() < soak.ends
 }

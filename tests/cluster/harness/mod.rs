@@ -10,6 +10,8 @@ mod world;
 #[allow(unused_imports, reason = "the tests of the roles use it")]
 pub use audit::audit_log;
 pub use audit::{audit, operators_log};
+#[allow(unused_imports, reason = "the tests of sessions use them")]
+pub use leaks::{assert_none as assert_no_leaks, hidden_sessions, hide_sessions};
 pub use operator::{Operator, UNOPPOSED};
 pub use space::{Space, condition, curl, merge, ready, text};
 #[allow(unused_imports, reason = "the soak rotates to it")]

@@ -21,6 +21,8 @@ pub struct Operator {
     /// Whether a test ended it.
     is_ended: AtomicBool,
     world: &'static World,
+    /// The namespace of its story.
+    home: String,
 }
 
 impl Operator {
@@ -51,7 +53,13 @@ impl Operator {
         variables.extend(environment.iter().map(|(name, value)| (*name, OsString::from(value))));
         let binary = env!("CARGO_BIN_EXE_presign-operator");
         let program = Program::start("presign-operator", binary, arguments, variables).unwrap();
-        Self { program, port: OnceLock::new(), is_ended: AtomicBool::new(false), world }
+        Self {
+            program,
+            port: OnceLock::new(),
+            is_ended: AtomicBool::new(false),
+            world,
+            home: home.to_owned(),
+        }
     }
 
     /// A folder for the files of a story, which goes with the operator.
@@ -158,6 +166,6 @@ impl Drop for Operator {
         }
         self.end(is_ended);
         assert!(!self.log().contains("which is a bug"), "a reconcile panicked:\n{}", self.log());
-        leaks::assert_none(self.world, "the operator's log", &self.log());
+        leaks::assert_none(self.world, &self.home, "the operator's log", &self.log());
     }
 }

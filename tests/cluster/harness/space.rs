@@ -247,12 +247,12 @@ impl Drop for Space {
             let output = self.kubectl(&["get", "presignedurls,events", "-o", "yaml"]);
             assert!(output.status.success(), "what is shown cannot be searched: {output:?}");
             let shown = String::from_utf8_lossy(&output.stdout);
-            leaks::assert_none(self.world, "status or events", &shown);
+            leaks::assert_none(self.world, &self.namespace, "status or events", &shown);
             // One that was killed or stopped shows nothing.
             if self.operator.is_running() {
                 let metrics = self.operator.page("/metrics");
                 assert!(metrics.ends_with("# EOF\n"), "the metrics cannot be searched: {metrics:?}");
-                leaks::assert_none(self.world, "the metrics", &metrics);
+                leaks::assert_none(self.world, &self.namespace, "the metrics", &metrics);
             }
         }
     }

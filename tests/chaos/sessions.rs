@@ -1,0 +1,79 @@
+//! The namespaces whose URLs are signed with sessions, and the store of these.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use presign_operator::crd::names::ANNOTATION_ROLE_ARNS;
+use serde_json::{Value, json};
+use testbed::{Role, SessionStore, allow};
+
+use crate::harness::World;
+use crate::tenant::{CONTENT, Keys, PERSON, Tenant};
+
+/// For every replica: the STS here has no TLS.
+pub const PERMITTED_STS: (&str, &str) = ("PRESIGN_STS_ENDPOINTS", "http://127.0.0.1");
+/// The longest session: every URL has to be renewed within a turn.
+const SESSION: Duration = Duration::from_secs(120);
+/// The name of the `ServiceAccount`s and of their role.
+const NAME: &str = "urls";
+/// More than the namespaces of any run.
+const MANY: usize = 100;
+
+static STORE: LazyLock<SessionStore> = LazyLock::new(|| {
+    let everything = allow(&["s3:*"], &["arn:aws:s3:::*", "arn:aws:s3:::*/*"]);
+    let trusted = (0..MANY).filter(|number| is_signed_with_sessions(*number));
+    let role = trusted.fold(Role::new(NAME, everything), |role, number| {
+        role.service_account(&format!("chaos-{number}"), NAME)
+    });
+    let store = SessionStore::builder().issuer(&World::get_blocking().plane).unwrap();
+    store.role(role).longest_session(SESSION).start().unwrap()
+});
+
+/// Whether the URLs of a namespace are signed with sessions: those of every fourth are.
+pub fn is_signed_with_sessions(number: usize) -> bool {
+    number % 4 == 1
+}
+
+/// Starts the store with what can be downloaded for a namespace.
+pub async fn fill_store(namespace: &str, keys: &'static [&str]) {
+    let namespace = namespace.to_owned();
+    let filling = tokio::task::spawn_blocking(move || {
+        STORE.create_bucket(&namespace).unwrap();
+        for key in keys {
+            STORE.put_object(&namespace, key, CONTENT).unwrap();
+        }
+    });
+    filling.await.unwrap();
+}
+
+/// The connection of an object whose URL is signed with a session.
+pub fn connection() -> Value {
+    let (endpoint, role) = (STORE.endpoint(), STORE.role_arn(NAME));
+    json!({
+        "endpoint": endpoint,
+        "region": STORE.region(),
+        "credentials": {
+            "webIdentity": {"serviceAccountRef": {"name": NAME}, "roleARN": role},
+            "session": {"sts": {"endpoint": endpoint}},
+        },
+    })
+}
+
+/// Writes the `ServiceAccount` instead of access keys: it permits the role in one of two ways, or does not,
+/// or is missing.
+pub async fn write_account(tenant: &Tenant, keys: Keys) -> Result<(), kube::Error> {
+    let accounts = Api::<ServiceAccount>::namespaced(tenant.client.clone(), &tenant.namespace);
+    let permitted = match keys {
+        Keys::First => STORE.role_arn(NAME),
+        Keys::Second => "*".to_owned(),
+        Keys::Wrong => "arn:aws:iam::000000000000:role/another".to_owned(),
+        Keys::Missing => return accounts.delete(NAME, &DeleteParams::default()).await.map(drop),
+    };
+    let body = json!({
+        "apiVersion": "v1", "kind": "ServiceAccount",
+        "metadata": {"name": NAME, "annotations": {ANNOTATION_ROLE_ARNS: permitted}},
+    });
+    accounts.patch(NAME, &PatchParams::apply(PERSON).force(), &Patch::Apply(body)).await.map(drop)
+}

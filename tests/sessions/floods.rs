@@ -1,0 +1,67 @@
+//! One namespace asks for many sessions that nobody issues, and another one needs one.
+
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use kube::api::{Api, ObjectMeta, Patch, PatchParams};
+use presign_operator::crd::PresignedUrl;
+use serde_json::json;
+use testbed::StsFault;
+
+use crate::harness::{DEADLINE, Operator, UNOPPOSED, ready};
+use crate::place::{PERMITTED_STS, Place, write_account};
+use crate::stores::{ACCOUNT, OTHER_ROLE};
+use crate::tenancy::make_namespace;
+
+/// How many roles are broken.
+const ROLES: usize = 100;
+/// How many requests of one namespace run at a time.
+const AT_A_TIME: usize = 4;
+/// How long the operator waits for the STS, in seconds.
+const PATIENCE: usize = 10;
+
+#[tokio::test]
+async fn a_namespace_with_a_hundred_hanging_roles_holds_up_no_other() {
+    let place = Place::new("flood").await;
+    let (client, own) = (&place.space.client, place.space.namespace.as_str());
+    let generate_name = Some("calm-".to_owned());
+    let calm = make_namespace(client, ObjectMeta { generate_name, ..ObjectMeta::default() }).await;
+    write_account(client, &calm, ACCOUNT, Some("*")).await;
+    place.space.operator.stop();
+    let variables = [PERMITTED_STS, UNOPPOSED];
+    let operator = Operator::start_for(place.space.world, &[own, &calm], own, &variables);
+
+    place.front.fault(StsFault::Hang);
+    // As if it had no fault.
+    place.front.fault_for(place.arn(OTHER_ROLE), StsFault::Delay(Duration::ZERO));
+    let begun = Instant::now();
+    let flood = (0..ROLES).map(|number| {
+        let spec = place.spec(&place.web_identity(&format!("broken-{number}")), json!({}));
+        let space = &place.space;
+        async move { space.apply(&format!("broken-{number}"), spec).await }
+    });
+    join_all(flood).await;
+    let full = async {
+        while place.front.count(None) < AT_A_TIME {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, full).await.expect("the flood reaches the STS");
+
+    let objects = Api::<PresignedUrl>::namespaced(client.clone(), &calm);
+    let body = json!({
+        "apiVersion": "presign.dev/v1alpha1", "kind": "PresignedUrl", "metadata": {"name": "report"},
+        "spec": place.spec(&place.web_identity(OTHER_ROLE), json!({})),
+    });
+    objects.patch("report", &PatchParams::apply("person"), &Patch::Apply(body)).await.unwrap();
+    let is_issued =
+        |object: Option<&PresignedUrl>| ready(object?).filter(|ready| ready.status == "True").map(drop);
+    place.space.wait_for(DEADLINE, objects, "report", "a URL", is_issued).await;
+
+    let asked = place.front.count(None) - place.front.count(Some(&place.arn(OTHER_ROLE)));
+    assert!(asked < ROLES, "most of the flood still waits");
+    let turns = usize::try_from(begun.elapsed().as_secs()).unwrap() / PATIENCE + 1;
+    assert!(asked <= AT_A_TIME * turns, "{asked} in {turns} turns");
+    assert_eq!(place.sessions().len(), 1, "nobody else got one");
+    operator.expect_running();
+}

@@ -1,0 +1,101 @@
+//! A restart loses all sessions, and costs nothing until a URL is due.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use kube::api::ListParams;
+use serde_json::json;
+use testbed::StsFault;
+
+use crate::harness::{DEADLINE, Operator, UNOPPOSED, text};
+use crate::outages::{follow, wait_count};
+use crate::place::{AGAIN, PERMITTED_STS, Place, with};
+use crate::stores::ROLE;
+
+/// Kills the operator of a place, and starts another one.
+fn restart(place: &Place) -> Operator {
+    place.space.operator.kill();
+    Operator::start(place.space.world, &place.space.namespace, &[UNOPPOSED, PERMITTED_STS])
+}
+
+/// The names, the versions and the URLs of the Secrets with URLs.
+async fn secrets(place: &Place) -> Vec<(String, String, String)> {
+    let ours = ListParams::default().labels("presign.dev/managed=true");
+    let secrets = place.space.secrets().list(&ours).await.unwrap().items.into_iter();
+    let told = |secret| {
+        let url = text(&secret, "url");
+        (secret.metadata.name.unwrap(), secret.metadata.resource_version.unwrap(), url)
+    };
+    secrets.map(told).filter(|(name, ..)| name != "late").collect()
+}
+
+#[tokio::test]
+async fn a_restart_asks_for_no_session() {
+    let place = Place::new("restart").await;
+    let space = &place.space;
+    let credentials = place.web_identity(ROLE);
+    let names: Vec<_> = (0..20).map(|number| format!("object-{number}")).collect();
+    join_all(names.iter().map(|name| place.issue(name, &credentials, json!({})))).await;
+    assert_eq!(place.front.count(None), 1);
+    let before = secrets(&place).await;
+    assert_eq!(before.len(), 20);
+
+    let operator = restart(&place);
+    // An object that needs no session shows that the operator is past its start.
+    let key = [
+        ("access-key-id", place.store.access_key_id()),
+        ("secret-access-key", place.store.secret_access_key()),
+    ];
+    space.write_secret("admin", &key).await;
+    place.issue("late", &json!({"secretRef": {"name": "admin"}}), json!({})).await;
+    let all_kept = |page: &str| {
+        let line = "presign_reconcile_duration_seconds_count{outcome=\"kept\"} ";
+        page.lines()
+            .any(|found| found.strip_prefix(line).is_some_and(|kept| kept.parse::<u32>().unwrap() >= 20))
+    };
+    operator.wait_metrics(DEADLINE, "a look at all", all_kept).await;
+    assert_eq!(secrets(&place).await, before);
+    assert_eq!(place.front.count(None), 1);
+
+    // One that is due asks for one, and the others do not follow.
+    place.renew("object-7", "now").await;
+    assert_eq!(place.front.count(None), 2);
+    let after = secrets(&place).await;
+    let changed: Vec<_> = before.iter().zip(&after).filter(|(old, new)| old != new).collect();
+    assert_eq!(changed.len(), 1, "{changed:?}");
+    assert_eq!(space.download("object-7").await.unwrap(), "content");
+}
+
+#[tokio::test]
+async fn a_restart_while_the_sts_hangs_loses_no_url() {
+    let place = Place::brief("wave").await;
+    let credentials = with(place.web_identity(ROLE), json!({"session": {"narrowTo": "Object"}}));
+    let names: Vec<_> = (0..8).map(|number| format!("object-{number}")).collect();
+    let issued = names.iter().map(async |name| {
+        place.store.put_object(&place.space.namespace, name, "content").unwrap();
+        place.issue(name, &credentials, json!({"key": name, "expiresIn": "2m"})).await
+    });
+    join_all(issued).await;
+    assert_eq!(place.front.count(None), 8);
+    let before = secrets(&place).await;
+    place.front.fault(StsFault::Hang);
+
+    let story = async {
+        wait_count(&place.front, None, 8 + 2).await;
+        let operator = restart(&place);
+        let asked = place.front.count(None);
+        wait_count(&place.front, None, asked + 2).await;
+        assert_eq!(secrets(&place).await, before, "nothing is written without a session");
+        place.front.heal();
+        for (name, _, url) in &before {
+            let is_new = |secret: Option<&_>| (text(secret?, "url") != *url).then_some(());
+            place.space.wait_for(AGAIN, place.space.secrets(), name, "a new URL", is_new).await;
+        }
+        operator
+    };
+    let operator = tokio::select! {
+        operator = story => operator,
+        () = follow(&place.space, &names, Duration::from_millis(500)) => unreachable!("it never ends"),
+    };
+    operator.expect_running();
+}

@@ -1,0 +1,140 @@
+//! The objects that are signed with sessions, and the STS that fails now and then.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::api::{Api, Patch, PatchParams};
+use serde_json::{Value, json};
+use testbed::{Role, SessionStore, StsFault, StsFront, allow};
+
+use crate::harness::{Space, World};
+use crate::troubles::{Dice, another_round};
+use crate::{Soak, name};
+
+/// For the operator: the STS here has no TLS.
+pub const PERMITTED_STS: (&str, &str) = ("PRESIGN_STS_ENDPOINTS", "http://127.0.0.1");
+/// The longest session. A URL lives no longer than the session that signed it.
+const SESSION: Duration = Duration::from_secs(90);
+/// The name of the `ServiceAccount` and of its role.
+const NAME: &str = "urls";
+/// How long a fault waits for a request at most, and how long it goes on after that.
+const UNMET: Duration = Duration::from_secs(6);
+const MET: Duration = Duration::from_secs(2);
+
+/// A store whose sessions end soon, and the way to its STS.
+pub struct Sessions {
+    store: SessionStore,
+    front: StsFront,
+}
+
+/// What the STS was asked for.
+pub struct Calls {
+    /// How many requests came.
+    pub all: usize,
+    /// How many of them were answered with a session.
+    pub answered: usize,
+}
+
+/// Whether an object is signed with a session: every fifth is.
+#[must_use]
+pub fn uses_session(number: usize) -> bool {
+    number % 5 == 4
+}
+
+/// Whether that session is narrowed, to a key that no other object has. The others share one session.
+fn is_alone(number: usize) -> bool {
+    number % 10 == 9
+}
+
+impl Sessions {
+    /// Starts the store, with the objects that are there to be downloaded, for the `ServiceAccount` of the
+    /// namespace.
+    pub async fn start(space: &Space, objects: usize) -> Self {
+        let namespace = space.namespace.clone();
+        let started = tokio::task::spawn_blocking(move || {
+            let everything = allow(&["s3:*"], &["arn:aws:s3:::*", "arn:aws:s3:::*/*"]);
+            let store = SessionStore::builder()
+                .issuer(&World::get_blocking().plane)
+                .unwrap()
+                .role(Role::new(NAME, everything).service_account(&namespace, NAME))
+                .longest_session(SESSION)
+                .start()
+                .unwrap();
+            store.create_bucket(&namespace).unwrap();
+            let alone = (0..objects).filter(|number| is_alone(*number)).map(name);
+            for key in ["dir/a file.txt", "other"].map(str::to_owned).into_iter().chain(alone) {
+                store.put_object(&namespace, &key, "content").unwrap();
+            }
+            let front = StsFront::start(store.endpoint()).unwrap();
+            Self { store, front }
+        });
+        let sessions = started.await.unwrap();
+        let account = json!({
+            "apiVersion": "v1", "kind": "ServiceAccount",
+            "metadata": {"name": NAME, "annotations": {"presign.dev/role-arns": sessions.store.role_arn(NAME)}},
+        });
+        let accounts = Api::<ServiceAccount>::namespaced(space.client.clone(), &space.namespace);
+        accounts.patch(NAME, &PatchParams::apply("person"), &Patch::Apply(account)).await.unwrap();
+        sessions
+    }
+
+    /// The spec of an object that is signed with a session, without its times.
+    pub fn spec(&self, space: &Space, number: usize) -> Value {
+        let usual = ("dir/a file.txt".to_owned(), "Nothing");
+        let (key, narrow_to) = if is_alone(number) { (name(number), "Object") } else { usual };
+        json!({
+            "bucket": space.namespace,
+            "key": key,
+            "s3": {
+                "endpoint": self.store.endpoint(),
+                "region": self.store.region(),
+                "credentials": {
+                    "webIdentity": {
+                        "serviceAccountRef": {"name": NAME},
+                        "roleARN": self.store.role_arn(NAME),
+                    },
+                    "session": {"sts": {"endpoint": self.front.endpoint()}, "narrowTo": narrow_to},
+                },
+            },
+        })
+    }
+
+    /// What the STS was asked for up to now.
+    pub fn calls(&self) -> Calls {
+        let answers = self.front.answers();
+        let answered = answers.iter().filter(|answer| answer.body.contains("</SessionToken>")).count();
+        Calls { all: self.front.count(None), answered }
+    }
+}
+
+/// Lets the STS fail for some seconds, again and again, each time in another way.
+pub async fn fail(soak: Arc<Soak>) {
+    let faults = [
+        StsFault::Hang,
+        StsFault::Refuse { status: 503, code: "ServiceUnavailable" },
+        StsFault::Html,
+        StsFault::Refuse { status: 400, code: "Throttling" },
+        StsFault::Truncated,
+        StsFault::Close,
+    ];
+    let mut dice = Dice(4);
+    let front = &soak.sessions.front;
+    for fault in faults.into_iter().cycle() {
+        let pause = Duration::from_millis(3000 + u64::try_from(dice.throw(4000)).unwrap());
+        if !another_round(&soak, pause).await {
+            return;
+        }
+        let (before, begun) = (front.count(None), Instant::now());
+        front.fault(fault);
+        while front.count(None) == before && begun.elapsed() < UNMET {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let is_met = front.count(None) > before;
+        tokio::time::sleep(MET).await;
+        front.heal();
+        if is_met {
+            soak.report.sts_failed();
+        }
+    }
+}
