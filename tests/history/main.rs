@@ -22,11 +22,12 @@ use std::time::Duration;
 
 use presign_operator::controller::{Memory, Presigner, Process, SecretAccess, Settings};
 use presign_operator::domain::Limits;
-use presign_operator::domain::limits::HostPattern;
+use presign_operator::domain::limits::{HostPattern, StsEndpoints};
 use presign_operator::domain::resolve::ConnectionTerms;
 use presign_operator::runtime::{
     Clock, Elector, Leadership, LeaseSettings, Overload, Party, Probes, Skew, Terms,
 };
+use presign_operator::sts::{Sts, StsTerms};
 use prometheus_client::registry::Registry;
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
@@ -161,6 +162,8 @@ async fn run(api: &Api, clock: &Clock, history: impl AsyncFnOnce(Memory)) {
     let (elector, leadership) =
         Elector::new(api.client(terms(Leadership::unopposed())), lease, clock.clone());
     let client = api.client(terms(leadership.clone()));
+    let endpoints = StsEndpoints::default();
+    let no_sts = StsTerms { endpoints, ca_bundle: None, proxy: None, no_proxy: None, ambient: None };
     let process = Process {
         clock: clock.clone(),
         leadership,
@@ -168,6 +171,7 @@ async fn run(api: &Api, clock: &Clock, history: impl AsyncFnOnce(Memory)) {
         probes: Probes::new(Duration::from_secs(60)),
         limiter,
         skew: Skew::default(),
+        sts: Sts::new(no_sts).unwrap(),
     };
     let presigner = Presigner::new(settings, client, process);
     let memory = presigner.memory();
