@@ -73,8 +73,8 @@ async fn each_way_to_fail_is_told_and_ends_before_the_url_does() {
         (StsFault::Close, "cannot be reached", 3),
         (refusal(503, "ServiceUnavailable"), "has a fault (status 503)", 3),
         (refusal(429, "Throttling"), "fewer requests", 3),
-        (StsFault::Html, "not that of an STS", 3),
-        (StsFault::Truncated, "not that of an STS", 3),
+        (StsFault::Html, "has no valid credentials", 3),
+        (StsFault::Truncated, "has no valid credentials", 3),
         (StsFault::Endless { bytes: 1 << 20 }, "more than 64 KiB", 3),
     ];
     let unaffected = faults.len();
