@@ -39,8 +39,11 @@ impl SessionStoreBuilder {
     /// Trusts the service accounts of a control plane, which lets anybody read its public keys
     /// from then on.
     pub fn issuer(mut self, plane: &ControlPlane) -> Result<Self> {
-        let output = tool::feed(plane.kubectl().args(["apply", "-f", "-"]), &discovery().to_string())
-            .context("cannot run kubectl")?;
+        let output = tool::feed(
+            plane.kubectl().args(["apply", "--server-side", "--force-conflicts", "-f", "-"]),
+            &discovery().to_string(),
+        )
+        .context("cannot run kubectl")?;
         ensure!(
             output.status.success(),
             "the keys of service accounts cannot be made public: {}",
