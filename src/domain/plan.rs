@@ -229,14 +229,17 @@ pub fn plan(observation: &Observation<'_>) -> Plan {
 
 fn act(plan: Plan, case: &Case<'_>, observation: &Observation<'_>) -> Plan {
     let Observation { now, history, was_issued, inputs, .. } = observation;
+    let repeats = |reason| {
+        let is_url_ours = case.stored.is_none_or(|stored| stored.is_url_ours);
+        // A status that was reported without a Secret does not show that there was a URL before.
+        let was_issued = *was_issued || history.has_contest(*now);
+        is_contested(reason, was_issued, is_url_ours)
+    };
     let (action, is_contested) = match decide(case) {
         Decision::Keep { .. } => return keep(plan, case, observation),
         Decision::Wait { obstacle: Obstacle::NoCredentials } if observation.can_get_session => {
             let Some(reason) = issue_reason(case) else { return plan };
-            let is_url_ours = case.stored.is_none_or(|stored| stored.is_url_ours);
-            let was_issued = *was_issued || history.has_contest(*now);
-            let need = session_need(case, reason);
-            (Action::GetSession { reason, need }, is_contested(reason, was_issued, is_url_ours))
+            (Action::GetSession { reason, need: session_need(case, reason) }, repeats(reason))
         }
         Decision::Wait { obstacle } => return wait(plan, obstacle, case, observation),
         Decision::End => {
@@ -246,14 +249,11 @@ fn act(plan: Plan, case: &Case<'_>, observation: &Observation<'_>) -> Plan {
         }
         Decision::Repair => (Action::Repair, true),
         Decision::Issue { reason, validity } => {
-            let is_url_ours = case.stored.is_none_or(|stored| stored.is_url_ours);
             let action = match case.stored {
                 None => Action::Create { reason, validity },
                 Some(_) => Action::Replace { reason, validity },
             };
-            // A status that was reported without a Secret does not show that there was a URL before.
-            let was_issued = *was_issued || history.has_contest(*now);
-            (action, is_contested(reason, was_issued, is_url_ours))
+            (action, repeats(reason))
         }
     };
     // A renewal still waits for its credentials after a repair.

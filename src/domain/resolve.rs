@@ -189,6 +189,7 @@ fn without_signer(
 ) -> Result<Resolved, Problem> {
     // Where every bucket fits that fits any store.
     let region_of_arn = ask.spec.bucket.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(2));
+    let nobody = CredentialsSecretRef { name: "none".to_owned(), keys: None, profile: None };
     let nowhere = S3Connection {
         endpoint: region_of_arn.is_none().then(|| "https://signer.invalid".to_owned()),
         region: region_of_arn.unwrap_or("none").to_owned(),
@@ -196,18 +197,11 @@ fn without_signer(
         unsigned_headers: None,
         aws: None,
         ca_bundle: None,
-        credentials: CredentialsSource {
-            secret_ref: Some(CredentialsSecretRef { name: "none".to_owned(), keys: None, profile: None }),
-            ..CredentialsSource::default()
-        },
+        credentials: CredentialsSource { secret_ref: Some(nobody.clone()), ..CredentialsSource::default() },
     };
     let credentials = CredentialsLocation {
         namespace: String::new(),
-        source: IdentitySource::Secret(CredentialsSecretRef {
-            name: "none".to_owned(),
-            keys: None,
-            profile: None,
-        }),
+        source: IdentitySource::Secret(nobody),
         session: None,
         signer: Some(id.clone()),
     };

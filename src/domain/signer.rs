@@ -11,7 +11,7 @@ use super::limits::{Limits, NotPermitted};
 use super::policy::{Asker, KeyPatterns, Policy, PolicyRule};
 use super::request::{InvalidSpec, Method, check_connection};
 use super::resolve::CredentialsLocation;
-use super::session::{self, IdentitySource, ParsedCredentials, Whose};
+use super::session::{self, ParsedCredentials, Whose};
 use crate::crd::duration::DurationText;
 use crate::crd::signer_rules as rules;
 use crate::crd::{
@@ -129,10 +129,8 @@ impl ParsedSigner {
         let has_policy = self.policy.is_some();
         let ParsedCredentials { source, session } =
             session::parse(&self.s3, asker, Some(&self.id), has_policy)?;
-        let is_of_requester =
-            matches!(&source, IdentitySource::WebIdentity(identity) if identity.is_of_requester);
-        let namespace =
-            if is_of_requester { asker.namespace.to_owned() } else { self.credentials_namespace.clone() };
+        let of_signer = &self.credentials_namespace;
+        let namespace = if source.is_of_requester() { asker.namespace } else { of_signer }.to_owned();
         Ok(CredentialsLocation { namespace, source, session, signer: Some(self.id.clone()) })
     }
 

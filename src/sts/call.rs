@@ -20,11 +20,10 @@ use super::address::address;
 use super::answer::{Arrival, expiration};
 use super::connectors::{Connectors, StsTermsError, Way};
 use super::failure::{StsFailure, StsOutage, StsStep};
-use super::hop::Hop;
 use super::http::CallClient;
 use super::source::AmbientSource;
 use crate::domain::limits::{AddressRule, StsEndpoints};
-use crate::domain::session::StsAddress;
+use crate::domain::session::{Hop, StsAddress};
 use crate::domain::{Credentials, Sensitive};
 use crate::runtime::client::AddressClass;
 

@@ -11,12 +11,10 @@ mod answer;
 mod call;
 mod connectors;
 mod failure;
-mod hop;
 mod http;
 mod source;
 
 pub use call::{Session, Sts, StsTerms};
 pub use connectors::{InvalidCaBundle, StsTermsError};
 pub use failure::{StsFailure, StsOutage, StsStep};
-pub use hop::Hop;
 pub use source::AmbientSource;

@@ -4,9 +4,8 @@
 
 use std::path::PathBuf;
 
-use super::hop::Hop;
 use crate::domain::request::{AwsAddress, Endpoint};
-use crate::domain::session::StsAddress;
+use crate::domain::session::{Hop, StsAddress};
 
 /// How long a session for the token of the operator lasts, in seconds. Each role permits that.
 const DURATION: u32 = 3600;

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use presign_operator::controller::Snapshot;
 use testbed::{Program, Proxy};
 
+use crate::harness::PERMITTED_STS;
 use crate::harness::World;
 use crate::operator::{CHILD, SOCKET};
-use crate::sessions::PERMITTED_STS;
 
 /// Short, so that the lead changes often.
 pub const LEASE: Duration = Duration::from_secs(4);

@@ -4,16 +4,13 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ServiceAccount;
-use kube::api::{Api, DeleteParams, Patch, PatchParams};
-use presign_operator::crd::names::ANNOTATION_ROLE_ARNS;
+use kube::api::{Api, DeleteParams};
 use serde_json::{Value, json};
-use testbed::{Role, SessionStore, allow};
+use testbed::{Role, SessionStore};
 
-use crate::harness::World;
-use crate::tenant::{CONTENT, Keys, PERSON, Tenant};
+use crate::harness::{self, World, everything};
+use crate::tenant::{CONTENT, Keys, Tenant};
 
-/// For every replica: the STS here has no TLS.
-pub const PERMITTED_STS: (&str, &str) = ("PRESIGN_STS_ENDPOINTS", "http://127.0.0.1");
 /// The longest session: every URL has to be renewed within a turn.
 const SESSION: Duration = Duration::from_secs(120);
 /// The name of the `ServiceAccount`s and of their role.
@@ -22,9 +19,8 @@ const NAME: &str = "urls";
 const MANY: usize = 100;
 
 static STORE: LazyLock<SessionStore> = LazyLock::new(|| {
-    let everything = allow(&["s3:*"], &["arn:aws:s3:::*", "arn:aws:s3:::*/*"]);
     let trusted = (0..MANY).filter(|number| is_signed_with_sessions(*number));
-    let role = trusted.fold(Role::new(NAME, everything), |role, number| {
+    let role = trusted.fold(Role::new(NAME, everything()), |role, number| {
         role.service_account(&format!("chaos-{number}"), NAME)
     });
     let store = SessionStore::builder().issuer(&World::get_blocking().plane).unwrap();
@@ -71,9 +67,5 @@ pub async fn write_account(tenant: &Tenant, keys: Keys) -> Result<(), kube::Erro
         Keys::Wrong => "arn:aws:iam::000000000000:role/another".to_owned(),
         Keys::Missing => return accounts.delete(NAME, &DeleteParams::default()).await.map(drop),
     };
-    let body = json!({
-        "apiVersion": "v1", "kind": "ServiceAccount",
-        "metadata": {"name": NAME, "annotations": {ANNOTATION_ROLE_ARNS: permitted}},
-    });
-    accounts.patch(NAME, &PatchParams::apply(PERSON).force(), &Patch::Apply(body)).await.map(drop)
+    harness::write_account(&tenant.client, &tenant.namespace, NAME, Some(&permitted)).await
 }

@@ -8,8 +8,8 @@ use presign_operator::crd::PresignedUrl;
 use serde_json::json;
 use testbed::StsFault;
 
-use crate::harness::{DEADLINE, Operator, UNOPPOSED, ready};
-use crate::place::{PERMITTED_STS, Place, write_account};
+use crate::harness::{DEADLINE, Operator, PERMITTED_STS, UNOPPOSED, ready, write_account};
+use crate::place::Place;
 use crate::stores::{ACCOUNT, OTHER_ROLE};
 use crate::tenancy::make_namespace;
 
@@ -26,7 +26,7 @@ async fn a_namespace_with_a_hundred_hanging_roles_holds_up_no_other() {
     let (client, own) = (&place.space.client, place.space.namespace.as_str());
     let generate_name = Some("calm-".to_owned());
     let calm = make_namespace(client, ObjectMeta { generate_name, ..ObjectMeta::default() }).await;
-    write_account(client, &calm, ACCOUNT, Some("*")).await;
+    write_account(client, &calm, ACCOUNT, Some("*")).await.unwrap();
     place.space.operator.stop();
     let variables = [PERMITTED_STS, UNOPPOSED];
     let operator = Operator::start_for(place.space.world, &[own, &calm], own, &variables);

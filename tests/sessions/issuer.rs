@@ -4,10 +4,10 @@ use std::fs;
 
 use rcgen::KeyPair;
 use serde_json::json;
-use testbed::{Role, SessionStore, allow};
+use testbed::{Role, SessionStore};
 
-use crate::harness::{Space, World};
-use crate::place::{PERMITTED_STS, Place, with};
+use crate::harness::{PERMITTED_STS, Space, World, everything};
+use crate::place::{Place, with};
 use crate::stores::{ACCOUNT, ROLE};
 
 /// Lets the API server sign with a new key from now on, and verify with the old one too, as in a rotation.
@@ -33,8 +33,7 @@ async fn a_new_key_of_the_issuer_needs_no_restart_of_the_operator() {
     // No other story has its API server restarted.
     let world = World::solitary().await;
     let store = tokio::task::spawn_blocking(|| {
-        let everything = allow(&["s3:*"], &["arn:aws:s3:::*", "arn:aws:s3:::*/*"]);
-        let role = Role::new(ROLE, everything).service_account("*", ACCOUNT);
+        let role = Role::new(ROLE, everything()).service_account("*", ACCOUNT);
         SessionStore::builder().issuer(&world.plane).unwrap().role(role).start().unwrap()
     });
     let store: &'static SessionStore = Box::leak(Box::new(store.await.unwrap()));

@@ -4,18 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
-use kube::Client;
-use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use kube::api::{Api, DeleteParams};
 use presign_operator::crd::PresignedUrl;
 use serde_json::{Value, json};
 use testbed::{SessionStore, StsAnswer, StsFront};
 
 use crate::calls::{KEY, OTHER_KEY, StolenSession};
-use crate::harness::{Space, hide_sessions, merge, ready};
+use crate::harness::{PERMITTED_STS, Space, hide_sessions, merge, ready, write_account};
 use crate::stores::{self, ACCOUNT};
 
-/// For every operator: the STS of the stories has no TLS.
-pub const PERMITTED_STS: (&str, &str) = ("PRESIGN_STS_ENDPOINTS", "http://127.0.0.1");
 /// Longer than the operator keeps a `ServiceAccount` that it read, and the longest backoff after that.
 pub const AGAIN: Duration = Duration::from_secs(240);
 
@@ -62,15 +59,14 @@ impl Place {
 
     /// Writes a `ServiceAccount` with the roles that it permits.
     pub async fn write_account(&self, name: &str, roles: Option<&str>) {
-        write_account(&self.space.client, &self.space.namespace, name, roles).await;
+        write_account(&self.space.client, &self.space.namespace, name, roles).await.unwrap();
     }
 
     /// Deletes a `ServiceAccount`.
     pub async fn delete_account(&self, name: &str) {
-        accounts(&self.space.client, &self.space.namespace)
-            .delete(name, &DeleteParams::default())
-            .await
-            .unwrap();
+        let Space { client, namespace, .. } = &self.space;
+        let accounts = Api::<ServiceAccount>::namespaced(client.clone(), namespace);
+        accounts.delete(name, &DeleteParams::default()).await.unwrap();
     }
 
     /// The ARN of a role.
@@ -156,21 +152,6 @@ pub fn web_identity(front: &StsFront, arn: &str) -> Value {
 /// A connection to the store, with credentials.
 pub fn connection(store: &SessionStore, credentials: &Value) -> Value {
     json!({"endpoint": store.endpoint(), "region": store.region(), "credentials": credentials})
-}
-
-/// Writes a `ServiceAccount` with the roles that it permits.
-pub async fn write_account(client: &Client, namespace: &str, name: &str, roles: Option<&str>) {
-    let annotations = roles.map(|roles| json!({"presign.dev/role-arns": roles}));
-    let body = json!({
-        "apiVersion": "v1", "kind": "ServiceAccount",
-        "metadata": {"name": name, "annotations": annotations},
-    });
-    let params = PatchParams::apply("person").force();
-    accounts(client, namespace).patch(name, &params, &Patch::Apply(body)).await.unwrap();
-}
-
-fn accounts(client: &Client, namespace: &str) -> Api<ServiceAccount> {
-    Api::namespaced(client.clone(), namespace)
 }
 
 /// The message of the Ready condition.

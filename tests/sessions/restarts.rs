@@ -7,9 +7,9 @@ use kube::api::ListParams;
 use serde_json::json;
 use testbed::StsFault;
 
-use crate::harness::{DEADLINE, Operator, UNOPPOSED, text};
+use crate::harness::{DEADLINE, Operator, PERMITTED_STS, UNOPPOSED, text};
 use crate::outages::{follow, wait_count};
-use crate::place::{AGAIN, PERMITTED_STS, Place, with};
+use crate::place::{AGAIN, Place, with};
 use crate::stores::ROLE;
 
 /// Kills the operator of a place, and starts another one.

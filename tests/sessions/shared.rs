@@ -10,8 +10,10 @@ use serde_json::{Value, json};
 use testbed::{SessionStore, StsFront};
 
 use crate::calls::StolenSession;
-use crate::harness::{assert_no_leaks, curl, hide_sessions, merge, ready, text};
-use crate::place::{AGAIN, PERMITTED_STS, connection, sessions, web_identity, write_account};
+use crate::harness::{
+    PERMITTED_STS, assert_no_leaks, curl, hide_sessions, merge, ready, text, write_account,
+};
+use crate::place::{AGAIN, connection, sessions, web_identity};
 use crate::stores::{self, ACCOUNT};
 use crate::tenancy::{Tenancy, make_namespace};
 
@@ -42,7 +44,7 @@ impl Shared {
         tenancy.team.operator.stop();
         let front = Arc::new(StsFront::start(store.endpoint()).unwrap());
         hide_sessions(tenancy.name(), front.clone());
-        write_account(&tenancy.team.client, &tenancy.platform, ACCOUNT, Some("*")).await;
+        write_account(&tenancy.team.client, &tenancy.platform, ACCOUNT, Some("*")).await.unwrap();
         store.create_bucket(tenancy.name()).unwrap();
         for team in &teams {
             store.put_object(tenancy.name(), &key(team), format!("of {team}")).unwrap();

@@ -5,8 +5,8 @@ use presign_operator::crd::Signer;
 use serde_json::{Value, json};
 
 use crate::calls::KEY;
-use crate::harness::World;
-use crate::place::{AGAIN, Place, connection, message, with, write_account};
+use crate::harness::{World, write_account};
+use crate::place::{AGAIN, Place, connection, message, with};
 use crate::shared::Shared;
 use crate::stores::{ACCOUNT, ROLE, WITH_ROLES};
 use crate::tenancy::make_namespace;
@@ -64,9 +64,9 @@ async fn each_namespace_can_bring_its_account_and_its_role() {
     let [first, second] = WITH_ROLES;
     let requester = json!({"webIdentity": {"serviceAccountRef": {"from": "Requester"}}});
     shared.apply_signer(&shared.store.role_arn("urls-{namespace}"), requester).await;
-    write_account(&client, first, ACCOUNT, Some(&shared.store.role_arn("urls-with-role-a"))).await;
+    write_account(&client, first, ACCOUNT, Some(&shared.store.role_arn("urls-with-role-a"))).await.unwrap();
     // It permits only the role of the other namespace.
-    write_account(&client, second, ACCOUNT, Some(&shared.store.role_arn("urls-with-role-a"))).await;
+    write_account(&client, second, ACCOUNT, Some(&shared.store.role_arn("urls-with-role-a"))).await.unwrap();
     shared.start();
     for team in WITH_ROLES {
         shared.apply(team, "report").await;
@@ -78,7 +78,7 @@ async fn each_namespace_can_bring_its_account_and_its_role() {
     let said = message(&objects[0]);
     assert!(said.contains("urls-with-role-b") && said.contains("presign.dev/role-arns"), "{said}");
 
-    write_account(&client, second, ACCOUNT, Some(&shared.store.role_arn("urls-with-role-b"))).await;
+    write_account(&client, second, ACCOUNT, Some(&shared.store.role_arn("urls-with-role-b"))).await.unwrap();
     shared.wait_all(second, "True", "Issued").await;
     assert_eq!(shared.download(second, "report").await, "of with-role-b");
     for team in WITH_ROLES {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use testbed::{Role, SessionStore, SessionStoreBuilder, allow};
 
-use crate::harness::World;
+use crate::harness::{World, everything};
 
 /// The name of every `ServiceAccount` that the roles trust, in whichever namespace.
 pub const ACCOUNT: &str = "urls";
@@ -73,8 +73,4 @@ fn builder() -> SessionStoreBuilder {
 
 fn role(name: &str) -> Role {
     Role::new(name, everything()).service_account("*", ACCOUNT)
-}
-
-fn everything() -> serde_json::Value {
-    allow(&["s3:*"], &["arn:aws:s3:::*", "arn:aws:s3:::*/*"])
 }

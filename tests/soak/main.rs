@@ -20,9 +20,9 @@ use futures::StreamExt as _;
 use serde_json::json;
 use tokio::sync::Mutex;
 
-use harness::{DEADLINE, Operator, Space, UNOPPOSED, World};
+use harness::{DEADLINE, Operator, PERMITTED_STS, Space, UNOPPOSED, World};
 use report::Report;
-use sessions::{PERMITTED_STS, Sessions, uses_session};
+use sessions::{Sessions, uses_session};
 use testbed::{Proxy, number};
 
 /// What all the troubles share.

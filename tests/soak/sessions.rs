@@ -3,17 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use k8s_openapi::api::core::v1::ServiceAccount;
-use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
-use testbed::{Role, SessionStore, StsFault, StsFront, allow};
+use testbed::{Role, SessionStore, StsFault, StsFront};
 
-use crate::harness::{Space, World};
+use crate::harness::{Space, World, everything, write_account};
 use crate::troubles::{Dice, another_round};
 use crate::{Soak, name};
 
-/// For the operator: the STS here has no TLS.
-pub const PERMITTED_STS: (&str, &str) = ("PRESIGN_STS_ENDPOINTS", "http://127.0.0.1");
 /// The longest session. A URL lives no longer than the session that signed it.
 const SESSION: Duration = Duration::from_secs(90);
 /// The name of the `ServiceAccount` and of its role.
@@ -53,11 +49,10 @@ impl Sessions {
     pub async fn start(space: &Space, objects: usize) -> Self {
         let namespace = space.namespace.clone();
         let started = tokio::task::spawn_blocking(move || {
-            let everything = allow(&["s3:*"], &["arn:aws:s3:::*", "arn:aws:s3:::*/*"]);
             let store = SessionStore::builder()
                 .issuer(&World::get_blocking().plane)
                 .unwrap()
-                .role(Role::new(NAME, everything).service_account(&namespace, NAME))
+                .role(Role::new(NAME, everything()).service_account(&namespace, NAME))
                 .longest_session(SESSION)
                 .start()
                 .unwrap();
@@ -70,12 +65,8 @@ impl Sessions {
             Self { store, front }
         });
         let sessions = started.await.unwrap();
-        let account = json!({
-            "apiVersion": "v1", "kind": "ServiceAccount",
-            "metadata": {"name": NAME, "annotations": {"presign.dev/role-arns": sessions.store.role_arn(NAME)}},
-        });
-        let accounts = Api::<ServiceAccount>::namespaced(space.client.clone(), &space.namespace);
-        accounts.patch(NAME, &PatchParams::apply("person"), &Patch::Apply(account)).await.unwrap();
+        let role = sessions.store.role_arn(NAME);
+        write_account(&space.client, &space.namespace, NAME, Some(&role)).await.unwrap();
         sessions
     }
 

@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use presign_operator::domain::limits::StsEndpoints;
 use presign_operator::domain::request::AwsAddress;
 use presign_operator::domain::request::Endpoint;
-use presign_operator::domain::session::StsAddress;
+use presign_operator::domain::session::{Hop, StsAddress};
 use presign_operator::domain::{Credentials, Sensitive};
 use presign_operator::runtime::Clock;
-use presign_operator::sts::{Hop, Session, Sts, StsFailure, StsTerms};
+use presign_operator::sts::{Session, Sts, StsFailure, StsTerms};
 
 /// What must never be shown.
 pub const TOKEN: &str = "eyJhbGciOiJSUzI1NiJ9.hidden.hidden";

@@ -12,7 +12,6 @@ use crate::domain::plan::{Action, plan};
 use crate::domain::reason::FailureReason;
 use crate::domain::status::Problem;
 use crate::domain::{Credentials, Request};
-use crate::runtime::Key;
 
 /// Reads the credentials, unless the cache holds them or the object is in backoff.
 pub(super) async fn credentials(
@@ -21,7 +20,10 @@ pub(super) async fn credentials(
     request: &Request,
     is_awaited: bool,
 ) -> Result<(), Failure> {
-    let Some((key, selection)) = secret_of(request) else { return Ok(()) };
+    let Some((key, selection)) = KeySelection::of_request(request) else {
+        observed.expect_session(None);
+        return Ok(());
+    };
     if is_awaited {
         // One read serves all objects that wait for this Secret.
         let then = observed.begun.checked_sub(SAFETY_NET / 2).unwrap_or(observed.begun);
@@ -55,22 +57,20 @@ pub(super) async fn credentials(
     if request.credentials.has_session()
         && let Ok(base) = &observed.credentials
     {
-        observed.base = Some(base.clone());
-        observed.credentials = Err(no_session());
-        observed.can_get_session = true;
+        observed.expect_session(Some(base.clone()));
     }
     Ok(())
 }
 
-/// The Secret with the access key of a request, and what is read from it; `None` if there is none.
-fn secret_of(request: &Request) -> Option<(Key, KeySelection)> {
-    let reference = request.credentials.secret()?;
-    Some((Key::new(&request.credentials.namespace, &reference.name), KeySelection::of_request(request)?))
-}
-
-/// The problem that stands for a session until it is needed.
-pub(super) fn no_session() -> Problem {
-    Problem::retried(FailureReason::CredentialsUnavailable, "a session was not requested yet".to_owned())
+impl Observed {
+    /// Leaves the credentials to a session, which begins with an access key if there is one, and is got when
+    /// it is needed.
+    fn expect_session(&mut self, base: Option<Arc<Credentials>>) {
+        let message = "a session was not requested yet".to_owned();
+        self.credentials = Err(Problem::retried(FailureReason::CredentialsUnavailable, message));
+        self.can_get_session = true;
+        self.base = base;
+    }
 }
 
 /// Gets a session if the plan needs one.
@@ -82,6 +82,9 @@ pub(super) async fn session(
     observed: &mut Observed,
     request: &Request,
 ) -> Result<(), Failure> {
+    if !observed.can_get_session {
+        return Ok(());
+    }
     let Action::GetSession { need, .. } = plan(&observed.observation()).action else { return Ok(()) };
     let wish = SessionWish {
         owner: &observed.owner,

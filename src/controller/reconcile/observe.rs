@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::credentials::{credentials, no_session, session};
+use super::credentials::{credentials, session};
 use super::error::Failure;
 use super::resolve::resolve;
 use super::target::{FoundTarget, target};
 use crate::controller::context::Context;
+use crate::controller::state::credentials::secret_key;
 use crate::controller::state::lean::LeanPresignedUrl;
 use crate::controller::state::signer_users::SignerAnswer;
 use crate::domain::decision::comparable_validity;
@@ -100,10 +101,6 @@ pub async fn observe(
     let Resolved { request, permission } = &*resolved;
     depend(ctx, key, request, permission);
     if permission.is_granted() {
-        if request.credentials.has_session() && request.credentials.secret().is_none() {
-            observed.credentials = Err(no_session());
-            observed.can_get_session = true;
-        }
         credentials(ctx, &mut observed, request, looks_at == Some(Awaited::Credentials)).await?;
     }
     observed.target = match found {
@@ -226,8 +223,7 @@ fn uses_session(resolved: &Resolved) -> bool {
 fn depend(ctx: &Context, object: &Key, request: &Request, permission: &Permission) {
     let mut looked_at = BTreeSet::new();
     if permission.is_granted() {
-        let secret = request.credentials.secret();
-        looked_at.extend(secret.map(|secret| Key::new(&request.credentials.namespace, &secret.name)));
+        looked_at.extend(secret_key(request));
     }
     if request.target.name != object.name() {
         looked_at.insert(Key::new(object.namespace(), &request.target.name));
@@ -242,10 +238,9 @@ async fn refresh(ctx: &Context, observed: &mut Observed, request: &Request) -> R
         return Ok(());
     }
     // A session is requested with what was read, and lives longer than any delay of that.
-    let Some(secret) = request.credentials.secret().filter(|_| !request.credentials.has_session()) else {
+    let Some(key) = secret_key(request).filter(|_| !request.credentials.has_session()) else {
         return Ok(());
     };
-    let key = Key::new(&request.credentials.namespace, &secret.name);
     let is_older = observed.credentials_read.is_some_and(|read| read < observed.begun);
     if is_older && plan(&observed.observation()).signs() {
         ctx.credentials.drop_older(&key, observed.begun);

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod attempt;
+mod failure;
 mod obtain;
 mod requests;
 mod tokens;
@@ -18,7 +19,8 @@ use tokio::sync::Notify;
 
 use self::accounts::Accounts;
 use self::attempt::FailedRequest;
-pub use self::obtain::{SessionFailure, SessionWish, obtain};
+pub use self::failure::SessionFailure;
+pub use self::obtain::{SessionWish, obtain};
 pub use self::requests::request_sessions;
 use self::tokens::CheckedAudiences;
 use self::waiting::SessionQueue;
@@ -180,8 +182,7 @@ impl Sessions {
     /// Notes whether the ServiceAccount of a signer, by the UID of the signer, can be used, and returns
     /// whether that is new.
     fn note_account(&self, signer: &str, failure: Option<&SessionFailure>) -> bool {
-        let known = self.cache.read().accounts.get(signer).map(ToString::to_string);
-        if known == failure.map(ToString::to_string) {
+        if self.cache.read().accounts.get(signer) == failure {
             return false;
         }
         let accounts = &mut self.cache.write().accounts;

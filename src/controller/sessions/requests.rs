@@ -8,14 +8,13 @@ use futures::FutureExt as _;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
-use super::WantedSession;
-use super::obtain::SessionFailure;
 use super::tokens::token;
+use super::{SessionFailure, WantedSession};
 use crate::controller::context::Context;
 use crate::domain::Credentials;
-use crate::domain::session::{HopTerms, SessionSource, StsAddress};
+use crate::domain::session::{Hop, SessionKey, SessionSource};
 use crate::runtime::Key;
-use crate::sts::{Hop, Session};
+use crate::sts::Session;
 
 /// How often the sessions that have expired are dropped.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -54,15 +53,15 @@ async fn serve(ctx: Arc<Context>, wanted: WantedSession) {
 }
 
 async fn request(ctx: &Context, wanted: &WantedSession) -> Result<Session, SessionFailure> {
-    let WantedSession { key, base, .. } = wanted;
-    let mut hops = key.hops().into_iter();
+    let WantedSession { key, base, ca_bundle, .. } = wanted;
+    let mut hops = key.hops(ca_bundle.as_deref()).into_iter();
     let now = || ctx.clock.now();
     let mut session = match (&key.source, base) {
         (SessionSource::ServiceAccount { namespace, name, audience, .. }, _) => {
             let hop = hops.next().ok_or(SessionFailure::Bug)?;
             let account = Key::new(namespace, name);
             let token = token(ctx, &account, audience).await?;
-            let answer = ctx.sts.with_web_identity(&complete(wanted, hop), &token, now).await;
+            let answer = ctx.sts.with_web_identity(&hop, &token, now).await;
             answer.map_err(|failure| SessionFailure::of_sts(failure, &key.source))?
         }
         (SessionSource::Ambient, _) => {
@@ -71,32 +70,24 @@ async fn request(ctx: &Context, wanted: &WantedSession) -> Result<Session, Sessi
         }
         (SessionSource::Secret { .. }, Some(base)) => {
             let hop = hops.next().ok_or(SessionFailure::Bug)?;
-            assume(ctx, wanted, hop, base).await?
+            assume(ctx, key, &hop, base).await?
         }
         (SessionSource::Secret { .. }, None) => return Err(SessionFailure::Bug),
     };
     for hop in hops {
         let base = session.credentials;
-        session = assume(ctx, wanted, hop, &base).await?;
+        session = assume(ctx, key, &hop, &base).await?;
     }
     Ok(session)
 }
 
 async fn assume(
     ctx: &Context,
-    wanted: &WantedSession,
-    hop: HopTerms,
+    key: &SessionKey,
+    hop: &Hop,
     base: &Credentials,
 ) -> Result<Session, SessionFailure> {
     let now = || ctx.clock.now();
-    let answer = ctx.sts.with_credentials(&complete(wanted, hop), base, now).await;
-    answer.map_err(|failure| SessionFailure::of_sts(failure, &wanted.key.source))
-}
-
-fn complete(wanted: &WantedSession, hop: HopTerms) -> Hop {
-    let HopTerms { role_arn, external_id, duration, policy } = hop;
-    let WantedSession { key, ca_bundle, .. } = wanted;
-    let service = StsAddress { ca_bundle: ca_bundle.clone(), ..key.terms.sts.clone() };
-    let session_name = key.terms.name.clone();
-    Hop { service, role_arn, external_id, session_name, duration, policy }
+    let answer = ctx.sts.with_credentials(hop, base, now).await;
+    answer.map_err(|failure| SessionFailure::of_sts(failure, &key.source))
 }

@@ -9,7 +9,7 @@ use kube::Api;
 use kube::api::PostParams;
 use tokio::time::Instant;
 
-use super::obtain::SessionFailure;
+use super::SessionFailure;
 use crate::controller::context::Context;
 use crate::domain::Sensitive;
 use crate::runtime::Key;

@@ -112,15 +112,23 @@ fn note_dropped(dropped: &mut Option<(u64, u64)>, (low, high): (u64, u64)) {
     *dropped = Some((lowest.min(low), highest.max(high)));
 }
 
+/// The Secret with the access key of a request; `None` if it has none.
+#[must_use]
+pub fn secret_key(request: &Request) -> Option<Key> {
+    let credentials = &request.credentials;
+    Some(Key::new(&credentials.namespace, &credentials.secret()?.name))
+}
+
 impl KeySelection {
-    /// What a request reads; `None` if it has no Secret with an access key.
+    /// What a request reads, and from which Secret; `None` if it has none with an access key.
     #[must_use]
-    pub fn of_request(request: &Request) -> Option<Self> {
-        Some(Self {
+    pub fn of_request(request: &Request) -> Option<(Key, Self)> {
+        let selection = Self {
             reference: request.credentials.secret()?.clone(),
             has_endpoint: request.connection.endpoint.is_some(),
             is_signer: request.credentials.signer.is_some(),
-        })
+        };
+        Some((secret_key(request)?, selection))
     }
 
     /// What a signer reads, and from which Secret; `None` if it has none with an access key.

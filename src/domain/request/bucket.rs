@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::checks::{CheckResult, require};
+use super::checks::{CheckResult, is_partition, require};
 use crate::crd::rules;
 
 /// Checks a name against the rules of AWS, or the less strict ones of other stores.
@@ -57,13 +57,7 @@ fn is_access_point(arn: &str) -> bool {
     let is_name = |name: &str| {
         (3..=50).contains(&name.len()) && is_label(name) && !name.starts_with('-') && !name.ends_with('-')
     };
-    let is_partition = partition.strip_prefix("aws").is_some_and(|rest| {
-        rest.is_empty()
-            || rest.strip_prefix('-').is_some_and(|words| {
-                words.split('-').all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase()))
-            })
-    });
-    is_partition
+    is_partition(partition)
         && service == "s3"
         && !region.is_empty()
         && is_label(region)

@@ -189,6 +189,14 @@ fn is_of_aws(region: &str) -> bool {
     is_number && !direction.is_empty() && rules::AWS_AREAS.contains(&area)
 }
 
+/// Whether a text is the name of a partition of AWS, in which its ARNs are: `aws` or `aws-us-gov`.
+pub(in crate::domain) fn is_partition(text: &str) -> bool {
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase());
+    text.strip_prefix("aws").is_some_and(|rest| {
+        rest.is_empty() || rest.strip_prefix('-').is_some_and(|words| words.split('-').all(is_word))
+    })
+}
+
 /// Refuses a duration without a unit and one in days or weeks, each with its own message.
 pub(super) fn unit(text: &DurationText, field: &'static str, number: Rule, days: Rule) -> CheckResult {
     let text = text.0.as_str();
@@ -206,7 +214,7 @@ pub(super) fn unit(text: &DurationText, field: &'static str, number: Rule, days:
 }
 
 /// Whether a text has only `a-z`, `0-9` and `-`, with a letter or digit at both ends.
-pub(super) fn is_dns_label(text: &str) -> bool {
+pub(in crate::domain) fn is_dns_label(text: &str) -> bool {
     let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let (Some(first), Some(last)) = (text.bytes().next(), text.bytes().last()) else {
         return false;

@@ -113,20 +113,29 @@ impl AwsAddress {
     }
 }
 
+/// What the regions of a partition of AWS begin with, the name of the partition, and its domain, as in the
+/// partition table of the SDK.
+const PARTITIONS: [(&str, &str, &str); 7] = [
+    ("cn-", "aws-cn", "amazonaws.com.cn"),
+    ("us-gov-", "aws-us-gov", "amazonaws.com"),
+    ("eusc-", "aws-eusc", "amazonaws.eu"),
+    ("us-iso-", "aws-iso", "c2s.ic.gov"),
+    ("us-isob-", "aws-iso-b", "sc2s.sgov.gov"),
+    ("us-isof-", "aws-iso-f", "csp.hci.ic.gov"),
+    ("eu-isoe-", "aws-iso-e", "cloud.adc-e.uk"),
+];
+
+/// The name and the domain of the partition of AWS that a region is in.
+pub(in crate::domain) fn aws_partition(region: &str) -> (&'static str, &'static str) {
+    let found = PARTITIONS.into_iter().find(|(prefix, ..)| region.starts_with(prefix));
+    found.map_or(("aws", "amazonaws.com"), |(_, name, domain)| (name, domain))
+}
+
 /// The host of a URL for AWS, without the bucket or access point before it.
 #[must_use]
 pub fn aws_host(bucket: &str, region: &str, address: AwsAddress) -> String {
     let service = if bucket.starts_with("arn:") { "s3-accesspoint" } else { "s3" };
-    let domains = [
-        ("cn-", "amazonaws.com.cn"),
-        ("eusc-", "amazonaws.eu"),
-        ("us-isob-", "sc2s.sgov.gov"),
-        ("us-isof-", "csp.hci.ic.gov"),
-        ("us-iso-", "c2s.ic.gov"),
-        ("eu-isoe-", "cloud.adc-e.uk"),
-    ];
-    let domain = domains.into_iter().find(|(prefix, _)| region.starts_with(prefix));
-    let domain = domain.map_or("amazonaws.com", |(_, domain)| domain);
+    let (_, domain) = aws_partition(region);
     match region {
         "aws-global" if service == "s3" => format!("{service}.{domain}"),
         _ => {

@@ -16,7 +16,10 @@ use std::collections::BTreeMap;
 
 pub use addressing::{Addressing, Connection};
 pub(super) use bucket::check as check_bucket;
-pub(super) use checks::{CheckResult, at_most, is_dns_subdomain, require, signer_name};
+pub(super) use checks::{
+    CheckResult, at_most, is_dns_label, is_dns_subdomain, is_partition, require, signer_name,
+};
+pub(super) use endpoint::aws_partition;
 pub use endpoint::{AwsAddress, Endpoint, Scheme, aws_host};
 pub use target::Target;
 pub(super) use target::check_reference;

@@ -6,7 +6,8 @@ use crate::crd::{
     AssumedRole, CredentialsSource, NarrowTo, S3Connection, ServiceAccountFrom, SessionOptions, WebIdentity,
 };
 use crate::domain::request::{
-    AwsAddress, CheckResult, Endpoint, InvalidSpec, at_most, check_reference, is_dns_subdomain, require,
+    AwsAddress, CheckResult, Endpoint, InvalidSpec, at_most, check_reference, is_dns_label, is_dns_subdomain,
+    is_partition, require,
 };
 
 /// Whose connection it is.
@@ -115,6 +116,7 @@ fn session(s3: &S3Connection, options: &SessionOptions, whose: Whose) -> CheckRe
     sts.endpoint.as_deref().map(sts_endpoint).transpose()?;
     require(s3.endpoint.is_none() || sts.endpoint.is_some(), field, rules::STS_NEEDED)?;
     let region = sts.region.as_deref();
+    let is_region = |region: &str| region.len() <= 64 && is_dns_label(region);
     require(region.is_none_or(is_region), "s3.credentials.session.sts.region", rules::STS_REGION)?;
     let field = "s3.credentials.session.duration";
     let seconds = options.duration.as_ref().map(DurationText::seconds);
@@ -152,15 +154,6 @@ pub(super) fn sts_endpoint(text: &str) -> Result<Endpoint, InvalidSpec> {
     Endpoint::parse(text).ok().filter(|_| !has_capitals).ok_or_else(invalid)
 }
 
-fn is_region(text: &str) -> bool {
-    let is_inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    let bytes = text.as_bytes();
-    (1..=64).contains(&bytes.len())
-        && bytes.iter().all(|b| is_inner(*b) || *b == b'-')
-        && is_inner(bytes[0])
-        && is_inner(bytes[bytes.len() - 1])
-}
-
 /// Whether a text is the ARN of a role. `{namespace}` may stand in its account and its name if
 /// `has_variable` says so.
 pub(super) fn is_role(text: &str, has_variable: bool) -> bool {
@@ -184,10 +177,6 @@ pub(super) fn is_role(text: &str, has_variable: bool) -> bool {
 fn is_role_of_aws(arn: &str) -> bool {
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     let [_, partition, _, region, account, _] = parts[..] else { return false };
-    let is_partition = partition.strip_prefix("aws").is_some_and(|rest| {
-        let is_word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase());
-        rest.is_empty() || rest.strip_prefix('-').is_some_and(|words| words.split('-').all(is_word))
-    });
     let is_account = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
-    is_partition && region.is_empty() && (is_account || account == "{namespace}")
+    is_partition(partition) && region.is_empty() && (is_account || account == "{namespace}")
 }

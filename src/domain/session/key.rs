@@ -1,6 +1,6 @@
 //! What tells one session from another.
 
-use super::{RoleToAssume, SessionTerms};
+use super::{Hop, RoleToAssume, SessionTerms, StsAddress};
 use crate::domain::Credentials;
 use crate::domain::stored::Digest;
 
@@ -85,19 +85,6 @@ impl SessionSource {
     }
 }
 
-/// One request to an STS.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct HopTerms {
-    /// ARN of the role; `None` if the store needs none.
-    pub role_arn: Option<String>,
-    /// External ID that the trust policy of the role asks for.
-    pub external_id: Option<String>,
-    /// How long the session lasts, in seconds.
-    pub duration: u32,
-    /// The session policy; `None` if it is not narrowed here.
-    pub policy: Option<String>,
-}
-
 /// How long a session lasts that is only used to assume the next role, in seconds: the shortest that AWS
 /// issues.
 const INTERMEDIATE: u32 = 900;
@@ -115,26 +102,26 @@ impl SessionKey {
         (Self { source, terms, owner, ca_bundle }, certificates)
     }
 
-    /// The requests to the STS, one for each role. Only the last session is narrowed and lasts as long as
-    /// the spec says; the first of two is used at once.
+    /// The requests to the STS, one for each role. `ca_bundle` are the certificates that [`new`](Self::new)
+    /// returned. Only the last session is narrowed and lasts as long as the spec says; the first of two is
+    /// used at once.
     #[must_use]
-    pub fn hops(&self) -> Vec<HopTerms> {
-        let SessionTerms { role, duration, policy, .. } = &self.terms;
+    pub fn hops(&self, ca_bundle: Option<&str>) -> Vec<Hop> {
+        let SessionTerms { role, duration, policy, sts, name, .. } = &self.terms;
         let first = match &self.source {
             SessionSource::ServiceAccount { role_arn, .. } => Some((role_arn.clone(), None)),
             SessionSource::Secret { .. } | SessionSource::Ambient => None,
         };
         let second = role.clone().map(|RoleToAssume { arn, external_id }| (Some(arn), external_id));
-        let mut hops: Vec<_> = [first, second]
-            .into_iter()
-            .flatten()
-            .map(|(role_arn, external_id)| HopTerms {
-                role_arn,
-                external_id,
-                duration: INTERMEDIATE,
-                policy: None,
-            })
-            .collect();
+        let hop = |(role_arn, external_id)| Hop {
+            service: StsAddress { ca_bundle: ca_bundle.map(str::to_owned), ..sts.clone() },
+            role_arn,
+            external_id,
+            session_name: name.clone(),
+            duration: INTERMEDIATE,
+            policy: None,
+        };
+        let mut hops: Vec<_> = [first, second].into_iter().flatten().map(hop).collect();
         if let Some(last) = hops.last_mut() {
             last.duration = *duration;
             last.policy.clone_from(policy);

@@ -2,6 +2,7 @@
 //! from an STS.
 
 mod checks;
+mod hop;
 mod key;
 mod narrow;
 mod need;
@@ -9,7 +10,8 @@ mod need;
 use std::fmt;
 
 pub(super) use self::checks::{Whose, check};
-pub use self::key::{HopTerms, SessionKey, SessionOwner, SessionSource};
+pub use self::hop::Hop;
+pub use self::key::{SessionKey, SessionOwner, SessionSource};
 pub use self::need::{SessionNeed, is_reusable};
 use super::policy::Asker;
 use super::request::{AwsAddress, Endpoint, InvalidSpec};
@@ -35,6 +37,14 @@ pub enum IdentitySource {
     WebIdentity(ServiceAccountIdentity),
     /// The operator's own AWS identity.
     Ambient,
+}
+
+impl IdentitySource {
+    /// Whether this is a ServiceAccount of whoever asks for the URL.
+    #[must_use]
+    pub fn is_of_requester(&self) -> bool {
+        matches!(self, Self::WebIdentity(identity) if identity.is_of_requester)
+    }
 }
 
 /// A ServiceAccount whose token is exchanged for a session.
@@ -167,9 +177,8 @@ fn session(
     let can_narrow = role.is_some() || *source != IdentitySource::Ambient;
     let usual = if has_policy && can_narrow { NarrowTo::Namespace } else { NarrowTo::Nothing };
     let narrow_to = options.narrow_to.unwrap_or(usual);
-    let is_of_requester = matches!(source, IdentitySource::WebIdentity(identity) if identity.is_of_requester);
     let owner = match signer {
-        Some(signer) if narrow_to == NarrowTo::Nothing && !is_of_requester => signer.name.as_str(),
+        Some(signer) if narrow_to == NarrowTo::Nothing && !source.is_of_requester() => signer.name.as_str(),
         _ => asker.namespace,
     };
     let block = serde_json::to_string(credentials).unwrap_or_default();

@@ -2,23 +2,11 @@
 
 use super::Unnarrowable;
 use crate::domain::policy::{KeyPatterns, PolicyRule};
-use crate::domain::request::Connection;
-
-/// What the regions of a partition of AWS begin with, and its name, as in the partition table of the SDK.
-const PARTITIONS: [(&str, &str); 7] = [
-    ("cn-", "aws-cn"),
-    ("us-gov-", "aws-us-gov"),
-    ("eusc-", "aws-eusc"),
-    ("us-iso-", "aws-iso"),
-    ("us-isob-", "aws-iso-b"),
-    ("us-isof-", "aws-iso-f"),
-    ("eu-isoe-", "aws-iso-e"),
-];
+use crate::domain::request::{Connection, aws_partition};
 
 /// The partition in the ARNs of a store. Other stores than AWS have only `aws`.
 pub(super) fn partition(connection: &Connection) -> &'static str {
-    let is_of = |prefix: &str| connection.endpoint.is_none() && connection.region.starts_with(prefix);
-    PARTITIONS.iter().find(|(prefix, _)| is_of(prefix)).map_or("aws", |(_, name)| *name)
+    if connection.endpoint.is_some() { "aws" } else { aws_partition(&connection.region).0 }
 }
 
 /// The ARN of the objects in a bucket that a pattern of keys matches.

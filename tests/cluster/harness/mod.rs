@@ -1,12 +1,16 @@
 //! What every story needs: a control plane, a namespace of its own, an operator that looks
 //! after it, and waits that are watches with a deadline.
 
+#[allow(dead_code, reason = "not every test binary signs with sessions")]
+mod accounts;
 mod audit;
 mod leaks;
 mod operator;
 mod space;
 mod world;
 
+#[allow(unused_imports, reason = "the tests of sessions use them")]
+pub use accounts::{PERMITTED_STS, everything, write_account};
 #[allow(unused_imports, reason = "the tests of the roles use it")]
 pub use audit::audit_log;
 pub use audit::{audit, operators_log};

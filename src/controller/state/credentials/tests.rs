@@ -25,7 +25,7 @@ struct Bed {
 }
 
 fn selection_of(selected: &str) -> KeySelection {
-    KeySelection::of_request(&naming(selected)).unwrap()
+    KeySelection::of_request(&naming(selected)).unwrap().1
 }
 
 fn naming(key: &str) -> Request {

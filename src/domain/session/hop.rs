@@ -1,8 +1,8 @@
-//! The input of a call: an STS, and what to ask it for.
+//! One request to an STS: which STS, and what to ask it for.
 
 use std::fmt;
 
-use crate::domain::session::StsAddress;
+use super::StsAddress;
 
 /// One step from an identity to a session.
 #[derive(Clone, Eq, Hash, PartialEq)]
