@@ -11,7 +11,7 @@ use clap::{Arg, Args, Command, CommandFactory as _};
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 
-use super::{Plugin, Session, Verdicts};
+use super::{Plugin, PluginEnd, PluginSession};
 use crate::cli::ExitFailure;
 use crate::crd::PresignedUrl;
 
@@ -49,7 +49,10 @@ enum Besides {
     Name,
 }
 
-pub(super) async fn print(session: &Session<'_>, args: &CompleteArgs) -> Result<Verdicts, ExitFailure> {
+pub(super) async fn print(
+    session: &PluginSession<'_>,
+    args: &CompleteArgs,
+) -> Result<PluginEnd, ExitFailure> {
     let (last, before) =
         args.words.split_last().map_or(("", &[][..]), |(last, before)| (last.as_str(), before));
     let mut found = candidates(&Plugin::command(), before, last);
@@ -64,11 +67,11 @@ pub(super) async fn print(session: &Session<'_>, args: &CompleteArgs) -> Result<
     }
     let _ = writeln!(text, ":{}", if found.besides == Besides::File { FILES } else { NO_FILES });
     std::io::stdout().write_all(text.as_bytes()).context("standard output").map_err(ExitFailure::from)?;
-    Ok(Verdicts::Good)
+    Ok(PluginEnd::Good)
 }
 
 /// The names of the PresignedUrls of the namespace; none if they cannot be read.
-async fn names(session: &Session<'_>) -> Vec<String> {
+async fn names(session: &PluginSession<'_>) -> Vec<String> {
     let Ok(client) = session.cluster.client().await else { return Vec::new() };
     let namespace = session.cluster.namespace(&client);
     let api = Api::<PresignedUrl>::namespaced(client, &namespace);

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::{Args, CommandFactory as _, ValueEnum};
 use clap_complete::Shell;
 
-use super::{NAME, Plugin, Verdicts};
+use super::{NAME, Plugin, PluginEnd};
 use crate::cli::ExitFailure;
 
 /// Arguments of `completion`.
@@ -33,10 +33,10 @@ const KUBECTL: &str = "#!/bin/sh
 exec kubectl-presign __complete \"$@\"
 ";
 
-pub(super) fn print(args: &CompletionArgs) -> Result<Verdicts, ExitFailure> {
+pub(super) fn print(args: &CompletionArgs) -> Result<PluginEnd, ExitFailure> {
     let script = script(args.shell);
     std::io::stdout().write_all(script.as_bytes()).context("standard output").map_err(ExitFailure::from)?;
-    Ok(Verdicts::Good)
+    Ok(PluginEnd::Good)
 }
 
 fn script(which: ScriptFor) -> String {

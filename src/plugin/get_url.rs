@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::console::Console;
 use super::secret_url::{GivenUrl, data, secret, url_key};
-use super::{Session, Verdicts, failed};
+use super::{PluginEnd, PluginSession, failed};
 use crate::cli::ExitFailure;
 use crate::crd::PresignedUrl;
 use crate::crd::names::DATA_EXPIRES_AT;
@@ -32,7 +32,10 @@ struct PrintedUrl<'a> {
     expires_at: Option<String>,
 }
 
-pub(super) async fn get_url(session: &Session<'_>, args: &GetUrlArgs) -> Result<Verdicts, ExitFailure> {
+pub(super) async fn get_url(
+    session: &PluginSession<'_>,
+    args: &GetUrlArgs,
+) -> Result<PluginEnd, ExitFailure> {
     let client = session.cluster.client().await?;
     let namespace = session.cluster.namespace(&client);
     let api = Api::<PresignedUrl>::namespaced(client.clone(), &namespace);
@@ -59,5 +62,5 @@ pub(super) async fn get_url(session: &Session<'_>, args: &GetUrlArgs) -> Result<
         eprintln!("warning: whoever sees this URL can use it until it expires; a terminal may keep it");
     }
     session.console.print(&printed, |_| format!("{url}\n"))?;
-    Ok(Verdicts::Good)
+    Ok(PluginEnd::Good)
 }

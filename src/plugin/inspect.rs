@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::reading::{UrlReading, UrlState};
 use super::secret_url::GivenUrl;
-use super::{Session, Verdicts, misused};
+use super::{PluginEnd, PluginSession, misused};
 use crate::cli::ExitFailure;
 
 /// Arguments of `inspect`.
@@ -20,11 +20,14 @@ pub(super) struct InspectArgs {
     at: Option<Timestamp>,
 }
 
-pub(super) async fn inspect(session: &Session<'_>, args: &InspectArgs) -> Result<Verdicts, ExitFailure> {
+pub(super) async fn inspect(
+    session: &PluginSession<'_>,
+    args: &InspectArgs,
+) -> Result<PluginEnd, ExitFailure> {
     let given = GivenUrl::read(session, &args.url).await?;
     let now = args.at.unwrap_or_else(|| session.clock.now());
     let reading = UrlReading::of(&given.parse()?, now);
     let reading = reading.map_err(|error| misused(format!("the URL {error}")))?;
     session.console.print(&reading, |paint| reading.tree(&given.from, now, paint).render())?;
-    Ok(Verdicts::of(reading.state == UrlState::Valid))
+    Ok(PluginEnd::of(reading.state == UrlState::Valid))
 }

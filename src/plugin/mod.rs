@@ -27,7 +27,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, anyhow};
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use crate::cli::ExitFailure;
 use crate::runtime::{Clock, harden};
@@ -116,27 +116,23 @@ enum PolicyCommand {
     Test(policy_test::PolicyTestArgs),
 }
 
-/// No arguments.
-#[derive(Args, Debug)]
-struct NoArgs {}
-
 /// Whether all is well, for the exit code.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Verdicts {
+enum PluginEnd {
     /// All is well: exit code 0.
     Good,
     /// Something is not: exit code 1. The output says what.
     Bad,
 }
 
-impl Verdicts {
+impl PluginEnd {
     fn of(is_good: bool) -> Self {
         if is_good { Self::Good } else { Self::Bad }
     }
 }
 
 /// What a command works with.
-struct Session<'a> {
+struct PluginSession<'a> {
     cluster: &'a ClusterArgs,
     console: Console,
     clock: Clock,
@@ -162,8 +158,8 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Err(error) => error.exit(),
     };
     match run(&plugin) {
-        Ok(Verdicts::Good) => ExitCode::SUCCESS,
-        Ok(Verdicts::Bad) => ExitCode::from(1),
+        Ok(PluginEnd::Good) => ExitCode::SUCCESS,
+        Ok(PluginEnd::Bad) => ExitCode::from(1),
         Err(failure) => {
             eprintln!("error: {failure}");
             ExitCode::from(failure.exit_code())
@@ -171,12 +167,15 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     }
 }
 
-fn run(plugin: &Plugin) -> Result<Verdicts, ExitFailure> {
+fn run(plugin: &Plugin) -> Result<PluginEnd, ExitFailure> {
     if let Err(error) = harden() {
         eprintln!("warning: cannot disable memory dumps of this process: {error}");
     }
-    let session =
-        Session { cluster: &plugin.cluster, console: Console::of(plugin.output), clock: Clock::system() };
+    let session = PluginSession {
+        cluster: &plugin.cluster,
+        console: Console::of(plugin.output),
+        clock: Clock::system(),
+    };
     match &plugin.command {
         PluginCommand::Status(args) => wait(status::status(&session, args)),
         PluginCommand::Renew(args) => wait(renew::renew(&session, args)),
@@ -191,7 +190,7 @@ fn run(plugin: &Plugin) -> Result<Verdicts, ExitFailure> {
 }
 
 /// Runs a command that may call the API server. Ctrl-C ends the process.
-fn wait(command: impl Future<Output = Result<Verdicts, ExitFailure>>) -> Result<Verdicts, ExitFailure> {
+fn wait(command: impl Future<Output = Result<PluginEnd, ExitFailure>>) -> Result<PluginEnd, ExitFailure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("the runtime").map_err(ExitFailure::from)?.block_on(command)
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::check::is_allowed;
 use super::console::Paint;
 use super::tree::Tree;
-use super::{Session, Verdicts, failed, misused};
+use super::{PluginEnd, PluginSession, failed, misused};
 use crate::cli::manifest::{self, Manifest};
 use crate::cli::{ExitFailure, OfflineSigners};
 use crate::crd::names::GROUP;
@@ -48,7 +48,10 @@ struct TestedObject {
     may_use: Option<bool>,
 }
 
-pub(super) async fn test(session: &Session<'_>, args: &PolicyTestArgs) -> Result<Verdicts, ExitFailure> {
+pub(super) async fn test(
+    session: &PluginSession<'_>,
+    args: &PolicyTestArgs,
+) -> Result<PluginEnd, ExitFailure> {
     let mut manifest = read(&args.files)?;
     let default = session.cluster.given_namespace().unwrap_or("default").to_owned();
     for object in &mut manifest.objects {
@@ -78,7 +81,7 @@ pub(super) async fn test(session: &Session<'_>, args: &PolicyTestArgs) -> Result
     session
         .console
         .print(&tested, |paint| tested.iter().map(|one| one.tree(user, paint).render()).collect())?;
-    Ok(Verdicts::of(tested.iter().all(|one| one.is_allowed && one.may_use != Some(false))))
+    Ok(PluginEnd::of(tested.iter().all(|one| one.is_allowed && one.may_use != Some(false))))
 }
 
 fn read(files: &[PathBuf]) -> Result<Manifest, ExitFailure> {

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::console::{Console, Paint, printable};
 use super::tree::Tree;
-use super::{Session, Verdicts, failed};
+use super::{PluginEnd, PluginSession, failed};
 use crate::cli::ExitFailure;
 use crate::crd::names::ANNOTATION_RENEW;
 use crate::crd::{PresignedUrl, READY};
@@ -66,7 +66,7 @@ enum RenewalState {
     Failed,
 }
 
-pub(super) async fn renew(session: &Session<'_>, args: &RenewArgs) -> Result<Verdicts, ExitFailure> {
+pub(super) async fn renew(session: &PluginSession<'_>, args: &RenewArgs) -> Result<PluginEnd, ExitFailure> {
     let client = session.cluster.client().await?;
     let namespace = session.cluster.namespace(&client);
     let objects = which(&client, &namespace, args).await?;
@@ -90,7 +90,7 @@ pub(super) async fn renew(session: &Session<'_>, args: &RenewArgs) -> Result<Ver
     }
     Console::progress("");
     session.console.print(&renewals, |paint| renewals.iter().map(|one| one.line(paint)).collect())?;
-    Ok(Verdicts::of(renewals.iter().all(|renewal| renewal.state != RenewalState::Failed)))
+    Ok(PluginEnd::of(renewals.iter().all(|renewal| renewal.state != RenewalState::Failed)))
 }
 
 /// Namespace and name of the objects to renew.

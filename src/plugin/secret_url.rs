@@ -8,7 +8,7 @@ use kube::{Api, Client};
 
 use super::reading::FromSecret;
 use super::url_text::UrlText;
-use super::{Session, failed, misused};
+use super::{PluginSession, failed, misused};
 use crate::cli::ExitFailure;
 use crate::crd::PresignedUrl;
 use crate::crd::names::{ANNOTATION_ENDED, ANNOTATION_OWNER, DATA_HEADERS, DATA_METHOD, DATA_URL};
@@ -27,7 +27,7 @@ const LONGEST: u64 = 128 * 1024;
 
 impl GivenUrl {
     /// Reads what an argument names: a URL, `-` for standard input, or `secret/NAME`.
-    pub(super) async fn read(session: &Session<'_>, argument: &str) -> Result<Self, ExitFailure> {
+    pub(super) async fn read(session: &PluginSession<'_>, argument: &str) -> Result<Self, ExitFailure> {
         if let Some(name) = argument.strip_prefix("secret/").or(argument.strip_prefix("secrets/")) {
             let client = session.cluster.client().await?;
             let namespace = session.cluster.namespace(&client);

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::console::Paint;
 use super::tree::Tree;
-use super::{Session, Verdicts};
+use super::{PluginEnd, PluginSession};
 use crate::cli::ExitFailure;
 pub(super) use look::is_allowed;
 
@@ -60,7 +60,7 @@ impl CheckedItem {
     }
 }
 
-pub(super) async fn check(session: &Session<'_>, args: &CheckArgs) -> Result<Verdicts, ExitFailure> {
+pub(super) async fn check(session: &PluginSession<'_>, args: &CheckArgs) -> Result<PluginEnd, ExitFailure> {
     let client = session.cluster.client().await?;
     let namespace = session.cluster.namespace(&client);
     let (items, now) = look::server(&client, &session.clock).await?;
@@ -76,5 +76,5 @@ pub(super) async fn check(session: &Session<'_>, args: &CheckArgs) -> Result<Ver
         let first = if is_good { paint.good("nothing is wrong") } else { paint.bad("something is wrong") };
         Tree::leaf(first).with_all(items.iter().map(|item| item.tree(paint))).render()
     })?;
-    Ok(Verdicts::of(is_good))
+    Ok(PluginEnd::of(is_good))
 }

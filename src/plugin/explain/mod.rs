@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use super::console::Paint;
 use super::secret_url::{GivenUrl, secret};
 use super::tree::Tree;
-use super::{Session, Verdicts, misused};
+use super::{PluginEnd, PluginSession, misused};
 use crate::cli::{ExitFailure, environment_credentials};
 use crate::crd::CredentialsSecretRef;
 use crate::domain::Credentials;
@@ -55,7 +55,10 @@ pub(super) struct ExplainArgs {
     at: Option<Timestamp>,
 }
 
-pub(super) async fn command(session: &Session<'_>, args: &ExplainArgs) -> Result<Verdicts, ExitFailure> {
+pub(super) async fn command(
+    session: &PluginSession<'_>,
+    args: &ExplainArgs,
+) -> Result<PluginEnd, ExitFailure> {
     let given = GivenUrl::read(session, &args.url).await?;
     let credentials = credentials(session, args).await?;
     let signed = &given.from;
@@ -72,10 +75,10 @@ pub(super) async fn command(session: &Session<'_>, args: &ExplainArgs) -> Result
     let explained = compare(&sent, &credentials, &known, clocks);
     let explained = explained.map_err(|error| misused(format!("the URL {error}")))?;
     session.console.print(&explained, |paint| tree(&explained, paint).render())?;
-    Ok(Verdicts::of(explained.findings.is_empty()))
+    Ok(PluginEnd::of(explained.findings.is_empty()))
 }
 
-async fn credentials(session: &Session<'_>, args: &ExplainArgs) -> Result<Credentials, ExitFailure> {
+async fn credentials(session: &PluginSession<'_>, args: &ExplainArgs) -> Result<Credentials, ExitFailure> {
     let Some(named) = &args.credentials else {
         return environment_credentials().map_err(|error| misused(format!("{error:#}")));
     };

@@ -10,7 +10,7 @@ use kube::api::ListParams;
 use kube::core::PartialObjectMeta;
 use kube::{Api, Client};
 
-use super::{Session, Verdicts, failed};
+use super::{PluginEnd, PluginSession, failed};
 use crate::cli::ExitFailure;
 use crate::crd::PresignedUrl;
 use overview::{Overview, SecretSeen};
@@ -26,7 +26,7 @@ pub(super) struct StatusArgs {
 /// How many pods one page has.
 const PAGE: u32 = 100;
 
-pub(super) async fn status(session: &Session<'_>, args: &StatusArgs) -> Result<Verdicts, ExitFailure> {
+pub(super) async fn status(session: &PluginSession<'_>, args: &StatusArgs) -> Result<PluginEnd, ExitFailure> {
     let client = session.cluster.client().await?;
     let namespace = session.cluster.namespace(&client);
     let api = Api::<PresignedUrl>::namespaced(client.clone(), &namespace);
@@ -37,7 +37,7 @@ pub(super) async fn status(session: &Session<'_>, args: &StatusArgs) -> Result<V
     let now = session.clock.now();
     let overview = Overview::of(&object, secret, users, now);
     session.console.print(&overview, |paint| overview.tree(now, paint).render())?;
-    Ok(Verdicts::of(overview.is_ready()))
+    Ok(PluginEnd::of(overview.is_ready()))
 }
 
 /// Reads the metadata of the Secret, never the URL in it.
