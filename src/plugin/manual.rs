@@ -28,8 +28,9 @@ is text for people, with colours on a terminal only (and not with `NO_COLOR`); `
 programs. Exit codes: 0 if all is well, 1 if something is not (not ready, not renewed, expired, another
 signature, denied, an API error), 2 if the command line or the kubeconfig is wrong.
 
-The kubeconfig is found as kubectl finds it. Client certificates, tokens, token files and exec plugins work.
-The built-in providers `oidc` and `gcp` of old kubeconfigs and `proxy-url` do not; use an exec plugin.
+The kubeconfig is found as kubectl finds it. Client certificates, tokens, token files and exec plugins work. Of
+the providers of old kubeconfigs (`auth-provider`), `gcp` works with a command, and a token of `oidc` is used
+without being refreshed: use an exec plugin. Proxies (`proxy-url`, `HTTPS_PROXY`) are not supported.
 ";
 
 /// The whole page.

@@ -65,12 +65,6 @@ impl SignedParts {
         self.query.extend(value.map(|value| (name.to_owned(), Sensitive::new(value.to_owned()))));
     }
 
-    /// The value of a parameter.
-    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
-        let found = self.query.iter().find(|(found, _)| found == name);
-        found.map(|(_, value)| value.expose().as_str())
-    }
-
     /// Sets the value of a signed header.
     pub(super) fn set_header(&mut self, name: &str, value: &str) {
         for (found, given) in &mut self.headers {
@@ -78,11 +72,6 @@ impl SignedParts {
                 value.clone_into(given);
             }
         }
-    }
-
-    /// The value of a signed header.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 }
 
