@@ -251,6 +251,8 @@ mod tests {
         for args in [
             &["renew", "a", "--all"][..],
             &["renew", "-l", "a=b", "--all"],
+            &["renew", "--wait"],
+            &["renew", "-A"],
             &["status"],
             &["inspect"],
             &["explain", "-", "-H", "no-colon"],

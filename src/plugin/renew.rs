@@ -22,16 +22,16 @@ use crate::crd::{PresignedUrl, READY};
 
 /// Arguments of `renew`.
 #[derive(Args, Debug)]
-#[group(id = "which", required = true)]
 pub(super) struct RenewArgs {
     /// Names of the PresignedUrls.
-    #[arg(value_name = "NAME", group = "which", conflicts_with_all = ["selector", "all"])]
+    #[arg(value_name = "NAME", required_unless_present_any = ["selector", "all"],
+        conflicts_with_all = ["selector", "all"])]
     names: Vec<String>,
     /// Those with these labels: KEY=VALUE, and more separated by commas.
-    #[arg(short = 'l', long, value_name = "LABELS", group = "which", conflicts_with = "all")]
+    #[arg(short = 'l', long, value_name = "LABELS", conflicts_with = "all")]
     selector: Option<String>,
     /// All of the namespace.
-    #[arg(long, group = "which")]
+    #[arg(long)]
     all: bool,
     /// In all namespaces, with -l or --all.
     #[arg(short = 'A', long, conflicts_with = "names")]

@@ -18,8 +18,13 @@ async fn status_shows_everything_around_an_object() {
         let body = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec});
         let file = space.operator.folder().join(format!("{name}.json"));
         std::fs::write(&file, body.to_string()).unwrap();
-        let output = space.kubectl(&["apply", "-f", file.to_str().unwrap()]);
-        assert!(output.status.success(), "{output:?}");
+        // The ServiceAccount of the pod comes shortly after the namespace.
+        let apply = || space.kubectl(&["apply", "-f", file.to_str().unwrap()]);
+        let is_applied = (0..50).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(200));
+            apply().status.success()
+        });
+        assert!(is_applied, "{:?}", apply());
     };
     pod(
         "reader",

@@ -138,8 +138,12 @@ async fn policies_are_tested_against_the_cluster_and_from_files() {
             .shows(1, &["denied", &format!("begin with {namespace}/")]);
         let user = "-f good.json -f signer.json --as jane";
         terminal.run(&format!("{test} {user}")).shows(1, &["allowed", "jane may not use the signer"]);
-        let role = "kubectl create role use --verb=use --resource=signers.presign.dev && \
-            kubectl create rolebinding use --role=use --user=jane";
+        let role = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "use"},
+            "rules": [{"apiGroups": ["presign.dev"], "resources": ["signers"], "verbs": ["use"]}],
+        });
+        write("role.json", role);
+        let role = "kubectl apply -f role.json && kubectl create rolebinding use --role=use --user=jane";
         assert_eq!(terminal.pipe(role).2, 0);
         terminal.run(&format!("{test} {user}")).shows(0, &["jane may use the signer"]);
         terminal.run(&format!("{test} -f nothing.json")).shows(2, &["nothing.json"]);
@@ -162,19 +166,24 @@ async fn shells_complete_and_exec_plugins_sign_in() {
         terminal.run("kubectl __complete presign status ''").shows(0, &["report", ":4"]);
         terminal.run("kubectl __complete presign renew --w").shows(0, &["--wait"]);
         let bash = "bash --norc -c 'source <(kubectl-presign completion bash); complete -p kubectl-presign'";
-        terminal.run(bash).shows(0, &["_kubectl-presign kubectl-presign"]);
+        terminal.run(bash).shows(0, &["complete -F _kubectl"]);
         for shell in ["zsh", "fish"] {
             let (script, _, code) = terminal.pipe(&format!("kubectl presign completion {shell}"));
             assert!(code == 0 && script.contains("get-url"), "{shell}");
         }
-        let token = terminal.pipe("kubectl config view --raw -o jsonpath='{.users[0].user.token}'").0;
+        let (text, _, _) = terminal.pipe("kubectl config view --raw -o json");
+        let mut config: serde_json::Value = serde_json::from_str(&text).unwrap();
         let answer = json!({
-            "apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": token},
+            "apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
+            "status": {"token": config["users"][0]["user"]["token"]},
         });
         std::fs::write(terminal.folder().join("answer.json"), answer.to_string()).unwrap();
-        let exec = "kubectl config set-credentials exec --exec-api-version=client.authentication.k8s.io/v1 \
-            --exec-command=cat --exec-arg=answer.json --exec-interactive-mode=Never";
-        assert_eq!(terminal.pipe(exec).2, 0);
+        let exec = json!({"name": "exec", "user": {"exec": {
+            "apiVersion": "client.authentication.k8s.io/v1", "command": "cat", "args": ["answer.json"],
+            "interactiveMode": "Never",
+        }}});
+        config["users"].as_array_mut().unwrap().push(exec);
+        std::fs::write(terminal.folder().join("kubeconfig"), config.to_string()).unwrap();
         terminal.run("kubectl presign status report --user exec").shows(0, &["Ready, Issued"]);
         terminal.run("kubectl presign status report --user nobody").shows(2, &["cannot use the kubeconfig"]);
     })

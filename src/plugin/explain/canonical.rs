@@ -33,11 +33,25 @@ pub(super) struct SignedParts {
 impl SignedParts {
     /// The signature, in lower-case hexadecimal digits.
     pub(super) fn signature(&self) -> String {
+        self.signature_with(&self.key())
+    }
+
+    /// The signature with the key of requests with the same scope and secret.
+    pub(super) fn signature_with(&self, key: &Sensitive<Vec<u8>>) -> String {
         let hash = hex(&Sha256::digest(self.canonical()));
         let to_sign = format!("AWS4-HMAC-SHA256\n{}\n{}\n{hash}", self.date, self.scope);
+        hex(&mac(key.expose(), &to_sign))
+    }
+
+    /// The key that signs all requests with this scope and secret.
+    pub(super) fn key(&self) -> Sensitive<Vec<u8>> {
         let start = format!("AWS4{}", self.secret.expose()).into_bytes();
-        let key = self.scope.split('/').fold(start, |key, part| mac(&key, part));
-        hex(&mac(&key, &to_sign))
+        Sensitive::new(self.scope.split('/').fold(start, |key, part| mac(&key, part)))
+    }
+
+    /// Whether another request is signed with the same key.
+    pub(super) fn has_key_of(&self, other: &Self) -> bool {
+        self.scope == other.scope && self.secret == other.secret
     }
 
     fn canonical(&self) -> String {

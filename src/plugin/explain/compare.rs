@@ -6,7 +6,7 @@ use super::canonical::SignedParts;
 use super::direct::direct;
 use super::finding::{Explanation, Finding, RequestPart};
 use super::sent::{KnownSigned, SentRequest};
-use super::variants::{Variant, variants};
+use super::variants::variants;
 use crate::domain::Credentials;
 use crate::plugin::url_text::NotPresigned;
 
@@ -75,18 +75,22 @@ fn search(
     known: &KnownSigned,
 ) -> Option<Vec<Finding>> {
     let all = variants(sent, credentials, known);
-    let is_it = |variant: &&Variant| variant.of(parts).signature() == signature;
-    if let Some(variant) = all.iter().find(is_it) {
+    let key = parts.key();
+    let is_it = |changed: &SignedParts| match changed.has_key_of(parts) {
+        true => changed.signature_with(&key) == signature,
+        false => changed.signature() == signature,
+    };
+    if let Some(variant) = all.iter().find(|variant| is_it(&variant.of(parts))) {
         return Some(vec![variant.finding.clone()]);
     }
-    if let Some(finding) = times(parts, signature) {
+    if let Some(finding) = times(parts, is_it) {
         return Some(vec![finding]);
     }
     for (number, first) in all.iter().enumerate() {
         let changed = first.of(parts);
         let others = all[number + 1..].iter().filter(|second| second.finding.part != first.finding.part);
         for second in others {
-            if second.of(&changed).signature() == signature {
+            if is_it(&second.of(&changed)) {
                 return Some(vec![first.finding.clone(), second.finding.clone()]);
             }
         }
@@ -95,12 +99,12 @@ fn search(
 }
 
 /// Whether the time or the lifetime in the URL was changed after signing.
-fn times(parts: &SignedParts, signature: &str) -> Option<Finding> {
+fn times(parts: &SignedParts, is_it: impl Fn(&SignedParts) -> bool) -> Option<Finding> {
     let mut changed = parts.clone();
     let minutes = (1..=10_080).map(|minutes| minutes * 60);
     for seconds in (1..60).chain(minutes) {
         changed.set_parameter("X-Amz-Expires", Some(&seconds.to_string()));
-        if changed.signature() == signature {
+        if is_it(&changed) {
             return Some(Finding::new(
                 RequestPart::Clock,
                 format!("X-Amz-Expires was changed after signing: it was {seconds}"),
@@ -115,7 +119,7 @@ fn times(parts: &SignedParts, signature: &str) -> Option<Finding> {
         let other = other.strftime("%Y%m%dT%H%M%SZ").to_string();
         changed.set_parameter("X-Amz-Date", Some(&other));
         other.clone_into(&mut changed.date);
-        if changed.signature() == signature {
+        if is_it(&changed) {
             return Some(Finding::new(
                 RequestPart::Clock,
                 "X-Amz-Date was changed after signing, by a time zone or by hand",

@@ -161,6 +161,11 @@ pub(super) fn scopes(sent: &SentRequest) -> Vec<Variant> {
         "s3".clone_into(&mut other.service);
         scopes.push((other, format!("the service {} was written into the URL", printable(&scope.service))));
     }
+    if scope.end != "aws4_request" {
+        let mut other = scope.clone();
+        "aws4_request".clone_into(&mut other.end);
+        scopes.push((other, "the end of X-Amz-Credential was changed".to_owned()));
+    }
     if scope.date != date {
         let mut other = scope.clone();
         other.date = date;
