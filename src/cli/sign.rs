@@ -144,7 +144,7 @@ fn read(file: &Path, is_standard_input: bool) -> anyhow::Result<String> {
 }
 
 /// The access key from the environment, validated like one in a Secret.
-fn credentials() -> anyhow::Result<Credentials> {
+pub(crate) fn credentials() -> anyhow::Result<Credentials> {
     let (id, secret) = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY");
     let (token, expiration) = ("AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION");
     let variable = |name: &str| {

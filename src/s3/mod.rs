@@ -6,7 +6,7 @@
 
 mod amend;
 mod clients;
-mod encode;
+pub(crate) mod encode;
 mod error;
 mod expected;
 mod presign;
