@@ -91,6 +91,7 @@ pub(crate) fn spec() -> impl Strategy<Value = PresignedUrlSpec> {
             secret: None,
             pod_refresh: None,
             suspend: None,
+            form: None,
         })
     })
 }

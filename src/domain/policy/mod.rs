@@ -65,6 +65,10 @@ pub struct PolicyRule {
     pub max_content_length: Option<u64>,
     /// Whether a request may name a version of the object.
     pub allows_versions: bool,
+    /// Whether a form may let visitors choose the name below a prefix.
+    pub allows_post_prefix: bool,
+    /// The largest file that a form may permit, in bytes.
+    pub max_form_size: Option<u64>,
 }
 
 /// What a policy says about a request.
@@ -149,14 +153,25 @@ impl Policy {
         })
     }
 
+    /// Whether a rule may allow requests with a method, whatever else is in them.
+    pub(super) fn may_allow(&self, rule: &PolicyRule, method: Method) -> bool {
+        let is_denied = self.lets_uploads_copy && is_upload(method);
+        rule.methods.contains(&method) && !is_denied && (method != Method::Post || rule.require_headers.is_empty())
+    }
+
     /// What is denied even if the rules are only audited.
     fn safety(&self, request: &Request, asker: Asker<'_>) -> Option<Denial> {
-        if is_unsafe(&request.key) {
+        let is_prefix = request.form.as_ref().is_some_and(|form| form.is_key_prefix);
+        let key = request.key.strip_suffix('/').filter(|_| is_prefix).unwrap_or(&request.key);
+        if is_unsafe(key) {
             let message = "with a signer, the key must not begin or end with a slash, and must not contain '//', a backslash, %2e, %2f or %5c, because some stores take such a key for another one";
             return Some(Denial::of_safety("key", message));
         }
-        if self.lets_uploads_copy && request.method == Method::Put {
-            let message = "the signer does not permit PUT: with its store and credentials, an upload URL could be used to copy other objects; its owner can set s3.unsignedHeaders to Refused after trying that on the store, or use credentials that can only write";
+        if self.lets_uploads_copy && is_upload(request.method) {
+            let message = format!(
+                "the signer does not permit {}: with its store and credentials, an upload URL could be used to copy other objects; its owner can set s3.unsignedHeaders to Refused after trying that on the store, or use credentials that can only write",
+                request.method
+            );
             return Some(Denial::of_safety("method", message));
         }
         let acting = request.query.iter().find(|(name, _)| headers::acts_in_a_query(name));
@@ -173,6 +188,11 @@ impl Policy {
     }
 }
 
+/// Whether a method uploads, so that a store that copies by a header may copy.
+pub(super) fn is_upload(method: Method) -> bool {
+    matches!(method, Method::Put | Method::Post)
+}
+
 /// Whether a cap allows a longer lifetime than another one.
 fn is_longer(cap: Option<u32>, than: Option<u32>) -> bool {
     match (cap, than) {
@@ -186,7 +206,8 @@ impl PolicyRule {
     /// Whether the rule allows a request; otherwise how many of its conditions hold before the first
     /// that does not, and what that one allows.
     fn judge(&self, request: &Request, asker: Asker<'_>) -> Result<(), (usize, Denial)> {
-        let checks = [Self::method, Self::bucket, Self::key, Self::version, Self::headers, Self::length];
+        let checks =
+            [Self::method, Self::bucket, Self::key, Self::version, Self::headers, Self::length, Self::form];
         for (held, check) in checks.into_iter().enumerate() {
             check(self, request, asker).map_err(|denial| (held, denial))?;
         }
@@ -230,6 +251,10 @@ impl PolicyRule {
     }
 
     fn headers(&self, request: &Request, _: Asker<'_>) -> Result<(), Denial> {
+        if let (Some(_), Some((name, _))) = (&request.form, self.require_headers.first()) {
+            let message = format!("the signer requires the header {name}, which a form cannot have: use PUT");
+            return Err(Denial::new("method", message));
+        }
         for (name, value) in &self.require_headers {
             let given = request.headers.iter().find(|(given, _)| given.eq_ignore_ascii_case(name));
             let is_met = given.is_some_and(|(_, given)| value.as_ref().is_none_or(|value| value == given));
@@ -257,6 +282,24 @@ impl PolicyRule {
         }
         let message = format!("the signer requires the header Content-Length with at most {most} bytes");
         Err(Denial::new("headers", message))
+    }
+
+    fn form(&self, request: &Request, _: Asker<'_>) -> Result<(), Denial> {
+        let Some(form) = &request.form else { return Ok(()) };
+        if let Some(name) = form.header_names().find(|name| !self.allows_header(name)) {
+            let field = if name.starts_with("x-amz-meta-") { "form.metadata" } else { "form.contentType" };
+            return Err(Denial::new(field, format!("the signer does not allow {name}: remove it")));
+        }
+        if form.is_key_prefix && !self.allows_post_prefix {
+            let message = "the signer does not allow forms whose visitors choose the name: remove it, and write the whole key into spec.key";
+            return Err(Denial::new("form.keyPrefix", message));
+        }
+        match self.max_form_size.filter(|most| form.max_size > *most) {
+            None => Ok(()),
+            Some(most) => {
+                Err(Denial::new("form.maxSize", format!("the signer allows at most {most} bytes: reduce it")))
+            }
+        }
     }
 
     /// Whether a request may have a header.
