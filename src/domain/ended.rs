@@ -118,8 +118,9 @@ impl Request {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::model::{request, signer};
+    use crate::domain::model::{form, request, signer};
     use crate::domain::policy::Asker;
+    use crate::domain::request::{Form, UploadAnswer};
 
     #[test]
     fn the_digest_is_the_same_in_all_releases_and_differs_with_the_spec() {

@@ -10,7 +10,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectM
 use serde_json::Value;
 
 use crate::crd::names::{
-    DATA_EXPIRES_AT, DATA_FIELDS, DATA_FORM, DATA_HEADERS, DATA_METHOD, DATA_URL, GROUP, KIND, OPERATOR, RESERVED_PREFIX,
+    DATA_EXPIRES_AT, DATA_FIELDS, DATA_FORM, DATA_HEADERS, DATA_METHOD, DATA_URL, GROUP, KIND, OPERATOR,
+    RESERVED_PREFIX,
 };
 
 /// One field of a Secret for which `managedFields` records the owners.

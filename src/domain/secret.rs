@@ -13,8 +13,8 @@ use super::stored::{Content, url_key};
 use super::{Owner, Request, SignedForm, SignedUrl};
 use crate::crd::names::{
     ANNOTATION_EXPIRES_IN, ANNOTATION_FORMAT, ANNOTATION_OWNER, ANNOTATION_RENEW, ANNOTATION_SIGNING_TIME,
-    ANNOTATION_SOURCE, DATA_EXPIRES_AT, DATA_FIELDS, DATA_FORM, DATA_HEADERS, DATA_METHOD, FORMAT, LABEL_MANAGED, LABEL_MANAGED_BY,
-    MANAGED, OPERATOR,
+    ANNOTATION_SOURCE, DATA_EXPIRES_AT, DATA_FIELDS, DATA_FORM, DATA_HEADERS, DATA_METHOD, FORMAT,
+    LABEL_MANAGED, LABEL_MANAGED_BY, MANAGED, OPERATOR,
 };
 use crate::crd::{DeletionPolicy, PresignedUrl, duration};
 
@@ -188,7 +188,11 @@ mod tests {
     fn signed() -> SignedUrl {
         let signing_time: Timestamp = "2030-01-02T03:04:05Z".parse().unwrap();
         let url = "https://us-west.s3.qencode.com/reports/q3.pdf?X-Amz-Signature=0".to_owned();
-        SignedUrl { url: Sensitive::new(url), form: None, validity: Validity { signing_time, lifetime: 3600 } }
+        SignedUrl {
+            url: Sensitive::new(url),
+            form: None,
+            validity: Validity { signing_time, lifetime: 3600 },
+        }
     }
 
     fn upload() -> Request {

@@ -14,7 +14,8 @@ use super::{SignedForm, UrlParts, Validity};
 use crate::crd::duration::DurationText;
 use crate::crd::names::{
     ANNOTATION_EXPIRES_IN, ANNOTATION_FORMAT, ANNOTATION_OWNER, ANNOTATION_RENEW, ANNOTATION_SOURCE,
-    DATA_EXPIRES_AT, DATA_FIELDS, DATA_FORM, DATA_HEADERS, DATA_METHOD, DATA_URL, FORMAT, LABEL_MANAGED, MANAGED,
+    DATA_EXPIRES_AT, DATA_FIELDS, DATA_FORM, DATA_HEADERS, DATA_METHOD, DATA_URL, FORMAT, LABEL_MANAGED,
+    MANAGED,
 };
 
 /// The first half of a SHA-256: enough to distinguish texts, and it does not reveal them.
@@ -182,7 +183,8 @@ impl Content {
     fn read(secret: &Secret, url_key: Option<&str>, fields: Option<&OwnedFields>) -> Self {
         let url = url_key.and_then(|key| text(secret, key));
         let file = form_file(secret, url_key);
-        let parts = url.and_then(|url| file.map_or_else(|| UrlParts::read(url), |file| UrlParts::read_form(url, file)));
+        let parts = url
+            .and_then(|url| file.map_or_else(|| UrlParts::read(url), |file| UrlParts::read_form(url, file)));
         let is_ours = |key| fields.is_none_or(|fields| fields.is_ours(Field::Data(key)));
         // A form has no headers: all that it was signed for is in its fields.
         let headers = if file.is_some() { Some("") } else { text(secret, DATA_HEADERS) };

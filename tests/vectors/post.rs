@@ -40,8 +40,7 @@ fn policy(fields: &Value) -> Value {
 
 /// The conditions of a policy as a sorted list.
 fn conditions(policy: &Value) -> Vec<String> {
-    let mut all: Vec<_> =
-        policy["conditions"].as_array().unwrap().iter().map(ToString::to_string).collect();
+    let mut all: Vec<_> = policy["conditions"].as_array().unwrap().iter().map(ToString::to_string).collect();
     all.sort();
     all
 }

@@ -156,7 +156,9 @@ impl Policy {
     /// Whether a rule may allow requests with a method, whatever else is in them.
     pub(super) fn may_allow(&self, rule: &PolicyRule, method: Method) -> bool {
         let is_denied = self.lets_uploads_copy && is_upload(method);
-        rule.methods.contains(&method) && !is_denied && (method != Method::Post || rule.require_headers.is_empty())
+        rule.methods.contains(&method)
+            && !is_denied
+            && (method != Method::Post || rule.require_headers.is_empty())
     }
 
     /// What is denied even if the rules are only audited.

@@ -102,7 +102,10 @@ impl Form {
             max_size,
             is_key_prefix,
             content_type: form.content_type.clone(),
-            metadata: given.iter().map(|(name, value)| (format!("{METADATA}{name}"), value.clone())).collect(),
+            metadata: given
+                .iter()
+                .map(|(name, value)| (format!("{METADATA}{name}"), value.clone()))
+                .collect(),
             answer: answer(form)?,
         }))
     }
