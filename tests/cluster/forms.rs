@@ -37,7 +37,10 @@ async fn secret(space: &Space, name: &str) -> Secret {
 }
 
 fn signed(secret: &Secret) -> (String, String) {
-    (text(secret, "form.json"), secret.metadata.annotations.as_ref().unwrap()["presign.dev/signing-time"].clone())
+    (
+        text(secret, "form.json"),
+        secret.metadata.annotations.as_ref().unwrap()["presign.dev/signing-time"].clone(),
+    )
 }
 
 #[tokio::test]
@@ -97,7 +100,9 @@ async fn a_form_is_repaired_and_a_restart_signs_nothing() {
     space.apply("late", space.spec(json!({}))).await;
     space.wait_ready("late", "True", "Issued").await;
     space.presigned_urls().delete("late", &DeleteParams::default()).await.unwrap();
-    space.wait_for(DEADLINE, space.secrets(), "late", "its end", |secret| secret.is_none().then_some(())).await;
+    space
+        .wait_for(DEADLINE, space.secrets(), "late", "its end", |secret| secret.is_none().then_some(()))
+        .await;
     let after = secret(&space, "inbox").await;
     assert_eq!((after.metadata.resource_version.clone(), signed(&after)), (version, signed(&before)));
 
