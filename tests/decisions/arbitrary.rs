@@ -79,6 +79,10 @@ impl Edit {
             Self::Method(method) => {
                 request.method = method;
                 request.form = (method == Method::Post).then(model::form);
+                if request.form.is_some() {
+                    request.headers.clear();
+                    request.query.clear();
+                }
             }
             Self::Form(number) => {
                 if let Some(form) = &mut request.form {
@@ -86,6 +90,8 @@ impl Edit {
                     form.is_key_prefix = number == 2;
                 }
             }
+            // A form has neither.
+            Self::Header(_) | Self::Query(_) if request.form.is_some() => {}
             Self::Header(number) => request.headers = pairs("x-header", number),
             Self::Query(number) => request.query = pairs("x-query", number),
             Self::Region(number) => request.connection.region = format!("region-{number}"),
