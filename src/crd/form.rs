@@ -38,8 +38,8 @@ pub struct UploadForm {
     pub key_prefix: Option<bool>,
     /// The `Content-Type` that the upload must have. A value that ends with a slash is a prefix: `image/`
     /// permits every image, and the page adds the field `Content-Type` itself. The store compares what the
-    /// client says, and does not look into the file. Default: the upload has no `Content-Type`. Examples:
-    /// `application/pdf`, `image/`.
+    /// client says, and does not look into the file. Default: no limit; some stores then keep the type that
+    /// the browser sends with the file. Examples: `application/pdf`, `image/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255))]
     pub content_type: Option<String>,
