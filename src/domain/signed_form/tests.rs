@@ -20,6 +20,11 @@ fn signed(edit: impl FnOnce(&mut Request), id: &str, second: i64, lifetime: u32)
     sign(&request, &credentials(id, (id == "session").then(|| at(9_000))), validity)
 }
 
+/// The form of a request.
+fn of(request: &mut Request) -> &mut Form {
+    request.form.as_mut().unwrap()
+}
+
 fn parts(signed: &SignedUrl) -> UrlParts {
     let url = signed.url.expose();
     UrlParts::read_form(url, &signed.form.as_ref().unwrap().json(url)).unwrap()
@@ -57,9 +62,6 @@ fn other_credentials_and_times_leave_the_address_alone_and_nothing_else_does() {
     for same in [signed(|_| (), "session", 0, 60), signed(|_| (), "OTHER", 70, 600)] {
         let same = parts(&same);
         assert_eq!((&same.address, &same.text), (&usual.address, &usual.text));
-    }
-    fn of(request: &mut Request) -> &mut Form {
-        request.form.as_mut().unwrap()
     }
     let edits: [fn(&mut Request); 8] = [
         |r| r.key.push('x'),
