@@ -83,7 +83,7 @@ pub enum AddressingStyle {
 /// in a signer. Refused: it
 /// answers such a request with an error, as AWS does. Honoured: it acts on them, so whoever has an
 /// upload URL can add `x-amz-copy-source` and copy any object that the credentials can read. A signer
-/// with a policy therefore denies PUT, unless `writeOnlyKey` is true. Write Refused only after you
+/// with a policy therefore denies PUT and POST, unless `writeOnlyKey` is true. Write Refused only after you
 /// tried it on your store. Default: Refused for AWS, Honoured with an endpoint.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub enum UnsignedHeaders {

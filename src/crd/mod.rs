@@ -7,6 +7,7 @@
 mod connection;
 mod credentials_source;
 pub mod duration;
+mod form;
 #[macro_use]
 mod lists;
 pub mod names;
@@ -15,6 +16,7 @@ mod response;
 #[macro_use]
 pub mod rules;
 pub mod credentials_rules;
+pub mod form_rules;
 mod schema;
 mod secret_ref;
 mod secret_target;
@@ -30,6 +32,7 @@ pub use credentials_source::{
     AmbientCredentials, AssumedRole, CredentialsSource, NarrowTo, ServiceAccountFrom, ServiceAccountRef,
     SessionOptions, StsOptions, WebIdentity,
 };
+pub use form::UploadForm;
 pub use presigned_url::{Method, PodRefresh, PresignedUrl, PresignedUrlSpec, RenewPolicy};
 pub use response::ResponseOverrides;
 pub use schema::definitions;

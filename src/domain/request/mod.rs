@@ -8,7 +8,9 @@ mod addressing;
 mod bucket;
 mod checks;
 mod endpoint;
+mod form;
 mod hints;
+mod parameters;
 mod target;
 
 use std::borrow::Cow;
@@ -21,6 +23,7 @@ pub(super) use checks::{
 };
 pub(super) use endpoint::aws_partition;
 pub use endpoint::{AwsAddress, Endpoint, Scheme, aws_host};
+pub use form::{Form, UploadAnswer};
 pub use target::Target;
 pub(super) use target::check_reference;
 
@@ -28,7 +31,9 @@ pub use crate::crd::Method;
 
 use crate::crd::duration::DurationText;
 use crate::crd::rules::{self, Rule};
-use crate::crd::{PodRefresh, PresignedUrlSpec, RenewPolicy, ResponseOverrides, S3Connection};
+use crate::crd::{PodRefresh, PresignedUrlSpec, RenewPolicy, S3Connection};
+
+use parameters::{headers, query};
 
 use super::resolve::CredentialsLocation;
 use super::session::{self, Whose};
@@ -106,6 +111,8 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     /// Signed query parameters other than those of the signature, sorted by name, not encoded.
     pub query: Vec<(String, String)>,
+    /// What may be uploaded with a form, for method POST and no other.
+    pub form: Option<Form>,
     /// Requested lifetime, in seconds: 60 to 604800.
     pub expires_in: u32,
     /// The longest lifetime that the policy of the signer allows, in seconds; `None` for no limit.
@@ -161,6 +168,7 @@ impl Request {
         let empty = BTreeMap::new();
         checks::headers(spec.headers.as_ref().unwrap_or(&empty))?;
         checks::query(spec.query.as_ref().unwrap_or(&empty), method)?;
+        let form = Form::parse(spec, method)?;
         let expires_in = lifetime(spec.expires_in.as_ref())?;
         let is_signed_once = spec.renew_policy == Some(RenewPolicy::Never);
         Ok(Self {
@@ -170,6 +178,7 @@ impl Request {
             method,
             headers: headers(spec),
             query: query(spec),
+            form,
             expires_in,
             cap: None,
             overlap: overlap(spec, expires_in)?,
@@ -262,38 +271,6 @@ fn overlap(spec: &PresignedUrlSpec, expires_in: u32) -> Result<Overlap, InvalidS
             _ => Err(InvalidSpec::new("renewBeforePercentage", "must be from 1 to 80")),
         },
     }
-}
-
-fn headers(spec: &PresignedUrlSpec) -> Vec<(String, String)> {
-    let mut headers: Vec<_> = spec.headers.clone().unwrap_or_default().into_iter().collect();
-    headers.sort_by_key(|(name, _)| name.to_ascii_lowercase());
-    headers
-}
-
-fn query(spec: &PresignedUrlSpec) -> Vec<(String, String)> {
-    let mut query: Vec<_> = spec.query.clone().unwrap_or_default().into_iter().collect();
-    if let Some(version) = &spec.version_id {
-        query.push(("versionId".to_owned(), version.clone()));
-    }
-    if let Some(response) = &spec.response {
-        query.extend(response_parameters(response).map(|(name, value)| (name.to_owned(), value.clone())));
-    }
-    query.sort();
-    query
-}
-
-/// The `response-*` parameters of a spec, with their names in the S3 API.
-fn response_parameters(response: &ResponseOverrides) -> impl Iterator<Item = (&'static str, &String)> {
-    [
-        ("response-cache-control", &response.cache_control),
-        ("response-content-disposition", &response.content_disposition),
-        ("response-content-encoding", &response.content_encoding),
-        ("response-content-language", &response.content_language),
-        ("response-content-type", &response.content_type),
-        ("response-expires", &response.expires),
-    ]
-    .into_iter()
-    .filter_map(|(name, value)| value.as_ref().map(|value| (name, value)))
 }
 
 #[cfg(test)]

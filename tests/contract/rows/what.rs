@@ -172,7 +172,7 @@ fn keys() -> Vec<Row> {
 
 fn versions() -> Vec<Row> {
     let with = |method: &str| json!({"versionID": "3/L4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY", "method": method});
-    let no_methods: Vec<Value> = each("method", ["get", "PATCH", "POST", "", "GET "]);
+    let no_methods: Vec<Value> = each("method", ["get", "PATCH", "post", "", "GET "]);
     [
         rule(
             VERSION_METHOD,
