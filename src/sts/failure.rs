@@ -241,11 +241,4 @@ mod tests {
             assert!(!of(status, code).is_temporary());
         }
     }
-
-    #[test]
-    fn finds_causes_inside_of_io_errors() {
-        let tls = io::Error::other(io::Error::other(rustls::Error::HandshakeNotComplete));
-        assert!(has(&tls, &|cause| cause.is::<rustls::Error>()));
-        assert!(!has(&io::Error::other("x"), &|cause| cause.is::<rustls::Error>()));
-    }
 }

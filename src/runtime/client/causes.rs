@@ -63,3 +63,17 @@ fn has_cause(error: &(dyn Error + 'static), is: &dyn Fn(&(dyn Error + 'static)) 
     }
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_found_inside_io_errors() {
+        let tls = io::Error::other(io::Error::other(rustls::Error::HandshakeNotComplete));
+        assert_eq!(CallFault::of(&tls), CallFault::Tls);
+        let internal = io::Error::other(ResolveFailure::Internal);
+        assert_eq!(CallFault::of(&internal), CallFault::InternalAddress);
+        assert_eq!(CallFault::of(&io::Error::other("x")), CallFault::Other);
+    }
+}
