@@ -7,3 +7,4 @@ pub mod domain;
 pub mod runtime;
 pub mod s3;
 pub mod sts;
+pub mod verify;
