@@ -8,3 +8,4 @@ pub mod plugin;
 pub mod runtime;
 pub mod s3;
 pub mod sts;
+pub mod verify;

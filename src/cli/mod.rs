@@ -16,6 +16,7 @@ mod sign;
 mod signer_args;
 mod sites;
 mod sts_args;
+mod verify_args;
 
 use clap::{Parser, Subcommand};
 

@@ -49,7 +49,7 @@ pub struct S3Connection {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aws: Option<AwsOptions>,
     /// The certificates of private certificate authorities, as PEM, for the calls that the operator
-    /// makes to the STS. The certificates of the system also count. The callers of the URL need their
+    /// makes: to the STS, and to the store with `verify`. The certificates of the system also count. The callers of the URL need their
     /// own copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 16384))]

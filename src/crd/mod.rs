@@ -26,6 +26,7 @@ mod signer_ref;
 pub mod signer_rules;
 mod status;
 mod unknown;
+mod verify;
 
 pub use connection::{AddressingStyle, AwsOptions, S3Connection, UnsignedHeaders};
 pub use credentials_source::{
@@ -43,5 +44,6 @@ pub use signer::{
 };
 pub use signer_policy::{Enforcement, RequiredHeader, SignerPolicy, SignerRule, WhenDenied};
 pub use signer_ref::{SignerKind, SignerRef};
-pub use status::{LimitedBy, PERMITTED, PresignedUrlStatus, READY, ROTATION_SAFE, STALLED};
+pub use status::{LimitedBy, PERMITTED, PresignedUrlStatus, READY, ROTATION_SAFE, STALLED, VERIFIED};
 pub use unknown::first_unknown;
+pub use verify::{Verified, Verify, VerifyResult};

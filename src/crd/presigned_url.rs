@@ -18,6 +18,7 @@ use super::response::ResponseOverrides;
 use super::secret_target::SecretTarget;
 use super::signer_ref::SignerRef;
 use super::status::PresignedUrlStatus;
+use super::verify::Verify;
 use super::{credentials_rules, form_rules, rules, schema};
 
 /// Which URL to issue, how long it lives and where it is written.
@@ -210,6 +211,9 @@ pub struct PresignedUrlSpec {
     /// How the pods that mount the Secret get a new URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_refresh: Option<PodRefresh>,
+    /// Whether the operator asks the store if it accepts the URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<Verify>,
     /// Whether the URL is renewed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renew_policy: Option<RenewPolicy>,

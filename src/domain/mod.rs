@@ -35,6 +35,7 @@ pub mod signer_status;
 pub mod status;
 pub mod stored;
 mod validity;
+pub mod verification;
 
 pub use credentials::Credentials;
 pub use limits::Limits;

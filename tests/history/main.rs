@@ -172,6 +172,7 @@ async fn run(api: &Api, clock: &Clock, history: impl AsyncFnOnce(Memory)) {
         limiter,
         skew: Skew::default(),
         sts: Sts::new(no_sts).unwrap(),
+        verifier: None,
     };
     let presigner = Presigner::new(settings, client, process);
     let memory = presigner.memory();

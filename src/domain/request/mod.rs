@@ -11,6 +11,7 @@ mod endpoint;
 mod form;
 mod hints;
 mod parameters;
+mod renew;
 mod target;
 
 use std::borrow::Cow;
@@ -24,6 +25,9 @@ pub(super) use checks::{
 pub(super) use endpoint::aws_partition;
 pub use endpoint::{AwsAddress, Endpoint, Scheme, aws_host};
 pub use form::{Form, UploadAnswer};
+pub use renew::LONGEST_RENEW;
+use renew::is_too_long;
+pub(super) use renew::renew_token;
 pub use target::Target;
 pub(super) use target::check_reference;
 
@@ -38,6 +42,7 @@ use parameters::{headers, query};
 use super::resolve::CredentialsLocation;
 use super::session::{self, Whose};
 use super::signer::SignerId;
+use super::verification::VerifyWish;
 
 /// Why a spec is not valid.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -129,6 +134,8 @@ pub struct Request {
     pub target: Target,
     /// Whether to annotate the running pods that mount the Secret after each new URL.
     pub annotates_pods: bool,
+    /// Whether the store is asked about the URL.
+    pub verify: VerifyWish,
     /// Whether the object is suspended, so that nothing is issued or written.
     pub suspend: bool,
     /// The token of the renew annotation, which asks for one renewal.
@@ -187,6 +194,7 @@ impl Request {
             credentials,
             target: Target::parse(name, spec.secret.as_ref())?,
             annotates_pods: spec.pod_refresh.unwrap_or_default() == PodRefresh::Annotate,
+            verify: VerifyWish { when: spec.verify.unwrap_or_default(), ca_bundle: s3.ca_bundle.clone() },
             suspend: spec.suspend.unwrap_or(false),
             renew: renew.filter(|token| !is_too_long(token)).and_then(renew_token),
             is_renew_refused: renew.is_some_and(is_too_long),
@@ -208,19 +216,6 @@ pub(super) fn check_connection(s3: &S3Connection, whose: Whose) -> Result<(), In
     checks::region(s3)?;
     session::check(s3, whose)?;
     addressing::endpoint(s3).map(drop)
-}
-
-/// The most characters that a renewal token may have, because the status has to hold it.
-pub const LONGEST_RENEW: usize = 128;
-
-/// A token; `None` when it is empty, which asks for nothing. A longer one, which another client may have
-/// written into a Secret, is cut.
-pub(super) fn renew_token(token: &str) -> Option<String> {
-    (!token.is_empty()).then(|| token.chars().take(LONGEST_RENEW).collect())
-}
-
-fn is_too_long(token: &str) -> bool {
-    token.chars().nth(LONGEST_RENEW).is_some()
 }
 
 fn lifetime(text: Option<&DurationText>) -> Result<u32, InvalidSpec> {
