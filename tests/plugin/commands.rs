@@ -25,7 +25,8 @@ async fn a_url_is_inspected_explained_and_printed() {
             &[
                 "opens: in/video.mp4 of",
                 "method: PUT",
-                "content-type: video/mp4",
+                "headers: exactly these",
+                "Content-Type: video/mp4",
                 "works: valid",
                 "session: none",
                 "not shown",
@@ -166,7 +167,7 @@ async fn shells_complete_and_exec_plugins_sign_in() {
         terminal.run("kubectl __complete presign status ''").shows(0, &["report", ":4"]);
         terminal.run("kubectl __complete presign renew --w").shows(0, &["--wait"]);
         let bash = "bash --norc -c 'source <(kubectl-presign completion bash); complete -p kubectl-presign'";
-        terminal.run(bash).shows(0, &["complete -F _kubectl"]);
+        terminal.run(bash).shows(0, &["-F _kubectl__presign kubectl-presign"]);
         for shell in ["zsh", "fish"] {
             let (script, _, code) = terminal.pipe(&format!("kubectl presign completion {shell}"));
             assert!(code == 0 && script.contains("get-url"), "{shell}");
