@@ -56,7 +56,9 @@ fn section(command: &Command, parent: &str, text: &mut String) {
     let name = format!("{parent} {}", command.get_name());
     let inner: Vec<_> = command.get_subcommands().filter(|inner| is_shown(inner)).collect();
     if !inner.is_empty() {
-        inner.into_iter().for_each(|inner| section(inner, &name, text));
+        for inner in inner {
+            section(inner, &name, text);
+        }
         return;
     }
     let about = command.get_long_about().or(command.get_about()).map(ToString::to_string).unwrap_or_default();
