@@ -28,9 +28,9 @@ is text for people, with colours on a terminal only (and not with `NO_COLOR`); `
 programs. Exit codes: 0 if all is well, 1 if something is not (not ready, not renewed, expired, another
 signature, denied, an API error), 2 if the command line or the kubeconfig is wrong.
 
-The kubeconfig is found as kubectl finds it. Client certificates, tokens, token files and exec plugins work. Of
-the providers of old kubeconfigs (`auth-provider`), `gcp` works with a command, and a token of `oidc` is used
-without being refreshed: use an exec plugin. Proxies (`proxy-url`, `HTTPS_PROXY`) are not supported.
+The kubeconfig is found as kubectl finds it. Client certificates, tokens, token files and exec plugins work.
+Of the providers of old kubeconfigs (`auth-provider`), `gcp` works with a command, and a token of `oidc` is
+used without being refreshed: use an exec plugin. Proxies (`proxy-url`, `HTTPS_PROXY`) are not supported.
 ";
 
 /// The whole page.
@@ -56,7 +56,9 @@ fn section(command: &Command, parent: &str, text: &mut String) {
     let name = format!("{parent} {}", command.get_name());
     let inner: Vec<_> = command.get_subcommands().filter(|inner| is_shown(inner)).collect();
     if !inner.is_empty() {
-        inner.into_iter().for_each(|inner| section(inner, &name, text));
+        for inner in inner {
+            section(inner, &name, text);
+        }
         return;
     }
     let about = command.get_long_about().or(command.get_about()).map(ToString::to_string).unwrap_or_default();
@@ -97,6 +99,7 @@ fn table<'a>(args: impl Iterator<Item = &'a Arg>, text: &mut String) {
     for arg in args {
         let help = arg.get_long_help().or(arg.get_help()).map(ToString::to_string).unwrap_or_default();
         let help = help.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|");
+        let help = if help.ends_with('.') { help } else { format!("{help}.") };
         let names: Vec<_> =
             arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
         let possible = (!names.is_empty() && arg.get_action().takes_values())

@@ -2,6 +2,7 @@
 //!
 //! Each command has a file of its own. What a command decides (what a URL says, why a signature differs,
 //! how a tree is drawn) is in pure files beside it. Not here: the operator itself.
+#![allow(clippy::doc_markdown, reason = "the comments on commands are printed by --help")]
 
 mod check;
 mod claims;

@@ -62,10 +62,8 @@ pub(super) async fn test(
     }
     let user = session.cluster.impersonated();
     let missing = missing(&manifest);
-    let client = match (missing.is_empty() && user.is_none()) || args.offline {
-        true => None,
-        false => Some(session.cluster.client().await?),
-    };
+    let needs_none = (missing.is_empty() && user.is_none()) || args.offline;
+    let client = if needs_none { None } else { Some(session.cluster.client().await?) };
     if let Some(client) = &client {
         fetch(client, &mut manifest, &missing).await?;
     }
@@ -198,9 +196,12 @@ impl TestedObject {
     fn tree(&self, user: Option<&str>, paint: Paint) -> Tree {
         let state = if self.is_allowed { paint.good("allowed") } else { paint.bad("denied") };
         let user = user.unwrap_or_default();
-        let right = self.may_use.map(|may_use| match may_use {
-            true => Tree::leaf(format!("{user} may use the signer")),
-            false => Tree::leaf(paint.bad(&format!("{user} may not use the signer (RBAC verb use)"))),
+        let right = self.may_use.map(|may_use| {
+            Tree::leaf(if may_use {
+                format!("{user} may use the signer")
+            } else {
+                paint.bad(&format!("{user} may not use the signer (RBAC verb use)"))
+            })
         });
         Tree::leaf(format!("{}/{}: {state}", self.namespace, self.name))
             .with(Tree::leaf(self.message.clone()))

@@ -220,7 +220,7 @@ pub(super) fn signed_headers(url: &UrlText) -> Vec<String> {
 fn place(url: &UrlText) -> (Option<String>, String, &'static str) {
     let path = decode(url.path.strip_prefix('/').unwrap_or(&url.path));
     match aws_bucket(&url.authority) {
-        Some(Some(bucket)) => (Some(bucket), path, "the bucket is in the host"),
+        Some(bucket) if !bucket.is_empty() => (Some(bucket), path, "the bucket is in the host"),
         known => {
             let (bucket, key) = path.split_once('/').unwrap_or((&path, ""));
             if key.is_empty() {
@@ -236,13 +236,13 @@ fn place(url: &UrlText) -> (Option<String>, String, &'static str) {
     }
 }
 
-/// For a host of AWS the bucket in it, if there is one; `None` for another host.
-pub(super) fn aws_bucket(authority: &str) -> Option<Option<String>> {
+/// The bucket in a host of AWS, empty if there is none; `None` for another host.
+pub(super) fn aws_bucket(authority: &str) -> Option<String> {
     let host = authority.split(':').next()?.to_ascii_lowercase();
     let (rest, _) = host.split_once(".amazonaws.com")?;
     let labels: Vec<_> = rest.split('.').collect();
     let store = labels.iter().rposition(|label| *label == "s3" || label.starts_with("s3-"))?;
-    Some((store > 0).then(|| labels[..store].join(".")))
+    Some(labels[..store].join("."))
 }
 
 /// The region in a host of AWS.

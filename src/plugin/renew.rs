@@ -102,9 +102,10 @@ async fn which(
     if !args.names.is_empty() {
         return Ok(args.names.iter().map(|name| (namespace.to_owned(), name.clone())).collect());
     }
-    let api = match args.all_namespaces {
-        true => Api::<PresignedUrl>::all(client.clone()),
-        false => Api::namespaced(client.clone(), namespace),
+    let api = if args.all_namespaces {
+        Api::<PresignedUrl>::all(client.clone())
+    } else {
+        Api::namespaced(client.clone(), namespace)
     };
     let mut params = ListParams::default().limit(500);
     if let Some(selector) = &args.selector {

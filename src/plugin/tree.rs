@@ -41,7 +41,7 @@ impl Tree {
         for (number, child) in self.children.iter().enumerate() {
             let is_last = number + 1 == self.children.len();
             let (branch, below) = if is_last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
-            text.push_str(&format!("{indent}{branch}{}\n", child.line));
+            text.extend([indent, branch, &child.line, "\n"]);
             child.draw(&format!("{indent}{below}"), text);
         }
     }

@@ -1,13 +1,10 @@
 //! The commands that look at a cluster: `status`, `renew` and `check`.
 
 use serde_json::json;
+use tokio::task::block_in_place;
 
 use crate::harness::Space;
 use crate::terminal::Terminal;
-
-async fn blocking<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    tokio::task::block_in_place(work)
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn status_shows_everything_around_an_object() {
@@ -40,7 +37,7 @@ async fn status_shows_everything_around_an_object() {
         }),
     );
     let terminal = Terminal::new(&space);
-    blocking(|| {
+    block_in_place(|| {
         let screen = terminal.run("kubectl presign status report");
         screen.shows(
             0,
@@ -68,8 +65,7 @@ async fn status_shows_everything_around_an_object() {
         terminal.run("kubectl presign status nothing").shows(1, &["error: the PresignedUrl", "not found"]);
         terminal.run("kubectl presign status").shows(2, &["Usage: kubectl presign status"]);
         terminal.run("kubectl presign status a --context nothing").shows(2, &["cannot use the kubeconfig"]);
-    })
-    .await;
+    });
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,24 +80,22 @@ async fn renew_asks_and_waits() {
     tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     let (one, two) = (space.data("one", "url").await, space.data("two", "url").await);
     let terminal = Terminal::new(&space);
-    blocking(|| {
+    block_in_place(|| {
         terminal
             .run("kubectl presign renew one --wait")
             .shows(0, &[&format!("{}/one: renewed", space.namespace)]);
-    })
-    .await;
+    });
     assert_ne!(space.data("one", "url").await, one);
     assert_eq!(space.data("two", "url").await, two);
-    blocking(|| {
+    block_in_place(|| {
         let screen = terminal.run("kubectl presign renew -l team=red --wait");
         screen.shows(0, &["/two: renewed"]);
         assert!(!screen.text.contains("/one:"), "{}", screen.text);
-    })
-    .await;
+    });
     assert_ne!(space.data("two", "url").await, two);
     space.apply("three", space.spec(json!({"suspend": true}))).await;
     space.wait_ready("three", "True", "Suspended").await;
-    blocking(|| {
+    block_in_place(|| {
         terminal.run("kubectl presign renew --all").shows(0, &["/one: a new URL is asked for", "/three: "]);
         terminal
             .run("kubectl presign renew three --wait --timeout 2")
@@ -113,8 +107,7 @@ async fn renew_asks_and_waits() {
         let (json, _, code) = terminal.pipe("kubectl presign renew one --wait -o json");
         let value: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!((code, value[0]["state"].as_str()), (0, Some("renewed")), "{json}");
-    })
-    .await;
+    });
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,7 +121,7 @@ async fn check_finds_the_operator_and_what_is_missing() {
     });
     let terminal = Terminal::new(&space);
     let check = format!("kubectl presign check --operator-namespace {}", space.namespace);
-    blocking(|| {
+    block_in_place(|| {
         terminal.run(&check).shows(
             0,
             &[
@@ -153,6 +146,5 @@ async fn check_finds_the_operator_and_what_is_missing() {
         let nobody = format!("{check} --as nobody --as-group system:authenticated");
         terminal.run(&nobody).shows(0, &["you may not read leases", "you may not in namespace"]);
         terminal.run("kubectl presign check -o wide").shows(2, &["possible values: json, yaml"]);
-    })
-    .await;
+    });
 }

@@ -78,8 +78,12 @@ impl<'a> Terminal<'a> {
             std::thread::sleep(Duration::from_millis(50));
         };
         let coloured = self.capture(&["-e"]);
-        // This server has a socket of its own.
+        // This server has a socket of its own. One that is ending would refuse the next session.
         self.tmux(&["kill-server"]);
+        while self.tmux(&["list-sessions"]).status.success() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = std::fs::remove_file(self.folder.join("tmux"));
         Screen { text, coloured, code }
     }
 

@@ -76,9 +76,9 @@ fn search(
 ) -> Option<Vec<Finding>> {
     let all = variants(sent, credentials, known);
     let key = parts.key();
-    let is_it = |changed: &SignedParts| match changed.has_key_of(parts) {
-        true => changed.signature_with(&key) == signature,
-        false => changed.signature() == signature,
+    let is_it = |changed: &SignedParts| {
+        let is_same_key = changed.has_key_of(parts);
+        signature == if is_same_key { changed.signature_with(&key) } else { changed.signature() }
     };
     if let Some(variant) = all.iter().find(|variant| is_it(&variant.of(parts))) {
         return Some(vec![variant.finding.clone()]);

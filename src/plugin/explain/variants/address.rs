@@ -72,14 +72,15 @@ fn ports(sent: &SentRequest, host: &str) -> Vec<Variant> {
     let mut add = |signed: String, fix: &str| {
         let found = format!("the URL is signed for {signed}, and the store sees {host}");
         all.push(Variant::new(RequestPart::DefaultPort, found, fix, move |parts| {
-            signed.clone_into(&mut parts.host)
+            signed.clone_into(&mut parts.host);
         }));
     };
-    match port {
-        None => [":443", ":80"].iter().for_each(|port| add(format!("{name}{port}"), &fix)),
-        Some(_) => {
-            let fix = "remove the port from the header Host, or sign for the host with its port";
-            add(name.to_owned(), fix);
+    if port.is_some() {
+        let fix = "remove the port from the header Host, or sign for the host with its port";
+        add(name.to_owned(), fix);
+    } else {
+        for port in [":443", ":80"] {
+            add(format!("{name}{port}"), &fix);
         }
     }
     for port in [":9000", ":8080", ":8333", ":7480", ":3900", ":8443"] {
@@ -96,7 +97,7 @@ fn aws_hosts(host: &str) -> Vec<String> {
     let (Some(bucket), Some((_, domain))) = (aws_bucket(host), host.split_once(".amazonaws.com")) else {
         return Vec::new();
     };
-    let front = bucket.map(|bucket| format!("{bucket}.")).unwrap_or_default();
+    let front = if bucket.is_empty() { bucket } else { format!("{bucket}.") };
     let mut hosts = vec![format!("{front}s3.amazonaws.com{domain}")];
     let regions = ["us-east-1", "us-east-2", "us-west-1", "us-west-2", "eu-west-1", "eu-central-1"];
     let regions = aws_region(host).into_iter().chain(regions.map(str::to_owned));
@@ -214,7 +215,7 @@ fn lower_digits(path: &str) -> String {
     let mut text = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let (digits, rest) = part.split_at(part.len().min(2));
-        text.push_str(&format!("%{}{rest}", digits.to_ascii_lowercase()));
+        text.extend(["%", &digits.to_ascii_lowercase(), rest]);
     }
     text
 }

@@ -1,4 +1,5 @@
 //! Tests of `overview`.
+#![allow(clippy::needless_pass_by_value, reason = "tables are easier to read without references")]
 
 use serde_json::json;
 
