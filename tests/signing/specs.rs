@@ -92,6 +92,7 @@ pub(crate) fn spec() -> impl Strategy<Value = PresignedUrlSpec> {
             pod_refresh: None,
             suspend: None,
             form: None,
+            verify: None,
         })
     })
 }

@@ -37,6 +37,7 @@ fn question(authority: &str) -> StoreQuestion {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it stands for what a question comes to, which can be nothing")]
 fn answer(finding: Finding) -> Option<VerifyAnswer> {
     let message = finding.message(&VerifyPlace::default());
     Some(VerifyAnswer { at: at(1), finding, message })

@@ -33,7 +33,7 @@ fn denial(store: &Store) -> &'static str {
     if store.name == "s3s" { "400 InvalidPolicyDocument" } else { "403 AccessDenied" }
 }
 
-/// What each store answers: versitygw, SeaweedFS, s3s.
+/// What each store answers: versitygw, `SeaweedFS`, s3s.
 fn check(what: &str, expected: [&str; 3], ask: impl Fn(&Store) -> Answer) {
     for (store, expected) in [&*VERSITYGW, &*SEAWEEDFS, &*S3S].into_iter().zip(expected) {
         let answer = ask(store);
