@@ -84,7 +84,7 @@ fuzz: tools ## Throw far more random specs and bytes at parsing and signing (PRO
 	  cargo +nightly fuzz run $$target corpus/$$target seeds/$$target -- -max_total_time=$(FUZZ_SECONDS); \
 	done
 
-bench: testbed ## Measure a fleet beside a plain client (BENCH_OBJECTS, BENCH_SIGNERS, BENCH_NEIGHBOURS, BENCH_IDLE_SECONDS), and write docs/performance.md
+bench: testbed sessions ## Measure a fleet beside a plain client (BENCH_OBJECTS, BENCH_SIGNERS, BENCH_SESSIONS, BENCH_NEIGHBOURS, BENCH_IDLE_SECONDS), and write docs/performance.md
 	$(CARGO) bench --bench fleet -- --write
 
 bench-plots: tools ## Draw the plots of docs/performance.md again from the figures in docs/performance

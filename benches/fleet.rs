@@ -7,7 +7,8 @@
 //! fleet (10,000; 0 for none), `BENCH_IDLE_SECONDS` how long it is left alone (60).
 //! `BENCH_NEIGHBOURS` is how many objects another namespace creates while URLs are renewed
 //! (20,000; 0 skips the renewals beside other namespaces). `BENCH_SIGNERS` is how many objects have one
-//! `ClusterSigner` (as many as the largest fleet, 10,000 at most; 0 skips them).
+//! `ClusterSigner` (as many as the largest fleet, 10,000 at most; 0 skips them). `BENCH_SESSIONS` is how many
+//! are signed with sessions (5,000, and no more than the largest fleet; 0 skips them).
 //!
 //! With `--plots` nothing is measured: the plots are drawn again from `docs/performance/*.json`.
 
@@ -17,7 +18,7 @@
 
 mod bench_fleet;
 
-use bench_fleet::{neighbours, output, signers, stages};
+use bench_fleet::{neighbours, output, sessions, signers, stages};
 use testbed::number;
 
 fn main() {
@@ -40,6 +41,10 @@ fn main() {
     let signed = number("BENCH_SIGNERS", largest.min(10_000));
     if signed > 0 {
         output::write_signers(&runtime.block_on(signers::run(signed)), write);
+    }
+    let of_sessions = number("BENCH_SESSIONS", largest.min(5_000));
+    if of_sessions > 0 {
+        output::write_sessions(&runtime.block_on(sessions::run(of_sessions)), write);
     }
     let creations = number("BENCH_NEIGHBOURS", 20_000);
     if creations > 0 {

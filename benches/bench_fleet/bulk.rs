@@ -9,6 +9,8 @@ use super::plain;
 
 /// How many requests are under way at a time.
 const WIDTH: usize = 24;
+/// The id of the access keys.
+pub(crate) const KEY_ID: &str = "AKIAIOSFODNN7EXAMPLE";
 
 /// A `PresignedUrl` as the fleet has it.
 pub(crate) fn presigned_url(name: &str, keys: &str, changes: &Value) -> Value {
@@ -69,7 +71,7 @@ pub(crate) async fn create(
 pub(crate) async fn write_keys(client: &Client, namespace: &str, name: &str, secret_key: &str) {
     let body = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name},
-        "stringData": {"access-key-id": "AKIAIOSFODNN7EXAMPLE", "secret-access-key": secret_key},
+        "stringData": {"access-key-id": KEY_ID, "secret-access-key": secret_key},
     });
     let path = format!("{}/{namespace}/secrets/{name}", plain::CORE);
     plain::apply(client, &path, "person", true, body.to_string().into_bytes()).await;

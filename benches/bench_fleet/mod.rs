@@ -16,6 +16,7 @@ pub(crate) mod processor;
 pub(crate) mod renewals;
 pub(crate) mod result;
 pub(crate) mod scene;
+pub(crate) mod sessions;
 pub(crate) mod signers;
 pub(crate) mod stages;
 pub(crate) mod table;

@@ -34,6 +34,12 @@ impl Operator {
         Self::launch(scene.plane.kubeconfig(), &["--namespace", namespace], &variables)
     }
 
+    /// Starts it for one namespace, with a Lease of that name, and an STS on this machine.
+    pub(crate) fn start_with_sts(scene: &Scene, namespace: &str) -> Self {
+        let variables = [("PRESIGN_LEASE_NAME", namespace), ("PRESIGN_STS_ENDPOINTS", "http://127.0.0.1")];
+        Self::launch(scene.plane.kubeconfig(), &["--namespace", namespace], &variables)
+    }
+
     /// Starts it for all namespaces under another account, which may keep a Lease in `home`.
     pub(crate) fn start_as(kubeconfig: &Path, home: &str) -> Self {
         Self::launch(kubeconfig, &[], &[("PRESIGN_LEASE_NAMESPACE", home)])

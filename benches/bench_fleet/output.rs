@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use presign_operator::runtime::Clock;
 use serde_json::{Value, json};
 
-use super::result::{Fleet, Neighbours, Signed};
+use super::result::{Fleet, Neighbours, OfSessions, Signed};
 use super::{operator, plot, table};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -69,6 +69,18 @@ pub(crate) fn write_signers(signed: &Signed, into_docs: bool) {
     fs::write(folder(into_docs).join("signers.json"), format!("{figures}\n")).unwrap();
     if into_docs {
         put_on_page("bench-signers", &text);
+    }
+}
+
+/// The same for the objects that are signed with sessions.
+pub(crate) fn write_sessions(sessions: &OfSessions, into_docs: bool) {
+    let about = About::read();
+    let text = table::render_sessions(sessions, &about);
+    println!("\n{text}");
+    let figures = json!({"about": about.text(), "sessions": sessions});
+    fs::write(folder(into_docs).join("sessions.json"), format!("{figures}\n")).unwrap();
+    if into_docs {
+        put_on_page("bench-sessions", &text);
     }
 }
 

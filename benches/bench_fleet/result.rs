@@ -179,6 +179,17 @@ pub(crate) struct Signed {
     pub(crate) denying: Judging,
 }
 
+/// Objects that are signed with sessions beside as many that are signed with an access key.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct OfSessions {
+    /// How many of each kind.
+    pub(crate) objects: usize,
+    pub(crate) key: Vec<Rotated>,
+    pub(crate) session: Vec<Rotated>,
+    /// How often the STS was called.
+    pub(crate) calls: usize,
+}
+
 /// One of the two kinds.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Sided {
@@ -212,7 +223,12 @@ impl Sided {
 
     /// Objects a second in all rotations.
     pub(crate) fn rate(&self) -> f64 {
-        let objects: u64 = self.rotations.iter().map(|rotated| rotated.objects).sum();
-        objects as f64 / self.rotations.iter().map(|rotated| rotated.seconds).sum::<f64>()
+        rate(&self.rotations)
     }
+}
+
+/// Objects a second in all of them.
+pub(crate) fn rate(rotations: &[Rotated]) -> f64 {
+    let objects: u64 = rotations.iter().map(|rotated| rotated.objects).sum();
+    objects as f64 / rotations.iter().map(|rotated| rotated.seconds).sum::<f64>()
 }

@@ -18,7 +18,8 @@ use super::{bulk, plain};
 
 /// The namespace that the operator looks after.
 pub(crate) const FLEET: &str = "fleet";
-const KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+/// The secret of the access keys at first.
+pub(crate) const KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
 pub(crate) struct Scene {
     pub(crate) plane: ControlPlane,

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::output::About;
-use super::result::{Beside, Fleet, Judging, Neighbours, Signed, Writing};
+use super::result::{Beside, Fleet, Judging, Neighbours, OfSessions, Rotated, Signed, Writing, rate};
 
 /// One line of the table: what it is, what was wanted, and how to say it of a fleet.
 type Line = (&'static str, &'static str, fn(&Fleet) -> String);
@@ -133,8 +133,13 @@ pub(crate) fn render_signers(signed: &Signed, about: &About) -> String {
     let mut line = |what: &str, must: &str, own: &str, signer: &str| {
         let _ = writeln!(text, "| {what} | {must} | {own} | {signer} |");
     };
-    let rate = |rate: f64| format!("{rate:.0}");
-    line("rotation of the access key, alternating, objects/s", "", &rate(own.rate()), &rate(signer.rate()));
+    let say_rate = |rate: f64| format!("{rate:.0}");
+    line(
+        "rotation of the access key, alternating, objects/s",
+        "",
+        &say_rate(own.rate()),
+        &say_rate(signer.rate()),
+    );
     let over = format!("{:.2}", signer.rate() / own.rate());
     line("… divided by that of credentials of their own", "", "", &over);
     let each = [own, signer].map(|side| side.bytes_each(*objects) / 1024.0);
@@ -152,6 +157,32 @@ pub(crate) fn render_signers(signed: &Signed, about: &About) -> String {
     line("… writes · reads", "0 · 0", "", &cost(same));
     line(&format!("a policy change that denies {denied}: {until}"), "", "", &took(denying));
     line("… writes · reads", &format!("{denied} · 0"), "", &cost(denying));
+    text
+}
+
+/// The table of the objects that are signed with sessions.
+pub(crate) fn render_sessions(sessions: &OfSessions, about: &About) -> String {
+    let OfSessions { objects, key, session, calls } = sessions;
+    let count = thousands(*objects);
+    let mut text = format!("{}\n\n| figure | required |", about.text());
+    let _ = writeln!(text, " {count} signed with an access key | {count} signed with sessions |");
+    text += "|---|---|---:|---:|\n";
+    let (of_key, of_session) = (rate(key), rate(session));
+    let _ = writeln!(text, "| all signed anew, alternating, objects/s | | {of_key:.0} | {of_session:.0} |");
+    let over = of_session / of_key;
+    let _ = writeln!(text, "| … divided by that of an access key | ≥ 0.9 | | {over:.2} |");
+    let cpu = |rounds: &[Rotated]| {
+        let signed: u64 = rounds.iter().map(|round| round.objects).sum();
+        1e6 * rounds.iter().map(|round| round.cpu_seconds).sum::<f64>() / signed as f64
+    };
+    let _ = writeln!(
+        text,
+        "| processor time of the operator, per object, µs | | {:.0} | {:.0} |",
+        cpu(key),
+        cpu(session)
+    );
+    let each = 1000.0 * *calls as f64 / (objects * session.len()) as f64;
+    let _ = writeln!(text, "| calls of the STS for 1 000 URLs | | | {each:.1} |");
     text
 }
 

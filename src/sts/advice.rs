@@ -42,6 +42,9 @@ fn denied(step: StsStep, code: &str) -> &'static str {
             "check that the credentials have not expired, and check the clock of the node"
         }
         ("RequestTimeTooSkewed", _) => "check the clock of the node",
+        ("InvalidParameterValue", StsStep::WebIdentity) => {
+            "check that the audience is one that the role and the identity provider of the STS permit, and that the maximum session duration of the role is not shorter than the requested one"
+        }
         ("ValidationError" | "InvalidParameterValue", _) => {
             "check that the maximum session duration of the role is not shorter than the requested one (one hour if the role was assumed with another role), and check the ARN of the role"
         }
@@ -112,6 +115,8 @@ mod tests {
             (WebIdentity, "ExpiredTokenException", "clock"),
             (AssumeRole, "ExpiredToken", "credentials have not expired"),
             (AssumeRole, "ValidationError", "maximum session duration"),
+            (WebIdentity, "InvalidParameterValue", "audience"),
+            (AssumeRole, "InvalidParameterValue", "maximum session duration"),
             (WebIdentity, "MalformedPolicyDocument", "narrowTo"),
             (WebIdentity, "PackedPolicyTooLarge", "narrowTo to Object or Nothing"),
             (AssumeRole, "RegionDisabledException", "activate"),

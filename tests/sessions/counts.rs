@@ -6,14 +6,17 @@ use futures::future::join_all;
 use serde_json::json;
 
 use crate::shared::Shared;
-use crate::stores::ROLE;
+use crate::stores::{CHAINED_ROLE, ROLE};
 
 /// Issues URLs for so many objects of each of so many teams, which all exist before the operator starts.
-async fn issue(narrow_to: &str, teams: usize, each: usize) -> Shared {
-    let story = format!("counts-{}", narrow_to.to_lowercase());
+/// `assumed` is the role that is assumed with the session of the `ServiceAccount`.
+async fn issue(narrow_to: &str, assumed: Option<&str>, teams: usize, each: usize) -> Shared {
+    let kind = if assumed.is_some() { "chain" } else { "one" };
+    let story = format!("counts-{kind}-{}", narrow_to.to_lowercase());
     let mut shared = Shared::new(&story, teams).await;
     let arn = shared.store.role_arn(ROLE);
-    shared.apply_signer(&arn, json!({"session": {"narrowTo": narrow_to}})).await;
+    let role = assumed.map(|role| json!({"roleARN": shared.store.role_arn(role)}));
+    shared.apply_signer(&arn, json!({"assumeRole": role, "session": {"narrowTo": narrow_to}})).await;
     for team in &shared.teams {
         let names = (0..each).map(|number| format!("object-{number}"));
         let shared = &shared;
@@ -29,7 +32,7 @@ async fn issue(narrow_to: &str, teams: usize, each: usize) -> Shared {
 
 #[tokio::test]
 async fn the_objects_of_a_namespace_share_one_session() {
-    let shared = issue("Namespace", 10, 20).await;
+    let shared = issue("Namespace", None, 10, 20).await;
     let answers = shared.front.answers();
     let names: BTreeSet<_> = answers.into_iter().map(|answer| answer.session_name).collect();
     assert_eq!(names, shared.teams.iter().map(|team| format!("presign-{team}")).collect());
@@ -38,12 +41,23 @@ async fn the_objects_of_a_namespace_share_one_session() {
 
 #[tokio::test]
 async fn all_namespaces_share_one_session_that_is_not_narrowed() {
-    let shared = issue("Nothing", 3, 20).await;
+    let shared = issue("Nothing", None, 3, 20).await;
     assert_eq!(shared.front.count(None), 1);
 }
 
 #[tokio::test]
 async fn each_object_has_its_own_session_if_the_signer_asks_for_that() {
-    let shared = issue("Object", 20, 1).await;
+    let shared = issue("Object", None, 20, 1).await;
     assert_eq!(shared.front.count(None), 20);
+}
+
+#[tokio::test]
+async fn the_namespaces_share_the_session_that_the_role_is_assumed_with() {
+    let shared = issue("Namespace", Some(CHAINED_ROLE), 10, 5).await;
+    let (base, narrowed): (Vec<_>, Vec<_>) =
+        shared.front.answers().into_iter().partition(|answer| answer.action == "AssumeRoleWithWebIdentity");
+    assert_eq!((base.len(), narrowed.len(), shared.front.count(None)), (1, 10, 11));
+    assert_eq!(base[0].session_name, format!("presign-{}", shared.tenancy.name()));
+    let names: BTreeSet<_> = narrowed.into_iter().map(|answer| answer.session_name).collect();
+    assert_eq!(names, shared.teams.iter().map(|team| format!("presign-{team}")).collect());
 }

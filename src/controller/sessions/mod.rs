@@ -5,6 +5,7 @@
 
 mod accounts;
 mod attempt;
+mod bases;
 mod failure;
 mod obtain;
 mod requests;
@@ -19,6 +20,7 @@ use tokio::sync::Notify;
 
 use self::accounts::Accounts;
 use self::attempt::FailedRequest;
+use self::bases::BaseSessions;
 pub use self::failure::SessionFailure;
 pub use self::obtain::{SessionWish, obtain};
 pub use self::requests::request_sessions;
@@ -39,6 +41,7 @@ pub struct Sessions {
     cache: Lock<SessionCache>,
     asked: Notify,
     accounts: Accounts,
+    bases: BaseSessions,
     audiences: CheckedAudiences,
 }
 
@@ -223,6 +226,7 @@ impl Sessions {
 
     /// Drops the sessions that have expired, or all of them. Their users ask again when they need one.
     fn sweep(&self, now: Timestamp, is_leading: bool) {
+        self.bases.sweep(now, is_leading);
         let mut cache = self.cache.write();
         let SessionCache { entries, by_object, .. } = &mut *cache;
         entries.retain(|_, entry| {

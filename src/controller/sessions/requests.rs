@@ -12,7 +12,7 @@ use super::tokens::token;
 use super::{SessionFailure, WantedSession};
 use crate::controller::context::Context;
 use crate::domain::Credentials;
-use crate::domain::session::{Hop, SessionKey, SessionSource};
+use crate::domain::session::{SessionKey, SessionSource};
 use crate::runtime::Key;
 use crate::sts::Session;
 
@@ -52,42 +52,50 @@ async fn serve(ctx: Arc<Context>, wanted: WantedSession) {
     ctx.signers.wake();
 }
 
-async fn request(ctx: &Context, wanted: &WantedSession) -> Result<Session, SessionFailure> {
+/// Requests a session, and before it the one that its role is assumed with, unless that is at hand.
+async fn request(ctx: &Arc<Context>, wanted: &WantedSession) -> Result<Session, SessionFailure> {
     let WantedSession { key, base, ca_bundle, .. } = wanted;
-    let mut hops = key.hops(ca_bundle.as_deref()).into_iter();
-    let now = || ctx.clock.now();
-    let mut session = match (&key.source, base) {
-        (SessionSource::ServiceAccount { namespace, name, audience, .. }, _) => {
-            let hop = hops.next().ok_or(SessionFailure::Bug)?;
-            let account = Key::new(namespace, name);
-            let token = token(ctx, &account, audience).await?;
-            let answer = ctx.sts.with_web_identity(&hop, &token, now).await;
-            answer.map_err(|failure| SessionFailure::of_sts(failure, &key.source))?
+    if let Some(base_key) = key.base() {
+        let base = ctx.sessions.bases.get(ctx, &base_key, ca_bundle.as_ref()).await?;
+        let answer = assume(ctx, wanted, &base.credentials).await;
+        if answer.is_err() {
+            // The STS may have forgotten the session. The next attempt begins with another one.
+            ctx.sessions.bases.forget(&base_key);
         }
-        (SessionSource::Ambient, _) => {
-            let answer = ctx.sts.ambient(now).await;
-            answer.map_err(|failure| SessionFailure::of_sts(failure, &key.source))?
-        }
-        (SessionSource::Secret { .. }, Some(base)) => {
-            let hop = hops.next().ok_or(SessionFailure::Bug)?;
-            assume(ctx, key, &hop, base).await?
-        }
-        (SessionSource::Secret { .. }, None) => return Err(SessionFailure::Bug),
-    };
-    for hop in hops {
-        let base = session.credentials;
-        session = assume(ctx, key, &hop, &base).await?;
+        return answer;
     }
-    Ok(session)
+    match base {
+        Some(base) => assume(ctx, wanted, base).await,
+        None => begin(ctx, key, ca_bundle.as_deref()).await,
+    }
 }
 
-async fn assume(
+/// Requests the session of an identity: a ServiceAccount, or the operator's own.
+pub(super) async fn begin(
     ctx: &Context,
     key: &SessionKey,
-    hop: &Hop,
-    base: &Credentials,
+    ca_bundle: Option<&str>,
 ) -> Result<Session, SessionFailure> {
     let now = || ctx.clock.now();
-    let answer = ctx.sts.with_credentials(hop, base, now).await;
+    let answer = match (&key.source, key.hop(ca_bundle)) {
+        (SessionSource::ServiceAccount { namespace, name, audience, .. }, Some(hop)) => {
+            let token = token(ctx, &Key::new(namespace, name), audience).await?;
+            ctx.sts.with_web_identity(&hop, &token, now).await
+        }
+        (SessionSource::Ambient, None) => ctx.sts.ambient(now).await,
+        _ => return Err(SessionFailure::Bug),
+    };
+    answer.map_err(|failure| SessionFailure::of_sts(failure, &key.source))
+}
+
+/// Assumes the role with an access key or with another session.
+async fn assume(
+    ctx: &Context,
+    wanted: &WantedSession,
+    base: &Credentials,
+) -> Result<Session, SessionFailure> {
+    let WantedSession { key, ca_bundle, .. } = wanted;
+    let hop = key.hop(ca_bundle.as_deref()).ok_or(SessionFailure::Bug)?;
+    let answer = ctx.sts.with_credentials(&hop, base, || ctx.clock.now()).await;
     answer.map_err(|failure| SessionFailure::of_sts(failure, &key.source))
 }

@@ -24,6 +24,7 @@ fn key(policy: &str) -> Arc<SessionKey> {
         narrow_to: NarrowTo::Namespace,
         policy: Some(policy.to_owned()),
         name: "presign".to_owned(),
+        base_name: "presign".to_owned(),
         block: Digest::default(),
     };
     Arc::new(SessionKey::new(SessionSource::Ambient, terms, SessionOwner::Signer("u".to_owned())).0)

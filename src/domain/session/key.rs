@@ -1,6 +1,7 @@
 //! What tells one session from another.
 
-use super::{Hop, RoleToAssume, SessionTerms, StsAddress};
+use super::{Hop, SessionTerms, StsAddress};
+use crate::crd::NarrowTo;
 use crate::domain::Credentials;
 use crate::domain::stored::Digest;
 
@@ -85,8 +86,7 @@ impl SessionSource {
     }
 }
 
-/// How long a session lasts that is only used to assume the next role, in seconds: the shortest that AWS
-/// issues.
+/// How long a session lasts that is only used to assume a role, in seconds: the shortest that AWS issues.
 const INTERMEDIATE: u32 = 900;
 
 impl SessionKey {
@@ -102,30 +102,42 @@ impl SessionKey {
         (Self { source, terms, owner, ca_bundle }, certificates)
     }
 
-    /// The requests to the STS, one for each role. `ca_bundle` are the certificates that [`new`](Self::new)
-    /// returned. Only the last session is narrowed and lasts as long as the spec says; the first of two is
-    /// used at once.
+    /// The session that the role is assumed with; `None` if there is no role, or if an access key assumes it.
+    /// It is not narrowed, so that all namespaces of a signer share it.
     #[must_use]
-    pub fn hops(&self, ca_bundle: Option<&str>) -> Vec<Hop> {
-        let SessionTerms { role, duration, policy, sts, name, .. } = &self.terms;
-        let first = match &self.source {
-            SessionSource::ServiceAccount { role_arn, .. } => Some((role_arn.clone(), None)),
-            SessionSource::Secret { .. } | SessionSource::Ambient => None,
+    pub fn base(&self) -> Option<Self> {
+        let is_key = matches!(self.source, SessionSource::Secret { .. });
+        self.terms.role.as_ref().filter(|_| !is_key)?;
+        let terms = SessionTerms {
+            role: None,
+            duration: INTERMEDIATE,
+            narrow_to: NarrowTo::Nothing,
+            policy: None,
+            name: self.terms.base_name.clone(),
+            block: Digest::default(),
+            ..self.terms.clone()
         };
-        let second = role.clone().map(|RoleToAssume { arn, external_id }| (Some(arn), external_id));
-        let hop = |(role_arn, external_id)| Hop {
+        Some(Self { terms, ..self.clone() })
+    }
+
+    /// The request to the STS for this session, after that for its [`base`](Self::base). `ca_bundle` are the
+    /// certificates that [`new`](Self::new) returned. `None` for the operator's own identity, which the spec
+    /// of no signer describes.
+    #[must_use]
+    pub fn hop(&self, ca_bundle: Option<&str>) -> Option<Hop> {
+        let SessionTerms { role, duration, policy, sts, name, .. } = &self.terms;
+        let (role_arn, external_id) = match (role, &self.source) {
+            (Some(role), _) => (Some(role.arn.clone()), role.external_id.clone()),
+            (None, SessionSource::ServiceAccount { role_arn, .. }) => (role_arn.clone(), None),
+            (None, SessionSource::Secret { .. } | SessionSource::Ambient) => return None,
+        };
+        Some(Hop {
             service: StsAddress { ca_bundle: ca_bundle.map(str::to_owned), ..sts.clone() },
             role_arn,
             external_id,
             session_name: name.clone(),
-            duration: INTERMEDIATE,
-            policy: None,
-        };
-        let mut hops: Vec<_> = [first, second].into_iter().flatten().map(hop).collect();
-        if let Some(last) = hops.last_mut() {
-            last.duration = *duration;
-            last.policy.clone_from(policy);
-        }
-        hops
+            duration: *duration,
+            policy: policy.clone(),
+        })
     }
 }

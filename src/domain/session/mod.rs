@@ -97,6 +97,8 @@ pub struct SessionTerms {
     pub policy: Option<String>,
     /// The name of the session, which audit logs of the store show.
     pub name: String,
+    /// The name of the session that the role is assumed with, if there is one. Namespaces share it.
+    pub base_name: String,
     /// A digest of the spec of the credentials. Another one is a reason to sign again.
     pub block: Digest,
 }
@@ -177,10 +179,12 @@ fn session(
     let can_narrow = role.is_some() || *source != IdentitySource::Ambient;
     let usual = if has_policy && can_narrow { NarrowTo::Namespace } else { NarrowTo::Nothing };
     let narrow_to = options.narrow_to.unwrap_or(usual);
-    let owner = match signer {
-        Some(signer) if narrow_to == NarrowTo::Nothing && !source.is_of_requester() => signer.name.as_str(),
+    let of_base = match signer {
+        Some(signer) if !source.is_of_requester() => signer.name.as_str(),
         _ => asker.namespace,
     };
+    let owner = if narrow_to == NarrowTo::Nothing { of_base } else { asker.namespace };
+    let name = |owner: &str| format!("presign-{owner}").chars().take(LONGEST_SESSION_NAME).collect();
     let block = serde_json::to_string(credentials).unwrap_or_default();
     let signer = signer.map(|signer| format!("{} {} {}", signer.kind, signer.namespace, signer.name));
     Ok(SessionTerms {
@@ -189,7 +193,8 @@ fn session(
         sts: sts(s3)?,
         narrow_to,
         policy: None,
-        name: format!("presign-{owner}").chars().take(LONGEST_SESSION_NAME).collect(),
+        name: name(owner),
+        base_name: name(of_base),
         block: Digest::of(&format!("{block} {signer:?}")),
     })
 }

@@ -232,15 +232,17 @@ fn a_cluster_signer_may_have_more_sources() {
     assert_eq!(location.session.unwrap().narrow_to, NarrowTo::Nothing);
 }
 
+/// The key of a session that a namespace gets of a signer.
+fn key(credentials: &Value, namespace: &str) -> SessionKey {
+    let signer = of_signer(credentials).unwrap();
+    let location = signer.credentials(Asker::new(namespace, "x")).unwrap();
+    let source = SessionSource::Ambient;
+    let owner = SessionOwner::Signer(signer.uid.clone());
+    SessionKey::new(source, *location.session.unwrap(), owner).0
+}
+
 #[test]
 fn namespaces_share_what_is_not_narrowed_and_nothing_else() {
-    let key = |credentials: &Value, namespace: &str| {
-        let signer = of_signer(credentials).unwrap();
-        let location = signer.credentials(Asker::new(namespace, "x")).unwrap();
-        let source = SessionSource::Ambient;
-        let owner = SessionOwner::Signer(signer.uid.clone());
-        SessionKey::new(source, *location.session.unwrap(), owner).0
-    };
     let of = |narrow_to: &str| {
         json!({"webIdentity": {"serviceAccountRef": {"name": "u"}, "roleARN": ROLE},
             "session": {"narrowTo": narrow_to}})
@@ -251,4 +253,25 @@ fn namespaces_share_what_is_not_narrowed_and_nothing_else() {
     // What a session permits and the secrets of its role are in no text for people.
     let shown = format!("{:?}", key(&of("Nothing"), "team-a"));
     assert!(shown.contains("presign-m") && !shown.contains("policy"), "{shown}");
+}
+
+#[test]
+fn namespaces_share_the_session_that_their_role_is_assumed_with() {
+    let chain = json!({"ambient": {}, "assumeRole": {"roleARN": ROLE, "externalID": "id"},
+        "session": {"narrowTo": "Namespace"}});
+    let (one, other) = (key(&chain, "team-a"), key(&chain, "team-b"));
+    assert_ne!(one, other);
+    let policy = Some("a policy".to_owned());
+    let one = SessionKey { terms: SessionTerms { policy, ..one.terms }, ..one };
+    let base = one.base().unwrap();
+    assert_eq!(Some(&base), other.base().as_ref());
+    assert_eq!((base.terms.policy.as_ref(), base.terms.name.as_str()), (None, "presign-m"));
+    assert_eq!((base.base(), base.hop(None)), (None, None), "the identity of the operator");
+    let hop = one.hop(None).unwrap();
+    assert_eq!((hop.role_arn.as_deref(), hop.external_id.as_deref()), (Some(ROLE), Some("id")));
+    assert_eq!((hop.session_name.as_str(), hop.policy.is_some()), ("presign-team-a", true));
+    // An access key assumes the role itself.
+    let source =
+        SessionSource::Secret { namespace: String::new(), name: String::new(), content: Digest::default() };
+    assert_eq!(SessionKey { source, ..one }.base(), None);
 }
