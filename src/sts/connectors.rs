@@ -74,6 +74,14 @@ impl Connectors {
         Ok(Self { ca_bundle, proxy, kept: Mutex::default() })
     }
 
+    /// With a connector for every STS that needs no further certificates.
+    pub(super) fn over(connector: &SharedHttpConnector) -> Self {
+        let classes =
+            [AddressClass::Public, AddressClass::Private, AddressClass::Loopback, AddressClass::Forbidden];
+        let kept = classes.map(|most| ((None, Way::Guarded(most)), connector.clone()));
+        Self { ca_bundle: None, proxy: None, kept: Mutex::new(HashMap::from(kept)) }
+    }
+
     /// The connector for a set of further certificates (PEM) and a way to connect.
     pub(super) fn get(
         &self,
