@@ -36,7 +36,7 @@ demo: testbed ## Show the operator on a real control plane and a real S3 server
 up: testbed ## Start both for playing with kubectl, until Ctrl-C
 	@$(CARGO) run --quiet --package testbed -- up
 
-test: PACKAGES += lua5.4:lua5.4 iproute2:ip
+test: PACKAGES += lua5.4:lua5.4 iproute2:ip tmux:tmux
 test: lint deny doc testbed prometheus sessions ## Check everything: format, lints, dependencies, docs, all tests
 	$(CARGO) test --workspace
 	@$(MAKE) history soak-short chaos-short e2e-short
@@ -126,8 +126,9 @@ crds: tools ## Generate deploy/crds.yaml and the chart's copy from the code
 	@mv deploy/.crds.yaml deploy/crds.yaml
 	@cp deploy/crds.yaml charts/presign-operator/files/crds.yaml
 
-manifests: crds testbed ## Generate what is made from the chart: deploy/install.yaml, its table of values, who can do what
+manifests: crds testbed ## Generate what is made from others: deploy/install.yaml, the tables of the docs, docs/kubectl-presign.md
 	@PRESIGN_WRITE_MANIFESTS=1 $(CARGO) test --quiet --test chart -- generated:: identities:: > /dev/null
+	@PRESIGN_WRITE_MANIFESTS=1 $(CARGO) test --quiet --test plugin -- generated:: > /dev/null
 
 plots: testbed prometheus ## Draw the dashboard's queries into docs/images
 	@PRESIGN_WRITE_PLOTS=1 $(CARGO) test --quiet --test chart every_panel_can_be_drawn > /dev/null

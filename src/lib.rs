@@ -4,6 +4,8 @@ pub mod cli;
 pub mod controller;
 pub mod crd;
 pub mod domain;
+pub mod plugin;
 pub mod runtime;
 pub mod s3;
 pub mod sts;
+pub mod verify;

@@ -11,13 +11,15 @@ use syn::buffer::{Cursor, TokenBuffer};
 use syn::visit::Visit;
 
 /// Module → the modules that it may import.
-const IMPORTS: [(&str, &[&str]); 9] = [
-    ("main", &["cli"]),
+const IMPORTS: [(&str, &[&str]); 11] = [
+    ("main", &["cli", "plugin"]),
     ("lib", &[]),
-    ("cli", &["controller", "s3", "sts", "runtime", "domain", "crd"]),
-    ("controller", &["crd", "domain", "s3", "sts", "runtime"]),
+    ("plugin", &["cli", "s3", "runtime", "domain", "crd"]),
+    ("cli", &["controller", "s3", "sts", "verify", "runtime", "domain", "crd"]),
+    ("controller", &["crd", "domain", "s3", "sts", "verify", "runtime"]),
     ("s3", &["domain"]),
     ("sts", &["domain", "runtime"]),
+    ("verify", &["domain", "runtime"]),
     ("domain", &["crd"]),
     ("crd", &[]),
     ("runtime", &[]),
@@ -25,7 +27,7 @@ const IMPORTS: [(&str, &[&str]); 9] = [
 
 /// Module → paths and words that it may not contain.
 #[rustfmt::skip]
-const FORBIDDEN: [(&str, &[&str]); 5] = [
+const FORBIDDEN: [(&str, &[&str]); 7] = [
     ("domain", &[
         "async", "await", "tokio", "futures", "rand", "tracing", "kube::Client", "kube::Api", "kube::runtime",
         "kube::client", "kube_runtime", "std::env", "env::var", "std::fs", "std::process", "std::time::Instant",
@@ -38,8 +40,13 @@ const FORBIDDEN: [(&str, &[&str]); 5] = [
     ("sts", &[
         "kube", "kube_runtime", "k8s_openapi", "std::env", "env::var", "SystemTime", "Timestamp::now", "aws_sdk_s3",
     ]),
+    ("verify", &[
+        "kube", "kube_runtime", "k8s_openapi", "std::env", "env::var", "SystemTime", "Timestamp::now", "TcpStream",
+        "aws_sdk_s3", "aws_sdk_sts", "aws_config",
+    ]),
     ("controller", &["TcpStream", "aws_sdk_sts", "aws_config", "aws_smithy_http_client"]),
     ("cli", &["TcpStream", "aws_sdk_sts", "aws_config", "aws_smithy_http_client"]),
+    ("plugin", &["TcpStream", "aws_sdk_s3", "aws_sdk_sts", "aws_config", "aws_smithy_http_client"]),
 ];
 
 /// Type → the only files that may make one, tests aside: nothing but the resolution of a spec may pair a

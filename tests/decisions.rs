@@ -160,7 +160,7 @@ proptest! {
             prop_assert_eq!(world.decide(), Decision::Keep { until });
             // By what was asked for, not by what would be rendered again.
             let (metadata, target) = (world.server.get().unwrap().metadata, &world.request.target);
-            let url = sign(&world.request, &credentials.at(at(0)), validity).url.expose().clone();
+            let url = judge::written(&sign(&world.request, &credentials.at(at(0)), validity));
             prop_assert_eq!(judge::url(&world, &target.url_key), Some(url));
             let labels = metadata.labels.unwrap_or_default();
             prop_assert!(target.labels.iter().all(|(name, value)| labels.get(name) == Some(value)));

@@ -10,6 +10,9 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+#[path = "vectors/post.rs"]
+mod post;
+
 const VECTORS: &str = include_str!("vectors/sigv4.jsonl");
 
 struct Row {
@@ -22,8 +25,12 @@ struct Row {
 }
 
 fn rows() -> Vec<Row> {
+    rows_of(VECTORS)
+}
+
+fn rows_of(lines: &str) -> Vec<Row> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    VECTORS
+    lines
         .lines()
         .map(|line| {
             let row: Value = serde_json::from_str(line).unwrap();

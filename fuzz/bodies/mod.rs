@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Secret;
 use presign_operator::crd::PresignedUrl;
 use presign_operator::domain::policy::Asker;
 use presign_operator::domain::stored::Stored;
-use presign_operator::domain::{Credentials, Owner, Request, UrlParts, Validity, render};
+use presign_operator::domain::{Credentials, Owner, Request, SignedForm, UrlParts, Validity, render};
 use presign_operator::s3::UrlSigner;
 
 /// Does something with an input, and panics where that is a fault.
@@ -54,8 +54,13 @@ pub(crate) fn sign(input: &[u8]) {
     match UrlSigner::default().presign(&request, &credentials, validity) {
         Err(refusal) => says_nothing_of(&values, &refusal.to_string()),
         Ok(signed) => {
-            assert_eq!(UrlParts::read(signed.url.expose()).unwrap().validity, validity);
-            assert!(url::Url::parse(signed.url.expose()).is_ok());
+            let url = signed.url.expose();
+            let parts = match &signed.form {
+                None => UrlParts::read(url),
+                Some(form) => UrlParts::read_form(url, &form.json(url)),
+            };
+            assert_eq!(parts.unwrap().validity, validity);
+            assert!(url::Url::parse(url).is_ok());
             let owner = Owner { namespace: "a".to_owned(), name, uid: "u".to_owned() };
             let issued = render(&request, &signed, &owner, None);
             let content = issued.content();
@@ -114,14 +119,16 @@ pub(crate) fn secret(input: &[u8]) {
     }
 }
 
-/// The text of a stored URL: what is read out of it could have been signed.
+/// The text of a stored URL or form: what is read out of it could have been signed.
 pub(crate) fn stored(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
-    if let Some(parts) = UrlParts::read(&text) {
+    let form = || SignedForm::read(&text).and_then(|(url, _)| UrlParts::read_form(&url, &text));
+    for read in [&(|| UrlParts::read(&text)) as &dyn Fn() -> Option<UrlParts>, &form] {
+        let Some(parts) = read() else { continue };
         assert!((1..=604_800).contains(&parts.validity.lifetime), "{}", parts.validity.lifetime);
         assert!(parts.validity.signing_time >= Timestamp::UNIX_EPOCH);
         assert!(parts.validity.expiration_time() > parts.validity.signing_time);
-        let again = UrlParts::read(&text).unwrap();
+        let again = read().unwrap();
         assert_eq!((again.address, again.text), (parts.address, parts.text));
     }
     let data = [("url".to_owned(), ByteString(input.to_vec()))].into();

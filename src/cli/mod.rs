@@ -16,14 +16,17 @@ mod sign;
 mod signer_args;
 mod sites;
 mod sts_args;
+mod verify_args;
 
 use clap::{Parser, Subcommand};
 
 use crate::runtime::harden;
 pub use failure::ExitFailure;
 pub use limit_args::LimitArgs;
+pub(crate) use offline_signers::OfflineSigners;
 pub use run::run_observed;
 pub use run_args::RunArgs;
+pub(crate) use sign::credentials as environment_credentials;
 pub use sign::{Output, SignArgs};
 
 /// Issues S3 presigned URLs into Kubernetes Secrets and renews them before they expire.

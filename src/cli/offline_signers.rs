@@ -15,14 +15,14 @@ use crate::domain::signer::{Labels, ParsedSigner, SignerId};
 const DEFAULT_NAMESPACE: &str = "default";
 
 /// The signers of a manifest, and the labels of its namespaces.
-pub(super) struct OfflineSigners {
+pub(crate) struct OfflineSigners {
     all: HashMap<SignerId, ParsedSigner>,
     namespaces: HashMap<String, Labels>,
 }
 
 impl OfflineSigners {
     /// Parses the signers of a manifest.
-    pub(super) fn parse(manifest: &Manifest) -> anyhow::Result<Self> {
+    pub(crate) fn parse(manifest: &Manifest) -> anyhow::Result<Self> {
         let mut all = HashMap::new();
         let mut add = |id: SignerId, parsed: Result<ParsedSigner, _>| -> anyhow::Result<()> {
             let parsed: ParsedSigner = parsed
@@ -47,7 +47,7 @@ impl OfflineSigners {
     }
 
     /// Resolves an object. If a signer denies it, the error says why.
-    pub(super) fn resolve(&self, object: &PresignedUrl) -> anyhow::Result<Resolved> {
+    pub(crate) fn resolve(&self, object: &PresignedUrl) -> anyhow::Result<Resolved> {
         let namespace = object.namespace().unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
         let name = object.name_any();
         let id = object.spec.signer_ref.as_ref().map(|reference| signer_id(reference, &namespace));

@@ -17,6 +17,7 @@ use crate::runtime::{
     Skew, Terms, client, http, logging, look_out,
 };
 use crate::sts::Sts;
+use crate::verify::StoreVerifier;
 
 /// After this time without a beat of the controller, `/livez` fails.
 const STALE_AFTER: Duration = Duration::from_secs(60);
@@ -70,12 +71,14 @@ async fn operate(args: RunArgs, observe: impl FnOnce(Memory)) -> Result<(), Exit
     let ports = Ports::open(&args).await?;
     let mut metrics = MetricsRegistry::new("presign", env!("CARGO_PKG_VERSION"));
     let (parts, probes) = (assemble(&args, &config, &mut metrics)?, Probes::new(STALE_AFTER));
-    let Parts { settings, clock, client, asking, lease, leadership, elector, limiter, skew, sts } = parts;
+    let Parts { settings, clock, client, asking, lease, leadership, elector, limiter, skew, sts, verifier } =
+        parts;
     let uses_cluster_signers = args.signers.cluster_signers;
     let access = args.metrics.metrics_auth.then(|| Access::new(asking.clone()));
     tokio::spawn(look_out(asking, lease, clock.clone()));
     let registry = metrics.registry();
-    let process = Process { clock, leadership, registry, probes: probes.clone(), limiter, skew, sts };
+    let process =
+        Process { clock, leadership, registry, probes: probes.clone(), limiter, skew, sts, verifier };
     let presigner = Presigner::new(settings, client, process);
     observe(presigner.memory());
 
@@ -136,6 +139,7 @@ struct Parts {
     limiter: Limiter,
     skew: Skew,
     sts: Sts,
+    verifier: Option<StoreVerifier>,
 }
 
 fn assemble(
@@ -190,7 +194,8 @@ fn assemble(
         namespace_selectors: args.signers.namespace_selectors,
     };
     let sts = args.sts.sts().map_err(ExitFailure::configuration)?;
-    Ok(Parts { settings, clock, client, asking, lease, leadership, elector, limiter, skew, sts })
+    let verifier = args.verify.verifier(&args.sts).map_err(ExitFailure::configuration)?;
+    Ok(Parts { settings, clock, client, asking, lease, leadership, elector, limiter, skew, sts, verifier })
 }
 
 /// Resolves when the value becomes true, or when the sender is dropped.

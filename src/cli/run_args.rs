@@ -13,6 +13,7 @@ use super::limit_args::LimitArgs;
 use super::metrics_args::MetricsArgs;
 use super::signer_args::SignerArgs;
 use super::sts_args::StsArgs;
+use super::verify_args::VerifyArgs;
 use crate::controller::SecretAccess;
 use crate::crd::names::{ANNOTATION_NAMESPACES, LABEL_MANAGED_BY, OPERATOR};
 use crate::runtime::{LeaseSettings, LogFormat, Party};
@@ -65,6 +66,9 @@ pub struct RunArgs {
     /// Which sessions the operator may request.
     #[command(flatten)]
     pub(super) sts: StsArgs,
+    /// Whether stores are asked about URLs.
+    #[command(flatten)]
+    pub(super) verify: VerifyArgs,
     /// Whether to use leader election, with a Lease. Only the leader writes. Without leader
     /// election, never run a second process.
     #[arg(long, env = "PRESIGN_LEADER_ELECT", default_value_t = true, action = ArgAction::Set)]
@@ -94,6 +98,7 @@ impl RunArgs {
         }
         self.signers.check(&self.namespace)?;
         self.sts.limits()?;
+        self.verify.endpoints()?;
         self.metrics.check(self.listen)?;
         check_name("--lease-name", &self.lease_name)?;
         self.lease_namespace.iter().try_for_each(|namespace| check_label("--lease-namespace", namespace))

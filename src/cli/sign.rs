@@ -17,7 +17,7 @@ use super::offline_signers::OfflineSigners;
 use crate::crd::{CredentialsSecretRef, PresignedUrl};
 use crate::domain::credentials::InvalidCredentials;
 use crate::domain::resolve::{Permission, Resolved};
-use crate::domain::{Credentials, Limits, Request, SignedUrl, Validity};
+use crate::domain::{Credentials, Limits, Request, SignedForm, SignedUrl, Validity};
 use crate::runtime::Clock;
 use crate::s3::UrlSigner;
 
@@ -33,7 +33,7 @@ pub struct SignArgs {
     #[arg(long, value_name = "TIME")]
     signed_at: Option<Timestamp>,
     /// What to print for each PresignedUrl: the URL, or JSON with url, method, headers and
-    /// expiresAt.
+    /// expiresAt. A form (method POST) needs JSON, which has its fields instead of headers.
     #[arg(short, long, value_enum, default_value_t = Output::Url)]
     output: Output,
     /// What a PresignedUrl may ask for.
@@ -46,7 +46,7 @@ pub struct SignArgs {
 pub enum Output {
     /// The URL alone.
     Url,
-    /// An object with `url`, `method`, `headers` and `expiresAt`.
+    /// An object with `url`, `method`, `headers` or `fields`, and `expiresAt`.
     Json,
 }
 
@@ -55,8 +55,11 @@ pub enum Output {
 #[serde(rename_all = "camelCase")]
 struct Signed<'a> {
     url: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fields: Option<&'a BTreeMap<String, String>>,
     method: String,
-    headers: BTreeMap<&'a str, &'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    headers: Option<BTreeMap<&'a str, &'a str>>,
     expires_at: String,
 }
 
@@ -83,7 +86,9 @@ pub(super) fn sign(args: &SignArgs) -> anyhow::Result<()> {
             Permission::Allowed { why } | Permission::Audited { why } => Some(why.clone()),
             Permission::NotNeeded | Permission::Denied { .. } => None,
         };
-        for line in said.into_iter().chain(request.hints()) {
+        let is_incomplete = args.output == Output::Url && request.form.is_some();
+        let fields = is_incomplete.then(|| "a form also needs its fields: use -o json".to_owned());
+        for line in said.into_iter().chain(fields).chain(request.hints()) {
             writeln!(std::io::stderr(), "{name}: {:?}: {line}", request.target.name)
                 .context("standard error")?;
         }
@@ -144,7 +149,7 @@ fn read(file: &Path, is_standard_input: bool) -> anyhow::Result<String> {
 }
 
 /// The access key from the environment, validated like one in a Secret.
-fn credentials() -> anyhow::Result<Credentials> {
+pub(crate) fn credentials() -> anyhow::Result<Credentials> {
     let (id, secret) = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY");
     let (token, expiration) = ("AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION");
     let variable = |name: &str| {
@@ -174,6 +179,10 @@ fn credentials() -> anyhow::Result<Credentials> {
     })
 }
 
+fn pairs(headers: &[(String, String)]) -> BTreeMap<&str, &str> {
+    headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+}
+
 fn print(output: Output, request: &Request, signed: &SignedUrl) -> anyhow::Result<()> {
     let url = signed.url.expose().as_str();
     let text = match output {
@@ -181,7 +190,8 @@ fn print(output: Output, request: &Request, signed: &SignedUrl) -> anyhow::Resul
         Output::Json => serde_json::to_string_pretty(&Signed {
             url,
             method: request.method.to_string(),
-            headers: request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
+            fields: signed.form.as_ref().map(SignedForm::fields),
+            headers: signed.form.is_none().then(|| pairs(&request.headers)),
             expires_at: signed.validity.expiration_time().to_string(),
         })?,
     };

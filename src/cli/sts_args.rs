@@ -37,11 +37,12 @@ pub struct StsArgs {
     /// container credentials endpoint, or instance metadata.
     #[arg(long, env = "PRESIGN_AMBIENT_CREDENTIALS")]
     ambient_credentials: bool,
-    /// A file with certificates of private certificate authorities, as PEM, for the calls to an STS. Those
-    /// of the system also count.
+    /// A file with certificates of private certificate authorities, as PEM, for the calls to an STS and to
+    /// stores (--verify). Those of the system also count.
     #[arg(long, env = "PRESIGN_CA_BUNDLE", value_name = "FILE")]
     ca_bundle: Option<PathBuf>,
-    /// The proxy for the calls to an STS over https, such as http://proxy.example:3128.
+    /// The proxy for the calls to an STS over https, and to the stores that --verify-allow names without
+    /// addresses, such as http://proxy.example:3128.
     #[arg(long, env = "PRESIGN_HTTPS_PROXY", value_name = "URL", hide_env_values = true)]
     https_proxy: Option<String>,
     /// The hosts that are reached without the proxy: names, domains with a dot in front, addresses or
@@ -74,19 +75,33 @@ impl StsArgs {
 
     /// The client for calls to an STS.
     pub(super) fn sts(&self) -> anyhow::Result<Sts> {
-        let read = |path: &PathBuf| {
-            std::fs::read_to_string(path)
-                .with_context(|| format!("--ca-bundle: cannot read {}", path.display()))
-        };
-        let proxy = self.https_proxy.clone().filter(|proxy| !proxy.trim().is_empty());
         let terms = StsTerms {
             endpoints: self.limits()?.endpoints,
-            ca_bundle: self.ca_bundle.as_ref().map(read).transpose()?,
-            proxy,
+            ca_bundle: self.ca_bundle()?,
+            proxy: self.proxy(),
             no_proxy: self.no_proxy.clone(),
             ambient: self.ambient_credentials.then(|| AmbientSource::find(variable)),
         };
         Sts::new(terms).map_err(|error| anyhow!("{error}"))
+    }
+
+    /// The certificates for all calls.
+    pub(super) fn ca_bundle(&self) -> anyhow::Result<Option<String>> {
+        let read = |path: &PathBuf| {
+            std::fs::read_to_string(path)
+                .with_context(|| format!("--ca-bundle: cannot read {}", path.display()))
+        };
+        self.ca_bundle.as_ref().map(read).transpose()
+    }
+
+    /// The proxy for all calls.
+    pub(super) fn proxy(&self) -> Option<String> {
+        self.https_proxy.clone().filter(|proxy| !proxy.trim().is_empty())
+    }
+
+    /// The hosts that are reached without the proxy.
+    pub(super) fn no_proxy(&self) -> Option<String> {
+        self.no_proxy.clone()
     }
 }
 

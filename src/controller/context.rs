@@ -26,6 +26,7 @@ use crate::controller::state::obstacles::Obstacles;
 use crate::controller::state::scopes::{Scope, Scopes};
 use crate::controller::state::signer_users::SignerUsers;
 use crate::controller::state::signers::{Signers, is_signer};
+use crate::controller::verification::Verifications;
 use crate::controller::watch::by_name::{LastTerm, SecretAccess};
 use crate::controller::watch::namespaces::Synced;
 use crate::crd::SignerKind;
@@ -83,6 +84,8 @@ pub struct Context {
     pub sessions: Arc<Sessions>,
     /// Calls the STS.
     pub sts: Sts,
+    /// The questions to stores.
+    pub verifications: Verifications,
     /// Which object depends on which Secret.
     pub dependents: Dependents,
     /// The histories of the objects that are not at rest.

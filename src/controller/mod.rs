@@ -14,6 +14,7 @@ mod sessions;
 mod signer_reports;
 mod state;
 mod urgency;
+mod verification;
 mod watch;
 
 use std::future::Future;
@@ -34,6 +35,7 @@ use crate::runtime::watch::{Restart, Watches};
 use crate::runtime::{Clock, Key, Leadership, Probes, Skew, Tasks, clock};
 use crate::s3::UrlSigner;
 use crate::sts::Sts;
+use crate::verify::StoreVerifier;
 use context::Context;
 use events::{Events, QueuedEvent};
 pub use memory::{HeldObject, Memory, Snapshot};
@@ -93,6 +95,8 @@ pub struct Process<'a> {
     pub skew: Skew,
     /// Calls the STS.
     pub sts: Sts,
+    /// Asks stores about URLs; `None` when none may be asked.
+    pub verifier: Option<StoreVerifier>,
 }
 
 /// A task of the controller ended. Its tasks never end unless there is a bug.
@@ -117,7 +121,7 @@ impl Presigner {
     pub fn new(settings: Settings, client: Client, process: Process<'_>) -> Self {
         let Settings { instance, namespaces, secret_access, max_in_flight, pods, limits, .. } = settings;
         let Settings { connection_terms, cluster_signers, namespace_selectors, .. } = settings;
-        let Process { clock, leadership, registry, probes, limiter, skew, sts } = process;
+        let Process { clock, leadership, registry, probes, limiter, skew, sts, verifier } = process;
         let scopes = Scopes::new(&namespaces).with_signers(&connection_terms.signer_namespace);
         let objects = Arc::new(state::objects::Objects::new(scopes.clone()));
         let issued_secrets = Arc::new(state::issued_secrets::IssuedSecrets::new(scopes.clone()));
@@ -157,6 +161,7 @@ impl Presigner {
             credentials: state::credentials::CredentialsCache::default(),
             sessions,
             sts,
+            verifications: verification::Verifications::new(verifier),
             dependents: state::dependents::Dependents::default(),
             histories: state::histories::Histories::default(),
             queue: Arc::new(Queue::new(move |key: &Key| urgency.rank(key))),
@@ -199,6 +204,7 @@ impl Presigner {
         tasks.spawn("the annotation of pods", pods::annotate(context.clone()));
         tasks.spawn("the statuses of signers", signer_reports::report_signers(context.clone()));
         tasks.spawn("the requests for sessions", sessions::request_sessions(context.clone()));
+        tasks.spawn("the questions to stores", verification::ask_stores(context.clone()));
         tasks.spawn("the clock", wake_everyone(context.clone()));
         tasks.spawn("the check for a restored API server", begin_watches_anew(context.clone()));
         let ctx = context.clone();

@@ -49,7 +49,7 @@ pub struct S3Connection {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aws: Option<AwsOptions>,
     /// The certificates of private certificate authorities, as PEM, for the calls that the operator
-    /// makes to the STS. The certificates of the system also count. The callers of the URL need their
+    /// makes: to the STS, and to the store with `verify`. The certificates of the system also count. The callers of the URL need their
     /// own copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 16384))]
@@ -83,7 +83,7 @@ pub enum AddressingStyle {
 /// in a signer. Refused: it
 /// answers such a request with an error, as AWS does. Honoured: it acts on them, so whoever has an
 /// upload URL can add `x-amz-copy-source` and copy any object that the credentials can read. A signer
-/// with a policy therefore denies PUT, unless `writeOnlyKey` is true. Write Refused only after you
+/// with a policy therefore denies PUT and POST, unless `writeOnlyKey` is true. Write Refused only after you
 /// tried it on your store. Default: Refused for AWS, Honoured with an endpoint.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub enum UnsignedHeaders {

@@ -7,6 +7,7 @@
 mod connection;
 mod credentials_source;
 pub mod duration;
+mod form;
 #[macro_use]
 mod lists;
 pub mod names;
@@ -15,6 +16,7 @@ mod response;
 #[macro_use]
 pub mod rules;
 pub mod credentials_rules;
+pub mod form_rules;
 mod schema;
 mod secret_ref;
 mod secret_target;
@@ -24,12 +26,14 @@ mod signer_ref;
 pub mod signer_rules;
 mod status;
 mod unknown;
+mod verify;
 
 pub use connection::{AddressingStyle, AwsOptions, S3Connection, UnsignedHeaders};
 pub use credentials_source::{
     AmbientCredentials, AssumedRole, CredentialsSource, NarrowTo, ServiceAccountFrom, ServiceAccountRef,
     SessionOptions, StsOptions, WebIdentity,
 };
+pub use form::UploadForm;
 pub use presigned_url::{Method, PodRefresh, PresignedUrl, PresignedUrlSpec, RenewPolicy};
 pub use response::ResponseOverrides;
 pub use schema::definitions;
@@ -40,5 +44,6 @@ pub use signer::{
 };
 pub use signer_policy::{Enforcement, RequiredHeader, SignerPolicy, SignerRule, WhenDenied};
 pub use signer_ref::{SignerKind, SignerRef};
-pub use status::{LimitedBy, PERMITTED, PresignedUrlStatus, READY, ROTATION_SAFE, STALLED};
+pub use status::{LimitedBy, PERMITTED, PresignedUrlStatus, READY, ROTATION_SAFE, STALLED, VERIFIED};
 pub use unknown::first_unknown;
+pub use verify::{Verified, Verify, VerifyResult};

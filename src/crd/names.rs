@@ -59,7 +59,7 @@ pub const DATA_METHOD: &str = "method";
 pub const DATA_HEADERS: &str = "headers";
 /// Data key of the expiry, RFC 3339.
 pub const DATA_EXPIRES_AT: &str = "expires-at";
-/// Data key that is reserved for the fields of a form.
+/// Data key of the fields of a form, for curl.
 pub const DATA_FIELDS: &str = "fields";
-/// Data key that is reserved for a form as JSON.
+/// Data key of a form as JSON.
 pub const DATA_FORM: &str = "form.json";

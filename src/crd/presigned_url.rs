@@ -13,11 +13,13 @@ use serde::{Deserialize, Serialize};
 
 use super::connection::S3Connection;
 use super::duration::DurationText;
+use super::form::UploadForm;
 use super::response::ResponseOverrides;
 use super::secret_target::SecretTarget;
 use super::signer_ref::SignerRef;
 use super::status::PresignedUrlStatus;
-use super::{credentials_rules, rules, schema};
+use super::verify::Verify;
+use super::{credentials_rules, form_rules, rules, schema};
 
 /// Which URL to issue, how long it lives and where it is written.
 #[derive(Clone, CustomResource, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
@@ -128,6 +130,13 @@ use super::{credentials_rules, rules, schema};
     validation = rules::BEFORE_NEVER,
     validation = rules::TTL_NEVER,
     validation = rules::TTL_FORM,
+    validation = form_rules::FORM_NEEDED,
+    validation = form_rules::FORM_METHOD,
+    validation = form_rules::FORM_BUCKET,
+    validation = form_rules::FORM_PREFIX,
+    validation = form_rules::FORM_VARIABLE,
+    validation = form_rules::FORM_HEADERS,
+    validation = form_rules::FORM_QUERY,
     validation = rules::ENDPOINT_BUCKET,
     validation = rules::STYLE_BUCKET,
     validation = rules::STYLE_ARN,
@@ -171,6 +180,9 @@ pub struct PresignedUrlSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::query_map")]
     pub query: Option<BTreeMap<String, String>>,
+    /// What may be uploaded with a form, for method POST.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<UploadForm>,
     /// Lifetime of each URL, from `1m` to `168h`. The actual lifetime is shorter if the credentials
     /// expire earlier or the signer allows less. Examples: `90m`, `1h30m`. Default: `1h`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -199,6 +211,9 @@ pub struct PresignedUrlSpec {
     /// How the pods that mount the Secret get a new URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_refresh: Option<PodRefresh>,
+    /// Whether the operator asks the store if it accepts the URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<Verify>,
     /// Whether the URL is renewed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renew_policy: Option<RenewPolicy>,
@@ -215,7 +230,8 @@ pub struct PresignedUrlSpec {
 }
 
 /// HTTP method that the URL permits. GET: download the object. HEAD: read the object's
-/// metadata. PUT: upload the object. DELETE: delete the object. Default: GET.
+/// metadata. PUT: upload the object. DELETE: delete the object. POST: upload with a form of a web page, as
+/// `spec.form` says. Default: GET.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize, strum::Display)]
 #[serde(rename_all = "UPPERCASE")]
 #[strum(serialize_all = "UPPERCASE")]
@@ -229,6 +245,8 @@ pub enum Method {
     Put,
     /// Delete the object.
     Delete,
+    /// Upload with a form.
+    Post,
 }
 
 /// Whether the URL is renewed. Always: a new URL is written before the old one expires. Never: for a

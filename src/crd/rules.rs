@@ -105,7 +105,7 @@ rules! {
         "!self.key.matches('^/+$')",
         "must not consist only of slashes: some stores take such a URL for the bucket itself, so that a GET lists the bucket and a DELETE deletes it";
     VERSION_METHOD, "versionID",
-        "!has(self.versionID) || !has(self.method) || self.method != 'PUT'",
+        "!has(self.versionID) || !has(self.method) || !(self.method in ['PUT', 'POST'])",
         "only GET, HEAD and DELETE can use a version: remove versionID or change method";
     VERSION_CONTROL, "versionID",
         r"!has(self.versionID) || !self.versionID.matches('\\p{Cc}')",

@@ -80,6 +80,11 @@ pub(super) fn query_map(_: &mut SchemaGenerator) -> Schema {
     string_map(16, 1024)
 }
 
+/// A map of names of metadata to values.
+pub(super) fn metadata_map(_: &mut SchemaGenerator) -> Schema {
+    string_map(16, 1024)
+}
+
 /// A map of label names to values.
 pub(super) fn label_map(_: &mut SchemaGenerator) -> Schema {
     string_map(32, 63)

@@ -26,8 +26,8 @@ pub struct SecretTarget {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub name: Option<String>,
-    /// Data key that holds the URL. It must not be `method`, `headers` or `expires-at`, which the
-    /// Secret also has, and not `fields` or `form.json`, which are reserved. Default: `url`.
+    /// Data key that holds the URL, or the address of a form. It must not be `method`, `headers`,
+    /// `expires-at`, `fields` or `form.json`, which the operator uses for other values. Default: `url`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub url_key: Option<String>,

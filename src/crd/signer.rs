@@ -67,7 +67,8 @@ pub struct SignerSpec {
     /// The store, and the credentials from a Secret of the same namespace.
     pub s3: S3Connection,
     /// Your statement that the credentials can only write, so that an upload URL cannot be used to
-    /// copy another object. It permits PUT where `s3.unsignedHeaders` is Honoured. Default: false.
+    /// copy another object. It permits PUT and POST where `s3.unsignedHeaders` is Honoured. Default:
+    /// false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub write_only_key: Option<bool>,
     /// What the PresignedUrls may ask for. Default: everything.
@@ -129,7 +130,8 @@ pub struct ClusterSignerSpec {
     /// operator, unless its flag `--signer-namespace` names another one.
     pub s3: S3Connection,
     /// Your statement that the credentials can only write, so that an upload URL cannot be used to
-    /// copy another object. It permits PUT where `s3.unsignedHeaders` is Honoured. Default: false.
+    /// copy another object. It permits PUT and POST where `s3.unsignedHeaders` is Honoured. Default:
+    /// false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub write_only_key: Option<bool>,
     /// The namespaces whose PresignedUrls may use this signer. Default: none.

@@ -26,8 +26,8 @@ pub struct SignerPolicy {
 
 /// Whether the rules are enforced. Enforce: what they deny is not signed. Audit: it is signed, and
 /// the condition `Permitted` says that it would be denied. Audit does not change which namespaces
-/// may use the signer. It never permits unsafe keys, headers or query parameters, or PUT where the store
-/// honours unsigned headers. Default: Enforce.
+/// may use the signer. It never permits unsafe keys, headers or query parameters, or PUT and POST where
+/// the store honours unsigned headers. Default: Enforce.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub enum Enforcement {
     /// What the rules deny is not signed.
@@ -89,16 +89,18 @@ pub struct SignerRule {
     /// Default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_expires_in: Option<DurationText>,
-    /// Headers that the request must have in `spec.headers`. They need not be in `allowHeaders`.
+    /// Headers that the request must have in `spec.headers`. They need not be in `allowHeaders`. A rule
+    /// with such headers does not allow POST, because a form has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 16))]
     pub require_headers: Option<Vec<RequiredHeader>>,
     /// The only headers that the request may have beside those of `requireHeaders`. A `*` at the end
     /// stands for any characters, but headers that reach beyond the object (copy source, ACL, grants,
-    /// tagging, redirect, object lock, encryption) must be named in full. Default: Content-Type, -Length, -MD5, -Disposition, -Encoding and
-    /// -Language, Cache-Control, Expires, If-None-Match, If-Match, Range, x-amz-checksum-* and
-    /// x-amz-meta-*. Beware of `x-amz-copy-source`: with it, an upload URL copies any object that
-    /// the credentials can read.
+    /// tagging, redirect, object lock, encryption) must be named in full. The content type and the
+    /// metadata of a form count as the headers Content-Type and x-amz-meta-*. Default: Content-Type,
+    /// -Length, -MD5, -Disposition, -Encoding and -Language, Cache-Control, Expires, If-None-Match,
+    /// If-Match, Range, x-amz-checksum-* and x-amz-meta-*. Beware of `x-amz-copy-source`: with it, an
+    /// upload URL copies any object that the credentials can read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::header_names")]
     pub allow_headers: Option<Vec<String>>,
@@ -111,12 +113,11 @@ pub struct SignerRule {
     /// permanently. Default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_versions: Option<bool>,
-    /// Whether a browser form may let the visitor choose the name below a prefix. It has no effect
-    /// yet: this release makes no forms. Default: false.
+    /// Whether a form (method POST) may let visitors choose the name below a prefix
+    /// (`spec.form.keyPrefix`). Some stores let a name with `..` leave the prefix. Default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_post_prefix: Option<bool>,
-    /// The largest upload by a browser form, in bytes. It has no effect yet: this release makes no
-    /// forms. Default: no limit.
+    /// The largest `spec.form.maxSize` of a form (method POST), in bytes. Default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 999_999_999_999_999_i64))]
     pub max_form_size: Option<i64>,

@@ -1,9 +1,12 @@
-//! What a `PresignedUrl` reports. A report only: the operator never reads it to decide.
+//! What a `PresignedUrl` reports. A report only: the operator never reads it to decide
+//! what it signs or writes.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::verify::Verified;
 
 /// Condition type: the Secret holds a URL that matches the spec and has not expired.
 pub const READY: &str = "Ready";
@@ -13,6 +16,8 @@ pub const STALLED: &str = "Stalled";
 pub const PERMITTED: &str = "Permitted";
 /// Condition type: a mounted Secret has time to arrive before the old URL expires.
 pub const ROTATION_SAFE: &str = "RotationSafe";
+/// Condition type: the store accepts the URL; absent with `verify: None`.
+pub const VERIFIED: &str = "Verified";
 
 /// What the operator last saw and did. Never holds the URL, its query or a key.
 #[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
@@ -21,7 +26,7 @@ pub struct PresignedUrlStatus {
     /// The generation of the spec that this status describes; -1 before the first reconcile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready, Stalled, RotationSafe and Permitted.
+    /// Ready, Stalled, RotationSafe, Permitted and Verified.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -50,6 +55,9 @@ pub struct PresignedUrlStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub last_handled_renew: Option<String>,
+    /// The last answer of the store to the question whether it accepts the URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<Verified>,
 }
 
 /// What limits the lifetime of the stored URL. Requested: `expiresIn` of the spec.

@@ -108,6 +108,9 @@ impl Request {
                 let _ = write!(text, "\n{kind} {name:?} {value:?}");
             }
         }
+        if let Some(form) = &self.form {
+            let _ = write!(text, "\nf {}", form.described());
+        }
         Digest::of(&text)
     }
 }
@@ -115,8 +118,9 @@ impl Request {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::model::{request, signer};
+    use crate::domain::model::{form, request, signer};
     use crate::domain::policy::Asker;
+    use crate::domain::request::{Form, UploadAnswer};
 
     #[test]
     fn the_digest_is_the_same_in_all_releases_and_differs_with_the_spec() {
@@ -134,6 +138,11 @@ mod tests {
             digest(|r| r.bucket.push('x')),
             digest(|r| r.expires_in += 1),
             digest(|r| r.method = crate::crd::Method::Put),
+            digest(|r| r.form = Some(form())),
+            digest(|r| r.form = Some(Form { max_size: 11, ..form() })),
+            digest(|r| r.form = Some(Form { is_key_prefix: true, ..form() })),
+            digest(|r| r.form = Some(Form { content_type: Some("image/".to_owned()), ..form() })),
+            digest(|r| r.form = Some(Form { answer: Some(UploadAnswer::Status(201)), ..form() })),
             digest(|r| r.headers = vec![("a".to_owned(), "b".to_owned())]),
             digest(|r| r.query = vec![("a".to_owned(), "b".to_owned())]),
             digest(|r| r.connection.region.push('x')),

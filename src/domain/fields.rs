@@ -10,7 +10,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectM
 use serde_json::Value;
 
 use crate::crd::names::{
-    DATA_EXPIRES_AT, DATA_HEADERS, DATA_METHOD, DATA_URL, GROUP, KIND, OPERATOR, RESERVED_PREFIX,
+    DATA_EXPIRES_AT, DATA_FIELDS, DATA_FORM, DATA_HEADERS, DATA_METHOD, DATA_URL, GROUP, KIND, OPERATOR,
+    RESERVED_PREFIX,
 };
 
 /// One field of a Secret for which `managedFields` records the owners.
@@ -108,7 +109,10 @@ impl OwnedFields {
 pub(super) fn is_reserved(field: Field<'_>) -> bool {
     match field {
         Field::Label(name) | Field::Annotation(name) => name.starts_with(RESERVED_PREFIX),
-        Field::Data(name) => [DATA_URL, DATA_METHOD, DATA_HEADERS, DATA_EXPIRES_AT].contains(&name),
+        Field::Data(name) => {
+            let ours = [DATA_URL, DATA_METHOD, DATA_HEADERS, DATA_EXPIRES_AT, DATA_FIELDS, DATA_FORM];
+            ours.contains(&name)
+        }
         Field::Owner(_) => false,
     }
 }

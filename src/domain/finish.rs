@@ -1,11 +1,13 @@
 //! The second pure step of a reconcile: from an outcome to the report, the next reconcile and the history.
 
+mod around;
+
 use jiff::Timestamp;
 
+pub use self::around::Around;
 use super::backoff::backoff;
 use super::history::{Awaited, History};
 use super::plan::Plan;
-use super::pods::PodUses;
 use super::reason::{Disposition, FailureReason, IssueReason};
 use super::status::{Problem, Progress, Report, Seen, Standing};
 use super::validity::plus;
@@ -97,21 +99,6 @@ pub struct Finish {
     pub failure: Option<FailureReason>,
 }
 
-/// What else a report contains, from outside of the plan.
-#[derive(Clone, Debug, Default)]
-pub struct Around {
-    /// Generation of the reconciled spec.
-    pub generation: Option<i64>,
-    /// What is known about the pods that use the target Secret.
-    pub pods: PodUses,
-    /// Whether the clock of the operator and that of the API server differ.
-    pub is_clock_skewed: bool,
-    /// Whether the token of the renew annotation is too long.
-    pub is_renew_refused: bool,
-    /// Whether this reconcile read what it waits for from the API server.
-    pub has_looked: bool,
-}
-
 /// Finishes a reconcile.
 #[must_use]
 pub fn finish(plan: &Plan, outcome: &Outcome, history: &History, around: Around) -> Finish {
@@ -176,7 +163,7 @@ pub fn finish(plan: &Plan, outcome: &Outcome, history: &History, around: Around)
         next = next.or_at(soon);
     }
     let label = label(&progress, issued);
-    let Around { generation, pods, is_clock_skewed, is_renew_refused, .. } = around;
+    let Around { generation, pods, verification, is_clock_skewed, is_renew_refused, .. } = around;
     let report = Report {
         generation,
         secret_name: plan.secret_name.clone(),
@@ -187,6 +174,7 @@ pub fn finish(plan: &Plan, outcome: &Outcome, history: &History, around: Around)
         progress,
         hints: plan.hints.clone(),
         pods,
+        verification,
         is_clock_skewed,
         is_renew_refused,
     };

@@ -1,9 +1,10 @@
 //! The limits that a cluster administrator sets beyond the rules of the CRD: which hosts URLs may point
-//! to, which labels and annotations a Secret may get, and which STS the operator may call.
+//! to, which labels and annotations a Secret may get, and which STS and stores the operator may call.
 
 mod patterns;
 mod sessions;
 mod sts_endpoints;
+mod verify_endpoints;
 
 use super::Request;
 use super::request::aws_host;
@@ -12,6 +13,7 @@ use super::signer::SignerId;
 pub use patterns::{HostPattern, InvalidPattern, NamePattern};
 pub use sessions::SessionLimits;
 pub use sts_endpoints::{AddressRule, StsEndpoints, StsNotPermitted};
+pub use verify_endpoints::{InvalidVerifyEntry, Network, VerifyEndpoints, VerifyReach};
 
 /// Labels and annotations that other controllers act on. Such a controller copies the Secret into other
 /// namespaces, reads its configuration or keys from it, writes to it, or deletes it. The controllers are

@@ -10,11 +10,11 @@ use kube::core::ObjectMeta;
 
 use super::fields::OwnedFields;
 use super::stored::{Content, url_key};
-use super::{Owner, Request, SignedUrl};
+use super::{Owner, Request, SignedForm, SignedUrl};
 use crate::crd::names::{
     ANNOTATION_EXPIRES_IN, ANNOTATION_FORMAT, ANNOTATION_OWNER, ANNOTATION_RENEW, ANNOTATION_SIGNING_TIME,
-    ANNOTATION_SOURCE, DATA_EXPIRES_AT, DATA_HEADERS, DATA_METHOD, FORMAT, LABEL_MANAGED, LABEL_MANAGED_BY,
-    MANAGED, OPERATOR,
+    ANNOTATION_SOURCE, DATA_EXPIRES_AT, DATA_FIELDS, DATA_FORM, DATA_HEADERS, DATA_METHOD, FORMAT,
+    LABEL_MANAGED, LABEL_MANAGED_BY, MANAGED, OPERATOR,
 };
 use crate::crd::{DeletionPolicy, PresignedUrl, duration};
 
@@ -43,13 +43,21 @@ impl IssuedSecret {
         &self.secret
     }
 
-    /// The same with the URL in a stored Secret, which a session signed that may be gone; `None` if there is
-    /// no URL in it.
+    /// The same with the URL or the form in a stored Secret, which a session signed that may be gone; `None`
+    /// if there is none in it.
     #[must_use]
     pub fn with_url_of(mut self, stored: &Secret) -> Option<Self> {
         let stored_key = url_key(stored, &OwnedFields::read(&stored.metadata))?;
-        let url = stored.data.as_ref()?.get(stored_key)?.clone();
-        self.secret.data.get_or_insert_default().insert(self.url_key.clone(), url);
+        let stored = stored.data.as_ref()?;
+        let url = stored.get(stored_key)?.clone();
+        let data = self.secret.data.get_or_insert_default();
+        if data.contains_key(DATA_FORM) {
+            let file = stored.get(DATA_FORM)?.clone();
+            let (_, form) = SignedForm::read(std::str::from_utf8(&file.0).ok()?)?;
+            data.insert(DATA_FIELDS.to_owned(), ByteString(form.curl_config().into_bytes()));
+            data.insert(DATA_FORM.to_owned(), file);
+        }
+        data.insert(self.url_key.clone(), url);
         Some(self)
     }
 
@@ -80,12 +88,17 @@ pub fn render(
     annotations.insert(ANNOTATION_FORMAT.to_owned(), FORMAT.to_owned());
     annotations.extend(request.source().map(|source| (ANNOTATION_SOURCE.to_owned(), source.to_string())));
     annotations.extend(handled_renew.map(|token| (ANNOTATION_RENEW.to_owned(), token.to_owned())));
-    let data = [
-        (target.url_key.as_str(), signed.url.expose().clone()),
+    let url = signed.url.expose();
+    let mut data = vec![
+        (target.url_key.as_str(), url.clone()),
         (DATA_METHOD, request.method.to_string()),
-        (DATA_HEADERS, header_lines(&request.headers)),
         (DATA_EXPIRES_AT, signed.validity.expiration_time().to_string()),
     ];
+    match &signed.form {
+        None => data.push((DATA_HEADERS, header_lines(&request.headers))),
+        Some(form) => data.extend([(DATA_FIELDS, form.curl_config()), (DATA_FORM, form.json(url))]),
+    }
+    let data = data.into_iter().map(|(key, text)| (key.to_owned(), ByteString(text.into_bytes())));
     let secret = Secret {
         metadata: ObjectMeta {
             name: Some(target.name.clone()),
@@ -96,7 +109,7 @@ pub fn render(
                 .then(|| vec![controller_reference(owner)]),
             ..ObjectMeta::default()
         },
-        data: Some(data.map(|(key, text)| (key.to_owned(), ByteString(text.into_bytes()))).into()),
+        data: Some(data.collect()),
         type_: Some("Opaque".to_owned()),
         ..Secret::default()
     };
@@ -175,7 +188,11 @@ mod tests {
     fn signed() -> SignedUrl {
         let signing_time: Timestamp = "2030-01-02T03:04:05Z".parse().unwrap();
         let url = "https://us-west.s3.qencode.com/reports/q3.pdf?X-Amz-Signature=0".to_owned();
-        SignedUrl { url: Sensitive::new(url), validity: Validity { signing_time, lifetime: 3600 } }
+        SignedUrl {
+            url: Sensitive::new(url),
+            form: None,
+            validity: Validity { signing_time, lifetime: 3600 },
+        }
     }
 
     fn upload() -> Request {

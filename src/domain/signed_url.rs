@@ -5,19 +5,22 @@ use jiff::civil::DateTime;
 use url::Url;
 
 use super::request::MAX_LIFETIME;
-use super::{Sensitive, Validity};
+use super::{Sensitive, SignedForm, Validity};
 
-/// A presigned URL with the time during which it works.
+/// A presigned URL, or a signed form, with the time during which it works.
 #[derive(Clone, Debug)]
 pub struct SignedUrl {
-    /// The URL. It is secret, because it works for every client that has it.
+    /// The URL. It is secret, because it works for every client that has it. Of a form, it is the address
+    /// alone.
     pub url: Sensitive<String>,
+    /// The fields of a form; `None` for any other URL.
+    pub form: Option<SignedForm>,
     /// When the URL works.
     pub validity: Validity,
 }
 
 impl SignedUrl {
-    /// The address of the object without the query. It is not secret.
+    /// The address of the object without the query, or that of a form. It is not secret.
     #[must_use]
     pub fn location(&self) -> &str {
         let url = self.url.expose();
@@ -95,13 +98,13 @@ fn without_identity(text: &str) -> String {
 }
 
 /// Splits a credential into key id and scope. The scope has four parts. A key id may contain slashes.
-fn split_credential<'a>(credential: &'a str, slash: &str) -> Option<(&'a str, &'a str)> {
+pub(super) fn split_credential<'a>(credential: &'a str, slash: &str) -> Option<(&'a str, &'a str)> {
     let (place, _) = credential.rmatch_indices(slash).take(4).last()?;
     Some((&credential[..place], &credential[place + slash.len()..]))
 }
 
 /// Parses a time as a signature writes it: `20300102T030405Z`.
-fn signing_time(text: &str) -> Option<Timestamp> {
+pub(super) fn signing_time(text: &str) -> Option<Timestamp> {
     let civil = DateTime::strptime("%Y%m%dT%H%M%SZ", text).ok()?;
     let time = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
     (time >= Timestamp::UNIX_EPOCH).then_some(time)

@@ -8,8 +8,8 @@ pub use self::namespaces::Labels;
 pub(super) use self::namespaces::Served;
 use self::namespaces::{ServedNamespaces, served};
 use super::limits::{Limits, NotPermitted};
-use super::policy::{Asker, KeyPatterns, Policy, PolicyRule};
-use super::request::{InvalidSpec, Method, check_connection};
+use super::policy::{Asker, KeyPatterns, Policy, PolicyRule, is_upload};
+use super::request::{InvalidSpec, check_connection};
 use super::resolve::CredentialsLocation;
 use super::session::{self, ParsedCredentials, Whose};
 use crate::crd::duration::DurationText;
@@ -183,9 +183,9 @@ impl ParsedSigner {
                 "no namespace can use it, because the operator does not watch labels: set the chart value signers.namespaceSelectors, or use from: Names",
             );
         }
-        let has_put = |rule: &PolicyRule| rule.methods.contains(&Method::Put);
+        let has_upload = |rule: &PolicyRule| rule.methods.iter().any(|method| is_upload(*method));
         let policy = self.policy.as_ref().filter(|policy| policy.lets_uploads_copy)?;
-        policy.rules.iter().any(has_put).then_some("PUT is denied, because the store may act on headers that are not signed: set spec.s3.unsignedHeaders to Refused after trying that, or spec.writeOnlyKey to true")
+        policy.rules.iter().any(has_upload).then_some("PUT and POST are denied, because the store may act on headers that are not signed: set spec.s3.unsignedHeaders to Refused after trying that, or spec.writeOnlyKey to true")
     }
 }
 
@@ -220,7 +220,6 @@ fn parse_rule(rule: &SignerRule) -> Result<PolicyRule, InvalidSpec> {
         let size = size.map(u64::try_from).transpose();
         size.map_err(|_| InvalidSpec::new(field, "must not be negative"))
     };
-    size("policy.rules.maxFormSize", rule.max_form_size)?;
     Ok(PolicyRule {
         name: rule.name.clone(),
         namespaces: rule.namespaces.clone(),
@@ -237,6 +236,8 @@ fn parse_rule(rule: &SignerRule) -> Result<PolicyRule, InvalidSpec> {
         allow_headers: rule.allow_headers.clone(),
         max_content_length: size("policy.rules.maxContentLength", rule.max_content_length)?,
         allows_versions: rule.allow_versions.unwrap_or(false),
+        allows_post_prefix: rule.allow_post_prefix.unwrap_or(false),
+        max_form_size: size("policy.rules.maxFormSize", rule.max_form_size)?,
     })
 }
 

@@ -10,11 +10,12 @@ use sha2::{Digest as _, Sha256};
 use super::ended::Ended;
 use super::fields::{Field, OwnedFields, is_our_controller, is_presigned_url, is_reserved, present};
 use super::request::renew_token;
-use super::{UrlParts, Validity};
+use super::{SignedForm, UrlParts, Validity};
 use crate::crd::duration::DurationText;
 use crate::crd::names::{
     ANNOTATION_EXPIRES_IN, ANNOTATION_FORMAT, ANNOTATION_OWNER, ANNOTATION_RENEW, ANNOTATION_SOURCE,
-    DATA_EXPIRES_AT, DATA_HEADERS, DATA_METHOD, DATA_URL, FORMAT, LABEL_MANAGED, MANAGED,
+    DATA_EXPIRES_AT, DATA_FIELDS, DATA_FORM, DATA_HEADERS, DATA_METHOD, DATA_URL, FORMAT, LABEL_MANAGED,
+    MANAGED,
 };
 
 /// The first half of a SHA-256: enough to distinguish texts, and it does not reveal them.
@@ -48,7 +49,7 @@ impl fmt::Display for Digest {
 /// that other clients added are not in it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Content {
-    /// The stored URL; `None` when there is none or it cannot be parsed.
+    /// The stored URL or form; `None` when there is none or it cannot be parsed.
     pub url: Option<UrlDigest>,
     /// The method and the headers that the URL was signed for. The URL itself shows them only in its
     /// signature. `None` when they are missing or another client changed them.
@@ -57,7 +58,7 @@ pub struct Content {
     pub frame: Digest,
 }
 
-/// A URL as digests.
+/// A URL or a form as digests.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct UrlDigest {
     /// When the URL works.
@@ -109,7 +110,7 @@ pub struct Stored {
     pub ended: Option<Box<Ended>>,
     /// Whether we wrote our label. A copy that another client made carries it too.
     pub is_label_ours: bool,
-    /// Whether we wrote the URL in the Secret.
+    /// Whether we wrote the URL or the form in the Secret.
     pub is_url_ours: bool,
     /// Whether another release of the operator rendered the Secret.
     pub is_other_format: bool,
@@ -152,7 +153,8 @@ impl Stored {
                 .and_then(|text| Digest::parse(text)),
             ended: Ended::read(secret, &fields).map(Box::new),
             is_label_ours: fields.is_ours(Field::Label(LABEL_MANAGED)),
-            is_url_ours: url_key.is_some_and(|key| fields.is_ours(Field::Data(key))),
+            is_url_ours: url_key.is_some_and(|key| fields.is_ours(Field::Data(key)))
+                && form_file(secret, url_key).is_none_or(|_| fields.is_ours(Field::Data(DATA_FORM))),
             is_other_format: format_is_ours && annotation(ANNOTATION_FORMAT).is_some_and(|f| f != FORMAT),
             is_shared: present(secret)
                 .any(|field| (fields.is_ours(field) || is_reserved(field)) && !fields.is_ours_alone(field)),
@@ -179,9 +181,14 @@ impl Content {
     }
 
     fn read(secret: &Secret, url_key: Option<&str>, fields: Option<&OwnedFields>) -> Self {
-        let parts = url_key.and_then(|key| text(secret, key)).and_then(UrlParts::read);
+        let url = url_key.and_then(|key| text(secret, key));
+        let file = form_file(secret, url_key);
+        let parts = url
+            .and_then(|url| file.map_or_else(|| UrlParts::read(url), |file| UrlParts::read_form(url, file)));
         let is_ours = |key| fields.is_none_or(|fields| fields.is_ours(Field::Data(key)));
-        let usage = text(secret, DATA_METHOD).zip(text(secret, DATA_HEADERS));
+        // A form has no headers: all that it was signed for is in its fields.
+        let headers = if file.is_some() { Some("") } else { text(secret, DATA_HEADERS) };
+        let usage = text(secret, DATA_METHOD).zip(headers);
         Self {
             url: parts.map(|parts| UrlDigest {
                 validity: parts.validity,
@@ -191,7 +198,7 @@ impl Content {
                 signature: Digest::of(parts.signature.expose()),
             }),
             usage: usage
-                .filter(|_| is_ours(DATA_METHOD) && is_ours(DATA_HEADERS))
+                .filter(|_| is_ours(DATA_METHOD) && (file.is_some() || is_ours(DATA_HEADERS)))
                 .map(|(method, headers)| Digest::of(&format!("{method} {headers}"))),
             frame: Digest::of(&frame(secret, url_key, fields)),
         }
@@ -220,7 +227,7 @@ pub(super) fn text<'a>(secret: &'a Secret, key: &str) -> Option<&'a str> {
 /// The data key that holds the URL. It can be any key except the side keys. Keys that we wrote come
 /// first, and of several such keys (another release may write more) the one that holds a URL.
 pub(super) fn url_key<'a>(secret: &'a Secret, fields: &OwnedFields) -> Option<&'a str> {
-    let side = [DATA_METHOD, DATA_HEADERS, DATA_EXPIRES_AT];
+    let side = [DATA_METHOD, DATA_HEADERS, DATA_EXPIRES_AT, DATA_FIELDS, DATA_FORM];
     let keys: Vec<&str> = secret
         .data
         .iter()
@@ -228,14 +235,24 @@ pub(super) fn url_key<'a>(secret: &'a Secret, fields: &OwnedFields) -> Option<&'
         .map(String::as_str)
         .filter(|key| !side.contains(key))
         .collect();
-    let is_url = |key: &str| text(secret, key).and_then(UrlParts::read).is_some();
+    let address = text(secret, DATA_FORM).and_then(SignedForm::read).map(|(address, _)| address);
+    let is_address = |text: &str| address.as_deref() == Some(text);
+    let is_url =
+        |key: &str| text(secret, key).is_some_and(|text| is_address(text) || UrlParts::read(text).is_some());
     let mut of_ours = keys.iter().filter(|key| fields.is_ours(Field::Data(key)));
     let ours = of_ours.clone().find(|key| is_url(key)).or_else(|| of_ours.next());
     let usual = || keys.iter().find(|key| **key == DATA_URL);
     ours.or_else(usual).or_else(|| keys.iter().find(|key| is_url(key))).copied()
 }
 
-/// All of our fields except the URL, as one text. `fields` says which fields are ours; without it all
+/// The file of the form in a Secret, which is one of a form unless it holds a URL.
+fn form_file<'a>(secret: &'a Secret, url_key: Option<&str>) -> Option<&'a str> {
+    let file = text(secret, DATA_FORM)?;
+    let url = url_key.and_then(|key| text(secret, key)).and_then(UrlParts::read);
+    url.is_none().then_some(file)
+}
+
+/// All of our fields except the URL or the form, as one text. `fields` says which fields are ours; without it all
 /// are. A field with one of our names counts as ours, whichever client wrote it.
 fn frame(secret: &Secret, url_key: Option<&str>, fields: Option<&OwnedFields>) -> String {
     let is_ours =
@@ -259,8 +276,17 @@ fn frame(secret: &Secret, url_key: Option<&str>, fields: Option<&OwnedFields>) -
             let _ = write!(text, "\na {name:?} {value:?}");
         }
     }
-    for (name, value) in secret.data.iter().flatten().filter(|(name, _)| Some(name.as_str()) != url_key) {
-        if is_ours(Field::Data(name)) {
+    let file = form_file(secret, url_key);
+    let fields_of_form = file.and_then(SignedForm::read).map(|(_, form)| form.curl_config());
+    for (name, value) in secret.data.iter().flatten() {
+        let is_form = file.is_some() && name == DATA_FORM;
+        if Some(name.as_str()) == url_key || is_form || !is_ours(Field::Data(name)) {
+            continue;
+        }
+        // The fields repeat the form, which another session may have signed.
+        if name == DATA_FIELDS && fields_of_form.as_ref().is_some_and(|fields| fields.as_bytes() == value.0) {
+            text.push_str("\nd fields of the form");
+        } else {
             let _ = write!(text, "\nd {name:?} {:?}", value.0);
         }
     }

@@ -3,12 +3,12 @@
 //! Not here: decoding, and the encoding of HTML forms, whose `+` for a space would break a signature.
 
 /// Encodes all but `A-Za-z0-9-_.~`, for names and values of query parameters.
-pub(super) fn component(text: &str) -> String {
+pub(crate) fn component(text: &str) -> String {
     encode(text, b"-_.~")
 }
 
 /// Encodes all but `A-Za-z0-9-_.~/`, for object keys.
-pub(super) fn path(text: &str) -> String {
+pub(crate) fn path(text: &str) -> String {
     encode(text, b"-_.~/")
 }
 

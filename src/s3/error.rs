@@ -42,6 +42,19 @@ pub enum PresignError {
         /// Longest length, in bytes.
         limit: usize,
     },
+    /// The fields of a form would be longer than stores accept.
+    #[error(
+        "the fields of the form would have {bytes} bytes and must not have more than {limit}: shorten spec.form.metadata, spec.form.successRedirect, spec.key or the session token"
+    )]
+    FormTooLong {
+        /// Length that the fields would have, in bytes.
+        bytes: usize,
+        /// Longest length, in bytes.
+        limit: usize,
+    },
+    /// A request with method POST says nothing of a form. No valid spec has such a request.
+    #[error("method POST cannot be signed without spec.form: add it")]
+    NoForm,
     /// Clients would parse the address and send a request to another host.
     #[error(
         "clients would change the address and so break the signature: correct the host in spec.s3.endpoint, or put the bucket into the path with spec.s3.addressingStyle: Path"

@@ -3,7 +3,7 @@
 //! Signing is synchronous and deterministic. The same request, credentials and validity give the same URL
 //! at any time of day, so that a stored URL can be signed again and compared.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{self, IdentityCache};
@@ -14,6 +14,7 @@ use super::amend::Amendment;
 use super::clients::Clients;
 use super::error::{PresignError, reason};
 use super::expected::Expected;
+use super::post;
 use crate::domain::request::{Method, Request};
 use crate::domain::{Credentials, Sensitive, SignedUrl, Validity};
 
@@ -27,7 +28,8 @@ pub struct UrlSigner {
 }
 
 impl UrlSigner {
-    /// Signs a request with an access key, for the time that `validity` gives.
+    /// Signs a request with an access key, for the time that `validity` gives: a URL, or a form if its method
+    /// is POST.
     ///
     /// # Guarantees
     /// This never waits, never uses the network and never reads a clock. The same input gives the same
@@ -43,12 +45,15 @@ impl UrlSigner {
         validity: Validity,
     ) -> Result<SignedUrl, PresignError> {
         check_region(request)?;
+        if let Some(form) = &request.form {
+            return post::sign(request, form, credentials, validity, start(validity)?);
+        }
         let config = presigning(validity)?;
         let expected = Expected::new(request, credentials, validity)?;
         let client = self.clients.get(&request.connection);
         let url = sign(&client, request, credentials, config, expected.query())?;
         expected.check(request, &url)?;
-        Ok(SignedUrl { url: Sensitive::new(url), validity })
+        Ok(SignedUrl { url: Sensitive::new(url), form: None, validity })
     }
 }
 
@@ -64,14 +69,20 @@ fn check_region(request: &Request) -> Result<(), PresignError> {
     }
 }
 
-fn presigning(validity: Validity) -> Result<PresigningConfig, PresignError> {
+/// The signing time of a validity that can be signed.
+fn start(validity: Validity) -> Result<SystemTime, PresignError> {
     let Validity { signing_time: time, lifetime: seconds } = validity;
     let since_1970 = u64::try_from(time.as_second()).map_err(|_| PresignError::SigningTime { time })?;
     if !(1..=MAX_LIFETIME).contains(&seconds) {
         return Err(PresignError::Lifetime { seconds });
     }
+    Ok(UNIX_EPOCH + Duration::from_secs(since_1970))
+}
+
+fn presigning(validity: Validity) -> Result<PresigningConfig, PresignError> {
+    let seconds = validity.lifetime;
     PresigningConfig::builder()
-        .start_time(UNIX_EPOCH + Duration::from_secs(since_1970))
+        .start_time(start(validity)?)
         .expires_in(Duration::from_secs(seconds.into()))
         .build()
         .map_err(|_| PresignError::Lifetime { seconds })
@@ -107,6 +118,7 @@ fn sign(
         Method::Head => presigned!(head_object),
         Method::Put => presigned!(put_object),
         Method::Delete => presigned!(delete_object),
+        Method::Post => Err(PresignError::NoForm),
     }
 }
 

@@ -15,12 +15,11 @@ use jiff::Timestamp;
 
 use super::address::address;
 use super::call::{DEADLINE, Session, Sts, read};
-use super::connectors::{Guard, Way};
 use super::failure::{StsFailure, StsOutage, StsStep};
 use super::http::CallClient;
 use super::source::AmbientSource;
 use crate::domain::Sensitive;
-use crate::runtime::client::AddressClass;
+use crate::runtime::client::{AddressClass, Guard, Reach, Way};
 
 impl Sts {
     /// Gets a session of the AWS identity of the operator itself. `now` is our clock.
@@ -42,11 +41,12 @@ impl Sts {
                     Some(_) => AddressClass::Forbidden,
                     None => AddressClass::Private,
                 };
-                self.web_identity(hop, &token, Way::Guarded(most), now).await
+                let way = Way { reach: Reach::up_to(most), uses_proxy: true };
+                self.web_identity(hop, &token, &way, now).await
             }
             AmbientSource::Container => {
                 let (http, config) = self.direct()?;
-                let every = Guard { most: AddressClass::Forbidden };
+                let every = Guard::new(Reach::anywhere());
                 let provider = EcsCredentialsProvider::builder().configure(&config).dns(every).build();
                 provided(&provider, &http, now).await
             }
@@ -70,7 +70,8 @@ impl Sts {
     /// An HTTP client for the servers in the environment of the operator, which are link-local, and the
     /// settings that use it.
     fn direct(&self) -> Result<(CallClient, ProviderConfig), StsFailure> {
-        let http = CallClient::new(self.connectors.get(None, Way::Direct)?, AddressClass::Forbidden);
+        let way = Way { reach: Reach::anywhere(), uses_proxy: false };
+        let http = CallClient::new(self.connectors.get(None, &way)?, way.reach);
         // At a clock of 1970 no answer is old. The SDK would prolong old credentials by ten minutes.
         let config = ProviderConfig::empty()
             .with_http_client(http.clone())

@@ -19,14 +19,13 @@ use jiff::Timestamp;
 
 use super::address::address;
 use super::answer::{Arrival, expiration};
-use super::connectors::{Connectors, StsTermsError, Way};
 use super::failure::{StsFailure, StsOutage, StsStep};
 use super::http::CallClient;
 use super::source::AmbientSource;
 use crate::domain::limits::{AddressRule, StsEndpoints};
 use crate::domain::session::{Hop, StsAddress};
 use crate::domain::{Credentials, Sensitive};
-use crate::runtime::client::AddressClass;
+use crate::runtime::client::{AddressClass, Connectors, InvalidConnectorTerms, Reach, Way};
 
 /// How long a call may take in all, from the resolution of the name to the end of the answer.
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
@@ -76,7 +75,7 @@ impl fmt::Debug for StsTerms {
 
 impl Sts {
     /// Calls on these terms.
-    pub fn new(terms: StsTerms) -> Result<Self, StsTermsError> {
+    pub fn new(terms: StsTerms) -> Result<Self, InvalidConnectorTerms> {
         let connectors = Connectors::new(terms.ca_bundle, terms.proxy.as_deref(), terms.no_proxy.as_deref())?;
         Ok(Self { endpoints: terms.endpoints, ambient: terms.ambient, connectors })
     }
@@ -101,7 +100,7 @@ impl Sts {
         now: impl Fn() -> Timestamp + Send,
     ) -> Result<Session, StsFailure> {
         let way = self.way(&hop.service)?;
-        self.web_identity(hop, token, way, now).await
+        self.web_identity(hop, token, &way, now).await
     }
 
     /// Gets a session for credentials (`AssumeRole`). The request is signed with them. `now` is our clock.
@@ -115,7 +114,7 @@ impl Sts {
         now: impl Fn() -> Timestamp + Send,
     ) -> Result<Session, StsFailure> {
         let way = self.way(&hop.service)?;
-        let http = self.client(&hop.service, way)?;
+        let http = self.client(&hop.service, &way)?;
         let config = configuration(&hop.service, &http).credentials_provider(identity(credentials));
         let call = Client::from_conf(config.build())
             .assume_role()
@@ -133,7 +132,7 @@ impl Sts {
         &self,
         hop: &Hop,
         token: &Sensitive<String>,
-        way: Way,
+        way: &Way,
         now: impl Fn() -> Timestamp + Send,
     ) -> Result<Session, StsFailure> {
         let http = self.client(&hop.service, way)?;
@@ -151,21 +150,18 @@ impl Sts {
     /// How to connect to an STS.
     fn way(&self, service: &StsAddress) -> Result<Way, StsFailure> {
         let rule = self.endpoints.permits(&address(service)?)?;
-        Ok(Way::Guarded(match rule {
+        let most = match rule {
             AddressRule::Public => AddressClass::Public,
             AddressRule::Private => AddressClass::Private,
             AddressRule::Loopback => AddressClass::Loopback,
             AddressRule::Any => AddressClass::Forbidden,
-        }))
+        };
+        Ok(Way { reach: Reach::up_to(most), uses_proxy: true })
     }
 
-    fn client(&self, service: &StsAddress, way: Way) -> Result<CallClient, StsFailure> {
+    fn client(&self, service: &StsAddress, way: &Way) -> Result<CallClient, StsFailure> {
         let connector = self.connectors.get(service.ca_bundle.as_deref(), way)?;
-        let most = match way {
-            Way::Guarded(most) => most,
-            Way::Direct => AddressClass::Forbidden,
-        };
-        Ok(CallClient::new(connector, most))
+        Ok(CallClient::new(connector, way.reach.clone()))
     }
 }
 

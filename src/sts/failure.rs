@@ -2,16 +2,13 @@
 //! its status and code.
 
 use std::error::Error;
-use std::io;
 
 use aws_sdk_sts::config::http::HttpResponse;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
-use http_body_util::LengthLimitError;
 
-use super::connectors::InvalidCaBundle;
 use super::http::Noted;
 use crate::domain::limits::StsNotPermitted;
-use crate::runtime::client::ResolveFailure;
+use crate::runtime::client::{CallFault, InvalidCaBundle};
 
 /// Codes of an STS that ask for fewer calls. Codes that begin with `Throttl` do too.
 const THROTTLING: [&str; 5] = [
@@ -152,19 +149,14 @@ impl StsFailure {
         code: Option<String>,
         error: &(dyn Error + 'static),
     ) -> Self {
-        if has(error, &|cause| matches!(cause.downcast_ref(), Some(ResolveFailure::Internal))) {
-            return Self::InternalAddress;
-        }
-        if has(error, &|cause| cause.is::<LengthLimitError>()) {
-            return StsOutage::TooLong.of(step);
-        }
-        if has(error, &|cause| cause.is::<rustls::Error>()) {
-            return StsOutage::Tls.of(step);
-        }
-        if has(error, &|cause| cause.downcast_ref().is_some_and(hyper::Error::is_parse)) {
-            return StsOutage::Garbage.of(step);
-        }
-        let is_cut = has(error, &|cause| cause.is::<hyper::Error>());
+        let is_cut = match CallFault::of(error) {
+            CallFault::InternalAddress => return Self::InternalAddress,
+            CallFault::TooLong => return StsOutage::TooLong.of(step),
+            CallFault::Tls => return StsOutage::Tls.of(step),
+            CallFault::Garbage => return StsOutage::Garbage.of(step),
+            CallFault::Cut => true,
+            CallFault::Unresolved | CallFault::Other => false,
+        };
         match noted.head.map(|head| head.status) {
             None => StsOutage::Unreachable.of(step),
             Some(_) if is_cut => StsOutage::Unreachable.of(step),
@@ -186,20 +178,6 @@ impl StsFailure {
             _ => StsOutage::Garbage.of(step),
         }
     }
-}
-
-/// Whether an error or one of its causes is of some kind.
-fn has(error: &(dyn Error + 'static), is: &dyn Fn(&(dyn Error + 'static)) -> bool) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        // The cause of an I/O error is that of the error inside it, which is skipped otherwise.
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if is(error) || inner.is_some_and(|inner| has(inner, is)) {
-            return true;
-        }
-        next = error.source();
-    }
-    false
 }
 
 /// The code in the body of an error that is not in the form of AWS.
@@ -262,12 +240,5 @@ mod tests {
             assert_eq!(of(status, code), StsFailure::Denied { step, status, code: proper(code) });
             assert!(!of(status, code).is_temporary());
         }
-    }
-
-    #[test]
-    fn finds_causes_inside_of_io_errors() {
-        let tls = io::Error::other(io::Error::other(rustls::Error::HandshakeNotComplete));
-        assert!(has(&tls, &|cause| cause.is::<rustls::Error>()));
-        assert!(!has(&io::Error::other("x"), &|cause| cause.is::<rustls::Error>()));
     }
 }

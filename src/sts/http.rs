@@ -1,7 +1,6 @@
 //! The HTTP client of one call. It refuses internal addresses in URLs, bounds the answer, and notes when
 //! and with which status the server answered.
 
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_sts::config::http::{HttpRequest, HttpResponse};
@@ -12,11 +11,10 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use http_body_util::Limited;
-use hyper::Uri;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::runtime::client::{AddressClass, ResolveFailure, classify, http_date};
+use crate::runtime::client::{Reach, http_date};
 
 /// The longest answer that is read, in bytes. Those of AWS have about two thousand.
 const LONGEST: usize = 64 * 1024;
@@ -26,7 +24,7 @@ const LONGEST: usize = 64 * 1024;
 pub(super) struct CallClient {
     connector: SharedHttpConnector,
     /// Which addresses a URL may contain.
-    most: AddressClass,
+    reach: Reach,
     note: Note,
 }
 
@@ -55,9 +53,9 @@ pub(super) struct Head {
 }
 
 impl CallClient {
-    /// A client over a connector. URLs may contain addresses of a class up to `most`.
-    pub(super) fn new(connector: SharedHttpConnector, most: AddressClass) -> Self {
-        Self { connector, most, note: Note::default() }
+    /// A client over a connector. URLs may contain the addresses in `reach`.
+    pub(super) fn new(connector: SharedHttpConnector, reach: Reach) -> Self {
+        Self { connector, reach, note: Note::default() }
     }
 
     /// What the server answered up to now.
@@ -87,9 +85,8 @@ impl HttpClient for CallClient {
 impl HttpConnector for CallClient {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         *self.note.lock() = Noted { is_sent: true, head: None };
-        // An address in a URL is connected to without a look at the resolver.
-        if address(request.uri()).is_some_and(|address| classify(address) > self.most) {
-            return HttpConnectorFuture::ready(Err(ConnectorError::user(ResolveFailure::Internal.into())));
+        if let Err(refused) = self.reach.check_url(request.uri()) {
+            return HttpConnectorFuture::ready(Err(ConnectorError::user(refused.into())));
         }
         let (answer, note) = (self.connector.call(request), self.note.clone());
         HttpConnectorFuture::new(async move {
@@ -97,25 +94,5 @@ impl HttpConnector for CallClient {
             note.answered(&response);
             Ok(response.map(|body| SdkBody::from_body_1_x(Limited::new(body, LONGEST))))
         })
-    }
-}
-
-/// The address in a URL; `None` when the URL has a name.
-fn address(url: &str) -> Option<IpAddr> {
-    let url: Uri = url.parse().ok()?;
-    url.host()?.trim_start_matches('[').trim_end_matches(']').parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn finds_the_address_in_a_url() {
-        let found = |url| address(url).map(|address| address.to_string());
-        assert_eq!(found("http://169.254.169.254/latest").as_deref(), Some("169.254.169.254"));
-        assert_eq!(found("https://[fd00:ec2::254]:80/").as_deref(), Some("fd00:ec2::254"));
-        assert_eq!(found("https://sts.amazonaws.com/"), None);
-        assert_eq!(found("https://0x7f000001/"), None, "the resolver sees this one");
     }
 }

@@ -9,12 +9,10 @@ mod advice;
 mod ambient;
 mod answer;
 mod call;
-mod connectors;
 mod failure;
 mod http;
 mod source;
 
 pub use call::{Session, Sts, StsTerms};
-pub use connectors::{InvalidCaBundle, StsTermsError};
 pub use failure::{StsFailure, StsOutage, StsStep};
 pub use source::AmbientSource;

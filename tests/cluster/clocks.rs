@@ -60,6 +60,7 @@ impl Inside {
                 ambient: None,
             })
             .unwrap(),
+            verifier: None,
         };
         let presigner = Presigner::new(settings, client, process);
         let (stop, stopped) = oneshot::channel();

@@ -8,6 +8,7 @@ mod crashes;
 mod crowds;
 mod faults;
 mod forgotten;
+mod forms;
 mod ha;
 mod harness;
 

@@ -193,9 +193,14 @@ fn sign(request: &Request) -> Result<(), String> {
     };
     let validity = Validity { signing_time: Timestamp::UNIX_EPOCH, lifetime: request.expires_in };
     let signed = UrlSigner::default().presign(request, &credentials, validity);
-    let url = signed.map_err(|error| format!("accepted, and cannot be signed: {error}"))?.url;
-    let is_read_back = UrlParts::read(url.expose()).is_some_and(|parts| parts.validity == validity);
-    if is_read_back { Ok(()) } else { Err(format!("signed, and cannot be read back: {}", url.expose())) }
+    let signed = signed.map_err(|error| format!("accepted, and cannot be signed: {error}"))?;
+    let url = signed.url.expose();
+    let parts = match &signed.form {
+        None => UrlParts::read(url),
+        Some(form) => UrlParts::read_form(url, &form.json(url)),
+    };
+    let is_read_back = parts.is_some_and(|parts| parts.validity == validity);
+    if is_read_back { Ok(()) } else { Err(format!("signed, and cannot be read back: {url}")) }
 }
 
 /// Whether both judges agree; in a refusal, on what is said of which field.

@@ -14,15 +14,20 @@ pub fn changes() -> impl Strategy<Value = Value> {
         1 => join(NAME, 1..4),
     ];
     let sessions = prop::option::weighted(0.3, sessions(false));
-    let changes = prop::collection::vec(change(), 1..4);
-    (sessions, changes, prop::option::weighted(0.2, signer)).prop_map(|(sessions, changes, signer)| {
-        let mut changes = combined(sessions, changes);
-        if let Some(name) = signer {
-            changes["s3"] = Value::Null;
-            changes["signerRef"] = json!({"name": name});
-        }
-        changes
-    })
+    let changes = (prop::option::weighted(0.2, form()), prop::collection::vec(change(), 1..4));
+    (sessions, changes, prop::option::weighted(0.2, signer)).prop_map(
+        |(sessions, (form, mut changes), signer)| {
+            if let Some(form) = form {
+                changes.extend([("method", json!("POST")), form]);
+            }
+            let mut changes = combined(sessions, changes);
+            if let Some(name) = signer {
+                changes["s3"] = Value::Null;
+                changes["signerRef"] = json!({"name": name});
+            }
+            changes
+        },
+    )
 }
 
 /// Nothing but the store and its credentials, which every kind has. `is_of_cluster` says whether they are
@@ -50,7 +55,8 @@ fn change() -> impl Strategy<Value = (&'static str, Value)> {
     prop_oneof![
         3 => text("bucket", BUCKET, 1..6),
         2 => text("key", ANY, 1..6),
-        2 => select(vec!["GET", "HEAD", "PUT", "DELETE"]).prop_map(|method| ("method", json!(method))),
+        2 => select(vec!["GET", "HEAD", "PUT", "DELETE", "POST"]).prop_map(|method| ("method", json!(method))),
+        1 => form(),
         1 => text("versionID", ANY, 0..4),
         2 => map("headers", HEADER, VALUE),
         1 => text("response.contentType", ANY, 0..4),
@@ -71,6 +77,31 @@ fn change() -> impl Strategy<Value = (&'static str, Value)> {
         2 => select(vec!["Always", "Never"]).prop_map(|policy| ("renewPolicy", json!(policy))),
         1 => text("ttlAfterExpired", DURATION, 1..4),
     ]
+}
+
+/// A form, put together from what has a meaning in it.
+fn form() -> impl Strategy<Value = (&'static str, Value)> {
+    let sizes = (-1..3_i64, prop::option::of(-1..3_i64));
+    let text = |fragments, count| prop::option::weighted(0.3, join(fragments, count));
+    let metadata = prop::collection::btree_map(join(METADATA, 0..3), join(VALUE, 0..3), 0..3);
+    let answer = (text(REDIRECT, 1..4), prop::option::weighted(0.2, 199..206_i32));
+    let rest = (prop::option::of(any::<bool>()), text(TYPE, 0..4), prop::option::of(metadata), answer);
+    (sizes, rest).prop_map(|((most, least), (prefix, content_type, metadata, (redirect, status)))| {
+        let mut form = json!({"maxSize": most});
+        for (name, value) in [
+            ("minSize", json!(least)),
+            ("keyPrefix", json!(prefix)),
+            ("contentType", json!(content_type)),
+            ("metadata", json!(metadata)),
+            ("successRedirect", json!(redirect)),
+            ("successStatus", json!(status)),
+        ] {
+            if !value.is_null() {
+                form[name] = value;
+            }
+        }
+        ("form", form)
+    })
 }
 
 /// The same for the fields of `spec.s3`, which signers have too.
@@ -97,9 +128,35 @@ pub fn store() -> impl Strategy<Value = (&'static str, Value)> {
 pub type Fragments = &'static [&'static str];
 
 const ANY: Fragments = &[
-    "a", "B", "7", ".", "..", "/", "//", " ", "\t", "\n", "\u{0}", "\u{7f}", "\u{85}", "\u{a0}", "\u{2028}",
-    "é", "😀", "s3://", "%2e", "?", "#", "&", "\"", "\\",
+    "a",
+    "B",
+    "7",
+    ".",
+    "..",
+    "/",
+    "//",
+    " ",
+    "\t",
+    "\n",
+    "\u{0}",
+    "\u{7f}",
+    "\u{85}",
+    "\u{a0}",
+    "\u{2028}",
+    "é",
+    "😀",
+    "s3://",
+    "${filename}",
+    "%2e",
+    "?",
+    "#",
+    "&",
+    "\"",
+    "\\",
 ];
+const TYPE: Fragments = &["image", "/", "png", ";", " ", "a=b", "*", "é", "\n", "+", "\""];
+const METADATA: Fragments = &["a", "A", "x-amz-meta-", "-", "_", ".", " ", "é", "\n"];
+const REDIRECT: Fragments = &["https://", "HTTP://", "h", "/a", "?b", " ", "é", "\n", "ftp://"];
 const PROFILE: Fragments = &["a", "profile ", " ", "[", "]", "\\", "/", "é", "\n", "^"];
 pub const REGION: Fragments =
     &["us-", "aws-", "global", "west", "-", "1", "cn", "gov-", "east-2", "A", "_", " ", "é"];

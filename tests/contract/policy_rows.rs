@@ -203,7 +203,7 @@ fn lists() -> Vec<Row> {
         keyed(numbered(32)),
         list("allowHeaders", numbered(64)),
         list("requireHeaders", required(16)),
-        methods(&["GET", "HEAD", "PUT", "DELETE"]),
+        methods(&["GET", "HEAD", "PUT", "DELETE", "POST"]),
     ];
     let too_large = [
         list("namespaces", numbered(257)),
@@ -245,7 +245,7 @@ fn limits() -> Vec<Row> {
             &["abc", "A_B.c-d", "tenant:abc", ACCESS_POINT, &"b".repeat(255)].map(bucket),
             &["", "ab", "a b", "bücket", "a?b", "abc\n", &"b".repeat(256)].map(bucket),
         ),
-        limit(&[], &["get", "PATCH", "POST", ""].map(|method| field("methods", json!([method])))),
+        limit(&[], &["get", "PATCH", "post", ""].map(|method| field("methods", json!([method])))),
         limit(&[], &NO_NAMESPACES.map(|name| field("namespaces", json!([name])))),
         limit(
             &[

@@ -38,6 +38,7 @@ fn rule() -> impl Strategy<Value = Value> {
         1 => list(BUCKET).prop_map(|names| json!({"buckets": names})),
         1 => join(NAME, 1..3).prop_map(|name| json!({"name": name})),
         1 => (-1..2_i64).prop_map(|size| json!({"maxContentLength": size})),
+        1 => (-1..2_i64).prop_map(|size| json!({"maxFormSize": size})),
     ];
     changes.prop_map(|changes| allowing(&changes))
 }

@@ -54,7 +54,7 @@ fn largest() -> [Value; 2] {
             json!({
                 "name": format!("{n:0>63}"),
                 "namespaces": list(256, 63, ""),
-                "methods": ["GET", "HEAD", "PUT", "DELETE"],
+                "methods": ["GET", "HEAD", "PUT", "DELETE", "POST"],
                 "buckets": list(64, 255, ""),
                 "keyPrefixes": list(32, 1024, "/"),
                 "maxExpiresIn": format!("1h{}", "0s".repeat(15)),

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use kube::core::Status;
 use presign_operator::crd::rules::{self, Rule};
-use presign_operator::crd::{credentials_rules, signer_rules};
+use presign_operator::crd::{credentials_rules, form_rules, signer_rules};
 use serde_json::Value;
 use strum::VariantArray as _;
 
@@ -85,7 +85,7 @@ fn without_indexes(path: &str) -> String {
 
 /// Every rule that the code declares, with its name.
 pub fn declared() -> impl Iterator<Item = &'static (&'static str, Rule)> {
-    rules::ALL.iter().chain(credentials_rules::ALL).chain(signer_rules::ALL)
+    rules::ALL.iter().chain(credentials_rules::ALL).chain(signer_rules::ALL).chain(form_rules::ALL)
 }
 
 /// What tells a rule from all others: the expression, and the message unless it is an expression too. The

@@ -30,6 +30,8 @@ pub enum Edit {
     Bucket(u8),
     Key(u8),
     Method(Method),
+    /// Another form, if there is one.
+    Form(u8),
     Header(u8),
     Query(u8),
     Region(u8),
@@ -44,11 +46,12 @@ pub enum Edit {
 
 pub fn edit() -> impl Strategy<Value = Edit> {
     let few = || 0..3_u8;
-    let methods = [Method::Get, Method::Head, Method::Put, Method::Delete];
+    let methods = [Method::Get, Method::Head, Method::Put, Method::Delete, Method::Post, Method::Post];
     prop_oneof![
         few().prop_map(Edit::Bucket),
         few().prop_map(Edit::Key),
         prop::sample::select(methods.to_vec()).prop_map(Edit::Method),
+        few().prop_map(Edit::Form),
         few().prop_map(Edit::Header),
         few().prop_map(Edit::Query),
         few().prop_map(Edit::Region),
@@ -73,7 +76,22 @@ impl Edit {
         match *self {
             Self::Bucket(number) => request.bucket = format!("bucket-{number}"),
             Self::Key(number) => request.key = format!("a/b c?#%{number}.ü"),
-            Self::Method(method) => request.method = method,
+            Self::Method(method) => {
+                request.method = method;
+                request.form = (method == Method::Post).then(model::form);
+                if request.form.is_some() {
+                    request.headers.clear();
+                    request.query.clear();
+                }
+            }
+            Self::Form(number) => {
+                if let Some(form) = &mut request.form {
+                    form.max_size = 1000 + u64::from(number);
+                    form.is_key_prefix = number == 2;
+                }
+            }
+            // A form has neither.
+            Self::Header(_) | Self::Query(_) if request.form.is_some() => {}
             Self::Header(number) => request.headers = pairs("x-header", number),
             Self::Query(number) => request.query = pairs("x-query", number),
             Self::Region(number) => request.connection.region = format!("region-{number}"),
@@ -153,8 +171,8 @@ pub fn touch() -> impl Strategy<Value = Touch> {
     ])
 }
 
-const SIDE: [&str; 3] = ["method", "headers", "expires-at"];
-const URL: [&str; 3] = ["url", "a-link", "z-link"];
+const SIDE: [&str; 4] = ["method", "headers", "expires-at", "fields"];
+const URL: [&str; 4] = ["url", "a-link", "z-link", "form.json"];
 
 impl Touch {
     pub fn carry_out(self, server: &mut Server, now: Timestamp) {

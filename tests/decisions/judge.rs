@@ -9,7 +9,7 @@ use crate::domain::decision::{Decision, Obstacle};
 use crate::domain::plan::Action;
 use crate::domain::reason::IssueReason;
 use crate::domain::secret::header_lines;
-use crate::domain::{Credentials, Request, Validity};
+use crate::domain::{Credentials, Request, SignedUrl, Validity};
 use crate::model::World;
 
 /// What the URL in the Secret was made from.
@@ -37,9 +37,19 @@ fn text(secret: &Secret, key: &str) -> Option<String> {
     String::from_utf8(secret.data.as_ref()?.get(key)?.0.clone()).ok()
 }
 
-/// The URL in the Secret.
+/// The URL in the Secret; of a form, with its file.
 pub fn url(world: &World, key: &str) -> Option<String> {
-    text(&world.server.get()?, key)
+    let secret = world.server.get()?;
+    let url = text(&secret, key)?;
+    let is_address = url.starts_with("http") && !url.contains("X-Amz-Signature");
+    let form = text(&secret, "form.json").filter(|_| is_address);
+    Some(url + form.as_deref().unwrap_or_default())
+}
+
+/// What [`url`] finds where this was written.
+pub fn written(signed: &SignedUrl) -> String {
+    let url = signed.url.expose();
+    url.clone() + signed.form.as_ref().map(|form| form.json(url)).as_deref().unwrap_or_default()
 }
 
 /// What a client does not find in the Secret though it should be there.
@@ -86,7 +96,7 @@ pub fn due(world: &World, issued: Option<&Issued>, credentials: &Credentials) ->
     }
     let address = |r: &Request| {
         let names: Vec<_> = r.headers.iter().map(|(name, _)| name.clone()).collect();
-        (r.connection.clone(), r.bucket.clone(), r.key.clone(), names, r.query.clone())
+        (r.connection.clone(), r.bucket.clone(), r.key.clone(), names, r.query.clone(), r.form.clone())
     };
     // Method and values of headers show in the signature alone. What they were is told by
     // the other keys of the Secret, unless somebody changed those.

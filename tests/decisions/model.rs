@@ -4,6 +4,7 @@
 //! Not here: assertions, and the walk through time. The tests inside `src/domain` include
 //! this file too: `crate::crd` and `crate::domain` exist in both crates.
 
+pub mod form;
 pub mod server;
 
 use jiff::Timestamp;
@@ -11,6 +12,8 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
+#[allow(unused_imports, reason = "not every test is about forms")]
+pub use form::{form, sign_form};
 pub use server::{OUR_UPDATE, Server, THEM, US};
 
 use crate::crd::{PresignedUrlSpec, SignerKind};
@@ -102,6 +105,9 @@ pub fn credentials(id: &str, expiration: Option<Timestamp>) -> Credentials {
 /// A presigned URL whose signature only looks like one: a hash of all that a real one
 /// depends on.
 pub fn sign(request: &Request, credentials: &Credentials, validity: Validity) -> SignedUrl {
+    if let Some(form) = &request.form {
+        return sign_form(request, form, credentials, validity);
+    }
     let endpoint = request.connection.endpoint.as_ref().unwrap();
     let mut url = Url::parse(&format!("{endpoint}/{}", request.bucket)).unwrap();
     url.path_segments_mut().unwrap().extend(request.key.split('/'));
@@ -119,7 +125,7 @@ pub fn sign(request: &Request, credentials: &Credentials, validity: Validity) ->
     let (method, headers) = (request.method, &request.headers);
     let signed = format!("{method} {url} {headers:?} {}", credentials.secret_access_key.expose());
     let signature: String = Sha256::digest(signed.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
-    SignedUrl { url: Sensitive::new(format!("{url}&X-Amz-Signature={signature}")), validity }
+    SignedUrl { url: Sensitive::new(format!("{url}&X-Amz-Signature={signature}")), form: None, validity }
 }
 
 /// One `PresignedUrl`, and everything that a decision about it depends on.

@@ -128,7 +128,7 @@ impl Life {
         }
         let handled = self.issued.take().filter(|_| world.server.get().is_some()).and_then(|i| i.handled);
         let credentials = world.credentials.clone().unwrap();
-        let url = sign(&world.request, &credentials, validity).url.expose().clone();
+        let url = judge::written(&sign(&world.request, &credentials, validity));
         self.issued = Some(Issued {
             request: world.request.clone(),
             credentials,

@@ -200,6 +200,7 @@ async fn operate(api: &Api, history: impl AsyncFnOnce(Memory)) {
         limiter,
         skew: Skew::default(),
         sts: Sts::over(&SharedHttpConnector::new(Way(api.clone())), endpoints),
+        verifier: None,
     };
     let presigner = Presigner::new(settings, client, process);
     let memory = presigner.memory();

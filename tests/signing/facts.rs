@@ -17,6 +17,10 @@ pub(crate) struct Facts {
     /// The file for `curl -H @file`.
     pub(crate) header_file: String,
     pub(crate) expires_at: String,
+    /// The file for `curl --config`; empty unless it is a form.
+    pub(crate) fields: String,
+    /// The file `form.json`; empty unless it is a form.
+    pub(crate) form: String,
 }
 
 impl Facts {
@@ -41,13 +45,16 @@ impl Facts {
             .flatten()
             .map(|(key, bytes)| (key.as_str(), String::from_utf8(bytes.0.clone()).unwrap()))
             .collect();
-        let text = |key: &str| data[key].clone();
-        let url = data.iter().find(|(key, _)| !["method", "headers", "expires-at"].contains(key)).unwrap();
+        let text = |key: &str| data.get(key).cloned().unwrap_or_default();
+        let side = ["method", "headers", "expires-at", "fields", "form.json"];
+        let url = data.iter().find(|(key, _)| !side.contains(key)).unwrap();
         Self {
             url: url.1.clone(),
             method: text("method"),
             header_file: text("headers"),
             expires_at: text("expires-at"),
+            fields: text("fields"),
+            form: text("form.json"),
         }
     }
 

@@ -8,8 +8,10 @@
 
 mod accepted;
 mod browser;
+mod browser_forms;
 mod facts;
 mod faults;
+mod forms;
 #[cfg(target_os = "linux")]
 mod offline;
 mod providers;

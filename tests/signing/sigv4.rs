@@ -158,6 +158,13 @@ fn signature(key: &Key<'_>, time: &str, scope: &str, canonical_request: &str) ->
     hex(&hmac(&signing_key, &to_sign))
 }
 
+/// The signature of the policy of a form: the policy itself is what is signed.
+pub(crate) fn sign_policy(secret: &str, scope: &str, policy: &str) -> String {
+    let start = format!("AWS4{secret}").into_bytes();
+    let key = scope.split('/').fold(start, |key, part| hmac(&key, part));
+    hex(&hmac(&key, policy))
+}
+
 fn hmac(key: &[u8], text: &str) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
     mac.update(text.as_bytes());

@@ -91,6 +91,7 @@ pub(crate) fn spec() -> impl Strategy<Value = PresignedUrlSpec> {
             secret: None,
             pod_refresh: None,
             suspend: None,
+            form: None,
         })
     })
 }
@@ -257,7 +258,7 @@ fn query(method: Method) -> impl Strategy<Value = BTreeMap<String, String>> {
     let part = match method {
         Method::Put => option::of((number(), token(1..40).prop_map(Some))).boxed(),
         Method::Get | Method::Head => option::of((number(), Just(None))).boxed(),
-        Method::Delete => Just(None).boxed(),
+        Method::Delete | Method::Post => Just(None).boxed(),
     };
     (tags, part).prop_map(|(mut query, part)| {
         if let Some((number, upload)) = part {

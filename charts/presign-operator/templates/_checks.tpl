@@ -28,6 +28,9 @@
 {{- end }}
 {{- end }}
 {{- end }}
+{{- if and .Values.verify.allow (not .Values.verify.enabled) }}
+{{- fail "verify.allow: has no effect without verify.enabled: set verify.enabled to true, or set verify.allow to []" }}
+{{- end }}
 {{- with .Values.sts.caBundle }}
 {{- if and .configMapName .secretName }}
 {{- fail "sts.caBundle: set configMapName or secretName, not both" }}

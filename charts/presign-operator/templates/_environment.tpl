@@ -67,6 +67,16 @@
   value: {{ join "," . | quote }}
 {{- end }}
 {{- end }}
+{{- with .Values.verify }}
+{{- if .enabled }}
+- name: PRESIGN_VERIFY
+  value: "true"
+{{- with .allow }}
+- name: PRESIGN_VERIFY_ALLOW
+  value: {{ join "," . | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- with .Values.metrics.secure }}
 {{- if .enabled }}
 - name: PRESIGN_METRICS_LISTEN

@@ -7,6 +7,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use strum::VariantArray;
 
+use crate::crd::VerifyResult;
 use crate::domain::reason::{FailureReason, IssueReason};
 
 /// A label value from a closed list.
@@ -35,6 +36,11 @@ struct SessionLabels {
     result: Word,
 }
 
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ResultLabel {
+    result: Word,
+}
+
 /// The controller's own metrics.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -43,6 +49,7 @@ pub struct Metrics {
     panics: Counter,
     failures: Family<ReasonLabel, Counter>,
     sessions: Family<SessionLabels, Counter>,
+    verifications: Family<ResultLabel, Counter>,
     sign_seconds: Histogram,
     reconcile_seconds: Family<OutcomeLabel, Histogram, fn() -> Histogram>,
     renewal_lag_seconds: Histogram,
@@ -60,6 +67,7 @@ impl Metrics {
             panics: Counter::default(),
             failures: Family::default(),
             sessions: Family::default(),
+            verifications: Family::default(),
             sign_seconds: Histogram::new([20e-6, 50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 5e-3, 20e-3]),
             reconcile_seconds: Family::new_with_constructor(reconcile_histogram),
             renewal_lag_seconds: Histogram::new([1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0]),
@@ -75,6 +83,8 @@ impl Metrics {
         );
         let sessions = metrics.sessions.clone();
         registry.register("sessions", "Requests for sessions, by source and result", sessions);
+        let verifications = metrics.verifications.clone();
+        registry.register("verifications", "Questions to stores about URLs, by result", verifications);
         let help = "Reconciles that panicked, which is a bug in the operator; its log has the location";
         registry.register("reconcile_panics", help, metrics.panics.clone());
         registry.register("sign_duration_seconds", "Time to sign one URL", metrics.sign_seconds.clone());
@@ -92,6 +102,9 @@ impl Metrics {
         );
         for reason in IssueReason::VARIANTS {
             let _ = metrics.issued.get_or_create(&ReasonLabel { reason: Word(reason.into()) });
+        }
+        for result in VerifyResult::VARIANTS {
+            let _ = metrics.verifications.get_or_create(&ResultLabel { result: Word(result.into()) });
         }
         for reason in FailureReason::VARIANTS {
             let _ = metrics.failures.get_or_create(&ReasonLabel { reason: Word(reason.into()) });
@@ -113,6 +126,12 @@ impl Metrics {
     pub fn session(&self, source: &'static str, failure: Option<FailureReason>) {
         let result = Word(failure.map_or("Issued", Into::into));
         self.sessions.get_or_create(&SessionLabels { source: Word(source), result }).inc();
+    }
+
+    /// Counts a question to a store; `None` when it may not be asked.
+    pub fn verified(&self, result: Option<VerifyResult>) {
+        let result = Word(result.map_or("NotAsked", Into::into));
+        self.verifications.get_or_create(&ResultLabel { result }).inc();
     }
 
     /// Counts a reconcile that panicked.

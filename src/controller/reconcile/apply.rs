@@ -9,6 +9,7 @@ use super::error::{Failure, is_code};
 use super::observe::Observed;
 use super::resolve::require_unchanged;
 use super::target::{FoundTarget, read_target};
+use super::verify::leave_question;
 use crate::controller::context::Context;
 use crate::controller::state::lean::LeanPresignedUrl;
 use crate::crd::names::OPERATOR;
@@ -72,7 +73,10 @@ pub async fn act(
         Action::Create { reason, validity } => {
             let (signed, rendered) = sign(ctx, observed, validity)?;
             match create(ctx, object, observed, &key, rendered).await {
-                Ok(stored) => Ok(Acted::Done(issued(ctx, observed, plan, reason, &signed, &stored))),
+                Ok(stored) => {
+                    leave_question(ctx, object, observed, reason, &signed);
+                    Ok(Acted::Done(issued(ctx, observed, plan, reason, &signed, &stored)))
+                }
                 Err(failure) if failure.may_have_been_carried_out() => {
                     let found = read_target(ctx, &observed.owner, &key).await?;
                     Ok(Acted::Found(Box::new(found), failure))
@@ -83,6 +87,7 @@ pub async fn act(
         Action::Replace { reason, validity } => {
             let (signed, rendered) = sign(ctx, observed, validity)?;
             let stored = write(ctx, object, observed, &key, rendered, plan.reads_first).await?;
+            leave_question(ctx, object, observed, reason, &signed);
             Ok(Acted::Done(issued(ctx, observed, plan, reason, &signed, &stored)))
         }
     }

@@ -12,6 +12,7 @@ mod prune;
 mod report;
 mod resolve;
 mod target;
+mod verify;
 
 use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
@@ -93,6 +94,7 @@ async fn pursue(ctx: &Context, job: &Job<Key>, object: &LeanPresignedUrl) -> (Fi
     let around = Around {
         generation: object.metadata.generation,
         pods: ctx.pods.uses_of(object, request),
+        verification: ctx.verifications.news(&job.key, object.uid(), request.map(|r| r.verify.when)),
         is_clock_skewed: ctx.skew.is_skewed(),
         is_renew_refused: request.is_some_and(|request| request.is_renew_refused),
         has_looked: looks_at.is_some(),
@@ -110,6 +112,9 @@ async fn pursue(ctx: &Context, job: &Job<Key>, object: &LeanPresignedUrl) -> (Fi
     }
     let (history, next) = match told {
         Ok(()) => {
+            if let Some(told) = &finish.report {
+                ctx.verifications.reported(&job.key, object.uid(), &told.verification);
+            }
             let mut history = finish.history.clone();
             history.reported();
             (history, finish.next)

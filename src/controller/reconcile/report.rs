@@ -1,6 +1,7 @@
 //! Reports a reconcile: writes the status if it changed, and sends events and log lines on transitions
 //! only.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::events::{Event, EventType};
 use serde_json::json;
@@ -10,7 +11,7 @@ use crate::controller::context::Context;
 use crate::controller::state::lean::LeanPresignedUrl;
 use crate::controller::state::objects::ObjectNews;
 use crate::crd::names::{GROUP, KIND, OPERATOR, VERSION};
-use crate::crd::{PresignedUrlStatus, READY};
+use crate::crd::{PresignedUrlStatus, READY, VERIFIED};
 use crate::domain::reason::IssueReason;
 use crate::domain::status::{CLOCK_SKEWED, EXPIRED, Report, Seen, next_status};
 use crate::domain::stored::resource_version;
@@ -107,6 +108,8 @@ struct Transition<'a> {
     /// Whether the previous status reported no URL.
     is_first: bool,
     recovered: Option<&'a str>,
+    /// What the store says of the URL, if that is new.
+    verified: Option<&'a Condition>,
 }
 
 impl<'a> Transition<'a> {
@@ -127,9 +130,21 @@ impl<'a> Transition<'a> {
             ended: (is_end && before != Some(reason)).then_some(message),
             issued: worth_telling,
             is_first: previous.signing_time.is_none(),
+            verified: verified(previous, next),
             recovered: (was_trouble && reason == "Issued" && worth_telling.is_none()).then_some(message),
         }
     }
+}
+
+/// The condition Verified, if it shows another answer than before.
+fn verified<'a>(previous: &PresignedUrlStatus, next: &'a PresignedUrlStatus) -> Option<&'a Condition> {
+    next.verified.as_ref()?;
+    let find =
+        |status: &'a PresignedUrlStatus| status.conditions.iter().find(|known| known.type_ == VERIFIED);
+    let is_same = |now: &&Condition| {
+        previous.conditions.iter().any(|before| before.type_ == VERIFIED && before.reason == now.reason)
+    };
+    find(next).filter(|now| !is_same(now))
 }
 
 /// The reason and the message of the Ready condition.
@@ -151,6 +166,10 @@ fn tell(ctx: &Context, object: &LeanPresignedUrl, transition: &Transition<'_>) {
     if let Some(reason) = transition.issued {
         let note = written(reason, transition.is_first);
         publish(ctx, object, EventType::Normal, "Issued", reason.into(), note);
+    }
+    if let Some(verified) = transition.verified {
+        let type_ = if verified.status == "True" { EventType::Normal } else { EventType::Warning };
+        publish(ctx, object, type_, &verified.reason, "Verify", verified.message.clone());
     }
     if let Some(message) = transition.recovered {
         publish(ctx, object, EventType::Normal, "Recovered", "Renew", message.to_owned());

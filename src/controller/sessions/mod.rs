@@ -10,7 +10,7 @@ mod failure;
 mod obtain;
 mod requests;
 mod tokens;
-mod waiting;
+mod wanted;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -25,11 +25,12 @@ pub use self::failure::SessionFailure;
 pub use self::obtain::{SessionWish, obtain};
 pub use self::requests::request_sessions;
 use self::tokens::CheckedAudiences;
-use self::waiting::SessionQueue;
+use self::wanted::{LIMITS, WantedSession};
 use crate::domain::Credentials;
 use crate::domain::session::{SessionKey, SessionNeed, SessionOwner, is_reusable};
 use crate::runtime::Key;
 use crate::runtime::lock::Lock;
+use crate::runtime::schedule::TurnQueue;
 use crate::sts::Session;
 
 /// How long a session must last to be used instead of one that cannot be got, in seconds.
@@ -45,11 +46,10 @@ pub struct Sessions {
     audiences: CheckedAudiences,
 }
 
-#[derive(Default)]
 struct SessionCache {
     entries: HashMap<Arc<SessionKey>, SessionEntry>,
     by_object: HashMap<Key, Arc<SessionKey>>,
-    queue: SessionQueue,
+    queue: TurnQueue<WantedSession>,
     /// Why the ServiceAccount of a signer, by the UID of the signer, cannot be used.
     accounts: HashMap<String, SessionFailure>,
 }
@@ -69,18 +69,6 @@ struct SessionEntry {
     waiting: BTreeSet<Key>,
 }
 
-/// A session that was asked for.
-pub struct WantedSession {
-    /// Which one.
-    key: Arc<SessionKey>,
-    /// The access key that it begins with, if it begins with one.
-    base: Option<Arc<Credentials>>,
-    /// The certificates of private authorities to reach the STS with, as PEM.
-    ca_bundle: Option<String>,
-    /// Who takes turns with others: a namespace, or a signer that many namespaces share a session of.
-    turn: String,
-}
-
 /// What there is instead of waiting.
 enum FoundSession {
     /// A session that serves the URL.
@@ -89,6 +77,17 @@ enum FoundSession {
     Failed(SessionFailure),
     /// One was asked for at this time. The object is woken when it is there.
     Pending(Timestamp),
+}
+
+impl Default for SessionCache {
+    fn default() -> Self {
+        Self {
+            entries: HashMap::new(),
+            by_object: HashMap::new(),
+            queue: TurnQueue::new(LIMITS),
+            accounts: HashMap::new(),
+        }
+    }
 }
 
 impl Sessions {
@@ -244,7 +243,7 @@ impl Sessions {
 impl SessionCache {
     /// The next session to request. One that no object uses any more is not.
     fn next(&mut self) -> Option<WantedSession> {
-        while let Some(wanted) = self.queue.pop() {
+        while let Some(wanted) = self.queue.pop(|_| true) {
             match self.entries.get(&wanted.key) {
                 Some(entry) if !entry.users.is_empty() => return Some(wanted),
                 _ => {

@@ -192,14 +192,14 @@ fn a_session_that_ends_at_once_is_a_failure_and_a_lost_lease_is_none() {
 
 #[test]
 fn one_sts_that_never_answers_leaves_room_for_others() {
-    let (mut queue, mut other) = (SessionQueue::default(), (*key("aws")).clone());
+    let (mut queue, mut other) = (TurnQueue::new(LIMITS), (*key("aws")).clone());
     for number in 0..100 {
         let turn = format!("n{number}");
         queue.push(WantedSession { key: key("p"), base: None, ca_bundle: None, turn });
     }
     other.terms.sts.region = "eu-west-1".to_owned();
     queue.push(WantedSession { key: Arc::new(other), base: None, ca_bundle: None, turn: "n".to_owned() });
-    let running: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
+    let running: Vec<_> = std::iter::from_fn(|| queue.pop(|_| true)).collect();
     assert_eq!(running.len(), 9);
     assert_eq!(running[8].turn, "n");
 }

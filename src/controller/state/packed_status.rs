@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use crate::crd::{PERMITTED, PresignedUrlStatus, READY, ROTATION_SAFE};
+use crate::crd::{PERMITTED, PresignedUrlStatus, READY, ROTATION_SAFE, VERIFIED, Verified, VerifyResult};
 use crate::domain::status::ALLOWED;
 use crate::domain::stored::Digest;
 
@@ -16,7 +16,8 @@ const SAFE: &str = "OverlapSufficient";
 /// A status as the cache keeps it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Reported {
-    /// The usual status: a URL is issued, its rotation is safe, and its signer, if it has one, permits it.
+    /// The usual status: a URL is issued, its rotation is safe, and its signer and its store, if they were
+    /// asked, permit it.
     Issued(Box<Issued>),
     /// Any other status, as JSON.
     Other(Box<str>),
@@ -38,8 +39,17 @@ pub struct Issued {
     ready_since: i64,
     safe_since: i64,
     permitted_since: Option<i64>,
+    verified: Option<Box<IssuedVerified>>,
     renewal: i64,
     expiration: i64,
+}
+
+/// What the store answered, and since when the condition is true.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct IssuedVerified {
+    since: i64,
+    time: i64,
+    result: VerifyResult,
 }
 
 /// The largest status that is kept, as JSON in bytes. The operator writes smaller ones.
@@ -103,9 +113,12 @@ impl Reported {
 
 impl Issued {
     fn of(status: &PresignedUrlStatus, text: &str) -> Option<Self> {
-        let (ready, safe, permitted) = match status.conditions.as_slice() {
-            [ready, safe] => (ready, safe, None),
-            [ready, safe, permitted] => (ready, safe, Some(permitted)),
+        let [ready, safe, others @ ..] = status.conditions.as_slice() else { return None };
+        let (permitted, verified) = match others {
+            [] => (None, None),
+            [one] if one.type_ == VERIFIED => (None, Some(one)),
+            [permitted] => (Some(permitted), None),
+            [permitted, verified] => (Some(permitted), Some(verified)),
             _ => return None,
         };
         let is = |condition: &Condition, kind: &str, reason: &str| {
@@ -113,6 +126,17 @@ impl Issued {
         };
         let is_usual = is(ready, READY, ISSUED) && is(safe, ROTATION_SAFE, SAFE);
         if !is_usual || !permitted.is_none_or(|permitted| is(permitted, PERMITTED, ALLOWED)) {
+            return None;
+        }
+        let result = status.verified.as_ref().map(|verified| verified.result);
+        let is_accepted = match (verified, result) {
+            (
+                Some(condition),
+                Some(result @ (VerifyResult::Accepted | VerifyResult::CredentialsAccepted)),
+            ) => is(condition, VERIFIED, result.into()),
+            (condition, result) => condition.is_none() && result.is_none(),
+        };
+        if !is_accepted {
             return None;
         }
         let seconds = |time: &Time| (time.0.subsec_nanosecond() == 0).then(|| time.0.as_second());
@@ -123,6 +147,14 @@ impl Issued {
             permitted_since: match permitted {
                 Some(permitted) => Some(seconds(&permitted.last_transition_time)?),
                 None => None,
+            },
+            verified: match (verified, &status.verified) {
+                (Some(condition), Some(Verified { time, result })) => Some(Box::new(IssuedVerified {
+                    since: seconds(&condition.last_transition_time)?,
+                    time: seconds(time)?,
+                    result: *result,
+                })),
+                _ => None,
             },
             renewal: seconds(status.renewal_time.as_ref()?)?,
             expiration: seconds(status.expiration_time.as_ref()?)?,
@@ -140,13 +172,17 @@ impl Issued {
             type_: kind.to_owned(),
         };
         let permitted = self.permitted_since.map(|since| condition(PERMITTED, ALLOWED, since));
+        let verified = self.verified.as_ref();
+        let accepted = verified.map(|told| condition(VERIFIED, told.result.into(), told.since));
         PresignedUrlStatus {
+            verified: verified.map(|told| Verified { time: time(told.time), result: told.result }),
             conditions: [
                 condition(READY, ISSUED, self.ready_since),
                 condition(ROTATION_SAFE, SAFE, self.safe_since),
             ]
             .into_iter()
             .chain(permitted)
+            .chain(accepted)
             .collect(),
             // A reconcile asks only whether there was a signing time, not for its value.
             signing_time: Some(time(0)),
@@ -199,6 +235,26 @@ mod tests {
         assert_eq!(outline.renewal_time, usual.renewal_time);
         assert_eq!(outline.expiration_time, usual.expiration_time);
         assert!(outline.signing_time.is_some());
+    }
+
+    #[test]
+    fn the_usual_one_may_have_been_verified() {
+        let verified = |status: &mut Value, reason: &str, time: &str| {
+            let mut condition = status["conditions"][0].clone();
+            condition["type"] = json!(VERIFIED);
+            condition["reason"] = json!(reason);
+            status["conditions"].as_array_mut().unwrap().push(condition);
+            status["verified"] = json!({"time": time, "result": "Accepted"});
+        };
+        let usual = status(|status| verified(status, "Accepted", "2030-01-02T03:05:00Z"));
+        let reported = Reported::pack(&usual);
+        assert!(!reported.is_whole() && reported.is(&usual));
+        assert_eq!(reported.outline().verified, usual.verified);
+        assert_eq!(reported.outline().conditions[2].reason, "Accepted");
+        let later = status(|status| verified(status, "Accepted", "2030-01-02T03:06:00Z"));
+        assert!(!reported.is(&later));
+        let other = status(|status| verified(status, "NoSuchKey", "2030-01-02T03:05:00Z"));
+        assert!(Reported::pack(&other).is_whole());
     }
 
     #[test]

@@ -82,6 +82,7 @@ pub fn forget_if_gone(ctx: &Context, key: &Key) {
         return;
     }
     ctx.histories.remove(key);
+    ctx.verifications.forget(key);
     let had_failure = ctx.sessions.forget(key);
     if ctx.signer_users.set(key, None) || had_failure {
         ctx.signers.wake();

@@ -5,15 +5,17 @@
 
 mod headers;
 mod keys;
+mod rule;
 #[cfg(test)]
 mod tests;
 
 use super::request::{Method, Request};
+use headers::harmful_header;
 pub(super) use headers::names_source;
-use headers::{HeaderPattern, harmful_header};
-pub use keys::KeyPatterns;
-
 use keys::is_unsafe;
+
+pub use keys::KeyPatterns;
+pub use rule::PolicyRule;
 
 /// Who asks for a URL: what the variables in a policy stand for.
 #[derive(Clone, Copy, Debug)]
@@ -40,31 +42,6 @@ pub struct Policy {
     /// Whether the holder of an upload URL could copy other objects with it, because the store acts on
     /// headers that nobody signed and the credentials can read.
     pub lets_uploads_copy: bool,
-}
-
-/// One rule. It allows a request if everything in it holds.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct PolicyRule {
-    /// Name of the rule.
-    pub name: String,
-    /// The namespaces that the rule is for; `None` for all.
-    pub namespaces: Option<Vec<String>>,
-    /// The allowed methods.
-    pub methods: Vec<Method>,
-    /// The allowed buckets.
-    pub buckets: Vec<String>,
-    /// The allowed keys.
-    pub keys: KeyPatterns,
-    /// The longest lifetime, in seconds, to which a longer one is cut.
-    pub max_expires_in: Option<u32>,
-    /// The headers that a request must have, with the value if only one is right.
-    pub require_headers: Vec<(String, Option<String>)>,
-    /// The headers that a request may have; `None` for those that are known to be harmless.
-    pub allow_headers: Option<Vec<String>>,
-    /// The largest `Content-Length` of a PUT, in bytes.
-    pub max_content_length: Option<u64>,
-    /// Whether a request may name a version of the object.
-    pub allows_versions: bool,
 }
 
 /// What a policy says about a request.
@@ -149,14 +126,27 @@ impl Policy {
         })
     }
 
+    /// Whether a rule may allow requests with a method, whatever else is in them.
+    pub(super) fn may_allow(&self, rule: &PolicyRule, method: Method) -> bool {
+        let is_denied = self.lets_uploads_copy && is_upload(method);
+        rule.methods.contains(&method)
+            && !is_denied
+            && (method != Method::Post || rule.require_headers.is_empty())
+    }
+
     /// What is denied even if the rules are only audited.
     fn safety(&self, request: &Request, asker: Asker<'_>) -> Option<Denial> {
-        if is_unsafe(&request.key) {
+        let is_prefix = request.form.as_ref().is_some_and(|form| form.is_key_prefix);
+        let key = request.key.strip_suffix('/').filter(|_| is_prefix).unwrap_or(&request.key);
+        if is_unsafe(key) {
             let message = "with a signer, the key must not begin or end with a slash, and must not contain '//', a backslash, %2e, %2f or %5c, because some stores take such a key for another one";
             return Some(Denial::of_safety("key", message));
         }
-        if self.lets_uploads_copy && request.method == Method::Put {
-            let message = "the signer does not permit PUT: with its store and credentials, an upload URL could be used to copy other objects; its owner can set s3.unsignedHeaders to Refused after trying that on the store, or use credentials that can only write";
+        if self.lets_uploads_copy && is_upload(request.method) {
+            let message = format!(
+                "the signer does not permit {}: with its store and credentials, an upload URL could be used to copy other objects; its owner can set s3.unsignedHeaders to Refused after trying that on the store, or use credentials that can only write",
+                request.method
+            );
             return Some(Denial::of_safety("method", message));
         }
         let acting = request.query.iter().find(|(name, _)| headers::acts_in_a_query(name));
@@ -173,122 +163,16 @@ impl Policy {
     }
 }
 
+/// Whether a method uploads, so that a store that copies by a header may copy.
+pub(super) fn is_upload(method: Method) -> bool {
+    matches!(method, Method::Put | Method::Post)
+}
+
 /// Whether a cap allows a longer lifetime than another one.
 fn is_longer(cap: Option<u32>, than: Option<u32>) -> bool {
     match (cap, than) {
         (None, Some(_)) => true,
         (Some(cap), Some(than)) => cap > than,
         (_, None) => false,
-    }
-}
-
-impl PolicyRule {
-    /// Whether the rule allows a request; otherwise how many of its conditions hold before the first
-    /// that does not, and what that one allows.
-    fn judge(&self, request: &Request, asker: Asker<'_>) -> Result<(), (usize, Denial)> {
-        let checks = [Self::method, Self::bucket, Self::key, Self::version, Self::headers, Self::length];
-        for (held, check) in checks.into_iter().enumerate() {
-            check(self, request, asker).map_err(|denial| (held, denial))?;
-        }
-        Ok(())
-    }
-
-    fn method(&self, request: &Request, _: Asker<'_>) -> Result<(), Denial> {
-        if self.methods.contains(&request.method) {
-            return Ok(());
-        }
-        let message = format!("the signer allows {}", list(self.methods.iter().map(ToString::to_string)));
-        Err(Denial::new("method", message))
-    }
-
-    fn bucket(&self, request: &Request, _: Asker<'_>) -> Result<(), Denial> {
-        if self.buckets.contains(&request.bucket) {
-            return Ok(());
-        }
-        let message =
-            format!("for {} the signer allows {}", request.method, list(self.buckets.iter().cloned()));
-        Err(Denial::new("bucket", message))
-    }
-
-    fn key(&self, request: &Request, asker: Asker<'_>) -> Result<(), Denial> {
-        if self.keys.allow(&request.key, asker) {
-            return Ok(());
-        }
-        let (rendered, how) = (self.keys.rendered(asker), self.keys.how());
-        if rendered.is_empty() {
-            return Err(Denial::new("signerRef", "the signer cannot be used without a name"));
-        }
-        let (bucket, shown) = (&request.bucket, list(rendered));
-        Err(Denial::new("key", format!("keys of this namespace in {bucket} {how} {shown}")))
-    }
-
-    fn version(&self, request: &Request, _: Asker<'_>) -> Result<(), Denial> {
-        if self.allows_versions || request.query.iter().all(|(name, _)| name != "versionId") {
-            return Ok(());
-        }
-        Err(Denial::new("versionID", "the signer does not allow versions: remove it"))
-    }
-
-    fn headers(&self, request: &Request, _: Asker<'_>) -> Result<(), Denial> {
-        for (name, value) in &self.require_headers {
-            let given = request.headers.iter().find(|(given, _)| given.eq_ignore_ascii_case(name));
-            let is_met = given.is_some_and(|(_, given)| value.as_ref().is_none_or(|value| value == given));
-            if !is_met {
-                let wanted = value.as_ref().map_or_else(|| name.clone(), |value| format!("{name}: {value}"));
-                return Err(Denial::new(
-                    "headers",
-                    format!("the signer requires the header {wanted}: add it"),
-                ));
-            }
-        }
-        let refused = request.headers.iter().find(|(name, _)| !self.allows_header(name));
-        refused.map_or(Ok(()), |(name, _)| {
-            Err(Denial::new("headers", format!("the signer does not allow the header {name}: remove it")))
-        })
-    }
-
-    fn length(&self, request: &Request, _: Asker<'_>) -> Result<(), Denial> {
-        let Some(most) = self.max_content_length.filter(|_| request.method == Method::Put) else {
-            return Ok(());
-        };
-        let length = request.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-        if length.and_then(|(_, length)| length.parse::<u64>().ok()).is_some_and(|length| length <= most) {
-            return Ok(());
-        }
-        let message = format!("the signer requires the header Content-Length with at most {most} bytes");
-        Err(Denial::new("headers", message))
-    }
-
-    /// Whether a request may have a header.
-    fn allows_header(&self, name: &str) -> bool {
-        let is_safe = self.allow_headers.is_none() && headers::is_safe(name);
-        let is_length = self.max_content_length.is_some() && name.eq_ignore_ascii_case("content-length");
-        is_safe || is_length || self.names_header(name)
-    }
-
-    /// Whether the rule names a header, in full or, if it is harmless, by its beginning.
-    pub(super) fn names_header(&self, name: &str) -> bool {
-        let is_required =
-            self.require_headers.iter().any(|(required, _)| required.eq_ignore_ascii_case(name));
-        let mut allowed = self.allow_headers.iter().flatten().map(|pattern| HeaderPattern(pattern));
-        is_required || allowed.any(|pattern| pattern.matches(name))
-    }
-}
-
-/// The most items of a list that a message names.
-const MOST_NAMED: usize = 5;
-
-/// A list as a sentence names it: `a`, or `a, b or c`.
-fn list(items: impl IntoIterator<Item = String>) -> String {
-    let mut items: Vec<String> = items.into_iter().collect();
-    if items.len() > MOST_NAMED {
-        let others = items.len() - MOST_NAMED;
-        items.truncate(MOST_NAMED);
-        items.push(format!("{others} others"));
-    }
-    match items.pop() {
-        Some(last) if items.is_empty() => last,
-        Some(last) => format!("{} or {last}", items.join(", ")),
-        None => "nothing".to_owned(),
     }
 }

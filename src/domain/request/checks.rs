@@ -42,7 +42,7 @@ pub(super) fn key(key: &str) -> CheckResult {
 pub(super) fn version(version: Option<&str>, method: Method) -> CheckResult {
     let Some(version) = version else { return Ok(()) };
     let field = "versionID";
-    require(method != Method::Put, field, rules::VERSION_METHOD)?;
+    require(!matches!(method, Method::Put | Method::Post), field, rules::VERSION_METHOD)?;
     if version.is_empty() {
         return Err(InvalidSpec::new(field, "must not be empty: remove it to mean the latest version"));
     }
@@ -94,7 +94,7 @@ fn is_size(text: &str) -> bool {
 pub(super) fn response(response: Option<&ResponseOverrides>, method: Method) -> CheckResult {
     let Some(response) = response else { return Ok(()) };
     require(matches!(method, Method::Get | Method::Head), "response", rules::RESPONSE_METHOD)?;
-    for (_, value) in super::response_parameters(response) {
+    for (_, value) in super::parameters::response_parameters(response) {
         if value.is_empty() {
             return Err(InvalidSpec::new("response", "values must not be empty: remove the field instead"));
         }
@@ -118,7 +118,7 @@ pub(super) fn query(query: &BTreeMap<String, String>, method: Method) -> CheckRe
     let is_of_method = match method {
         Method::Put => part.is_some() == upload.is_some(),
         Method::Get | Method::Head => upload.is_none(),
-        Method::Delete => part.is_none() && upload.is_none(),
+        Method::Delete | Method::Post => part.is_none() && upload.is_none(),
     };
     require(is_of_method, field, rules::QUERY_PART)?;
     if let Some(part) = part {

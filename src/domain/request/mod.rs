@@ -8,7 +8,10 @@ mod addressing;
 mod bucket;
 mod checks;
 mod endpoint;
+mod form;
 mod hints;
+mod parameters;
+mod renew;
 mod target;
 
 use std::borrow::Cow;
@@ -21,6 +24,10 @@ pub(super) use checks::{
 };
 pub(super) use endpoint::aws_partition;
 pub use endpoint::{AwsAddress, Endpoint, Scheme, aws_host};
+pub use form::{Form, UploadAnswer};
+pub use renew::LONGEST_RENEW;
+use renew::is_too_long;
+pub(super) use renew::renew_token;
 pub use target::Target;
 pub(super) use target::check_reference;
 
@@ -28,11 +35,14 @@ pub use crate::crd::Method;
 
 use crate::crd::duration::DurationText;
 use crate::crd::rules::{self, Rule};
-use crate::crd::{PodRefresh, PresignedUrlSpec, RenewPolicy, ResponseOverrides, S3Connection};
+use crate::crd::{PodRefresh, PresignedUrlSpec, RenewPolicy, S3Connection};
+
+use parameters::{headers, query};
 
 use super::resolve::CredentialsLocation;
 use super::session::{self, Whose};
 use super::signer::SignerId;
+use super::verification::VerifyWish;
 
 /// Why a spec is not valid.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -106,6 +116,8 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     /// Signed query parameters other than those of the signature, sorted by name, not encoded.
     pub query: Vec<(String, String)>,
+    /// What may be uploaded with a form, for method POST and no other.
+    pub form: Option<Form>,
     /// Requested lifetime, in seconds: 60 to 604800.
     pub expires_in: u32,
     /// The longest lifetime that the policy of the signer allows, in seconds; `None` for no limit.
@@ -122,6 +134,8 @@ pub struct Request {
     pub target: Target,
     /// Whether to annotate the running pods that mount the Secret after each new URL.
     pub annotates_pods: bool,
+    /// Whether the store is asked about the URL.
+    pub verify: VerifyWish,
     /// Whether the object is suspended, so that nothing is issued or written.
     pub suspend: bool,
     /// The token of the renew annotation, which asks for one renewal.
@@ -161,6 +175,7 @@ impl Request {
         let empty = BTreeMap::new();
         checks::headers(spec.headers.as_ref().unwrap_or(&empty))?;
         checks::query(spec.query.as_ref().unwrap_or(&empty), method)?;
+        let form = Form::parse(spec, method)?;
         let expires_in = lifetime(spec.expires_in.as_ref())?;
         let is_signed_once = spec.renew_policy == Some(RenewPolicy::Never);
         Ok(Self {
@@ -170,6 +185,7 @@ impl Request {
             method,
             headers: headers(spec),
             query: query(spec),
+            form,
             expires_in,
             cap: None,
             overlap: overlap(spec, expires_in)?,
@@ -178,6 +194,7 @@ impl Request {
             credentials,
             target: Target::parse(name, spec.secret.as_ref())?,
             annotates_pods: spec.pod_refresh.unwrap_or_default() == PodRefresh::Annotate,
+            verify: VerifyWish { when: spec.verify.unwrap_or_default(), ca_bundle: s3.ca_bundle.clone() },
             suspend: spec.suspend.unwrap_or(false),
             renew: renew.filter(|token| !is_too_long(token)).and_then(renew_token),
             is_renew_refused: renew.is_some_and(is_too_long),
@@ -199,19 +216,6 @@ pub(super) fn check_connection(s3: &S3Connection, whose: Whose) -> Result<(), In
     checks::region(s3)?;
     session::check(s3, whose)?;
     addressing::endpoint(s3).map(drop)
-}
-
-/// The most characters that a renewal token may have, because the status has to hold it.
-pub const LONGEST_RENEW: usize = 128;
-
-/// A token; `None` when it is empty, which asks for nothing. A longer one, which another client may have
-/// written into a Secret, is cut.
-pub(super) fn renew_token(token: &str) -> Option<String> {
-    (!token.is_empty()).then(|| token.chars().take(LONGEST_RENEW).collect())
-}
-
-fn is_too_long(token: &str) -> bool {
-    token.chars().nth(LONGEST_RENEW).is_some()
 }
 
 fn lifetime(text: Option<&DurationText>) -> Result<u32, InvalidSpec> {
@@ -262,38 +266,6 @@ fn overlap(spec: &PresignedUrlSpec, expires_in: u32) -> Result<Overlap, InvalidS
             _ => Err(InvalidSpec::new("renewBeforePercentage", "must be from 1 to 80")),
         },
     }
-}
-
-fn headers(spec: &PresignedUrlSpec) -> Vec<(String, String)> {
-    let mut headers: Vec<_> = spec.headers.clone().unwrap_or_default().into_iter().collect();
-    headers.sort_by_key(|(name, _)| name.to_ascii_lowercase());
-    headers
-}
-
-fn query(spec: &PresignedUrlSpec) -> Vec<(String, String)> {
-    let mut query: Vec<_> = spec.query.clone().unwrap_or_default().into_iter().collect();
-    if let Some(version) = &spec.version_id {
-        query.push(("versionId".to_owned(), version.clone()));
-    }
-    if let Some(response) = &spec.response {
-        query.extend(response_parameters(response).map(|(name, value)| (name.to_owned(), value.clone())));
-    }
-    query.sort();
-    query
-}
-
-/// The `response-*` parameters of a spec, with their names in the S3 API.
-fn response_parameters(response: &ResponseOverrides) -> impl Iterator<Item = (&'static str, &String)> {
-    [
-        ("response-cache-control", &response.cache_control),
-        ("response-content-disposition", &response.content_disposition),
-        ("response-content-encoding", &response.content_encoding),
-        ("response-content-language", &response.content_language),
-        ("response-content-type", &response.content_type),
-        ("response-expires", &response.expires),
-    ]
-    .into_iter()
-    .filter_map(|(name, value)| value.as_ref().map(|value| (name, value)))
 }
 
 #[cfg(test)]

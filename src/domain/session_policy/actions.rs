@@ -20,6 +20,8 @@ pub(super) enum When {
 }
 
 const READS: &[Method] = &[Method::Get, Method::Head];
+/// Uploads, also those with a form, which cannot have the headers of the rows below.
+const UPLOADS: &[Method] = &[Method::Put, Method::Post];
 const WRITES: &[Method] = &[Method::Put];
 const DELETIONS: &[Method] = &[Method::Delete];
 const CHANGES: &[Method] = &[Method::Put, Method::Delete];
@@ -37,7 +39,7 @@ const TABLE: [(&[Method], When, &str); 18] = [
     (READS, When::NoVersion, "s3:GetObject"),
     (READS, When::Version, "s3:GetObjectVersion"),
     (READS, When::Always, "kms:Decrypt"),
-    (WRITES, When::Always, "s3:PutObject"),
+    (UPLOADS, When::Always, "s3:PutObject"),
     (WRITES, When::Header("x-amz-tagging"), "s3:PutObjectTagging"),
     (WRITES, When::Header("x-amz-acl"), "s3:PutObjectAcl"),
     (WRITES, When::Header("x-amz-grant-full-control"), "s3:PutObjectAcl"),
@@ -47,7 +49,7 @@ const TABLE: [(&[Method], When, &str); 18] = [
     (WRITES, When::Header("x-amz-object-lock-mode"), "s3:PutObjectRetention"),
     (WRITES, When::Header("x-amz-object-lock-retain-until-date"), "s3:PutObjectRetention"),
     (WRITES, When::Header("x-amz-object-lock-legal-hold"), "s3:PutObjectLegalHold"),
-    (WRITES, When::Always, "kms:GenerateDataKey"),
+    (UPLOADS, When::Always, "kms:GenerateDataKey"),
     (WRITES, When::Part, "kms:Decrypt"),
     (DELETIONS, When::NoVersion, "s3:DeleteObject"),
     (DELETIONS, When::Version, "s3:DeleteObjectVersion"),

@@ -72,7 +72,8 @@ pub enum Unnarrowable {
     },
 }
 
-/// The session policy that permits the method of a request on its object, and nothing else.
+/// The session policy that permits the method of a request on its object, and nothing else. A form whose key
+/// is a prefix permits every object below it.
 ///
 /// # Errors
 /// When no such policy can be written; see [`Unnarrowable`].
@@ -81,7 +82,10 @@ pub fn of_object(request: &Request) -> Result<String, Unnarrowable> {
         return Err(Unnarrowable::Source { header: header.clone() });
     }
     let connection = &request.connection;
-    let key = literal(connection, &request.key).map_err(|character| Unnarrowable::Key { character })?;
+    let mut key = literal(connection, &request.key).map_err(|character| Unnarrowable::Key { character })?;
+    if request.form.as_ref().is_some_and(|form| form.is_key_prefix) {
+        key.push('*');
+    }
     let has_parameter = |wanted: &str| request.query.iter().any(|(name, _)| name == wanted);
     let applies = |when| match when {
         When::Always => true,
@@ -114,8 +118,8 @@ pub fn of_namespace(
 ) -> Result<String, Unnarrowable> {
     let mut document = Document::default();
     for rule in policy.rules_for(namespace) {
-        let is_denied = |method: &Method| policy.lets_uploads_copy && *method == Method::Put;
-        let methods: Vec<Method> = rule.methods.iter().copied().filter(|m| !is_denied(m)).collect();
+        let methods: Vec<Method> =
+            rule.methods.iter().copied().filter(|m| policy.may_allow(rule, *m)).collect();
         let actions = actions(&methods, |when| may_apply(rule, when));
         if actions.is_empty() {
             continue;

@@ -1,4 +1,4 @@
-//! The conditions Ready, Stalled and Permitted. RotationSafe is in `rotation`.
+//! The conditions Ready, Stalled and Permitted. RotationSafe is in `rotation`, Verified in `verified`.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -12,7 +12,7 @@ use crate::domain::resolve::Permission;
 
 pub(super) const TRUE: &str = "True";
 pub(super) const FALSE: &str = "False";
-const UNKNOWN: &str = "Unknown";
+pub(super) const UNKNOWN: &str = "Unknown";
 /// The reason of Ready when the stored URL has expired.
 pub const EXPIRED: &str = "Expired";
 
@@ -28,7 +28,12 @@ pub(super) struct ConditionState {
 }
 
 /// The conditions after a reconcile. A transition time changes only when the status changes.
-pub(super) fn next(previous: &[Condition], report: &Report, now: Timestamp) -> Vec<Condition> {
+pub(super) fn next(
+    previous: &[Condition],
+    report: &Report,
+    verified: Option<ConditionState>,
+    now: Timestamp,
+) -> Vec<Condition> {
     let mut ready = ready(report, now);
     if report.is_renew_refused {
         let refused = "annotation presign.dev/renew is refused, since it has more than 128 characters: write a shorter one";
@@ -49,7 +54,7 @@ pub(super) fn next(previous: &[Condition], report: &Report, now: Timestamp) -> V
         (Permission::NotNeeded, Seen::Unknown) => kept(previous, PERMITTED),
         (permission, _) => permitted(permission),
     };
-    [Some(ready), stalled, rotation, permitted]
+    [Some(ready), stalled, rotation, permitted, verified]
         .into_iter()
         .flatten()
         .map(|verdict| {

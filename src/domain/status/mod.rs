@@ -3,6 +3,7 @@
 
 mod conditions;
 mod rotation;
+mod verified;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -11,11 +12,13 @@ use super::ended::EndReason;
 use super::pods::PodUses;
 use super::reason::{Disposition, FailureReason};
 use super::resolve::Permission;
+use super::verification::VerifyNews;
 use super::{Credentials, Request, Validity};
 use crate::crd::{LimitedBy, PresignedUrlStatus};
 
 pub use conditions::{ALLOWED, EXPIRED};
 pub use rotation::{CLOCK_SKEWED, NEVER_REFRESHED, Rotation};
+pub use verified::has_answer;
 
 /// The stored URL as a report describes it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -153,6 +156,8 @@ pub struct Report {
     pub hints: Vec<String>,
     /// What is known about the pods that use the target Secret.
     pub pods: PodUses,
+    /// What is known about the verification of the stored URL.
+    pub verification: VerifyNews,
     /// Whether the clock of the operator and that of the API server differ.
     pub is_clock_skewed: bool,
     /// Whether the token of the renew annotation is too long.
@@ -163,9 +168,11 @@ pub struct Report {
 /// changed, so that nothing is written.
 #[must_use]
 pub fn next_status(previous: &PresignedUrlStatus, report: &Report, now: Timestamp) -> PresignedUrlStatus {
+    let (condition, verified) = verified::verified(previous, report);
     let mut status = PresignedUrlStatus {
         observed_generation: report.generation,
-        conditions: conditions::next(&previous.conditions, report, now),
+        conditions: conditions::next(&previous.conditions, report, condition, now),
+        verified,
         secret_name: report.secret_name.clone().or_else(|| previous.secret_name.clone()),
         ..PresignedUrlStatus::default()
     };
@@ -176,6 +183,7 @@ pub fn next_status(previous: &PresignedUrlStatus, report: &Report, now: Timestam
                 observed_generation: status.observed_generation,
                 conditions: status.conditions,
                 secret_name: status.secret_name,
+                verified: status.verified,
                 ..previous.clone()
             };
         }

@@ -3,6 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 mod rotation;
+mod verified;
 
 use super::*;
 use crate::crd::{READY, ROTATION_SAFE, STALLED};
@@ -29,6 +30,7 @@ fn report(seen: Seen, progress: Progress) -> Report {
         progress,
         hints: Vec::new(),
         pods: PodUses::default(),
+        verification: VerifyNews::default(),
         is_clock_skewed: false,
         is_renew_refused: false,
     }

@@ -6,6 +6,8 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::reach::Reach;
+
 /// What an address reaches. Later classes reach more of what is internal.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum AddressClass {
@@ -31,15 +33,15 @@ pub enum ResolveFailure {
     Internal,
 }
 
-/// Resolves a name to the addresses of a class up to `most`. Connect to no others.
-pub async fn resolve(name: &str, most: AddressClass) -> Result<Vec<IpAddr>, ResolveFailure> {
+/// Resolves a name to the addresses that may be reached. Connect to no others.
+pub async fn resolve(name: &str, reach: &Reach) -> Result<Vec<IpAddr>, ResolveFailure> {
     let found = tokio::net::lookup_host((name, 0)).await.map_err(ResolveFailure::Unresolved)?;
-    permitted(found.map(|address| address.ip()), most).ok_or(ResolveFailure::Internal)
+    permitted(found.map(|address| address.ip()), reach).ok_or(ResolveFailure::Internal)
 }
 
-/// The addresses of a class up to `most`; `None` when there are none.
-fn permitted(found: impl Iterator<Item = IpAddr>, most: AddressClass) -> Option<Vec<IpAddr>> {
-    let permitted: Vec<_> = found.filter(|address| classify(*address) <= most).collect();
+/// The addresses that may be reached; `None` when there are none.
+fn permitted(found: impl Iterator<Item = IpAddr>, reach: &Reach) -> Option<Vec<IpAddr>> {
+    let permitted: Vec<_> = found.filter(|address| reach.has(*address)).collect();
     (!permitted.is_empty()).then_some(permitted)
 }
 
@@ -170,7 +172,7 @@ mod tests {
     #[test]
     fn only_permitted_addresses_are_left() {
         let addresses = |text: &str| -> Vec<IpAddr> { text.split(' ').map(|a| a.parse().unwrap()).collect() };
-        let left = |text, most| permitted(addresses(text).into_iter(), most);
+        let left = |text, most| permitted(addresses(text).into_iter(), &Reach::up_to(most));
         let mixed = "169.254.169.254 1.1.1.1 127.0.0.1 10.0.0.1";
         assert_eq!(left(mixed, AddressClass::Public), Some(addresses("1.1.1.1")));
         assert_eq!(left(mixed, AddressClass::Private), Some(addresses("1.1.1.1 10.0.0.1")));

@@ -2,15 +2,18 @@
 //! writes.
 //!
 //! `request.rs` names requests, and `fence.rs` checks the leadership before a write. `overload.rs` and
-//! `skew.rs` read the headers of answers. `guard.rs` is for calls to other servers: it refuses internal
-//! addresses. The caller decides which calls are made and what a failure
+//! `skew.rs` read the headers of answers. `guard.rs`, `reach.rs` and `connectors.rs` are for calls to other
+//! servers: they refuse internal addresses. The caller decides which calls are made and what a failure
 //! means. Nothing is retried here.
 
 mod body;
+mod causes;
+mod connectors;
 mod fence;
 mod guard;
 mod most_recent;
 mod overload;
+mod reach;
 mod request;
 mod skew;
 #[cfg(test)]
@@ -40,9 +43,12 @@ use crate::runtime::client::fence::fenced;
 use crate::runtime::client::most_recent::most_recent;
 use crate::runtime::client::request::{ApiRequest, Verb};
 use crate::runtime::leader::Leadership;
+pub use causes::CallFault;
+pub use connectors::{Connectors, Guard, InvalidCaBundle, InvalidConnectorTerms, Way};
 pub use fence::NotLeading;
 pub use guard::{AddressClass, ResolveFailure, classify, resolve};
 pub use overload::{Overload, Overloaded};
+pub use reach::{AddressRange, Reach};
 pub use skew::{Skew, http_date};
 
 /// Counts requests to the API server by verb, resource and status code.

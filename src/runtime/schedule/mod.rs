@@ -2,12 +2,14 @@
 //! reconciled at a time.
 //!
 //! Here: the queue that every live object is always in, the order of the due objects, the workers that
-//! run reconciles, and the limiter with the pause that the API server asks for.
+//! run reconciles, the limiter with the pause that the API server asks for, and the queue of calls to
+//! other servers.
 //! Not here: the backoff after a failure, which the reconcile decides.
 
 mod fairness;
 mod limiter;
 mod queue;
+mod turns;
 mod workers;
 
 use std::collections::HashMap;
@@ -18,6 +20,7 @@ use tokio::time::Instant;
 
 pub use limiter::{Limiter, Permit};
 pub use queue::Queue;
+pub use turns::{TurnLimits, TurnQueue, WaitingCall};
 pub use workers::Workers;
 
 /// A key that belongs to a tenant.

@@ -5,6 +5,7 @@
 //! `crate::domain` exist in both crates. The rows of signers are in `signer_rows.rs`.
 
 pub mod credentials;
+pub mod form;
 mod headers;
 pub mod parsed;
 mod query;
@@ -79,7 +80,7 @@ pub fn is_of(rule: &Rule, text: &str) -> bool {
 /// Every row of a `PresignedUrl`.
 pub fn all() -> Vec<Row> {
     let largest = limit(&largest(), &[]);
-    let request = [what::rows(), headers::rows(), query::rows(), times::rows()].concat();
+    let request = [what::rows(), headers::rows(), query::rows(), times::rows(), form::rows()].concat();
     let credentials = [credentials::rows(), sessions::rows()].concat();
     [request, store::rows(), credentials, signer::rows(), secrets::rows(), largest].concat()
 }

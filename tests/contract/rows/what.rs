@@ -134,7 +134,11 @@ fn limits() -> Vec<Row> {
     let switches = [true, false].map(|on| json!({"suspend": on}));
     let refreshes =
         limit(&each("podRefresh", ["Kubelet", "Annotate"]), &each("podRefresh", ["annotate", "Restart", ""]));
-    [limit(&[json!({})], &absent), limit(&switches, &other_types), refreshes].concat()
+    let verify = limit(
+        &each("verify", ["None", "Once", "Always"]),
+        &[each("verify", ["once", "Never", ""]), vec![json!({"verify": true})]].concat(),
+    );
+    [limit(&[json!({})], &absent), limit(&switches, &other_types), refreshes, verify].concat()
 }
 
 fn keys() -> Vec<Row> {
@@ -172,7 +176,7 @@ fn keys() -> Vec<Row> {
 
 fn versions() -> Vec<Row> {
     let with = |method: &str| json!({"versionID": "3/L4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY", "method": method});
-    let no_methods: Vec<Value> = each("method", ["get", "PATCH", "POST", "", "GET "]);
+    let no_methods: Vec<Value> = each("method", ["get", "PATCH", "post", "", "GET "]);
     [
         rule(
             VERSION_METHOD,

@@ -8,9 +8,9 @@ use super::happenings::Word;
 use super::is_writable;
 use crate::arbitrary::Touch;
 use crate::domain::ended::EndReason;
-use crate::domain::request::{Connection, Method};
+use crate::domain::request::{Connection, Form, Method};
 use crate::domain::{Credentials, Request, Validity};
-use crate::judge::Issued;
+use crate::judge::{Issued, written};
 use crate::model::{World, sign};
 
 /// What was signed last, and what happened since.
@@ -53,9 +53,9 @@ pub struct Before {
 type Pairs = Vec<(String, String)>;
 
 /// What the URL is for, without its lifetime.
-fn use_of(request: &Request) -> (Method, Connection, String, String, Pairs, Pairs) {
-    let Request { method, connection, bucket, key, headers, query, .. } = request.clone();
-    (method, connection, bucket, key, headers, query)
+fn use_of(request: &Request) -> (Method, Connection, String, String, Pairs, Pairs, Option<Form>) {
+    let Request { method, connection, bucket, key, headers, query, form, .. } = request.clone();
+    (method, connection, bucket, key, headers, query, form)
 }
 
 fn is_usable(credentials: Option<&Credentials>, now: Timestamp) -> bool {
@@ -106,7 +106,7 @@ impl Past {
         let is_there = world.server.get().is_some();
         let handled = self.issued.take().filter(|_| is_there).and_then(|issued| issued.handled);
         let credentials = world.credentials.clone().unwrap();
-        let url = sign(&world.request, &credentials, validity).url.expose().clone();
+        let url = written(&sign(&world.request, &credentials, validity));
         self.issued = Some(Issued {
             request: world.request.clone(),
             credentials,

@@ -31,6 +31,13 @@ pub(crate) fn curl_with(facts: &Facts, body: &[u8], arguments: &[&str]) -> Answe
     run(&all)
 }
 
+/// Sends a form as its Secret says, with a file of this type.
+pub(crate) fn post(facts: &Facts, file: &[u8], content_type: &str) -> Answer {
+    let (config, file) = (Scratch::file(facts.fields.as_bytes()), Scratch::file(file));
+    let part = format!("file=@{};filename=chosen.txt;type={content_type}", file.path());
+    run(&["--config", config.path(), "--form", &part, &facts.url])
+}
+
 /// Runs curl, which must not fail by itself.
 pub(super) fn run(arguments: &[&str]) -> Answer {
     let fixed = ["--silent", "--show-error", "--include", "--globoff", "--noproxy", "*", "--max-time", "60"];

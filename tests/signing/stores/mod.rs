@@ -8,6 +8,7 @@ mod curl;
 mod deletes;
 mod denials;
 mod downloads;
+mod forms;
 mod multipart;
 mod s3s_server;
 mod uploads;
@@ -20,10 +21,10 @@ use presign_operator::crd::CredentialsSecretRef;
 use presign_operator::domain::Credentials;
 use presign_operator::runtime::Clock;
 use serde_json::{Value, json};
-use testbed::ObjectStore;
+use testbed::{ObjectStore, SessionStore};
 
 pub(crate) use answers::Answer;
-pub(crate) use curl::{curl, curl_with};
+pub(crate) use curl::{curl, curl_with, post};
 
 use crate::facts::Facts;
 use crate::sigv4::{self, Key};
@@ -57,6 +58,20 @@ pub(crate) static VERSITYGW: LazyLock<Store> = LazyLock::new(|| {
 
 /// An S3 server in Rust. It takes every region.
 pub(crate) static S3S: LazyLock<Store> = LazyLock::new(s3s_server::start);
+
+/// A store in Go that has nothing in common with the others.
+pub(crate) static SEAWEEDFS: LazyLock<Store> = LazyLock::new(|| {
+    let store = SessionStore::builder().start().unwrap();
+    Store {
+        name: "SeaweedFS",
+        endpoint: store.endpoint(),
+        named_endpoint: store.endpoint(),
+        region: store.region().to_owned(),
+        access_key_id: store.access_key_id().to_owned(),
+        secret_access_key: store.secret_access_key().to_owned(),
+        create_bucket: Box::new(move |bucket| store.create_bucket(bucket).unwrap()),
+    }
+});
 
 impl Store {
     /// A bucket that nobody else uses.

@@ -1,5 +1,6 @@
 //! What each part of a rule allows. `properties` has what is true of every judgement.
 
+mod forms;
 mod properties;
 
 use super::*;

@@ -3,6 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::model::form;
+use crate::domain::request::Form;
+
+const METHODS: [Method; 5] = [Method::Get, Method::Head, Method::Put, Method::Delete, Method::Post];
 
 /// Texts that keys and names are made of: ordinary ones, and what attackers try.
 fn segment() -> impl Strategy<Value = String> {
@@ -25,7 +29,7 @@ fn pattern() -> impl Strategy<Value = String> {
 }
 
 fn any_rule() -> impl Strategy<Value = PolicyRule> {
-    let method = || prop::sample::select(vec![Method::Get, Method::Head, Method::Put, Method::Delete]);
+    let method = || prop::sample::select(METHODS.to_vec());
     let keys = prop_oneof![
         prop::collection::vec(pattern(), 1..3)
             .prop_map(|all| KeyPatterns::Prefixes(all.iter().map(|p| format!("{p}/")).collect())),
@@ -43,13 +47,14 @@ fn any_rule() -> impl Strategy<Value = PolicyRule> {
             keys,
             max_expires_in,
             allows_versions,
+            allows_post_prefix: allows_versions,
             ..PolicyRule::default()
         },
     )
 }
 
 fn any_request() -> impl Strategy<Value = Request> {
-    let method = prop::sample::select(vec![Method::Get, Method::Head, Method::Put, Method::Delete]);
+    let method = prop::sample::select(METHODS.to_vec());
     // Half of the keys are what a rule could allow.
     let near = (pattern(), path()).prop_map(|(pattern, rest)| {
         let rendered = pattern.replace("{namespace}", "team-a").replace("{name}", "report");
@@ -57,7 +62,13 @@ fn any_request() -> impl Strategy<Value = Request> {
     });
     let key = prop_oneof![path(), near, pattern().prop_map(|p| p.replace("{namespace}", "team-a"))];
     let versions = prop_oneof![3 => Just(Vec::new()), 1 => Just(headers(&[("versionId", "1")]))];
-    (method, key, versions).prop_map(|(method, key, query)| Request { method, query, ..asked(&key) })
+    (method, key, versions, any::<bool>()).prop_map(|(method, key, query, is_key_prefix)| {
+        if method != Method::Post {
+            return Request { method, query, ..asked(&key) };
+        }
+        let key = if is_key_prefix { format!("{}/", key.trim_end_matches('/')) } else { key };
+        Request { method, form: Some(Form { is_key_prefix, ..form() }), ..asked(&key) }
+    })
 }
 
 fn asker() -> impl Strategy<Value = (String, String)> {
@@ -95,7 +106,12 @@ proptest! {
             let mut rests = patterns.iter().filter(|text| !(text.contains("{name}") && name.is_empty())).filter_map(|text| {
                 request.key.strip_prefix(&fill(text))
             });
-            let is_clean = |rest: &str| rest.split('/').all(|part| !["", ".", ".."].contains(&part));
+            // What a visitor chooses is not known; what the form has before it is clean.
+            let is_prefix_form = request.form.as_ref().is_some_and(|form| form.is_key_prefix);
+            let is_clean = |rest: &str| {
+                let rest = if is_prefix_form { rest.strip_suffix('/').unwrap_or(rest) } else { rest };
+                (is_prefix_form && rest.is_empty()) || rest.split('/').all(|part| !["", ".", ".."].contains(&part))
+            };
             let fits = rests.any(|rest| if is_prefix { is_clean(rest) } else { rest.is_empty() });
             candidate.name == rule
                 && candidate.max_expires_in == cap
@@ -103,6 +119,7 @@ proptest! {
                 && candidate.methods.contains(&request.method)
                 && candidate.buckets.contains(&request.bucket)
                 && (candidate.allows_versions || request.query.is_empty())
+                && (candidate.allows_post_prefix || !is_prefix_form)
                 && fits
         };
         prop_assert!(rules.iter().find(holds).is_some(), "{rule:?} allows {:?}", request.key);

@@ -3,8 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::model::form;
 use crate::domain::policy::KeyPatterns;
 
+const METHODS: [Method; 5] = [Method::Get, Method::Head, Method::Put, Method::Delete, Method::Post];
 const HEADERS: [&str; 6] = [
     "x-amz-tagging",
     "X-Amz-Acl",
@@ -52,14 +54,16 @@ pub fn near(key: &str, how: usize) -> String {
 }
 
 pub fn any_request() -> impl Strategy<Value = Request> {
-    let method = prop::sample::select(vec![Method::Get, Method::Head, Method::Put, Method::Delete]);
+    let method = prop::sample::select(METHODS.to_vec());
     let headers = prop::sample::subsequence(HEADERS.to_vec(), 0..3);
     (method, key(), headers, any::<bool>()).prop_map(|(method, key, headers, has_query)| {
         let query = match method {
             _ if !has_query => Vec::new(),
             Method::Put => pairs(&[("partNumber", "1"), ("uploadId", "u")]),
+            Method::Post => Vec::new(),
             _ => pairs(&[("versionId", "3")]),
         };
+        let headers = if method == Method::Post { Vec::new() } else { headers };
         let headers = headers.into_iter().map(|name| (name.to_owned(), "v".to_owned())).collect();
         Request { key, headers, query, ..asked(method) }
     })
@@ -78,8 +82,7 @@ fn patterns() -> impl Strategy<Value = Vec<String>> {
 }
 
 pub fn any_rule() -> impl Strategy<Value = PolicyRule> {
-    let methods = vec![Method::Get, Method::Head, Method::Put, Method::Delete];
-    let methods = prop::sample::subsequence(methods, 1..3);
+    let methods = prop::sample::subsequence(METHODS.to_vec(), 1..3);
     let namespaces = prop::option::of(prop::sample::subsequence(vec!["team-a", "team-b"], 1..=2));
     let headers = prop::option::of(prop::sample::subsequence(HEADERS.to_vec(), 0..=6));
     let parts = (namespaces, methods, patterns(), any::<bool>(), headers, any::<bool>());
@@ -109,8 +112,11 @@ pub fn fitting(rule: &PolicyRule, request: Request, at: prop::sample::Index, res
     let method = *at.get(&rule.methods);
     let allowed = rule.allow_headers.as_deref().unwrap_or_default();
     let headers = request.headers.into_iter().filter(|(name, _)| allowed.contains(name)).collect();
-    let query = if rule.allows_versions && method != Method::Put { request.query } else { Vec::new() };
-    Request { key, method, headers, query, ..request }
+    let has_version = rule.allows_versions && !matches!(method, Method::Put | Method::Post);
+    let query = if has_version { request.query } else { Vec::new() };
+    let headers = if method == Method::Post { Vec::new() } else { headers };
+    let form = (method == Method::Post).then(form);
+    Request { key, method, headers, query, form, ..request }
 }
 
 /// A rule without the characters that stores other than AWS misread.

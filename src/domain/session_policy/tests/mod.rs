@@ -7,6 +7,7 @@ mod properties;
 
 use super::*;
 use crate::domain::model;
+use crate::domain::request::Form;
 
 /// AWS in a region.
 fn aws(region: &str) -> Connection {
@@ -25,7 +26,8 @@ fn pairs(all: &[(&str, &str)]) -> Vec<(String, String)> {
 /// A request for `a/b.pdf` in `media`, on AWS in Ireland.
 fn asked(method: Method) -> Request {
     let (bucket, key) = ("media".to_owned(), "a/b.pdf".to_owned());
-    Request { connection: aws("eu-west-1"), bucket, key, method, ..model::request() }
+    let form = (method == Method::Post).then(model::form);
+    Request { connection: aws("eu-west-1"), bucket, key, method, form, ..model::request() }
 }
 
 fn document(statements: &str) -> String {
@@ -81,6 +83,7 @@ fn a_session_for_an_object_has_the_actions_of_its_row() {
         (Method::Put, &[], "x-amz-bypass-governance-retention", "s3:PutObject", WRITE),
         (Method::Put, &[], "if-none-match", "s3:PutObject", WRITE),
         (Method::Put, &[], "If-Match", "s3:GetObject s3:PutObject", WRITE),
+        (Method::Post, &[], "", "s3:PutObject", WRITE),
         (Method::Delete, &[], "", "s3:DeleteObject", ""),
         (Method::Delete, &version, "", "s3:DeleteObjectVersion", ""),
         (Method::Delete, &[], "if-match", "s3:DeleteObject s3:GetObject", ""),
@@ -91,6 +94,18 @@ fn a_session_for_an_object_has_the_actions_of_its_row() {
         let expected = expected(actions, "arn:aws:s3:::media/a/b.pdf", on_key);
         assert_eq!(of_object(&request), Ok(expected), "{method} {query:?} {header}");
     }
+}
+
+#[test]
+fn a_form_whose_visitors_choose_the_name_has_a_session_for_all_below_the_prefix() {
+    let form = |key: &str| {
+        let form = Form { is_key_prefix: true, ..model::form() };
+        Request { key: key.to_owned(), form: Some(form), ..asked(Method::Post) }
+    };
+    let resource = "arn:aws:s3:::media/in/a${*}b/*";
+    assert_eq!(of_object(&form("in/a*b/")), Ok(expected("s3:PutObject", resource, WRITE)));
+    let elsewhere = Request { connection: other(), ..form("in/") };
+    assert_eq!(of_object(&elsewhere), Ok(expected("s3:PutObject", "arn:aws:s3:::media/in/*", "")));
 }
 
 #[test]

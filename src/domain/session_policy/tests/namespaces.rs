@@ -138,12 +138,20 @@ fn a_namespace_without_a_permission_gets_a_denial_of_everything() {
 
 #[test]
 fn uploads_that_could_copy_are_left_out() {
-    let rules = [rule(&[Method::Put, Method::Get]), rule(&[Method::Put])];
+    let rules = [rule(&[Method::Put, Method::Post, Method::Get]), rule(&[Method::Put, Method::Post])];
     let policy = Policy { rules: rules.to_vec(), lets_uploads_copy: true };
     let narrowed = of_namespace(&policy, "team-a", &other());
     assert_eq!(narrowed, Ok(expected("s3:GetObject", MINE, "")));
     let uploads = Policy { rules: rules[1..].to_vec(), lets_uploads_copy: true };
     assert_eq!(of_namespace(&uploads, "team-a", &other()), Ok(document(NOTHING)));
+}
+
+#[test]
+fn forms_are_uploads_unless_their_rule_requires_headers() {
+    let posts = rule(&[Method::Post]);
+    assert_eq!(narrowed(from_ref(&posts)), Ok(expected("s3:PutObject", MINE, WRITE)));
+    let required = PolicyRule { require_headers: vec![("If-Match".to_owned(), None)], ..posts };
+    assert_eq!(narrowed(&[required]), Ok(document(NOTHING)));
 }
 
 #[test]

@@ -37,6 +37,7 @@ fn needed(request: &Request) -> Vec<&'static str> {
         Method::Get | Method::Head => vec!["s3:GetObject"],
         Method::Delete if has_version => vec!["s3:DeleteObjectVersion"],
         Method::Delete => vec!["s3:DeleteObject"],
+        Method::Post => vec!["s3:PutObject"],
         Method::Put => {
             let optional = [
                 (has("x-amz-tagging"), "s3:PutObjectTagging"),
@@ -55,6 +56,7 @@ fn needed_on_key(request: &Request) -> Vec<&'static str> {
     match request.method {
         Method::Get | Method::Head => vec!["kms:Decrypt"],
         Method::Put if request.query.is_empty() => vec!["kms:GenerateDataKey"],
+        Method::Post => vec!["kms:GenerateDataKey"],
         Method::Put => vec!["kms:Decrypt", "kms:GenerateDataKey"],
         Method::Delete => vec![],
     }

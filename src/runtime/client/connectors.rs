@@ -1,4 +1,4 @@
-//! Connections to the servers, with TLS, the trusted certificates and the proxy.
+//! Connections to servers outside of the cluster, with TLS, the trusted certificates and the proxy.
 //!
 //! A connector is kept for each set of certificates and each way to connect, because to build one costs
 //! as much as a handshake, and because it keeps connections open for a while.
@@ -14,12 +14,15 @@ use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_http_client::{Connector, ConnectorBuilder};
 use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns, ResolveDnsError};
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use hyper::Uri;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use sha2::{Digest as _, Sha256};
 
-use crate::runtime::client::{AddressClass, resolve};
+use super::AddressClass;
+use super::guard::resolve;
+use super::reach::Reach;
 
 /// How many connectors are kept. When there are more, all are dropped and built again as needed.
 const CAPACITY: usize = 32;
@@ -27,20 +30,25 @@ const CAPACITY: usize = 32;
 const IDLE: Duration = Duration::from_secs(20);
 
 /// How to connect to a server.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(super) enum Way {
-    /// To addresses of a class up to this one. Through the proxy, if there is one, which then resolves the
-    /// name.
-    Guarded(AddressClass),
-    /// To any address, and never through the proxy. For the servers in the environment of the operator.
-    Direct,
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Way {
+    /// The addresses that may be connected to.
+    pub reach: Reach,
+    /// Whether the proxy is used for https, if there is one. It then resolves the name.
+    pub uses_proxy: bool,
 }
 
 /// All connectors in use.
-pub(super) struct Connectors {
+pub struct Connectors {
     ca_bundle: Option<String>,
-    proxy: Option<ProxyConfig>,
+    proxy: Option<Proxy>,
     kept: Mutex<HashMap<(Option<[u8; 32]>, Way), SharedHttpConnector>>,
+}
+
+/// The proxy, and its host, whose address the administrator has chosen.
+struct Proxy {
+    config: ProxyConfig,
+    host: String,
 }
 
 /// Certificates that cannot be used. Says nothing of their content.
@@ -50,9 +58,9 @@ pub struct InvalidCaBundle {
     problem: &'static str,
 }
 
-/// Why the settings for all calls cannot be used.
+/// Why the settings for all connections cannot be used.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum StsTermsError {
+pub enum InvalidConnectorTerms {
     /// The certificates cannot be used.
     #[error(transparent)]
     CaBundle(#[from] InvalidCaBundle),
@@ -63,32 +71,35 @@ pub enum StsTermsError {
 
 impl Connectors {
     /// No connectors yet. `ca_bundle` (PEM) and `proxy` (a URL) apply to all of them.
-    pub(super) fn new(
+    ///
+    /// # Errors
+    /// When one of them cannot be used.
+    pub fn new(
         ca_bundle: Option<String>,
         proxy: Option<&str>,
         no_proxy: Option<&str>,
-    ) -> Result<Self, StsTermsError> {
+    ) -> Result<Self, InvalidConnectorTerms> {
         ca_bundle.as_deref().map_or(Ok(()), check)?;
-        let proxy = proxy.map(ProxyConfig::https).transpose().map_err(|_| StsTermsError::Proxy)?;
-        let proxy = proxy.map(|proxy| proxy.no_proxy(no_proxy.unwrap_or_default()));
+        let proxy = proxy.map(|url| Proxy::parse(url, no_proxy.unwrap_or_default())).transpose()?;
         Ok(Self { ca_bundle, proxy, kept: Mutex::default() })
     }
 
-    /// With a connector for every STS that needs no further certificates.
-    pub(super) fn over(connector: &SharedHttpConnector) -> Self {
+    /// With one connector for all servers that need no further certificates and are reached by their class.
+    #[must_use]
+    pub fn over(connector: &SharedHttpConnector) -> Self {
         let classes =
             [AddressClass::Public, AddressClass::Private, AddressClass::Loopback, AddressClass::Forbidden];
-        let kept = classes.map(|most| ((None, Way::Guarded(most)), connector.clone()));
+        let way = |most| Way { reach: Reach::up_to(most), uses_proxy: true };
+        let kept = classes.map(|most| ((None, way(most)), connector.clone()));
         Self { ca_bundle: None, proxy: None, kept: Mutex::new(HashMap::from(kept)) }
     }
 
     /// The connector for a set of further certificates (PEM) and a way to connect.
-    pub(super) fn get(
-        &self,
-        ca_bundle: Option<&str>,
-        way: Way,
-    ) -> Result<SharedHttpConnector, InvalidCaBundle> {
-        let key = (ca_bundle.map(|pem| Sha256::digest(pem).into()), way);
+    ///
+    /// # Errors
+    /// When the certificates cannot be used.
+    pub fn get(&self, ca_bundle: Option<&str>, way: &Way) -> Result<SharedHttpConnector, InvalidCaBundle> {
+        let key = (ca_bundle.map(|pem| Sha256::digest(pem).into()), way.clone());
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(connector) = kept.get(&key) {
             return Ok(connector.clone());
@@ -101,7 +112,7 @@ impl Connectors {
         Ok(connector)
     }
 
-    fn build(&self, ca_bundle: Option<&str>, way: Way) -> Result<SharedHttpConnector, InvalidCaBundle> {
+    fn build(&self, ca_bundle: Option<&str>, way: &Way) -> Result<SharedHttpConnector, InvalidCaBundle> {
         let mut trusted = TrustStore::default();
         for pem in [self.ca_bundle.as_deref(), ca_bundle].into_iter().flatten() {
             // The connector would panic.
@@ -114,15 +125,21 @@ impl Connectors {
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
             .tls_context(context)
             .pool_idle_timeout(IDLE);
-        let most = match (way, &self.proxy) {
-            (Way::Guarded(most), None) => most,
-            (Way::Guarded(_), Some(proxy)) => {
-                builder.set_proxy_config(Some(proxy.clone()));
-                AddressClass::Forbidden
-            }
-            (Way::Direct, _) => AddressClass::Forbidden,
-        };
-        Ok(SharedHttpConnector::new(builder.build_with_resolver(Guard { most })))
+        let proxy = self.proxy.as_ref().filter(|_| way.uses_proxy);
+        if let Some(proxy) = proxy {
+            builder.set_proxy_config(Some(proxy.config.clone()));
+        }
+        let guard = Guard { reach: way.reach.clone(), proxy: proxy.map(|proxy| proxy.host.clone()) };
+        Ok(SharedHttpConnector::new(builder.build_with_resolver(guard)))
+    }
+}
+
+impl Proxy {
+    fn parse(url: &str, no_proxy: &str) -> Result<Self, InvalidConnectorTerms> {
+        let config = ProxyConfig::https(url).map_err(|_| InvalidConnectorTerms::Proxy)?;
+        let parsed: Uri = url.parse().map_err(|_| InvalidConnectorTerms::Proxy)?;
+        let host = parsed.host().ok_or(InvalidConnectorTerms::Proxy)?.to_owned();
+        Ok(Self { config: config.no_proxy(no_proxy), host })
     }
 }
 
@@ -133,16 +150,29 @@ impl fmt::Debug for Connectors {
     }
 }
 
-/// Resolves names to addresses of a class up to `most`.
+/// Resolves names to the addresses that may be reached, and that of the proxy to all of its addresses.
 #[derive(Clone, Debug)]
-pub(super) struct Guard {
-    pub(super) most: AddressClass,
+pub struct Guard {
+    reach: Reach,
+    proxy: Option<String>,
+}
+
+impl Guard {
+    /// Resolves names to the addresses that may be reached.
+    #[must_use]
+    pub fn new(reach: Reach) -> Self {
+        Self { reach, proxy: None }
+    }
 }
 
 impl ResolveDns for Guard {
     fn resolve_dns<'a>(&'a self, name: &'a str) -> DnsFuture<'a> {
-        let found = resolve(name, self.most);
-        DnsFuture::new(async move { found.await.map_err(ResolveDnsError::new) })
+        let is_proxy = self.proxy.as_ref().is_some_and(|proxy| proxy.eq_ignore_ascii_case(name));
+        DnsFuture::new(async move {
+            let anywhere = Reach::anywhere();
+            let reach = if is_proxy { &anywhere } else { &self.reach };
+            resolve(name, reach).await.map_err(ResolveDnsError::new)
+        })
     }
 }
 
@@ -160,6 +190,7 @@ fn check(pem: &str) -> Result<(), InvalidCaBundle> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::client::AddressClass;
 
     fn certificate() -> String {
         rcgen::generate_simple_self_signed(["a".to_owned()]).unwrap().cert.pem()
@@ -181,14 +212,16 @@ mod tests {
         let connectors = Connectors::new(None, Some("http://user:hidden@proxy:8080"), None).unwrap();
         let count = || connectors.kept.lock().unwrap().len();
         let pem = certificate();
+        let direct = Way { reach: Reach::anywhere(), uses_proxy: false };
+        let guarded = Way { reach: Reach::up_to(AddressClass::Public), uses_proxy: true };
         for _ in 0..2 {
-            connectors.get(None, Way::Direct).unwrap();
-            connectors.get(Some(&pem), Way::Direct).unwrap();
-            connectors.get(None, Way::Guarded(AddressClass::Public)).unwrap();
+            connectors.get(None, &direct).unwrap();
+            connectors.get(Some(&pem), &direct).unwrap();
+            connectors.get(None, &guarded).unwrap();
         }
         assert_eq!(count(), 3);
         for index in 0..CAPACITY {
-            connectors.get(Some(&format!("{index}\n{pem}")), Way::Direct).unwrap();
+            connectors.get(Some(&format!("{index}\n{pem}")), &direct).unwrap();
         }
         assert!(count() < CAPACITY);
         assert!(!format!("{connectors:?}").contains("hidden"));
@@ -198,7 +231,7 @@ mod tests {
     fn a_bad_proxy_is_an_error_that_does_not_show_it() {
         for bad in ["proxy:8080", "ftp://u:hidden@proxy", "", "http://u:hidden@ b"] {
             let error = Connectors::new(None, Some(bad), None).unwrap_err();
-            assert_eq!(error, StsTermsError::Proxy, "{bad}");
+            assert_eq!(error, InvalidConnectorTerms::Proxy, "{bad}");
         }
     }
 }

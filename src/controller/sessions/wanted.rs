@@ -1,0 +1,35 @@
+//! A session that was asked for, and how many of them are requested at a time.
+
+use std::sync::Arc;
+
+use crate::domain::Credentials;
+use crate::domain::session::{SessionKey, StsAddress};
+use crate::runtime::schedule::{TurnLimits, WaitingCall};
+
+/// How many sessions are requested at a time. An STS that never answers does not hold up the others, and a
+/// namespace with many broken roles does not keep the others from their sessions.
+pub(super) const LIMITS: TurnLimits = TurnLimits { at_once: 32, per_server: 8, per_turn: 4 };
+
+/// A session that was asked for.
+pub struct WantedSession {
+    /// Which one.
+    pub(super) key: Arc<SessionKey>,
+    /// The access key that it begins with, if it begins with one.
+    pub(super) base: Option<Arc<Credentials>>,
+    /// The certificates of private authorities to reach the STS with, as PEM.
+    pub(super) ca_bundle: Option<String>,
+    /// Who takes turns with others: a namespace, or a signer that many namespaces share a session of.
+    pub(super) turn: String,
+}
+
+impl WaitingCall for WantedSession {
+    type Server = StsAddress;
+
+    fn turn(&self) -> &str {
+        &self.turn
+    }
+
+    fn server(&self) -> &StsAddress {
+        &self.key.terms.sts
+    }
+}

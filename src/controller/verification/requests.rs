@@ -1,0 +1,108 @@
+//! Asks stores about URLs, beside the reconciles.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use jiff::Timestamp;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::{DueQuestion, StoreQuestion};
+use crate::controller::context::Context;
+use crate::crd::SignerKind;
+use crate::domain::verification::{Finding, NotAsked, Question, QuestionKind, VerifyAnswer, VerifyPlace};
+use crate::domain::{Request, SignedUrl, Validity};
+use crate::verify::VerifyCall;
+
+/// How long a signed listing works, in seconds.
+const LISTING_LIFETIME: u32 = 60;
+/// How long a URL must still work to be asked about, in seconds.
+const LEAST_LEFT: i64 = 5;
+
+/// Asks the questions that reconciles leave, for as long as the process runs.
+pub async fn ask_stores(ctx: Arc<Context>) {
+    let mut running = JoinSet::new();
+    loop {
+        tokio::select! {
+            due = ctx.verifications.next() => drop(running.spawn(serve(ctx.clone(), due))),
+            Some(_) = running.join_next() => {}
+        }
+    }
+}
+
+/// Asks one question, and wakes the object.
+async fn serve(ctx: Arc<Context>, due: DueQuestion) {
+    let answer = AssertUnwindSafe(ask(&ctx, &due)).catch_unwind().await;
+    let finding = answer.unwrap_or_else(|_| {
+        ctx.metrics.panicked();
+        let key = &due.queued.key;
+        tracing::error!(
+            namespace = key.namespace(),
+            name = key.name(),
+            "a bug in the operator stopped a question to a store"
+        );
+        Some(Finding::NotAsked(NotAsked::Impossible))
+    });
+    let place = VerifyPlace::of(&due.question.resolved.request);
+    let answer = finding.map(|finding| {
+        if due.outage.is_none() {
+            ctx.metrics.verified(finding.result());
+        }
+        let message = finding.message(&place);
+        let now = ctx.clock.now();
+        VerifyAnswer { at: Timestamp::from_second(now.as_second()).unwrap_or(now), finding, message }
+    });
+    if ctx.verifications.answered(&due, answer, Instant::now()) {
+        ctx.wake(&due.queued.key);
+    }
+}
+
+/// The answer; `None` when the question is not to be asked any more.
+async fn ask(ctx: &Context, due: &DueQuestion) -> Option<Finding> {
+    let verifier = ctx.verifications.verifier.as_ref()?;
+    let StoreQuestion { resolved, credentials, validity, .. } = &*due.question;
+    let now = ctx.clock.now();
+    let left = validity.expiration_time().as_second() - now.as_second();
+    if ctx.leadership.term().is_none() || left < LEAST_LEFT {
+        return None;
+    }
+    if let Some(outage) = due.outage {
+        return Some(Finding::Unreachable(outage));
+    }
+    let question = Question::of(&resolved.request);
+    let validity = match question.kind {
+        QuestionKind::Object => *validity,
+        QuestionKind::Listing => Validity {
+            signing_time: Timestamp::from_second(now.as_second()).unwrap_or(now),
+            lifetime: LISTING_LIFETIME,
+        },
+    };
+    let Ok(SignedUrl { url, .. }) = ctx.signer.presign(&question.request, credentials, validity) else {
+        return Some(Finding::NotAsked(NotAsked::Impossible));
+    };
+    let call = VerifyCall {
+        kind: question.kind,
+        url: &url,
+        headers: &question.headers,
+        region: &resolved.request.connection.region,
+        ca_bundle: resolved.request.verify.ca_bundle.as_deref(),
+        is_of_platform: is_of_platform(&resolved.request),
+    };
+    Some(verifier.ask(call, || ctx.clock.now()).await)
+}
+
+/// Whether a `ClusterSigner` names the store of a request.
+fn is_of_platform(request: &Request) -> bool {
+    request.credentials.signer.as_ref().is_some_and(|signer| signer.kind == SignerKind::ClusterSigner)
+}
+
+/// Host and port of a signed URL, as the turns tell stores apart.
+#[must_use]
+pub fn authority_of(signed: &SignedUrl) -> String {
+    let address = signed.location();
+    let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
+    let host = rest.split('/').next().unwrap_or_default();
+    // Stores that are told apart by the scheme alone do no harm.
+    format!("{scheme}://{host}")
+}

@@ -1,0 +1,78 @@
+//! Whether the store is asked about a URL, and what it answered.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Whether the operator asks the store if it accepts the URL. The condition `Verified` shows the answer
+/// and what to change. None: it does not ask. Once: it asks about the first URL, and again after each
+/// change of the spec or of the credentials; until there is an answer, it asks about each new URL.
+/// Always: it asks about each new URL. The operator reads at most the first byte of an object, and
+/// writes nothing: for PUT and DELETE it sends a signed listing of no objects with the same
+/// credentials. It never delays a URL. The administrator of the operator has to permit it (`--verify`,
+/// chart value `verify.enabled`). Default: None.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum Verify {
+    /// The store is not asked.
+    #[default]
+    None,
+    /// The store is asked after each change of the spec or of the credentials.
+    Once,
+    /// The store is asked about each new URL.
+    Always,
+}
+
+/// What the store answered, and when.
+#[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verified {
+    /// When the store answered.
+    pub time: Time,
+    /// What it answered.
+    pub result: VerifyResult,
+}
+
+/// What the store answered. The condition `Verified` says what to change. Accepted: it accepts the
+/// request. CredentialsAccepted: it accepts the access key and the signature; for PUT and DELETE, where
+/// the request itself is not tried. Rejected: an error that is none of the others. Unreachable: there was
+/// no usable answer.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Deserialize,
+    Eq,
+    Hash,
+    JsonSchema,
+    PartialEq,
+    Serialize,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+pub enum VerifyResult {
+    /// The store accepts the request.
+    Accepted,
+    /// The store accepts the access key and the signature.
+    CredentialsAccepted,
+    /// The credentials lack a permission.
+    AccessDenied,
+    /// The store does not know the access key.
+    UnknownKey,
+    /// The secret access key is wrong, or a proxy changes requests.
+    SignatureDoesNotMatch,
+    /// The region is wrong.
+    WrongRegion,
+    /// The bucket does not exist.
+    NoSuchBucket,
+    /// The object does not exist.
+    NoSuchKey,
+    /// The clocks of the operator and of the store differ.
+    ClockSkewed,
+    /// The session token is refused.
+    TokenRefused,
+    /// The store answered with another error.
+    Rejected,
+    /// There was no usable answer.
+    Unreachable,
+}

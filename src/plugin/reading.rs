@@ -1,0 +1,295 @@
+//! What a presigned URL says: what it opens, what must be sent, and from when to when it works. Pure.
+//!
+//! The signature, the session token and the access key id are not in it.
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::claims::claims;
+use super::console::{Paint, printable, span, when};
+use super::tree::Tree;
+use super::url_text::{NotPresigned, UrlText, decode, decode_form};
+
+/// What a URL says.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct UrlReading {
+    pub(super) scheme: String,
+    pub(super) host: String,
+    /// The bucket; `None` if the host does not tell where it is.
+    pub(super) bucket: Option<String>,
+    pub(super) key: String,
+    pub(super) addressing: &'static str,
+    /// The signed parameters besides those of the signature. Only values that say what the store returns.
+    pub(super) query: Vec<String>,
+    /// The headers that must be sent, besides Host.
+    pub(super) signed_headers: Vec<String>,
+    pub(super) signing_time: Timestamp,
+    pub(super) expiration_time: Timestamp,
+    pub(super) lifetime_seconds: i64,
+    pub(super) region: String,
+    pub(super) service: String,
+    pub(super) session: Option<SessionReading>,
+    pub(super) state: UrlState,
+    pub(super) notes: Vec<String>,
+}
+
+/// The temporary credentials that signed a URL.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SessionReading {
+    /// When they end, if the token tells.
+    pub(super) expiration_time: Option<Timestamp>,
+    /// The names of the claims of a token that is a JWT, as that of `MinIO`.
+    pub(super) claims: Vec<String>,
+}
+
+/// Whether a URL works at a time.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, strum::Display)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum UrlState {
+    #[strum(serialize = "valid")]
+    Valid,
+    #[strum(serialize = "expired")]
+    Expired,
+    #[strum(serialize = "not valid yet")]
+    NotYetValid,
+    #[strum(serialize = "its session has ended")]
+    SessionEnded,
+}
+
+/// The parameters whose values may be shown: they say which object, and what the store answers.
+const SHOWN: [&str; 3] = ["versionId", "partNumber", "x-id"];
+
+/// How much earlier than the signing time a store accepts a URL, in seconds.
+pub(super) const TOLERANCE: i64 = 15 * 60;
+
+impl UrlReading {
+    /// Reads a URL; `now` decides whether it works.
+    pub(super) fn of(url: &UrlText, now: Timestamp) -> Result<Self, NotPresigned> {
+        let (signing_time, lifetime_seconds) = (signing_time(url)?, lifetime(url)?);
+        let scope = scope(url)?;
+        let expiration_time = Timestamp::from_second(signing_time.as_second() + lifetime_seconds)
+            .map_err(|_| NotPresigned::BadValue("X-Amz-Expires"))?;
+        let session = url.parameter("X-Amz-Security-Token").filter(|token| !token.is_empty()).map(|token| {
+            let claims = claims(&token);
+            let end = claims.as_ref().and_then(|claims| claims.get("exp")).and_then(Value::as_i64);
+            let names = claims.map(|claims| claims.keys().map(|name| printable(name)).collect());
+            SessionReading {
+                expiration_time: end.and_then(|end| Timestamp::from_second(end).ok()),
+                claims: names.unwrap_or_default(),
+            }
+        });
+        let session_end = session.as_ref().and_then(|session| session.expiration_time);
+        let state = if now >= expiration_time {
+            UrlState::Expired
+        } else if session_end.is_some_and(|end| now >= end) {
+            UrlState::SessionEnded
+        } else if now.as_second() + TOLERANCE < signing_time.as_second() {
+            UrlState::NotYetValid
+        } else {
+            UrlState::Valid
+        };
+        let (bucket, key, addressing) = place(url);
+        Ok(Self {
+            scheme: url.scheme.clone(),
+            host: printable(&url.authority),
+            bucket: bucket.map(|bucket| printable(&bucket)),
+            key: printable(&key),
+            addressing,
+            query: query(url),
+            signed_headers: signed_headers(url).into_iter().filter(|name| name != "host").collect(),
+            signing_time,
+            expiration_time,
+            lifetime_seconds,
+            notes: notes(url, session_end, expiration_time, &scope),
+            region: printable(&scope.region),
+            service: printable(&scope.service),
+            session,
+            state,
+        })
+    }
+
+    /// The reading as a tree. `method` and `headers` are those of the Secret that holds the URL.
+    pub(super) fn tree(&self, from: &FromSecret, now: Timestamp, paint: Paint) -> Tree {
+        let opens = Tree::fact(
+            "opens",
+            format!("{} of {}", self.key, self.bucket.as_deref().unwrap_or("the bucket that is the host")),
+        )
+        .with(Tree::fact("host", format!("{}://{} ({})", self.scheme, self.host, self.addressing)))
+        .with_all(self.query.iter().map(|pair| Tree::fact("parameter", pair)));
+        let method =
+            from.method.clone().unwrap_or_else(|| "a URL does not tell it; explain finds it".to_owned());
+        let value = |name: &String| {
+            let found = from.headers.iter().find(|(given, _)| given.eq_ignore_ascii_case(name));
+            found.map_or_else(|| Tree::leaf(name.clone()), |(name, value)| Tree::fact(name, printable(value)))
+        };
+        let headers = if self.signed_headers.is_empty() { "none" } else { "exactly these" };
+        let sends = Tree::leaf("must be sent")
+            .with(Tree::fact("method", method))
+            .with(Tree::fact("headers", headers).with_all(self.signed_headers.iter().map(value)));
+        let state = match self.state {
+            UrlState::Valid => paint.good("valid"),
+            state => paint.bad(&state.to_string()),
+        };
+        let lifetime = span(self.lifetime_seconds.unsigned_abs());
+        let works = Tree::fact("works", state).with(Tree::fact("from", when(self.signing_time, now))).with(
+            Tree::fact("until", format!("{}, a lifetime of {lifetime}", when(self.expiration_time, now))),
+        );
+        let session = match &self.session {
+            None => Tree::fact("session", "none: signed with a permanent access key, or without its token"),
+            Some(session) => {
+                let end = session.expiration_time.map_or_else(
+                    || "its token does not tell when it ends; the URL ends with it".to_owned(),
+                    |end| format!("ends {}", when(end, now)),
+                );
+                let claims =
+                    (!session.claims.is_empty()).then(|| Tree::fact("claims", session.claims.join(", ")));
+                Tree::fact("session", end).with_all(claims)
+            }
+        };
+        let scope = Tree::fact("signed for", format!("region {}, service {}", self.region, self.service))
+            .with(Tree::fact("access key id, signature", "not shown"));
+        let notes = self.notes.iter().map(|note| Tree::leaf(paint.warn(&format!("note: {note}"))));
+        Tree::leaf(paint.bold("presigned URL"))
+            .with_all([opens, sends, works, session, scope])
+            .with_all(notes)
+    }
+}
+
+/// What the Secret of a URL tells beside the URL.
+#[derive(Clone, Debug, Default)]
+pub(super) struct FromSecret {
+    pub(super) method: Option<String>,
+    pub(super) headers: Vec<(String, String)>,
+}
+
+/// The scope of a signature.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct SignatureScope {
+    pub(super) key_id: String,
+    pub(super) date: String,
+    pub(super) region: String,
+    pub(super) service: String,
+    pub(super) end: String,
+}
+
+impl SignatureScope {
+    /// The scope as the signature contains it.
+    pub(super) fn text(&self) -> String {
+        format!("{}/{}/{}/{}", self.date, self.region, self.service, self.end)
+    }
+}
+
+/// The scope in the credential of a URL. A key id may contain slashes.
+pub(super) fn scope(url: &UrlText) -> Result<SignatureScope, NotPresigned> {
+    let credential = url.parameter("X-Amz-Credential").unwrap_or_default();
+    let mut parts = credential.rsplitn(5, '/');
+    let mut next = || parts.next().map(str::to_owned).ok_or(NotPresigned::BadValue("X-Amz-Credential"));
+    let (end, service, region, date, key_id) = (next()?, next()?, next()?, next()?, next()?);
+    Ok(SignatureScope { key_id, date, region, service, end })
+}
+
+/// When a URL was signed.
+pub(super) fn signing_time(url: &UrlText) -> Result<Timestamp, NotPresigned> {
+    let bad = NotPresigned::BadValue("X-Amz-Date");
+    let text = url.parameter("X-Amz-Date").unwrap_or_default();
+    let civil = DateTime::strptime("%Y%m%dT%H%M%SZ", &text).map_err(|_| bad.clone())?;
+    civil.to_zoned(jiff::tz::TimeZone::UTC).map(|time| time.timestamp()).map_err(|_| bad)
+}
+
+/// How long a URL works, in seconds.
+fn lifetime(url: &UrlText) -> Result<i64, NotPresigned> {
+    let seconds = url.parameter("X-Amz-Expires").unwrap_or_default().parse::<i64>().ok();
+    seconds.filter(|seconds| (0..=604_800).contains(seconds)).ok_or(NotPresigned::BadValue("X-Amz-Expires"))
+}
+
+/// The names of the signed headers, in lower case.
+pub(super) fn signed_headers(url: &UrlText) -> Vec<String> {
+    let names = url.parameter("X-Amz-SignedHeaders").unwrap_or_default();
+    names
+        .split(';')
+        .filter(|name| !name.is_empty())
+        .map(|name| printable(&name.to_ascii_lowercase()))
+        .collect()
+}
+
+/// Bucket, key and addressing style. A host that is not known is taken for one with the bucket in the path.
+fn place(url: &UrlText) -> (Option<String>, String, &'static str) {
+    let path = decode(url.path.strip_prefix('/').unwrap_or(&url.path));
+    match aws_bucket(&url.authority) {
+        Some(bucket) if !bucket.is_empty() => (Some(bucket), path, "the bucket is in the host"),
+        known => {
+            let (bucket, key) = path.split_once('/').unwrap_or((&path, ""));
+            if key.is_empty() {
+                return (None, path, "the host is the bucket, or the URL opens the bucket itself");
+            }
+            let how = if known.is_some() {
+                "the bucket is in the path"
+            } else {
+                "the bucket is in the path, unless the host is the bucket"
+            };
+            (Some(bucket.to_owned()), key.to_owned(), how)
+        }
+    }
+}
+
+/// The bucket in a host of AWS, empty if there is none; `None` for another host.
+pub(super) fn aws_bucket(authority: &str) -> Option<String> {
+    let host = authority.split(':').next()?.to_ascii_lowercase();
+    let (rest, _) = host.split_once(".amazonaws.com")?;
+    let labels: Vec<_> = rest.split('.').collect();
+    let store = labels.iter().rposition(|label| *label == "s3" || label.starts_with("s3-"))?;
+    Some(labels[..store].join("."))
+}
+
+/// The region in a host of AWS.
+pub(super) fn aws_region(authority: &str) -> Option<String> {
+    let host = authority.split(':').next()?.to_ascii_lowercase();
+    let (rest, _) = host.split_once(".amazonaws.com")?;
+    let labels: Vec<_> = rest.split('.').collect();
+    let store = labels.iter().rposition(|label| *label == "s3" || label.starts_with("s3-"))?;
+    let region = labels.iter().skip(store + 1).find(|label| label.contains('-'));
+    region.map(|region| (*region).to_owned())
+}
+
+fn query(url: &UrlText) -> Vec<String> {
+    let others = url.parameters.iter().filter(|(name, _)| !name.to_ascii_lowercase().starts_with("x-amz-"));
+    others
+        .map(|(name, value)| {
+            let name = printable(&decode_form(name));
+            if SHOWN.contains(&name.as_str()) || name.starts_with("response-") {
+                format!("{name}={}", printable(&decode_form(value.expose())))
+            } else {
+                format!("{name} (its value is not shown)")
+            }
+        })
+        .collect()
+}
+
+fn notes(
+    url: &UrlText,
+    session_end: Option<Timestamp>,
+    expiration: Timestamp,
+    scope: &SignatureScope,
+) -> Vec<String> {
+    let mut notes = Vec::new();
+    if url.was_escaped {
+        notes.push("the text comes from HTML, with &amp; in place of &: clients need the plain &".to_owned());
+    }
+    if let Some(end) = session_end.filter(|end| *end < expiration) {
+        notes.push(format!("the session ends at {end}, before the time in the URL"));
+    }
+    if let Some(region) = aws_region(&url.authority).filter(|region| *region != scope.region) {
+        notes.push(format!("the host is in {region}, but the signature is for {}", printable(&scope.region)));
+    }
+    if url.scheme == "http" {
+        notes.push("the URL is sent without TLS, so others on the way can read and use it".to_owned());
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! Calls to servers that wait. Whoever asks takes turns with others, and a server that never answers does
+//! not hold up the others.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
+
+/// A call that waits.
+pub trait WaitingCall {
+    /// What tells servers apart.
+    type Server: Clone + Eq + Hash;
+
+    /// Who takes turns with others.
+    fn turn(&self) -> &str;
+
+    /// The server that is called.
+    fn server(&self) -> &Self::Server;
+}
+
+/// How many calls run at a time.
+#[derive(Clone, Copy, Debug)]
+pub struct TurnLimits {
+    /// Of all.
+    pub at_once: usize,
+    /// To one server.
+    pub per_server: usize,
+    /// With the same turn.
+    pub per_turn: usize,
+}
+
+/// The calls that wait, by whose turn they have.
+#[derive(Debug)]
+pub struct TurnQueue<C: WaitingCall> {
+    limits: TurnLimits,
+    turns: VecDeque<(String, VecDeque<C>)>,
+    running: HashMap<String, usize>,
+    by_server: HashMap<C::Server, usize>,
+}
+
+impl<C: WaitingCall> TurnQueue<C> {
+    /// An empty queue.
+    #[must_use]
+    pub fn new(limits: TurnLimits) -> Self {
+        Self { limits, turns: VecDeque::new(), running: HashMap::new(), by_server: HashMap::new() }
+    }
+
+    /// How many calls wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.turns.iter().map(|(_, queue)| queue.len()).sum()
+    }
+
+    /// Whether no call waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.turns.is_empty()
+    }
+
+    /// Adds a call.
+    pub fn push(&mut self, call: C) {
+        match self.turns.iter_mut().find(|(turn, _)| *turn == call.turn()) {
+            Some((_, queue)) => queue.push_back(call),
+            None => self.turns.push_back((call.turn().to_owned(), VecDeque::from([call]))),
+        }
+    }
+
+    /// Takes the next call among those that `may_start` permits; `None` if none may start now.
+    pub fn pop(&mut self, may_start: impl Fn(&C) -> bool) -> Option<C> {
+        let Self { limits, turns, running, by_server } = self;
+        if by_server.values().sum::<usize>() >= limits.at_once {
+            return None;
+        }
+        let has_room = |call: &C| {
+            by_server.get(call.server()).is_none_or(|count| *count < limits.per_server) && may_start(call)
+        };
+        // Of each turn the first that may start, so that a busy server holds up no other.
+        let first = |(turn, queue): &(String, VecDeque<C>)| {
+            let is_free = running.get(turn).is_none_or(|count| *count < limits.per_turn);
+            if is_free { queue.iter().position(has_room) } else { None }
+        };
+        let (place, at) = turns.iter().enumerate().find_map(|(place, turn)| Some((place, first(turn)?)))?;
+        let (turn, mut queue) = turns.remove(place)?;
+        let call = queue.remove(at)?;
+        if !queue.is_empty() {
+            turns.push_back((turn.clone(), queue));
+        }
+        *running.entry(turn).or_default() += 1;
+        *by_server.entry(call.server().clone()).or_default() += 1;
+        Some(call)
+    }
+
+    /// Notes that a call ended.
+    pub fn ended(&mut self, call: &C) {
+        count_down(&mut self.running, call.turn());
+        count_down(&mut self.by_server, call.server());
+    }
+}
+
+fn count_down<K, Q>(counts: &mut HashMap<K, usize>, key: &Q)
+where
+    K: std::borrow::Borrow<Q> + Eq + Hash,
+    Q: Eq + Hash + ?Sized,
+{
+    if let Some(count) = counts.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(key);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What two real stores answer to each fault.
+
+use presign_operator::domain::verification::Finding;
+use testbed::{ObjectStore, SessionStore};
+
+use crate::scratch::Signing;
+
+const ALL: [&str; 4] = ["GET", "HEAD", "PUT", "DELETE"];
+
+fn accepted(method: &str) -> Finding {
+    if matches!(method, "GET" | "HEAD") { Finding::Accepted } else { Finding::CredentialsAccepted }
+}
+
+/// The faults that both stores tell apart. `right` is without one, and `key` an object that is there. Neither
+/// store refuses a URL from the future.
+async fn faults(right: impl Fn() -> Signing, bucket: &str, key: &str, empty: &str) {
+    for method in ALL {
+        assert_eq!(right().ask(bucket, key, method).await, accepted(method), "{method}");
+        let unknown = Signing { id: "NOBODYSKEY".to_owned(), ..right() };
+        assert_eq!(unknown.ask(bucket, key, method).await, Finding::UnknownKey, "{method}");
+        let forged = Signing { secret: "not-the-secret".to_owned(), ..right() };
+        assert_eq!(forged.ask(bucket, key, method).await, Finding::SignatureDoesNotMatch, "{method}");
+        let behind = Signing { ahead: -7200, ..right() };
+        let found = behind.ask(bucket, key, method).await;
+        let Finding::ClockSkewed { ahead: Some(ahead) } = found else {
+            panic!("behind, {method}: {found:?}")
+        };
+        assert!((7190..=7210).contains(&ahead), "{ahead}");
+    }
+    for method in ["GET", "HEAD"] {
+        assert_eq!(right().ask(bucket, empty, method).await, Finding::Accepted, "an empty object: {method}");
+        assert_eq!(right().ask(bucket, "no/such/key", method).await, Finding::NoSuchKey, "{method}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn versitygw_tells_each_fault_apart() {
+    let store = tokio::task::spawn_blocking(|| ObjectStore::builder().region("eu-west-7").start()).await;
+    let store = store.unwrap().unwrap();
+    store.create_bucket("bucket").unwrap();
+    store.put_object("bucket", "dir/a file.txt", "content").unwrap();
+    store.put_object("bucket", "empty", "").unwrap();
+    let right = || Signing {
+        endpoint: store.endpoint(),
+        region: store.region().to_owned(),
+        id: store.access_key_id().to_owned(),
+        secret: store.secret_access_key().to_owned(),
+        token: None,
+        ahead: 0,
+    };
+    faults(right, "bucket", "dir/a file.txt", "empty").await;
+    for method in ALL {
+        assert_eq!(right().ask("no-such-bucket", "key", method).await, Finding::NoSuchBucket, "{method}");
+        let wrong = Signing { region: "us-east-1".to_owned(), ..right() };
+        let named = Finding::WrongRegion { named: Some("eu-west-7".to_owned()) };
+        assert_eq!(wrong.ask("bucket", "key", method).await, named, "{method}");
+    }
+    assert_eq!(store.get_object("bucket", "dir/a file.txt").unwrap(), b"content", "nothing was written");
+    assert!(store.get_object("bucket", "key").is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn seaweedfs_tells_each_fault_apart() {
+    let writer = ("WRITEONLYKEY", "a-secret-that-may-only-write");
+    let start = move || SessionStore::builder().identity(writer.0, writer.1, &["Write:bucket"]).start();
+    let store = tokio::task::spawn_blocking(start).await.unwrap().unwrap();
+    store.create_bucket("bucket").unwrap();
+    store.put_object("bucket", "dir/a file.txt", "content").unwrap();
+    store.put_object("bucket", "empty", "").unwrap();
+    let right = || Signing {
+        endpoint: store.endpoint(),
+        region: store.region().to_owned(),
+        id: store.access_key_id().to_owned(),
+        secret: store.secret_access_key().to_owned(),
+        token: None,
+        ahead: 0,
+    };
+    faults(right, "bucket", "dir/a file.txt", "empty").await;
+    // A key that may only write is right to be refused.
+    let write_only = || Signing { id: writer.0.to_owned(), secret: writer.1.to_owned(), ..right() };
+    for (method, expected) in [
+        ("GET", Finding::AccessDenied),
+        ("HEAD", Finding::AccessDenied),
+        ("PUT", Finding::CredentialsAccepted),
+        ("DELETE", Finding::CredentialsAccepted),
+    ] {
+        assert_eq!(write_only().ask("bucket", "dir/a file.txt", method).await, expected, "{method}");
+    }
+    assert_eq!(store.get_object("bucket", "dir/a file.txt").unwrap(), b"content", "nothing was written");
+}
