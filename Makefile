@@ -45,7 +45,7 @@ test-browser: PACKAGES += chromium:chromium
 test-browser: testbed ## Download and upload with headless Chromium
 	$(CARGO) test --test signing -- --ignored browser:: web_page::
 
-history: tools ## Thousands of random histories of the controller over a model of the API server (HISTORY_SEED, HISTORY_COUNT)
+history: tools ## Hundreds of random histories of the controller over models of the API server and an STS (HISTORY_SEED, HISTORY_COUNT)
 	$(CARGO) test --profile history --test history
 
 ha-soak: testbed sessions ## Ten minutes of leaders that are paused, cut off, killed and rolled out (HA_MINUTES)

@@ -14,6 +14,7 @@ use aws_sdk_sts::config::{
 };
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::types::Credentials as Issued;
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use jiff::Timestamp;
 
 use super::address::address;
@@ -77,6 +78,13 @@ impl Sts {
     pub fn new(terms: StsTerms) -> Result<Self, InvalidConnectorTerms> {
         let connectors = Connectors::new(terms.ca_bundle, terms.proxy.as_deref(), terms.no_proxy.as_deref())?;
         Ok(Self { endpoints: terms.endpoints, ambient: terms.ambient, connectors })
+    }
+
+    /// Calls STSs over `connector` instead of the network, for tests with a simulated clock. Addresses and the
+    /// proxy are matters of the network, so they are not checked.
+    #[must_use]
+    pub fn over(connector: &SharedHttpConnector, endpoints: StsEndpoints) -> Self {
+        Self { endpoints, ambient: None, connectors: Connectors::over(connector) }
     }
 
     /// Gets a session for a token of an OIDC issuer (`AssumeRoleWithWebIdentity`). The request

@@ -8,8 +8,8 @@ use std::time::Duration;
 use presign_operator::controller::{HeldObject, Snapshot};
 
 use crate::cluster::{Kind, Name, uid};
-use crate::deeds::key_id;
-use crate::http::State;
+use crate::objects::key_id;
+use crate::state::State;
 
 /// Everything that must hold once nothing happens any more.
 pub fn assert_well(state: &State, now: Timestamp, when: &str) {
@@ -19,13 +19,13 @@ pub fn assert_well(state: &State, now: Timestamp, when: &str) {
         let (is_ready, reason) = ready(url).unwrap_or_else(|| panic!("{when}: {name:?} has no status"));
         if url["spec"]["suspend"] == true {
             // Nothing is written for it, so its Secret may be owned as before an edit.
-            let is_right = || secret.is_some_and(|secret| holds_url(url, &secret, now, None));
+            let is_right = || secret.is_some_and(|secret| holds_url(state, url, &secret, now, None));
             assert!(!is_ready || is_right(), "{when}: {name:?} is suspended and ready without its URL");
             continue;
         }
         assert!(is_ready, "{when}: {name:?} is not ready: {reason}");
         let secret = secret.unwrap_or_else(|| panic!("{when}: {name:?} is ready without a Secret"));
-        let is_right = holds_url(url, &secret, now, Some(1)) && is_owned_as_wanted(url, &secret);
+        let is_right = holds_url(state, url, &secret, now, Some(1)) && is_owned_as_wanted(url, &secret);
         assert!(is_right, "{when}: {name:?} has another URL: {secret}");
     }
     for name in state.cluster.stored.secrets.keys().filter(|name| name.1 != "keys") {
@@ -70,7 +70,7 @@ pub fn next_renewal(state: &State, now: Timestamp) -> i64 {
             ["renewalTime", "expirationTime"].into_iter().filter_map(|time| url["status"][time].as_str());
         times
             .filter_map(|time| Some(time.parse::<Timestamp>().ok()?.as_second() - now.as_second()))
-            .filter(|left| *left > 0)
+            .filter(|left| *left >= 0)
             .min()
     });
     due.min().unwrap_or(i64::MAX)
@@ -90,23 +90,30 @@ pub fn assert_few_writes(state: &State) {
     }
 }
 
-fn ready(url: &Value) -> Option<(bool, &str)> {
+/// Whether an object is ready, and the reason.
+pub fn ready(url: &Value) -> Option<(bool, &str)> {
     let conditions = url["status"]["conditions"].as_array()?;
     let ready = conditions.iter().find(|condition| condition["type"] == "Ready")?;
     Some((ready["status"] == "True", ready["reason"].as_str()?))
 }
 
-/// Whether a Secret holds an unexpired URL of what the spec asks for, by the key of this number.
-fn holds_url(url: &Value, secret: &Value, now: Timestamp, key: Option<u8>) -> bool {
-    let data = |name: &str| {
-        let bytes: k8s_openapi::ByteString = serde_json::from_value(secret["data"][name].clone()).ok()?;
-        String::from_utf8(bytes.0).ok()
-    };
-    let (Some(text), Some(expires)) = (data("url"), data("expires-at")) else { return false };
+/// Whether a Secret holds an unexpired URL of what the spec asks for, by the key of this number or a session
+/// that is wanted.
+fn holds_url(state: &State, url: &Value, secret: &Value, now: Timestamp, key: Option<u8>) -> bool {
+    let (Some(text), Some(expires)) = (data(secret, "url"), data(secret, "expires-at")) else { return false };
     let is_alive = expires.parse::<Timestamp>().is_ok_and(|end| now < end);
-    let is_of_key = key.is_none_or(|key| text.contains(&format!("X-Amz-Credential={}%2F", key_id(key))));
+    let is_signed = key.map(key_id).is_none_or(|key_id| {
+        let is_of_key = || text.contains(&format!("X-Amz-Credential={key_id}%2F"));
+        state.is_of_right_session(&text, &url["spec"], &key_id, now).unwrap_or_else(is_of_key)
+    });
     let is_of_object = text.contains(url["spec"]["key"].as_str().unwrap());
-    is_alive && is_of_key && is_of_object
+    is_alive && is_signed && is_of_object
+}
+
+/// A value of a Secret.
+pub fn data(secret: &Value, key: &str) -> Option<String> {
+    let bytes: k8s_openapi::ByteString = serde_json::from_value(secret["data"][key].clone()).ok()?;
+    String::from_utf8(bytes.0).ok()
 }
 
 /// Whether it goes with its `PresignedUrl`, or stays without it, as the spec asks.

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::accounts::Account;
 use crate::server::Server;
 
 /// More than the versions of any history.
@@ -24,6 +25,9 @@ pub enum Kind {
     PresignedUrls,
     Secrets,
     Leases,
+    ServiceAccounts,
+    Tokens,
+    TokenReviews,
 }
 
 /// What changed at one version.
@@ -54,6 +58,7 @@ pub struct Stored {
     pub foreign: BTreeSet<String>,
     /// The one Lease.
     pub lease: Option<Value>,
+    pub accounts: BTreeMap<Name, Account>,
 }
 
 /// The model API server.
@@ -99,13 +104,18 @@ impl Cluster {
         if self.stored.urls.contains_key(name) {
             return;
         }
-        self.uids += 1;
-        let uid = format!("00000000-0000-0000-0000-{:012}", self.uids);
+        let uid = self.new_uid();
         let object = json!({
             "apiVersion": "presign.dev/v1alpha1", "kind": "PresignedUrl", "spec": spec,
             "metadata": {"namespace": name.0, "name": name.1, "uid": uid, "generation": 1},
         });
         self.put_url(name, Some(object));
+    }
+
+    /// A UID that nothing has had.
+    pub fn new_uid(&mut self) -> String {
+        self.uids += 1;
+        format!("00000000-0000-0000-0000-{:012}", self.uids)
     }
 
     /// Edits a `PresignedUrl`; the generation grows with the spec.
@@ -148,6 +158,7 @@ impl Cluster {
         self.log.retain(|change| change.version <= version);
         self.watchers.clear();
         self.starts += 1;
+        self.notice_restored_accounts();
         true
     }
 
@@ -210,7 +221,7 @@ impl Cluster {
             let all: Vec<Value> = match watcher.kind {
                 Kind::PresignedUrls => self.stored.urls.values().cloned().collect(),
                 Kind::Secrets => self.stored.secrets.keys().filter_map(|name| self.secret(name)).collect(),
-                Kind::Leases => Vec::new(),
+                _ => Vec::new(),
             };
             let shown = all.into_iter().filter(|object| watcher.is_selected(object));
             shown.for_each(|object| send(json!({"type": "ADDED", "object": object})));

@@ -7,17 +7,17 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
-use crate::cluster::{Name, epoch, uid};
-use crate::http::{Api, State, Trouble};
+use crate::cluster::{epoch, uid};
+use crate::http::{Api, Trouble};
+use crate::objects::{
+    NAMESPACES, OBJECTS, WITH_SESSION, WITH_TOKENS, Who, account, credentials, everyone, key_id, name,
+    namespace, role, spec,
+};
 use crate::server::{Server, THEM};
-
-/// Namespaces, and objects in each.
-pub const NAMESPACES: u8 = 2;
-pub const OBJECTS: u8 = 3;
-
-/// An object by its namespace and its number.
-pub type Who = (u8, u8);
+use crate::state::State;
+use crate::sts::StsTrouble;
 
 /// One thing that happens.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +47,16 @@ pub enum Deed {
     BackUp,
     /// The API server goes back to the backup.
     Restore,
+    /// This happens to every call of the STS for a namespace from now on.
+    Sts(u8, StsTrouble),
+    /// The `ServiceAccount` permits the roles, or not.
+    PermitRoles(bool),
+    RecreateAccount,
+    /// The object with a session gets one of another role.
+    EditRole(u8, u8),
     Wait(u32),
+    /// The machine of the operator is suspended for so many seconds.
+    Suspended(u32),
 }
 
 fn who() -> impl Strategy<Value = Who> {
@@ -65,6 +74,18 @@ fn trouble() -> impl Strategy<Value = Trouble> {
         (1..20_u64).prop_map(Trouble::Overloaded),
         Just(Trouble::Broken),
         Just(Trouble::Panic),
+    ]
+}
+
+fn sts_trouble() -> impl Strategy<Value = StsTrouble> {
+    prop_oneof![
+        3 => Just(StsTrouble::None),
+        1 => Just(StsTrouble::Refuses(403, "AccessDenied")),
+        1 => Just(StsTrouble::Refuses(400, "Throttling")),
+        1 => Just(StsTrouble::Refuses(503, "ServiceUnavailable")),
+        1 => Just(StsTrouble::Hangs),
+        2 => (1..15_000_u64).prop_map(StsTrouble::Late),
+        1 => Just(StsTrouble::Garbage),
     ]
 }
 
@@ -93,34 +114,13 @@ pub fn deed() -> impl Strategy<Value = Deed> {
         1 => (1..60_000_u64).prop_map(Deed::LoseLease),
         1 => Just(Deed::BackUp),
         2 => Just(Deed::Restore),
+        3 => (0..NAMESPACES, sts_trouble()).prop_map(|(namespace, trouble)| Deed::Sts(namespace, trouble)),
+        1 => any::<bool>().prop_map(Deed::PermitRoles),
+        1 => Just(Deed::RecreateAccount),
+        1 => (0..NAMESPACES, 0..2_u8).prop_map(|(namespace, role)| Deed::EditRole(namespace, role)),
         6 => prop_oneof![1..50_u32, 1..5000_u32, 1..700_000_u32].prop_map(Deed::Wait),
+        1 => prop_oneof![1..100_u32, 1..50_000_u32].prop_map(Deed::Suspended),
     ]
-}
-
-/// The name of an object, and of its Secret.
-pub fn name((namespace, object): Who) -> Name {
-    (format!("team-{namespace}"), format!("report-{object}"))
-}
-
-pub fn credentials(namespace: u8) -> Name {
-    (format!("team-{namespace}"), "keys".to_owned())
-}
-
-/// The access key of this number.
-pub fn key_id(number: u8) -> String {
-    format!("KEYNUMBER{number}")
-}
-
-/// What the object of this number asks for: a renewal must not make good what is forgotten.
-fn spec(object: u8) -> Value {
-    let expires_in = if object == 0 { "10m" } else { "24h" };
-    json!({
-        "bucket": "reports", "key": "key-0", "expiresIn": expires_in,
-        "s3": {
-            "endpoint": "https://s3.example.org", "region": "us-west",
-            "credentials": {"secretRef": {"name": "keys"}},
-        },
-    })
 }
 
 /// Writes the credentials of a namespace.
@@ -141,23 +141,35 @@ pub fn rotate(state: &mut State, namespace: u8, number: u8) {
 }
 
 impl Deed {
+    /// The object of which this asks for something new.
+    fn asks_of(self) -> Option<Who> {
+        match self {
+            Self::Create(who)
+            | Self::Recreate(who)
+            | Self::Edit(who, _)
+            | Self::Suspend(who, _)
+            | Self::Retain(who, _) => Some(who),
+            Self::EditRole(namespace, _) | Self::Rotate(namespace, _) | Self::TakeCredentials(namespace) => {
+                Some((namespace, WITH_SESSION))
+            }
+            Self::RecreateAccount => Some((WITH_TOKENS, WITH_SESSION)),
+            _ => None,
+        }
+    }
+
     pub async fn carry_out(self, api: &Api) {
         if let Self::Wait(millis) = self {
             return tokio::time::sleep(Duration::from_millis(millis.into())).await;
         }
+        if let Self::Suspended(seconds) = self {
+            return api.suspend(seconds);
+        }
         let mut state = api.lock();
         let state = &mut *state;
-        if let Self::Create(who)
-        | Self::Recreate(who)
-        | Self::Edit(who, _)
-        | Self::Suspend(who, _)
-        | Self::Retain(who, _) = self
-        {
-            state.inputs.push((name(who), tokio::time::Instant::now()));
-        }
+        state.inputs.extend(self.asks_of().map(|who| (name(who), Instant::now())));
         let cluster = &mut state.cluster;
         match self {
-            Self::Create(who) => cluster.create_url(&name(who), &spec(who.1)),
+            Self::Create(who) => cluster.create_url(&name(who), &spec(who)),
             Self::Delete(who) => cluster.delete_url(&name(who)),
             Self::DeleteInForeground(who) => cluster.edit_url(&name(who), |object| {
                 object["metadata"]["deletionTimestamp"] = json!("2030-01-01T00:00:00Z");
@@ -165,7 +177,7 @@ impl Deed {
             }),
             Self::Recreate(who) => {
                 cluster.delete_url(&name(who));
-                cluster.create_url(&name(who), &spec(who.1));
+                cluster.create_url(&name(who), &spec(who));
             }
             Self::Edit(who, key) => {
                 cluster.edit_url(&name(who), |o| o["spec"]["key"] = json!(format!("key-{key}")));
@@ -213,7 +225,14 @@ impl Deed {
             // Versions jump at a backup: one before the operator has noticed a restore would hide it.
             Self::BackUp if state.election.has_noticed => cluster.back_up(),
             Self::Restore => restore(state),
-            Self::BackUp | Self::Wait(_) => {}
+            Self::Sts(number, trouble) => drop(state.sts.troubles.insert(namespace(number), trouble)),
+            Self::PermitRoles(on) => cluster.permit_roles(&account(WITH_TOKENS), on),
+            Self::RecreateAccount => cluster.create_account(&account(WITH_TOKENS)),
+            Self::EditRole(namespace, number) => cluster.edit_url(&name((namespace, WITH_SESSION)), |o| {
+                let source = if namespace == WITH_TOKENS { "webIdentity" } else { "assumeRole" };
+                o["spec"]["s3"]["credentials"][source]["roleARN"] = json!(role(number));
+            }),
+            Self::BackUp | Self::Wait(_) | Self::Suspended(_) => {}
         }
     }
 }
@@ -225,10 +244,14 @@ fn restore(state: &mut State) {
     }
     state.reached.insert("a restore");
     state.election.has_noticed = false;
-    // Who was gone may be back, and anybody may be due.
+    // Who was gone may be back.
     state.shown_gone.clear();
-    let everyone = (0..NAMESPACES).flat_map(|namespace| (0..OBJECTS).map(move |object| (namespace, object)));
-    state.inputs.extend(everyone.map(|who| (name(who), tokio::time::Instant::now())));
+    expect_writes(state);
+}
+
+/// Notes that anybody may be due.
+pub fn expect_writes(state: &mut State) {
+    state.inputs.extend(everyone().map(|who| (name(who), Instant::now())));
 }
 
 /// Edits a Secret that is not a foreign one.

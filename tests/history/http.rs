@@ -1,7 +1,6 @@
 //! The model API server as the operator's client reaches it: requests, their troubles on the way,
 //! and answers.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -11,17 +10,16 @@ use futures::stream::unfold;
 use http_body_util::{BodyExt as _, StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::{Bytes, Frame};
 use hyper::{Method, Request, Response};
-use k8s_openapi::api::core::v1::Secret;
 use kube::client::Body;
-use presign_operator::runtime::{ApiCalls, Terms, client_over};
+use presign_operator::runtime::{ApiCalls, Clock, ClockOffset, Terms, client_over};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 use tower::{BoxError, service_fn};
 
-use crate::cluster::{Cluster, Kind, Name, Watcher, epoch, named, uid};
-use crate::lease::Election;
-use crate::server::{OUR_UPDATE, Server, US};
+use crate::cluster::{Kind, Watcher, epoch, uid};
+use crate::deeds::expect_writes;
+use crate::state::{State, Write, of, target};
 
 /// After how long a connection goes on which no answer comes: later than the operator's client
 /// waits for one, and than its lease lasts.
@@ -50,47 +48,33 @@ pub enum Trouble {
     Panic,
 }
 
-/// A call that changes something, as it was sent.
-#[derive(Clone, Debug)]
-pub struct Write {
-    pub sent: Instant,
-    pub kind: Kind,
-    pub name: Name,
-    pub code: Option<u16>,
+/// The API server and the clock, shared by the operator's calls and by those who do something to the cluster.
+#[derive(Clone)]
+pub struct Api {
+    state: Arc<Mutex<State>>,
+    pub clock: Clock,
+    offset: ClockOffset,
 }
-
-/// The API server, and what is known of the calls to it.
-#[derive(Default)]
-pub struct State {
-    pub cluster: Cluster,
-    pub election: Election,
-    pub troubles: VecDeque<Trouble>,
-    /// Whether each reconcile panics that has written a Secret.
-    pub is_poisoned: bool,
-    /// Calls but watches and those about the Lease.
-    pub calls: u64,
-    pub writes: Vec<Write>,
-    /// When the operator was shown that the `PresignedUrl` of this UID is gone.
-    pub shown_gone: BTreeMap<String, Instant>,
-    /// What people asked for, of which object.
-    pub inputs: Vec<(Name, Instant)>,
-    /// What happened that is rare.
-    pub reached: BTreeSet<&'static str>,
-    /// What must never happen.
-    pub wrongs: Vec<String>,
-}
-
-/// Shared by the operator's calls and by those who do something to the cluster.
-#[derive(Clone, Default)]
-pub struct Api(Arc<Mutex<State>>);
 
 pub type Answer = (u16, Value);
 
 type AnswerBody = UnsyncBoxBody<Bytes, Infallible>;
 
 impl Api {
+    /// With nothing in it. Its clock follows the time of tokio.
+    pub fn new() -> Self {
+        let (clock, offset) = Clock::simulated(epoch());
+        Self { state: Arc::default(), clock, offset }
+    }
+
     pub fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap()
+        self.state.lock().unwrap()
+    }
+
+    /// The machine is suspended for so many seconds: the clock goes on, and no timer does.
+    pub fn suspend(&self, seconds: u32) {
+        self.offset.advance(seconds.into());
+        expect_writes(&mut self.lock());
     }
 
     /// The operator's client, reaching this API server.
@@ -123,7 +107,7 @@ impl Api {
             let mut state = self.lock();
             state.calls += u64::from(target.is_some());
             if let Some((kind, name)) = target.clone().filter(|_| head.method != Method::GET) {
-                state.judge_sent(&name, &body);
+                state.judge_sent(kind, &name, &body);
                 state.writes.push(Write { sent: Instant::now(), kind, name: of(&name, &body), code: None });
             }
             match &target {
@@ -177,6 +161,9 @@ impl Api {
             _ => {}
         }
         sleep(Duration::from_millis(3)).await;
+        if matches!(target, Some((Kind::TokenReviews, _))) && answer.0 < 300 {
+            self.lock().reviews.arrived();
+        }
         Ok(respond(answer))
     }
 
@@ -188,10 +175,12 @@ impl Api {
             return Err("the API server cannot be reached".into());
         }
         let mut state = self.lock();
-        let State { cluster, election, reached, .. } = &mut *state;
-        if election.took_over() {
-            reached.insert("a takeover");
+        if state.election.took_over() {
+            state.reached.insert("a takeover");
+            // Who does not lead keeps no sessions.
+            expect_writes(&mut state);
         }
+        let State { cluster, election, .. } = &mut *state;
         Ok(respond(election.answer(cluster, method, body)))
     }
 
@@ -223,118 +212,6 @@ impl Api {
         });
         Response::new(StreamBody::new(stream).boxed_unsync())
     }
-}
-
-impl State {
-    /// Nothing is sent for an object of which the operator knows that it is gone.
-    fn judge_sent(&mut self, name: &Name, body: &Value) {
-        let owner = &body["metadata"]["ownerReferences"][0]["uid"];
-        let owner = if body["kind"] == "PresignedUrl" { &body["metadata"]["uid"] } else { owner };
-        let shown = owner.as_str().and_then(|owner| self.shown_gone.get(owner));
-        if shown.is_some_and(|shown| shown.elapsed() > Duration::from_secs(1)) {
-            self.wrongs.push(format!("written for an object that is gone: {name:?}"));
-        }
-        if self.election.another_leads() {
-            self.wrongs.push(format!("written while another leads: {name:?}"));
-        }
-    }
-
-    /// Deletes an object of the operator's.
-    fn undo(&mut self, kind: Kind, name: &Name) {
-        match kind {
-            Kind::PresignedUrls => self.cluster.delete_url(name),
-            Kind::Secrets if name.1 != "keys" => self.cluster.write_secret(name, Server::delete),
-            Kind::Secrets | Kind::Leases => {}
-        }
-    }
-
-    fn answer(
-        &mut self,
-        kind: Kind,
-        method: &Method,
-        name: &Name,
-        path: &[String],
-        head: &hyper::http::request::Parts,
-        body: &Value,
-    ) -> Answer {
-        let content = head.headers.get("content-type").map_or("", |value| value.to_str().unwrap());
-        match kind {
-            Kind::PresignedUrls if *method == Method::GET => {
-                found(self.cluster.stored.urls.get(name).cloned())
-            }
-            Kind::PresignedUrls => self.write_status(name, path, body),
-            Kind::Leases => unreachable!("answered by the election"),
-            Kind::Secrets if *method == Method::GET => found(self.cluster.secret(name)),
-            Kind::Secrets => self.write_secret(method, &of(name, body), content, body),
-        }
-    }
-
-    fn write_status(&mut self, name: &Name, path: &[String], body: &Value) -> Answer {
-        if path.last().is_none_or(|last| last != "status") {
-            self.wrongs.push(format!("a PresignedUrl is written, not its status: {name:?}"));
-        }
-        let Some(there) = self.cluster.stored.urls.get(name).cloned() else {
-            return failure(404, "NotFound");
-        };
-        let (wanted, has) = (&body["metadata"], &there["metadata"]);
-        for (part, code) in [("resourceVersion", 409), ("uid", 409)] {
-            if !wanted[part].is_null() && wanted[part] != has[part] {
-                return failure(code, "Conflict");
-            }
-        }
-        self.cluster.edit_url(name, |object| object["status"] = body["status"].clone());
-        found(self.cluster.stored.urls.get(name).cloned())
-    }
-
-    fn write_secret(&mut self, method: &Method, name: &Name, content: &str, body: &Value) -> Answer {
-        let before = self.cluster.secret(name);
-        let answer = self.cluster.write_secret(name, |server| {
-            let parsed = || serde_json::from_value::<Secret>(body.clone()).unwrap();
-            match (method, content) {
-                (&Method::POST, _) => server.create(OUR_UPDATE, &parsed(), epoch()),
-                (&Method::DELETE, _) => {
-                    let wanted = |part: &str| body["preconditions"][part].as_str();
-                    let there = server.get();
-                    let deleted = server.delete_only(wanted("uid"), wanted("resourceVersion"));
-                    deleted.map(|()| there.unwrap())
-                }
-                (_, "application/apply-patch+yaml") => server.apply(US, &parsed(), epoch()),
-                _ => server.patch(OUR_UPDATE, body, epoch()),
-            }
-        });
-        let is_foreign = |object: &Value| self.cluster.stored.foreign.contains(uid(object).unwrap());
-        if before.as_ref().is_some_and(is_foreign) && before != self.cluster.secret(name) {
-            self.wrongs.push(format!("a foreign Secret was changed: {name:?}"));
-        }
-        match answer {
-            Ok(secret) => (if method == Method::POST { 201 } else { 200 }, named(&secret, name)),
-            Err(404) => failure(404, "NotFound"),
-            Err(409) if method == Method::POST => failure(409, "AlreadyExists"),
-            Err(422) => {
-                let mut failure = failure(422, "Invalid");
-                failure.1["details"] = json!({"causes": [{"field": "metadata.uid", "reason": "FieldValueInvalid", "message": "immutable"}]});
-                failure
-            }
-            Err(code) => failure(code, "Conflict"),
-        }
-    }
-}
-
-/// The object that a request is about; a create names it in its body.
-fn target(path: &[String]) -> Option<(Kind, Name)> {
-    let namespace = path.iter().position(|part| part == "namespaces")?;
-    let kind = match path.get(namespace + 2)?.as_str() {
-        "secrets" => Kind::Secrets,
-        "presignedurls" => Kind::PresignedUrls,
-        "leases" => Kind::Leases,
-        _ => return None,
-    };
-    Some((kind, (path[namespace + 1].clone(), path.get(namespace + 3).cloned().unwrap_or_default())))
-}
-
-fn of(name: &Name, body: &Value) -> Name {
-    let in_body = || body["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-    (name.0.clone(), if name.1.is_empty() { in_body() } else { name.1.clone() })
 }
 
 pub fn found(object: Option<Value>) -> Answer {

@@ -6,6 +6,8 @@ use std::process::Command;
 use serde_json::Value;
 use testbed::{Binary, locate};
 
+use super::sessions::ACCOUNT;
+
 /// How the chart may be installed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Mode {
@@ -15,6 +17,8 @@ pub enum Mode {
     Minimal,
     /// Namespaces, and metrics only for those who may read them.
     Guarded,
+    /// Namespaces, and tokens of the `ServiceAccount` [`ACCOUNT`].
+    WebIdentity,
 }
 
 /// One verb on one resource.
@@ -51,23 +55,25 @@ impl Roles {
     pub fn render(mode: Mode, home: &str) -> Self {
         let here = format!("namespaces={{{home}}},signers.clusterSigners=false");
         let mut values = vec!["rbac.aggregate=false"];
-        values.push(match mode {
-            Mode::Cluster => "signers.namespaceSelectors=true",
-            // Several places exist at the same time, and a ClusterRole would belong to all of them.
-            Mode::Namespaces | Mode::Minimal | Mode::Guarded => &here,
-        });
+        // Several places exist at the same time, and a ClusterRole of the same name would belong to all of
+        // them.
+        let tokens = format!(
+            "fullnameOverride={home},webIdentity.enabled=true,webIdentity.serviceAccounts.{home}={{{ACCOUNT}}}"
+        );
+        values.push(if mode == Mode::Cluster { "signers.namespaceSelectors=true" } else { &here });
         match mode {
             Mode::Minimal => values.push("rbac.minimal=true"),
             Mode::Guarded => {
                 values.push("metrics.secure.enabled=true,metrics.secure.certSecretName=certificate");
             }
+            Mode::WebIdentity => values.push(&tokens),
             Mode::Cluster | Mode::Namespaces => {}
         }
         let mut objects = objects(home, &values);
         let kinds = ["ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"];
         objects.retain(|object| object["kind"].as_str().is_some_and(|kind| kinds.contains(&kind)));
         // For people: the operator is not bound to it.
-        objects.retain(|object| object["metadata"]["name"] != "presign-operator-signers");
+        objects.retain(|object| !object["metadata"]["name"].as_str().unwrap().ends_with("-signers"));
         Self { objects }
     }
 

@@ -8,6 +8,7 @@ mod guarded;
 #[path = "../cluster/harness/mod.rs"]
 mod harness;
 mod place;
+mod sessions;
 mod story;
 mod tokens;
 
@@ -43,6 +44,7 @@ fn needed_for(permission: &Permission) -> Step {
         ("clustersigners" | "namespaces", "watch" | "list") => Step::UsesClusterSigners,
         ("clustersigners/status", _) => Step::ReportsClusterSigners,
         ("events", "create") => Step::Tells,
+        ("serviceaccounts" | "serviceaccounts/token" | "tokenreviews", _) => Step::UsesSessions,
         ("secrets", "delete") => Step::Prunes,
         ("events", "patch") => Step::CountsEvents,
         other => panic!("the story does not say what {other:?} is good for"),
@@ -67,9 +69,9 @@ async fn the_whole_cluster_is_looked_after_with_the_same_rules_and_nothing_else_
 }
 
 #[tokio::test]
-async fn namespaces_and_minimal_do_their_work_and_try_nothing_else() {
+async fn the_other_modes_do_their_work_and_try_nothing_else() {
     let _others = CLUSTER.read().await;
-    let work = [Mode::Namespaces, Mode::Minimal].map(async |mode| {
+    let work = [Mode::Namespaces, Mode::Minimal, Mode::WebIdentity].map(async |mode| {
         let place = Place::with(mode, |_| true).await;
         assert_eq!(
             first_failure(&place, mode, None).await,
@@ -91,7 +93,7 @@ async fn every_permission_is_needed() {
         .collect();
     assert!(cases.len() > 20, "{cases:?}");
     futures::stream::iter(cases)
-        .for_each_concurrent(AT_A_TIME, async |(mode, without)| assert_is_needed(mode, &without).await)
+        .for_each_concurrent(AT_A_TIME, async |(mode, without)| drop(assert_is_needed(mode, &without).await))
         .await;
 }
 
@@ -107,8 +109,9 @@ async fn every_permission_for_objects_of_no_namespace_is_needed() {
     }
 }
 
-/// Without the permission, the API server refuses a call, and the step that needs it fails.
-async fn assert_is_needed(mode: Mode, without: &Permission) {
+/// Without the permission, the API server refuses a call, and the step that needs it fails. Returns where
+/// that was.
+async fn assert_is_needed(mode: Mode, without: &Permission) -> Place {
     let others = |permission: &Permission| permission != without;
     let place = match without.verb.as_str() {
         "list" => Place::without_streams(mode, others).await,
@@ -117,6 +120,7 @@ async fn assert_is_needed(mode: Mode, without: &Permission) {
     let failed = first_failure(&place, mode, Some(without)).await;
     assert_eq!(failed, Some(needed_for(without)), "{mode:?} without {without:?}");
     assert!(place.was_refused(without).await, "{mode:?}: {without:?} was never asked for");
+    place
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use testbed::Proxy;
 
 use super::chart::{Mode, Permission, Roles};
-use super::harness::{Operator, Space, World, audit_log};
+use super::harness::{Operator, PERMITTED_STS, Space, World, audit_log};
 
 /// Short, so that it shows soon when the lease cannot be renewed.
 const LEASE_SECONDS: &str = "3";
@@ -66,12 +66,15 @@ impl Place {
         let mut variables = vec![
             ("KUBECONFIG", kubeconfig.as_str()),
             ("PRESIGN_LEASE_DURATION", LEASE_SECONDS),
+            // The chart gives both the name of the release.
+            ("PRESIGN_LEASE_NAME", account.as_str()),
             ("PRESIGN_SECRET_ACCESS", access),
             ("PRESIGN_SIGNER_NAMESPACE", signer_namespace.as_str()),
         ];
         let of_mode: &[_] =
             if mode == Mode::Cluster { &[CLUSTER_SIGNERS, SELECTORS] } else { &[NO_CLUSTER_SIGNERS] };
         variables.extend_from_slice(of_mode);
+        variables.extend((mode == Mode::WebIdentity).then_some(PERMITTED_STS));
         // There before the operator, which may have no right to notice it later.
         write_keys(world, &signer_namespace);
         prepare(world, &namespace);

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::chart::{Mode, Permission};
 use super::harness::{DEADLINE, SECOND_KEY, ready, text};
 use super::place::Place;
+use super::sessions;
 
 /// How long a step is waited for once the permission that lacks was refused; a step takes half a second
 /// on an idle machine.
@@ -46,6 +47,8 @@ pub enum Step {
     UsesClusterSigners,
     /// The status of that `ClusterSigner` says that it can sign.
     ReportsClusterSigners,
+    /// An object that is signed with a session of a `ServiceAccount` has its Secret.
+    UsesSessions,
     /// A rotated key is in the URL; in the minimal mode when a new one is asked for.
     NoticesKeys,
     /// The Secret of an earlier name goes.
@@ -54,7 +57,7 @@ pub enum Step {
     CountsEvents,
 }
 
-const STORY: [Step; 14] = [
+const STORY: [Step; 15] = [
     Step::Leads,
     Step::IsReady,
     Step::Issues,
@@ -66,6 +69,7 @@ const STORY: [Step; 14] = [
     Step::ReportsSigners,
     Step::UsesClusterSigners,
     Step::ReportsClusterSigners,
+    Step::UsesSessions,
     Step::NoticesKeys,
     Step::Prunes,
     Step::CountsEvents,
@@ -78,6 +82,7 @@ pub async fn first_failure(place: &Place, mode: Mode, without: Option<&Permissio
         let is_promised = match step {
             Step::Prunes => mode != Mode::Minimal,
             Step::UsesClusterSigners | Step::ReportsClusterSigners => mode == Mode::Cluster,
+            Step::UsesSessions => mode == Mode::WebIdentity,
             _ => true,
         };
         if is_promised && !happens(&lack, mode, step).await {
@@ -173,6 +178,10 @@ async fn happens(lack: &Lack<'_>, mode: Mode, step: Step) -> bool {
         Step::ReportsClusterSigners => {
             let signers = Api::<ClusterSigner>::all(space.client.clone());
             lack.eventually(async || can_sign(signers.get(&space.namespace).await.unwrap().status)).await
+        }
+        Step::UsesSessions => {
+            sessions::ask_for_one(space).await;
+            lack.eventually(async || url(place, sessions::OBJECT).await.is_some()).await
         }
         Step::NoticesKeys => {
             let keys = [("access-key-id", SECOND_KEY.0), ("secret-access-key", SECOND_KEY.1)];

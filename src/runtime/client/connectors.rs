@@ -20,6 +20,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use sha2::{Digest as _, Sha256};
 
+use super::AddressClass;
 use super::guard::resolve;
 use super::reach::Reach;
 
@@ -81,6 +82,16 @@ impl Connectors {
         ca_bundle.as_deref().map_or(Ok(()), check)?;
         let proxy = proxy.map(|url| Proxy::parse(url, no_proxy.unwrap_or_default())).transpose()?;
         Ok(Self { ca_bundle, proxy, kept: Mutex::default() })
+    }
+
+    /// With one connector for all servers that need no further certificates and are reached by their class.
+    #[must_use]
+    pub fn over(connector: &SharedHttpConnector) -> Self {
+        let classes =
+            [AddressClass::Public, AddressClass::Private, AddressClass::Loopback, AddressClass::Forbidden];
+        let way = |most| Way { reach: Reach::up_to(most), uses_proxy: true };
+        let kept = classes.map(|most| ((None, way(most)), connector.clone()));
+        Self { ca_bundle: None, proxy: None, kept: Mutex::new(HashMap::from(kept)) }
     }
 
     /// The connector for a set of further certificates (PEM) and a way to connect.
