@@ -26,7 +26,7 @@ mod signer_ref;
 pub mod signer_rules;
 mod status;
 mod unknown;
-mod verify;
+mod verification;
 
 pub use connection::{AddressingStyle, AwsOptions, S3Connection, UnsignedHeaders};
 pub use credentials_source::{
@@ -46,4 +46,4 @@ pub use signer_policy::{Enforcement, RequiredHeader, SignerPolicy, SignerRule, W
 pub use signer_ref::{SignerKind, SignerRef};
 pub use status::{LimitedBy, PERMITTED, PresignedUrlStatus, READY, ROTATION_SAFE, STALLED, VERIFIED};
 pub use unknown::first_unknown;
-pub use verify::{Verified, Verify, VerifyResult};
+pub use verification::{Verified, Verify, VerifyResult};

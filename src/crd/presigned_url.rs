@@ -18,7 +18,7 @@ use super::response::ResponseOverrides;
 use super::secret_target::SecretTarget;
 use super::signer_ref::SignerRef;
 use super::status::PresignedUrlStatus;
-use super::verify::Verify;
+use super::verification::Verify;
 use super::{credentials_rules, form_rules, rules, schema};
 
 /// Which URL to issue, how long it lives and where it is written.

@@ -6,7 +6,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::verify::Verified;
+use super::verification::Verified;
 
 /// Condition type: the Secret holds a URL that matches the spec and has not expired.
 pub const READY: &str = "Ready";

@@ -6,7 +6,8 @@ use std::process::Command;
 use serde_json::Value;
 use testbed::{Binary, locate};
 
-use super::sessions::ACCOUNT;
+/// The `ServiceAccount` whose tokens the chart may permit the operator to create.
+pub const ACCOUNT: &str = "urls";
 
 /// How the chart may be installed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -5,12 +5,10 @@ use std::sync::LazyLock;
 use serde_json::json;
 use testbed::{Role, SessionStore};
 
-use super::chart::{Mode, Permission, Roles};
+use super::chart::{ACCOUNT, Mode, Permission, Roles};
 use super::harness::{Space, World, everything, ready, write_account};
 use super::{CLUSTER, assert_is_needed};
 
-/// The `ServiceAccount` whose tokens the operator may create.
-pub const ACCOUNT: &str = "urls";
 /// The object that is signed with a session.
 pub const OBJECT: &str = "with-session";
 /// The role of the session.

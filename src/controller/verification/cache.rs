@@ -18,7 +18,7 @@ const LIMITS: TurnLimits = TurnLimits { at_once: 16, per_server: 4, per_turn: 8 
 pub(super) const MOST_WAITING: usize = 10_000;
 /// The questions to stores.
 pub(super) struct VerifyCache {
-    pub(super) entries: HashMap<Key, VerifyEntry>,
+    pub(super) entries: HashMap<Key, AskedUrl>,
     pub(super) queue: TurnQueue<QueuedQuestion>,
     pub(super) hosts: Hosts,
     /// The questions that are asked again.
@@ -27,7 +27,7 @@ pub(super) struct VerifyCache {
 }
 
 /// What is known about the stored URL of one object, until it is reported.
-pub(super) struct VerifyEntry {
+pub(super) struct AskedUrl {
     pub(super) uid: String,
     pub(super) id: u64,
     /// What to ask; `None` when there is nothing to ask any more.
@@ -94,8 +94,8 @@ impl VerifyCache {
     pub(super) fn known(&self, key: &Key, uid: &str) -> VerifyNews {
         match self.entries.get(key).filter(|entry| entry.uid == uid) {
             None => VerifyNews::Unchanged,
-            Some(VerifyEntry { answer: Some(answer), .. }) => VerifyNews::Answered(answer.clone()),
-            Some(VerifyEntry { is_renewal: true, .. }) => VerifyNews::Renewed,
+            Some(AskedUrl { answer: Some(answer), .. }) => VerifyNews::Answered(answer.clone()),
+            Some(AskedUrl { is_renewal: true, .. }) => VerifyNews::Renewed,
             Some(_) => VerifyNews::Asking,
         }
     }

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 pub use self::cache::StoreQuestion;
-use self::cache::{DueQuestion, MOST_WAITING, QueuedQuestion, VerifyCache, VerifyEntry};
+use self::cache::{AskedUrl, DueQuestion, MOST_WAITING, QueuedQuestion, VerifyCache};
 pub use self::requests::{ask_stores, authority_of};
 use crate::domain::verification::{Finding, NotAsked, Verify, VerifyAnswer, VerifyNews, VerifyPlace};
 use crate::runtime::Key;
@@ -53,7 +53,7 @@ impl Verifications {
         let cache = &mut *cache;
         cache.last_id += 1;
         let id = cache.last_id;
-        let mut entry = VerifyEntry {
+        let mut entry = AskedUrl {
             uid: uid.to_owned(),
             id,
             question: question.map(Arc::new),
@@ -101,7 +101,7 @@ impl Verifications {
         let mut cache = self.cache.write();
         // An answer may have come since the report was made.
         let is_told = cache.known(key, uid) == *news;
-        let is_over = |entry: &VerifyEntry| entry.uid == uid && entry.question.is_none();
+        let is_over = |entry: &AskedUrl| entry.uid == uid && entry.question.is_none();
         if is_told && cache.entries.get(key).is_some_and(is_over) {
             cache.entries.remove(key);
         }

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::canonical::SignedParts;
+use super::difference::{Difference, Explanation, RequestPart};
 use super::direct::direct;
-use super::finding::{Explanation, Finding, RequestPart};
 use super::sent::{KnownSigned, SentRequest};
 use super::variants::variants;
 use crate::domain::Credentials;
@@ -73,7 +73,7 @@ fn search(
     sent: &SentRequest,
     credentials: &Credentials,
     known: &KnownSigned,
-) -> Option<Vec<Finding>> {
+) -> Option<Vec<Difference>> {
     let all = variants(sent, credentials, known);
     let key = parts.key();
     let is_it = |changed: &SignedParts| {
@@ -99,13 +99,13 @@ fn search(
 }
 
 /// Whether the time or the lifetime in the URL was changed after signing.
-fn times(parts: &SignedParts, is_it: impl Fn(&SignedParts) -> bool) -> Option<Finding> {
+fn times(parts: &SignedParts, is_it: impl Fn(&SignedParts) -> bool) -> Option<Difference> {
     let mut changed = parts.clone();
     let minutes = (1..=10_080).map(|minutes| minutes * 60);
     for seconds in (1..60).chain(minutes) {
         changed.set_parameter("X-Amz-Expires", Some(&seconds.to_string()));
         if is_it(&changed) {
-            return Some(Finding::new(
+            return Some(Difference::new(
                 RequestPart::Clock,
                 format!("X-Amz-Expires was changed after signing: it was {seconds}"),
                 "ask for a URL with the lifetime that you want",
@@ -120,7 +120,7 @@ fn times(parts: &SignedParts, is_it: impl Fn(&SignedParts) -> bool) -> Option<Fi
         changed.set_parameter("X-Amz-Date", Some(&other));
         other.clone_into(&mut changed.date);
         if is_it(&changed) {
-            return Some(Finding::new(
+            return Some(Difference::new(
                 RequestPart::Clock,
                 "X-Amz-Date was changed after signing, by a time zone or by hand",
                 "send the URL exactly as it was issued; the time in it is UTC",
@@ -131,7 +131,7 @@ fn times(parts: &SignedParts, is_it: impl Fn(&SignedParts) -> bool) -> Option<Fi
 }
 
 /// Adds what a search found; it tells more about a header than that the header is missing.
-fn merge(findings: &mut Vec<Finding>, found: Vec<Finding>) {
+fn merge(findings: &mut Vec<Difference>, found: Vec<Difference>) {
     for new in found {
         let name = new.found.split(' ').next().unwrap_or_default().to_owned();
         findings.retain(|old| {
@@ -144,10 +144,10 @@ fn merge(findings: &mut Vec<Finding>, found: Vec<Finding>) {
 }
 
 /// What is said when no change gives the signature.
-fn unexplained(sent: &SentRequest, findings: &[Finding]) -> Finding {
+fn unexplained(sent: &SentRequest, findings: &[Difference]) -> Difference {
     let missing: Vec<_> = sent.signed().into_iter().filter(|name| sent.header(name).is_none()).collect();
     if !missing.is_empty() && findings.iter().any(|finding| finding.part == RequestPart::Header) {
-        return Finding::new(
+        return Difference::new(
             RequestPart::Header,
             format!(
                 "the value that was signed for {} is not known, so nothing else can be compared",
@@ -156,7 +156,7 @@ fn unexplained(sent: &SentRequest, findings: &[Finding]) -> Finding {
             "repeat the command with -H and the value that was signed",
         );
     }
-    Finding::new(
+    Difference::new(
         RequestPart::AccessKey,
         "the access key id agrees, but no usual mistake gives the signature of the URL: the secret access key differs, or a value in the URL, a header or the host was changed to one that cannot be guessed",
         "compare the secret access key; name hosts and headers that may have been signed with --signed-host and --signed-header",

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::compare::Clocks;
-use super::finding::{Finding, RequestPart};
+use super::difference::{Difference, RequestPart};
 use super::sent::SentRequest;
 use crate::domain::Credentials;
 use crate::plugin::claims::claims;
@@ -19,7 +19,7 @@ pub(super) fn direct(
     sent: &SentRequest,
     credentials: &Credentials,
     clocks: Clocks,
-) -> Result<Vec<Finding>, NotPresigned> {
+) -> Result<Vec<Difference>, NotPresigned> {
     let mut findings = headers(sent);
     findings.extend(clock(sent, clocks)?);
     findings.extend(session(sent, credentials, clocks.store.unwrap_or(clocks.here)));
@@ -27,11 +27,11 @@ pub(super) fn direct(
     Ok(findings)
 }
 
-fn headers(sent: &SentRequest) -> Vec<Finding> {
+fn headers(sent: &SentRequest) -> Vec<Difference> {
     let signed = sent.signed();
     let missing = signed.iter().filter(|name| sent.header(name).is_none()).map(|name| {
         let found = format!("{name} is signed and not sent");
-        Finding::new(RequestPart::Header, found, format!("send {name} with the value that was signed"))
+        Difference::new(RequestPart::Header, found, format!("send {name} with the value that was signed"))
     });
     let is_extra = |name: &str| {
         let lower = name.to_ascii_lowercase();
@@ -40,16 +40,16 @@ fn headers(sent: &SentRequest) -> Vec<Finding> {
     let extra = sent.headers.iter().filter(|(name, _)| is_extra(name)).map(|(name, _)| {
         let found =
             format!("{} is sent and not signed, which AWS refuses", printable(&name.to_ascii_lowercase()));
-        Finding::new(RequestPart::Header, found, "do not send it, or ask for a URL that signs it")
+        Difference::new(RequestPart::Header, found, "do not send it, or ask for a URL that signs it")
     });
     let twice = sent.header("authorization").map(|_| {
         let found = "authorization is sent, and stores take only one way to sign in";
-        Finding::new(RequestPart::Header, found, "do not send it with a presigned URL")
+        Difference::new(RequestPart::Header, found, "do not send it with a presigned URL")
     });
     missing.chain(extra).chain(twice).collect()
 }
 
-fn clock(sent: &SentRequest, clocks: Clocks) -> Result<Vec<Finding>, NotPresigned> {
+fn clock(sent: &SentRequest, clocks: Clocks) -> Result<Vec<Difference>, NotPresigned> {
     let signed = signing_time(&sent.url)?.as_second();
     let lifetime = sent.url.parameter("X-Amz-Expires").and_then(|seconds| seconds.parse::<i64>().ok());
     let lifetime = lifetime.ok_or(NotPresigned::BadValue("X-Amz-Expires"))?;
@@ -57,7 +57,7 @@ fn clock(sent: &SentRequest, clocks: Clocks) -> Result<Vec<Finding>, NotPresigne
     let whose =
         if clocks.store.is_some() { "by the clock of the store" } else { "by the clock of this computer" };
     let mut findings = Vec::new();
-    let mut add = |found: String, fix: &str| findings.push(Finding::new(RequestPart::Clock, found, fix));
+    let mut add = |found: String, fix: &str| findings.push(Difference::new(RequestPart::Clock, found, fix));
     if lifetime > 604_800 {
         add(
             format!("X-Amz-Expires is {lifetime}, and stores take at most 604800 seconds"),
@@ -92,10 +92,10 @@ fn clock(sent: &SentRequest, clocks: Clocks) -> Result<Vec<Finding>, NotPresigne
     Ok(findings)
 }
 
-fn session(sent: &SentRequest, credentials: &Credentials, now: Timestamp) -> Vec<Finding> {
+fn session(sent: &SentRequest, credentials: &Credentials, now: Timestamp) -> Vec<Difference> {
     let token = sent.url.parameter("X-Amz-Security-Token").filter(|token| !token.is_empty());
     let mut findings = Vec::new();
-    let mut add = |found: String, fix: &str| findings.push(Finding::new(RequestPart::Session, found, fix));
+    let mut add = |found: String, fix: &str| findings.push(Difference::new(RequestPart::Session, found, fix));
     let key_id = sent.scope().map(|scope| scope.key_id).unwrap_or_default();
     if token.is_none() && key_id.starts_with("ASIA") {
         add(
@@ -112,10 +112,10 @@ fn session(sent: &SentRequest, credentials: &Credentials, now: Timestamp) -> Vec
     findings
 }
 
-fn scope(sent: &SentRequest, credentials: &Credentials) -> Result<Vec<Finding>, NotPresigned> {
+fn scope(sent: &SentRequest, credentials: &Credentials) -> Result<Vec<Difference>, NotPresigned> {
     let scope = sent.scope()?;
     let mut findings = Vec::new();
-    let mut add = |found: String, fix: &str| findings.push(Finding::new(RequestPart::Scope, found, fix));
+    let mut add = |found: String, fix: &str| findings.push(Difference::new(RequestPart::Scope, found, fix));
     if scope.service != "s3" {
         add(format!("the signature is for the service {}, not s3", printable(&scope.service)), "sign for s3");
     }
@@ -135,7 +135,7 @@ fn scope(sent: &SentRequest, credentials: &Credentials) -> Result<Vec<Finding>, 
         add(found, &format!("set the region of the signer to {region}"));
     }
     if scope.key_id != *credentials.access_key_id.expose() {
-        findings.push(Finding::new(
+        findings.push(Difference::new(
             RequestPart::AccessKey,
             "the URL is signed with another access key id than that of the given credentials",
             "give the credentials that signed the URL; after a rotation the operator issues a new URL",

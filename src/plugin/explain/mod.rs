@@ -3,8 +3,8 @@
 
 mod canonical;
 mod compare;
+mod difference;
 mod direct;
-mod finding;
 mod sent;
 mod variants;
 
@@ -20,7 +20,7 @@ use crate::cli::{ExitFailure, environment_credentials};
 use crate::crd::CredentialsSecretRef;
 use crate::domain::Credentials;
 use compare::{Clocks, compare};
-use finding::Explanation;
+use difference::Explanation;
 use sent::{KnownSigned, SentRequest};
 
 /// Arguments of `explain`.

@@ -6,14 +6,14 @@ mod headers;
 mod scope;
 
 use super::canonical::SignedParts;
-use super::finding::{Finding, RequestPart};
+use super::difference::{Difference, RequestPart};
 use super::sent::{KnownSigned, SentRequest};
 use crate::domain::Credentials;
 
 /// A change of the request that is sent, which may give the one that was signed.
 pub(super) struct Variant {
     /// What is wrong if the changed request has the signature of the URL.
-    pub(super) finding: Finding,
+    pub(super) finding: Difference,
     change: Box<dyn Fn(&mut SignedParts)>,
 }
 
@@ -24,7 +24,7 @@ impl Variant {
         fix: impl Into<String>,
         change: impl Fn(&mut SignedParts) + 'static,
     ) -> Self {
-        Self { finding: Finding::new(part, found, fix), change: Box::new(change) }
+        Self { finding: Difference::new(part, found, fix), change: Box::new(change) }
     }
 
     /// The request with the change.

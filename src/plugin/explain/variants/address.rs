@@ -1,7 +1,7 @@
 //! Variants of the host and of the path.
 
 use super::Variant;
-use crate::plugin::explain::finding::RequestPart;
+use crate::plugin::explain::difference::RequestPart;
 use crate::plugin::explain::sent::{KnownSigned, SentRequest, default_port};
 use crate::plugin::reading::{aws_bucket, aws_region};
 use crate::plugin::url_text::decode;

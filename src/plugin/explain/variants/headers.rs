@@ -3,7 +3,7 @@
 use super::Variant;
 use crate::plugin::console::printable;
 use crate::plugin::explain::canonical::digest;
-use crate::plugin::explain::finding::RequestPart;
+use crate::plugin::explain::difference::RequestPart;
 use crate::plugin::explain::sent::{KnownSigned, SentRequest, UNSIGNED, collapsed};
 
 /// Values that signers often sign for a header, in lower case.

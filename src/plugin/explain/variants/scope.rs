@@ -3,7 +3,7 @@
 use super::Variant;
 use crate::domain::{Credentials, Sensitive};
 use crate::plugin::console::printable;
-use crate::plugin::explain::finding::RequestPart;
+use crate::plugin::explain::difference::RequestPart;
 use crate::plugin::explain::sent::SentRequest;
 use crate::plugin::reading::aws_region;
 use crate::plugin::url_text::{decode, decode_form};

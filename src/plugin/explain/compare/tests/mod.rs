@@ -130,7 +130,7 @@ fn the_cause_of_every_broken_request_is_found() {
     for one in table::all() {
         *counts.entry(one.part).or_insert(0) += 1;
         let found = compare(&one.request, &one.credentials, &one.known, one.clocks).unwrap();
-        let is_said = |finding: &Finding| finding.part == one.part && finding.found.contains(one.said);
+        let is_said = |finding: &Difference| finding.part == one.part && finding.found.contains(one.said);
         if !found.findings.iter().any(is_said) {
             faults.push(format!("{} {:?}: {found:#?}", one.part, one.said));
         }

@@ -21,7 +21,7 @@ pub(super) enum RequestPart {
 
 /// What is wrong. No part of the signature, of a token or of a secret key is in it.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub(super) struct Finding {
+pub(super) struct Difference {
     pub(super) part: RequestPart,
     /// What was found.
     pub(super) found: String,
@@ -29,7 +29,7 @@ pub(super) struct Finding {
     pub(super) fix: String,
 }
 
-impl Finding {
+impl Difference {
     pub(super) fn new(part: RequestPart, found: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { part, found: found.into(), fix: fix.into() }
     }
@@ -42,7 +42,7 @@ pub(super) struct Explanation {
     /// Whether the request as it is sent has the signature of the URL.
     pub(super) is_same_signature: bool,
     /// What is wrong; nothing if a store accepts the request, as far as can be told offline.
-    pub(super) findings: Vec<Finding>,
+    pub(super) findings: Vec<Difference>,
     /// What could be compared and is right.
     pub(super) agrees: Vec<RequestPart>,
 }
