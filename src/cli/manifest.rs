@@ -257,7 +257,7 @@ spec:
             ("key: a", "key: 2026", "line 6"),
             ("key: a", "key: true", "line 6"),
             ("key: a", "key: a\n  key: b", "line 7"),
-            ("key: a", "key: a\n  method: POST", "line 7"),
+            ("key: a", "key: a\n  method: PATCH", "line 7"),
             ("  bucket: reports\n", "", "missing field `bucket`"),
             ("bucket: reports", "bucket: [reports", "line"),
         ] {

@@ -29,14 +29,14 @@ pub enum Verify {
 pub struct Verified {
     /// When the store answered.
     pub time: Time,
-    /// What it answered.
+    /// What it answered; the condition `Verified` says what to change. `Accepted`: it accepts the request.
+    /// `CredentialsAccepted`: it accepts the access key and the signature; so for PUT, POST and DELETE, where
+    /// the request itself is not tried. `Rejected`: an error that is none of the others. `Unreachable`: there
+    /// was no usable answer.
     pub result: VerifyResult,
 }
 
-/// What the store answered. The condition `Verified` says what to change. Accepted: it accepts the
-/// request. CredentialsAccepted: it accepts the access key and the signature; for PUT and DELETE, where
-/// the request itself is not tried. Rejected: an error that is none of the others. Unreachable: there was
-/// no usable answer.
+/// What the store answered.
 #[derive(
     Clone,
     Copy,

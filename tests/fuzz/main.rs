@@ -123,6 +123,8 @@ fn signed(manifest: &[u8]) -> usize {
     let output = testbed::feed(&mut command, manifest).unwrap();
     assert!(output.status.success(), "{}\n{manifest}", String::from_utf8_lossy(&output.stderr));
     let urls = String::from_utf8(output.stdout).unwrap();
-    assert!(urls.lines().all(|url| presign_operator::domain::UrlParts::read(url).is_some()), "{urls}");
+    // Of a form, only the address that it is sent to is printed.
+    let is_of_form = |url: &str| manifest.contains("method: POST") && !url.contains('?');
+    assert!(urls.lines().all(|url| UrlParts::read(url).is_some() || is_of_form(url)), "{urls}");
     urls.lines().count()
 }

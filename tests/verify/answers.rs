@@ -1,5 +1,6 @@
 //! Answers that do not end, come slowly, are long, lead elsewhere, or are none.
 
+use std::future::pending;
 use std::time::{Duration, Instant};
 
 use presign_operator::domain::verification::{Finding, QuestionKind, VerifyOutage};
@@ -154,12 +155,19 @@ async fn a_proxy_is_used_only_for_what_is_listed_without_addresses() {
 
 #[tokio::test]
 async fn a_store_without_tls_is_told() {
-    let server = Server::sends(answer(200, "", "")).await;
-    let verifier = verifier(&[&format!("127.0.0.1:{}", server.port)]);
-    let found = ask_url(&verifier, &format!("https://127.0.0.1:{}/b/k", server.port), false).await;
-    assert!(
-        matches!(found, Finding::Unreachable(VerifyOutage::Tls | VerifyOutage::Unconnected)),
-        "{found:?}"
-    );
-    assert!(server.requests().is_empty());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let store = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+        pending::<()>().await;
+    };
+    let verifier = verifier(&[&format!("127.0.0.1:{port}")]);
+    let url = format!("https://127.0.0.1:{port}/b/k");
+    tokio::select! {
+        found = ask_url(&verifier, &url, false) => {
+            assert!(matches!(found, Finding::Unreachable(VerifyOutage::Tls)), "{found:?}");
+        }
+        () = store => {}
+    }
 }

@@ -93,7 +93,7 @@ fn what_a_form_does_not_permit_is_refused() {
     check("other metadata", denied, |store| {
         post(&edited(&facts(store), "x-amz-meta-camera", Some("8")), b"a", "text/plain")
     });
-    check("another field", ["403 AccessDenied"; 3], |store| {
+    check("another field", ["403 AccessDenied", "204", "403 AccessDenied"], |store| {
         post(&edited(&facts(store), "acl", Some("public-read")), b"a", "text/plain")
     });
     check("another policy", ["403 SignatureDoesNotMatch"; 3], |store| {
@@ -126,7 +126,7 @@ fn a_prefix_permits_every_name_below_it() {
         // Without another name, a store takes that of the file, or the variable itself.
         assert_eq!(post(&facts, b"a", "text/plain").status, 204, "{}", store.name);
         let literal = "team-a/${filename}";
-        let name = if store.name == "versitygw" { literal } else { "team-a/chosen.txt" };
+        let name = if store.name == "SeaweedFS" { "team-a/chosen.txt" } else { literal };
         assert_eq!(store.get(&bucket, name).status, 200, "{}: {name}", store.name);
     }
 }
