@@ -29,10 +29,15 @@ pub enum Verify {
 pub struct Verified {
     /// When the store answered.
     pub time: Time,
-    /// What it answered; the condition `Verified` says what to change. `Accepted`: it accepts the request.
-    /// `CredentialsAccepted`: it accepts the access key and the signature; so for PUT, POST and DELETE, where
-    /// the request itself is not tried. `Rejected`: an error that is none of the others. `Unreachable`: there
-    /// was no usable answer.
+    /// What it answered; the condition `Verified` says what to change.
+    ///
+    /// Accepted: the store accepts the request. CredentialsAccepted: it accepts the access key and the
+    /// signature; so for PUT, POST and DELETE, where the request itself is not tried. AccessDenied: the
+    /// credentials lack a permission. UnknownKey: it does not know the access key. SignatureDoesNotMatch: the
+    /// secret access key is wrong, or a proxy changes requests. WrongRegion: the bucket is in another region.
+    /// NoSuchBucket: the bucket does not exist. NoSuchKey: the object does not exist. ClockSkewed: the clocks of
+    /// the operator and of the store differ. TokenRefused: the session token is refused. Rejected: an error that
+    /// is none of the others. Unreachable: there was no usable answer.
     pub result: VerifyResult,
 }
 

@@ -45,7 +45,7 @@ impl UrlSigner {
         validity: Validity,
     ) -> Result<SignedUrl, PresignError> {
         check_region(request)?;
-        if let Some(form) = &request.form {
+        if let (Method::Post, Some(form)) = (request.method, &request.form) {
             return post::sign(request, form, credentials, validity, start(validity)?);
         }
         let config = presigning(validity)?;

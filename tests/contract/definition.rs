@@ -10,12 +10,13 @@ use super::kinds::Kind;
 use super::server::{Server, object, spec};
 
 /// What has no maximum, because it is not ours to set or has a fixed form.
-const UNLIMITED: [&str; 4] = [
+const UNLIMITED: [&str; 5] = [
     // RFC 3339 times, whose form is checked.
     "status.conditions[].lastTransitionTime",
     "status.expirationTime",
     "status.renewalTime",
     "status.signingTime",
+    "status.verified.time",
 ];
 
 /// A field of a definition, or what a list or a map consists of.

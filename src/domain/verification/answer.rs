@@ -29,6 +29,8 @@ pub fn finding(kind: QuestionKind, region: &str, answer: &StoreAnswer) -> Findin
             return Finding::CredentialsAccepted;
         }
         (408 | 425 | 429 | 503, _) => return Finding::Unreachable(VerifyOutage::Busy),
+        // What the store does not implement is a matter of this request.
+        (501, _) => return Finding::Rejected { status: 501 },
         (500.., _) => return Finding::Unreachable(VerifyOutage::Fault(answer.status)),
         _ => {}
     }

@@ -46,7 +46,8 @@ impl Question {
     #[must_use]
     pub fn of(request: &Request) -> Self {
         let kind = QuestionKind::of(request);
-        let asked = Request { method: Method::Get, ..request.clone() };
+        // A form cannot be sent as a GET: the question is signed as a URL.
+        let asked = Request { method: Method::Get, form: None, ..request.clone() };
         match kind {
             // The answer to a HEAD request has no body, and so no error code.
             QuestionKind::Object => {
@@ -73,12 +74,25 @@ impl Question {
 mod tests {
     use super::*;
     use crate::domain::model::request;
+    use crate::domain::request::Form;
 
     fn with(method: Method, headers: &[(&str, &str)], query: &[(&str, &str)]) -> Question {
         let owned = |pairs: &[(&str, &str)]| {
             pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
         };
         Question::of(&Request { method, headers: owned(headers), query: owned(query), ..request() })
+    }
+
+    fn of_form() -> Request {
+        let form = Form {
+            min_size: 0,
+            max_size: 10,
+            is_key_prefix: false,
+            content_type: None,
+            metadata: Vec::new(),
+            answer: None,
+        };
+        Request { method: Method::Post, form: Some(form), ..request() }
     }
 
     #[test]
@@ -105,9 +119,11 @@ mod tests {
             with(Method::Put, &[], &[("partNumber", "1"), ("uploadId", "u")]),
             with(Method::Delete, &[], &[("versionId", "v")]),
             with(Method::Get, &[("Content-Length", "5")], &[]),
+            Question::of(&of_form()),
         ] {
             assert_eq!((question.kind, question.request.method), (QuestionKind::Listing, Method::Get));
             assert!(question.request.key.is_empty() && question.headers.is_empty());
+            assert_eq!(question.request.form, None, "a form is not signed as a URL");
             let query: Vec<_> = question.request.query.iter().map(|(name, _)| name.as_str()).collect();
             assert_eq!(query, ["list-type", "max-keys"]);
         }
