@@ -47,7 +47,7 @@ pub(crate) async fn create(
     count: usize,
     object: impl Fn(usize) -> Value,
 ) -> Vec<Identity> {
-    let path = format!("{}/{namespace}/presignedurls", plain::GROUP);
+    let path = plain::presigned_urls(namespace);
     let next = AtomicUsize::new(0);
     let work = async || {
         let mut made = Vec::new();
@@ -75,6 +75,13 @@ pub(crate) async fn write_keys(client: &Client, namespace: &str, name: &str, sec
     });
     let path = format!("{}/{namespace}/secrets/{name}", plain::CORE);
     plain::apply(client, &path, "person", true, body.to_string().into_bytes()).await;
+}
+
+/// The reason of `Ready`.
+pub(crate) fn reason_of(object: &Value) -> String {
+    let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
+    let mut ready = conditions.filter(|condition| condition["type"] == "Ready");
+    ready.next().and_then(|ready| ready["reason"].as_str()).unwrap_or_default().to_owned()
 }
 
 /// The text between `mark` and the next quote.

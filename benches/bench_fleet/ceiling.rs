@@ -80,7 +80,7 @@ impl Written {
     /// Has it write each that is issued with a later time, onto what is there now.
     pub(crate) async fn sign_again(&mut self, client: &Client, sample: &Sample) {
         let mut secrets = identities(client, &format!("{}/{NAMESPACE}/secrets", plain::CORE)).await;
-        let mut urls = identities(client, &format!("{}/{NAMESPACE}/presignedurls", plain::GROUP)).await;
+        let mut urls = identities(client, &plain::presigned_urls(NAMESPACE)).await;
         for object in &mut self.objects {
             object.secret = secrets.remove(&object.name);
             object.url = urls.remove(&object.name).expect("nobody deletes it");

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use presign_operator::runtime::Clock;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::result::{Fleet, Neighbours, OfSessions, Signed};
@@ -50,37 +51,28 @@ fn draw(folder: &Path) {
 
 /// The same for the renewals beside other namespaces.
 pub(crate) fn write_neighbours(neighbours: &Neighbours, into_docs: bool) {
-    let about = About::read();
-    let text = table::render_neighbours(neighbours, &about);
-    println!("\n{text}");
-    let figures = json!({"about": about.text(), "neighbours": neighbours});
-    fs::write(folder(into_docs).join("neighbours.json"), format!("{figures}\n")).unwrap();
-    if into_docs {
-        put_on_page("bench-neighbours", &text);
-    }
+    write_part("neighbours", neighbours, table::render_neighbours, into_docs);
 }
 
 /// The same for the objects of a signer.
 pub(crate) fn write_signers(signed: &Signed, into_docs: bool) {
-    let about = About::read();
-    let text = table::render_signers(signed, &about);
-    println!("\n{text}");
-    let figures = json!({"about": about.text(), "signers": signed});
-    fs::write(folder(into_docs).join("signers.json"), format!("{figures}\n")).unwrap();
-    if into_docs {
-        put_on_page("bench-signers", &text);
-    }
+    write_part("signers", signed, table::render_signers, into_docs);
 }
 
 /// The same for the objects that are signed with sessions.
 pub(crate) fn write_sessions(sessions: &OfSessions, into_docs: bool) {
+    write_part("sessions", sessions, table::render_sessions, into_docs);
+}
+
+/// Prints the table of one part, and writes it and its figures under the name of the part.
+fn write_part<T: Serialize>(name: &str, part: &T, render: fn(&T, &About) -> String, into_docs: bool) {
     let about = About::read();
-    let text = table::render_sessions(sessions, &about);
+    let text = render(part, &about);
     println!("\n{text}");
-    let figures = json!({"about": about.text(), "sessions": sessions});
-    fs::write(folder(into_docs).join("sessions.json"), format!("{figures}\n")).unwrap();
+    let figures = json!({"about": about.text(), name: part});
+    fs::write(folder(into_docs).join(format!("{name}.json")), format!("{figures}\n")).unwrap();
     if into_docs {
-        put_on_page("bench-sessions", &text);
+        put_on_page(&format!("bench-{name}"), &text);
     }
 }
 

@@ -9,6 +9,11 @@ use serde_json::Value;
 
 pub(crate) const GROUP: &str = "/apis/presign.dev/v1alpha1/namespaces";
 pub(crate) const CORE: &str = "/api/v1/namespaces";
+/// The collection of the `PresignedUrl`s of a namespace.
+pub(crate) fn presigned_urls(namespace: &str) -> String {
+    format!("{GROUP}/{namespace}/presignedurls")
+}
+
 const APPLY: &str = "application/apply-patch+yaml";
 const JSON: &str = "application/json";
 const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";

@@ -36,7 +36,7 @@ pub(crate) struct Renewals {
 impl Renewals {
     /// Watches a namespace that has no objects yet.
     pub(crate) async fn follow(client: &Client, namespace: &str) -> Self {
-        let statuses = Events::open(client, &format!("{}/{namespace}/presignedurls", plain::GROUP)).await;
+        let statuses = Events::open(client, &plain::presigned_urls(namespace)).await;
         let secrets = Events::open(client, &format!("{}/{namespace}/secrets", plain::CORE)).await;
         Self { statuses, secrets, urls: BTreeMap::new() }
     }

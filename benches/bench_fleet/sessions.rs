@@ -39,7 +39,7 @@ impl Side {
 
     /// The collection of its objects.
     fn path(self) -> String {
-        format!("{}/{}/presignedurls", plain::GROUP, self.namespace())
+        plain::presigned_urls(self.namespace())
     }
 
     async fn observer(self, scene: &Scene) -> Watch {
@@ -121,6 +121,7 @@ async fn sign(
     let writing = follower.end();
     operator.quiet().await;
     operator.stop();
+    let is_issued = |object: &Value| bulk::reason_of(object) == "Issued";
     let issued = plain::pages(&scene.client, &side.path(), is_issued).await;
     assert!(issued.len() == objects && issued.into_iter().all(|issued| issued), "all are issued");
     Rotated { objects: writing.objects, seconds: writing.seconds, cpu_seconds: writing.cpu_seconds }
@@ -150,9 +151,4 @@ async fn write_signer(scene: &Scene, side: Side, sts: &Sts, round: usize) {
     });
     let path = format!("{}/{}/signers/store", plain::GROUP, side.namespace());
     plain::apply(&scene.client, &path, "person", true, body.to_string().into_bytes()).await;
-}
-
-fn is_issued(object: &Value) -> bool {
-    let mut conditions = object["status"]["conditions"].as_array().into_iter().flatten();
-    conditions.any(|condition| condition["type"] == "Ready" && condition["reason"] == "Issued")
 }

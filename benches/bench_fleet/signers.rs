@@ -46,7 +46,7 @@ impl Side {
 
     /// The collection of its objects.
     fn path(self) -> String {
-        format!("{}/{}/presignedurls", plain::GROUP, self.namespace())
+        plain::presigned_urls(self.namespace())
     }
 
     /// Its object of a number. The first `denied` of them have keys of their own kind.
@@ -163,7 +163,7 @@ async fn issue(scene: &Scene, side: Side, objects: usize) {
     Follower::new(&observer, &operator, objects as u64).until(objects as u64).await;
     operator.quiet().await;
     operator.stop();
-    let is_issued = |object: &Value| reason_of(object) == "Issued";
+    let is_issued = |object: &Value| bulk::reason_of(object) == "Issued";
     let issued = plain::pages(&scene.client, &side.path(), is_issued).await;
     assert!(issued.len() == objects && issued.into_iter().all(|issued| issued), "all are issued");
 }
@@ -208,13 +208,6 @@ async fn judge(
 
 /// How many objects of the signer have this reason.
 async fn count(scene: &Scene, reason: &str) -> usize {
-    let has_it = |object: &Value| reason_of(object) == reason;
+    let has_it = |object: &Value| bulk::reason_of(object) == reason;
     plain::pages(&scene.client, &Side::Signer.path(), has_it).await.into_iter().filter(|it| *it).count()
-}
-
-/// The reason of `Ready`.
-fn reason_of(object: &Value) -> String {
-    let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
-    let mut ready = conditions.filter(|condition| condition["type"] == "Ready");
-    ready.next().and_then(|ready| ready["reason"].as_str()).unwrap_or_default().to_owned()
 }

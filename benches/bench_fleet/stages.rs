@@ -85,7 +85,7 @@ fn after(time: Duration) -> impl Fn() -> bool {
 /// Starts an operator that finds everything to do, and lets it finish. Also returns how
 /// long somebody else's writes took meanwhile.
 async fn issue(scene: &Scene, objects: usize, written: &Written) -> (Operator, Writing, latency::Spread) {
-    let path = format!("{}/{FLEET}/presignedurls", plain::GROUP);
+    let path = plain::presigned_urls(FLEET);
     let observer = Watch::open(&scene.client, &path, "", false).await;
     let operator = Operator::start(scene);
     let mut follower = Follower::new(&observer, &operator, objects as u64);
@@ -111,7 +111,7 @@ fn say_turns(objects: usize, writing: &Writing) {
 }
 
 async fn everything_is_issued(scene: &Scene, objects: usize) {
-    let path = format!("{}/{FLEET}/presignedurls", plain::GROUP);
+    let path = plain::presigned_urls(FLEET);
     let is_issued = |object: &Value| object["status"]["conditions"][0]["reason"] == "Issued";
     let issued = plain::pages(&scene.client, &path, is_issued).await.into_iter().filter(|issued| *issued);
     assert_eq!(issued.count(), objects + 1, "with the sample");
@@ -155,7 +155,7 @@ async fn counted(scene: &Scene, operator: &Operator, time: Duration) -> Counted 
 }
 
 async fn rotate(scene: &Scene, operator: &Operator, objects: usize, written: &Written) -> Rotation {
-    let urls = format!("{}/{FLEET}/presignedurls", plain::GROUP);
+    let urls = plain::presigned_urls(FLEET);
     let secrets = format!("{}/{FLEET}/secrets", plain::CORE);
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let expiries = plain::pages(&scene.client, &urls, |object| {
@@ -206,7 +206,7 @@ async fn renew(scene: &Scene, operator: &Operator) -> Renewal {
 
 /// How far apart the renewals of the fleet are, each seen from its own signing time.
 async fn renewals_spread(scene: &Scene) -> f64 {
-    let path = format!("{}/{FLEET}/presignedurls", plain::GROUP);
+    let path = plain::presigned_urls(FLEET);
     let time = |value: &Value| -> f64 {
         let time: jiff::Timestamp = value.as_str().unwrap().parse().unwrap();
         time.as_second() as f64

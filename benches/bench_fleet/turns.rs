@@ -55,7 +55,7 @@ pub(crate) async fn take(
 ) -> Vec<Turns> {
     let _held = Watch::like_the_operators(&scene.client, NAMESPACE).await;
     // The operator is observed too.
-    let path = format!("{}/{NAMESPACE}/presignedurls", plain::GROUP);
+    let path = plain::presigned_urls(NAMESPACE);
     let _observer = Watch::open(&scene.client, &path, "", false).await;
     let mut sides = vec![Turns::default(); 1 + WIDTHS.len()];
     for (side, width) in sides[1..].iter_mut().zip(WIDTHS) {

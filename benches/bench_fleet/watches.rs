@@ -61,7 +61,7 @@ impl Watch {
     pub(crate) async fn like_the_operators(client: &Client, namespace: &str) -> [Self; 3] {
         let secrets = format!("{}/{namespace}/secrets", plain::CORE);
         [
-            Self::open(client, &format!("{}/{namespace}/presignedurls", plain::GROUP), "", false).await,
+            Self::open(client, &plain::presigned_urls(namespace), "", false).await,
             Self::open(client, &secrets, OURS, false).await,
             Self::open(client, &secrets, OTHERS, true).await,
         ]
@@ -92,7 +92,7 @@ const OTHERS: &str = "labelSelector=presign.dev%2Fmanaged%21%3Dtrue&fieldSelecto
 /// Takes the three lists that an operator takes at its start, streamed as they are to it,
 /// and throws them away.
 pub(crate) async fn lists(client: &Client, namespace: &str) {
-    let urls = format!("{}/{namespace}/presignedurls", plain::GROUP);
+    let urls = plain::presigned_urls(namespace);
     let secrets = format!("{}/{namespace}/secrets", plain::CORE);
     tokio::join!(
         list(client, &urls, "", false),

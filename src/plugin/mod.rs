@@ -201,13 +201,9 @@ fn failed(what: &str, error: &kube::Error) -> ExitFailure {
     let said = match error {
         kube::Error::Api(status) => status.message.clone(),
         other => {
-            let mut text = other.to_string();
-            let mut cause = std::error::Error::source(other);
-            while let Some(inner) = cause {
-                text = format!("{text}: {inner}");
-                cause = inner.source();
-            }
-            text
+            let first: &dyn std::error::Error = other;
+            let causes = std::iter::successors(Some(first), |error| error.source());
+            causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
         }
     };
     ExitFailure::from(anyhow!("{what}: {said}"))

@@ -238,21 +238,22 @@ fn place(url: &UrlText) -> (Option<String>, String, &'static str) {
 
 /// The bucket in a host of AWS, empty if there is none; `None` for another host.
 pub(super) fn aws_bucket(authority: &str) -> Option<String> {
-    let host = authority.split(':').next()?.to_ascii_lowercase();
-    let (rest, _) = host.split_once(".amazonaws.com")?;
-    let labels: Vec<_> = rest.split('.').collect();
-    let store = labels.iter().rposition(|label| *label == "s3" || label.starts_with("s3-"))?;
-    Some(labels[..store].join("."))
+    aws_host(authority).map(|(bucket, _)| bucket)
 }
 
 /// The region in a host of AWS.
 pub(super) fn aws_region(authority: &str) -> Option<String> {
+    aws_host(authority)?.1
+}
+
+/// The bucket and the region in a host of AWS.
+fn aws_host(authority: &str) -> Option<(String, Option<String>)> {
     let host = authority.split(':').next()?.to_ascii_lowercase();
     let (rest, _) = host.split_once(".amazonaws.com")?;
     let labels: Vec<_> = rest.split('.').collect();
     let store = labels.iter().rposition(|label| *label == "s3" || label.starts_with("s3-"))?;
     let region = labels.iter().skip(store + 1).find(|label| label.contains('-'));
-    region.map(|region| (*region).to_owned())
+    Some((labels[..store].join("."), region.map(|region| (*region).to_owned())))
 }
 
 fn query(url: &UrlText) -> Vec<String> {

@@ -4,6 +4,7 @@
 //! The parts contain the signature and the session token, so no type here can be printed.
 
 use crate::domain::Sensitive;
+use percent_encoding::percent_decode_str;
 
 /// The parts of a URL as they are written.
 #[derive(Clone)]
@@ -128,23 +129,7 @@ impl UrlText {
 
 /// Decodes percent signs once; what is not valid stays as it is.
 pub(super) fn decode(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, others)) = rest.split_first() {
-        let digits = others.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        let digits = digits.filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) if *first == b'%' => {
-                bytes.push(byte);
-                rest = &others[2..];
-            }
-            _ => {
-                bytes.push(*first);
-                rest = others;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 /// Decodes a value of a query as servers do, to which a plus is a space.

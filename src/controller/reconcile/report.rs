@@ -139,12 +139,9 @@ impl<'a> Transition<'a> {
 /// The condition Verified, if it shows another answer than before.
 fn verified<'a>(previous: &PresignedUrlStatus, next: &'a PresignedUrlStatus) -> Option<&'a Condition> {
     next.verified.as_ref()?;
-    let find =
-        |status: &'a PresignedUrlStatus| status.conditions.iter().find(|known| known.type_ == VERIFIED);
-    let is_same = |now: &&Condition| {
-        previous.conditions.iter().any(|before| before.type_ == VERIFIED && before.reason == now.reason)
-    };
-    find(next).filter(|now| !is_same(now))
+    let is_it = |condition: &&Condition| condition.type_ == VERIFIED;
+    let before = previous.conditions.iter().find(is_it).map(|condition| &condition.reason);
+    next.conditions.iter().find(is_it).filter(|now| before != Some(&now.reason))
 }
 
 /// The reason and the message of the Ready condition.

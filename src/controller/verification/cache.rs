@@ -16,6 +16,7 @@ use crate::runtime::schedule::{TurnLimits, TurnQueue, WaitingCall};
 const LIMITS: TurnLimits = TurnLimits { at_once: 16, per_server: 4, per_turn: 8 };
 /// How many questions may wait.
 pub(super) const MOST_WAITING: usize = 10_000;
+
 /// The questions to stores.
 pub(super) struct VerifyCache {
     pub(super) entries: HashMap<Key, AskedUrl>,

@@ -20,6 +20,7 @@ use crate::cli::ExitFailure;
 use crate::crd::{ClusterSigner, Signer};
 use crate::plugin::failed;
 use crate::runtime::Clock;
+use crate::runtime::client::http_date;
 
 /// The name of the CSI driver for volumes with URLs.
 const DRIVER: &str = "url.presign.dev";
@@ -33,7 +34,7 @@ pub(super) async fn server(client: &Client, clock: &Clock) -> Result<(CheckedIte
     let answer = client.send(request).await.map_err(|error| failed("the API server", &error))?;
     let here = clock.now();
     let date = answer.headers().get("date").and_then(|date| date.to_str().ok());
-    let there = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok()).map(|date| date.timestamp());
+    let there = date.and_then(http_date);
     Ok((judge::clock(here, there), there.unwrap_or(here)))
 }
 

@@ -19,6 +19,7 @@ use super::{PluginEnd, PluginSession, misused};
 use crate::cli::{ExitFailure, environment_credentials};
 use crate::crd::CredentialsSecretRef;
 use crate::domain::Credentials;
+use crate::runtime::client::http_date;
 use compare::{Clocks, compare};
 use difference::Explanation;
 use sent::{KnownSigned, SentRequest};
@@ -129,6 +130,6 @@ fn method(text: &str) -> Result<String, String> {
 
 /// Parses the header Date.
 fn store_date(text: &str) -> Result<Timestamp, String> {
-    let read = jiff::fmt::rfc2822::parse(text).map(|time| time.timestamp());
-    read.or_else(|_| text.parse()).map_err(|_| "copy the header: Wed, 02 Jan 2030 03:04:05 GMT".to_owned())
+    let read = http_date(text).map_or_else(|| text.parse(), Ok);
+    read.map_err(|_| "copy the header: Wed, 02 Jan 2030 03:04:05 GMT".to_owned())
 }

@@ -35,7 +35,7 @@ pub(super) async fn status(session: &PluginSession<'_>, args: &StatusArgs) -> Re
     let secret = look(&client, &namespace, &name).await?;
     let users = list(&client, &namespace, &name).await?;
     let now = session.clock.now();
-    let overview = Overview::of(&object, secret, users, now);
+    let overview = Overview::of(&object, secret, users);
     session.console.print(&overview, |paint| overview.tree(now, paint).render())?;
     Ok(PluginEnd::of(overview.is_ready()))
 }

@@ -80,12 +80,7 @@ pub(super) fn secret_name(object: &PresignedUrl) -> String {
 
 impl Overview {
     /// Collects what there is.
-    pub(super) fn of(
-        object: &PresignedUrl,
-        secret: SecretSeen,
-        pods: Option<SecretUsers>,
-        now: Timestamp,
-    ) -> Self {
+    pub(super) fn of(object: &PresignedUrl, secret: SecretSeen, pods: Option<SecretUsers>) -> Self {
         let status = object.status.clone().unwrap_or_default();
         let time = |time: Option<Time>| time.map(|time| time.0);
         let signer = match (&object.spec.signer_ref, &object.spec.s3) {
@@ -106,7 +101,6 @@ impl Overview {
         let conditions: Vec<_> = status.conditions.iter().map(seen).collect();
         let permission = conditions.iter().find(|condition| condition.kind == PERMITTED);
         let token = object.annotations().get(ANNOTATION_RENEW);
-        let _ = now;
         Self {
             namespace: object.namespace().unwrap_or_default(),
             name: object.name_any(),

@@ -32,7 +32,7 @@ fn object(changes: serde_json::Value) -> PresignedUrl {
 
 fn shown(object: &PresignedUrl, secret: SecretSeen, pods: Option<SecretUsers>) -> (bool, String) {
     let now = "2030-01-02T03:34:05Z".parse().unwrap();
-    let overview = Overview::of(object, secret, pods, now);
+    let overview = Overview::of(object, secret, pods);
     (overview.is_ready(), overview.tree(now, Paint { is_on: false }).render())
 }
 
