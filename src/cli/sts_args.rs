@@ -41,8 +41,9 @@ pub struct StsArgs {
     /// stores (--verify). Those of the system also count.
     #[arg(long, env = "PRESIGN_CA_BUNDLE", value_name = "FILE")]
     ca_bundle: Option<PathBuf>,
-    /// The proxy for the calls to an STS over https, and to the stores that --verify-allow names without
-    /// addresses, such as http://proxy.example:3128.
+    /// The proxy for the calls over https to an STS that --sts-endpoints names exactly or as aws, and to the
+    /// stores that --verify-allow names exactly and without addresses, such as http://proxy.example:3128. It
+    /// resolves their names.
     #[arg(long, env = "PRESIGN_HTTPS_PROXY", value_name = "URL", hide_env_values = true)]
     https_proxy: Option<String>,
     /// The hosts that are reached without the proxy: names, domains with a dot in front, addresses or

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// and what to change. None: it does not ask. Once: it asks about the first URL, and again after each
 /// change of the spec or of the credentials; until there is an answer, it asks about each new URL.
 /// Always: it asks about each new URL. The operator reads at most the first byte of an object, and
-/// writes nothing: for PUT and DELETE it sends a signed listing of no objects with the same
+/// writes nothing: for PUT, POST and DELETE it sends a signed listing of no objects with the same
 /// credentials. It never delays a URL. The administrator of the operator has to permit it (`--verify`,
 /// chart value `verify.enabled`). Default: None.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
@@ -80,4 +80,23 @@ pub enum VerifyResult {
     Rejected,
     /// There was no usable answer.
     Unreachable,
+}
+
+impl VerifyResult {
+    /// Whether the store answered that the URL does not work.
+    #[must_use]
+    pub fn is_refusal(self) -> bool {
+        match self {
+            Self::Accepted | Self::CredentialsAccepted | Self::Unreachable => false,
+            Self::AccessDenied
+            | Self::UnknownKey
+            | Self::SignatureDoesNotMatch
+            | Self::WrongRegion
+            | Self::NoSuchBucket
+            | Self::NoSuchKey
+            | Self::ClockSkewed
+            | Self::TokenRefused
+            | Self::Rejected => true,
+        }
+    }
 }

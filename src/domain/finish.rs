@@ -30,6 +30,18 @@ pub struct Outcome {
     pub prune_at: Option<Timestamp>,
 }
 
+impl Outcome {
+    /// What the target Secret holds afterwards, as far as that is known.
+    #[must_use]
+    pub fn seen(&self, plan: &Plan) -> Seen {
+        match &self.result {
+            Ok(Done::Issued(standing)) => Seen::Url(standing.clone()),
+            Ok(Done::Ended) => Seen::Nothing,
+            _ => plan.seen.clone(),
+        }
+    }
+}
+
 /// What an action did.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Done {
@@ -129,11 +141,7 @@ pub fn finish(plan: &Plan, outcome: &Outcome, history: &History, around: Around)
             }
         },
     };
-    let seen = match &outcome.result {
-        Ok(Done::Issued(standing)) => Seen::Url(standing.clone()),
-        Ok(Done::Ended) => Seen::Nothing,
-        _ => plan.seen.clone(),
-    };
+    let seen = outcome.seen(plan);
     let is_held = history.held(&plan.inputs, now);
     if failure.is_none() {
         match (&progress, is_held) {

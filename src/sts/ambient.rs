@@ -41,7 +41,7 @@ impl Sts {
                     Some(_) => AddressClass::Forbidden,
                     None => AddressClass::Private,
                 };
-                let way = Way { reach: Reach::up_to(most), uses_proxy: true };
+                let way = Way { reach: Reach::up_to(most), may_use_proxy: true };
                 self.web_identity(hop, &token, &way, now).await
             }
             AmbientSource::Container => {
@@ -70,8 +70,8 @@ impl Sts {
     /// An HTTP client for the servers in the environment of the operator, which are link-local, and the
     /// settings that use it.
     fn direct(&self) -> Result<(CallClient, ProviderConfig), StsFailure> {
-        let way = Way { reach: Reach::anywhere(), uses_proxy: false };
-        let http = CallClient::new(self.connectors.get(None, &way)?, way.reach);
+        let way = Way { reach: Reach::anywhere(), may_use_proxy: false };
+        let http = CallClient::new(self.connectors.get(None, &way, "")?, way.reach);
         // At a clock of 1970 no answer is old. The SDK would prolong old credentials by ten minutes.
         let config = ProviderConfig::empty()
             .with_http_client(http.clone())

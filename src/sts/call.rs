@@ -37,8 +37,8 @@ pub struct StsTerms {
     pub endpoints: StsEndpoints,
     /// Certificates that are trusted in addition to those of the system, as PEM.
     pub ca_bundle: Option<String>,
-    /// The URL of a proxy for all calls of an STS. It resolves the names, so that the list of endpoints
-    /// alone decides which servers are reached.
+    /// The URL of a proxy for the calls of an STS that `endpoints` names exactly, or as `aws`. It resolves
+    /// the names, so that the list alone decides which servers are reached.
     pub proxy: Option<String>,
     /// The hosts that are reached without the proxy, separated by commas.
     pub no_proxy: Option<String>,
@@ -156,11 +156,13 @@ impl Sts {
             AddressRule::Loopback => AddressClass::Loopback,
             AddressRule::Any => AddressClass::Forbidden,
         };
-        Ok(Way { reach: Reach::up_to(most), uses_proxy: true })
+        // A wildcard also matches names that others chose, whose addresses the proxy would not judge.
+        Ok(Way { reach: Reach::up_to(most), may_use_proxy: rule > AddressRule::Public })
     }
 
     fn client(&self, service: &StsAddress, way: &Way) -> Result<CallClient, StsFailure> {
-        let connector = self.connectors.get(service.ca_bundle.as_deref(), way)?;
+        let url = address(service)?.to_string();
+        let connector = self.connectors.get(service.ca_bundle.as_deref(), way, &url)?;
         Ok(CallClient::new(connector, way.reach.clone()))
     }
 }

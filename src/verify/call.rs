@@ -7,9 +7,9 @@ use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnect
 use aws_smithy_runtime_api::http::{Request as HttpRequest, Response as HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use http_body_util::BodyExt as _;
-use hyper::Uri;
 use jiff::Timestamp;
 
+use super::route::{StorePlace, StoreRoute};
 use crate::domain::Sensitive;
 use crate::domain::limits::{VerifyEndpoints, VerifyReach};
 use crate::domain::verification::{Finding, NotAsked, QuestionKind, StoreAnswer, VerifyOutage, finding};
@@ -31,7 +31,7 @@ pub struct VerifyTerms {
     pub endpoints: VerifyEndpoints,
     /// Certificates that are trusted in addition to those of the system, as PEM.
     pub ca_bundle: Option<String>,
-    /// The URL of a proxy for the stores that are listed without addresses.
+    /// The URL of a proxy for the stores that are listed by their own names, without addresses.
     pub proxy: Option<String>,
     /// The hosts that are reached without the proxy, separated by commas.
     pub no_proxy: Option<String>,
@@ -97,38 +97,38 @@ impl StoreVerifier {
 
     /// The way to the store, and its host and port.
     fn connector(&self, call: &VerifyCall<'_>) -> Result<(SharedHttpConnector, String), NotAsked> {
-        // The connector parses the URL in the same way.
-        let uri: Uri = call.url.expose().parse().map_err(|_| NotAsked::Impossible)?;
-        let (Some(authority), Some(scheme)) = (uri.authority(), uri.scheme_str()) else {
-            return Err(NotAsked::Impossible);
-        };
-        let default = match scheme {
-            "https" => 443,
-            "http" => 80,
-            _ => return Err(NotAsked::Impossible),
-        };
-        if authority.as_str().contains('@') {
-            return Err(NotAsked::Impossible);
-        }
-        let (host, port) = (authority.host(), authority.port_u16().unwrap_or(default));
-        let shown = format!("{host}:{port}");
-        let reach = self.endpoints.permits(host, port, call.is_of_platform);
-        let reach = reach.ok_or_else(|| NotAsked::Host { authority: shown.clone() })?;
+        let place = StorePlace::of(call.url.expose()).ok_or(NotAsked::Impossible)?;
+        let authority = place.authority();
+        let reach = self.endpoints.permits(&place.host, place.port, call.is_of_platform);
+        let reach = reach.ok_or_else(|| NotAsked::Host { authority: authority.clone() })?;
         let way = way(reach);
         way.reach
             .check_url(call.url.expose())
-            .map_err(|_| NotAsked::Internal { authority: shown.clone() })?;
-        let connector = self.connectors.get(call.ca_bundle, &way);
-        Ok((connector.map_err(|error| NotAsked::CaBundle(error.to_string()))?, shown))
+            .map_err(|_| NotAsked::Internal { authority: authority.clone() })?;
+        let connector = self.connectors.get(call.ca_bundle, &way, call.url.expose());
+        Ok((connector.map_err(|error| NotAsked::CaBundle(error.to_string()))?, authority))
+    }
+
+    /// How the store of a URL is reached; `None` when it cannot be asked.
+    #[must_use]
+    pub fn route(
+        &self,
+        url: &Sensitive<String>,
+        ca_bundle: Option<&str>,
+        is_of_platform: bool,
+    ) -> Option<StoreRoute> {
+        let place = StorePlace::of(url.expose())?;
+        let reach = self.endpoints.permits(&place.host, place.port, is_of_platform);
+        Some(StoreRoute::new(&place, reach, ca_bundle))
     }
 }
 
 fn way(reach: VerifyReach) -> Way {
-    let VerifyReach { is_public, networks, uses_proxy } = reach;
+    let VerifyReach { is_public, networks, may_use_proxy } = reach;
     let ranges = networks.into_iter();
     let ranges = ranges.map(|network| AddressRange { address: network.address, prefix: network.prefix });
     let reach = Reach::within(ranges.collect());
-    Way { reach: if is_public { reach.and_up_to(AddressClass::Public) } else { reach }, uses_proxy }
+    Way { reach: if is_public { reach.and_up_to(AddressClass::Public) } else { reach }, may_use_proxy }
 }
 
 /// Sends a question and reads what is needed of the answer.

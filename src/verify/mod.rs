@@ -4,5 +4,7 @@
 //! here: what is asked (`s3` signs it), what an answer means (`domain`), and when a store is asked.
 
 mod call;
+mod route;
 
 pub use call::{StoreVerifier, VerifyCall, VerifyTerms};
+pub use route::StoreRoute;

@@ -13,6 +13,8 @@ use crate::tenant::{KEYS, Keys, STEADY, Tenant};
 
 /// The objects of a namespace.
 const OBJECTS: [&str; 4] = ["o0", "o1", "o2", "o3"];
+/// Those of them whose URLs the store is asked about.
+const VERIFIED: [&str; 2] = ["o1", "o2"];
 /// The copies that a namespace has at most.
 const COPIES: usize = 3;
 
@@ -48,7 +50,11 @@ pub async fn act(tenant: &Tenant, random: &mut Random) {
 type Done = Option<()>;
 
 async fn create(tenant: &Tenant, random: &mut Random, name: &str) {
-    let spec = changed(random, name, tenant.spec("keys"));
+    let mut spec = tenant.spec("keys");
+    if VERIFIED.contains(&name) {
+        spec["verify"] = json!("Always");
+    }
+    let spec = changed(random, name, spec);
     let target = spec["secret"]["name"].as_str().unwrap_or(name).to_owned();
     if random.percent(25) {
         // Somebody else wants the same name, a moment before or in the same one.

@@ -33,6 +33,8 @@ pub const COPIES: &str = "d: a copy of a Secret of ours is never touched";
 pub const EARLIER: &str = "f: a Secret of an earlier name goes when its URL has ended";
 /// Objects that nobody cares for.
 pub const CONVERGED: &str = "g: what can be issued is issued, and its generation is reported";
+/// What the store says.
+pub const VERIFIED: &str = "h: a URL that the store is asked about is not said to be refused";
 
 /// How late a Secret of an earlier name may be.
 const LATE: SignedDuration = SignedDuration::from_secs(30);

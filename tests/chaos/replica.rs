@@ -12,6 +12,7 @@ use testbed::{Program, Proxy};
 use crate::harness::PERMITTED_STS;
 use crate::harness::World;
 use crate::operator::{CHILD, SOCKET};
+use crate::sessions;
 
 /// Short, so that the lead changes often.
 pub const LEASE: Duration = Duration::from_secs(4);
@@ -82,6 +83,8 @@ impl Replica {
         self.socket = plane.folder().join(format!("memory-{}-{}", self.number, self.starts));
         let name = format!("replica-{}-{}", self.number, self.starts);
         let arguments = [CHILD, "--listen", "127.0.0.1:0"];
+        let stores = [World::get_blocking().store.endpoint(), sessions::endpoint()];
+        let stores = stores.map(|store| store.trim_start_matches("http://").to_owned()).join(",");
         let variables = [
             ("KUBECONFIG", self.proxy.kubeconfig().as_os_str().to_owned()),
             ("PRESIGN_LOG", "info,presign_operator=debug".into()),
@@ -90,6 +93,8 @@ impl Replica {
             ("HOSTNAME", OsString::from(name)),
             (SOCKET, self.socket.clone().into_os_string()),
             (PERMITTED_STS.0, PERMITTED_STS.1.into()),
+            ("PRESIGN_VERIFY", "true".into()),
+            ("PRESIGN_VERIFY_ALLOW", stores.into()),
         ];
         let binary = std::env::current_exe().unwrap();
         self.program = Some(Program::start("presign-operator", binary, arguments, variables).unwrap());

@@ -7,11 +7,12 @@ use kube::ResourceExt;
 use presign_operator::crd::names::{
     ANNOTATION_SIGNING_TIME, DATA_EXPIRES_AT, DATA_HEADERS, DATA_METHOD, OPERATOR,
 };
-use presign_operator::crd::{DeletionPolicy, PresignedUrl};
+use presign_operator::crd::{self, DeletionPolicy, PresignedUrl, Verify};
 
 use crate::download::Download;
+use crate::harness::condition;
 use crate::history::Violation;
-use crate::invariants::{CONVERGED, Name, READY_WORKS, Stored};
+use crate::invariants::{CONVERGED, Name, READY_WORKS, Stored, VERIFIED};
 use crate::read::{
     is_current, is_labelled, is_of, is_ready, is_suspended, now, readiness, target_of, text, url_key,
 };
@@ -50,6 +51,9 @@ pub fn object_is_served(
         // What exists stays, whatever becomes of the keys.
         return None;
     }
+    if let Some(wrong) = refusal(object) {
+        accuse(VERIFIED, wrong);
+    }
     let url = text(secret, url_key(object))?;
     Some(Download {
         namespace: name.0.clone(),
@@ -57,6 +61,18 @@ pub fn object_is_served(
         method: text(secret, DATA_METHOD)?,
         url,
     })
+}
+
+/// What is wrong with the condition Verified. It is Unknown where the process ended that was to ask.
+fn refusal(object: &PresignedUrl) -> Option<String> {
+    object.spec.verify.filter(|verify| *verify != Verify::None)?;
+    match condition(object, crd::VERIFIED) {
+        None => Some("it has no condition Verified".to_owned()),
+        Some(verified) if verified.status == "False" => {
+            Some(format!("Verified is False: {} ({})", verified.reason, verified.message))
+        }
+        Some(_) => None,
+    }
 }
 
 /// What a Ready object and its Secret disagree about.

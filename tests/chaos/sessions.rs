@@ -32,6 +32,11 @@ pub fn is_signed_with_sessions(number: usize) -> bool {
     number % 4 == 1
 }
 
+/// Where the store is.
+pub fn endpoint() -> String {
+    STORE.endpoint()
+}
+
 /// Starts the store with what can be downloaded for a namespace.
 pub async fn fill_store(namespace: &str, keys: &'static [&str]) {
     let namespace = namespace.to_owned();

@@ -12,6 +12,7 @@ mod harness;
 mod report;
 mod sessions;
 mod troubles;
+mod verified;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,6 +25,7 @@ use harness::{DEADLINE, Operator, PERMITTED_STS, Space, UNOPPOSED, World};
 use report::Report;
 use sessions::{Sessions, uses_session};
 use testbed::{Proxy, number};
+use verified::is_verified;
 
 /// What all the troubles share.
 pub struct Soak {
@@ -33,6 +35,8 @@ pub struct Soak {
     /// Its way to the API server.
     pub proxy: Proxy,
     pub sessions: Sessions,
+    /// The stores that the operator may ask about URLs.
+    pub stores: String,
     pub report: Report,
     pub objects: usize,
     pub minutes: u64,
@@ -49,13 +53,15 @@ async fn main() {
     let proxy = tokio::task::spawn_blocking(|| Proxy::start(&World::get_blocking().plane));
     let proxy = proxy.await.unwrap().unwrap();
     let sessions = Sessions::start(&space, objects).await;
-    let operator = Mutex::new(start(&space, &proxy));
+    let stores = [space.world.store.endpoint(), sessions.store_endpoint()];
+    let stores = stores.map(|store| store.trim_start_matches("http://").to_owned()).join(",");
+    let operator = Mutex::new(start(&space, &proxy, &stores));
     println!("soak: {objects} PresignedUrls for {minutes} minutes");
     create(&space, &sessions, objects).await;
     // From here on, so that a slow start takes nothing from the troubles.
     let ends = Instant::now() + Duration::from_secs(60 * minutes);
     let report = Report::default();
-    let soak = Arc::new(Soak { space, operator, proxy, sessions, report, objects, minutes, ends });
+    let soak = Arc::new(Soak { space, operator, proxy, sessions, stores, report, objects, minutes, ends });
     let troubles = [
         tokio::spawn(troubles::read_and_download(soak.clone())),
         tokio::spawn(troubles::edit(soak.clone())),
@@ -65,6 +71,7 @@ async fn main() {
         tokio::spawn(troubles::restart_apiserver(soak.clone())),
         tokio::spawn(troubles::weigh(soak.clone())),
         tokio::spawn(sessions::fail(soak.clone())),
+        tokio::spawn(verified::look(soak.clone())),
     ];
     for trouble in troubles {
         trouble.await.unwrap();
@@ -89,9 +96,16 @@ async fn main() {
 }
 
 /// The operator under test.
-fn start(space: &Space, proxy: &Proxy) -> Operator {
+fn start(space: &Space, proxy: &Proxy, stores: &str) -> Operator {
     let kubeconfig = proxy.kubeconfig().to_str().unwrap();
-    let environment = [("PRESIGN_LOG", "info"), ("KUBECONFIG", kubeconfig), UNOPPOSED, PERMITTED_STS];
+    let environment = [
+        ("PRESIGN_LOG", "info"),
+        ("KUBECONFIG", kubeconfig),
+        ("PRESIGN_VERIFY", "true"),
+        ("PRESIGN_VERIFY_ALLOW", stores),
+        UNOPPOSED,
+        PERMITTED_STS,
+    ];
     Operator::start(space.world, &space.namespace, &environment)
 }
 
@@ -115,6 +129,9 @@ async fn create(space: &Space, sessions: &Sessions, objects: usize) {
             let (lifetime, every) = times(number);
             let with_session = || sessions.spec(space, number);
             let mut spec = if uses_session(number) { with_session() } else { space.spec(json!({})) };
+            if is_verified(number) {
+                spec["verify"] = json!("Always");
+            }
             spec["expiresIn"] = json!(format!("{lifetime}s"));
             spec["renewBefore"] = json!(format!("{}s", lifetime - every));
             space.apply(&name(number), spec).await;

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
 use crate::harness::{Space, audit};
 use crate::sessions::{Calls, uses_session};
 
@@ -26,6 +28,8 @@ struct Seen {
     restarts: u64,
     /// Failures of the STS that a request met.
     sts_failures: u64,
+    /// How often the condition Verified was True, Unknown and missing.
+    verified: [u64; 3],
     /// Resident memory in KiB.
     memory: Vec<u64>,
     /// Issue reason → how many URLs were issued for it.
@@ -90,6 +94,16 @@ impl Report {
         self.with(|seen| seen.sts_failures += 1);
     }
 
+    /// What the condition Verified of an object says. The store accepts every URL.
+    pub fn verified(&self, name: &str, condition: Option<&Condition>) {
+        self.with(|seen| match condition.map(|condition| condition.status.as_str()) {
+            Some("True") => seen.verified[0] += 1,
+            Some("Unknown") => seen.verified[1] += 1,
+            Some(_) => seen.refused.push(format!("{name}: Verified: {condition:?}")),
+            None => seen.verified[2] += 1,
+        });
+    }
+
     /// Resident memory in KiB, if the process was there.
     pub fn weighed(&self, kibibytes: Option<u64>) {
         self.with(|seen| seen.memory.extend(kibibytes));
@@ -127,6 +141,7 @@ impl Report {
                 ("hanging writes", seen.met()),
                 ("restarts of the API server", seen.restarts),
                 ("failures of the STS", seen.sts_failures),
+                ("URLs that the store is said to accept", seen.verified[0]),
                 ("renewals with sessions", seen.with_sessions.get("RenewalDue").copied().unwrap_or_default()),
             ];
             let missing = troubles.into_iter().filter(|(_, count)| *count == 0);
@@ -163,6 +178,8 @@ impl Report {
                 seen.edits
             );
             println!("issued {issued}: {:?}", seen.issued);
+            let [accepted, unknown, missing] = seen.verified;
+            println!("Verified at a look: True {accepted}, Unknown {unknown}, missing {missing}");
             println!(
                 "calls: {secrets} Secret writes, {statuses} status writes, {reads} reads, {events} for events"
             );

@@ -70,6 +70,11 @@ impl Sessions {
         sessions
     }
 
+    /// Where the store is.
+    pub fn store_endpoint(&self) -> String {
+        self.store.endpoint()
+    }
+
     /// The spec of an object that is signed with a session, without its times.
     pub fn spec(&self, space: &Space, number: usize) -> Value {
         let usual = ("dir/a file.txt".to_owned(), "Nothing");

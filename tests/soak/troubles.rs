@@ -95,7 +95,7 @@ pub async fn kill(soak: Arc<Soak>) {
         operator.expect_running();
         operator.kill();
         soak.report.add_log(&operator.log());
-        *operator = start(&soak.space, &soak.proxy);
+        *operator = start(&soak.space, &soak.proxy, &soak.stores);
         soak.report.killed();
     }
 }

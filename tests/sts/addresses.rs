@@ -93,14 +93,16 @@ async fn a_certificate_is_trusted_by_its_bundle_alone() {
     assert_eq!(server.requests().len(), 2);
 }
 
+/// An STS client that reaches the servers in a list through a proxy.
+fn through(proxy: &str, no_proxy: Option<&str>, list: &str) -> Sts {
+    let (proxy, no_proxy) = (Some(proxy.to_owned()), no_proxy.map(str::to_owned));
+    Sts::new(presign_operator::sts::StsTerms { proxy, no_proxy, ..terms(list) }).unwrap()
+}
+
 #[tokio::test]
 async fn a_proxy_gets_the_name_and_decides_where_it_leads() {
     let proxy = Server::sends(answer(502, "", "")).await;
-    let through = || {
-        let proxy = Some(format!("http://user:hidden@127.0.0.1:{}", proxy.port));
-        Sts::new(presign_operator::sts::StsTerms { proxy, ..terms("*.invalid") }).unwrap()
-    };
-    let sts = through();
+    let sts = through(&format!("http://user:hidden@127.0.0.1:{}", proxy.port), None, "sts.invalid");
     let failure = sts.with_web_identity(&hop("https://sts.invalid"), &token(), now).await.unwrap_err();
     assert!(matches!(failure, StsFailure::Unavailable { .. }), "{failure:?}");
     let requests = proxy.requests();
@@ -108,4 +110,35 @@ async fn a_proxy_gets_the_name_and_decides_where_it_leads() {
     let denied = sts.with_web_identity(&hop("https://sts.example"), &token(), now).await.unwrap_err();
     assert!(matches!(denied, StsFailure::NotPermitted(_)));
     assert!(!format!("{sts:?} {failure} {failure:?}").contains("hidden"));
+}
+
+#[tokio::test]
+async fn a_proxy_gets_no_name_that_only_a_wildcard_permits() {
+    let proxy = Server::sends(answer(502, "", "")).await;
+    for list in ["*", "*.invalid"] {
+        let sts = through(&format!("http://127.0.0.1:{}", proxy.port), None, list);
+        let failure = sts.with_web_identity(&hop("https://sts.invalid"), &token(), now).await.unwrap_err();
+        // The name is resolved here, and there is no such name.
+        let outage = StsOutage::Unreachable;
+        assert!(
+            matches!(&failure, StsFailure::Unavailable { outage: found, .. } if *found == outage),
+            "{list}: {failure:?}"
+        );
+    }
+    assert!(proxy.requests().is_empty());
+}
+
+#[tokio::test]
+async fn the_name_of_the_proxy_is_judged_when_it_is_that_of_the_sts() {
+    let (proxy, server) = (Server::sends(answer(502, "", "")).await, Server::sends(granted()).await);
+    let proxy = format!("http://localhost:{}", proxy.port);
+    for (no_proxy, list, scheme) in
+        [(None, "http://*", "http"), (None, "*", "https"), (Some("localhost"), "*", "https")]
+    {
+        let sts = through(&proxy, no_proxy, list);
+        let url = format!("{scheme}://localhost:{}", server.port);
+        let answer = sts.with_web_identity(&hop(&url), &token(), now).await;
+        assert_eq!(answer, Err(StsFailure::InternalAddress), "{no_proxy:?} {url}");
+    }
+    assert!(server.requests().is_empty());
 }

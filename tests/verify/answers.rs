@@ -8,7 +8,7 @@ use presign_operator::verify::StoreVerifier;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-use crate::scratch::{ask_raw, ask_url, terms, unlisted, verifier};
+use crate::scratch::{ask_raw, ask_url, internal, terms, unlisted, verifier};
 use crate::server::{Deed, Server, answer, date};
 
 const BOTH: [QuestionKind; 2] = [QuestionKind::Object, QuestionKind::Listing];
@@ -133,24 +133,53 @@ async fn a_request_has_the_headers_that_were_signed_and_no_body() {
     assert!(request.ends_with("\r\n\r\n") && !request.contains("content-length"), "{request}");
 }
 
+/// A verifier that reaches stores through a proxy, unless they are left out.
+fn through(proxy: &str, no_proxy: Option<&str>, list: &[&str]) -> StoreVerifier {
+    let (proxy, no_proxy) = (Some(proxy.to_owned()), no_proxy.map(str::to_owned));
+    StoreVerifier::new(presign_operator::verify::VerifyTerms { proxy, no_proxy, ..terms(list) }).unwrap()
+}
+
 #[tokio::test]
-async fn a_proxy_is_used_only_for_what_is_listed_without_addresses() {
+async fn a_proxy_is_used_only_for_names_that_are_listed_without_addresses() {
     let proxy = Server::sends(answer(502, "", "")).await;
-    let through = |list: &[&str]| {
-        let proxy = Some(format!("http://user:hidden@127.0.0.1:{}", proxy.port));
-        StoreVerifier::new(presign_operator::verify::VerifyTerms { proxy, ..terms(list) }).unwrap()
-    };
-    let found = ask_url(&through(&["*.invalid:443"]), "https://s3.invalid/b/k", false).await;
+    let through =
+        |list: &[&str]| through(&format!("http://user:hidden@127.0.0.1:{}", proxy.port), None, list);
+    let found = ask_url(&through(&["s3.invalid:443"]), "https://s3.invalid/b/k", false).await;
     assert!(matches!(found, Finding::Unreachable(_)), "{found:?}");
     let requests = proxy.requests();
     assert!(requests.len() == 1 && requests[0].starts_with("CONNECT s3.invalid:443 "), "{requests:?}");
-    let found = ask_url(&through(&[]), "https://s3.invalid/b/k", true).await;
-    assert_eq!(found, Finding::Unreachable(VerifyOutage::Unresolved), "a store of a ClusterSigner");
-    let found = ask_url(&through(&["s3.invalid:443=10.0.0.0/8"]), "https://s3.invalid/b/k", false).await;
-    assert_eq!(found, Finding::Unreachable(VerifyOutage::Unresolved), "one with addresses");
+    // The name is resolved here, and so its addresses are judged.
+    for (list, is_of_platform, why) in [
+        (&[][..], true, "a store of a ClusterSigner"),
+        (&["s3.invalid:443=10.0.0.0/8"], false, "one with addresses"),
+        (&["*.invalid:443"], false, "a domain, below which others choose names"),
+        (&["*:443"], false, "every name"),
+    ] {
+        let found = ask_url(&through(list), "https://s3.invalid/b/k", is_of_platform).await;
+        assert_eq!(found, Finding::Unreachable(VerifyOutage::Unresolved), "{why}");
+    }
     let found = ask_url(&through(&["*.invalid:443"]), "https://s3.example/b/k", false).await;
     assert_eq!(found, unlisted("s3.example:443"));
     assert_eq!(proxy.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn the_name_of_the_proxy_is_judged_when_it_is_that_of_the_store() {
+    let (proxy, store) =
+        (Server::sends(answer(502, "", "")).await, Server::sends(answer(206, "", "x")).await);
+    let proxy = format!("http://localhost:{}", proxy.port);
+    let authority = format!("localhost:{}", store.port);
+    for (no_proxy, list, scheme) in [
+        (None, authority.clone(), "http"),
+        (None, format!("*:{}", store.port), "http"),
+        (None, format!("*:{}", store.port), "https"),
+        (Some("localhost"), authority.clone(), "https"),
+    ] {
+        let verifier = through(&proxy, no_proxy, &[&list]);
+        let found = ask_url(&verifier, &format!("{scheme}://{authority}/b/k"), false).await;
+        assert_eq!(found, internal(&authority), "{no_proxy:?} {list} {scheme}");
+    }
+    assert!(store.requests().is_empty());
 }
 
 #[tokio::test]

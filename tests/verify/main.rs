@@ -7,10 +7,15 @@ mod answers;
 #[path = "../cluster/harness/mod.rs"]
 mod harness;
 mod isolated;
+mod lost;
 mod names;
 mod scratch;
 #[allow(dead_code, reason = "the tests of the STS use more of it")]
 #[path = "../sts/server.rs"]
 mod server;
+mod signed;
 mod stores;
 mod stories;
+#[allow(dead_code, unused_imports, reason = "the stories of signers use more of it")]
+#[path = "../cluster/tenancy.rs"]
+mod tenancy;

@@ -63,13 +63,16 @@ pub struct Signing {
 
 impl Signing {
     fn request(&self, bucket: &str, key: &str, method: &str) -> Request {
-        let spec: Value = json!({
+        let mut spec: Value = json!({
             "bucket": bucket, "key": key, "method": method,
             "s3": {
                 "endpoint": self.endpoint, "region": self.region,
                 "credentials": {"secretRef": {"name": "keys"}},
             },
         });
+        if method == "POST" {
+            spec["form"] = json!({"maxSize": 10});
+        }
         Request::inline(Asker::new("n", "a"), &serde_json::from_value(spec).unwrap(), None).unwrap()
     }
 

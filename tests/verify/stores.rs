@@ -5,7 +5,7 @@ use testbed::{ObjectStore, SessionStore};
 
 use crate::scratch::Signing;
 
-const ALL: [&str; 4] = ["GET", "HEAD", "PUT", "DELETE"];
+const ALL: [&str; 5] = ["GET", "HEAD", "PUT", "DELETE", "POST"];
 
 fn accepted(method: &str) -> Finding {
     if matches!(method, "GET" | "HEAD") { Finding::Accepted } else { Finding::CredentialsAccepted }
@@ -83,6 +83,7 @@ async fn seaweedfs_tells_each_fault_apart() {
         ("HEAD", Finding::AccessDenied),
         ("PUT", Finding::CredentialsAccepted),
         ("DELETE", Finding::CredentialsAccepted),
+        ("POST", Finding::CredentialsAccepted),
     ] {
         assert_eq!(write_only().ask("bucket", "dir/a file.txt", method).await, expected, "{method}");
     }

@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::DeleteParams;
 use presign_operator::crd::{PresignedUrl, VERIFIED, VerifyResult};
 use serde_json::{Value, json};
-use testbed::{StsFault, StsFront};
+use testbed::{Proxy, StsFault, StsFront};
 
 use crate::harness::{DEADLINE, Operator, Space, UNOPPOSED, World, condition, merge, text};
 
@@ -15,37 +15,65 @@ use crate::harness::{DEADLINE, Operator, Space, UNOPPOSED, World, condition, mer
 const RENEWALS: Duration = Duration::from_secs(120);
 
 /// A namespace, whose operator may ask the store behind a front.
-struct Place {
-    space: Space,
-    front: StsFront,
+pub struct Place {
+    pub space: Space,
+    pub front: StsFront,
     allowed: String,
 }
 
 impl Place {
     async fn new(story: &str) -> Self {
-        let front = front().await;
-        let address = front.endpoint().strip_prefix("http://").unwrap().to_owned();
-        let allowed = format!("{address}=127.0.0.0/8");
+        let (front, allowed) = front_and_entry().await;
         let environment = [("PRESIGN_VERIFY", "true"), ("PRESIGN_VERIFY_ALLOW", allowed.as_str())];
         let space = Space::with(story, &environment).await;
         Self { space, front, allowed }
     }
 
+    /// The same with an operator that reaches the API server through a proxy.
+    pub async fn behind_proxy(story: &str) -> (Self, Proxy) {
+        let (front, allowed) = front_and_entry().await;
+        let environment = [("PRESIGN_VERIFY", "true"), ("PRESIGN_VERIFY_ALLOW", allowed.as_str())];
+        let (space, proxy) = Space::behind_proxy_with(story, &environment).await;
+        (Self { space, front, allowed }, proxy)
+    }
+
     /// A spec for the object in the store behind the front.
-    fn spec(&self, changes: Value) -> Value {
+    pub fn spec(&self, changes: Value) -> Value {
         behind(&self.front, &self.space, changes)
     }
 
-    async fn verified(&self, name: &str, status: &str, reason: &str) -> PresignedUrl {
-        self.space
-            .wait(name, &format!("Verified {status} {reason}"), |object| {
-                verified(object).is_some_and(|found| found.status == status && found.reason == reason)
-            })
-            .await
+    pub async fn verified(&self, name: &str, status: &str, reason: &str) -> PresignedUrl {
+        wait_verified(&self.space, name, status, reason).await
     }
 }
 
-async fn front() -> StsFront {
+/// Waits until the condition Verified has this status and reason.
+pub async fn wait_verified(space: &Space, name: &str, status: &str, reason: &str) -> PresignedUrl {
+    space
+        .wait(name, &format!("Verified {status} {reason}"), |object| {
+            verified(object).is_some_and(|found| found.status == status && found.reason == reason)
+        })
+        .await
+}
+
+/// Waits until a front has been asked so often.
+pub async fn wait_asked(front: &StsFront, count: usize) {
+    let asked = async {
+        while front.count(None) < count {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, asked).await.expect("it is asked");
+}
+
+/// A front of the store, and the entry that permits it with its address.
+pub async fn front_and_entry() -> (StsFront, String) {
+    let front = front().await;
+    let address = front.endpoint().strip_prefix("http://").unwrap().to_owned();
+    (front, format!("{address}=127.0.0.0/8"))
+}
+
+pub async fn front() -> StsFront {
     StsFront::start(World::get().await.store.endpoint()).unwrap()
 }
 
@@ -55,11 +83,11 @@ fn behind(front: &StsFront, space: &Space, changes: Value) -> Value {
     spec
 }
 
-fn verified(object: &PresignedUrl) -> Option<&Condition> {
+pub fn verified(object: &PresignedUrl) -> Option<&Condition> {
     condition(object, VERIFIED)
 }
 
-fn message(object: &PresignedUrl) -> &str {
+pub fn message(object: &PresignedUrl) -> &str {
     &verified(object).unwrap().message
 }
 
@@ -128,12 +156,7 @@ async fn once_asks_once_and_always_asks_about_each_url() {
     let first = place.front.count(None);
     assert_eq!(first, 2);
     wait_urls(space, "always", 2).await;
-    let counted = async {
-        while place.front.count(None) < first + 2 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(DEADLINE, counted).await.expect("each URL is asked about");
+    wait_asked(&place.front, first + 2).await;
     let events = space.events("always").await;
     assert_eq!(events.iter().filter(|event| *event == "Normal Accepted").count(), 1, "{events:?}");
 }

@@ -40,6 +40,8 @@ impl Collector for Inventory {
         family(&mut encoder, "objects", help, "ready", totals.by_status())?;
         let help = "PresignedUrls by the reason of their Ready condition";
         family(&mut encoder, "objects_by_reason", help, "reason", totals.by_reason())?;
+        let help = "PresignedUrls whose URL the store refuses, by the reason of their Verified condition";
+        family(&mut encoder, "refused_objects", help, "reason", totals.by_refusal())?;
         let help = "PresignedUrls past their renewal time that do not wait for credentials";
         gauge(&mut encoder, "overdue_objects", help, totals.overdue)?;
         let help = "PresignedUrls with less than half of the time between renewal and expiry left";

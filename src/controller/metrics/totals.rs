@@ -1,8 +1,9 @@
 //! The totals behind the metrics about objects: a pure function from statuses to numbers.
 
 use jiff::Timestamp;
+use strum::VariantArray as _;
 
-use crate::crd::{PresignedUrlStatus, READY};
+use crate::crd::{PresignedUrlStatus, READY, VERIFIED, VerifyResult};
 
 /// The reasons of `Ready`, as label values. `Unknown` stands for no reason and for those of another
 /// release.
@@ -36,6 +37,8 @@ pub(super) struct ObjectTotals {
     /// Objects whose `Ready` is True, False and Unknown.
     ready: [i64; 3],
     reasons: [i64; REASONS.len()],
+    /// Objects whose `Verified` is False, by its reason.
+    refused: [i64; VerifyResult::VARIANTS.len()],
     /// Objects past their renewal time that do not wait for credentials.
     pub(super) overdue: i64,
     /// Objects past their renewal time with less than half of the overlap left.
@@ -60,6 +63,11 @@ impl ObjectTotals {
         let reason = ready.and_then(|ready| REASONS.iter().position(|reason| *reason == ready.reason));
         let reason = reason.unwrap_or(REASONS.len() - 1);
         self.reasons[reason] += 1;
+        let refusal = status.conditions.iter().find(|it| it.type_ == VERIFIED && it.status == "False");
+        let is_it = |result: &VerifyResult| refusal.is_some_and(|it| it.reason == <&str>::from(*result));
+        if let Some(refusal) = VerifyResult::VARIANTS.iter().position(is_it) {
+            self.refused[refusal] += 1;
+        }
         let Some(expiration) = status.expiration_time.as_ref().map(|time| time.0) else { return };
         let renewal = status.renewal_time.as_ref().map(|time| time.0);
         self.add_times(REASONS[reason], renewal, expiration, now);
@@ -88,6 +96,12 @@ impl ObjectTotals {
     pub(super) fn by_reason(&self) -> impl Iterator<Item = (&'static str, i64)> {
         REASONS.into_iter().zip(self.reasons)
     }
+
+    /// The number of objects whose URL the store refuses, for each reason.
+    pub(super) fn by_refusal(&self) -> impl Iterator<Item = (&'static str, i64)> {
+        let all = VerifyResult::VARIANTS.iter().zip(self.refused);
+        all.filter(|(result, _)| result.is_refusal()).map(|(result, count)| ((*result).into(), count))
+    }
 }
 
 #[cfg(test)]
@@ -96,24 +110,26 @@ mod tests {
 
     use super::*;
     use crate::domain::reason::FailureReason;
-    use strum::VariantArray as _;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
     }
 
-    /// A status whose URL is due for renewal at 600 and expires at 1000.
-    fn status(ready: &str, reason: &str) -> PresignedUrlStatus {
-        let condition = Condition {
-            type_: READY.to_owned(),
-            status: ready.to_owned(),
+    fn status_condition(kind: &str, status: &str, reason: &str) -> Condition {
+        Condition {
+            type_: kind.to_owned(),
+            status: status.to_owned(),
             reason: reason.to_owned(),
             message: String::new(),
             last_transition_time: Time(at(0)),
             observed_generation: None,
-        };
+        }
+    }
+
+    /// A status whose URL is due for renewal at 600 and expires at 1000.
+    fn status(ready: &str, reason: &str) -> PresignedUrlStatus {
         PresignedUrlStatus {
-            conditions: vec![condition],
+            conditions: vec![status_condition(READY, ready, reason)],
             renewal_time: Some(Time(at(600))),
             expiration_time: Some(Time(at(1000))),
             ..PresignedUrlStatus::default()
@@ -152,6 +168,28 @@ mod tests {
         assert_eq!(totals.by_status().collect::<Vec<_>>(), [("True", 1), ("False", 0), ("Unknown", 2)]);
         let reasons: Vec<_> = totals.by_reason().filter(|(_, count)| *count > 0).collect();
         assert_eq!(reasons, [("ApiError", 1), ("Unknown", 2)]);
+    }
+
+    #[test]
+    fn a_url_that_the_store_refuses_counts_by_the_reason() {
+        let mut totals = ObjectTotals::default();
+        for (verified, reason) in [
+            ("False", "UnknownKey"),
+            ("False", "UnknownKey"),
+            ("False", "NoSuchKey"),
+            ("False", "OfAnotherRelease"),
+            ("True", "Accepted"),
+            ("Unknown", "Unreachable"),
+            ("Unknown", "NotAsked"),
+        ] {
+            let mut status = status("True", "Issued");
+            let verified = status_condition(VERIFIED, verified, reason);
+            status.conditions.push(verified);
+            totals.add(&status, at(0));
+        }
+        let counted: Vec<_> = totals.by_refusal().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(counted, [("UnknownKey", 2), ("NoSuchKey", 1)]);
+        assert_eq!(totals.by_refusal().count(), 9, "Accepted and Unreachable are no refusals");
     }
 
     #[test]

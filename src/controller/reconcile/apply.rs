@@ -9,7 +9,7 @@ use super::error::{Failure, is_code};
 use super::observe::Observed;
 use super::resolve::require_unchanged;
 use super::target::{FoundTarget, read_target};
-use super::verify::leave_question;
+use super::verify::{SentUrl, leave_question};
 use crate::controller::context::Context;
 use crate::controller::state::lean::LeanPresignedUrl;
 use crate::crd::names::OPERATOR;
@@ -68,16 +68,19 @@ pub async fn act(
         Action::End { why, request } => {
             let Some(stored) = observed.stored() else { return Err(Failure::Outdated) };
             end(ctx, object, observed, &key, stored, (why, request)).await?;
+            ctx.verifications.forget(&Key::from(object));
             Ok(Acted::Done(Done::Ended))
         }
         Action::Create { reason, validity } => {
             let (signed, rendered) = sign(ctx, observed, validity)?;
+            let sent = SentUrl::of(observed, reason, &signed, &rendered);
             match create(ctx, object, observed, &key, rendered).await {
                 Ok(stored) => {
-                    leave_question(ctx, object, observed, reason, &signed);
+                    leave_question(ctx, object, observed, &sent);
                     Ok(Acted::Done(issued(ctx, observed, plan, reason, &signed, &stored)))
                 }
                 Err(failure) if failure.may_have_been_carried_out() => {
+                    leave_question(ctx, object, observed, &sent.unconfirmed());
                     let found = read_target(ctx, &observed.owner, &key).await?;
                     Ok(Acted::Found(Box::new(found), failure))
                 }
@@ -86,8 +89,14 @@ pub async fn act(
         }
         Action::Replace { reason, validity } => {
             let (signed, rendered) = sign(ctx, observed, validity)?;
-            let stored = write(ctx, object, observed, &key, rendered, plan.reads_first).await?;
-            leave_question(ctx, object, observed, reason, &signed);
+            let sent = SentUrl::of(observed, reason, &signed, &rendered);
+            let written = write(ctx, object, observed, &key, rendered, plan.reads_first).await;
+            let stored = written.inspect_err(|failure| {
+                if failure.leaves_open() {
+                    leave_question(ctx, object, observed, &sent.unconfirmed());
+                }
+            })?;
+            leave_question(ctx, object, observed, &sent);
             Ok(Acted::Done(issued(ctx, observed, plan, reason, &signed, &stored)))
         }
     }
@@ -145,6 +154,7 @@ fn issued(
     let request = observed.request();
     let standing = request.map(|request| Standing {
         location: Some(signed.location().to_owned()),
+        digest: stored.content.url.map(Box::new),
         handled_renew: stored.handled_renew.as_deref().map(str::to_owned),
         ..Standing::new(request, signed.validity, observed.credentials(), observed.seed)
     });

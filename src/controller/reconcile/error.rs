@@ -170,6 +170,13 @@ impl Failure {
         }
     }
 
+    /// Whether nobody knows if a write that failed like this was carried out.
+    #[must_use]
+    pub fn leaves_open(&self) -> bool {
+        let Self::Api { source, .. } = self else { return false };
+        !matches!(source.as_ref(), kube::Error::Api(status) if status.code < 500)
+    }
+
     /// How long the answer of the API server asks clients to wait, in seconds.
     #[must_use]
     pub fn retry_after(&self) -> Option<u32> {

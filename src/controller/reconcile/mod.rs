@@ -58,6 +58,7 @@ pub async fn reconcile(job: Job<Key>, ctx: Arc<Context>) -> schedule::NextRun {
         return ctx.when(Next::OnChange(None));
     };
     if object.is_being_deleted() {
+        ctx.verifications.forget(&job.key);
         return ctx.when(Next::OnChange(None));
     }
     ctx.begin_term(term);
@@ -94,7 +95,12 @@ async fn pursue(ctx: &Context, job: &Job<Key>, object: &LeanPresignedUrl) -> (Fi
     let around = Around {
         generation: object.metadata.generation,
         pods: ctx.pods.uses_of(object, request),
-        verification: ctx.verifications.news(&job.key, object.uid(), request.map(|r| r.verify.when)),
+        verification: ctx.verifications.news(
+            &job.key,
+            object.uid(),
+            request.map(|request| request.verify.when),
+            &outcome.seen(&plan),
+        ),
         is_clock_skewed: ctx.skew.is_skewed(),
         is_renew_refused: request.is_some_and(|request| request.is_renew_refused),
         has_looked: looks_at.is_some(),
@@ -113,7 +119,7 @@ async fn pursue(ctx: &Context, job: &Job<Key>, object: &LeanPresignedUrl) -> (Fi
     let (history, next) = match told {
         Ok(()) => {
             if let Some(told) = &finish.report {
-                ctx.verifications.reported(&job.key, object.uid(), &told.verification);
+                ctx.verifications.reported(&job.key, &told.verification);
             }
             let mut history = finish.history.clone();
             history.reported();
@@ -152,6 +158,7 @@ async fn carry_out(
             Err(failure) => return interrupted(ctx, object, &failure),
         };
         let plan = plan(&observed.observation());
+        ctx.verifications.saw(key, &plan.seen);
         let acted = match failure.take() {
             // The create failed, and the target does not exist: either the Secret that it met was
             // deleted meanwhile, or the create failed for another reason.

@@ -97,6 +97,9 @@ pub async fn observe(
     if !resolved.as_ref().is_ok_and(|resolved| uses_session(resolved)) && ctx.sessions.forget(key) {
         ctx.signers.wake();
     }
+    if !resolved.as_ref().is_ok_and(|resolved| resolved.permission.is_granted()) {
+        ctx.verifications.withdraw(key);
+    }
     let Ok(resolved) = resolved else { return Ok(observed) };
     let Resolved { request, permission } = &*resolved;
     depend(ctx, key, request, permission);

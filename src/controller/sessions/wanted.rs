@@ -32,4 +32,8 @@ impl WaitingCall for WantedSession {
     fn server(&self) -> &StsAddress {
         &self.key.terms.sts
     }
+
+    fn replaces(&self, waiting: &Self) -> bool {
+        self.key == waiting.key
+    }
 }

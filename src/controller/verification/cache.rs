@@ -6,36 +6,45 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::hosts::{self, Hosts};
+use super::open::OpenQuestions;
 use crate::domain::resolve::Resolved;
+use crate::domain::stored::UrlDigest;
 use crate::domain::verification::{VerifyAnswer, VerifyNews, VerifyOutage};
 use crate::domain::{Credentials, Validity};
 use crate::runtime::Key;
 use crate::runtime::schedule::{TurnLimits, TurnQueue, WaitingCall};
+use crate::verify::StoreRoute;
 
 /// How many stores are asked at a time.
 const LIMITS: TurnLimits = TurnLimits { at_once: 16, per_server: 4, per_turn: 8 };
-/// How many questions may wait.
-pub(super) const MOST_WAITING: usize = 10_000;
 
-/// The questions to stores.
+/// The questions to stores. Each open question waits in `queue` or in `again`, runs, or is held until its URL
+/// is seen in the Secret.
 pub(super) struct VerifyCache {
     pub(super) entries: HashMap<Key, AskedUrl>,
     pub(super) queue: TurnQueue<QueuedQuestion>,
     pub(super) hosts: Hosts,
     /// The questions that are asked again.
-    pub(super) again: BTreeSet<(Instant, Key, u64)>,
-    pub(super) last_id: u64,
+    pub(super) again: BTreeSet<(Instant, Key)>,
+    pub(super) open: OpenQuestions,
+    last_id: u64,
 }
 
-/// What is known about the stored URL of one object, until it is reported.
+/// What is known about one URL of an object, until it is reported.
 pub(super) struct AskedUrl {
     pub(super) uid: String,
     pub(super) id: u64,
+    /// The URL. Nothing of this entry holds for any other one.
+    pub(super) url: UrlDigest,
     /// What to ask; `None` when there is nothing to ask any more.
     pub(super) question: Option<Arc<StoreQuestion>>,
+    /// Whether the URL was seen in the Secret. Until then nothing is asked.
+    pub(super) is_stored: bool,
     /// Whether the URL replaces one with the same spec and credentials.
     pub(super) is_renewal: bool,
     pub(super) attempts: usize,
+    /// When the question is asked again.
+    pub(super) again: Option<Instant>,
     pub(super) answer: Option<Box<VerifyAnswer>>,
 }
 
@@ -47,8 +56,18 @@ pub struct StoreQuestion {
     pub credentials: Arc<Credentials>,
     /// When the URL works.
     pub validity: Validity,
-    /// Host and port of the store.
-    pub authority: String,
+    /// How the store is reached.
+    pub route: StoreRoute,
+}
+
+/// A URL that was signed, or that is about to be in the Secret.
+pub struct WrittenUrl {
+    /// The URL.
+    pub url: UrlDigest,
+    /// Whether the Secret holds it; if not, nobody knows.
+    pub is_stored: bool,
+    /// Whether it replaces one with the same spec and credentials.
+    pub is_renewal: bool,
 }
 
 /// A question in the queue.
@@ -56,14 +75,13 @@ pub struct StoreQuestion {
 pub(super) struct QueuedQuestion {
     pub(super) key: Key,
     pub(super) id: u64,
-    pub(super) authority: String,
+    pub(super) question: Arc<StoreQuestion>,
 }
 
 /// A question whose turn has come.
 pub(super) struct DueQuestion {
     pub(super) queued: QueuedQuestion,
-    pub(super) question: Arc<StoreQuestion>,
-    /// Why its store gave no answer a moment ago; it is not asked again so soon.
+    /// Why nothing was reached a moment ago; the store is not asked again so soon.
     pub(super) outage: Option<VerifyOutage>,
 }
 
@@ -74,6 +92,7 @@ impl Default for VerifyCache {
             queue: TurnQueue::new(LIMITS),
             hosts: Hosts::default(),
             again: BTreeSet::new(),
+            open: OpenQuestions::default(),
             last_id: 0,
         }
     }
@@ -87,13 +106,18 @@ impl WaitingCall for QueuedQuestion {
     }
 
     fn server(&self) -> &String {
-        &self.authority
+        self.question.route.authority()
+    }
+
+    fn replaces(&self, waiting: &Self) -> bool {
+        self.key == waiting.key
     }
 }
 
 impl VerifyCache {
-    pub(super) fn known(&self, key: &Key, uid: &str) -> VerifyNews {
-        match self.entries.get(key).filter(|entry| entry.uid == uid) {
+    /// What is known about a URL of an object.
+    pub(super) fn known(&self, key: &Key, uid: &str, url: &UrlDigest) -> VerifyNews {
+        match self.entries.get(key).filter(|entry| entry.uid == uid && entry.url == *url) {
             None => VerifyNews::Unchanged,
             Some(AskedUrl { answer: Some(answer), .. }) => VerifyNews::Answered(answer.clone()),
             Some(AskedUrl { is_renewal: true, .. }) => VerifyNews::Renewed,
@@ -101,32 +125,114 @@ impl VerifyCache {
         }
     }
 
+    /// Notes a URL in place of the one before, whose place in the queue it takes. Without room for its
+    /// question, the answer is `overloaded`.
+    pub(super) fn put(
+        &mut self,
+        (key, uid): (&Key, &str),
+        written: &WrittenUrl,
+        question: Option<StoreQuestion>,
+        overloaded: impl FnOnce(&StoreQuestion) -> VerifyAnswer,
+    ) {
+        self.end(key);
+        self.last_id += 1;
+        let WrittenUrl { url, is_stored, is_renewal } = *written;
+        let mut entry = AskedUrl {
+            uid: uid.to_owned(),
+            id: self.last_id,
+            url,
+            question: None,
+            is_stored,
+            is_renewal,
+            attempts: 0,
+            again: None,
+            answer: None,
+        };
+        match question {
+            Some(question) if self.open.has_room(key.namespace()) => {
+                self.open.add(key.namespace());
+                entry.question = Some(Arc::new(question));
+            }
+            Some(question) => entry.answer = Some(Box::new(overloaded(&question))),
+            None => {}
+        }
+        let is_asked = entry.question.is_some() && is_stored;
+        self.entries.insert(key.clone(), entry);
+        if is_asked { self.enqueue(key) } else { self.leave_queue(key) }
+    }
+
+    /// Notes that the Secret holds a URL, so that the question about it is asked. Drops what is known of any
+    /// other one.
+    pub(super) fn seen(&mut self, key: &Key, url: Option<&UrlDigest>) {
+        match self.entries.get_mut(key) {
+            Some(entry) if Some(&entry.url) != url => self.forget(key),
+            Some(entry) if !entry.is_stored => {
+                entry.is_stored = true;
+                self.enqueue(key);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether [`seen`](Self::seen) changes nothing.
+    pub(super) fn has_seen(&self, key: &Key, url: Option<&UrlDigest>) -> bool {
+        self.entries.get(key).is_none_or(|entry| Some(&entry.url) == url && entry.is_stored)
+    }
+
+    /// Drops what is known of an object.
+    pub(super) fn forget(&mut self, key: &Key) {
+        self.close(key);
+        self.entries.remove(key);
+    }
+
+    /// Ends the question about an object. An answer that is there stays.
+    pub(super) fn close(&mut self, key: &Key) {
+        if self.end(key) {
+            self.leave_queue(key);
+        }
+    }
+
+    /// The same, except that a place in the queue stays. Returns whether there was a question.
+    fn end(&mut self, key: &Key) -> bool {
+        let Some(entry) = self.entries.get_mut(key) else { return false };
+        if let Some(time) = entry.again.take() {
+            self.again.remove(&(time, key.clone()));
+        }
+        let was_open = entry.question.take().is_some();
+        if was_open {
+            self.open.remove(key.namespace());
+        }
+        was_open
+    }
+
+    fn leave_queue(&mut self, key: &Key) {
+        self.queue.remove(key.namespace(), |waiting| waiting.key == *key);
+    }
+
+    fn enqueue(&mut self, key: &Key) {
+        let Some(entry) = self.entries.get(key) else { return };
+        if let Some(question) = &entry.question {
+            let question = question.clone();
+            self.queue.push(QueuedQuestion { key: key.clone(), id: entry.id, question });
+        }
+    }
+
     /// The next question, or when to look again.
     pub(super) fn next(&mut self, now: Instant) -> (Option<DueQuestion>, Option<Instant>) {
-        while let Some((time, key, id)) = self.again.first().cloned().filter(|(time, ..)| *time <= now) {
-            self.again.remove(&(time, key.clone(), id));
-            let question = self.entries.get(&key).filter(|entry| entry.id == id);
-            if let Some(question) = question.and_then(|entry| entry.question.as_ref()) {
-                let authority = question.authority.clone();
-                self.queue.push(QueuedQuestion { key, id, authority });
+        while let Some((time, key)) = self.again.first().cloned().filter(|(time, _)| *time <= now) {
+            self.again.remove(&(time, key.clone()));
+            if let Some(entry) = self.entries.get_mut(&key) {
+                entry.again = None;
             }
+            self.enqueue(&key);
         }
-        let Self { entries, queue, hosts, .. } = self;
-        let is_current =
-            |queued: &QueuedQuestion| entries.get(&queued.key).is_some_and(|entry| entry.id == queued.id);
-        // One that is not asked any more needs no turn.
-        while let Some(queued) =
-            queue.pop(|queued| !is_current(queued) || hosts.may_ask(queued.server(), now))
-        {
-            let question = entries.get(&queued.key).filter(|entry| entry.id == queued.id);
-            if let Some(question) = question.and_then(|entry| entry.question.clone()) {
-                let outage = hosts.begin(&queued.authority, now);
-                return (Some(DueQuestion { queued, question, outage }), None);
-            }
-            queue.ended(&queued);
+        let Self { queue, hosts, .. } = self;
+        if let Some(queued) = queue.pop(|waiting| hosts.may_ask(&waiting.question.route, now)) {
+            let outage = hosts.begin(&queued.question.route, now);
+            return (Some(DueQuestion { queued, outage }), None);
         }
         let next_start = (!queue.is_empty()).then(|| now + hosts::SPACING);
-        let again = self.again.first().map(|(time, ..)| *time);
+        let again = self.again.first().map(|(time, _)| *time);
         (None, next_start.into_iter().chain(again).min())
     }
 }

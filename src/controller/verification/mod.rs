@@ -1,26 +1,30 @@
 //! The questions to stores whether they accept a URL: in memory only, one for each object at most.
 //!
-//! A reconcile never waits for a store. It leaves a question after it wrote a URL; `requests` asks it and
-//! wakes the object, which reports the answer. A question whose object is gone, or has another URL since,
-//! is dropped, and so is its answer.
+//! A reconcile never waits for a store. It leaves a question about a URL that it wrote; `requests` asks it and
+//! wakes the object, which reports the answer. Question and answer hold for that URL alone: they are dropped
+//! when the object is gone, when its Secret holds another URL, whoever wrote it, and when its spec or its
+//! signer does not permit a URL any more.
 
 mod cache;
 mod hosts;
+mod open;
 mod requests;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-pub use self::cache::StoreQuestion;
-use self::cache::{AskedUrl, DueQuestion, MOST_WAITING, QueuedQuestion, VerifyCache};
-pub use self::requests::{ask_stores, authority_of};
+use self::cache::{AskedUrl, DueQuestion, QueuedQuestion, VerifyCache};
+pub use self::cache::{StoreQuestion, WrittenUrl};
+pub use self::requests::ask_stores;
+use self::requests::is_of_platform;
+use crate::domain::status::{Seen, Standing};
 use crate::domain::verification::{Finding, NotAsked, Verify, VerifyAnswer, VerifyNews, VerifyPlace};
+use crate::domain::{Request, SignedUrl};
 use crate::runtime::Key;
 use crate::runtime::lock::Lock;
-use crate::verify::StoreVerifier;
+use crate::verify::{StoreRoute, StoreVerifier};
 
 /// How often a question is asked while the store gives no answer, and the pauses between, in seconds.
 const PAUSES: [u64; 4] = [30, 60, 120, 240];
@@ -46,38 +50,44 @@ impl Verifications {
         self.verifier.is_some()
     }
 
-    /// Notes that a URL was written, and what to ask about it, if anything. `is_renewal` says whether it
-    /// replaces one with the same spec and credentials.
-    pub fn issued(&self, key: &Key, uid: &str, question: Option<StoreQuestion>, is_renewal: bool) {
-        let mut cache = self.cache.write();
-        let cache = &mut *cache;
-        cache.last_id += 1;
-        let id = cache.last_id;
-        let mut entry = AskedUrl {
-            uid: uid.to_owned(),
-            id,
-            question: question.map(Arc::new),
-            is_renewal,
-            attempts: 0,
-            answer: None,
-        };
-        if let Some(question) = &entry.question {
-            if cache.queue.len() < MOST_WAITING {
-                let authority = question.authority.clone();
-                cache.queue.push(QueuedQuestion { key: key.clone(), id, authority });
-                self.asked.notify_one();
-            } else {
-                entry.answer = Some(Box::new(overloaded(question.validity.signing_time)));
-                entry.question = None;
-            }
-        }
-        cache.entries.insert(key.clone(), entry);
+    /// How the store of a URL is reached; `None` when it cannot be asked.
+    #[must_use]
+    pub fn route(&self, request: &Request, signed: &SignedUrl) -> Option<StoreRoute> {
+        let ca_bundle = request.verify.ca_bundle.as_deref();
+        self.verifier.as_ref()?.route(&signed.url, ca_bundle, is_of_platform(request))
     }
 
-    /// What is known about the stored URL of an object. `when` is what its spec says; `None` when that is
-    /// not valid.
+    /// Notes that a URL was written, or may have been, and what to ask about it, if anything.
+    pub fn issued(&self, key: &Key, uid: &str, written: &WrittenUrl, question: Option<StoreQuestion>) {
+        self.cache.write().put((key, uid), written, question, overloaded);
+        self.asked.notify_one();
+    }
+
+    /// Whether there is a question or an answer about an object that its status does not show yet.
     #[must_use]
-    pub fn news(&self, key: &Key, uid: &str, when: Option<Verify>) -> VerifyNews {
+    pub fn is_open(&self, key: &Key) -> bool {
+        let cache = self.cache.read();
+        cache.entries.get(key).is_some_and(|entry| entry.question.is_some() || entry.answer.is_some())
+    }
+
+    /// Notes what the Secret of an object holds. A question about this URL is asked from now on, and what is
+    /// known about another one is dropped.
+    pub fn saw(&self, key: &Key, seen: &Seen) {
+        let url = match seen {
+            Seen::Unknown => return,
+            Seen::Nothing => None,
+            Seen::Url(standing) => standing.digest.as_deref(),
+        };
+        if !self.cache.read().has_seen(key, url) {
+            self.cache.write().seen(key, url);
+            self.asked.notify_one();
+        }
+    }
+
+    /// What is known about the URL of an object. `when` is what its spec says, `None` when that is not valid,
+    /// and `seen` is the URL that is reported.
+    #[must_use]
+    pub fn news(&self, key: &Key, uid: &str, when: Option<Verify>, seen: &Seen) -> VerifyNews {
         match when {
             None => VerifyNews::Unjudged,
             Some(Verify::None) => {
@@ -85,32 +95,45 @@ impl Verifications {
                 VerifyNews::NotWanted
             }
             Some(_) if !self.is_on() => VerifyNews::Disabled,
-            Some(Verify::Once | Verify::Always) => self.known(key, uid),
+            Some(Verify::Once | Verify::Always) => self.known(key, uid, seen),
         }
     }
 
-    fn known(&self, key: &Key, uid: &str) -> VerifyNews {
-        self.cache.read().known(key, uid)
+    fn known(&self, key: &Key, uid: &str, seen: &Seen) -> VerifyNews {
+        let Seen::Url(Standing { digest: Some(url), .. }) = seen else { return VerifyNews::Unchanged };
+        self.cache.read().known(key, uid, url)
     }
 
     /// Notes that the status of an object shows this, which then need not be kept.
-    pub fn reported(&self, key: &Key, uid: &str, news: &VerifyNews) {
+    pub fn reported(&self, key: &Key, news: &VerifyNews) {
         if !self.cache.read().entries.contains_key(key) {
             return;
         }
         let mut cache = self.cache.write();
+        let Some(AskedUrl { uid, url, question: None, .. }) = cache.entries.get(key) else { return };
         // An answer may have come since the report was made.
-        let is_told = cache.known(key, uid) == *news;
-        let is_over = |entry: &AskedUrl| entry.uid == uid && entry.question.is_none();
-        if is_told && cache.entries.get(key).is_some_and(is_over) {
-            cache.entries.remove(key);
+        if cache.known(key, uid, url) == *news {
+            cache.forget(key);
         }
     }
 
     /// Forgets an object, because it is gone or asks for no verification any more.
     pub fn forget(&self, key: &Key) {
         if self.cache.read().entries.contains_key(key) {
-            self.cache.write().entries.remove(key);
+            self.cache.write().forget(key);
+        }
+    }
+
+    /// Ends the question about an object that may have no new URL: nothing is signed with its credentials any
+    /// more. An answer that is there is still about the URL.
+    pub fn withdraw(&self, key: &Key) {
+        if !self.cache.read().entries.contains_key(key) {
+            return;
+        }
+        let mut cache = self.cache.write();
+        cache.close(key);
+        if cache.entries.get(key).is_some_and(|entry| entry.answer.is_none()) {
+            cache.forget(key);
         }
     }
 
@@ -131,48 +154,47 @@ impl Verifications {
         }
     }
 
-    /// Takes in an answer, and returns whether the object has to report it.
+    /// Takes in what became of a question, and returns whether the object has to report it.
     fn answered(&self, due: &DueQuestion, answer: Option<VerifyAnswer>, now: Instant) -> bool {
-        let QueuedQuestion { key, id, authority } = &due.queued;
+        let QueuedQuestion { key, id, question } = &due.queued;
         let mut cache = self.cache.write();
         let cache = &mut *cache;
         cache.queue.ended(&due.queued);
         // Others may be waiting for this turn.
         self.asked.notify_one();
-        let outage = match &answer {
-            Some(VerifyAnswer { finding: Finding::Unreachable(outage), .. }) => Some(*outage),
-            _ => None,
-        };
-        if due.outage.is_none() && answer.is_some() {
-            cache.hosts.answered(authority, outage, now);
+        if let (None, Some(answer)) = (due.outage, &answer) {
+            cache.hosts.answered(&question.route, &answer.finding, now);
         }
-        let Some(entry) = cache.entries.get_mut(key).filter(|entry| entry.id == *id) else { return false };
+        let is_asked = |entry: &&mut AskedUrl| entry.id == *id && entry.question.is_some();
+        let Some(entry) = cache.entries.get_mut(key).filter(is_asked) else { return false };
         let Some(answer) = answer else {
             // Another process leads, or the URL has expired.
-            cache.entries.remove(key);
+            cache.forget(key);
             return false;
         };
-        let pause = outage.and_then(|_| PAUSES.get(entry.attempts).copied());
+        let is_outage = matches!(answer.finding, Finding::Unreachable(_));
+        let pause = PAUSES.get(entry.attempts).copied().filter(|_| is_outage);
         entry.attempts += 1;
-        match pause {
-            Some(pause) => {
-                let then = now + Duration::from_secs(pause);
-                cache.again.insert((then, key.clone(), *id));
-            }
-            None => entry.question = None,
-        }
         let is_same = entry.answer.as_ref().is_some_and(|before| before.finding == answer.finding);
         if !is_same {
             entry.answer = Some(Box::new(answer));
+        }
+        match pause {
+            Some(pause) => {
+                let then = now + Duration::from_secs(pause);
+                entry.again = Some(then);
+                cache.again.insert((then, key.clone()));
+            }
+            None => cache.close(key),
         }
         !is_same || pause.is_none()
     }
 }
 
-fn overloaded(at: jiff::Timestamp) -> VerifyAnswer {
+fn overloaded(question: &StoreQuestion) -> VerifyAnswer {
     let finding = Finding::NotAsked(NotAsked::Overloaded);
     let message = finding.message(&VerifyPlace::default());
-    VerifyAnswer { at, finding, message }
+    VerifyAnswer { at: question.validity.signing_time, finding, message }
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ async fn serve(ctx: Arc<Context>, due: DueQuestion) {
         );
         Some(Finding::NotAsked(NotAsked::Impossible))
     });
-    let place = VerifyPlace::of(&due.question.resolved.request);
+    let place = VerifyPlace::of(&due.queued.question.resolved.request);
     let answer = finding.map(|finding| {
         if due.outage.is_none() {
             ctx.metrics.verified(finding.result());
@@ -61,7 +61,7 @@ async fn serve(ctx: Arc<Context>, due: DueQuestion) {
 /// The answer; `None` when the question is not to be asked any more.
 async fn ask(ctx: &Context, due: &DueQuestion) -> Option<Finding> {
     let verifier = ctx.verifications.verifier.as_ref()?;
-    let StoreQuestion { resolved, credentials, validity, .. } = &*due.question;
+    let StoreQuestion { resolved, credentials, validity, .. } = &*due.queued.question;
     let now = ctx.clock.now();
     let left = validity.expiration_time().as_second() - now.as_second();
     if ctx.leadership.term().is_none() || left < LEAST_LEFT {
@@ -93,16 +93,6 @@ async fn ask(ctx: &Context, due: &DueQuestion) -> Option<Finding> {
 }
 
 /// Whether a `ClusterSigner` names the store of a request.
-fn is_of_platform(request: &Request) -> bool {
+pub(super) fn is_of_platform(request: &Request) -> bool {
     request.credentials.signer.as_ref().is_some_and(|signer| signer.kind == SignerKind::ClusterSigner)
-}
-
-/// Host and port of a signed URL, as the turns tell stores apart.
-#[must_use]
-pub fn authority_of(signed: &SignedUrl) -> String {
-    let address = signed.location();
-    let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
-    let host = rest.split('/').next().unwrap_or_default();
-    // Stores that are told apart by the scheme alone do no harm.
-    format!("{scheme}://{host}")
 }

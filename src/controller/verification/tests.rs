@@ -1,27 +1,38 @@
 //! Which questions are asked, when, and what becomes of their answers.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::json;
 
+mod crowds;
+mod outages;
+
+use super::open::MOST_OPEN;
 use super::*;
 use crate::domain::policy::Asker;
 use crate::domain::resolve::{Permission, Resolved};
+use crate::domain::stored::{Digest, UrlDigest};
 use crate::domain::verification::VerifyOutage;
-use crate::domain::{Credentials, Request, Sensitive, Validity};
+use crate::domain::{Credentials, Sensitive, Validity};
 
-const HOST: &str = "https://s3.example";
+const HOST: &str = "s3.example:443";
+/// The URL that an object has unless a test says another.
+const URL: i64 = 0;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_893_456_000 + second).unwrap()
 }
 
-fn question(authority: &str) -> StoreQuestion {
+fn request() -> Request {
     let spec = json!({
         "bucket": "reports", "key": "k", "verify": "Always",
-        "s3": {"endpoint": HOST, "region": "r", "credentials": {"secretRef": {"name": "keys"}}},
+        "s3": {"endpoint": "https://s3.example", "region": "r", "credentials": {"secretRef": {"name": "keys"}}},
     });
-    let spec = serde_json::from_value(spec).unwrap();
-    let request = Request::inline(Asker::new("n", "a"), &spec, None).unwrap();
+    Request::inline(Asker::new("n", "a"), &serde_json::from_value(spec).unwrap(), None).unwrap()
+}
+
+fn question(route: StoreRoute) -> StoreQuestion {
     let text = |text: &str| Sensitive::new(text.to_owned());
     let credentials = Credentials {
         access_key_id: text("AKIA"),
@@ -30,11 +41,26 @@ fn question(authority: &str) -> StoreQuestion {
         expiration: None,
     };
     StoreQuestion {
-        resolved: Arc::new(Resolved { request, permission: Permission::NotNeeded }),
+        resolved: Arc::new(Resolved { request: request(), permission: Permission::NotNeeded }),
         credentials: Arc::new(credentials),
         validity: Validity { signing_time: at(0), lifetime: 3600 },
-        authority: authority.to_owned(),
+        route,
     }
+}
+
+/// One of the URLs that an object has one after the other.
+fn url(number: i64) -> UrlDigest {
+    let digest = Digest::of(&number.to_string());
+    let validity = Validity { signing_time: at(number), lifetime: 3600 };
+    UrlDigest { validity, address: digest, text: digest, identity: digest, signature: digest }
+}
+
+fn seen(number: i64) -> Seen {
+    let digest = url(number);
+    Seen::Url(Standing {
+        digest: Some(Box::new(digest)),
+        ..Standing::new(&request(), digest.validity, None, 0)
+    })
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "it stands for what a question comes to, which can be nothing")]
@@ -43,8 +69,12 @@ fn answer(finding: Finding) -> Option<VerifyAnswer> {
     Some(VerifyAnswer { at: at(1), finding, message })
 }
 
+fn unreachable(outage: VerifyOutage) -> Option<VerifyAnswer> {
+    answer(Finding::Unreachable(outage))
+}
+
 fn timeout() -> Option<VerifyAnswer> {
-    answer(Finding::Unreachable(VerifyOutage::Timeout))
+    unreachable(VerifyOutage::Timeout)
 }
 
 fn key(name: &str) -> Key {
@@ -62,8 +92,18 @@ impl Story {
         Self { verifications: Verifications::new(None), now: Instant::now() }
     }
 
-    fn issue(&self, name: &str, authority: &str) {
-        self.verifications.issued(&key(name), "u", Some(question(authority)), false);
+    fn issue(&self, name: &str, host: &str) {
+        self.issue_url(&key(name), URL, StoreRoute::public(host, None), true);
+    }
+
+    fn issue_url(&self, key: &Key, number: i64, route: StoreRoute, is_stored: bool) {
+        let written = WrittenUrl { url: url(number), is_stored, is_renewal: false };
+        self.verifications.issued(key, "u", &written, Some(question(route)));
+    }
+
+    fn renew(&self, name: &str, question: Option<StoreQuestion>) {
+        let written = WrittenUrl { url: url(URL), is_stored: true, is_renewal: true };
+        self.verifications.issued(&key(name), "u", &written, question);
     }
 
     fn due(&self) -> Option<DueQuestion> {
@@ -85,8 +125,28 @@ impl Story {
     }
 
     fn news(&self, name: &str) -> VerifyNews {
-        self.verifications.known(&key(name), "u")
+        self.news_of(name, &seen(URL))
     }
+
+    fn news_of(&self, name: &str, seen: &Seen) -> VerifyNews {
+        self.verifications.known(&key(name), "u", seen)
+    }
+
+    fn reported(&self, name: &str, news: &VerifyNews) {
+        self.verifications.reported(&key(name), news);
+    }
+
+    /// How many questions are open, how many wait, and how many are asked again.
+    fn counts(&self) -> (usize, usize, usize) {
+        let cache = self.verifications.cache.read();
+        let open = cache.entries.values().filter(|entry| entry.question.is_some()).count();
+        assert_eq!(open, cache.open.len());
+        (open, cache.queue.len(), cache.again.len())
+    }
+}
+
+fn is_answered(news: &VerifyNews, finding: &Finding) -> bool {
+    matches!(news, VerifyNews::Answered(answer) if answer.finding == *finding)
 }
 
 #[test]
@@ -95,14 +155,14 @@ fn an_answer_is_kept_until_it_is_reported() {
     assert_eq!(story.news("a"), VerifyNews::Unchanged);
     story.issue("a", HOST);
     assert_eq!(story.news("a"), VerifyNews::Asking);
-    story.verifications.reported(&key("a"), "u", &VerifyNews::Asking);
+    story.reported("a", &VerifyNews::Asking);
     let due = story.due().unwrap();
     assert!(story.answered(&due, answer(Finding::Accepted)));
     let news = story.news("a");
-    assert!(matches!(&news, VerifyNews::Answered(answer) if answer.finding == Finding::Accepted));
-    story.verifications.reported(&key("a"), "u", &VerifyNews::Asking);
+    assert!(is_answered(&news, &Finding::Accepted));
+    story.reported("a", &VerifyNews::Asking);
     assert_eq!(story.news("a"), news, "another report does not count");
-    story.verifications.reported(&key("a"), "u", &news);
+    story.reported("a", &news);
     assert!(story.verifications.cache.read().entries.is_empty());
 }
 
@@ -119,7 +179,75 @@ fn the_answer_about_another_url_or_object_is_dropped() {
     assert!(!story.answered(&due, answer(Finding::UnknownKey)), "it was deleted");
     assert_eq!(story.news("a"), VerifyNews::Unchanged);
     story.issue("a", HOST);
-    assert_eq!(story.verifications.known(&key("a"), "another uid"), VerifyNews::Unchanged);
+    assert_eq!(story.verifications.known(&key("a"), "another uid", &seen(URL)), VerifyNews::Unchanged);
+}
+
+#[test]
+fn what_is_known_of_a_url_is_not_said_of_the_one_that_another_leader_wrote() {
+    let story = Story::new();
+    for name in ["answered", "asking"] {
+        story.issue(name, HOST);
+        story.verifications.saw(&key(name), &seen(URL));
+    }
+    let due = story.due().unwrap();
+    assert!(story.answered(&due, answer(Finding::Accepted)));
+    // The lease is lost, another process writes URLs, and this one leads again.
+    for name in ["answered", "asking"] {
+        assert_eq!(story.news_of(name, &seen(1)), VerifyNews::Unchanged, "{name}");
+        assert_ne!(story.news(name), VerifyNews::Unchanged, "{name}");
+        story.verifications.saw(&key(name), &Seen::Unknown);
+        assert_ne!(story.news(name), VerifyNews::Unchanged, "{name}: nobody knows what the Secret holds");
+        story.verifications.saw(&key(name), &seen(1));
+        assert_eq!(story.news(name), VerifyNews::Unchanged, "{name}");
+    }
+    assert_eq!(story.counts(), (0, 0, 0));
+}
+
+#[test]
+fn a_url_that_may_have_been_written_is_asked_about_once_it_is_seen() {
+    let mut story = Story::new();
+    let route = || StoreRoute::public(HOST, None);
+    story.issue("a", HOST);
+    story.issue_url(&key("a"), 1, route(), false);
+    assert!(story.all_due(1).is_empty(), "neither is asked: the other one may be in the Secret");
+    assert_eq!(story.news("a"), VerifyNews::Unchanged, "the report is still about the earlier one");
+    story.verifications.saw(&key("a"), &seen(1));
+    assert_eq!(story.news_of("a", &seen(1)), VerifyNews::Asking);
+    let due = story.due().unwrap();
+    assert!(story.answered(&due, answer(Finding::NoSuchKey)));
+    assert!(is_answered(&story.news_of("a", &seen(1)), &Finding::NoSuchKey));
+
+    story.issue_url(&key("b"), 1, route(), false);
+    story.verifications.saw(&key("b"), &seen(URL));
+    assert_eq!(story.news_of("b", &seen(1)), VerifyNews::Unchanged, "it was not written");
+    assert_eq!(story.counts(), (0, 0, 0));
+}
+
+#[test]
+fn a_question_ends_with_its_url() {
+    let story = Story::new();
+    for number in 0..3 {
+        story.issue(&number.to_string(), HOST);
+    }
+    story.verifications.saw(&key("0"), &Seen::Nothing);
+    let due = story.due().unwrap();
+    story.verifications.withdraw(&due.queued.key);
+    assert!(!story.answered(&due, answer(Finding::Accepted)), "it is denied, and not asked about any more");
+    assert_eq!(story.news(due.queued.key.name()), VerifyNews::Unchanged);
+    assert_eq!(story.counts(), (1, 1, 0));
+}
+
+#[test]
+fn a_denial_keeps_an_answer_and_ends_the_question() {
+    let mut story = Story::new();
+    story.issue("a", HOST);
+    let due = story.due().unwrap();
+    story.answered(&due, timeout());
+    let news = story.news("a");
+    story.verifications.withdraw(&key("a"));
+    assert_eq!(story.news("a"), news, "it is still about the URL");
+    assert!(story.all_due(600).is_empty());
+    assert_eq!(story.counts(), (0, 0, 0));
 }
 
 #[test]
@@ -138,108 +266,19 @@ fn a_question_that_is_out_of_date_is_not_asked() {
 #[test]
 fn a_renewal_keeps_the_report_until_there_is_an_answer() {
     let story = Story::new();
-    story.verifications.issued(&key("a"), "u", None, true);
+    story.renew("a", None);
     assert_eq!(story.news("a"), VerifyNews::Renewed);
-    story.verifications.reported(&key("a"), "u", &VerifyNews::Renewed);
+    story.reported("a", &VerifyNews::Renewed);
     assert_eq!(story.news("a"), VerifyNews::Unchanged);
-    story.verifications.issued(&key("a"), "u", Some(question(HOST)), true);
-    story.verifications.reported(&key("a"), "u", &VerifyNews::Renewed);
+    story.renew("a", Some(question(StoreRoute::public(HOST, None))));
+    story.reported("a", &VerifyNews::Renewed);
     assert_eq!(story.news("a"), VerifyNews::Renewed);
-}
-
-#[test]
-fn a_store_that_gives_no_answer_is_asked_by_few_and_more_and_more_rarely() {
-    let mut story = Story::new();
-    for number in 0..1000 {
-        story.issue(&number.to_string(), HOST);
-    }
-    story.verifications.issued(&Key::new("other", "a"), "u", Some(question("https://other")), false);
-    let (mut asked, mut others) = (0, 0);
-    // Fifteen minutes, in which every question takes five seconds to fail.
-    for _ in 0..180 {
-        let mut running = Vec::new();
-        while let Some(due) = story.due() {
-            match due.outage {
-                Some(_) => {
-                    story.answered(&due, timeout());
-                }
-                None if due.queued.authority == HOST => running.push(due),
-                None => {
-                    others += 1;
-                    story.answered(&due, answer(Finding::Accepted));
-                }
-            }
-        }
-        asked += running.len();
-        story.now += Duration::from_secs(5);
-        for due in &running {
-            story.answered(due, timeout());
-        }
-    }
-    assert_eq!(others, 1);
-    assert!((2..=100).contains(&asked), "{asked}");
-    let cache = story.verifications.cache.read();
-    assert!(cache.again.is_empty() && cache.queue.is_empty());
-    assert!(cache.entries.values().all(|entry| entry.question.is_none()), "all gave up");
-}
-
-#[test]
-fn the_same_outage_is_reported_once_and_an_answer_after_it_too() {
-    let mut story = Story::new();
-    story.issue("a", HOST);
-    let due = story.due().unwrap();
-    assert!(story.answered(&due, timeout()));
-    let first = story.news("a");
-    story.now += Duration::from_secs(PAUSES[0]);
-    let due = story.due().unwrap();
-    assert!(due.outage.is_none(), "enough time has passed");
-    assert!(!story.answered(&due, timeout()));
-    assert_eq!(story.news("a"), first, "at the time of the first");
-    story.now += Duration::from_secs(PAUSES[1]);
-    let due = story.due().unwrap();
-    assert!(story.answered(&due, answer(Finding::Accepted)));
-    assert!(matches!(story.news("a"), VerifyNews::Answered(answer) if answer.finding == Finding::Accepted));
-    assert!(story.verifications.cache.read().again.is_empty());
-}
-
-#[test]
-fn one_store_is_asked_by_four_at_a_time_and_twenty_times_a_second() {
-    let mut story = Story::new();
-    for number in 0..100 {
-        story.issue(&number.to_string(), HOST);
-    }
-    assert_eq!(story.all_due(1).len(), 4);
-    let mut story = Story::new();
-    for number in 0..100 {
-        story.issue(&number.to_string(), HOST);
-    }
-    let (mut asked, until) = (0, story.now + Duration::from_secs(1));
-    while story.now < until {
-        while let Some(due) = story.due() {
-            asked += 1;
-            story.answered(&due, answer(Finding::Accepted));
-        }
-        story.now += Duration::from_millis(10);
-    }
-    assert_eq!(asked, 20);
-}
-
-#[test]
-fn not_more_questions_wait_than_there_is_room_for() {
-    let story = Story::new();
-    for number in 0..=MOST_WAITING {
-        story.issue(&number.to_string(), HOST);
-    }
-    let news = story.news(&MOST_WAITING.to_string());
-    let VerifyNews::Answered(answer) = news else { panic!("{news:?}") };
-    assert_eq!(answer.finding, Finding::NotAsked(NotAsked::Overloaded));
-    assert_eq!(story.verifications.cache.read().queue.len(), MOST_WAITING);
 }
 
 #[test]
 fn an_operator_that_may_ask_no_store_says_so() {
     let story = Story::new();
-    let news = |when| story.verifications.news(&key("a"), "u", when);
+    let news = |when| story.verifications.news(&key("a"), "u", when, &seen(URL));
     assert_eq!(news(None), VerifyNews::Unjudged);
     assert_eq!(news(Some(Verify::None)), VerifyNews::NotWanted);
     assert_eq!(news(Some(Verify::Once)), VerifyNews::Disabled);

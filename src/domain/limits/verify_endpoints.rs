@@ -17,7 +17,7 @@ struct VerifyEntry {
 }
 
 /// A range of addresses.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Network {
     /// An address of the range.
     pub address: IpAddr,
@@ -26,15 +26,15 @@ pub struct Network {
 }
 
 /// Which addresses a store may have.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct VerifyReach {
     /// Those of the internet.
     pub is_public: bool,
     /// Those in these ranges.
     pub networks: Vec<Network>,
-    /// Whether the administrator listed the store for addresses of the internet, so that a proxy may
-    /// resolve its name.
-    pub uses_proxy: bool,
+    /// Whether a proxy may resolve the name of the store: the administrator wrote this very name. A pattern
+    /// also matches names that others chose, whose addresses only we would judge.
+    pub may_use_proxy: bool,
 }
 
 /// An entry that no store can match.
@@ -73,11 +73,13 @@ impl VerifyEndpoints {
     pub fn permits(&self, host: &str, port: u16, is_of_platform: bool) -> Option<VerifyReach> {
         let host = host.to_ascii_lowercase();
         let matching = self.0.iter().filter(|entry| entry.port == port && entry.host.matches(&host));
-        let listed: Vec<_> = matching.map(|entry| entry.network).collect();
-        let networks: Vec<_> = listed.iter().flatten().copied().collect();
-        let uses_proxy = !listed.is_empty() && networks.is_empty();
-        let is_public = listed.iter().any(Option::is_none) || listed.is_empty() && is_of_platform;
-        (is_public || !networks.is_empty()).then_some(VerifyReach { is_public, networks, uses_proxy })
+        let listed: Vec<_> = matching.collect();
+        let networks: Vec<_> = listed.iter().filter_map(|entry| entry.network).collect();
+        let is_named = listed.iter().any(|entry| matches!(entry.host, HostPattern::One(_)));
+        let may_use_proxy = is_named && networks.is_empty();
+        let is_public =
+            listed.iter().any(|entry| entry.network.is_none()) || listed.is_empty() && is_of_platform;
+        (is_public || !networks.is_empty()).then_some(VerifyReach { is_public, networks, may_use_proxy })
     }
 }
 
@@ -130,10 +132,10 @@ mod tests {
 
     fn permits(list: &[&str], host: &str, port: u16, is_of_platform: bool) -> Option<String> {
         let endpoints = VerifyEndpoints::parse(list.iter().copied()).unwrap();
-        let VerifyReach { is_public, networks, uses_proxy } =
+        let VerifyReach { is_public, networks, may_use_proxy } =
             endpoints.permits(host, port, is_of_platform)?;
         let networks = networks.iter().map(|network| format!("{}/{}", network.address, network.prefix));
-        let words = [is_public.then(|| "public".to_owned()), uses_proxy.then(|| "proxy".to_owned())];
+        let words = [is_public.then(|| "public".to_owned()), may_use_proxy.then(|| "proxy".to_owned())];
         Some(words.into_iter().flatten().chain(networks).collect::<Vec<_>>().join(" "))
     }
 
@@ -147,8 +149,16 @@ mod tests {
             (&["s3.example:443"], "S3.Example", 443, false, Some("public proxy")),
             (&["s3.example:443"], "s3.example", 8443, false, None),
             (&["s3.example:443"], "bucket.s3.example", 443, false, None),
-            (&["*.s3.example:443"], "bucket.s3.example", 443, false, Some("public proxy")),
-            (&["*:443"], "any", 443, false, Some("public proxy")),
+            (&["*.s3.example:443"], "bucket.s3.example", 443, false, Some("public")),
+            (&["*:443"], "any", 443, false, Some("public")),
+            (&["*:443", "s3.example:443"], "s3.example", 443, false, Some("public proxy")),
+            (
+                &["s3.example:443", "s3.example:443=10.0.0.0/8"],
+                "s3.example",
+                443,
+                false,
+                Some("public 10.0.0.0/8"),
+            ),
             (&["minio.svc:9000=10.0.0.0/8"], "minio.svc", 9000, false, Some("10.0.0.0/8")),
             (&["minio.svc:9000=10.0.0.0/8"], "minio.svc", 9000, true, Some("10.0.0.0/8")),
             (&["minio.svc:9000=10.0.0.0/8"], "minio.svc", 80, true, Some("public")),

@@ -23,6 +23,7 @@ pub(super) fn seen(
         // A URL that cannot be signed again is not what the spec asks for.
         matches: can_render && issue_reason(case).is_none_or(|reason| !mismatch.contains(&reason)),
         is_planted: is_planted(case, stored, &url),
+        digest: Some(Box::new(url)),
         location: rendering.map(|rendering| rendering.location.to_owned()).filter(|_| is_granted),
         handled_renew: stored.handled_renew.as_deref().map(str::to_owned),
         ..Standing::new(case.request, url.validity, case.credentials, case.seed)

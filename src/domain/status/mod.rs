@@ -12,6 +12,7 @@ use super::ended::EndReason;
 use super::pods::PodUses;
 use super::reason::{Disposition, FailureReason};
 use super::resolve::Permission;
+use super::stored::UrlDigest;
 use super::verification::VerifyNews;
 use super::{Credentials, Request, Validity};
 use crate::crd::{LimitedBy, PresignedUrlStatus};
@@ -33,6 +34,8 @@ pub struct Standing {
     pub is_planted: bool,
     /// The address of the object in the store, without the query.
     pub location: Option<String>,
+    /// The URL as digests; `None` when it is not known in this form.
+    pub digest: Option<Box<UrlDigest>>,
     /// The renewal token that the URL was issued for.
     pub handled_renew: Option<String>,
     /// What limits the lifetime of the URL.
@@ -53,6 +56,7 @@ impl Standing {
             matches: true,
             is_planted: false,
             location: None,
+            digest: None,
             handled_renew: None,
             limited_by,
             rotation: Rotation::of(request, validity, credentials, limited_by),

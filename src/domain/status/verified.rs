@@ -68,16 +68,8 @@ fn answered(answer: &VerifyAnswer) -> VerifiedParts {
 fn status(result: VerifyResult) -> &'static str {
     match result {
         VerifyResult::Accepted | VerifyResult::CredentialsAccepted => TRUE,
-        VerifyResult::Unreachable => UNKNOWN,
-        VerifyResult::AccessDenied
-        | VerifyResult::UnknownKey
-        | VerifyResult::SignatureDoesNotMatch
-        | VerifyResult::WrongRegion
-        | VerifyResult::NoSuchBucket
-        | VerifyResult::NoSuchKey
-        | VerifyResult::ClockSkewed
-        | VerifyResult::TokenRefused
-        | VerifyResult::Rejected => FALSE,
+        refusal if refusal.is_refusal() => FALSE,
+        _ => UNKNOWN,
     }
 }
 

@@ -3,28 +3,25 @@
 //! A connector is kept for each set of certificates and each way to connect, because to build one costs
 //! as much as a handshake, and because it keeps connections open for a while.
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_http_client::{Connector, ConnectorBuilder};
-use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns, ResolveDnsError};
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
-use hyper::Uri;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use sha2::{Digest as _, Sha256};
 
-use super::AddressClass;
-use super::guard::resolve;
+use super::guard::{AddressClass, Guard};
+use super::proxy::Proxy;
 use super::reach::Reach;
 
-/// How many connectors are kept. When there are more, all are dropped and built again as needed.
+/// How many connectors are kept.
 const CAPACITY: usize = 32;
 /// How long a connection that is not used stays open.
 const IDLE: Duration = Duration::from_secs(20);
@@ -34,21 +31,29 @@ const IDLE: Duration = Duration::from_secs(20);
 pub struct Way {
     /// The addresses that may be connected to.
     pub reach: Reach,
-    /// Whether the proxy is used for https, if there is one. It then resolves the name.
-    pub uses_proxy: bool,
+    /// Whether the proxy is used for https, if there is one. It then resolves the name, to any address. So
+    /// permit it only for names that the administrator wrote, or that nobody else can choose.
+    pub may_use_proxy: bool,
 }
 
 /// All connectors in use.
 pub struct Connectors {
     ca_bundle: Option<String>,
     proxy: Option<Proxy>,
-    kept: Mutex<HashMap<(Option<[u8; 32]>, Way), SharedHttpConnector>>,
+    kept: Mutex<KeptConnectors>,
 }
 
-/// The proxy, and its host, whose address the administrator has chosen.
-struct Proxy {
-    config: ProxyConfig,
-    host: String,
+/// The connectors that are kept. The one that was used last is the last.
+#[derive(Default)]
+struct KeptConnectors(VecDeque<(ConnectorKey, SharedHttpConnector)>);
+
+/// What tells connectors apart.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct ConnectorKey {
+    /// The digest of the further certificates.
+    ca_bundle: Option<[u8; 32]>,
+    reach: Reach,
+    is_through_proxy: bool,
 }
 
 /// Certificates that cannot be used. Says nothing of their content.
@@ -89,30 +94,47 @@ impl Connectors {
     pub fn over(connector: &SharedHttpConnector) -> Self {
         let classes =
             [AddressClass::Public, AddressClass::Private, AddressClass::Loopback, AddressClass::Forbidden];
-        let way = |most| Way { reach: Reach::up_to(most), uses_proxy: true };
-        let kept = classes.map(|most| ((None, way(most)), connector.clone()));
-        Self { ca_bundle: None, proxy: None, kept: Mutex::new(HashMap::from(kept)) }
+        let key = |most| ConnectorKey { ca_bundle: None, reach: Reach::up_to(most), is_through_proxy: false };
+        let kept = classes.map(|most| (key(most), connector.clone()));
+        Self { ca_bundle: None, proxy: None, kept: Mutex::new(KeptConnectors(VecDeque::from(kept))) }
     }
 
-    /// The connector for a set of further certificates (PEM) and a way to connect.
+    /// The connector for a URL, for a set of further certificates (PEM) and a way to connect. Use it for URLs
+    /// with this scheme, host and port only.
     ///
     /// # Errors
     /// When the certificates cannot be used.
-    pub fn get(&self, ca_bundle: Option<&str>, way: &Way) -> Result<SharedHttpConnector, InvalidCaBundle> {
-        let key = (ca_bundle.map(|pem| Sha256::digest(pem).into()), way.clone());
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(connector) = kept.get(&key) {
-            return Ok(connector.clone());
+    pub fn get(
+        &self,
+        ca_bundle: Option<&str>,
+        way: &Way,
+        url: &str,
+    ) -> Result<SharedHttpConnector, InvalidCaBundle> {
+        let proxy = self.proxy.as_ref().filter(|proxy| way.may_use_proxy && proxy.serves(url));
+        let key = ConnectorKey {
+            ca_bundle: ca_bundle.map(|pem| Sha256::digest(pem).into()),
+            reach: way.reach.clone(),
+            is_through_proxy: proxy.is_some(),
+        };
+        let known = self.kept().find(&key);
+        if let Some(connector) = known {
+            return Ok(connector);
         }
-        let connector = self.build(ca_bundle, way)?;
-        if kept.len() >= CAPACITY {
-            kept.clear();
-        }
-        kept.insert(key, connector.clone());
-        Ok(connector)
+        // Built without the lock, so that other calls do not wait for it.
+        let connector = self.build(ca_bundle, &way.reach, proxy)?;
+        Ok(self.kept().keep(key, connector))
     }
 
-    fn build(&self, ca_bundle: Option<&str>, way: &Way) -> Result<SharedHttpConnector, InvalidCaBundle> {
+    fn kept(&self) -> MutexGuard<'_, KeptConnectors> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn build(
+        &self,
+        ca_bundle: Option<&str>,
+        reach: &Reach,
+        proxy: Option<&Proxy>,
+    ) -> Result<SharedHttpConnector, InvalidCaBundle> {
         let mut trusted = TrustStore::default();
         for pem in [self.ca_bundle.as_deref(), ca_bundle].into_iter().flatten() {
             // The connector would panic.
@@ -125,21 +147,37 @@ impl Connectors {
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
             .tls_context(context)
             .pool_idle_timeout(IDLE);
-        let proxy = self.proxy.as_ref().filter(|_| way.uses_proxy);
-        if let Some(proxy) = proxy {
-            builder.set_proxy_config(Some(proxy.config.clone()));
-        }
-        let guard = Guard { reach: way.reach.clone(), proxy: proxy.map(|proxy| proxy.host.clone()) };
+        let guard = match proxy {
+            None => Guard::new(reach.clone()),
+            Some(proxy) => {
+                builder.set_proxy_config(Some(proxy.config.clone()));
+                Guard::of_proxy(proxy.host.clone())
+            }
+        };
         Ok(SharedHttpConnector::new(builder.build_with_resolver(guard)))
     }
 }
 
-impl Proxy {
-    fn parse(url: &str, no_proxy: &str) -> Result<Self, InvalidConnectorTerms> {
-        let config = ProxyConfig::https(url).map_err(|_| InvalidConnectorTerms::Proxy)?;
-        let parsed: Uri = url.parse().map_err(|_| InvalidConnectorTerms::Proxy)?;
-        let host = parsed.host().ok_or(InvalidConnectorTerms::Proxy)?.to_owned();
-        Ok(Self { config: config.no_proxy(no_proxy), host })
+impl KeptConnectors {
+    fn find(&mut self, key: &ConnectorKey) -> Option<SharedHttpConnector> {
+        let place = self.0.iter().position(|(known, _)| known == key)?;
+        let found = self.0.remove(place)?;
+        let connector = found.1.clone();
+        self.0.push_back(found);
+        Some(connector)
+    }
+
+    /// Keeps a connector, and drops the one that was used longest ago if there are too many. Returns the
+    /// connector that is kept, which another call may have built meanwhile.
+    fn keep(&mut self, key: ConnectorKey, connector: SharedHttpConnector) -> SharedHttpConnector {
+        if let Some(known) = self.find(&key) {
+            return known;
+        }
+        self.0.push_back((key, connector.clone()));
+        if self.0.len() > CAPACITY {
+            self.0.pop_front();
+        }
+        connector
     }
 }
 
@@ -147,32 +185,6 @@ impl Proxy {
 impl fmt::Debug for Connectors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connectors").finish_non_exhaustive()
-    }
-}
-
-/// Resolves names to the addresses that may be reached, and that of the proxy to all of its addresses.
-#[derive(Clone, Debug)]
-pub struct Guard {
-    reach: Reach,
-    proxy: Option<String>,
-}
-
-impl Guard {
-    /// Resolves names to the addresses that may be reached.
-    #[must_use]
-    pub fn new(reach: Reach) -> Self {
-        Self { reach, proxy: None }
-    }
-}
-
-impl ResolveDns for Guard {
-    fn resolve_dns<'a>(&'a self, name: &'a str) -> DnsFuture<'a> {
-        let is_proxy = self.proxy.as_ref().is_some_and(|proxy| proxy.eq_ignore_ascii_case(name));
-        DnsFuture::new(async move {
-            let anywhere = Reach::anywhere();
-            let reach = if is_proxy { &anywhere } else { &self.reach };
-            resolve(name, reach).await.map_err(ResolveDnsError::new)
-        })
     }
 }
 
@@ -207,24 +219,43 @@ mod tests {
         assert!(Connectors::new(Some("x".to_owned()), None, None).is_err());
     }
 
+    const URL: &str = "https://s3.example";
+
     #[test]
     fn one_connector_is_kept_for_each_way_and_not_without_bound() {
         let connectors = Connectors::new(None, Some("http://user:hidden@proxy:8080"), None).unwrap();
-        let count = || connectors.kept.lock().unwrap().len();
+        let count = || connectors.kept().0.len();
         let pem = certificate();
-        let direct = Way { reach: Reach::anywhere(), uses_proxy: false };
-        let guarded = Way { reach: Reach::up_to(AddressClass::Public), uses_proxy: true };
+        let direct = Way { reach: Reach::anywhere(), may_use_proxy: false };
+        let guarded = Way { reach: Reach::up_to(AddressClass::Public), may_use_proxy: true };
         for _ in 0..2 {
-            connectors.get(None, &direct).unwrap();
-            connectors.get(Some(&pem), &direct).unwrap();
-            connectors.get(None, &guarded).unwrap();
+            connectors.get(None, &direct, URL).unwrap();
+            connectors.get(Some(&pem), &direct, URL).unwrap();
+            connectors.get(None, &guarded, URL).unwrap();
+            connectors.get(None, &guarded, "https://another.example").unwrap();
+            connectors.get(None, &guarded, "http://s3.example").unwrap();
         }
-        assert_eq!(count(), 3);
-        for index in 0..CAPACITY {
-            connectors.get(Some(&format!("{index}\n{pem}")), &direct).unwrap();
+        assert_eq!(count(), 4);
+        for index in 0..2 * CAPACITY {
+            connectors.get(Some(&format!("{index}\n{pem}")), &direct, URL).unwrap();
         }
-        assert!(count() < CAPACITY);
+        assert_eq!(count(), CAPACITY);
         assert!(!format!("{connectors:?}").contains("hidden"));
+    }
+
+    #[test]
+    fn the_connector_that_was_used_longest_ago_goes_first() {
+        let connectors = Connectors::new(None, None, None).unwrap();
+        let pem = certificate();
+        let way = Way { reach: Reach::anywhere(), may_use_proxy: false };
+        let keys = || connectors.kept().0.iter().map(|(key, _)| key.ca_bundle).collect::<Vec<_>>();
+        for index in 0..2 * CAPACITY {
+            connectors.get(None, &way, URL).unwrap();
+            connectors.get(Some(&format!("{index}\n{pem}")), &way, URL).unwrap();
+            assert!(keys().contains(&None), "one that is in use stays, after {index}");
+        }
+        let last: [u8; 32] = Sha256::digest(format!("{}\n{pem}", 2 * CAPACITY - 1)).into();
+        assert_eq!(keys().last(), Some(&Some(last)));
     }
 
     #[test]

@@ -6,6 +6,8 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns, ResolveDnsError};
+
 use super::reach::Reach;
 
 /// What an address reaches. Later classes reach more of what is internal.
@@ -31,6 +33,39 @@ pub enum ResolveFailure {
     /// The name has internal addresses only.
     #[error("the name resolves only to internal addresses, which are refused")]
     Internal,
+}
+
+/// The resolver of a connector. It leaves out addresses that may not be reached.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    reach: Reach,
+    /// The only name that is resolved; `None` for every name.
+    only: Option<String>,
+}
+
+impl Guard {
+    /// Resolves names to the addresses that may be reached.
+    #[must_use]
+    pub fn new(reach: Reach) -> Self {
+        Self { reach, only: None }
+    }
+
+    /// Resolves the name of the proxy to all of its addresses, and no other name.
+    pub(super) fn of_proxy(host: String) -> Self {
+        Self { reach: Reach::anywhere(), only: Some(host) }
+    }
+}
+
+impl ResolveDns for Guard {
+    fn resolve_dns<'a>(&'a self, name: &'a str) -> DnsFuture<'a> {
+        let is_other = self.only.as_ref().is_some_and(|only| !only.eq_ignore_ascii_case(name));
+        DnsFuture::new(async move {
+            if is_other {
+                return Err(ResolveDnsError::new(ResolveFailure::Internal));
+            }
+            resolve(name, &self.reach).await.map_err(ResolveDnsError::new)
+        })
+    }
 }
 
 /// Resolves a name to the addresses that may be reached. Connect to no others.

@@ -2,8 +2,8 @@
 //! writes.
 //!
 //! `request.rs` names requests, and `fence.rs` checks the leadership before a write. `overload.rs` and
-//! `skew.rs` read the headers of answers. `guard.rs`, `reach.rs` and `connectors.rs` are for calls to other
-//! servers: they refuse internal addresses. The caller decides which calls are made and what a failure
+//! `skew.rs` read the headers of answers. `guard.rs`, `reach.rs`, `proxy.rs` and `connectors.rs` are for
+//! calls to other servers: they refuse internal addresses. The caller decides which calls are made and what a failure
 //! means. Nothing is retried here.
 
 mod body;
@@ -13,6 +13,7 @@ mod fence;
 mod guard;
 mod most_recent;
 mod overload;
+mod proxy;
 mod reach;
 mod request;
 mod skew;
@@ -44,9 +45,9 @@ use crate::runtime::client::most_recent::most_recent;
 use crate::runtime::client::request::{ApiRequest, Verb};
 use crate::runtime::leader::Leadership;
 pub use causes::CallFault;
-pub use connectors::{Connectors, Guard, InvalidCaBundle, InvalidConnectorTerms, Way};
+pub use connectors::{Connectors, InvalidCaBundle, InvalidConnectorTerms, Way};
 pub use fence::NotLeading;
-pub use guard::{AddressClass, ResolveFailure, classify, resolve};
+pub use guard::{AddressClass, Guard, ResolveFailure, classify, resolve};
 pub use overload::{Overload, Overloaded};
 pub use reach::{AddressRange, Reach};
 pub use skew::{Skew, http_date};

@@ -14,6 +14,9 @@ pub trait WaitingCall {
 
     /// The server that is called.
     fn server(&self) -> &Self::Server;
+
+    /// Whether a call that waits with the same turn need not be made, because this one takes its place.
+    fn replaces(&self, waiting: &Self) -> bool;
 }
 
 /// How many calls run at a time.
@@ -55,11 +58,24 @@ impl<C: WaitingCall> TurnQueue<C> {
         self.turns.is_empty()
     }
 
-    /// Adds a call.
+    /// Adds a call, at the place of the one that it replaces.
     pub fn push(&mut self, call: C) {
         match self.turns.iter_mut().find(|(turn, _)| *turn == call.turn()) {
-            Some((_, queue)) => queue.push_back(call),
+            Some((_, queue)) => match queue.iter_mut().find(|waiting| call.replaces(waiting)) {
+                Some(waiting) => *waiting = call,
+                None => queue.push_back(call),
+            },
             None => self.turns.push_back((call.turn().to_owned(), VecDeque::from([call]))),
+        }
+    }
+
+    /// Removes the calls of a turn that are not to be made any more.
+    pub fn remove(&mut self, turn: &str, is_over: impl Fn(&C) -> bool) {
+        if let Some(place) = self.turns.iter().position(|(name, _)| name == turn) {
+            self.turns[place].1.retain(|call| !is_over(call));
+            if self.turns[place].1.is_empty() {
+                self.turns.remove(place);
+            }
         }
     }
 

@@ -13,11 +13,12 @@ use crate::render::{read, root, run};
 
 /// The moment of trouble for each alert: the first at which this series of this replica is
 /// there and not zero.
-const TROUBLES: [(&str, &str, &str); 6] = [
+const TROUBLES: [(&str, &str, &str); 7] = [
     ("PresignUrlExpired", "presign_expired_objects", "leader"),
     ("PresignUrlExpiring", "presign_expiring_objects", "leader"),
     ("PresignRenewalsLate", "presign_overdue_objects", "leader"),
     ("PresignFailing", r#"presign_objects_by_reason{reason="RenewalFailing"}"#, "leader"),
+    ("PresignUrlRefused", r#"presign_refused_objects{reason="UnknownKey"}"#, "leader"),
     ("PresignCredentialsExpiring", r#"presign_objects_by_reason{reason="AwaitingCredentials"}"#, "leader"),
     ("PresignWatchStale", r#"presign_failing_watches{resource="secrets"}"#, "cut-off"),
 ];
@@ -66,6 +67,7 @@ fn called_for(alert: &str, now: &Snapshot) -> Vec<(Option<(&'static str, String)
         "PresignFailing" => {
             by_label("presign_objects_by_reason", "reason", &["Issued", "AwaitingCredentials", "Suspended"])
         }
+        "PresignUrlRefused" => by_label("presign_refused_objects", "reason", &[]),
         "PresignWatchStale" => by_label("presign_failing_watches", "resource", &[]),
         NO_LEADER => vec![(None, 0.0)],
         _ => {

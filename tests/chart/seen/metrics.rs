@@ -7,15 +7,17 @@ use super::series::name;
 use crate::render::read;
 
 /// Name and type of everything that is promised, in `docs/alerts.md` too.
-const PROMISED: [(&str, &str); 21] = [
+const PROMISED: [(&str, &str); 23] = [
     ("presign_objects", "gauge"),
     ("presign_objects_by_reason", "gauge"),
+    ("presign_refused_objects", "gauge"),
     ("presign_overdue_objects", "gauge"),
     ("presign_expiring_objects", "gauge"),
     ("presign_expired_objects", "gauge"),
     ("presign_next_expiration_timestamp_seconds", "gauge"),
     ("presign_issued", "counter"),
     ("presign_repaired", "counter"),
+    ("presign_verifications", "counter"),
     ("presign_failures", "counter"),
     ("presign_reconcile_panics", "counter"),
     ("presign_renewal_lag_seconds", "histogram"),

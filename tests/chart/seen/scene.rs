@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use testbed::{Fault, Match, Program, Proxy};
+use testbed::{Fault, Match, ObjectStore, Program, Proxy};
 
 use super::prometheus::Prometheus;
 use super::series::Snapshot;
@@ -30,6 +30,8 @@ pub struct Scene {
     /// What the three said, from the first moment on.
     pub snapshots: Vec<Snapshot>,
     proxy: Proxy,
+    /// It knows none of the keys.
+    store: ObjectStore,
 }
 
 /// A running operator.
@@ -80,9 +82,12 @@ impl Scene {
         let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {NAMESPACE}}}\n");
         kubectl_with(&["apply", "-f", "-"], &namespace).unwrap();
         let proxy = Proxy::start(plane()).unwrap();
-        let leader = Operator::start(&[("PRESIGN_LOG_FORMAT", "json")]);
+        let store = ObjectStore::builder().region("eu-central-1").start().unwrap();
+        let allowed = store.endpoint().trim_start_matches("http://").to_owned();
+        let verify = [("PRESIGN_VERIFY", "true"), ("PRESIGN_VERIFY_ALLOW", allowed.as_str())];
+        let leader = Operator::start(&[&verify[..], &[("PRESIGN_LOG_FORMAT", "json")]].concat());
         leader.await_ready();
-        let standby = Operator::start(&[]);
+        let standby = Operator::start(&verify);
         let environment = [
             ("KUBECONFIG", proxy.kubeconfig().to_str().unwrap()),
             ("PRESIGN_LEASE_NAME", "cut-off"),
@@ -93,7 +98,7 @@ impl Scene {
         standby.await_ready();
         cut_off.await_ready();
 
-        let mut scene = Self { leader, standby, cut_off, prometheus, snapshots: Vec::new(), proxy };
+        let mut scene = Self { leader, standby, cut_off, prometheus, snapshots: Vec::new(), proxy, store };
         make_work();
         scene.look_until("a healthy moment", WAIT, Snapshot::is_healthy);
         scene.make_trouble();
@@ -102,13 +107,14 @@ impl Scene {
             now.value("presign_expired_objects") >= 2.0
                 && now.value(r#"presign_objects_by_reason{reason="CredentialsNotFound"}"#) >= 1.0
                 && now.value(r#"presign_issued_total{reason="RenewalDue"}"#) >= 1.0
+                && now.value(r#"presign_refused_objects{reason="UnknownKey"}"#) >= 1.0
         });
         scene.prometheus.await_scrape();
         scene
     }
 
     /// URLs that end with their credentials, of which one Secret then goes; a target that is
-    /// somebody else's; and an operator that cannot watch any more.
+    /// somebody else's; a URL that its store refuses; and an operator that cannot watch any more.
     fn make_trouble(&mut self) {
         let end = jiff::Zoned::now().timestamp().as_second() + i64::try_from(SHORT).unwrap();
         let expiration = format!("session-token: token\n  expiration: \"{end}\"");
@@ -119,15 +125,22 @@ impl Scene {
             presigned_url("awaiting", "ending", "awaiting"),
             presigned_url("failing", "going", "failing"),
             presigned_url("conflict", "keys", "foreign"),
+            self.refused(),
         ];
         kubectl_with(&["-n", NAMESPACE, "apply", "-f", "-"], &manifests.join("---\n")).unwrap();
         self.look_until("short lives", WAIT, |now| {
-            now.value(r#"presign_issued_total{reason="Missing"}"#) >= 4.0
+            now.value(r#"presign_issued_total{reason="Missing"}"#) >= 5.0
         });
         kubectl(&["-n", NAMESPACE, "delete", "secret", "going"]).unwrap();
         let gone = Fault::Answer { code: 503, reason: "ServiceUnavailable", retry_after: 0 };
         self.proxy.fault(Match::new("GET", "secrets"), u64::MAX, gone);
         self.proxy.cut_watches();
+    }
+
+    /// A URL with a key that its store does not know.
+    fn refused(&self) -> String {
+        let endpoint = format!("verify: Once, s3: {{endpoint: {:?}, ", self.store.endpoint());
+        presigned_url("refused", "keys", "refused").replace("s3: {", &endpoint)
     }
 
     /// Looks again and again until something is so, and keeps what it saw.
