@@ -14,10 +14,13 @@ use super::{form_rules, schema};
 #[x_kube(
     validation = form_rules::FORM_SIZES,
     validation = form_rules::FORM_TYPE,
+    validation = form_rules::FORM_TYPE_VARIABLE,
     validation = form_rules::FORM_METADATA_NAME,
     validation = form_rules::FORM_METADATA_VALUE,
+    validation = form_rules::FORM_METADATA_VARIABLE,
     validation = form_rules::FORM_METADATA_SIZE,
     validation = form_rules::FORM_REDIRECT,
+    validation = form_rules::FORM_REDIRECT_VARIABLE,
     validation = form_rules::FORM_STATUS,
     validation = form_rules::FORM_ANSWER,
 )]

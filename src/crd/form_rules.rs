@@ -37,18 +37,27 @@ rules! {
     FORM_TYPE, "contentType",
         "!has(self.contentType) || self.contentType.matches('^[A-Za-z0-9!#$&^_.+-]+/([A-Za-z0-9!#$&^_.+-]+( *;([ -~]*[!-.0-~])?)?)?$')",
         "must be a media type, such as image/png, or its first part with the slash, such as image/ for every image";
+    FORM_TYPE_VARIABLE, "contentType",
+        "!has(self.contentType) || !self.contentType.contains('${filename}')",
+        "must not contain ${filename}, which stores replace by the name of the visitor's file: write a fixed type";
     FORM_METADATA_NAME, "metadata",
         "!has(self.metadata) || self.metadata.all(name, size(name) <= 64 && name.matches('^[a-z0-9._-]+$') && !name.startsWith('x-amz-'))",
         "names must be 1 to 64 of a-z, 0-9, '.', '_' and '-', without x-amz-meta-, which the operator adds";
     FORM_METADATA_VALUE, "metadata",
         "!has(self.metadata) || self.metadata.all(name, self.metadata[name].matches('^[!-~]([ -~]*[!-~])?$'))",
         "values must be visible ASCII characters, must not be empty, and must not begin or end with a space";
+    FORM_METADATA_VARIABLE, "metadata",
+        "!has(self.metadata) || !self.metadata.exists(name, self.metadata[name].contains('${filename}'))",
+        "values must not contain ${filename}, which stores replace by the name of the visitor's file: write fixed values";
     FORM_METADATA_SIZE, "metadata",
         "!has(self.metadata) || self.metadata.map(name, size(name) + size(self.metadata[name])).sum() <= 2048",
         "must not have more than 2048 characters in all names and values together, because stores keep no more: shorten it";
     FORM_REDIRECT, "successRedirect",
         "!has(self.successRedirect) || self.successRedirect.matches('^[Hh][Tt][Tt][Pp][Ss]?://[!-~]+$')",
         "must be an address that begins with https:// or http://, in ASCII, such as https://app.example.com/done";
+    FORM_REDIRECT_VARIABLE, "successRedirect",
+        "!has(self.successRedirect) || !self.successRedirect.contains('${filename}')",
+        "must not contain ${filename}, which stores replace by the name of the visitor's file: the store adds the key to the address itself";
     FORM_STATUS, "successStatus",
         "!has(self.successStatus) || self.successStatus in [200, 201, 204]",
         "must be 200, 201 or 204: stores answer with no other status";

@@ -104,8 +104,8 @@ pub struct SignerRule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::header_names")]
     pub allow_headers: Option<Vec<String>>,
-    /// The largest `Content-Length` of a PUT in bytes. The request must then have this header in
-    /// `spec.headers`. Default: no limit.
+    /// The largest upload in bytes. A PUT must then have the header Content-Length in `spec.headers`, and
+    /// `spec.form.maxSize` of a form (method POST) must not be more. Default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 999_999_999_999_999_i64))]
     pub max_content_length: Option<i64>,
@@ -117,7 +117,8 @@ pub struct SignerRule {
     /// (`spec.form.keyPrefix`). Some stores let a name with `..` leave the prefix. Default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_post_prefix: Option<bool>,
-    /// The largest `spec.form.maxSize` of a form (method POST), in bytes. Default: no limit.
+    /// The largest `spec.form.maxSize` of a form (method POST), in bytes. If `maxContentLength` is set too,
+    /// the smaller of the two counts. Default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 999_999_999_999_999_i64))]
     pub max_form_size: Option<i64>,

@@ -1,6 +1,7 @@
 //! A stored Secret as the caches keep it: what a decision needs, and never the bytes of its data.
 
-use std::collections::BTreeMap;
+mod held;
+
 use std::fmt::{self, Write as _};
 
 use k8s_openapi::api::core::v1::Secret;
@@ -10,13 +11,14 @@ use sha2::{Digest as _, Sha256};
 use super::ended::Ended;
 use super::fields::{Field, OwnedFields, is_our_controller, is_presigned_url, is_reserved, present};
 use super::request::renew_token;
-use super::{SignedForm, UrlParts, Validity};
+use super::{SignedForm, Validity};
 use crate::crd::duration::DurationText;
 use crate::crd::names::{
     ANNOTATION_EXPIRES_IN, ANNOTATION_FORMAT, ANNOTATION_OWNER, ANNOTATION_RENEW, ANNOTATION_SOURCE,
-    DATA_EXPIRES_AT, DATA_FIELDS, DATA_FORM, DATA_HEADERS, DATA_METHOD, DATA_URL, FORMAT, LABEL_MANAGED,
-    MANAGED,
+    DATA_FIELDS, DATA_FORM, DATA_HEADERS, DATA_METHOD, FORMAT, LABEL_MANAGED, MANAGED,
 };
+use held::Held;
+pub(super) use held::{text, url_key};
 
 /// The first half of a SHA-256: enough to distinguish texts, and it does not reveal them.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
@@ -131,11 +133,12 @@ impl Stored {
         let controller =
             metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
         let url_key = url_key(secret, &fields);
+        let held = Held::read(secret, url_key);
         let format_is_ours = fields.is_ours(Field::Annotation(ANNOTATION_FORMAT));
         Self {
             uid: metadata.uid.clone().unwrap_or_default().into(),
             resource_version: resource_version(metadata.resource_version.as_deref()),
-            content: Content::read(secret, url_key, Some(&fields)),
+            content: Content::read(secret, url_key, &held, Some(&fields)),
             controller: controller.map(|owner| Controller {
                 is_presigned_url: is_presigned_url(owner),
                 name: bounded(&owner.name).into(),
@@ -154,7 +157,7 @@ impl Stored {
             ended: Ended::read(secret, &fields).map(Box::new),
             is_label_ours: fields.is_ours(Field::Label(LABEL_MANAGED)),
             is_url_ours: url_key.is_some_and(|key| fields.is_ours(Field::Data(key)))
-                && form_file(secret, url_key).is_none_or(|_| fields.is_ours(Field::Data(DATA_FORM))),
+                && held.file.is_none_or(|_| fields.is_ours(Field::Data(DATA_FORM))),
             is_other_format: format_is_ours && annotation(ANNOTATION_FORMAT).is_some_and(|f| f != FORMAT),
             is_shared: present(secret)
                 .any(|field| (fields.is_ours(field) || is_reserved(field)) && !fields.is_ours_alone(field)),
@@ -177,20 +180,21 @@ impl Content {
     /// The content of a Secret that we rendered, so that all of its fields are ours.
     #[must_use]
     pub fn rendered(secret: &Secret, url_key: &str) -> Self {
-        Self::read(secret, Some(url_key), None)
+        Self::read(secret, Some(url_key), &Held::read(secret, Some(url_key)), None)
     }
 
-    fn read(secret: &Secret, url_key: Option<&str>, fields: Option<&OwnedFields>) -> Self {
-        let url = url_key.and_then(|key| text(secret, key));
-        let file = form_file(secret, url_key);
-        let parts = url
-            .and_then(|url| file.map_or_else(|| UrlParts::read(url), |file| UrlParts::read_form(url, file)));
+    fn read(
+        secret: &Secret,
+        url_key: Option<&str>,
+        Held { parts, file }: &Held<'_>,
+        fields: Option<&OwnedFields>,
+    ) -> Self {
         let is_ours = |key| fields.is_none_or(|fields| fields.is_ours(Field::Data(key)));
         // A form has no headers: all that it was signed for is in its fields.
         let headers = if file.is_some() { Some("") } else { text(secret, DATA_HEADERS) };
         let usage = text(secret, DATA_METHOD).zip(headers);
         Self {
-            url: parts.map(|parts| UrlDigest {
+            url: parts.as_ref().map(|parts| UrlDigest {
                 validity: parts.validity,
                 address: Digest::of(&parts.address),
                 text: Digest::of(&parts.text),
@@ -200,7 +204,7 @@ impl Content {
             usage: usage
                 .filter(|_| is_ours(DATA_METHOD) && (file.is_some() || is_ours(DATA_HEADERS)))
                 .map(|(method, headers)| Digest::of(&format!("{method} {headers}"))),
-            frame: Digest::of(&frame(secret, url_key, fields)),
+            frame: Digest::of(&frame(secret, url_key, *file, fields)),
         }
     }
 }
@@ -220,41 +224,9 @@ fn bounded(name: &str) -> &str {
     if name.len() > LONGEST_NAME { "(too long)" } else { name }
 }
 
-pub(super) fn text<'a>(secret: &'a Secret, key: &str) -> Option<&'a str> {
-    std::str::from_utf8(&secret.data.as_ref()?.get(key)?.0).ok()
-}
-
-/// The data key that holds the URL. It can be any key except the side keys. Keys that we wrote come
-/// first, and of several such keys (another release may write more) the one that holds a URL.
-pub(super) fn url_key<'a>(secret: &'a Secret, fields: &OwnedFields) -> Option<&'a str> {
-    let side = [DATA_METHOD, DATA_HEADERS, DATA_EXPIRES_AT, DATA_FIELDS, DATA_FORM];
-    let keys: Vec<&str> = secret
-        .data
-        .iter()
-        .flat_map(BTreeMap::keys)
-        .map(String::as_str)
-        .filter(|key| !side.contains(key))
-        .collect();
-    let address = text(secret, DATA_FORM).and_then(SignedForm::read).map(|(address, _)| address);
-    let is_address = |text: &str| address.as_deref() == Some(text);
-    let is_url =
-        |key: &str| text(secret, key).is_some_and(|text| is_address(text) || UrlParts::read(text).is_some());
-    let mut of_ours = keys.iter().filter(|key| fields.is_ours(Field::Data(key)));
-    let ours = of_ours.clone().find(|key| is_url(key)).or_else(|| of_ours.next());
-    let usual = || keys.iter().find(|key| **key == DATA_URL);
-    ours.or_else(usual).or_else(|| keys.iter().find(|key| is_url(key))).copied()
-}
-
-/// The file of the form in a Secret, which is one of a form unless it holds a URL.
-fn form_file<'a>(secret: &'a Secret, url_key: Option<&str>) -> Option<&'a str> {
-    let file = text(secret, DATA_FORM)?;
-    let url = url_key.and_then(|key| text(secret, key)).and_then(UrlParts::read);
-    url.is_none().then_some(file)
-}
-
-/// All of our fields except the URL or the form, as one text. `fields` says which fields are ours; without it all
-/// are. A field with one of our names counts as ours, whichever client wrote it.
-fn frame(secret: &Secret, url_key: Option<&str>, fields: Option<&OwnedFields>) -> String {
+/// All of our fields except the URL or the form, as one text. `file` is that of the form. `fields` says which
+/// fields are ours; without it all are. A field with one of our names counts as ours, whichever client wrote it.
+fn frame(secret: &Secret, url_key: Option<&str>, file: Option<&str>, fields: Option<&OwnedFields>) -> String {
     let is_ours =
         |field| fields.is_none_or(|fields: &OwnedFields| fields.is_ours(field) || is_reserved(field));
     let metadata = &secret.metadata;
@@ -276,7 +248,6 @@ fn frame(secret: &Secret, url_key: Option<&str>, fields: Option<&OwnedFields>) -
             let _ = write!(text, "\na {name:?} {value:?}");
         }
     }
-    let file = form_file(secret, url_key);
     let fields_of_form = file.and_then(SignedForm::read).map(|(_, form)| form.curl_config());
     for (name, value) in secret.data.iter().flatten() {
         let is_form = file.is_some() && name == DATA_FORM;

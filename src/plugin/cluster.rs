@@ -8,8 +8,10 @@ use clap::Args;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 
-use super::misused;
+use super::proxy::{self, ProxyVariables};
+use super::{kubeconfig, misused};
 use crate::cli::ExitFailure;
+use crate::crd::duration::DurationText;
 
 /// The flags of kubectl for the connection.
 #[derive(Args, Debug)]
@@ -41,9 +43,9 @@ pub(super) struct ClusterArgs {
         help_heading = "Cluster"
     )]
     groups: Vec<String>,
-    /// How long one request to the API server may take, in seconds.
-    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 20, help_heading = "Cluster",
-        value_parser = clap::value_parser!(u64).range(1..=3600))]
+    /// How long one request to the API server may take: 20s, 1m or a number of seconds; at most 1h.
+    #[arg(long, global = true, value_name = "DURATION", default_value = "20s", help_heading = "Cluster",
+        value_parser = |text: &str| duration(text, 3600))]
     request_timeout: u64,
 }
 
@@ -78,15 +80,28 @@ impl ClusterArgs {
             cluster: self.cluster.clone(),
             user: self.user.clone(),
         };
-        let refused = |error: KubeconfigError| misused(format!("cannot use the kubeconfig: {error}"));
+        let refused = |error: KubeconfigError| match error {
+            KubeconfigError::ParseNoProxy(error) => misused(format!(
+                "cannot read NO_PROXY: {error}: write hosts, addresses and networks, with one comma between two"
+            )),
+            error => misused(format!("cannot use the kubeconfig: {error}")),
+        };
         let read = match &self.kubeconfig {
             Some(path) => Kubeconfig::read_from(path),
             None => Kubeconfig::read(),
         };
         let mut config = match read {
-            Ok(file) => Config::from_custom_kubeconfig(file, &options).await.map_err(refused)?,
+            Ok(file) => {
+                let proxy = kubeconfig::proxy_url(&file, &options).map_err(misused)?.map(str::to_owned);
+                let mut config = Config::from_custom_kubeconfig(file, &options).await.map_err(refused)?;
+                let variables = ProxyVariables::read();
+                config.proxy_url =
+                    proxy::choose(proxy.as_deref(), &variables, &config.cluster_url).map_err(misused)?;
+                config
+            }
             Err(error) => {
-                let is_named = self.kubeconfig.is_some() || self.context.is_some();
+                let named = [&self.context, &self.cluster, &self.user];
+                let is_named = self.kubeconfig.is_some() || named.iter().any(|name| name.is_some());
                 let in_cluster = Config::incluster().ok().filter(|_| !is_named);
                 in_cluster.ok_or_else(|| refused(error))?
             }
@@ -99,5 +114,34 @@ impl ClusterArgs {
         config.connect_timeout = Some(Duration::from_secs(self.request_timeout.min(10)));
         config.read_timeout = Some(Duration::from_secs(self.request_timeout));
         Ok(config)
+    }
+}
+
+/// Parses a time as kubectl takes it, with a unit or as a number of seconds, from 1 to `most` seconds.
+pub(super) fn duration(text: &str, most: u32) -> Result<u64, String> {
+    let seconds = text.parse().ok().or_else(|| DurationText::from(text).seconds());
+    let seconds = seconds.filter(|seconds| (1..=most).contains(seconds));
+    let wrong = || format!("write a time such as 20s, 1m or 1h, or a number of seconds, from 1 to {most}");
+    seconds.map(u64::from).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_has_a_unit_or_is_in_seconds() {
+        for (text, expected) in [
+            ("20", Some(20)),
+            ("20s", Some(20)),
+            ("1m30s", Some(90)),
+            ("1h", Some(3600)),
+            ("3600", Some(3600)),
+        ] {
+            assert_eq!(duration(text, 3600).ok(), expected, "{text}");
+        }
+        for text in ["", "0", "0s", "1h1s", "3601", "-1", "1.5h", "1d", "x"] {
+            assert!(duration(text, 3600).unwrap_err().contains("from 1 to 3600"), "{text}");
+        }
     }
 }

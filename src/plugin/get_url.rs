@@ -1,4 +1,4 @@
-//! The command `get-url`: prints the URL of a `PresignedUrl`. The only command that prints one.
+//! The command `get-url`: prints the URL or the form of a `PresignedUrl`. The only command that prints one.
 #![allow(clippy::doc_markdown, reason = "the comments on arguments are printed by --help")]
 
 use std::collections::BTreeMap;
@@ -14,6 +14,7 @@ use super::{PluginEnd, PluginSession, failed};
 use crate::cli::ExitFailure;
 use crate::crd::PresignedUrl;
 use crate::crd::names::DATA_EXPIRES_AT;
+use crate::domain::SignedForm;
 
 /// Arguments of `get-url`.
 #[derive(Args, Debug)]
@@ -27,8 +28,11 @@ pub(super) struct GetUrlArgs {
 #[serde(rename_all = "camelCase")]
 struct PrintedUrl<'a> {
     url: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fields: Option<&'a BTreeMap<String, String>>,
     method: Option<&'a str>,
-    headers: BTreeMap<&'a str, &'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    headers: Option<BTreeMap<&'a str, &'a str>>,
     expires_at: Option<String>,
 }
 
@@ -51,16 +55,20 @@ pub(super) async fn get_url(
     let key = url_key(&object);
     let missing = || Err(ExitFailure::from(anyhow!("Secret {name:?} has no data key {key}")));
     let given = GivenUrl::of_key(&secret, &key).unwrap_or_else(missing)?;
-    let url = given.text.expose();
+    let text = given.text.expose();
+    let form = SignedForm::read(text);
+    let headers = given.from.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let printed = PrintedUrl {
-        url,
+        url: form.as_ref().map_or(text, |(url, _)| url),
+        fields: form.as_ref().map(|(_, form)| form.fields()),
         method: given.from.method.as_deref(),
-        headers: given.from.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
+        headers: form.is_none().then_some(headers),
         expires_at: data(&secret, DATA_EXPIRES_AT),
     };
     if Console::is_terminal() {
-        eprintln!("warning: whoever sees this URL can use it until it expires; a terminal may keep it");
+        let noun = if form.is_some() { "form" } else { "URL" };
+        eprintln!("warning: whoever sees this {noun} can use it until it expires; a terminal may keep it");
     }
-    session.console.print(&printed, |_| format!("{url}\n"))?;
+    session.console.print(&printed, |_| format!("{text}\n"))?;
     Ok(PluginEnd::Good)
 }

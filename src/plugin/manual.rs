@@ -19,18 +19,22 @@ install presign-operator /usr/local/bin/kubectl-presign     # or: ln -s
 kubectl presign completion kubectl | install /dev/stdin /usr/local/bin/kubectl_complete-presign
 ```
 
-The second line is for the completion of kubectl, which then also completes names of PresignedUrls. In a
+The second line is for the completion of kubectl, which then also completes names of PresignedUrls. A release
+also has a manifest for [krew](https://krew.sigs.k8s.io): `kubectl krew install --manifest=presign.yaml`. In a
 container of the operator's image, for example of a CronJob, the first argument `kubectl-presign` makes it the
 plugin: `args: [kubectl-presign, renew, --all, --wait]`.
 
-Only `get-url` prints a URL. No other command prints a signature, a session token or an access key id. Output
-is text for people, with colours on a terminal only (and not with `NO_COLOR`); `-o json` and `-o yaml` are for
-programs. Exit codes: 0 if all is well, 1 if something is not (not ready, not renewed, expired, another
-signature, denied, an API error), 2 if the command line or the kubeconfig is wrong.
+Only `get-url` prints a URL or a form. No other command prints a signature, the policy of a form, a session
+token or an access key id. Output is text for people, with colours on a terminal only (and not with
+`NO_COLOR`); `-o json` and `-o yaml` are for programs. Exit codes: 0 if all is well, 1 if something is not
+(not ready, not renewed, expired, another signature, denied, an API error), 2 if the command line or the
+kubeconfig is wrong.
 
 The kubeconfig is found as kubectl finds it. Client certificates, tokens, token files and exec plugins work.
 Of the providers of old kubeconfigs (`auth-provider`), `gcp` works with a command, and a token of `oidc` is
-used without being refreshed: use an exec plugin. Proxies (`proxy-url`, `HTTPS_PROXY`) are not supported.
+used without being refreshed: use an exec plugin. `proxy-url` works, and so does `HTTPS_PROXY` with the
+exceptions in `NO_PROXY`: an HTTP proxy (`http://HOST:PORT`) or a SOCKS proxy (`socks5://HOST:PORT`), without
+a password.
 ";
 
 /// The whole page.

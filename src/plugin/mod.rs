@@ -11,16 +11,22 @@ mod complete;
 mod completion;
 mod console;
 mod explain;
+mod form_reading;
+mod form_text;
 mod get_url;
 mod inspect;
+mod kubeconfig;
 mod manual;
+mod pages;
 mod policy_test;
+mod proxy;
 mod reading;
 mod renew;
 mod secret_url;
 mod status;
 mod tree;
 mod url_text;
+mod working_time;
 
 use std::ffi::OsString;
 use std::future::Future;
@@ -77,17 +83,20 @@ enum PluginCommand {
     /// Sets the annotation presign.dev/renew, so the permission to patch presignedurls is enough. With
     /// --wait, the command ends when the operator has issued the URLs, and exits with 1 if it has not.
     Renew(renew::RenewArgs),
-    /// Show what a presigned URL says: what it opens, what must be sent, and from when to when it works.
+    /// Show what a presigned URL or a signed form says: what it opens or permits, what must be sent, and from
+    /// when to when it works.
     ///
-    /// Works offline, except for secret/NAME. The signature, the session token and the access key id are
-    /// not printed. Exits with 1 if the URL does not work now.
+    /// A form is the JSON with url and fields of the data key form.json. Works offline, except for
+    /// secret/NAME. The signature, the policy, the session token and the access key id are not printed. Exits
+    /// with 1 if the URL or the form does not work now.
     Inspect(inspect::InspectArgs),
-    /// Find out why a store answers SignatureDoesNotMatch, or refuses a URL for another reason.
+    /// Find out why a store answers SignatureDoesNotMatch, or refuses a URL or a form for another reason.
     ///
     /// Computes the signature of the request that is really sent, and compares it with that of the URL. If
     /// they differ, it tries what usually goes wrong (host, default port, header, method, encoding of the
     /// key, clock, session, access key, region), and names the change that gives the signature of the URL.
-    /// Works offline, except for secret/NAME.
+    /// Of a form, it also compares the fields and the size of the file with the policy. Works offline, except
+    /// for secret/NAME.
     Explain(explain::ExplainArgs),
     /// Check the installation: definitions, leader, permissions, admission policies, clock and signers.
     ///
@@ -96,9 +105,10 @@ enum PluginCommand {
     /// Test policies of signers.
     #[command(subcommand)]
     Policy(PolicyCommand),
-    /// Print the URL of a PresignedUrl. Whoever has the URL can use it.
+    /// Print the URL or the form of a PresignedUrl. Whoever has it can use it.
     ///
-    /// This is the only command that prints a URL. It needs the permission to read the Secret.
+    /// A form is printed as JSON with url and fields, as in the data key form.json. This is the only command
+    /// that prints a URL or a form. It needs the permission to read the Secret.
     GetUrl(get_url::GetUrlArgs),
     /// Print a completion script for a shell, or the script through which kubectl completes `kubectl presign`.
     Completion(completion::CompletionArgs),

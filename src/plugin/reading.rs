@@ -5,12 +5,11 @@
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use serde::Serialize;
-use serde_json::Value;
 
-use super::claims::claims;
-use super::console::{Paint, printable, span, when};
+use super::console::{Paint, printable};
 use super::tree::Tree;
 use super::url_text::{NotPresigned, UrlText, decode, decode_form};
+use super::working_time::WorkingTime;
 
 /// What a URL says.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -26,72 +25,23 @@ pub(super) struct UrlReading {
     pub(super) query: Vec<String>,
     /// The headers that must be sent, besides Host.
     pub(super) signed_headers: Vec<String>,
-    pub(super) signing_time: Timestamp,
-    pub(super) expiration_time: Timestamp,
-    pub(super) lifetime_seconds: i64,
+    #[serde(flatten)]
+    pub(super) works: WorkingTime,
     pub(super) region: String,
     pub(super) service: String,
-    pub(super) session: Option<SessionReading>,
-    pub(super) state: UrlState,
     pub(super) notes: Vec<String>,
-}
-
-/// The temporary credentials that signed a URL.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct SessionReading {
-    /// When they end, if the token tells.
-    pub(super) expiration_time: Option<Timestamp>,
-    /// The names of the claims of a token that is a JWT, as that of `MinIO`.
-    pub(super) claims: Vec<String>,
-}
-
-/// Whether a URL works at a time.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, strum::Display)]
-#[serde(rename_all = "camelCase")]
-pub(super) enum UrlState {
-    #[strum(serialize = "valid")]
-    Valid,
-    #[strum(serialize = "expired")]
-    Expired,
-    #[strum(serialize = "not valid yet")]
-    NotYetValid,
-    #[strum(serialize = "its session has ended")]
-    SessionEnded,
 }
 
 /// The parameters whose values may be shown: they say which object, and what the store answers.
 const SHOWN: [&str; 3] = ["versionId", "partNumber", "x-id"];
 
-/// How much earlier than the signing time a store accepts a URL, in seconds.
-pub(super) const TOLERANCE: i64 = 15 * 60;
-
 impl UrlReading {
     /// Reads a URL; `now` decides whether it works.
     pub(super) fn of(url: &UrlText, now: Timestamp) -> Result<Self, NotPresigned> {
-        let (signing_time, lifetime_seconds) = (signing_time(url)?, lifetime(url)?);
-        let scope = scope(url)?;
-        let expiration_time = Timestamp::from_second(signing_time.as_second() + lifetime_seconds)
+        let (signed, scope) = (signing_time(url)?, scope(url)?);
+        let expires = Timestamp::from_second(signed.as_second() + lifetime(url)?)
             .map_err(|_| NotPresigned::BadValue("X-Amz-Expires"))?;
-        let session = url.parameter("X-Amz-Security-Token").filter(|token| !token.is_empty()).map(|token| {
-            let claims = claims(&token);
-            let end = claims.as_ref().and_then(|claims| claims.get("exp")).and_then(Value::as_i64);
-            let names = claims.map(|claims| claims.keys().map(|name| printable(name)).collect());
-            SessionReading {
-                expiration_time: end.and_then(|end| Timestamp::from_second(end).ok()),
-                claims: names.unwrap_or_default(),
-            }
-        });
-        let session_end = session.as_ref().and_then(|session| session.expiration_time);
-        let state = if now >= expiration_time {
-            UrlState::Expired
-        } else if session_end.is_some_and(|end| now >= end) {
-            UrlState::SessionEnded
-        } else if now.as_second() + TOLERANCE < signing_time.as_second() {
-            UrlState::NotYetValid
-        } else {
-            UrlState::Valid
-        };
+        let works = WorkingTime::new(signed, expires, url.parameter("X-Amz-Security-Token").as_deref(), now);
         let (bucket, key, addressing) = place(url);
         Ok(Self {
             scheme: url.scheme.clone(),
@@ -101,14 +51,10 @@ impl UrlReading {
             addressing,
             query: query(url),
             signed_headers: signed_headers(url).into_iter().filter(|name| name != "host").collect(),
-            signing_time,
-            expiration_time,
-            lifetime_seconds,
-            notes: notes(url, session_end, expiration_time, &scope),
+            notes: notes(url, &works, &scope),
+            works,
             region: printable(&scope.region),
             service: printable(&scope.service),
-            session,
-            state,
         })
     }
 
@@ -130,31 +76,13 @@ impl UrlReading {
         let sends = Tree::leaf("must be sent")
             .with(Tree::fact("method", method))
             .with(Tree::fact("headers", headers).with_all(self.signed_headers.iter().map(value)));
-        let state = match self.state {
-            UrlState::Valid => paint.good("valid"),
-            state => paint.bad(&state.to_string()),
-        };
-        let lifetime = span(self.lifetime_seconds.unsigned_abs());
-        let works = Tree::fact("works", state).with(Tree::fact("from", when(self.signing_time, now))).with(
-            Tree::fact("until", format!("{}, a lifetime of {lifetime}", when(self.expiration_time, now))),
-        );
-        let session = match &self.session {
-            None => Tree::fact("session", "none: signed with a permanent access key, or without its token"),
-            Some(session) => {
-                let end = session.expiration_time.map_or_else(
-                    || "its token does not tell when it ends; the URL ends with it".to_owned(),
-                    |end| format!("ends {}", when(end, now)),
-                );
-                let claims =
-                    (!session.claims.is_empty()).then(|| Tree::fact("claims", session.claims.join(", ")));
-                Tree::fact("session", end).with_all(claims)
-            }
-        };
         let scope = Tree::fact("signed for", format!("region {}, service {}", self.region, self.service))
             .with(Tree::fact("access key id, signature", "not shown"));
         let notes = self.notes.iter().map(|note| Tree::leaf(paint.warn(&format!("note: {note}"))));
         Tree::leaf(paint.bold("presigned URL"))
-            .with_all([opens, sends, works, session, scope])
+            .with_all([opens, sends])
+            .with_all(self.works.trees("URL", now, paint))
+            .with(scope)
             .with_all(notes)
     }
 }
@@ -177,27 +105,36 @@ pub(super) struct SignatureScope {
 }
 
 impl SignatureScope {
+    /// Reads a credential; `None` if it is none. A key id may contain slashes.
+    pub(super) fn of(credential: &str) -> Option<Self> {
+        let mut parts = credential.rsplitn(5, '/').map(str::to_owned);
+        let mut next = || parts.next();
+        let (end, service, region, date, key_id) = (next()?, next()?, next()?, next()?, next()?);
+        Some(Self { key_id, date, region, service, end })
+    }
+
     /// The scope as the signature contains it.
     pub(super) fn text(&self) -> String {
         format!("{}/{}/{}/{}", self.date, self.region, self.service, self.end)
     }
 }
 
-/// The scope in the credential of a URL. A key id may contain slashes.
+/// The scope in the credential of a URL.
 pub(super) fn scope(url: &UrlText) -> Result<SignatureScope, NotPresigned> {
     let credential = url.parameter("X-Amz-Credential").unwrap_or_default();
-    let mut parts = credential.rsplitn(5, '/');
-    let mut next = || parts.next().map(str::to_owned).ok_or(NotPresigned::BadValue("X-Amz-Credential"));
-    let (end, service, region, date, key_id) = (next()?, next()?, next()?, next()?, next()?);
-    Ok(SignatureScope { key_id, date, region, service, end })
+    SignatureScope::of(&credential).ok_or(NotPresigned::BadValue("X-Amz-Credential"))
 }
 
 /// When a URL was signed.
 pub(super) fn signing_time(url: &UrlText) -> Result<Timestamp, NotPresigned> {
-    let bad = NotPresigned::BadValue("X-Amz-Date");
     let text = url.parameter("X-Amz-Date").unwrap_or_default();
-    let civil = DateTime::strptime("%Y%m%dT%H%M%SZ", &text).map_err(|_| bad.clone())?;
-    civil.to_zoned(jiff::tz::TimeZone::UTC).map(|time| time.timestamp()).map_err(|_| bad)
+    date(&text).ok_or(NotPresigned::BadValue("X-Amz-Date"))
+}
+
+/// Parses a time as a signature writes it: `20300102T030405Z`.
+pub(super) fn date(text: &str) -> Option<Timestamp> {
+    let civil = DateTime::strptime("%Y%m%dT%H%M%SZ", text).ok()?;
+    civil.to_zoned(jiff::tz::TimeZone::UTC).map(|time| time.timestamp()).ok()
 }
 
 /// How long a URL works, in seconds.
@@ -270,26 +207,27 @@ fn query(url: &UrlText) -> Vec<String> {
         .collect()
 }
 
-fn notes(
-    url: &UrlText,
-    session_end: Option<Timestamp>,
-    expiration: Timestamp,
-    scope: &SignatureScope,
-) -> Vec<String> {
+fn notes(url: &UrlText, works: &WorkingTime, scope: &SignatureScope) -> Vec<String> {
     let mut notes = Vec::new();
     if url.was_escaped {
         notes.push("the text comes from HTML, with &amp; in place of &: clients need the plain &".to_owned());
     }
-    if let Some(end) = session_end.filter(|end| *end < expiration) {
-        notes.push(format!("the session ends at {end}, before the time in the URL"));
-    }
-    if let Some(region) = aws_region(&url.authority).filter(|region| *region != scope.region) {
-        notes.push(format!("the host is in {region}, but the signature is for {}", printable(&scope.region)));
-    }
-    if url.scheme == "http" {
-        notes.push("the URL is sent without TLS, so others on the way can read and use it".to_owned());
-    }
+    notes.extend(works.note("URL"));
+    notes.extend(region_note(&url.authority, scope));
+    notes.extend(plain_note(&url.scheme, "URL"));
     notes
+}
+
+/// A note if the host is in another region than that of the signature.
+pub(super) fn region_note(authority: &str, scope: &SignatureScope) -> Option<String> {
+    let region = aws_region(authority).filter(|region| *region != scope.region)?;
+    Some(format!("the host is in {region}, but the signature is for {}", printable(&scope.region)))
+}
+
+/// A note if a URL or a form is sent without TLS.
+pub(super) fn plain_note(scheme: &str, noun: &str) -> Option<String> {
+    let note = format!("the {noun} is sent without TLS, so others on the way can read and use it");
+    (scheme == "http").then_some(note)
 }
 
 #[cfg(test)]

@@ -13,7 +13,9 @@ use kube::{Api, Client, ResourceExt as _};
 use serde::Serialize;
 use serde_json::json;
 
+use super::cluster::duration;
 use super::console::{Console, Paint, printable};
+use super::pages::pages;
 use super::tree::Tree;
 use super::{PluginEnd, PluginSession, failed};
 use crate::cli::ExitFailure;
@@ -39,8 +41,8 @@ pub(super) struct RenewArgs {
     /// Wait until the operator has issued the URLs.
     #[arg(long)]
     wait: bool,
-    /// How long to wait, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    /// How long to wait: 30s, 5m or a number of seconds; at most 24h.
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = |text: &str| duration(text, 86_400))]
     timeout: u64,
 }
 
@@ -107,21 +109,14 @@ async fn which(
     } else {
         Api::namespaced(client.clone(), namespace)
     };
-    let mut params = ListParams::default().limit(500);
-    if let Some(selector) = &args.selector {
-        params = params.labels(selector);
-    }
+    let params = args.selector.as_ref().map(|selector| ListParams::default().labels(selector));
     let mut objects = Vec::new();
-    loop {
-        let page = api.list_metadata(&params).await.map_err(|error| failed("the PresignedUrls", &error))?;
-        objects.extend(
-            page.items.iter().map(|object| (object.namespace().unwrap_or_default(), object.name_any())),
-        );
-        match page.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => params = params.continue_token(&token),
-            None => return Ok(objects),
-        }
-    }
+    let list = async |params: ListParams| api.list_metadata(&params).await;
+    let listed = pages(params.unwrap_or_default(), list, |page| {
+        objects.extend(page.iter().map(|object| (object.namespace().unwrap_or_default(), object.name_any())));
+    });
+    listed.await.map_err(|error| failed("the PresignedUrls", &error))?;
+    Ok(objects)
 }
 
 async fn request(client: &Client, namespace: &str, name: &str, token: &str) -> Renewal {

@@ -1,4 +1,4 @@
-//! The URL in a Secret, with the method and the headers beside it, and URLs from other places.
+//! The URL or the form in a Secret, with the method and the headers beside it, and those from other places.
 
 use std::io::Read as _;
 
@@ -6,27 +6,37 @@ use anyhow::{Context as _, anyhow};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
 
+use super::console::printable;
+use super::form_text::FormText;
 use super::reading::FromSecret;
 use super::url_text::UrlText;
 use super::{PluginSession, failed, misused};
 use crate::cli::ExitFailure;
-use crate::crd::PresignedUrl;
-use crate::crd::names::{ANNOTATION_ENDED, ANNOTATION_OWNER, DATA_HEADERS, DATA_METHOD, DATA_URL};
+use crate::crd::names::{ANNOTATION_ENDED, ANNOTATION_OWNER, DATA_FORM, DATA_HEADERS, DATA_METHOD, DATA_URL};
+use crate::crd::{Method, PresignedUrl};
 use crate::domain::Sensitive;
 
-/// A URL that a command looks at.
+/// A URL or a form that a command looks at.
 pub(super) struct GivenUrl {
-    /// The URL.
+    /// The URL, or the form as its file `form.json`.
     pub(super) text: Sensitive<String>,
     /// What its Secret tells beside it.
     pub(super) from: FromSecret,
 }
 
-/// The longest URL that is read from standard input, in bytes.
+/// What was given, taken apart.
+pub(super) enum GivenParts {
+    /// A presigned URL.
+    Url(UrlText),
+    /// A signed form.
+    Form(FormText),
+}
+
+/// The longest URL or form that is read from standard input, in bytes.
 const LONGEST: u64 = 128 * 1024;
 
 impl GivenUrl {
-    /// Reads what an argument names: a URL, `-` for standard input, or `secret/NAME`.
+    /// Reads what an argument names: a URL or a form, `-` for standard input, or `secret/NAME`.
     pub(super) async fn read(session: &PluginSession<'_>, argument: &str) -> Result<Self, ExitFailure> {
         if let Some(name) = argument.strip_prefix("secret/").or(argument.strip_prefix("secrets/")) {
             let client = session.cluster.client().await?;
@@ -62,28 +72,37 @@ impl GivenUrl {
         })?
     }
 
-    /// Reads the URL under a data key; `None` if there is no such key.
+    /// Reads the URL under a data key, or the form that is sent to it; `None` if there is no such key.
     pub(super) fn of_key(secret: &Secret, key: &str) -> Option<Result<Self, ExitFailure>> {
         let name = secret.metadata.name.as_deref().unwrap_or_default();
-        let text = data(secret, key)?;
-        if text.is_empty() {
+        let (url, method) = (data(secret, key)?, data(secret, DATA_METHOD));
+        let is_form = method == Some(Method::Post.to_string());
+        let text = if is_form { data(secret, DATA_FORM) } else { Some(url.clone()) };
+        let noun = if is_form { "form" } else { "URL" };
+        let refused = |message: String| Some(Err(ExitFailure::from(anyhow!(message))));
+        if url.is_empty() {
             let why = annotation(secret, ANNOTATION_ENDED).unwrap_or("ended");
-            let message =
-                format!("the URL in Secret {name:?} was removed: {}", super::console::printable(why));
-            return Some(Err(ExitFailure::from(anyhow!(message))));
+            return refused(format!("the {noun} in Secret {name:?} was removed: {}", printable(why)));
         }
+        let Some(text) = text else {
+            let what = format!("Secret {name:?} has the method POST and no data key {DATA_FORM}");
+            return refused(format!("{what}: wait until the operator has written it again"));
+        };
         let lines = data(secret, DATA_HEADERS).unwrap_or_default();
         let headers = lines.lines().filter_map(|line| line.split_once(": "));
-        let from = FromSecret {
-            method: data(secret, DATA_METHOD),
-            headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-        };
-        Some(Ok(Self { text: Sensitive::new(text), from }))
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Some(Ok(Self { text: Sensitive::new(text), from: FromSecret { method, headers } }))
     }
 
-    /// Takes the URL apart.
-    pub(super) fn parse(&self) -> Result<UrlText, ExitFailure> {
-        UrlText::read(self.text.expose()).map_err(|error| misused(format!("the URL {error}")))
+    /// Takes the URL or the form apart.
+    pub(super) fn parse(&self) -> Result<GivenParts, ExitFailure> {
+        let text = self.text.expose();
+        if FormText::is_like(text) {
+            let form = FormText::read(text).map_err(|error| misused(format!("the form {error}")))?;
+            return Ok(GivenParts::Form(form));
+        }
+        let url = UrlText::read(text).map_err(|error| misused(format!("the URL {error}")))?;
+        Ok(GivenParts::Url(url))
     }
 }
 

@@ -64,31 +64,26 @@ impl UrlText {
         if text.is_empty() {
             return Err(NotPresigned::Empty);
         }
-        let (scheme, rest) = text.split_once("://").ok_or(NotPresigned::NoUrl)?;
-        let scheme = scheme.to_ascii_lowercase();
-        if !["http", "https"].contains(&scheme.as_str()) {
-            return Err(NotPresigned::NoUrl);
+        let (before, query) = text.split_once('?').unwrap_or((text, ""));
+        let (scheme, authority, path) = address(before).ok_or(NotPresigned::NoUrl)?;
+        if before.len() == text.len() {
+            return Err(NotPresigned::NoQuery);
         }
-        let (address, query) = rest.split_once('?').ok_or(NotPresigned::NoQuery)?;
         let query = query.split('#').next().unwrap_or_default();
-        if query.contains(|c: char| c.is_whitespace() || c.is_control()) || address.contains(char::is_control)
+        if query.contains(|c: char| c.is_whitespace() || c.is_control()) || before.contains(char::is_control)
         {
             return Err(NotPresigned::Broken);
         }
         let was_escaped = query.contains("&amp;");
         let query = query.replace("&amp;", "&");
-        let (authority, path) = address.split_at(address.find('/').unwrap_or(address.len()));
-        if authority.is_empty() {
-            return Err(NotPresigned::NoUrl);
-        }
         let pair = |pair: &str| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             (name.to_owned(), Sensitive::new(value.to_owned()))
         };
         let url = Self {
             scheme,
-            authority: authority.to_owned(),
-            path: if path.is_empty() { "/".to_owned() } else { path.to_owned() },
+            authority,
+            path,
             parameters: query.split('&').filter(|pair| !pair.is_empty()).map(pair).collect(),
             was_escaped,
         };
@@ -125,6 +120,16 @@ impl UrlText {
         let found = self.parameters.iter().find(|(found, _)| found == name);
         found.map(|(_, value)| decode_form(value.expose()))
     }
+}
+
+/// Scheme, authority and path of an address without a query; `None` if it is not one of HTTP.
+pub(super) fn address(text: &str) -> Option<(String, String, String)> {
+    let (scheme, rest) = text.split_once("://")?;
+    let scheme = scheme.to_ascii_lowercase();
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let is_http = ["http", "https"].contains(&scheme.as_str()) && !authority.is_empty();
+    let path = if path.is_empty() { "/" } else { path };
+    is_http.then(|| (scheme, authority.to_owned(), path.to_owned()))
 }
 
 /// Decodes percent signs once; what is not valid stays as it is.

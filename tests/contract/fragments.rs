@@ -154,9 +154,10 @@ const ANY: Fragments = &[
     "\"",
     "\\",
 ];
-const TYPE: Fragments = &["image", "/", "png", ";", " ", "a=b", "*", "é", "\n", "+", "\""];
+const TYPE: Fragments = &["image", "/", "png", ";", " ", "a=b", "*", "é", "\n", "+", "\"", "${filename}"];
 const METADATA: Fragments = &["a", "A", "x-amz-meta-", "-", "_", ".", " ", "é", "\n"];
-const REDIRECT: Fragments = &["https://", "HTTP://", "h", "/a", "?b", " ", "é", "\n", "ftp://"];
+const REDIRECT: Fragments =
+    &["https://", "HTTP://", "h", "/a", "?b", " ", "é", "\n", "ftp://", "${filename}"];
 const PROFILE: Fragments = &["a", "profile ", " ", "[", "]", "\\", "/", "é", "\n", "^"];
 pub const REGION: Fragments =
     &["us-", "aws-", "global", "west", "-", "1", "cn", "gov-", "east-2", "A", "_", " ", "é"];
@@ -230,7 +231,7 @@ pub const KEY: Fragments = &[
     " ",
     "\n",
 ];
-const VALUE: Fragments = &["v", "*", " ", "\t", "\r\n", "é", "1", "0", "10000", "~", "\u{7f}"];
+const VALUE: Fragments = &["v", "*", " ", "\t", "\r\n", "é", "1", "0", "10000", "~", "\u{7f}", "${filename}"];
 const PARAMETER: Fragments =
     &["partNumber", "uploadId", "x-", "X-", "id", "ID", "amz-", "amz", "a", ".", "~", "&", "é", "acl"];
 pub const DURATION: Fragments = &[

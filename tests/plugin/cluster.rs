@@ -64,7 +64,9 @@ async fn status_shows_everything_around_an_object() {
         assert!(!text.contains('\u{1b}'), "no colours in a pipe: {text}");
         terminal.run("kubectl presign status nothing").shows(1, &["error: the PresignedUrl", "not found"]);
         terminal.run("kubectl presign status").shows(2, &["Usage: kubectl presign status"]);
-        terminal.run("kubectl presign status a --context nothing").shows(2, &["cannot use the kubeconfig"]);
+        terminal
+            .run("kubectl presign status a --kubeconfig nothing")
+            .shows(2, &["cannot use the kubeconfig"]);
     });
 }
 
@@ -146,5 +148,25 @@ async fn check_finds_the_operator_and_what_is_missing() {
         let nobody = format!("{check} --as nobody --as-group system:authenticated");
         terminal.run(&nobody).shows(0, &["you may not read leases", "you may not in namespace"]);
         terminal.run("kubectl presign check -o wide").shows(2, &["possible values: json, yaml"]);
+
+        // The driver of volumes, on one of two nodes. Nothing else looks at these names.
+        let node = |name: &str, drivers: serde_json::Value| {
+            let metadata = json!({"name": name});
+            let spec = json!({ "drivers": drivers });
+            json!({"apiVersion": "storage.k8s.io/v1", "kind": "CSINode", "metadata": metadata, "spec": spec})
+        };
+        let driver = json!({
+            "apiVersion": "storage.k8s.io/v1", "kind": "CSIDriver", "metadata": {"name": "url.presign.dev"},
+            "spec": {"attachRequired": false, "podInfoOnMount": true, "volumeLifecycleModes": ["Ephemeral"]},
+        });
+        let on = json!([{"name": "url.presign.dev", "nodeID": "one", "topologyKeys": null}]);
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": [driver, node("plugin-one", on), node("plugin-two", json!([]))]});
+        std::fs::write(terminal.folder().join("csi.json"), list.to_string()).unwrap();
+        assert_eq!(terminal.pipe("kubectl delete signer broken").2, 0);
+        assert_eq!(terminal.pipe("kubectl apply -f csi.json").2, 0);
+        terminal.run(&check).shows(1, &["CSI driver url.presign.dev: wrong", "plugin-two. Pods there"]);
+        assert_eq!(terminal.pipe("kubectl delete csinode plugin-two").2, 0);
+        terminal.run(&check).shows(0, &["CSI driver url.presign.dev: ok: is on every node (1)"]);
+        assert_eq!(terminal.pipe("kubectl delete -f csi.json --ignore-not-found").2, 0);
     });
 }

@@ -4,9 +4,12 @@
 
 mod cluster;
 mod commands;
+mod forms;
 mod generated;
 #[allow(dead_code, unused_imports, reason = "the other stories use more of it")]
 #[path = "../cluster/harness/mod.rs"]
 mod harness;
+mod krew;
 mod offline;
+mod proxies;
 mod terminal;

@@ -6,8 +6,14 @@ const URL: &str = "https://s3.us-west-2.amazonaws.com/reports/a.txt?X-Amz-Algori
 
 /// Runs the binary as a container of the operator's image does.
 fn presign(arguments: &[&str]) -> Output {
+    presign_with(arguments, &[])
+}
+
+/// The same with variables of the environment.
+fn presign_with(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_presign-operator"));
-    command.env_clear().env("HOME", "/nonexistent").arg("kubectl-presign").args(arguments).output().unwrap()
+    command.env_clear().env("HOME", "/nonexistent").envs(variables.iter().copied());
+    command.arg("kubectl-presign").args(arguments).output().unwrap()
 }
 
 #[test]
@@ -20,6 +26,22 @@ fn the_first_argument_makes_it_the_plugin_and_inspect_works_offline() {
     let output = presign(&["inspect", URL, "--at", "2030-01-02T05:30:00Z", "-o", "json"]);
     let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((output.status.code(), value["state"].as_str()), (Some(1), Some("expired")));
+}
+
+#[test]
+fn a_list_of_exceptions_from_the_proxy_that_cannot_be_read_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kubeconfig");
+    let text = r#"
+current-context: a
+contexts: [{name: a, context: {cluster: a}}]
+clusters: [{name: a, cluster: {server: "https://api.example"}}]
+"#;
+    std::fs::write(&file, text).unwrap();
+    let variables = [("HTTPS_PROXY", "http://127.0.0.1:1"), ("NO_PROXY", "a.example,,b.example")];
+    let output = presign_with(&["check", "--kubeconfig", file.to_str().unwrap()], &variables);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && said.contains("error: cannot read NO_PROXY"), "{said}");
 }
 
 #[test]

@@ -23,13 +23,13 @@ pub struct PolicyRule {
     pub require_headers: Vec<(String, Option<String>)>,
     /// The headers that a request may have; `None` for those that are known to be harmless.
     pub allow_headers: Option<Vec<String>>,
-    /// The largest `Content-Length` of a PUT, in bytes.
+    /// The largest upload, in bytes: the `Content-Length` of a PUT, and the largest file of a form.
     pub max_content_length: Option<u64>,
     /// Whether a request may name a version of the object.
     pub allows_versions: bool,
     /// Whether a form may let visitors choose the name below a prefix.
     pub allows_post_prefix: bool,
-    /// The largest file that a form may permit, in bytes.
+    /// The largest file that a form may permit, in bytes, if that is less.
     pub max_form_size: Option<u64>,
 }
 
@@ -64,6 +64,12 @@ impl PolicyRule {
 
     fn key(&self, request: &Request, asker: Asker<'_>) -> Result<(), Denial> {
         if self.keys.allow(&request.key, asker) {
+            let is_prefix = request.form.as_ref().is_some_and(|form| form.is_key_prefix);
+            // A whole key allows nothing below it, also not one that ends with a slash.
+            if is_prefix && matches!(self.keys, KeyPatterns::Keys(_)) {
+                let message = "the signer allows only whole keys, and visitors of this form choose the name: remove it, and write a whole key into spec.key";
+                return Err(Denial::new("form.keyPrefix", message));
+            }
             return Ok(());
         }
         let (rendered, how) = (self.keys.rendered(asker), self.keys.how());
@@ -125,7 +131,8 @@ impl PolicyRule {
             let message = "the signer does not allow forms whose visitors choose the name: remove it, and write the whole key into spec.key";
             return Err(Denial::new("form.keyPrefix", message));
         }
-        match self.max_form_size.filter(|most| form.max_size > *most) {
+        let most = self.max_form_size.into_iter().chain(self.max_content_length).min();
+        match most.filter(|most| form.max_size > *most) {
             None => Ok(()),
             Some(most) => {
                 Err(Denial::new("form.maxSize", format!("the signer allows at most {most} bytes: reduce it")))

@@ -131,6 +131,7 @@ fn content_type(text: Option<&str>) -> CheckResult {
     let Some(text) = text else { return Ok(()) };
     let field = "form.contentType";
     require(is_media_type(text), field, rules::FORM_TYPE)?;
+    require(!text.contains(FILE_NAME), field, rules::FORM_TYPE_VARIABLE)?;
     at_most(255, text, field)
 }
 
@@ -164,6 +165,8 @@ fn metadata(metadata: &BTreeMap<String, String>) -> CheckResult {
         !value.is_empty() && value.trim() == value && value.bytes().all(|b| (b' '..=b'~').contains(&b))
     };
     require(metadata.values().all(is_value), field, rules::FORM_METADATA_VALUE)?;
+    let has_variable = metadata.values().any(|value| value.contains(FILE_NAME));
+    require(!has_variable, field, rules::FORM_METADATA_VARIABLE)?;
     let length: usize = metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
     require(length <= 2048, field, rules::FORM_METADATA_SIZE)?;
     metadata.values().try_for_each(|value| at_most(1024, value, field))
@@ -177,6 +180,7 @@ fn answer(form: &UploadForm) -> Result<Option<UploadAnswer>, InvalidSpec> {
         let has_more = address.split_once("://").is_some_and(|(_, rest)| !rest.is_empty());
         let is_ascii = address.bytes().all(|byte| byte.is_ascii_graphic());
         require(is_web && has_more && is_ascii, redirect, rules::FORM_REDIRECT)?;
+        require(!address.contains(FILE_NAME), redirect, rules::FORM_REDIRECT_VARIABLE)?;
         at_most(2048, address, redirect)?;
         require(form.success_status.is_none(), status, rules::FORM_ANSWER)?;
     }

@@ -143,18 +143,28 @@ pub(super) fn policies(
 
 /// Whether the CSI driver is on all nodes.
 pub(super) fn driver(name: &str, is_installed: bool, nodes: &[CSINode]) -> CheckedItem {
-    let what = format!("CSI driver {name}");
-    let has = |node: &CSINode| node.spec.drivers.iter().any(|driver| driver.name == name);
-    let without: Vec<_> = nodes.iter().filter(|node| !has(node)).map(CSINode::name_any).collect();
-    if !is_installed && without.len() == nodes.len() {
-        return CheckedItem::new(what, ItemState::Absent, "is not installed; Secrets work without it");
-    }
-    if without.is_empty() {
-        return CheckedItem::new(what, ItemState::Good, format!("is on all {} nodes", nodes.len()));
-    }
-    let some = without.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
-    let message = format!("is missing on {} of {} nodes: {some}", without.len(), nodes.len());
-    CheckedItem::new(what, ItemState::Bad, message)
+    let has = |node: &&CSINode| node.spec.drivers.iter().any(|driver| driver.name == name);
+    let (with, without): (Vec<_>, Vec<_>) = nodes.iter().partition(has);
+    let (state, message) = match (is_installed, with.len(), without.len()) {
+        (false, 0, _) => (ItemState::Absent, "is not installed; Secrets work without it".to_owned()),
+        (false, count, _) => {
+            let message = format!(
+                "is on {count} nodes, but there is no CSIDriver {name}, so no pod can use it: install the chart again"
+            );
+            (ItemState::Bad, message)
+        }
+        (true, 0, 0) => (ItemState::Good, "is installed; the cluster has no nodes".to_owned()),
+        (true, count, 0) => (ItemState::Good, format!("is on every node ({count})")),
+        (true, _, missing) => {
+            let some = without.iter().take(3).map(|node| node.name_any()).collect::<Vec<_>>().join(", ");
+            let message = format!(
+                "is missing on {missing} of {} nodes: {some}. Pods there cannot use it: look at its DaemonSet",
+                nodes.len()
+            );
+            (ItemState::Bad, message)
+        }
+    };
+    CheckedItem::new(format!("CSI driver {name}"), state, message)
 }
 
 /// Whether a signer is ready.
@@ -259,6 +269,9 @@ mod tests {
         let (with, without) = (node("one", &["d"]), node("two", &["e"]));
         assert_eq!(driver("d", false, std::slice::from_ref(&without)).state, ItemState::Absent);
         assert_eq!(driver("d", true, std::slice::from_ref(&with)).state, ItemState::Good);
+        assert_eq!(driver("d", true, &[]).message, "is installed; the cluster has no nodes");
+        let lone = driver("d", false, std::slice::from_ref(&with));
+        assert!(lone.state == ItemState::Bad && lone.message.contains("no CSIDriver d"), "{lone:?}");
         let some = driver("d", true, &[with, without]);
         assert!(some.state == ItemState::Bad && some.message.contains("1 of 2 nodes: two"), "{some:?}");
         assert_eq!(policies(&[], &[])[0].state, ItemState::Absent);

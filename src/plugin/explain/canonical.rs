@@ -40,13 +40,12 @@ impl SignedParts {
     pub(super) fn signature_with(&self, key: &Sensitive<Vec<u8>>) -> String {
         let hash = hex(&Sha256::digest(self.canonical()));
         let to_sign = format!("AWS4-HMAC-SHA256\n{}\n{}\n{hash}", self.date, self.scope);
-        hex(&mac(key.expose(), &to_sign))
+        signature_of(&to_sign, key)
     }
 
     /// The key that signs all requests with this scope and secret.
     pub(super) fn key(&self) -> Sensitive<Vec<u8>> {
-        let start = format!("AWS4{}", self.secret.expose()).into_bytes();
-        Sensitive::new(self.scope.split('/').fold(start, |key, part| mac(&key, part)))
+        signing_key(&self.secret, &self.scope)
     }
 
     /// Whether another request is signed with the same key.
@@ -87,6 +86,17 @@ impl SignedParts {
             }
         }
     }
+}
+
+/// The key that signs everything with a secret access key and a scope.
+pub(super) fn signing_key(secret: &Sensitive<String>, scope: &str) -> Sensitive<Vec<u8>> {
+    let start = format!("AWS4{}", secret.expose()).into_bytes();
+    Sensitive::new(scope.split('/').fold(start, |key, part| mac(&key, part)))
+}
+
+/// The signature of a text, such as the policy of a form, in lower-case hexadecimal digits.
+pub(super) fn signature_of(text: &str, key: &Sensitive<Vec<u8>>) -> String {
+    hex(&mac(key.expose(), text))
 }
 
 /// The SHA-256 of a body, in hexadecimal digits.

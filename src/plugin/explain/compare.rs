@@ -19,6 +19,13 @@ pub(super) struct Clocks {
     pub(super) store: Option<Timestamp>,
 }
 
+impl Clocks {
+    /// The time that counts: that of the store if it is known.
+    pub(super) fn now(self) -> Timestamp {
+        self.store.unwrap_or(self.here)
+    }
+}
+
 /// Finds what is wrong with a request.
 ///
 /// # Errors
@@ -41,30 +48,22 @@ pub(super) fn compare(
             None => findings.push(unexplained(sent, &findings)),
         }
     }
-    let has = |part: &RequestPart| findings.iter().any(|finding| finding.part == *part);
-    let compared = [
-        RequestPart::Host,
-        RequestPart::DefaultPort,
-        RequestPart::Header,
-        RequestPart::Method,
-        RequestPart::KeyEncoding,
-        RequestPart::Query,
-        RequestPart::Clock,
-        RequestPart::Session,
-        RequestPart::AccessKey,
-        RequestPart::Scope,
-    ];
-    let is_explained =
-        is_same_signature || !findings.iter().any(|finding| finding.part == RequestPart::AccessKey);
-    let can_tell = |part: &RequestPart| match part {
-        RequestPart::Clock => true,
-        _ => is_explained,
-    };
-    let agrees = compared.into_iter().filter(|part| !has(part) && can_tell(part)).collect();
-    findings.sort_by_key(|finding| finding.part);
-    findings.dedup();
-    Ok(Explanation { is_same_signature, findings, agrees })
+    Ok(Explanation::new(is_same_signature, findings, &COMPARED))
 }
+
+/// What is compared.
+const COMPARED: [RequestPart; 10] = [
+    RequestPart::Host,
+    RequestPart::DefaultPort,
+    RequestPart::Header,
+    RequestPart::Method,
+    RequestPart::KeyEncoding,
+    RequestPart::Query,
+    RequestPart::Clock,
+    RequestPart::Session,
+    RequestPart::AccessKey,
+    RequestPart::Scope,
+];
 
 /// The changes that give the signature of the URL: one, or two of different parts.
 fn search(

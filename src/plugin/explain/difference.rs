@@ -17,6 +17,7 @@ pub(super) enum RequestPart {
     Session,
     AccessKey,
     Scope,
+    Field,
 }
 
 /// What is wrong. No part of the signature, of a token or of a secret key is in it.
@@ -32,6 +33,24 @@ pub(super) struct Difference {
 impl Difference {
     pub(super) fn new(part: RequestPart, found: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { part, found: found.into(), fix: fix.into() }
+    }
+}
+
+impl Explanation {
+    /// What was found by comparing these parts.
+    pub(super) fn new(
+        is_same_signature: bool,
+        mut findings: Vec<Difference>,
+        compared: &[RequestPart],
+    ) -> Self {
+        let has = |part: RequestPart| findings.iter().any(|finding| finding.part == part);
+        // With another key, nothing that only the signature tells can be compared.
+        let is_explained = is_same_signature || !has(RequestPart::AccessKey);
+        let is_told = |part| is_explained || matches!(part, RequestPart::Clock | RequestPart::Field);
+        let agrees = compared.iter().copied().filter(|part| !has(*part) && is_told(*part)).collect();
+        findings.sort_by_key(|finding| finding.part);
+        findings.dedup();
+        Self { is_same_signature, findings, agrees }
     }
 }
 

@@ -1,10 +1,11 @@
-//! The command `explain`: why a store refuses a presigned URL.
+//! The command `explain`: why a store refuses a presigned URL or a signed form.
 #![allow(clippy::doc_markdown, reason = "the comments on arguments are printed by --help")]
 
 mod canonical;
 mod compare;
 mod difference;
 mod direct;
+mod posted;
 mod sent;
 mod variants;
 
@@ -13,7 +14,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::console::Paint;
-use super::secret_url::{GivenUrl, secret};
+use super::secret_url::{GivenParts, GivenUrl, secret};
 use super::tree::Tree;
 use super::{PluginEnd, PluginSession, misused};
 use crate::cli::{ExitFailure, environment_credentials};
@@ -22,21 +23,30 @@ use crate::domain::Credentials;
 use crate::runtime::client::http_date;
 use compare::{Clocks, compare};
 use difference::Explanation;
+use posted::{SentForm, compare_form};
 use sent::{KnownSigned, SentRequest};
 
 /// Arguments of `explain`.
 #[derive(Args, Debug)]
 pub(super) struct ExplainArgs {
-    /// The URL as it is sent, in quotes; - for standard input, or secret/NAME for that in a Secret.
+    /// The URL as it is sent or the JSON of a form, in quotes; - for standard input, or secret/NAME for that in
+    /// a Secret.
     #[arg(value_name = "URL|-|secret/NAME")]
     url: String,
-    /// The method that is sent. Default: that in the Secret, or GET.
+    /// The method that is sent. Default: that in the Secret, or else GET, and POST for a form.
     #[arg(short = 'X', long, value_name = "METHOD", value_parser = method)]
     method: Option<String>,
     /// A header that is sent. Repeat the flag for several. Host replaces the host of the URL, as a proxy
     /// may do.
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
     headers: Vec<(String, String)>,
+    /// A field that is sent with a form, if its value is not that in the form, or if it is not in it. Repeat
+    /// the flag for several.
+    #[arg(short = 'F', long = "field", value_name = "NAME=VALUE", value_parser = field)]
+    fields: Vec<(String, String)>,
+    /// The size of the file that is sent with a form, in bytes.
+    #[arg(long, value_name = "BYTES")]
+    size: Option<u64>,
     /// A Secret with the access key, secret/NAME. Default: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and
     /// AWS_SESSION_TOKEN.
     #[arg(long, value_name = "secret/NAME")]
@@ -61,20 +71,40 @@ pub(super) async fn command(
     args: &ExplainArgs,
 ) -> Result<PluginEnd, ExitFailure> {
     let given = GivenUrl::read(session, &args.url).await?;
+    let parts = given.parse()?;
+    let is_for_forms = !args.fields.is_empty() || args.size.is_some();
+    let is_for_urls = !args.signed_hosts.is_empty() || !args.signed_headers.is_empty();
+    match &parts {
+        GivenParts::Url(_) if is_for_forms => return Err(misused("--field and --size are only for forms")),
+        GivenParts::Form(_) if is_for_urls => {
+            return Err(misused("--signed-host and --signed-header are only for URLs"));
+        }
+        GivenParts::Url(_) | GivenParts::Form(_) => {}
+    }
     let credentials = credentials(session, args).await?;
+    let clocks = Clocks { here: args.at.unwrap_or_else(|| session.clock.now()), store: args.store_date };
     let signed = &given.from;
     let method = args.method.clone().or_else(|| signed.method.clone());
-    // With a Secret and without -H, the request is that of a client that follows the Secret.
-    let headers = if args.headers.is_empty() { signed.headers.clone() } else { args.headers.clone() };
-    let sent =
-        SentRequest { url: given.parse()?, method: method.unwrap_or_else(|| "GET".to_owned()), headers };
-    let known = KnownSigned {
-        hosts: args.signed_hosts.clone(),
-        headers: [args.signed_headers.clone(), signed.headers.clone()].concat(),
+    let explained = match parts {
+        GivenParts::Url(url) => {
+            // With a Secret and without -H, the request is that of a client that follows the Secret.
+            let headers = if args.headers.is_empty() { signed.headers.clone() } else { args.headers.clone() };
+            let sent = SentRequest { url, method: method.unwrap_or_else(|| "GET".to_owned()), headers };
+            let known = KnownSigned {
+                hosts: args.signed_hosts.clone(),
+                headers: [args.signed_headers.clone(), signed.headers.clone()].concat(),
+            };
+            let explained = compare(&sent, &credentials, &known, clocks);
+            explained.map_err(|error| misused(format!("the URL {error}")))?
+        }
+        GivenParts::Form(form) => {
+            let wrong = |error| misused(format!("the form {error}"));
+            let form = form.sent_with(&args.fields).map_err(wrong)?;
+            let method = method.unwrap_or_else(|| "POST".to_owned());
+            let sent = SentForm { form, method, headers: args.headers.clone(), size: args.size };
+            compare_form(&sent, &credentials, clocks).map_err(wrong)?
+        }
     };
-    let clocks = Clocks { here: args.at.unwrap_or_else(|| session.clock.now()), store: args.store_date };
-    let explained = compare(&sent, &credentials, &known, clocks);
-    let explained = explained.map_err(|error| misused(format!("the URL {error}")))?;
     session.console.print(&explained, |paint| tree(&explained, paint).render())?;
     Ok(PluginEnd::of(explained.findings.is_empty()))
 }
@@ -115,6 +145,13 @@ fn header(text: &str) -> Result<(String, String), String> {
     if name.is_empty() || text.contains(['\r', '\n']) {
         return Err("write NAME: VALUE, on one line".to_owned());
     }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// Parses a field of a form.
+fn field(text: &str) -> Result<(String, String), String> {
+    let (name, value) =
+        text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("write NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
 }
 

@@ -9,6 +9,7 @@ use super::canonical::SignedParts;
 use super::difference::{Difference, RequestPart};
 use super::sent::{KnownSigned, SentRequest};
 use crate::domain::Credentials;
+pub(super) use scope::{SECRET_FIX, misread_secrets, other_scopes};
 
 /// A change of the request that is sent, which may give the one that was signed.
 pub(super) struct Variant {

@@ -2,6 +2,7 @@
 
 use super::super::url_text::tests::URL;
 use super::*;
+use crate::plugin::working_time::UrlState;
 
 const TOKEN: &str = "e30.eyJleHAiOjE4OTM1NTM0NDUsInBhcmVudCI6ImEifQ.c2ln";
 
@@ -13,10 +14,10 @@ fn reading(text: &str, now: &str) -> UrlReading {
 fn tells_object_dates_and_scope() {
     let read = reading(URL, "2030-01-02T03:30:00Z");
     assert_eq!((read.bucket.as_deref(), read.key.as_str()), (Some("reports"), "2026/q3 summary.pdf"));
-    assert_eq!(read.signing_time.to_string(), "2030-01-02T03:04:05Z");
-    assert_eq!(read.expiration_time.to_string(), "2030-01-02T04:04:05Z");
+    assert_eq!(read.works.signing_time.to_string(), "2030-01-02T03:04:05Z");
+    assert_eq!(read.works.expiration_time.to_string(), "2030-01-02T04:04:05Z");
     assert_eq!((read.region.as_str(), read.service.as_str()), ("us-west-2", "s3"));
-    assert_eq!((read.state, read.session, read.notes.len()), (UrlState::Valid, None, 0));
+    assert_eq!((read.works.state, read.works.session, read.notes.len()), (UrlState::Valid, None, 0));
 }
 
 #[test]
@@ -45,9 +46,9 @@ fn tells_whether_it_works_now_and_with_which_session() {
         (&session, "2030-01-02T03:04:04Z", UrlState::Valid),
         (&session, "2030-01-02T03:04:05Z", UrlState::SessionEnded),
     ] {
-        assert_eq!(reading(text, now).state, state, "{now}");
+        assert_eq!(reading(text, now).works.state, state, "{now}");
     }
-    let read = reading(&session, "2030-01-02T03:30:00Z").session.unwrap();
+    let read = reading(&session, "2030-01-02T03:30:00Z").works.session.unwrap();
     assert_eq!(read.expiration_time.unwrap().to_string(), "2030-01-02T03:04:05Z");
     assert_eq!(read.claims, ["exp", "parent"]);
 }

@@ -10,6 +10,7 @@ use kube::api::ListParams;
 use kube::core::PartialObjectMeta;
 use kube::{Api, Client};
 
+use super::pages::pages;
 use super::{PluginEnd, PluginSession, failed};
 use crate::cli::ExitFailure;
 use crate::crd::PresignedUrl;
@@ -22,9 +23,6 @@ pub(super) struct StatusArgs {
     /// Name of the PresignedUrl.
     name: String,
 }
-
-/// How many pods one page has.
-const PAGE: u32 = 100;
 
 pub(super) async fn status(session: &PluginSession<'_>, args: &StatusArgs) -> Result<PluginEnd, ExitFailure> {
     let client = session.cluster.client().await?;
@@ -54,18 +52,11 @@ async fn look(client: &Client, namespace: &str, name: &str) -> Result<SecretSeen
 /// The pods that use the Secret; `None` if they may not be listed.
 async fn list(client: &Client, namespace: &str, secret: &str) -> Result<Option<SecretUsers>, ExitFailure> {
     let api = Api::<PodView>::namespaced(client.clone(), namespace);
-    let mut params = ListParams::default().limit(PAGE);
     let mut users = SecretUsers::default();
-    loop {
-        let page = match api.list(&params).await {
-            Ok(page) => page,
-            Err(kube::Error::Api(status)) if status.code == 403 => return Ok(None),
-            Err(error) => return Err(failed("the pods", &error)),
-        };
-        users.add(&page.items, secret);
-        match page.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => params = params.continue_token(&token),
-            None => return Ok(Some(users)),
-        }
+    let list = async |params: ListParams| api.list(&params).await;
+    match pages(ListParams::default(), list, |page| users.add(&page, secret)).await {
+        Ok(()) => Ok(Some(users)),
+        Err(kube::Error::Api(status)) if status.code == 403 => Ok(None),
+        Err(error) => Err(failed("the pods", &error)),
     }
 }

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::users::SecretUsers;
 use crate::crd::names::{ANNOTATION_ENDED, ANNOTATION_OWNER, ANNOTATION_RENEW, LABEL_MANAGED};
-use crate::crd::{LimitedBy, PERMITTED, PodRefresh, PresignedUrl, READY};
-use crate::plugin::console::{Paint, printable, when};
+use crate::crd::{LimitedBy, PERMITTED, PodRefresh, PresignedUrl, READY, UploadForm};
+use crate::plugin::console::{Paint, printable, span, when};
 use crate::plugin::tree::Tree;
 
 /// Everything around an object.
@@ -21,6 +21,8 @@ pub(super) struct Overview {
     method: String,
     bucket: String,
     key: String,
+    /// What may be uploaded, with method POST.
+    form: Option<UploadForm>,
     /// The address of the object, without any query.
     location: Option<String>,
     signer: String,
@@ -34,6 +36,8 @@ pub(super) struct Overview {
     signing_time: Option<Timestamp>,
     renewal_time: Option<Timestamp>,
     expiration_time: Option<Timestamp>,
+    /// How long the URL or the form lives, from signing to expiry.
+    lifetime_seconds: Option<i64>,
     limited_by: Option<LimitedBy>,
     /// Whether the annotation asks for a renewal that has not happened.
     is_renewal_requested: bool,
@@ -101,12 +105,15 @@ impl Overview {
         let conditions: Vec<_> = status.conditions.iter().map(seen).collect();
         let permission = conditions.iter().find(|condition| condition.kind == PERMITTED);
         let token = object.annotations().get(ANNOTATION_RENEW);
+        let times = (time(status.signing_time.clone()), time(status.expiration_time.clone()));
+        let lifetime = times.0.zip(times.1).map(|(from, until)| until.as_second() - from.as_second());
         Self {
             namespace: object.namespace().unwrap_or_default(),
             name: object.name_any(),
             method: object.spec.method.unwrap_or_default().to_string(),
             bucket: printable(&object.spec.bucket),
             key: printable(&object.spec.key),
+            form: object.spec.form.clone(),
             location: status.location.as_deref().map(printable),
             signer,
             permission: permission.map(|condition| condition.message.clone()),
@@ -114,9 +121,10 @@ impl Overview {
             secret,
             pods,
             is_annotated: object.spec.pod_refresh == Some(PodRefresh::Annotate),
-            signing_time: time(status.signing_time),
+            signing_time: times.0,
             renewal_time: time(status.renewal_time),
-            expiration_time: time(status.expiration_time),
+            expiration_time: times.1,
+            lifetime_seconds: lifetime,
             limited_by: status.limited_by,
             is_renewal_requested: token
                 .is_some_and(|token| Some(token) != status.last_handled_renew.as_ref()),
@@ -154,10 +162,16 @@ impl Overview {
             .with(self.others(now, paint))
     }
 
+    /// What the Secret holds.
+    fn noun(&self) -> &'static str {
+        if self.form.is_some() { "form" } else { "URL" }
+    }
+
     fn object(&self) -> Tree {
         let line = format!("{} {} of {}", self.method, self.key, self.bucket);
         Tree::fact("object", line)
             .with_all(self.location.as_ref().map(|location| Tree::leaf(location.clone())))
+            .with_all(self.form.as_ref().map(|form| Tree::fact("uploads", permitted(form))))
     }
 
     fn signed_by(&self) -> Tree {
@@ -169,13 +183,13 @@ impl Overview {
             SecretSeen::Missing => paint.bad("does not exist"),
             SecretSeen::NotPermitted => paint.faint("you may not read it"),
             SecretSeen::Present { ended: Some(why), .. } => {
-                paint.bad(&format!("its URL was removed: {}", printable(why)))
+                paint.bad(&format!("its {} was removed: {}", self.noun(), printable(why)))
             }
             SecretSeen::Present { is_ours: false, .. } => paint.bad("is not written by the operator"),
             SecretSeen::Present { owner: Some(owner), .. } if *owner != self.name => {
                 paint.bad(&format!("belongs to PresignedUrl {owner:?}"))
             }
-            SecretSeen::Present { .. } => paint.good("holds the URL"),
+            SecretSeen::Present { .. } => paint.good(&format!("holds the {}", self.noun())),
         };
         Tree::fact("Secret", format!("{} {said}", self.secret_name))
     }
@@ -187,21 +201,18 @@ impl Overview {
         if users.is_empty() {
             return Tree::fact("pods", "none uses the Secret");
         }
-        let refreshed = if self.is_annotated {
-            "gets a new URL within seconds"
-        } else {
-            "gets a new URL within about two minutes"
-        };
+        let noun = self.noun();
+        let soon = if self.is_annotated { "within seconds" } else { "within about two minutes" };
         let pod = |user: &super::users::SecretUser| {
             let of = if user.of.starts_with("Pod ") { String::new() } else { format!(" of {}", user.of) };
             let uses = user.uses.iter().map(|one| {
                 let container =
                     one.container.as_ref().map(|name| format!("container {name}: ")).unwrap_or_default();
                 if one.is_refreshed {
-                    Tree::leaf(format!("{container}{}: {refreshed}", one.how))
+                    Tree::leaf(format!("{container}{}: gets a new {noun} {soon}", one.how))
                 } else {
                     let never = format!(
-                        "{container}{}: never gets a new URL: mount the whole Secret as a volume",
+                        "{container}{}: never gets a new {noun}: mount the whole Secret as a volume",
                         one.how
                     );
                     Tree::leaf(paint.bad(&never))
@@ -219,9 +230,12 @@ impl Overview {
             Some(LimitedBy::Signer) => Some("the signer allows a shorter lifetime than the requested one"),
             Some(LimitedBy::Requested) | None => None,
         };
-        let asked = self
-            .is_renewal_requested
-            .then(|| Tree::leaf(paint.warn("a new URL is asked for and not issued yet")));
+        let asked = self.is_renewal_requested.then(|| {
+            Tree::leaf(paint.warn(&format!("a new {} is asked for and not issued yet", self.noun())))
+        });
+        let lives = self.lifetime_seconds.map(|seconds| {
+            Tree::fact("lives", format!("{seconds} seconds ({})", span(seconds.unsigned_abs())))
+        });
         let dates = [
             fact("signed", self.signing_time),
             fact("renews", self.renewal_time),
@@ -230,6 +244,7 @@ impl Overview {
         let line = if dates.iter().any(Option::is_some) { "dates" } else { "dates: none yet" };
         Tree::leaf(line)
             .with_all(dates.into_iter().flatten())
+            .with_all(lives)
             .with_all(limited.map(Tree::leaf))
             .with_all(asked)
     }
@@ -251,6 +266,18 @@ impl Overview {
         };
         Tree::leaf("conditions").with_all(shown.map(line))
     }
+}
+
+/// What a form permits, in a line.
+fn permitted(form: &UploadForm) -> String {
+    let from = form.min_size.unwrap_or(0);
+    let name = if form.key_prefix == Some(true) { ", under a name that the visitor chooses" } else { "" };
+    let content_type = match form.content_type.as_deref().map(printable) {
+        None => ", of any type".to_owned(),
+        Some(prefix) if prefix.ends_with('/') => format!(", of a type that begins with {prefix}"),
+        Some(content_type) => format!(", of the type {content_type}"),
+    };
+    format!("files from {from} to {} bytes{content_type}{name}", form.max_size)
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use crate::crd::form_rules::{
     FORM_ANSWER, FORM_BUCKET, FORM_HEADERS, FORM_METADATA_NAME, FORM_METADATA_SIZE, FORM_METADATA_VALUE,
-    FORM_METHOD, FORM_NEEDED, FORM_PREFIX, FORM_QUERY, FORM_REDIRECT, FORM_SIZES, FORM_STATUS, FORM_TYPE,
-    FORM_VARIABLE,
+    FORM_METADATA_VARIABLE, FORM_METHOD, FORM_NEEDED, FORM_PREFIX, FORM_QUERY, FORM_REDIRECT,
+    FORM_REDIRECT_VARIABLE, FORM_SIZES, FORM_STATUS, FORM_TYPE, FORM_TYPE_VARIABLE, FORM_VARIABLE,
 };
 use crate::crd::rules::{RESPONSE_METHOD, VERSION_METHOD};
 use serde_json::{Value, json};
@@ -166,6 +166,11 @@ fn types() -> Vec<Row> {
             ]
             .map(typed),
         ),
+        rule(
+            FORM_TYPE_VARIABLE,
+            &["text/plain; name=$filename", "text/plain; name={filename}", "a/b;${file name}"].map(typed),
+            &["text/plain; name=${filename}", "text/plain;${filename}"].map(typed),
+        ),
         limit(&[], &["", &format!("{long}b")].map(typed)),
     ]
     .concat()
@@ -192,6 +197,15 @@ fn metadata() -> Vec<Row> {
             FORM_METADATA_VALUE,
             &["v", "x y", "a=b;c\"d\\e'", "@file", "<file", "$x", &"v".repeat(1024)].map(valued),
             &["", " ", " a", "a ", "ü", "a\nb", "a\tb", "\u{7f}"].map(valued),
+        ),
+        rule(
+            FORM_METADATA_VARIABLE,
+            &["$filename", "{filename}", "${name}", "$ {filename}"].map(valued),
+            &[
+                vec![valued("${filename}"), valued("a ${filename} b")],
+                vec![given(json!({"a": "v", "b": "x${filename}"}))],
+            ]
+            .concat(),
         ),
         rule(FORM_METADATA_SIZE, &[sized(2048)], &[sized(2049)]),
         limit(
@@ -221,6 +235,11 @@ fn answers() -> Vec<Row> {
                 "https://h\n",
             ]
             .map(redirect),
+        ),
+        rule(
+            FORM_REDIRECT_VARIABLE,
+            &["https://h/$filename", "https://h/?a={filename}"].map(redirect),
+            &["https://h/${filename}", "https://h/?name=${filename}&a=b"].map(redirect),
         ),
         limit(&[], &["", &format!("{long}a")].map(redirect)),
         rule(FORM_STATUS, &[200, 201, 204].map(status), &[0, 199, 202, 303, 404].map(status)),

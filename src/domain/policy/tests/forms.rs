@@ -51,14 +51,37 @@ fn a_prefix_is_a_matter_of_its_own() {
 }
 
 #[test]
+fn a_whole_key_is_no_prefix() {
+    // The schema refuses such a key, but a rule may have been stored under another schema.
+    for pattern in ["tenants/team-a/", "tenants/{namespace}/"] {
+        let keys = KeyPatterns::Keys(vec![pattern.to_owned()]);
+        let rule = PolicyRule { keys, allows_post_prefix: true, ..uploads() };
+        let request = posted("tenants/team-a/", Form { is_key_prefix: true, ..form() });
+        let told = denial(rule, &request);
+        assert!(told.starts_with("spec.form.keyPrefix: the signer allows only whole keys"), "{told}");
+    }
+}
+
+#[test]
 fn the_size_is_bounded_where_the_rule_says_so() {
     let sized = |max_size| posted("tenants/team-a/a", Form { max_size, ..form() });
     let bounded = PolicyRule { max_form_size: Some(1000), ..uploads() };
     assert!(is_allowed(bounded.clone(), &sized(1000)));
     let told = denial(bounded, &sized(1001));
     assert_eq!(told, "spec.form.maxSize: the signer allows at most 1000 bytes: reduce it");
-    // What bounds a PUT says nothing of forms.
-    assert!(is_allowed(PolicyRule { max_content_length: Some(1000), ..uploads() }, &sized(1001)));
+}
+
+#[test]
+fn what_bounds_a_put_bounds_a_form_too() {
+    let sized = |max_size| posted("tenants/team-a/a", Form { max_size, ..form() });
+    for (max_content_length, max_form_size) in
+        [(Some(1000), None), (Some(1000), Some(2000)), (Some(2000), Some(1000))]
+    {
+        let rule = PolicyRule { max_content_length, max_form_size, ..uploads() };
+        assert!(is_allowed(rule.clone(), &sized(1000)), "{max_content_length:?} {max_form_size:?}");
+        let told = denial(rule, &sized(1001));
+        assert_eq!(told, "spec.form.maxSize: the signer allows at most 1000 bytes: reduce it");
+    }
 }
 
 #[test]

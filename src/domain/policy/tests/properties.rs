@@ -33,7 +33,9 @@ fn any_rule() -> impl Strategy<Value = PolicyRule> {
     let keys = prop_oneof![
         prop::collection::vec(pattern(), 1..3)
             .prop_map(|all| KeyPatterns::Prefixes(all.iter().map(|p| format!("{p}/")).collect())),
-        prop::collection::vec(pattern(), 1..3).prop_map(KeyPatterns::Keys),
+        // Some end with a slash, which no schema permits.
+        prop::collection::vec((pattern(), prop::sample::select(vec!["", "", "/"])), 1..3)
+            .prop_map(|all| KeyPatterns::Keys(all.into_iter().map(|(key, end)| key + end).collect())),
     ];
     let namespaces = prop::option::of(prop::sample::subsequence(vec!["team-a", "team-b"], 1..=2));
     let cap = prop::option::of(60_u32..7200);
@@ -112,7 +114,8 @@ proptest! {
                 let rest = if is_prefix_form { rest.strip_suffix('/').unwrap_or(rest) } else { rest };
                 (is_prefix_form && rest.is_empty()) || rest.split('/').all(|part| !["", ".", ".."].contains(&part))
             };
-            let fits = rests.any(|rest| if is_prefix { is_clean(rest) } else { rest.is_empty() });
+            let is_whole = |rest: &str| rest.is_empty() && !is_prefix_form;
+            let fits = rests.any(|rest| if is_prefix { is_clean(rest) } else { is_whole(rest) });
             candidate.name == rule
                 && candidate.max_expires_in == cap
                 && candidate.namespaces.as_ref().is_none_or(|all| all.contains(&namespace))
@@ -123,6 +126,33 @@ proptest! {
                 && fits
         };
         prop_assert!(rules.iter().find(holds).is_some(), "{rule:?} allows {:?}", request.key);
+    }
+
+    #[test]
+    fn a_whole_key_allows_no_name_below_it(
+        text in pattern(),
+        ends_with_slash in any::<bool>(),
+        (namespace, name) in asker(),
+    ) {
+        let asker = Asker::new(&namespace, &name);
+        let end = if ends_with_slash { "/" } else { "" };
+        let filled = text.replace("{namespace}", &namespace).replace("{name}", &name);
+        let request = Request {
+            method: Method::Post,
+            form: Some(Form { is_key_prefix: true, ..form() }),
+            ..asked(&format!("{filled}/"))
+        };
+        let allows = |keys: KeyPatterns| {
+            let methods = vec![Method::Post];
+            let rule = PolicyRule { methods, keys, allows_post_prefix: true, ..rule() };
+            let policy = Policy { rules: vec![rule], lets_uploads_copy: false };
+            cap_of(&policy.judge(&request, asker)).is_some()
+        };
+        let allows_whole = allows(KeyPatterns::Keys(vec![format!("{text}{end}")]));
+        let allows_prefix = allows(KeyPatterns::Prefixes(vec![format!("{text}/")]));
+        let has_value = !(text.contains("{name}") && name.is_empty());
+        prop_assert!(!allows_whole);
+        prop_assert_eq!(allows_prefix, has_value);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::domain::{Credentials, Sensitive};
 use crate::plugin::console::printable;
 use crate::plugin::explain::difference::RequestPart;
 use crate::plugin::explain::sent::SentRequest;
-use crate::plugin::reading::aws_region;
+use crate::plugin::reading::{SignatureScope, aws_region};
 use crate::plugin::url_text::{decode, decode_form};
 
 const TOKEN: &str = "X-Amz-Security-Token";
@@ -118,65 +118,83 @@ pub(super) fn session(sent: &SentRequest, credentials: &Credentials) -> Vec<Vari
 
 /// Secret access keys that were read with something around them.
 pub(super) fn secret(credentials: &Credentials) -> Vec<Variant> {
+    let variant = |(signed, found): (Sensitive<String>, String)| {
+        Variant::new(RequestPart::AccessKey, found, SECRET_FIX, move |parts| parts.secret = signed.clone())
+    };
+    misread_secrets(credentials).into_iter().map(variant).collect()
+}
+
+/// What to do if a secret access key was misread.
+pub(in crate::plugin::explain) const SECRET_FIX: &str =
+    "store the secret access key alone: printf %s, not echo";
+
+/// What signers make of a secret access key by mistake, each with what is wrong.
+pub(in crate::plugin::explain) fn misread_secrets(
+    credentials: &Credentials,
+) -> Vec<(Sensitive<String>, String)> {
     let secret = credentials.secret_access_key.expose();
     let endings =
         [("\n", "a line break"), ("\r\n", "a line break"), (" ", "a space"), ("\r", "a line break")];
-    let mut all: Vec<Variant> = Vec::new();
-    let mut add = |signed: String, found: String| {
-        let signed = Sensitive::new(signed);
-        all.push(Variant::new(
-            RequestPart::AccessKey,
-            found,
-            "store the secret access key alone: printf %s, not echo",
-            move |parts| parts.secret = signed.clone(),
-        ));
-    };
-    for (ending, what) in endings {
-        add(format!("{secret}{ending}"), format!("the secret access key was used with {what} after it"));
-    }
-    add(format!("\"{secret}\""), "the secret access key was used with quotes around it".to_owned());
-    add(decode(secret), "the secret access key was decoded as if it were part of a URL".to_owned());
-    add(secret.replace('+', " "), "a + in the secret access key was read as a space".to_owned());
-    all
+    let ended = endings.map(|(ending, what)| {
+        (format!("{secret}{ending}"), format!("the secret access key was used with {what} after it"))
+    });
+    let others = [
+        (format!("\"{secret}\""), "the secret access key was used with quotes around it"),
+        (decode(secret), "the secret access key was decoded as if it were part of a URL"),
+        (secret.replace('+', " "), "a + in the secret access key was read as a space"),
+    ];
+    let others = others.map(|(secret, found)| (secret, found.to_owned()));
+    ended.into_iter().chain(others).map(|(secret, found)| (Sensitive::new(secret), found)).collect()
 }
 
 /// Scopes for another region, service or date.
 pub(super) fn scopes(sent: &SentRequest) -> Vec<Variant> {
     let Ok(scope) = sent.scope() else { return Vec::new() };
     let date = sent.url.parameter("X-Amz-Date").unwrap_or_default();
-    let date = date.split('T').next().unwrap_or_default().to_owned();
-    let mut scopes = Vec::new();
-    let regions = aws_region(&sent.url.authority).into_iter().chain(REGIONS.map(str::to_owned));
-    for region in regions.filter(|region| *region != scope.region) {
-        let found = format!(
-            "the region {} was written into the URL after it was signed for {region}",
-            printable(&scope.region)
-        );
-        let mut other = scope.clone();
-        other.region = region;
-        scopes.push((other, found));
-    }
-    if scope.service != "s3" {
-        let mut other = scope.clone();
-        "s3".clone_into(&mut other.service);
-        scopes.push((other, format!("the service {} was written into the URL", printable(&scope.service))));
-    }
-    if scope.end != "aws4_request" {
-        let mut other = scope.clone();
-        "aws4_request".clone_into(&mut other.end);
-        scopes.push((other, "the end of X-Amz-Credential was changed".to_owned()));
-    }
-    if scope.date != date {
-        let mut other = scope.clone();
-        other.date = date;
-        scopes.push((other, "the dates in X-Amz-Credential and X-Amz-Date differ".to_owned()));
-    }
-    let variant = |(scope, found): (crate::plugin::reading::SignatureScope, String)| {
+    let names = ["URL", "X-Amz-Credential", "X-Amz-Date"];
+    let variant = |(scope, found): (SignatureScope, String)| {
         let (credential, text) = (format!("{}/{}", scope.key_id, scope.text()), scope.text());
         Variant::new(RequestPart::Scope, found, "send the URL exactly as it was issued", move |parts| {
             parts.set_parameter(CREDENTIAL, Some(&credential));
             text.clone_into(&mut parts.scope);
         })
     };
-    scopes.into_iter().map(variant).collect()
+    other_scopes(&scope, &date, &sent.url.authority, names).into_iter().map(variant).collect()
+}
+
+/// Scopes for another region, service or date, each with what is wrong. `names` are those of what was signed,
+/// of the credential in it and of its date.
+pub(in crate::plugin::explain) fn other_scopes(
+    scope: &SignatureScope,
+    date: &str,
+    host: &str,
+    [noun, credential, date_field]: [&str; 3],
+) -> Vec<(SignatureScope, String)> {
+    let date = date.split('T').next().unwrap_or_default();
+    let mut scopes = Vec::new();
+    let mut add = |change: &dyn Fn(&mut SignatureScope), found: String| {
+        let mut other = scope.clone();
+        change(&mut other);
+        scopes.push((other, found));
+    };
+    let regions = aws_region(host).into_iter().chain(REGIONS.map(str::to_owned));
+    for region in regions.filter(|region| *region != scope.region) {
+        let written = printable(&scope.region);
+        let found =
+            format!("the region {written} was written into the {noun} after it was signed for {region}");
+        add(&|other| region.clone_into(&mut other.region), found);
+    }
+    if scope.service != "s3" {
+        let found = format!("the service {} was written into the {noun}", printable(&scope.service));
+        add(&|other| "s3".clone_into(&mut other.service), found);
+    }
+    if scope.end != "aws4_request" {
+        let found = format!("the end of {credential} was changed");
+        add(&|other| "aws4_request".clone_into(&mut other.end), found);
+    }
+    if scope.date != date {
+        let found = format!("the dates in {credential} and {date_field} differ");
+        add(&|other| date.clone_into(&mut other.date), found);
+    }
+    scopes
 }

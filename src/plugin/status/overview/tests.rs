@@ -53,6 +53,36 @@ fn shows_signer_secret_pods_and_dates() {
 }
 
 #[test]
+fn shows_what_a_form_permits_and_how_long_it_lives() {
+    let form = |changes: serde_json::Value| {
+        let mut form = json!({"maxSize": 1000});
+        form.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        object(json!({
+            "spec": {"method": "POST", "bucket": "inbox", "key": "photos/", "form": form, "signerRef": {"name": "a"}},
+            "status": {"signingTime": "2030-01-02T03:04:05Z", "expirationTime": "2030-01-02T04:04:05Z"},
+        }))
+    };
+    let secret = || SecretSeen::Present { owner: None, ended: None, is_ours: true };
+    let (_, text) = shown(&form(json!({})), secret(), Some(SecretUsers::default()));
+    for line in [
+        "object: POST photos/ of inbox",
+        "uploads: files from 0 to 1000 bytes, of any type\n",
+        "Secret: report holds the form",
+        "lives: 3600 seconds (1h)",
+    ] {
+        assert!(text.contains(line), "{line}:\n{text}");
+    }
+    let open = form(json!({"minSize": 1, "keyPrefix": true, "contentType": "image/"}));
+    let line = "files from 1 to 1000 bytes, of a type that begins with image/, under a name that the visitor chooses";
+    assert!(shown(&open, secret(), None).1.contains(line));
+    let exact = form(json!({"contentType": "image/png"}));
+    assert!(shown(&exact, secret(), None).1.contains("of the type image/png"));
+    let overview = Overview::of(&exact, secret(), None);
+    let value = serde_json::to_value(&overview).unwrap();
+    assert_eq!((&value["form"]["maxSize"], &value["lifetimeSeconds"]), (&json!(1000), &json!(3600)));
+}
+
+#[test]
 fn shows_what_is_missing_or_not_permitted() {
     let bare = object(json!({"status": {}}));
     let (is_ready, text) = shown(&bare, SecretSeen::Missing, None);
