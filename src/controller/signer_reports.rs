@@ -138,6 +138,10 @@ async fn observe(
     now: Timestamp,
     has_counts: bool,
 ) -> SignerReport {
+    // Nobody who is served asks for its sessions, so that nobody would notice that its ServiceAccount was mended.
+    if ctx.signer_users.counts(id).0 == 0 {
+        ctx.sessions.forget_account(id);
+    }
     let mut has_failed = false;
     let credentials = match &known.parsed {
         Ok(signer) => {
@@ -146,7 +150,7 @@ async fn observe(
                 let problem = failure.problem();
                 Err((problem.reason, problem.message))
             });
-            let failed = ctx.sessions.failure_of(&signer.uid).filter(|_| found.is_ok());
+            let failed = ctx.sessions.failure_of(signer).filter(|_| found.is_ok());
             match (signer.check_sessions(&ctx.limits), failed) {
                 (Err(refusal), _) => Err((FailureReason::NotPermitted, refusal.to_string())),
                 (Ok(()), Some(failure)) => Err((failure.reason(), failure.to_string())),

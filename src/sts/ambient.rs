@@ -21,6 +21,9 @@ use super::source::AmbientSource;
 use crate::domain::Sensitive;
 use crate::runtime::client::{AddressClass, Guard, Reach, Way};
 
+/// The longest session of the operator's own identity, in seconds: no role of AWS permits longer ones.
+const LONGEST: u32 = 43_200;
+
 impl Sts {
     /// Gets a session of the AWS identity of the operator itself. `now` is our clock.
     ///
@@ -100,7 +103,7 @@ async fn provided(
     let stated = stated.ok_or_else(|| failed(StsOutage::Garbage))?;
     let token = credentials.session_token().unwrap_or_default();
     let values = [credentials.access_key_id(), credentials.secret_access_key(), token];
-    read(http, begun, now(), stated, values).map_err(failed)
+    read(http, (begun, now()), LONGEST, stated, values).map_err(failed)
 }
 
 /// Pauses of the SDK.

@@ -124,7 +124,7 @@ impl Sts {
             .duration_seconds(seconds(hop))
             .set_policy(hop.policy.clone());
         let answer = async { call.send().await.map(|answer| answer.credentials) };
-        session(StsStep::AssumeRole, answer, &http, now).await
+        session(StsStep::AssumeRole, answer, &http, hop.duration, now).await
     }
 
     /// As [`with_web_identity`](Self::with_web_identity), for an STS that may be called.
@@ -144,7 +144,7 @@ impl Sts {
             .duration_seconds(seconds(hop))
             .set_policy(hop.policy.clone());
         let answer = async { call.send().await.map(|answer| answer.credentials) };
-        session(StsStep::WebIdentity, answer, &http, now).await
+        session(StsStep::WebIdentity, answer, &http, hop.duration, now).await
     }
 
     /// How to connect to an STS.
@@ -199,6 +199,7 @@ async fn session<E>(
     step: StsStep,
     answer: impl Future<Output = Result<Option<Issued>, SdkError<E, HttpResponse>>> + Send,
     http: &CallClient,
+    duration: u32,
     now: impl Fn() -> Timestamp + Send,
 ) -> Result<Session, StsFailure>
 where
@@ -214,14 +215,15 @@ where
     let stated = Timestamp::from_second(issued.expiration.secs()).ok().filter(|time| time.as_second() > 0);
     let stated = stated.ok_or_else(|| StsOutage::Garbage.of(step))?;
     let (id, secret, token) = (issued.access_key_id, issued.secret_access_key, issued.session_token);
-    read(http, begun, now(), stated, [&id, &secret, &token]).map_err(|outage| outage.of(step))
+    read(http, (begun, now()), duration, stated, [&id, &secret, &token]).map_err(|outage| outage.of(step))
 }
 
-/// The session from what an answer contains: the stated expiration, the key id, the key and the token.
+/// The session from what an answer contains: the stated expiration, the key id, the key and the token. It
+/// was requested at `begun` for at most `duration` seconds, and the answer was complete at `now`.
 pub(super) fn read(
     http: &CallClient,
-    begun: Timestamp,
-    now: Timestamp,
+    (begun, now): (Timestamp, Timestamp),
+    duration: u32,
     stated: Timestamp,
     [id, secret, token]: [&str; 3],
 ) -> Result<Session, StsOutage> {
@@ -229,7 +231,8 @@ pub(super) fn read(
     // The body may have arrived much later than the head.
     let since = jiff::SignedDuration::try_from(head.at.elapsed()).unwrap_or_default();
     let arrival = Arrival { here: now.checked_sub(since).unwrap_or(now), there: head.date };
-    let expiration = expiration(stated, arrival)?;
+    let latest = begun.checked_add(jiff::SignedDuration::from_secs(duration.into()));
+    let expiration = expiration(stated, arrival, latest.map_err(|_| StsOutage::Expired)?)?;
     let credentials = Credentials::session(id, secret, token, expiration).ok_or(StsOutage::Garbage)?;
     Ok(Session { credentials, begun })
 }

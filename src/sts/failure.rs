@@ -19,6 +19,17 @@ const THROTTLING: [&str; 5] = [
     "SlowDown",
 ];
 
+/// Codes of an STS that does not accept the credentials of a request: it does not know them, or they expired.
+const REFUSED_CREDENTIALS: [&str; 7] = [
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidToken",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+];
+
 /// A call that gets a session.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum StsStep {
@@ -129,6 +140,13 @@ impl StsFailure {
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         matches!(self, Self::Unavailable { .. })
+    }
+
+    /// Whether the STS does not accept the credentials that the request was signed with.
+    #[must_use]
+    pub fn is_of_credentials(&self) -> bool {
+        let Self::Denied { step: StsStep::AssumeRole, code: Some(code), .. } = self else { return false };
+        REFUSED_CREDENTIALS.contains(&code.as_str())
     }
 
     /// The failure of a call through the SDK.

@@ -1,19 +1,19 @@
 //! How often the STS is asked when many objects are new at once.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use futures::future::join_all;
 use serde_json::json;
 
+use crate::outages::{most_requests, refusal, wait_count};
 use crate::shared::Shared;
 use crate::stores::{CHAINED_ROLE, ROLE};
 
-/// Issues URLs for so many objects of each of so many teams, which all exist before the operator starts.
+/// Applies so many objects of each of so many teams, which all exist before the operator starts.
 /// `assumed` is the role that is assumed with the session of the `ServiceAccount`.
-async fn issue(narrow_to: &str, assumed: Option<&str>, teams: usize, each: usize) -> Shared {
-    let kind = if assumed.is_some() { "chain" } else { "one" };
-    let story = format!("counts-{kind}-{}", narrow_to.to_lowercase());
-    let mut shared = Shared::new(&story, teams).await;
+async fn apply(story: &str, narrow_to: &str, assumed: Option<&str>, teams: usize, each: usize) -> Shared {
+    let shared = Shared::new(story, teams).await;
     let arn = shared.store.role_arn(ROLE);
     let role = assumed.map(|role| json!({"roleARN": shared.store.role_arn(role)}));
     shared.apply_signer(&arn, json!({"assumeRole": role, "session": {"narrowTo": narrow_to}})).await;
@@ -22,6 +22,14 @@ async fn issue(narrow_to: &str, assumed: Option<&str>, teams: usize, each: usize
         let shared = &shared;
         join_all(names.map(|name| async move { shared.apply(team, &name).await })).await;
     }
+    shared
+}
+
+/// Issues URLs for so many objects of each of so many teams.
+async fn issue(narrow_to: &str, assumed: Option<&str>, teams: usize, each: usize) -> Shared {
+    let kind = if assumed.is_some() { "chain" } else { "one" };
+    let story = format!("counts-{kind}-{}", narrow_to.to_lowercase());
+    let mut shared = apply(&story, narrow_to, assumed, teams, each).await;
     shared.start();
     for team in &shared.teams {
         assert_eq!(shared.wait_all(team, "True", "Issued").await.len(), each);
@@ -60,4 +68,36 @@ async fn the_namespaces_share_the_session_that_the_role_is_assumed_with() {
     assert_eq!(base[0].session_name, format!("presign-{}", shared.tenancy.name()));
     let names: BTreeSet<_> = narrowed.into_iter().map(|answer| answer.session_name).collect();
     assert_eq!(names, shared.teams.iter().map(|team| format!("presign-{team}")).collect());
+}
+
+#[tokio::test]
+async fn a_role_that_is_throttled_costs_no_more_sessions_to_assume_it_with() {
+    let mut shared = apply("counts-throttled", "Namespace", Some(CHAINED_ROLE), 10, 1).await;
+    let (base, role) = (shared.store.role_arn(ROLE), shared.store.role_arn(CHAINED_ROLE));
+    shared.front.fault_for(&role, refusal(429, "Throttling"));
+    shared.start();
+    // Each team is refused twice or more.
+    wait_count(&shared.front, Some(&role), 25).await;
+    assert_eq!(shared.front.count(Some(&base)), 1);
+    shared.front.heal();
+    for team in &shared.teams {
+        assert_eq!(shared.wait_all(team, "True", "Issued").await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_session_to_assume_roles_with_that_cannot_be_got_is_asked_for_once_for_all() {
+    let mut shared = apply("counts-base", "Namespace", Some(CHAINED_ROLE), 10, 1).await;
+    let (base, role) = (shared.store.role_arn(ROLE), shared.store.role_arn(CHAINED_ROLE));
+    shared.front.fault_for(&base, refusal(429, "Throttling"));
+    let begun = Instant::now();
+    shared.start();
+    wait_count(&shared.front, Some(&base), 3).await;
+    let (asked, most) = (shared.front.count(Some(&base)), most_requests(begun.elapsed()));
+    assert!(asked <= most, "{asked} requests and not {most}");
+    assert_eq!(shared.front.count(Some(&role)), 0);
+    shared.front.heal();
+    for team in &shared.teams {
+        assert_eq!(shared.wait_all(team, "True", "Issued").await.len(), 1);
+    }
 }

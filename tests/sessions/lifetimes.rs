@@ -52,6 +52,8 @@ async fn no_url_outlives_its_session_whatever_the_clock_of_the_sts_says() {
         ("behind", -300, -300, 300),
         ("date-ahead", 300, 0, 300),
         ("date-behind", -300, 0, 0),
+        // Behind a proxy that sets the header itself, so that nothing tells that the STS is ahead.
+        ("stated-ahead", 0, 300, 0),
     ];
     for (number, (name, date, stated, early)) in cases.into_iter().enumerate() {
         // A role, and so a session, of its own.

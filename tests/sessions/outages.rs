@@ -31,7 +31,7 @@ pub async fn wait_count(front: &StsFront, role: Option<&str>, least: usize) {
 }
 
 /// How often a session is asked for at most within a time: after 2, 4, 8, 16, 32 and then 60 seconds.
-fn most_requests(within: Duration) -> usize {
+pub fn most_requests(within: Duration) -> usize {
     let waits = [2, 4, 8, 16, 32].into_iter().chain(std::iter::repeat(60));
     let times = waits.scan(0, |time, wait| {
         *time += wait;
@@ -40,7 +40,7 @@ fn most_requests(within: Duration) -> usize {
     1 + times.take_while(|time| *time <= within.as_secs()).count()
 }
 
-fn refusal(status: u16, code: &'static str) -> StsFault {
+pub fn refusal(status: u16, code: &'static str) -> StsFault {
     StsFault::Refuse { status, code }
 }
 

@@ -11,6 +11,7 @@ const LONGEST_BACKOFF: u32 = 60;
 const LEAST_SESSION: i64 = 15;
 
 /// Why no session was got, and until when it is not tried again.
+#[derive(Clone)]
 pub(super) struct FailedRequest {
     pub(super) failure: SessionFailure,
     pub(super) count: u32,
@@ -23,6 +24,11 @@ impl FailedRequest {
         let seconds = 1u32.checked_shl(count).unwrap_or(LONGEST_BACKOFF).min(LONGEST_BACKOFF);
         let until = now.checked_add(SignedDuration::from_secs(i64::from(seconds))).unwrap_or(now);
         Self { failure, count, since: now, until }
+    }
+
+    /// Whether the backoff ended at most so many seconds ago.
+    pub(super) fn is_known(&self, seconds: i64, now: Timestamp) -> bool {
+        self.since <= now && now.duration_since(self.until).as_secs() < seconds
     }
 
     /// Whether it is too early to try again. A failure in the future was noted before the clock was set back.

@@ -9,8 +9,9 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
 use jiff::Timestamp;
 
+use super::SessionFailure;
+use super::attempt::FailedRequest;
 use super::requests::begin;
-use super::{LEAST_LEFT, SessionFailure};
 use crate::controller::context::Context;
 use crate::domain::session::SessionKey;
 use crate::runtime::lock::Lock;
@@ -18,16 +19,31 @@ use crate::sts::Session;
 
 /// How long a session is used to assume roles, in seconds. What changes behind it counts after that time.
 const USED: i64 = 300;
+/// How long a session must last to assume a role with it, in seconds.
+const LEAST_LEFT: i64 = 60;
+/// How long a failure is known after its backoff, in seconds, so that the next backoff is longer.
+const KNOWN: i64 = 120;
 
-/// A request that all who need its answer wait for.
-type SharedRequest = Shared<BoxFuture<'static, Result<Session, SessionFailure>>>;
+/// A request that all who need its answer wait for. A failure comes with its backoff.
+type SharedRequest = Shared<BoxFuture<'static, Result<Session, FailedRequest>>>;
 
-/// The sessions at hand, and those that are being requested.
+/// What there is instead of a session.
+enum BaseState {
+    /// A request whose answer counts for all who ask.
+    Current,
+    /// So many requests failed one after another, and it is time for the next.
+    Failed(u32),
+    /// Nothing that counts.
+    Nothing,
+}
+
+/// The sessions at hand, those that are being requested, and those that could not be got.
 #[derive(Default)]
 pub(super) struct BaseSessions(Lock<HashMap<SessionKey, SharedRequest>>);
 
 impl BaseSessions {
-    /// The session, from memory or from the STS. Several that ask at once share one request and its failure.
+    /// The session, from memory or from the STS. Several that ask at once share one request, and its failure
+    /// until its backoff is over.
     pub(super) async fn get(
         &self,
         ctx: &Arc<Context>,
@@ -37,47 +53,59 @@ impl BaseSessions {
         let request = {
             let mut all = self.0.write();
             let now = ctx.clock.now();
-            all.retain(|_, request| is_current(request, now));
-            all.entry(key.clone())
-                .or_insert_with(|| start(ctx.clone(), key.clone(), ca_bundle.cloned()))
-                .clone()
+            let held = all.get(key).map_or(BaseState::Nothing, |request| held(request, now));
+            let failures = match held {
+                BaseState::Current => None,
+                BaseState::Failed(count) => Some(count),
+                BaseState::Nothing => Some(0),
+            };
+            if let Some(failures) = failures {
+                all.insert(key.clone(), start(ctx.clone(), key.clone(), ca_bundle.cloned(), failures));
+            }
+            all.get(key).cloned()
         };
-        request.await
+        let request = request.ok_or(SessionFailure::Bug)?;
+        request.await.map_err(|failed| failed.failure)
     }
 
-    /// Forgets a session, unless it is being requested.
-    pub(super) fn forget(&self, key: &SessionKey) {
-        self.0.write().retain(|known, request| known != key || request.peek().is_none());
+    /// Forgets a session that the STS does not accept, unless another one is being requested.
+    pub(super) fn refused(&self, key: &SessionKey) {
+        self.0.write().retain(|known, request| known != key || !matches!(request.peek(), Some(Ok(_))));
     }
 
     /// Drops the sessions that are used no longer, or all that are at hand.
     pub(super) fn sweep(&self, now: Timestamp, is_leading: bool) {
-        self.0
-            .write()
-            .retain(|_, request| is_current(request, now) && (is_leading || request.peek().is_none()));
+        self.0.write().retain(|_, request| {
+            request.peek().is_none() || is_leading && !matches!(held(request, now), BaseState::Nothing)
+        });
     }
 }
 
-fn start(ctx: Arc<Context>, key: SessionKey, ca_bundle: Option<String>) -> SharedRequest {
+fn start(ctx: Arc<Context>, key: SessionKey, ca_bundle: Option<String>, failures: u32) -> SharedRequest {
     let request = async move {
         let answer = AssertUnwindSafe(begin(&ctx, &key, ca_bundle.as_deref())).catch_unwind().await;
-        answer.unwrap_or_else(|_| {
+        let answer = answer.unwrap_or_else(|_| {
             ctx.metrics.panicked();
             tracing::error!("a bug in the operator stopped the request of a session to assume a role with");
             Err(SessionFailure::Bug)
-        })
+        });
+        answer.map_err(|failure| FailedRequest::new(failure, failures + 1, ctx.clock.now()))
     };
     request.boxed().shared()
 }
 
-/// Whether a request is under way, or its session may still be used.
-fn is_current(request: &SharedRequest, now: Timestamp) -> bool {
+fn held(request: &SharedRequest, now: Timestamp) -> BaseState {
     match request.peek() {
-        None => true,
-        Some(Err(_)) => false,
+        None => BaseState::Current,
         Some(Ok(session)) => {
             let age = now.as_second() - session.begun.as_second();
-            (0..USED).contains(&age) && session.left(now) >= LEAST_LEFT
+            let is_current = (0..USED).contains(&age) && session.left(now) >= LEAST_LEFT;
+            if is_current { BaseState::Current } else { BaseState::Nothing }
         }
+        // Whoever leads next asks again.
+        Some(Err(failed)) if failed.failure == SessionFailure::NotLeading => BaseState::Nothing,
+        Some(Err(failed)) if failed.is_on(now) => BaseState::Current,
+        Some(Err(failed)) if failed.is_known(KNOWN, now) => BaseState::Failed(failed.count),
+        Some(Err(_)) => BaseState::Nothing,
     }
 }

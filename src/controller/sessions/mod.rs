@@ -6,13 +6,15 @@
 mod accounts;
 mod attempt;
 mod bases;
+mod budget;
+mod cache;
 mod failure;
 mod obtain;
 mod requests;
 mod tokens;
 mod wanted;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -21,20 +23,18 @@ use tokio::sync::Notify;
 use self::accounts::Accounts;
 use self::attempt::FailedRequest;
 use self::bases::BaseSessions;
+use self::cache::{SessionCache, SessionEntry};
 pub use self::failure::SessionFailure;
 pub use self::obtain::{SessionWish, obtain};
 pub use self::requests::request_sessions;
 use self::tokens::CheckedAudiences;
-use self::wanted::{LIMITS, WantedSession};
+use self::wanted::{MOST_WAITING, WantedSession};
 use crate::domain::Credentials;
-use crate::domain::session::{SessionKey, SessionNeed, SessionOwner, is_reusable};
+use crate::domain::session::{SessionKey, SessionNeed, SessionOwner, is_better_than_none, is_reusable};
+use crate::domain::signer::{ParsedSigner, SignerId};
 use crate::runtime::Key;
 use crate::runtime::lock::Lock;
-use crate::runtime::schedule::TurnQueue;
 use crate::sts::Session;
-
-/// How long a session must last to be used instead of one that cannot be got, in seconds.
-const LEAST_LEFT: i64 = 60;
 
 /// The sessions, and who waits for which.
 #[derive(Default)]
@@ -46,29 +46,6 @@ pub struct Sessions {
     audiences: CheckedAudiences,
 }
 
-struct SessionCache {
-    entries: HashMap<Arc<SessionKey>, SessionEntry>,
-    by_object: HashMap<Key, Arc<SessionKey>>,
-    queue: TurnQueue<WantedSession>,
-    /// Why the ServiceAccount of a signer, by the UID of the signer, cannot be used.
-    accounts: HashMap<String, SessionFailure>,
-}
-
-/// What is known of one session.
-#[derive(Default)]
-struct SessionEntry {
-    session: Option<Session>,
-    failure: Option<FailedRequest>,
-    /// How many sessions were got. Another number ends the backoff of the objects that use them.
-    count: u64,
-    /// Since when a session is being requested.
-    asked: Option<Timestamp>,
-    /// The objects that use it.
-    users: BTreeSet<Key>,
-    /// Those of them that wait for the answer.
-    waiting: BTreeSet<Key>,
-}
-
 /// What there is instead of waiting.
 enum FoundSession {
     /// A session that serves the URL.
@@ -77,17 +54,6 @@ enum FoundSession {
     Failed(SessionFailure),
     /// One was asked for at this time. The object is woken when it is there.
     Pending(Timestamp),
-}
-
-impl Default for SessionCache {
-    fn default() -> Self {
-        Self {
-            entries: HashMap::new(),
-            by_object: HashMap::new(),
-            queue: TurnQueue::new(LIMITS),
-            accounts: HashMap::new(),
-        }
-    }
 }
 
 impl Sessions {
@@ -109,18 +75,25 @@ impl Sessions {
             return FoundSession::Pending(since);
         }
         if let Some(past) = entry.failure.as_ref().filter(|past| past.is_on(now)) {
-            // A shorter URL is better than none, but not than the one that is there.
-            let left = |session: &&Session| session.left(now) >= LEAST_LEFT && need.longer_than.is_none();
-            return match held.filter(left) {
+            let is_better = |session: &&Session| {
+                session.credentials.expiration.is_some_and(|end| is_better_than_none(end, need, now))
+            };
+            return match held.filter(is_better) {
                 Some(session) => FoundSession::Ready(session.credentials.clone()),
                 None => FoundSession::Failed(past.failure.clone()),
             };
         }
-        entry.asked = Some(now);
+        if cache.queue.len_of(&wanted.turn) >= MOST_WAITING {
+            let since = *entry.held_off.get_or_insert(now);
+            cache.held_off.entry(wanted.turn).or_default().insert(object.clone());
+            return FoundSession::Pending(since);
+        }
+        entry.asked = Some(entry.held_off.take().unwrap_or(now));
         entry.waiting.insert(object.clone());
+        let since = entry.asked.unwrap_or(now);
         cache.queue.push(wanted);
         self.asked.notify_one();
-        FoundSession::Pending(now)
+        FoundSession::Pending(since)
     }
 
     /// The next session to request; waits until there is one.
@@ -144,16 +117,18 @@ impl Sessions {
         cache.queue.ended(wanted);
         // Others may be waiting for this turn.
         self.asked.notify_one();
-        let Some(entry) = cache.entries.get_mut(&wanted.key) else { return BTreeSet::new() };
+        let mut woken = cache.admitted(&wanted.turn);
+        let Some(entry) = cache.entries.get_mut(&wanted.key) else { return woken };
         entry.asked = None;
-        let mut woken = std::mem::take(&mut entry.waiting);
+        woken.append(&mut entry.waiting);
         match answer.and_then(|session| session.for_use(now)) {
             Ok(session) => {
-                entry.session = Some(session);
                 entry.count += 1;
                 if entry.failure.take().is_some() {
                     woken.extend(entry.users.iter().cloned());
                 }
+                cache.store(&wanted.key, session);
+                cache.keep_budget();
             }
             // Whoever leads next asks again.
             Err(SessionFailure::NotLeading) => {}
@@ -162,8 +137,8 @@ impl Sessions {
                 entry.failure = Some(FailedRequest::new(failure, count, now));
             }
         }
-        if entry.users.is_empty() {
-            cache.entries.remove(&wanted.key);
+        if cache.entries.get(&wanted.key).is_some_and(|entry| entry.users.is_empty()) {
+            cache.remove(&wanted.key);
         }
         woken
     }
@@ -181,29 +156,38 @@ impl Sessions {
         self.cache.read().by_object.contains_key(object) && self.cache.write().set_user(object, None)
     }
 
-    /// Notes whether the ServiceAccount of a signer, by the UID of the signer, can be used, and returns
-    /// whether that is new.
-    fn note_account(&self, signer: &str, failure: Option<&SessionFailure>) -> bool {
-        if self.cache.read().accounts.get(signer) == failure {
+    /// Notes whether the ServiceAccount of a signer can be used, and returns whether that is new.
+    fn note_account(&self, signer: &ParsedSigner, failure: Option<&SessionFailure>) -> bool {
+        let noted = failure.map(|failure| (signer.uid.clone(), signer.generation, failure.clone()));
+        if self.cache.read().accounts.get(&signer.id) == noted.as_ref() {
             return false;
         }
         let accounts = &mut self.cache.write().accounts;
-        match failure {
-            Some(failure) => drop(accounts.insert(signer.to_owned(), failure.clone())),
-            None => drop(accounts.remove(signer)),
+        match noted {
+            Some(noted) => drop(accounts.insert(signer.id.clone(), noted)),
+            None => drop(accounts.remove(&signer.id)),
         }
         true
     }
 
-    /// Why a signer, by its UID, gets no sessions: its ServiceAccount cannot be used, or its last request
-    /// failed. What concerns one namespace alone, which uses a ServiceAccount of its own, is not meant.
+    /// Forgets what is known of the ServiceAccount of a signer that is gone or that no object uses.
+    pub fn forget_account(&self, signer: &SignerId) {
+        if self.cache.read().accounts.contains_key(signer) {
+            self.cache.write().accounts.remove(signer);
+        }
+    }
+
+    /// Why a signer gets no sessions: its ServiceAccount cannot be used, or its last request failed. What
+    /// concerns one namespace alone, which uses a ServiceAccount of its own, is not meant.
     #[must_use]
-    pub fn failure_of(&self, signer: &str) -> Option<SessionFailure> {
+    pub fn failure_of(&self, signer: &ParsedSigner) -> Option<SessionFailure> {
         let cache = self.cache.read();
-        if let Some(failure) = cache.accounts.get(signer) {
+        if let Some((uid, generation, failure)) = cache.accounts.get(&signer.id)
+            && (uid, *generation) == (&signer.uid, signer.generation)
+        {
             return Some(failure.clone());
         }
-        let is_its = |key: &SessionKey| matches!(&key.owner, SessionOwner::Signer(uid) if uid == signer);
+        let is_its = |key: &SessionKey| matches!(&key.owner, SessionOwner::Signer(uid) if *uid == signer.uid);
         let entries = || cache.entries.iter().filter(|(key, _)| is_its(key)).map(|(_, entry)| entry);
         let last = entries().filter_map(|entry| entry.failure.as_ref()).max_by_key(|past| past.since)?;
         // Another session of it was got since.
@@ -227,57 +211,17 @@ impl Sessions {
     fn sweep(&self, now: Timestamp, is_leading: bool) {
         self.bases.sweep(now, is_leading);
         let mut cache = self.cache.write();
-        let SessionCache { entries, by_object, .. } = &mut *cache;
-        entries.retain(|_, entry| {
+        let SessionCache { entries, by_object, held, .. } = &mut *cache;
+        entries.retain(|key, entry| {
             let is_over = entry.session.as_ref().is_none_or(|session| session.left(now) <= 0);
             let is_idle = entry.asked.is_none() && entry.failure.is_none();
             let is_dropped = entry.asked.is_none() && !is_leading || is_idle && is_over;
             if is_dropped {
                 entry.users.iter().for_each(|user| drop(by_object.remove(user)));
+                held.remove(&key.owner, entry.bytes);
             }
             !is_dropped
         });
-    }
-}
-
-impl SessionCache {
-    /// The next session to request. One that no object uses any more is not.
-    fn next(&mut self) -> Option<WantedSession> {
-        while let Some(wanted) = self.queue.pop(|_| true) {
-            match self.entries.get(&wanted.key) {
-                Some(entry) if !entry.users.is_empty() => return Some(wanted),
-                _ => {
-                    self.entries.remove(&wanted.key);
-                    self.queue.ended(&wanted);
-                }
-            }
-        }
-        None
-    }
-
-    /// Records which session an object uses, and returns whether a failure went with the one before.
-    fn set_user(&mut self, object: &Key, key: Option<&Arc<SessionKey>>) -> bool {
-        let before = self.by_object.get(object);
-        if before == key {
-            return false;
-        }
-        let mut had_failure = false;
-        if let Some(before) = self.by_object.remove(object)
-            && let Some(entry) = self.entries.get_mut(&before)
-        {
-            entry.users.remove(object);
-            entry.waiting.remove(object);
-            if entry.users.is_empty() && entry.asked.is_none() {
-                had_failure = entry.failure.is_some();
-                self.entries.remove(&before);
-            }
-        }
-        let Some(key) = key else { return had_failure };
-        let known = self.entries.get_key_value(key).map(|(known, _)| known.clone());
-        let key = known.unwrap_or_else(|| key.clone());
-        self.entries.entry(key.clone()).or_default().users.insert(object.clone());
-        self.by_object.insert(object.clone(), key);
-        had_failure
     }
 }
 

@@ -103,7 +103,7 @@ fn note_account(
     failure: Option<&SessionFailure>,
 ) {
     if let Some(signer) = signer.filter(|_| !request.credentials.source.is_of_requester())
-        && ctx.sessions.note_account(&signer.uid, failure)
+        && ctx.sessions.note_account(signer, failure)
     {
         ctx.signers.wake();
     }

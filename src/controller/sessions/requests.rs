@@ -58,9 +58,11 @@ async fn request(ctx: &Arc<Context>, wanted: &WantedSession) -> Result<Session, 
     if let Some(base_key) = key.base() {
         let base = ctx.sessions.bases.get(ctx, &base_key, ca_bundle.as_ref()).await?;
         let answer = assume(ctx, wanted, &base.credentials).await;
-        if answer.is_err() {
-            // The STS may have forgotten the session. The next attempt begins with another one.
-            ctx.sessions.bases.forget(&base_key);
+        if let Err(SessionFailure::Sts { failure, .. }) = &answer
+            && failure.is_of_credentials()
+        {
+            // The next attempt begins with another one.
+            ctx.sessions.bases.refused(&base_key);
         }
         return answer;
     }

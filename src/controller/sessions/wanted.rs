@@ -3,12 +3,17 @@
 use std::sync::Arc;
 
 use crate::domain::Credentials;
-use crate::domain::session::{SessionKey, StsAddress};
+use crate::domain::session::{SessionKey, SessionOwner, StsAddress};
 use crate::runtime::schedule::{TurnLimits, WaitingCall};
 
-/// How many sessions are requested at a time. An STS that never answers does not hold up the others, and a
-/// namespace with many broken roles does not keep the others from their sessions.
+/// How many sessions are requested at a time. An STS that never answers does not hold up the others. A
+/// namespace with many broken roles does not keep the others from their sessions, nor does a broken signer with
+/// many namespaces.
 pub(super) const LIMITS: TurnLimits = TurnLimits { at_once: 32, per_server: 8, per_turn: 4 };
+
+/// How many sessions wait with the same turn. Each may have certificates of 16 KiB with it. The objects that
+/// wait for more of them are woken when there is room.
+pub(super) const MOST_WAITING: usize = 200;
 
 /// A session that was asked for.
 pub struct WantedSession {
@@ -27,6 +32,13 @@ impl WaitingCall for WantedSession {
 
     fn turn(&self) -> &str {
         &self.turn
+    }
+
+    fn owner(&self) -> &str {
+        match &self.key.owner {
+            SessionOwner::Namespace(namespace) => namespace,
+            SessionOwner::Signer(uid) | SessionOwner::Requester { signer: uid, .. } => uid,
+        }
     }
 
     fn server(&self) -> &StsAddress {

@@ -110,6 +110,7 @@ fn appeared(ctx: &Context, signer: impl WatchedSigner) {
 }
 
 fn disappeared(ctx: &Context, id: &SignerId) {
+    ctx.sessions.forget_account(id);
     if ctx.signers.remove(id) {
         ctx.depend(&dependent(id), &BTreeSet::new());
         wake_users(ctx, id);

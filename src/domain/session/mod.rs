@@ -12,7 +12,7 @@ use std::fmt;
 pub(super) use self::checks::{Whose, check};
 pub use self::hop::Hop;
 pub use self::key::{SessionKey, SessionOwner, SessionSource};
-pub use self::need::{SessionNeed, is_reusable};
+pub use self::need::{SessionNeed, is_better_than_none, is_reusable};
 use super::policy::Asker;
 use super::request::{AwsAddress, Endpoint, InvalidSpec};
 use super::signer::SignerId;

@@ -28,6 +28,17 @@ pub fn is_reusable(begun: Timestamp, expiration: Timestamp, need: SessionNeed, n
     (expiration >= need.until || is_young) && (is_longer || is_new) && left > 0
 }
 
+/// The shortest time that a session must last to be used instead of one that cannot be got, in seconds.
+const LEAST_LEFT: i64 = 60;
+
+/// Whether a session at hand serves while no other can be got. A URL that ends early is better than none, and
+/// one that lives longer than the current one is better than that.
+#[must_use]
+pub fn is_better_than_none(expiration: Timestamp, need: SessionNeed, now: Timestamp) -> bool {
+    let left = expiration.as_second() - now.as_second();
+    left >= LEAST_LEFT && need.longer_than.is_none_or(|current| expiration > current)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,6 +64,20 @@ mod tests {
             (need(9999, None), -1000, true),
         ] {
             assert_eq!(is_reusable(at(0), at(3600), need, at(now)), expected, "{need:?} {now}");
+        }
+    }
+
+    #[test]
+    fn without_another_session_one_serves_that_lasts_a_minute_and_prolongs_the_url() {
+        for (longer_than, now, expected) in [
+            (None, 3540, true),
+            (None, 3541, false),
+            (Some(3599), 1800, true),
+            (Some(3600), 1800, false),
+            (Some(3000), 3541, false),
+        ] {
+            let need = SessionNeed { until: at(9999), longer_than: longer_than.map(at) };
+            assert_eq!(is_better_than_none(at(3600), need, at(now)), expected, "{need:?} {now}");
         }
     }
 }

@@ -12,6 +12,11 @@ pub trait WaitingCall {
     /// Who takes turns with others.
     fn turn(&self) -> &str;
 
+    /// Whose call it is. Calls of one owner may have different turns, and do not take all places at a server.
+    fn owner(&self) -> &str {
+        self.turn()
+    }
+
     /// The server that is called.
     fn server(&self) -> &Self::Server;
 
@@ -26,7 +31,7 @@ pub struct TurnLimits {
     pub at_once: usize,
     /// To one server.
     pub per_server: usize,
-    /// With the same turn.
+    /// With the same turn, and of the same owner.
     pub per_turn: usize,
 }
 
@@ -36,6 +41,7 @@ pub struct TurnQueue<C: WaitingCall> {
     limits: TurnLimits,
     turns: VecDeque<(String, VecDeque<C>)>,
     running: HashMap<String, usize>,
+    by_owner: HashMap<String, usize>,
     by_server: HashMap<C::Server, usize>,
 }
 
@@ -43,13 +49,25 @@ impl<C: WaitingCall> TurnQueue<C> {
     /// An empty queue.
     #[must_use]
     pub fn new(limits: TurnLimits) -> Self {
-        Self { limits, turns: VecDeque::new(), running: HashMap::new(), by_server: HashMap::new() }
+        Self {
+            limits,
+            turns: VecDeque::new(),
+            running: HashMap::new(),
+            by_owner: HashMap::new(),
+            by_server: HashMap::new(),
+        }
     }
 
     /// How many calls wait.
     #[must_use]
     pub fn len(&self) -> usize {
         self.turns.iter().map(|(_, queue)| queue.len()).sum()
+    }
+
+    /// How many calls wait with this turn.
+    #[must_use]
+    pub fn len_of(&self, turn: &str) -> usize {
+        self.turns.iter().find(|(name, _)| name == turn).map_or(0, |(_, queue)| queue.len())
     }
 
     /// Whether no call waits.
@@ -81,12 +99,14 @@ impl<C: WaitingCall> TurnQueue<C> {
 
     /// Takes the next call among those that `may_start` permits; `None` if none may start now.
     pub fn pop(&mut self, may_start: impl Fn(&C) -> bool) -> Option<C> {
-        let Self { limits, turns, running, by_server } = self;
+        let Self { limits, turns, running, by_owner, by_server } = self;
         if by_server.values().sum::<usize>() >= limits.at_once {
             return None;
         }
         let has_room = |call: &C| {
-            by_server.get(call.server()).is_none_or(|count| *count < limits.per_server) && may_start(call)
+            by_server.get(call.server()).is_none_or(|count| *count < limits.per_server)
+                && by_owner.get(call.owner()).is_none_or(|count| *count < limits.per_turn)
+                && may_start(call)
         };
         // Of each turn the first that may start, so that a busy server holds up no other.
         let first = |(turn, queue): &(String, VecDeque<C>)| {
@@ -100,6 +120,7 @@ impl<C: WaitingCall> TurnQueue<C> {
             turns.push_back((turn.clone(), queue));
         }
         *running.entry(turn).or_default() += 1;
+        *by_owner.entry(call.owner().to_owned()).or_default() += 1;
         *by_server.entry(call.server().clone()).or_default() += 1;
         Some(call)
     }
@@ -107,6 +128,7 @@ impl<C: WaitingCall> TurnQueue<C> {
     /// Notes that a call ended.
     pub fn ended(&mut self, call: &C) {
         count_down(&mut self.running, call.turn());
+        count_down(&mut self.by_owner, call.owner());
         count_down(&mut self.by_server, call.server());
     }
 }

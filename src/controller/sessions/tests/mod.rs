@@ -1,10 +1,14 @@
 //! Who gets which session, and how often an STS is asked.
 
+use super::wanted::LIMITS;
 use super::*;
-use crate::crd::NarrowTo;
+use crate::crd::{NarrowTo, SignerKind};
 use crate::domain::Sensitive;
 use crate::domain::session::{SessionSource, SessionTerms, StsAddress};
 use crate::domain::stored::Digest;
+use crate::runtime::schedule::TurnQueue;
+
+mod limits;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_893_456_000 + second).unwrap()
@@ -28,6 +32,21 @@ fn key(policy: &str) -> Arc<SessionKey> {
         block: Digest::default(),
     };
     Arc::new(SessionKey::new(SessionSource::Ambient, terms, SessionOwner::Signer("u".to_owned())).0)
+}
+
+/// The key of a session of a namespace that has credentials of its own.
+fn of_namespace(namespace: &str, policy: &str) -> Arc<SessionKey> {
+    let owner = SessionOwner::Namespace(namespace.to_owned());
+    Arc::new(SessionKey { owner, ..(*key(policy)).clone() })
+}
+
+fn signer() -> ParsedSigner {
+    let spec = serde_json::json!({"s3": {
+        "endpoint": "https://s3.example.com", "region": "eu-central-1",
+        "credentials": {"secretRef": {"name": "keys"}},
+    }});
+    let id = SignerId { kind: SignerKind::Signer, namespace: "n".to_owned(), name: "s".to_owned() };
+    ParsedSigner::of_namespace(id, "u".to_owned(), 1, &serde_json::from_value(spec).unwrap()).unwrap()
 }
 
 fn session(begun: i64, end: i64) -> Session {
@@ -108,7 +127,10 @@ fn a_failure_is_not_tried_again_before_its_backoff_and_concerns_nobody_else() {
     }
     assert_eq!(waited[0], 2);
     assert!(waited.iter().all(|seconds| *seconds <= 60), "{waited:?}");
-    assert_eq!(sessions.failure_of("u").map(|failure| failure.reason()), Some(SessionFailure::Bug.reason()));
+    assert_eq!(
+        sessions.failure_of(&signer()).map(|failure| failure.reason()),
+        Some(SessionFailure::Bug.reason())
+    );
     assert!(matches!(find(&sessions, "n", "c", "works", now), FoundSession::Pending(_)));
     // A clock that was set back by a day ends the backoff.
     assert!(matches!(find(&sessions, "n", "a", "broken", now - 86_400), FoundSession::Pending(_)));
@@ -161,10 +183,13 @@ fn a_session_that_is_left_serves_while_no_other_can_be_got() {
     let wanted = asked(&sessions).pop().unwrap();
     sessions.answered(&wanted, Err(SessionFailure::Bug), at(1800));
     assert!(matches!(find(&sessions, "n", "b", "p", 1801), FoundSession::Ready(_)), "a shorter URL");
-    let need = SessionNeed { until: at(5401), longer_than: Some(at(3600)) };
-    let wanted = WantedSession { key: key("p"), base: None, ca_bundle: None, turn: "n".to_owned() };
-    let found = sessions.find(&Key::new("n", "a"), wanted, need, at(1801));
-    assert!(matches!(found, FoundSession::Failed(_)), "a renewal gains nothing");
+    let renew = |current| {
+        let need = SessionNeed { until: at(5401), longer_than: Some(at(current)) };
+        let wanted = WantedSession { key: key("p"), base: None, ca_bundle: None, turn: "n".to_owned() };
+        sessions.find(&Key::new("n", "a"), wanted, need, at(1801))
+    };
+    assert!(matches!(renew(3600), FoundSession::Failed(_)), "a renewal gains nothing");
+    assert!(matches!(renew(3000), FoundSession::Ready(_)), "it prolongs the URL by ten minutes");
 }
 
 #[test]
@@ -192,11 +217,12 @@ fn a_session_that_ends_at_once_is_a_failure_and_a_lost_lease_is_none() {
 
 #[test]
 fn one_sts_that_never_answers_leaves_room_for_others() {
-    let (mut queue, mut other) = (TurnQueue::new(LIMITS), (*key("aws")).clone());
+    let mut queue = TurnQueue::new(LIMITS);
     for number in 0..100 {
         let turn = format!("n{number}");
-        queue.push(WantedSession { key: key("p"), base: None, ca_bundle: None, turn });
+        queue.push(WantedSession { key: of_namespace(&turn, "p"), base: None, ca_bundle: None, turn });
     }
+    let mut other = (*of_namespace("n", "p")).clone();
     other.terms.sts.region = "eu-west-1".to_owned();
     queue.push(WantedSession { key: Arc::new(other), base: None, ca_bundle: None, turn: "n".to_owned() });
     let running: Vec<_> = std::iter::from_fn(|| queue.pop(|_| true)).collect();
@@ -207,10 +233,19 @@ fn one_sts_that_never_answers_leaves_room_for_others() {
 #[test]
 fn namespaces_take_turns_and_none_has_all() {
     let sessions = Sessions::default();
+    let ask = |namespace: &str, name: &str| {
+        let (key, turn) = (of_namespace(namespace, name), namespace.to_owned());
+        let need = SessionNeed { until: at(3600), longer_than: None };
+        let wanted = WantedSession { key, base: None, ca_bundle: None, turn };
+        assert!(matches!(
+            sessions.find(&Key::new(namespace, name), wanted, need, at(0)),
+            FoundSession::Pending(_)
+        ));
+    };
     for number in 0..100 {
-        find(&sessions, "flood", &number.to_string(), &number.to_string(), 0);
+        ask("flood", &number.to_string());
     }
-    find(&sessions, "quiet", "a", "a", 0);
+    ask("quiet", "a");
     let running = asked(&sessions);
     assert_eq!(running.iter().filter(|wanted| wanted.turn == "flood").count(), 4);
     assert!(running.iter().any(|wanted| wanted.turn == "quiet"));

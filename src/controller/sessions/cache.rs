@@ -1,0 +1,112 @@
+//! The sessions at hand, who uses which, and which are to be requested.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::SessionFailure;
+use super::attempt::FailedRequest;
+use super::budget::HeldBytes;
+use super::wanted::{LIMITS, MOST_WAITING, WantedSession};
+use crate::domain::session::SessionKey;
+use crate::domain::signer::SignerId;
+use crate::runtime::Key;
+use crate::runtime::schedule::TurnQueue;
+use crate::sts::Session;
+
+/// The sessions, and who uses which.
+pub(super) struct SessionCache {
+    pub(super) entries: HashMap<Arc<SessionKey>, SessionEntry>,
+    pub(super) by_object: HashMap<Key, Arc<SessionKey>>,
+    pub(super) queue: TurnQueue<WantedSession>,
+    /// The objects whose sessions wait for a place in the queue, by turn.
+    pub(super) held_off: HashMap<String, BTreeSet<Key>>,
+    pub(super) held: HeldBytes,
+    /// Why the ServiceAccount of a signer cannot be used, with the UID and the generation that this is about.
+    pub(super) accounts: HashMap<SignerId, (String, i64, SessionFailure)>,
+}
+
+/// What is known of one session.
+#[derive(Default)]
+pub(super) struct SessionEntry {
+    pub(super) session: Option<Session>,
+    /// What the session takes, in bytes.
+    pub(super) bytes: usize,
+    pub(super) failure: Option<FailedRequest>,
+    /// How many sessions were got. Another number ends the backoff of the objects that use them.
+    pub(super) count: u64,
+    /// Since when a session is being requested.
+    pub(super) asked: Option<Timestamp>,
+    /// Since when it waits for a place in the queue.
+    pub(super) held_off: Option<Timestamp>,
+    /// The objects that use it.
+    pub(super) users: BTreeSet<Key>,
+    /// Those of them that wait for the answer.
+    pub(super) waiting: BTreeSet<Key>,
+}
+
+impl Default for SessionCache {
+    fn default() -> Self {
+        Self {
+            entries: HashMap::new(),
+            by_object: HashMap::new(),
+            queue: TurnQueue::new(LIMITS),
+            held_off: HashMap::new(),
+            held: HeldBytes::default(),
+            accounts: HashMap::new(),
+        }
+    }
+}
+
+impl SessionCache {
+    /// The next session to request. One that no object uses any more is not.
+    pub(super) fn next(&mut self) -> Option<WantedSession> {
+        while let Some(wanted) = self.queue.pop(|_| true) {
+            match self.entries.get(&wanted.key) {
+                Some(entry) if !entry.users.is_empty() => return Some(wanted),
+                _ => {
+                    self.remove(&wanted.key);
+                    self.queue.ended(&wanted);
+                }
+            }
+        }
+        None
+    }
+
+    /// The objects that may ask again because there is room in the queue of a turn.
+    pub(super) fn admitted(&mut self, turn: &str) -> BTreeSet<Key> {
+        let room = MOST_WAITING.saturating_sub(self.queue.len_of(turn));
+        let Some(waiting) = self.held_off.get_mut(turn) else { return BTreeSet::new() };
+        let admitted: BTreeSet<_> = std::iter::from_fn(|| waiting.pop_first()).take(room).collect();
+        if waiting.is_empty() {
+            self.held_off.remove(turn);
+        }
+        admitted
+    }
+
+    /// Records which session an object uses, and returns whether a failure went with the one before.
+    pub(super) fn set_user(&mut self, object: &Key, key: Option<&Arc<SessionKey>>) -> bool {
+        let before = self.by_object.get(object);
+        if before == key {
+            return false;
+        }
+        let mut had_failure = false;
+        if let Some(before) = self.by_object.remove(object)
+            && let Some(entry) = self.entries.get_mut(&before)
+        {
+            entry.users.remove(object);
+            entry.waiting.remove(object);
+            if entry.users.is_empty() && entry.asked.is_none() {
+                had_failure = entry.failure.is_some();
+                self.remove(&before);
+            }
+        }
+        let Some(key) = key else { return had_failure };
+        let known = self.entries.get_key_value(key).map(|(known, _)| known.clone());
+        let key = known.unwrap_or_else(|| key.clone());
+        self.entries.entry(key.clone()).or_default().users.insert(object.clone());
+        self.by_object.insert(object.clone(), key);
+        had_failure
+    }
+}
