@@ -152,9 +152,9 @@ crds: tools ## Generate deploy/crds.yaml and the chart's copy from the code
 	@mv deploy/.crds.yaml deploy/crds.yaml
 	@cp deploy/crds.yaml charts/presign-operator/files/crds.yaml
 
-manifests: crds testbed ## Generate what is made from others: deploy/install.yaml, the tables of the docs, docs/kubectl-presign.md
+manifests: crds testbed ## Generate what is made from others: deploy/install.yaml, the tables and reference pages of the docs
 	@PRESIGN_WRITE_MANIFESTS=1 $(CARGO) test --quiet --test chart -- generated:: identities:: > /dev/null
-	@PRESIGN_WRITE_MANIFESTS=1 $(CARGO) test --quiet --test plugin -- generated:: > /dev/null
+	@PRESIGN_WRITE_MANIFESTS=1 $(CARGO) test --quiet --test plugin --test docs -- generated:: > /dev/null
 
 plots: testbed prometheus ## Draw the dashboard's queries into docs/images
 	@PRESIGN_WRITE_PLOTS=1 $(CARGO) test --quiet --test chart every_panel_can_be_drawn > /dev/null
@@ -196,6 +196,7 @@ diagrams: tools ## Draw docs/diagrams/*.dot as SVG into docs/images
 
 book: tools $(MDBOOK) ## Build the site of the documentation into out/book
 	@MDBOOK=$(MDBOOK) deploy/build-book out/book
+	@PRESIGN_BOOK=$(CURDIR)/out/book $(CARGO) test --quiet --test docs -- --ignored site:: > /dev/null
 
 $(MDBOOK):
 	@echo "make: building mdbook $(MDBOOK_VERSION) (once; later runs find it in the cache)" >&2
