@@ -3,7 +3,6 @@
 //!
 //! ```text
 //! <!-- run: GUIDE -->
-//! <!-- run, fails: GUIDE -->
 //! <!-- not run: REASON -->
 //! ```
 
@@ -12,8 +11,8 @@ use crate::pages::{pages, read};
 /// What the comment before a block says.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Mark {
-    /// A guide plays it, and its last command fails or not.
-    Run { guide: String, fails: bool },
+    /// A guide plays it.
+    Run { guide: String },
     /// Nobody plays it.
     NotRun { reason: String },
 }
@@ -34,8 +33,7 @@ fn mark(line: &str) -> Option<Mark> {
     let (what, rest) = comment.split_once(": ")?;
     let rest = rest.trim().to_owned();
     match what {
-        "run" => Some(Mark::Run { guide: rest, fails: false }),
-        "run, fails" => Some(Mark::Run { guide: rest, fails: true }),
+        "run" => Some(Mark::Run { guide: rest }),
         "not run" => Some(Mark::NotRun { reason: rest }),
         _ => None,
     }
@@ -94,11 +92,12 @@ fn every_block_is_played_or_says_why_not() {
 
 #[test]
 fn reads_the_comment_before_a_block() {
-    let text = "<!-- run: a -->\n```sh\none\ntwo\n```\ntext\n```yaml\nthree: 3\n```\n   <!-- run, fails: b -->\n   ```sh\n   four\n   ```\n```sh\nfive\n```\n";
+    let text = "<!-- run: a -->\n```sh\none\ntwo\n```\ntext\n```yaml\nthree: 3\n```\n   <!-- not run: b -->\n   ```sh\n   four\n   ```\n```sh\nfive\n```\n";
     let blocks = blocks_of("p.md", text);
     let marks: Vec<_> = blocks.iter().map(|block| block.mark.clone()).collect();
-    let run = |guide: &str, fails| Some(Mark::Run { guide: guide.to_owned(), fails });
-    assert_eq!(marks, [run("a", false), run("b", true), None]);
+    let first = Mark::Run { guide: "a".to_owned() };
+    let second = Mark::NotRun { reason: "b".to_owned() };
+    assert_eq!(marks, [Some(first), Some(second), None]);
     assert_eq!(blocks[0].text, "one\ntwo\n");
     assert_eq!(blocks[2].place, "p.md:14");
 }

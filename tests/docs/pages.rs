@@ -25,7 +25,8 @@ pub fn read(path: impl AsRef<Path>) -> String {
 fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(root().join(folder)).unwrap();
     let paths = entries.map(|entry| Path::new(folder).join(entry.unwrap().file_name()));
-    let mut paths: Vec<_> = paths.filter(|path| path.extension().is_some_and(|found| found == extension)).collect();
+    let mut paths: Vec<_> =
+        paths.filter(|path| path.extension().is_some_and(|found| found == extension)).collect();
     paths.sort();
     paths
 }
@@ -48,11 +49,8 @@ fn every_page_has_its_place_on_the_site() {
         None => format!("docs/{link}"),
     };
     let listed: Vec<String> = targets(&summary).map(normal).collect();
-    let expected: BTreeSet<String> = pages()
-        .iter()
-        .map(|page| page.to_str().unwrap().to_owned())
-        .filter(|page| page != SUMMARY)
-        .collect();
+    let expected: BTreeSet<String> =
+        pages().iter().map(|page| page.to_str().unwrap().to_owned()).filter(|page| page != SUMMARY).collect();
     assert_eq!(listed.iter().cloned().collect::<BTreeSet<_>>(), expected);
     assert_eq!(listed.len(), expected.len(), "a page is listed twice");
 }

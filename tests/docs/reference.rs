@@ -48,7 +48,8 @@ fn rules(kind: &str, part: &str, schema: &Value, text: &mut String) {
     if found.is_empty() {
         return;
     }
-    let _ = write!(text, "\n### Rules of the {part} of a {kind}\n\n| about | the API server says |\n|---|---|\n");
+    let _ =
+        write!(text, "\n### Rules of the {part} of a {kind}\n\n| about | the API server says |\n|---|---|\n");
     for (path, message) in found {
         let _ = writeln!(text, "| `{path}` | {} |", cell(&message));
     }
@@ -57,7 +58,10 @@ fn rules(kind: &str, part: &str, schema: &Value, text: &mut String) {
 fn collect_rules(path: &str, schema: &Value, found: &mut Vec<(String, String)>) {
     for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
         let about = format!("{path}{}", rule["fieldPath"].as_str().unwrap_or_default());
-        let message = rule["message"].as_str().map(str::to_owned).or_else(|| rule["messageExpression"].as_str().map(readable));
+        let message = rule["message"]
+            .as_str()
+            .map(str::to_owned)
+            .or_else(|| rule["messageExpression"].as_str().map(readable));
         found.push((about, message.unwrap()));
     }
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {

@@ -41,11 +41,14 @@ fn normal(path: &Path) -> PathBuf {
 #[ignore = "needs the site: make book"]
 #[expect(clippy::disallowed_methods, reason = "make asks through the environment")]
 fn every_link_of_the_site_leads_somewhere() {
-    let site = PathBuf::from(std::env::var("PRESIGN_BOOK").expect("PRESIGN_BOOK names the folder of the site"));
+    let site =
+        PathBuf::from(std::env::var("PRESIGN_BOOK").expect("PRESIGN_BOOK names the folder of the site"));
     let mut pages = Vec::new();
     html(&site, &mut pages);
     // Two are for printing and for pages that do not exist: their links are those of other pages.
-    pages.retain(|page| !page.ends_with("print.html") && !page.ends_with("404.html") && !page.ends_with("toc.html"));
+    pages.retain(|page| {
+        !page.ends_with("print.html") && !page.ends_with("404.html") && !page.ends_with("toc.html")
+    });
     assert!(pages.len() > 20, "only {} pages", pages.len());
     let texts: BTreeMap<PathBuf, String> =
         pages.iter().map(|page| (page.clone(), fs::read_to_string(page).unwrap())).collect();
@@ -58,7 +61,8 @@ fn every_link_of_the_site_leads_somewhere() {
                 continue;
             }
             let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
-            let mut target = normal(&if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) });
+            let mut target =
+                normal(&if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) });
             if target.is_dir() {
                 target.push("index.html");
             }

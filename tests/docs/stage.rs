@@ -90,7 +90,9 @@ impl Desk<'_> {
         // What is a folder of a pod or of the machine is one of this desk.
         let folder = self.folder.display().to_string();
         let script = ["/etc/", "/tmp/"].iter().fold(script.to_owned(), |script, above| {
-            let word = |text: &str, before: &str| text.replace(&format!("{before}{above}"), &format!("{before}{folder}{above}"));
+            let word = |text: &str, before: &str| {
+                text.replace(&format!("{before}{above}"), &format!("{before}{folder}{above}"))
+            };
             [" ", "@", "(cat "].iter().fold(script, |script, before| word(&script, before))
         });
         // What a reader replaces by a secret.

@@ -7,7 +7,8 @@ use crate::pages::{read, root};
 /// The workflows by their names.
 fn workflows() -> Vec<(String, Value)> {
     let entries = std::fs::read_dir(root().join(".github/workflows")).unwrap();
-    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     assert!(names.len() >= 3, "{names:?}");
     let parsed = |name: String| {
@@ -23,7 +24,8 @@ fn every_action_is_pinned_by_a_commit_and_says_its_version() {
         let text = read(format!(".github/workflows/{name}"));
         for line in text.lines().filter(|line| line.contains("uses: ")) {
             let (_, used) = line.split_once("uses: ").unwrap();
-            let (action, version) = used.split_once(" # v").unwrap_or_else(|| panic!("{name}: no version: {line}"));
+            let (action, version) =
+                used.split_once(" # v").unwrap_or_else(|| panic!("{name}: no version: {line}"));
             let (_, commit) = action.split_once('@').unwrap();
             let is_commit = commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
             assert!(is_commit && version.split('.').count() == 3, "{name}: {line}");

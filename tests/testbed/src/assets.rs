@@ -151,7 +151,8 @@ pub fn locate_all(binaries: &[Binary]) -> Result<Vec<PathBuf>> {
     };
     let found: Vec<Option<PathBuf>> = binaries.iter().map(find).collect::<Result<_>>()?;
     let is_missing = |(_, path): &(&Binary, &Option<PathBuf>)| path.is_none();
-    let missing: Vec<Binary> = binaries.iter().zip(&found).filter(is_missing).map(|(binary, _)| *binary).collect();
+    let missing: Vec<Binary> =
+        binaries.iter().zip(&found).filter(is_missing).map(|(binary, _)| *binary).collect();
     let mut number = 0;
     let mut build = |binary: &Binary| {
         let seconds: u64 = missing[number..].iter().map(|binary| binary.build_seconds()).sum();
