@@ -56,9 +56,9 @@ kubectl wait --for=condition=Ready psu/inbox
 /// What a pod with these three has in its folders, and files to send.
 const FILES: &str = r#"
 for name in report upload inbox; do
-  mkdir -p "$ETC/$name"
+  mkdir -p "$DESK/etc/$name"
   for key in $(kubectl get secret "$name" -o go-template='{{range $key, $value := .data}}{{$key}} {{end}}'); do
-    kubectl get secret "$name" -o go-template="{{index .data \"$key\" | base64decode}}" > "$ETC/$name/$key"
+    kubectl get secret "$name" -o go-template="{{index .data \"$key\" | base64decode}}" > "$DESK/etc/$name/$key"
   done
 done
 head -c 100000 /dev/urandom > video.mp4
@@ -66,7 +66,7 @@ head -c 1000 /dev/urandom > photo.jpg
 "#;
 
 /// Nothing of the page is there; the namespace of the team is for this guide alone.
-const PLATFORM: &str = "kubectl get namespace presign-system";
+const PLATFORM: &str = "kubectl get namespace presign-system\n";
 
 fn play(name: &str) {
     let (_, before) = GUIDES.iter().find(|(guide, _)| *guide == name).unwrap();

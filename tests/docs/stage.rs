@@ -89,11 +89,9 @@ impl Desk<'_> {
     pub fn run(&self, script: &str) {
         // What is a folder of a pod or of the machine is one of this desk.
         let folder = self.folder.display().to_string();
-        let script = ["/etc/", "/tmp/"].iter().fold(script.to_owned(), |script, above| {
-            let word = |text: &str, before: &str| {
-                text.replace(&format!("{before}{above}"), &format!("{before}{folder}{above}"))
-            };
-            [" ", "@", "(cat "].iter().fold(script, |script, before| word(&script, before))
+        let script = [" ", "@"].iter().fold(script.to_owned(), |script, before| {
+            let script = script.replace(&format!("{before}/etc/"), &format!("{before}$DESK/etc/"));
+            script.replace(&format!("{before}/tmp/"), &format!("{before}$DESK/tmp/"))
         });
         // What a reader replaces by a secret.
         let script = script.replace("secret-access-key=...", "secret-access-key=invented");
@@ -112,7 +110,7 @@ impl Desk<'_> {
             .envs([
                 ("PATH", path.as_str()),
                 ("HOME", folder.as_str()),
-                ("ETC", &format!("{folder}/etc")),
+                ("DESK", folder.as_str()),
                 ("NO_PROXY", "*"),
                 ("no_proxy", "*"),
                 ("KUBECONFIG", &format!("{folder}/kubeconfig")),
