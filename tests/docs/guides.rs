@@ -1,6 +1,7 @@
 //! The guides: blocks of the pages, played in their order, after what their text takes for granted.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use crate::blocks::{Mark, blocks};
 use crate::stage::Stage;
@@ -78,7 +79,7 @@ fn play(name: &str) {
         }
         count += 1;
         // As long as a person needs at least: authorizers learn of a binding a moment later.
-        script.push_str(&format!("sleep 1; echo '== {}' >&2\n", block.place));
+        let _ = writeln!(script, "sleep 1; echo '== {}' >&2", block.place);
         script.push_str(&block.text);
     }
     assert!(count > 0, "{name}: no page has blocks of this guide");

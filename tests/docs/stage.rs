@@ -86,6 +86,7 @@ pub struct Desk<'a> {
 
 impl Desk<'_> {
     /// Runs a script, and panics with what it printed if it fails.
+    #[expect(clippy::disallowed_methods, reason = "the programs of this machine are on its PATH")]
     pub fn run(&self, script: &str) {
         // What is a folder of a pod or of the machine is one of this desk.
         let folder = self.folder.display().to_string();
