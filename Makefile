@@ -30,7 +30,7 @@ export RUST_TEST_THREADS ?= 8
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | \
-	  awk -F ':.*## ' '{ printf "  make %-13s %s\n", $$1, $$2 }'
+	  awk -F ':.*## ' '{ printf "  make %-15s %s\n", $$1, $$2 }'
 
 demo: tools ## Show the operator on a real control plane and a real S3 server
 	@echo "make: the first run takes about 12 minutes on two cores: it builds the operator and Kubernetes; later runs take a minute" >&2
