@@ -12,6 +12,8 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/presign-operator
 DENY_VERSION := 0.20.2
 CARGO_DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
+MDBOOK_VERSION := 0.5.4
+MDBOOK := $(CACHE)/mdbook-$(MDBOOK_VERSION)/bin/mdbook
 FUZZ_SECONDS ?= 60
 
 # Debian's names of the system packages, each with a program that it brings. A target that
@@ -21,23 +23,32 @@ PACKAGES := git:git curl:curl build-essential:cc
 # The stories mostly wait for servers, so more of them run at once than there are cores.
 export RUST_TEST_THREADS ?= 8
 
-.PHONY: help demo up test test-browser history soak soak-short ha-soak chaos chaos-short e2e e2e-short \
+.PHONY: help demo demo-cluster up test test-browser history soak soak-short ha-soak chaos chaos-short e2e e2e-short \
   fuzz bench bench-plots bench-sign fmt lint doc crds manifests plots image \
-  image-check archive tools testbed node sessions prometheus deny
+  image-check release-dry-run release-check archive tools testbed node sessions prometheus deny \
+  advisories workflows scripts book diagrams
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | \
-	  awk -F ':.*## ' '{ printf "  make %-13s %s\n", $$1, $$2 }'
+	  awk -F ':.*## ' '{ printf "  make %-15s %s\n", $$1, $$2 }'
 
-demo: testbed ## Show the operator on a real control plane and a real S3 server
+demo: tools ## Show the operator on a real control plane and a real S3 server
+	@echo "make: the first run takes about 12 minutes on two cores: it builds the operator and Kubernetes; later runs take a minute" >&2
+	@echo "make: step 1 of 3: the operator" >&2
 	@$(CARGO) build --package presign-operator --bin presign-operator
+	@echo "make: step 2 of 3: the servers" >&2
+	@$(CARGO) run --quiet --package testbed -- build --demo > /dev/null
+	@echo "make: step 3 of 3: the demo" >&2
 	@$(CARGO) run --quiet --package testbed -- demo
+
+demo-cluster: ## Show it on the cluster of your kubeconfig, after asking, and remove it again (TRY_IMAGE)
+	@deploy/try-on-cluster
 
 up: testbed ## Start both for playing with kubectl, until Ctrl-C
 	@$(CARGO) run --quiet --package testbed -- up
 
 test: PACKAGES += lua5.4:lua5.4 iproute2:ip tmux:tmux
-test: lint deny doc testbed prometheus sessions ## Check everything: format, lints, dependencies, docs, all tests
+test: lint deny doc book testbed prometheus sessions ## Check everything: format, lints, dependencies, docs, all tests
 	$(CARGO) test --workspace
 	@$(MAKE) history soak-short chaos-short e2e-short
 
@@ -97,11 +108,23 @@ bench-sign: tools ## Measure signing beside boto3, and write the table into docs
 fmt: tools ## Format the code
 	$(CARGO) fmt --all
 
-lint: tools ## Check the format, and run clippy
+lint: PACKAGES += shellcheck:shellcheck
+lint: tools workflows scripts ## Check the format, and run clippy, actionlint and shellcheck
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	@# All targets but those that are no part of cargo test.
 	$(CARGO) clippy --test soak --test chaos --test history --test e2e -- -D warnings
+
+# It runs shellcheck on the commands of the workflows, too.
+workflows: PACKAGES += shellcheck:shellcheck
+workflows: tools ## Check .github/workflows with actionlint
+	@actionlint=$$($(CARGO) run --quiet --package testbed -- locate actionlint) && "$$actionlint"
+
+scripts: PACKAGES += shellcheck:shellcheck
+scripts: tools ## Check the shell scripts with shellcheck
+	@git ls-files .ci deploy benches tests | while read -r file; do \
+	  ! head -n 1 "$$file" | grep -q '^#!.*sh$$' || printf '%s\0' "$$file"; \
+	done | xargs -0 shellcheck
 
 # Advisories need a database from GitHub; without it the rest is checked, and that is said.
 deny: tools $(CARGO_DENY) ## Check the licences, sources and advisories of dependencies
@@ -112,6 +135,9 @@ deny: tools $(CARGO_DENY) ## Check the licences, sources and advisories of depen
 	else \
 	  echo "make: advisories were not checked: https://github.com/RustSec/advisory-db cannot be reached" >&2; \
 	fi
+
+advisories: tools $(CARGO_DENY) ## Fail if a dependency has a known vulnerability
+	@$(CARGO_DENY) --log-level error check --hide-inclusion-graph advisories
 
 # Built once, without optimisation: it runs for seconds.
 $(CARGO_DENY):
@@ -126,9 +152,9 @@ crds: tools ## Generate deploy/crds.yaml and the chart's copy from the code
 	@mv deploy/.crds.yaml deploy/crds.yaml
 	@cp deploy/crds.yaml charts/presign-operator/files/crds.yaml
 
-manifests: crds testbed ## Generate what is made from others: deploy/install.yaml, the tables of the docs, docs/kubectl-presign.md
+manifests: crds testbed ## Generate what is made from others: deploy/install.yaml, the tables and reference pages of the docs
 	@PRESIGN_WRITE_MANIFESTS=1 $(CARGO) test --quiet --test chart -- generated:: identities:: > /dev/null
-	@PRESIGN_WRITE_MANIFESTS=1 $(CARGO) test --quiet --test plugin -- generated:: > /dev/null
+	@PRESIGN_WRITE_MANIFESTS=1 $(CARGO) test --quiet --test plugin --test docs -- generated:: > /dev/null
 
 plots: testbed prometheus ## Draw the dashboard's queries into docs/images
 	@PRESIGN_WRITE_PLOTS=1 $(CARGO) test --quiet --test chart every_panel_can_be_drawn > /dev/null
@@ -142,10 +168,40 @@ archive: tools
 	deploy/build-static out/presign-operator
 	deploy/build-image out/presign-operator $(VERSION) out/presign-operator-$(VERSION).tar
 
+# The cross compiler and the emulator are those for the other architecture than this machine's. The C++
+# compiler brings the C library, which that of C only recommends.
+ifeq ($(filter aarch64 arm64,$(shell uname -m)),)
+CROSS := g++-aarch64-linux-gnu:aarch64-linux-gnu-g++ qemu-user-static:qemu-aarch64-static
+else
+CROSS := g++-x86-64-linux-gnu:x86_64-linux-gnu-g++ qemu-user-static:qemu-x86_64-static
+endif
+
+release-dry-run release-check: PACKAGES += buildah:buildah skopeo:skopeo $(CROSS)
+release-dry-run: tools ## Build every file of a release twice into out/release, run and compare them, publish nothing
+	@HELM=$$($(CARGO) run --quiet --package testbed -- locate helm) && export HELM && \
+	  deploy/build-release out/release && RELEASE_AGAIN=true deploy/check-release out/release
+
+release-check: tools ## The same once, with binaries that are built already (RELEASE_BINARIES)
+	@HELM=$$($(CARGO) run --quiet --package testbed -- locate helm) && export HELM && \
+	  deploy/build-release out/release && deploy/check-release out/release
+
 image-check: PACKAGES += buildah:buildah
 image-check: testbed ## Build the binary in two folders, and compare; weigh the image, and time its start
 	deploy/check-image out/presign-operator
 	PRESIGN_BINARY=$(CURDIR)/out/presign-operator $(CARGO) test --test chart start:: -- --ignored --nocapture
+
+diagrams: PACKAGES += graphviz:dot
+diagrams: tools ## Draw docs/diagrams/*.dot as SVG into docs/images
+	@deploy/draw-diagrams
+
+book: tools $(MDBOOK) ## Build the site of the documentation into out/book
+	@MDBOOK=$(MDBOOK) deploy/build-book out/book
+	@PRESIGN_BOOK=$(CURDIR)/out/book $(CARGO) test --quiet --test docs -- --ignored site:: > /dev/null
+
+$(MDBOOK):
+	@echo "make: building mdbook $(MDBOOK_VERSION) (once; later runs find it in the cache)" >&2
+	@$(CARGO) install --quiet --locked --debug mdbook@$(MDBOOK_VERSION) --no-default-features --features search \
+	  --root $(dir $(patsubst %/,%,$(dir $@)))
 
 # Builds the servers once, where one can see it: without them on the first test's clock.
 testbed: tools

@@ -348,14 +348,6 @@ fn sign_ends_the_url_with_the_credentials() {
     }
 }
 
-/// The documents of the project, without what was built or cloned.
-fn documents() -> Vec<PathBuf> {
-    let folders = ["", "docs", "charts/presign-operator"];
-    let files = folders.iter().flat_map(|folder| std::fs::read_dir(root().join(folder)).unwrap());
-    let paths = files.map(|entry| entry.unwrap().path());
-    paths.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect()
-}
-
 /// The anchors of a document's headings, as they are made where it is shown.
 fn anchors(text: &str) -> BTreeSet<String> {
     let headings = text.lines().filter(|line| line.starts_with('#'));
@@ -364,26 +356,6 @@ fn anchors(text: &str) -> BTreeSet<String> {
         words.chars().filter(|letter| letter.is_alphanumeric() || "-_".contains(*letter)).collect()
     };
     headings.map(anchor).collect()
-}
-
-#[test]
-fn every_link_in_the_documents_leads_somewhere() {
-    for path in documents() {
-        let text = read(&path);
-        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            if link.contains("://") {
-                continue;
-            }
-            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
-            let target = if file.is_empty() { path.clone() } else { path.parent().unwrap().join(file) };
-            assert!(target.exists(), "{}: {link}", path.display());
-            assert!(
-                anchor.is_empty() || anchors(&read(&target)).contains(anchor),
-                "{}: {link}",
-                path.display()
-            );
-        }
-    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ const START: &str = "# kubectl presign
 The kubectl plugin shows, renews and explains presigned URLs. It is the binary of the operator under another
 name:
 
+<!-- not run: it installs into the system; tests/plugin runs the plugin by these names -->
 ```sh
 install presign-operator /usr/local/bin/kubectl-presign     # or: ln -s
 kubectl presign completion kubectl | install /dev/stdin /usr/local/bin/kubectl_complete-presign
@@ -40,15 +41,22 @@ a password.
 /// The whole page.
 #[must_use]
 pub fn manual() -> String {
-    let mut root = Plugin::command();
+    reference(Plugin::command(), "kubectl presign", START)
+}
+
+/// A page about the commands of a program, after a text.
+#[must_use]
+pub fn reference(mut root: Command, program: &str, start: &str) -> String {
     root.build();
-    let mut text = START.to_owned();
+    let mut text = start.to_owned();
     let globals: Vec<&Arg> = root.get_arguments().filter(|arg| arg.is_global_set()).collect();
     for command in root.get_subcommands().filter(|command| is_shown(command)) {
-        section(command, "kubectl presign", &mut text);
+        section(command, program, &mut text);
     }
-    text.push_str("\n## Flags of all commands\n\n");
-    table(globals.into_iter(), &mut text);
+    if !globals.is_empty() {
+        text.push_str("\n## Flags of all commands\n\n");
+        table(globals.into_iter(), &mut text);
+    }
     text
 }
 
@@ -112,12 +120,14 @@ fn table<'a>(args: impl Iterator<Item = &'a Arg>, text: &mut String) {
             arg.get_default_values().iter().map(|value| value.to_string_lossy().into_owned()).collect();
         let is_told = !defaults.is_empty() && arg.get_action().takes_values();
         let default = is_told.then(|| format!(" Default: {}.", defaults.join(", ")));
+        let variable = arg.get_env().map(|name| format!(" Variable: `{}`.", name.to_string_lossy()));
         let _ = writeln!(
             text,
-            "| `{}` | {help}{}{} |",
+            "| `{}` | {help}{}{}{} |",
             flag(arg),
             possible.unwrap_or_default(),
-            default.unwrap_or_default()
+            default.unwrap_or_default(),
+            variable.unwrap_or_default(),
         );
     }
 }

@@ -40,7 +40,7 @@ use crate::cli::ExitFailure;
 use crate::runtime::{Clock, harden};
 use cluster::ClusterArgs;
 use console::{Console, OutputArgs};
-pub use manual::manual;
+pub use manual::{manual, reference};
 
 /// The name of the binary as a plugin of kubectl.
 const NAME: &str = "kubectl-presign";

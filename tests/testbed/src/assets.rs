@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result};
 
 use crate::{
     go::{self, Recipe},
+    installed,
     progress::say,
 };
 
@@ -37,10 +38,16 @@ pub enum Binary {
     Kubelet,
     /// The S3 server with roles and sessions.
     Weed,
+    /// Checks the workflows of this repository.
+    Actionlint,
 }
 
 impl Binary {
-    /// What every testbed needs, in the order in which a person waits for them.
+    /// What the demo runs, in the order in which a person waits for them.
+    pub const DEMO: [Self; 5] =
+        [Self::Etcd, Self::Versitygw, Self::KubeApiserver, Self::KubeControllerManager, Self::Kubectl];
+
+    /// What every test needs.
     pub const ALL: [Self; 7] = [
         Self::Etcd,
         Self::Versitygw,
@@ -57,6 +64,21 @@ impl Binary {
     /// What a [`SessionStore`](crate::SessionStore) needs besides.
     pub const SESSIONS: [Self; 1] = [Self::Weed];
 
+    /// All of them.
+    pub const EVERY: [Self; 11] = [
+        Self::Etcd,
+        Self::Versitygw,
+        Self::KubeApiserver,
+        Self::KubeControllerManager,
+        Self::Kubectl,
+        Self::Helm,
+        Self::HelmUnittest,
+        Self::KubeScheduler,
+        Self::Kubelet,
+        Self::Weed,
+        Self::Actionlint,
+    ];
+
     /// The name of the executable, which is also that of its log.
     pub const fn name(self) -> &'static str {
         match self {
@@ -70,6 +92,23 @@ impl Binary {
             Self::KubeScheduler => "kube-scheduler",
             Self::Kubelet => "kubelet",
             Self::Weed => "weed",
+            Self::Actionlint => "actionlint",
+        }
+    }
+
+    /// How long a first build took on two cores, in the order of [`EVERY`](Self::EVERY); what several
+    /// programs share is built with the first one.
+    const fn build_seconds(self) -> u64 {
+        match self {
+            Self::Etcd => 60,
+            Self::Versitygw => 70,
+            Self::KubeApiserver => 370,
+            Self::KubeControllerManager | Self::Kubelet => 120,
+            Self::Kubectl | Self::KubeScheduler => 30,
+            Self::Helm => 80,
+            Self::HelmUnittest => 5,
+            Self::Weed => 150,
+            Self::Actionlint => 15,
         }
     }
 
@@ -81,6 +120,7 @@ impl Binary {
             Self::Helm => ("helm", format!("helm.sh/helm/v3/cmd/{name}")),
             Self::HelmUnittest => ("helm", format!("github.com/helm-unittest/helm-unittest/cmd/{name}")),
             Self::Weed => ("seaweedfs", format!("github.com/seaweedfs/seaweedfs/{name}")),
+            Self::Actionlint => ("actionlint", format!("github.com/rhysd/actionlint/cmd/{name}")),
             _ => ("kubernetes", format!("k8s.io/kubernetes/cmd/{name}")),
         };
         let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("go").join(module);
@@ -88,16 +128,52 @@ impl Binary {
     }
 }
 
-/// The path of a program: out of `KUBEBUILDER_ASSETS` where it is there, otherwise
-/// built from its pinned Go module and kept in the per-user cache.
+/// The path of a program: out of `KUBEBUILDER_ASSETS` where it is there, or from the `PATH` if it is etcd
+/// or part of the control plane and has the pinned minor version; otherwise built from its pinned Go
+/// module and kept in the per-user cache.
 ///
 /// The cache is `$PRESIGN_TESTBED_CACHE`, or `presign-operator/testbed` under
 /// `$XDG_CACHE_HOME` or `$HOME/.cache`.
 pub fn locate(binary: Binary) -> Result<PathBuf> {
+    match find_installed(binary)? {
+        Some(path) => Ok(path),
+        None => go::find_or_build(&binary.recipe(), &cache()?),
+    }
+}
+
+/// The paths of several programs. Says before each build which one of how many it is, and about how long
+/// all that are left take.
+pub fn locate_all(binaries: &[Binary]) -> Result<Vec<PathBuf>> {
+    let cache = cache()?;
+    let find = |binary: &Binary| match find_installed(*binary)? {
+        Some(path) => Ok(Some(path)),
+        None => go::find(&binary.recipe(), &cache),
+    };
+    let found: Vec<Option<PathBuf>> = binaries.iter().map(find).collect::<Result<_>>()?;
+    let is_missing = |(_, path): &(&Binary, &Option<PathBuf>)| path.is_none();
+    let missing: Vec<Binary> =
+        binaries.iter().zip(&found).filter(is_missing).map(|(binary, _)| *binary).collect();
+    let mut number = 0;
+    let mut build = |binary: &Binary| {
+        let seconds: u64 = missing[number..].iter().map(|binary| binary.build_seconds()).sum();
+        number += 1;
+        say(format_args!(
+            "program {number} of {} to build: {}; about {} min left on two cores",
+            missing.len(),
+            binary.name(),
+            seconds.div_ceil(60),
+        ));
+        go::find_or_build(&binary.recipe(), &cache)
+    };
+    binaries.iter().zip(found).map(|(binary, path)| path.map_or_else(|| build(binary), Ok)).collect()
+}
+
+/// A program that the user has already.
+fn find_installed(binary: Binary) -> Result<Option<PathBuf>> {
     if let Some(folder) = variable("KUBEBUILDER_ASSETS") {
         let candidate = folder.join(binary.name());
         if candidate.is_file() {
-            return Ok(candidate);
+            return Ok(Some(candidate));
         }
         say(format_args!(
             "KUBEBUILDER_ASSETS ({}) has no {}; the testbed's own is used",
@@ -105,7 +181,13 @@ pub fn locate(binary: Binary) -> Result<PathBuf> {
             binary.name(),
         ));
     }
-    go::find_or_build(&binary.recipe(), &cache()?)
+    let module = match binary {
+        Binary::Etcd => "go.etcd.io/etcd/server/v3",
+        Binary::KubeApiserver | Binary::KubeControllerManager => "k8s.io/kubernetes",
+        _ => return Ok(None),
+    };
+    let pinned = go::pinned_version(&binary.recipe(), module)?;
+    Ok(pinned.and_then(|pinned| installed::find(binary.name(), &pinned)))
 }
 
 fn cache() -> Result<PathBuf> {

@@ -21,6 +21,8 @@ use example::noise;
 use narrator::{Narrator, shortened, time_of_day};
 use stage::Stage;
 
+const STEPS: u32 = 12;
+
 /// How long anything may take that takes a second when all is well.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -40,7 +42,7 @@ pub(crate) struct Options {
 /// Plays all steps. On a failure it names the step and the reason.
 pub(crate) fn run(options: &Options) -> ExitCode {
     let started = Instant::now();
-    let mut narrator = Narrator::new();
+    let mut narrator = Narrator::new(STEPS);
     match play(options, &mut narrator) {
         Ok(()) => {
             narrator.end(&format!("Done in {} s.", started.elapsed().as_secs()));

@@ -13,6 +13,7 @@ mod control_plane;
 mod disk;
 mod go;
 mod home;
+mod installed;
 mod network;
 mod node;
 mod object_store;
@@ -28,7 +29,7 @@ mod sts_front;
 mod tool;
 
 pub use anyhow::Result;
-pub use assets::{Binary, locate};
+pub use assets::{Binary, locate, locate_all};
 pub use control_plane::{ControlPlane, ControlPlaneBuilder, SavedEtcd};
 pub use network::Network;
 pub use node::Node;

@@ -16,7 +16,7 @@ use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
 };
-use testbed::{Binary, ControlPlane, Network, Node, ObjectStore, locate};
+use testbed::{Binary, ControlPlane, Network, Node, ObjectStore, locate, locate_all};
 
 /// A real Kubernetes control plane and a real S3 server on loopback.
 #[derive(Parser)]
@@ -35,12 +35,21 @@ enum Command {
     },
     /// Only find or build the programs, and print their folders.
     Build {
+        /// Only those that the demo needs.
+        #[arg(long, conflicts_with_all = ["node", "sessions"])]
+        demo: bool,
         /// Also those that only a node needs.
         #[arg(long)]
         node: bool,
         /// Also the one that only tests of sessions need.
         #[arg(long)]
         sessions: bool,
+    },
+    /// Find or build one program, and print its path.
+    Locate {
+        /// Its name, such as helm.
+        #[arg(value_parser = parse_binary)]
+        binary: Binary,
     },
     /// Show the operator at work on both, from a manifest to a URL that downloads.
     Demo(demo::Options),
@@ -49,7 +58,9 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Up { node } => up(node),
-        Command::Build { node, sessions } => build(node, sessions),
+        Command::Build { demo: true, .. } => print_folders(&Binary::DEMO),
+        Command::Build { node, sessions, demo: false } => build(node, sessions),
+        Command::Locate { binary } => print_path(binary),
         Command::Demo(options) => return demo::run(&options),
     };
     match result {
@@ -140,11 +151,16 @@ fn print_environment(Up { node, plane, store }: &Up, helm: &Path) -> io::Result<
 }
 
 fn build(node: bool, sessions: bool) -> Result<()> {
+    let mut binaries = Binary::ALL.to_vec();
+    binaries.extend(if node { &Binary::NODE[..] } else { &[] });
+    binaries.extend(if sessions { &Binary::SESSIONS[..] } else { &[] });
+    print_folders(&binaries)
+}
+
+fn print_folders(binaries: &[Binary]) -> Result<()> {
     let mut folders = Vec::new();
-    let for_node: &[Binary] = if node { &Binary::NODE } else { &[] };
-    let for_sessions: &[Binary] = if sessions { &Binary::SESSIONS } else { &[] };
-    for binary in Binary::ALL.iter().chain(for_node).chain(for_sessions) {
-        let folder = locate(*binary)?.parent().map(Path::to_owned);
+    for path in locate_all(binaries)? {
+        let folder = path.parent().map(Path::to_owned);
         if !folders.contains(&folder) {
             folders.push(folder);
         }
@@ -153,6 +169,20 @@ fn build(node: bool, sessions: bool) -> Result<()> {
         println!("{}", folder.display());
     }
     Ok(())
+}
+
+fn print_path(binary: Binary) -> Result<()> {
+    println!("{}", locate(binary)?.display());
+    Ok(())
+}
+
+fn parse_binary(name: &str) -> Result<Binary, String> {
+    let binaries = Binary::EVERY.iter().copied();
+    let names = || Binary::EVERY.map(Binary::name).join(", ");
+    binaries
+        .into_iter()
+        .find(|binary| binary.name() == name)
+        .ok_or_else(|| format!("must be one of {}", names()))
 }
 
 /// For a shell, whatever is in it.

@@ -7,19 +7,20 @@ use anyhow::Error;
 /// Numbers the steps.
 pub(super) struct Narrator {
     step: u32,
+    steps: u32,
     output: Stdout,
 }
 
 impl Narrator {
-    /// A narrator before the first step.
-    pub(super) fn new() -> Self {
-        Self { step: 0, output: io::stdout() }
+    /// A narrator before the first of so many steps.
+    pub(super) fn new(steps: u32) -> Self {
+        Self { step: 0, steps, output: io::stdout() }
     }
 
     /// Begins the next step.
     pub(super) fn step(&mut self, what: &str) {
         self.step += 1;
-        self.say(&format!("{:>2}. {what}", self.step));
+        self.say(&format!("{:>2} of {}: {what}", self.step, self.steps));
     }
 
     /// A line below the step.
@@ -39,6 +40,7 @@ impl Narrator {
 
     /// The last line of a demo that went well.
     pub(super) fn end(&self, text: &str) {
+        debug_assert_eq!(self.step, self.steps, "the number of steps");
         self.say(text);
     }
 

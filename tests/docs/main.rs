@@ -1,0 +1,13 @@
+//! The documentation: its pages, links and diagrams, the pages that are made from the code, and the commands
+//! in it, which are played on a real API server and a real store.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test fails by panicking")]
+
+mod blocks;
+mod generated;
+mod guides;
+mod links;
+mod pages;
+mod reference;
+mod site;
+mod stage;
+mod workflows;
