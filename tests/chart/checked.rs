@@ -74,6 +74,7 @@ fn values_that_are_none_are_refused_by_name() {
         ("inlineCredentials=deny", "at '/inlineCredentials'"),
         ("deleteExpired=24h", "at '/deleteExpired'"),
         ("policies.requireUse=some", "at '/policies/requireUse'"),
+        ("policies.secretTypes=some", "at '/policies/secretTypes'"),
         ("leaderElection.leaseDuration=1", "at '/leaderElection/leaseDuration'"),
         ("image.digest=sha256:1", "at '/image/digest'"),
         ("terminationGracePeriodSeconds=5", "at '/terminationGracePeriodSeconds'"),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -13,10 +14,12 @@ use crate::objects::role;
 pub const NAME: &str = "urls";
 /// The only audience that the operator may ask a token for.
 pub const AUDIENCE: &str = "sts.amazonaws.com";
-/// What every token begins with.
-const TOKEN: &str = "token of ";
+/// What every token begins and ends with.
+const TOKEN: (&str, &str) = ("token.", ".signature");
 /// For how long a review counts, a little less than for the operator.
 const REVIEWED: Duration = Duration::from_secs(3500);
+/// For how long a check may last: a review can be sent that long after the answer to another one.
+const UNDER_WAY: Duration = Duration::from_secs(30);
 /// For how long the operator may not notice a change: a read that it keeps, and three calls.
 pub const UNNOTICED: Duration = Duration::from_secs(60);
 
@@ -75,8 +78,15 @@ impl Cluster {
         let Some(account) = self.stored.accounts.get(name) else { return failure(404, "NotFound") };
         let audience = body["spec"]["audiences"][0].as_str().unwrap_or_default();
         let mut answer = body.clone();
+        let claims = json!({
+            "aud": audience,
+            "kubernetes.io": {"namespace": name.0, "serviceaccount": {"uid": account.uid}},
+        });
+        let claims = serde_json::to_value(ByteString(claims.to_string().into_bytes())).unwrap();
+        // Without padding, as in a JWT.
+        let claims = claims.as_str().unwrap().trim_end_matches('=').to_owned();
         answer["status"] = json!({
-            "token": format!("{TOKEN}{} {} for {audience}", name.0, account.uid),
+            "token": format!("{}{claims}{}", TOKEN.0, TOKEN.1),
             "expirationTimestamp": "2030-01-01T00:00:00Z",
         });
         (201, answer)
@@ -84,12 +94,17 @@ impl Cluster {
 
     /// What is wrong with it that a token is sent to an STS.
     pub fn judge_token(&self, token: &str) -> Option<String> {
-        let (namespace, rest) = token.strip_prefix(TOKEN)?.split_once(' ')?;
-        let (uid, audience) = rest.split_once(" for ")?;
+        let mut claims = token.strip_prefix(TOKEN.0).unwrap().strip_suffix(TOKEN.1).unwrap().to_owned();
+        claims.push_str(&"=".repeat((4 - claims.len() % 4) % 4));
+        let ByteString(claims) = serde_json::from_value(claims.into()).unwrap();
+        let claims: Value = serde_json::from_slice(&claims).unwrap();
+        let text = |claim: &Value| claim.as_str().unwrap().to_owned();
+        let (audience, of_cluster) = (text(&claims["aud"]), &claims["kubernetes.io"]);
+        let (namespace, uid) = (text(&of_cluster["namespace"]), text(&of_cluster["serviceaccount"]["uid"]));
         if audience != AUDIENCE {
             return Some(format!("a token for {audience:?} is sent to the STS"));
         }
-        let account = self.stored.accounts.get(&(namespace.to_owned(), NAME.to_owned()));
+        let account = self.stored.accounts.get(&(namespace.clone(), NAME.to_owned()));
         let is_refused = account.is_some_and(|account| account.uid == uid && account.has_refused_for_long());
         is_refused.then(|| format!("a token of {namespace} is sent to the STS without consent"))
     }
@@ -103,21 +118,28 @@ pub struct Reviews {
 }
 
 impl Reviews {
-    /// Answers a review.
+    /// Answers a review: the token is valid, but not for the API server.
     pub fn answer(body: &Value) -> Answer {
         let mut answer = body.clone();
-        answer["status"] = json!({"authenticated": false, "error": "invalid bearer token"});
+        let audiences = &body["spec"]["audiences"];
+        answer["status"] = if audiences.is_null() {
+            json!({"authenticated": false, "error": "invalid bearer token"})
+        } else {
+            json!({"authenticated": true, "audiences": audiences})
+        };
         (201, answer)
     }
 
-    /// The operator has got the answer.
-    pub fn arrived(&mut self) {
-        self.told = Some(Instant::now());
+    /// The operator has got the answer to a review. That for the audience is the second of two.
+    pub fn arrived(&mut self, answer: &Value) {
+        if answer["status"]["authenticated"] == true {
+            self.told = Some(Instant::now());
+        }
     }
 
-    /// Whether a review was sent that says nothing new. Two may be under way at a time.
+    /// Whether a review was sent that says nothing new. Several checks may be under way at a time.
     pub fn is_needless(&self) -> bool {
-        self.told.is_some_and(|told| (Duration::from_secs(1)..REVIEWED).contains(&told.elapsed()))
+        self.told.is_some_and(|told| (UNDER_WAY..REVIEWED).contains(&told.elapsed()))
     }
 
     /// Whether the operator may send a token to an STS.

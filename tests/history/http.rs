@@ -162,7 +162,7 @@ impl Api {
         }
         sleep(Duration::from_millis(3)).await;
         if matches!(target, Some((Kind::TokenReviews, _))) && answer.0 < 300 {
-            self.lock().reviews.arrived();
+            self.lock().reviews.arrived(&answer.1);
         }
         Ok(respond(answer))
     }

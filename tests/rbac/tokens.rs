@@ -15,6 +15,9 @@ const STORE: &str = "https://store.example/";
 /// What the admission policy says.
 const AUDIENCES: &str = "spec.audiences: the operator may only create tokens for the audiences sts.amazonaws.com, https://store.example/";
 const LIFETIME: &str = "spec.expirationSeconds: the operator may only create tokens for at most 900 seconds";
+const SECRETS: &str = "type: the operator may only write Secrets of type Opaque";
+/// The type of a Secret that the controller manager puts a token into, which never expires.
+const FOR_TOKEN: &str = "kubernetes.io/service-account-token";
 /// The kinds that are applied: the operator does not run here.
 const KINDS: [&str; 7] = [
     "ServiceAccount",
@@ -74,6 +77,19 @@ impl Stage {
         apply(self.world, &objects.iter().map(|object| format!("{object}\n---\n")).collect::<String>());
     }
 
+    /// Writes a Secret as the operator, by a POST or by server-side apply.
+    fn write(&self, how: &[&str], secret: &str) -> Result<String, String> {
+        let file = ["--validate=false", "-n", &self.whole, "-f", "-"];
+        self.as_operator(&[how, &file].concat(), secret)
+    }
+
+    /// Who the operator could be with the token in a Secret, which the controller manager writes there.
+    fn bearer_of_secret(&self, name: &str) -> Result<String, String> {
+        let template = "go-template={{if .data.token}}{{.data.token | base64decode}}{{end}}";
+        let token = self.as_operator(&["-n", &self.whole, "get", "secret", name, "-o", template], "")?;
+        self.bearer(&token)
+    }
+
     /// Runs kubectl: what it prints, or how it complains.
     fn kubectl(&self, arguments: &[&str], input: &str) -> Result<String, String> {
         let output = testbed::feed(self.world.plane.kubectl().args(arguments), input).unwrap();
@@ -113,12 +129,22 @@ impl Stage {
 }
 
 /// Waits for what the API server takes in a moment after it was written: roles and policies.
-async fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+async fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + DEADLINE;
     while !is_so() {
         assert!(Instant::now() < deadline, "{what}");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+}
+
+/// A Secret of this type, which is to be of a `ServiceAccount`.
+fn secret(name: &str, kind: &str, account: &str) -> String {
+    let annotations = json!({"kubernetes.io/service-account.name": account});
+    json!({
+        "apiVersion": "v1", "kind": "Secret", "type": kind,
+        "metadata": {"name": name, "annotations": annotations},
+    })
+    .to_string()
 }
 
 const SHORT: [&str; 2] = ["--audience=sts.amazonaws.com", "--duration=10m"];
@@ -198,4 +224,59 @@ async fn the_operator_creates_tokens_only_of_the_service_accounts_that_the_chart
         let answer = stage.as_operator(&["-n", &stage.whole, "auth", "can-i", verb, "serviceaccounts"], "");
         assert!(answer.is_err(), "{verb}");
     }
+}
+
+#[tokio::test]
+async fn without_the_policy_the_operator_could_have_a_token_put_into_a_secret_and_with_it_it_cannot() {
+    let stage = Stage::new().await;
+    let (create, apply): (&[&str], &[&str]) = (&["create"], &["apply", "--server-side"]);
+    // One that is there for another ServiceAccount, and one that only looks like it.
+    for (name, kind) in [("there", FOR_TOKEN), ("kept", FOR_TOKEN), ("plain", "Opaque")] {
+        stage.kubectl(&["-n", &stage.whole, "create", "-f", "-"], &secret(name, kind, "urls")).unwrap();
+    }
+    let (prefix, backup) =
+        ("kubernetes.io/service-account", format!("system:serviceaccount:{}:backup", stage.whole));
+    let becomes_backup = |name: &str| stage.bearer_of_secret(name).is_ok_and(|bearer| bearer == backup);
+    let retarget = |name: &str| {
+        let annotations = json!({format!("{prefix}.name"): "backup", format!("{prefix}.uid"): null});
+        let patch = json!({"metadata": {"annotations": annotations}, "data": {"token": null}}).to_string();
+        stage.as_operator(&["-n", &stage.whole, "patch", "secret", name, "-p", &patch], "")
+    };
+
+    stage.install(false);
+    let by_name = |name: &str| secret(name, FOR_TOKEN, "backup");
+    wait_until("the roles are not in force", || stage.write(create, &by_name("posted")).is_ok()).await;
+    stage.write(apply, &by_name("applied")).unwrap();
+    stage.write(create, &secret("bootstrap", "bootstrap.kubernetes.io/token", "backup")).unwrap();
+    retarget("there").unwrap();
+    for name in ["posted", "applied", "there"] {
+        wait_until(&format!("no token of the other ServiceAccount: {name}"), || becomes_backup(name)).await;
+    }
+
+    stage.install(true);
+    let is_refused = |answer: Result<String, String>| answer.is_err_and(|said| said.contains(SECRETS));
+    let mut number = 0;
+    let is_in_force = || {
+        number += 1;
+        is_refused(stage.write(create, &by_name(&format!("until-{number}"))))
+    };
+    wait_until("the policy is not in force", is_in_force).await;
+    for (how, kind) in [
+        (create, FOR_TOKEN),
+        (apply, FOR_TOKEN),
+        (create, "bootstrap.kubernetes.io/token"),
+        (create, "team.example/own"),
+    ] {
+        let answer = stage.write(how, &secret("refused", kind, "backup"));
+        assert!(is_refused(answer.clone()), "{how:?} {kind}: {answer:?}");
+    }
+    let answer = retarget("kept");
+    assert!(is_refused(answer.clone()), "{answer:?}");
+    // What the operator writes, and what all others write.
+    for (name, kind) in [("of-type", "Opaque"), ("of-no-type", "")] {
+        stage.write(create, &secret(name, kind, "backup")).unwrap();
+    }
+    stage.write(apply, &secret("url", "Opaque", "backup")).unwrap();
+    retarget("plain").unwrap();
+    stage.kubectl(&["-n", &stage.whole, "create", "-f", "-"], &by_name("of-a-person")).unwrap();
 }

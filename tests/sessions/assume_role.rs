@@ -7,7 +7,7 @@ use crate::place::{Place, with};
 use crate::stores::{BASE_KEY, CHAINED_ROLE, KEYED_ROLE, ROLE};
 
 /// Credentials that assume a role with the key in the Secret `base`.
-async fn keyed(place: &Place) -> Value {
+pub async fn keyed(place: &Place) -> Value {
     let (id, secret) = BASE_KEY;
     place.space.write_secret("base", &[("access-key-id", id), ("secret-access-key", secret)]).await;
     json!({

@@ -65,7 +65,7 @@ async fn the_namespaces_share_the_session_that_the_role_is_assumed_with() {
     let (base, narrowed): (Vec<_>, Vec<_>) =
         shared.front.answers().into_iter().partition(|answer| answer.action == "AssumeRoleWithWebIdentity");
     assert_eq!((base.len(), narrowed.len(), shared.front.count(None)), (1, 10, 11));
-    assert_eq!(base[0].session_name, format!("presign-{}", shared.tenancy.name()));
+    assert_eq!(base[0].session_name, format!("presign.signer.{}", shared.tenancy.name()));
     let names: BTreeSet<_> = narrowed.into_iter().map(|answer| answer.session_name).collect();
     assert_eq!(names, shared.teams.iter().map(|team| format!("presign-{team}")).collect());
 }

@@ -2,9 +2,11 @@
 //! STS, behind a front that fails on request. One file a subject.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test fails by panicking")]
 
+mod ambient;
 mod assume_role;
 mod calls;
 mod changes;
+mod consent;
 mod counts;
 mod floods;
 #[allow(dead_code, unused_imports, reason = "the other stories use more of it")]

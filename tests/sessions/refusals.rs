@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use testbed::SessionStore;
+use testbed::{SessionStore, StsFault};
 
 use crate::harness::{World, condition};
 use crate::place::{AGAIN, Place, message, with};
@@ -19,7 +19,7 @@ async fn with_audiences(story: &str, audiences: &[&str]) -> Place {
 }
 
 /// Applies an object that gets no URL, and returns the message.
-async fn refused(place: &Place, name: &str, credentials: &Value, reason: &str) -> String {
+pub async fn refused(place: &Place, name: &str, credentials: &Value, reason: &str) -> String {
     let space = &place.space;
     space.apply(name, place.spec(credentials, json!({}))).await;
     let object = space.wait_ready(name, "False", reason).await;
@@ -30,7 +30,8 @@ async fn refused(place: &Place, name: &str, credentials: &Value, reason: &str) -
     message(&object).to_owned()
 }
 
-fn assert_says(message: &str, wanted: &[&str]) {
+/// Fails unless a message has all of these parts.
+pub fn assert_says(message: &str, wanted: &[&str]) {
     for part in wanted {
         assert!(message.contains(part), "no {part:?}: {message}");
     }
@@ -56,6 +57,21 @@ async fn the_sts_refuses_and_the_message_says_whom_and_why() {
     assert_eq!(place.sessions().len(), 0);
     // The same place, with a role and an account that belong together.
     place.issue("control", &place.web_identity(ROLE), json!({})).await;
+}
+
+#[tokio::test]
+async fn a_role_that_permits_less_time_is_refused_with_what_to_check() {
+    let place = Place::new("too-long").await;
+    // This is what AWS answers. The store here shortens the session instead.
+    place.front.fault(StsFault::Refuse { status: 400, code: "ValidationError" });
+    let long = with(place.web_identity(ROLE), json!({"session": {"duration": "4h"}}));
+    let said = refused(&place, "long", &long, "CredentialsDenied").await;
+    assert_says(&said, &["(ValidationError)", "maximum session duration of the role"]);
+    assert_eq!(place.sessions().len(), 0);
+    place.front.heal();
+    place.wait_again("long", "True", "Issued").await;
+    let [(asked, _)] = place.sessions().try_into().unwrap();
+    assert_eq!(asked.duration.as_deref(), Some("14400"));
 }
 
 #[tokio::test]

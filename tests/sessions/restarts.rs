@@ -7,10 +7,11 @@ use kube::api::ListParams;
 use serde_json::json;
 use testbed::StsFault;
 
+use crate::assume_role::keyed;
 use crate::harness::{DEADLINE, Operator, PERMITTED_STS, UNOPPOSED, text};
 use crate::outages::{follow, wait_count};
 use crate::place::{AGAIN, Place, with};
-use crate::stores::ROLE;
+use crate::stores::{CHAINED_ROLE, ROLE};
 
 /// Kills the operator of a place, and starts another one.
 fn restart(place: &Place) -> Operator {
@@ -97,5 +98,60 @@ async fn a_restart_while_the_sts_hangs_loses_no_url() {
         operator = story => operator,
         () = follow(&place.space, &names, Duration::from_millis(500)) => unreachable!("it never ends"),
     };
+    operator.expect_running();
+}
+
+#[tokio::test]
+async fn a_restart_in_the_middle_signs_only_what_waits() {
+    let place = Place::new("middle").await;
+    let space = &place.space;
+    let admin = [
+        ("access-key-id", place.store.access_key_id()),
+        ("secret-access-key", place.store.secret_access_key()),
+    ];
+    space.write_secret("admin", &admin).await;
+    let chained = json!({"assumeRole": {"roleARN": place.arn(CHAINED_ROLE)}, "session": {"duration": "1h"}});
+    let sources = [
+        ("web", place.web_identity(ROLE)),
+        ("keyed", keyed(&place).await),
+        ("chained", with(place.web_identity(ROLE), chained)),
+    ];
+    let key = |secret: &str| json!({"secretRef": {"name": secret}});
+    place.issue("key-signed", &key("admin"), json!({})).await;
+    for (source, credentials) in &sources {
+        let names = ["a", "b"].map(|name| format!("{source}-signed-{name}"));
+        join_all(names.iter().map(|name| place.issue(name, credentials, json!({})))).await;
+    }
+    let before = secrets(&place).await;
+    assert_eq!(before.len(), 7);
+
+    // A session of its own for each, and one that waits for its key.
+    let asked = place.front.count(None);
+    place.front.fault(StsFault::Hang);
+    space.apply("key-waits", place.spec(&key("later"), json!({}))).await;
+    space.wait_ready("key-waits", "False", "CredentialsNotFound").await;
+    for (source, credentials) in &sources {
+        for name in ["a", "b"] {
+            let own = with(credentials.clone(), json!({"session": {"narrowTo": "Object"}}));
+            let spec = place.spec(&own, json!({"key": format!("{source}-{name}")}));
+            place.store.put_object(&space.namespace, &format!("{source}-{name}"), "content").unwrap();
+            space.apply(&format!("{source}-waits-{name}"), spec).await;
+        }
+    }
+    // The chained ones have the session at hand that their role is assumed with.
+    wait_count(&place.front, None, asked + 6).await;
+    let operator = restart(&place);
+    let asked = place.front.count(None);
+    wait_count(&place.front, None, asked + 2).await;
+    place.front.heal();
+    space.write_secret("later", &admin).await;
+    let waiting = sources.iter().flat_map(|(source, _)| ["a", "b"].map(|n| format!("{source}-waits-{n}")));
+    for name in waiting.chain(["key-waits".to_owned()]) {
+        place.wait_again(&name, "True", "Issued").await;
+        assert_eq!(space.download(&name).await.unwrap(), "content", "{name}");
+    }
+    let mut after = secrets(&place).await;
+    after.retain(|(name, ..)| name.contains("signed"));
+    assert_eq!(after, before, "nothing is signed again");
     operator.expect_running();
 }

@@ -54,8 +54,13 @@ impl Shared {
 
     /// Starts the operator for all teams.
     pub fn start(&mut self) {
+        self.start_with(&[]);
+    }
+
+    /// The same with further environment variables.
+    pub fn start_with(&mut self, environment: &[(&'static str, &str)]) {
         let teams: Vec<&str> = self.teams.iter().map(String::as_str).collect();
-        self.tenancy.restart_for(&teams, &[PERMITTED_STS]);
+        self.tenancy.restart_for(&teams, &[&[PERMITTED_STS], environment].concat());
     }
 
     /// Applies the `ClusterSigner` with web identity for the ARN of a role. `changes` go on top of the

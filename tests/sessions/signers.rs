@@ -51,7 +51,7 @@ async fn the_session_of_a_namespace_reads_nothing_of_another() {
 
 /// The session that is not narrowed, which has the name of the signer.
 fn wide(shared: &Shared) -> crate::calls::StolenSession {
-    shared.session(&format!("presign-{}", shared.tenancy.name()))
+    shared.session(&format!("presign.signer.{}", shared.tenancy.name()))
 }
 
 #[tokio::test]
@@ -167,4 +167,7 @@ async fn the_status_of_a_signer_says_what_the_sts_answered() {
     place.wait_again("report", "True", "Issued").await;
     wait_signer(&place, "True", &[]).await;
     assert_eq!(place.space.download("report").await.unwrap(), "content");
+    // Audit logs name the namespace, and not the signer.
+    let [(asked, _)] = place.sessions().try_into().unwrap();
+    assert_eq!(asked.session_name, format!("presign-{}", place.space.namespace));
 }

@@ -74,6 +74,20 @@ pub enum SessionFailure {
 }
 
 impl SessionFailure {
+    /// The failure of a ServiceAccount that the operator may not read.
+    pub(super) fn unreadable(account: &str) -> Self {
+        let why = "it forbids the operator to read it".to_owned();
+        Self::NoToken { account: account.to_owned(), why }
+    }
+
+    /// The failure of a read of a ServiceAccount.
+    pub(super) fn of_account(account: &str, error: kube::Error) -> Self {
+        match &error {
+            kube::Error::Api(status) if status.code == 403 => Self::unreadable(account),
+            _ => Self::of_api(error),
+        }
+    }
+
     /// The failure of a request for a token.
     pub(super) fn of_token(account: &str, error: kube::Error) -> Self {
         let account = account.to_owned();

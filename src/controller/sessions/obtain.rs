@@ -120,8 +120,7 @@ async fn account(
     let known = match read.map_err(|error| Failure::api(format!("read ServiceAccount {name:?}"), error)) {
         Ok(known) => known,
         Err(Failure::Api { source, .. }) if is_code(&source, 403) => {
-            let why = "it forbids the operator to read it".to_owned();
-            return Ok(Err(SessionFailure::NoToken { account: name.clone(), why }));
+            return Ok(Err(SessionFailure::unreadable(name)));
         }
         Err(failure @ Failure::Api { .. }) => {
             return Ok(Err(SessionFailure::Api { why: failure.to_string() }));
@@ -129,9 +128,8 @@ async fn account(
         Err(failure) => return Err(failure),
     };
     let Some(known) = known else { return Ok(Err(SessionFailure::NoAccount { account: name.clone() })) };
-    if !known.permits(role_arn.as_deref()) {
-        let role = role_arn.as_ref().map_or("every role (*)".to_owned(), |arn| format!("the role {arn:?}"));
-        return Ok(Err(SessionFailure::NoConsent { account: name.clone(), role }));
+    if let Err(failure) = known.require(name, role_arn.as_deref()) {
+        return Ok(Err(failure));
     }
     Ok(Ok(SessionSource::ServiceAccount {
         namespace: namespace.to_owned(),

@@ -80,8 +80,10 @@ pub(super) async fn begin(
 ) -> Result<Session, SessionFailure> {
     let now = || ctx.clock.now();
     let answer = match (&key.source, key.hop(ca_bundle)) {
-        (SessionSource::ServiceAccount { namespace, name, audience, .. }, Some(hop)) => {
-            let token = token(ctx, &Key::new(namespace, name), audience).await?;
+        (SessionSource::ServiceAccount { namespace, name, uid, audience, role_arn }, Some(hop)) => {
+            let account = Key::new(namespace, name);
+            ctx.sessions.accounts.confirm(ctx, &account, uid, role_arn.as_deref()).await?;
+            let token = token(ctx, &account, uid, audience).await?;
             ctx.sts.with_web_identity(&hop, &token, now).await
         }
         (SessionSource::Ambient, None) => ctx.sts.ambient(now).await,

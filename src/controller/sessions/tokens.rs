@@ -3,10 +3,14 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec, TokenReview, TokenReviewSpec};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::authentication::v1::{
+    TokenRequest, TokenRequestSpec, TokenReview, TokenReviewSpec, TokenReviewStatus,
+};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::Api;
 use kube::api::PostParams;
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::SessionFailure;
@@ -24,10 +28,11 @@ const CHECKED: Duration = Duration::from_secs(3600);
 #[derive(Default)]
 pub(super) struct CheckedAudiences(Lock<HashMap<String, Instant>>);
 
-/// A token of a ServiceAccount for an audience.
+/// A token of the ServiceAccount with this UID for an audience.
 pub(super) async fn token(
     ctx: &Context,
     account: &Key,
+    uid: &str,
     audience: &str,
 ) -> Result<Sensitive<String>, SessionFailure> {
     let accounts: Api<ServiceAccount> = Api::namespaced(ctx.client.clone(), account.namespace());
@@ -45,8 +50,31 @@ pub(super) async fn token(
     if answer.spec.audiences != [audience] {
         return Err(SessionFailure::Audience { audience: audience.to_owned() });
     }
+    // The request names no UID, so it may be of a ServiceAccount that was created again since it was read.
+    let name = account.name().to_owned();
+    match uid_of(token.expose()) {
+        Some(found) if found == uid => {}
+        Some(_) => {
+            ctx.sessions.accounts.forget(account);
+            return Err(SessionFailure::NoAccount { account: name });
+        }
+        None => {
+            let why = "its token has no claim kubernetes.io.serviceaccount.uid".to_owned();
+            return Err(SessionFailure::NoToken { account: name, why });
+        }
+    }
     check(ctx, audience, &token).await?;
     Ok(token)
+}
+
+/// The UID of the ServiceAccount in the claims of a token.
+fn uid_of(token: &str) -> Option<String> {
+    // The claims have the URL-safe alphabet and no padding, and this decoder expects the usual form.
+    let mut claims = token.split('.').nth(1)?.replace('-', "+").replace('_', "/");
+    claims.push_str(&"=".repeat((4 - claims.len() % 4) % 4));
+    let ByteString(claims) = serde_json::from_value(claims.into()).ok()?;
+    let claims: Value = serde_json::from_slice(&claims).ok()?;
+    claims["kubernetes.io"]["serviceaccount"]["uid"].as_str().map(str::to_owned)
 }
 
 /// Requires that the API server does not accept a token of this audience.
@@ -55,16 +83,61 @@ async fn check(ctx: &Context, audience: &str, token: &Sensitive<String>) -> Resu
     if checked.read().get(audience).is_some_and(|then| then.elapsed() < CHECKED) {
         return Ok(());
     }
+    if review(ctx, token, None).await?.authenticated.unwrap_or(false) {
+        return Err(SessionFailure::Audience { audience: audience.to_owned() });
+    }
+    // That says nothing about the audience if the token itself is not valid, for example because its
+    // ServiceAccount was deleted. If it is valid now, it was valid then.
+    let status = review(ctx, token, Some(audience)).await?;
+    let audiences = status.audiences.unwrap_or_default();
+    if !status.authenticated.unwrap_or(false) || !audiences.iter().any(|found| found == audience) {
+        return Err(SessionFailure::Api {
+            why: format!("it does not confirm that a new token is valid for the audience {audience:?}"),
+        });
+    }
+    checked.write().insert(audience.to_owned(), Instant::now());
+    Ok(())
+}
+
+/// What the API server says about a token, for an audience or for itself.
+async fn review(
+    ctx: &Context,
+    token: &Sensitive<String>,
+    audience: Option<&str>,
+) -> Result<TokenReviewStatus, SessionFailure> {
+    let audiences = audience.map(|audience| vec![audience.to_owned()]);
     let review = TokenReview {
-        spec: TokenReviewSpec { token: Some(token.expose().clone()), audiences: None },
+        spec: TokenReviewSpec { token: Some(token.expose().clone()), audiences },
         ..TokenReview::default()
     };
     let reviews: Api<TokenReview> = Api::all(ctx.client.clone());
     let answer = reviews.create(&PostParams::default(), &review).await;
-    let status = answer.map_err(SessionFailure::of_review)?.status.unwrap_or_default();
-    if status.authenticated.unwrap_or(false) {
-        return Err(SessionFailure::Audience { audience: audience.to_owned() });
+    Ok(answer.map_err(SessionFailure::of_review)?.status.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_uid_is_read_from_the_claims_and_from_nowhere_else() {
+        let token = |claims: &Value| {
+            let claims = serde_json::to_value(ByteString(claims.to_string().into_bytes())).unwrap();
+            let claims = claims.as_str().unwrap().replace('+', "-").replace('/', "_");
+            format!("header.{}.signature", claims.trim_end_matches('='))
+        };
+        let of = |more: &str| json!({"sub": more, "kubernetes.io": {"serviceaccount": {"uid": "u-1"}}});
+        // Each length of the padding, and both characters that the alphabets differ in.
+        for more in ["", "a", "ab", "abc", "\u{fe}\u{ff}>>>???"] {
+            assert_eq!(uid_of(&token(&of(more))).as_deref(), Some("u-1"), "{more:?}");
+        }
+        for claims in [json!({}), json!({"kubernetes.io": {"pod": {"uid": "u-1"}}}), json!("u-1")] {
+            assert_eq!(uid_of(&token(&claims)), None, "{claims}");
+        }
+        for token in ["", "u-1", "a.b", "a..c", "a.%.c"] {
+            assert_eq!(uid_of(token), None, "{token:?}");
+        }
     }
-    checked.write().insert(audience.to_owned(), Instant::now());
-    Ok(())
 }

@@ -4,6 +4,7 @@
 mod checks;
 mod hop;
 mod key;
+mod name;
 mod narrow;
 mod need;
 
@@ -13,20 +14,19 @@ pub(super) use self::checks::{Whose, check};
 pub use self::hop::Hop;
 pub use self::key::{SessionKey, SessionOwner, SessionSource};
 pub use self::need::{SessionNeed, is_better_than_none, is_reusable};
+use self::name::SessionNamed;
+pub use self::need::{SessionNeed, is_reusable};
 use super::policy::Asker;
 use super::request::{AwsAddress, Endpoint, InvalidSpec};
 use super::signer::SignerId;
 use super::stored::Digest;
 use crate::crd::duration::DurationText;
-use crate::crd::{CredentialsSecretRef, NarrowTo, S3Connection, ServiceAccountFrom};
+use crate::crd::{CredentialsSecretRef, NarrowTo, S3Connection, ServiceAccountFrom, SignerKind};
 
 /// The audience of a token if the spec names none.
 const DEFAULT_AUDIENCE: &str = "sts.amazonaws.com";
 /// How long a session lasts if the spec does not say it, in seconds.
 const DEFAULT_DURATION: u32 = 3600;
-/// The longest name of a session:
-/// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>.
-const LONGEST_SESSION_NAME: usize = 64;
 
 /// Where credentials come from.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -97,7 +97,8 @@ pub struct SessionTerms {
     pub policy: Option<String>,
     /// The name of the session, which audit logs of the store show.
     pub name: String,
-    /// The name of the session that the role is assumed with, if there is one. Namespaces share it.
+    /// The name of the session that the role is assumed with, if there is one. The namespaces of a
+    /// `ClusterSigner` share it.
     pub base_name: String,
     /// A digest of the spec of the credentials. Another one is a reason to sign again.
     pub block: Digest,
@@ -179,12 +180,14 @@ fn session(
     let can_narrow = role.is_some() || *source != IdentitySource::Ambient;
     let usual = if has_policy && can_narrow { NarrowTo::Namespace } else { NarrowTo::Nothing };
     let narrow_to = options.narrow_to.unwrap_or(usual);
-    let of_base = match signer {
-        Some(signer) if !source.is_of_requester() => signer.name.as_str(),
-        _ => asker.namespace,
+    let of_asker = SessionNamed::Namespace(asker.namespace).session_name();
+    let base_name = match signer {
+        Some(signer) if signer.kind == SignerKind::ClusterSigner && !source.is_of_requester() => {
+            SessionNamed::ClusterSigner(&signer.name).session_name()
+        }
+        _ => of_asker.clone(),
     };
-    let owner = if narrow_to == NarrowTo::Nothing { of_base } else { asker.namespace };
-    let name = |owner: &str| format!("presign-{owner}").chars().take(LONGEST_SESSION_NAME).collect();
+    let name = if narrow_to == NarrowTo::Nothing { base_name.clone() } else { of_asker };
     let block = serde_json::to_string(credentials).unwrap_or_default();
     let signer = signer.map(|signer| format!("{} {} {}", signer.kind, signer.namespace, signer.name));
     Ok(SessionTerms {
@@ -193,8 +196,8 @@ fn session(
         sts: sts(s3)?,
         narrow_to,
         policy: None,
-        name: name(owner),
-        base_name: name(of_base),
+        name,
+        base_name,
         block: Digest::of(&format!("{block} {signer:?}")),
     })
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::crd::credentials_rules as rules;
-use crate::crd::{ClusterSignerSpec, PresignedUrlSpec};
+use crate::crd::{ClusterSignerSpec, PresignedUrlSpec, SignerSpec};
 use crate::domain::Request;
 use crate::domain::model::spec;
 use crate::domain::signer::ParsedSigner;
@@ -79,6 +79,23 @@ fn the_terms_are_the_same_for_all_namespaces_if_nothing_tells_these_apart() {
     assert_eq!(terms("Nothing", "team-a"), terms("Nothing", "team-b"));
     assert_ne!(terms("Namespace", "team-a"), terms("Namespace", "team-b"));
     assert_ne!(terms("Nothing", "team-a").block, terms("Namespace", "team-a").block);
+}
+
+/// Whoever may write Signers in one namespace must not look like another namespace.
+#[test]
+fn the_session_of_a_signer_has_the_name_of_its_namespace() {
+    let spec: SignerSpec = serde_json::from_value(json!({
+        "s3": {"region": "eu-central-1", "credentials": {
+            "webIdentity": {"serviceAccountRef": {"name": "u"}, "roleARN": ROLE},
+            "assumeRole": {"roleARN": ROLE},
+        }},
+    }))
+    .unwrap();
+    let id = SignerId { kind: SignerKind::Signer, namespace: "team-a".into(), name: "team-b".into() };
+    let signer = ParsedSigner::of_namespace(id, "u".to_owned(), 1, &spec).unwrap();
+    let session = signer.credentials(Asker::new("team-a", "x")).unwrap().session.unwrap();
+    assert_eq!((session.name.as_str(), session.base_name.as_str()), ("presign-team-a", "presign-team-a"));
+    assert_eq!(session.narrow_to, NarrowTo::Nothing);
 }
 
 #[test]
@@ -252,7 +269,7 @@ fn namespaces_share_what_is_not_narrowed_and_nothing_else() {
     assert_ne!(key(&of("Nothing"), "team-a"), key(&of("Namespace"), "team-a"));
     // What a session permits and the secrets of its role are in no text for people.
     let shown = format!("{:?}", key(&of("Nothing"), "team-a"));
-    assert!(shown.contains("presign-m") && !shown.contains("policy"), "{shown}");
+    assert!(shown.contains("presign.signer.m") && !shown.contains("policy"), "{shown}");
 }
 
 #[test]
@@ -265,7 +282,7 @@ fn namespaces_share_the_session_that_their_role_is_assumed_with() {
     let one = SessionKey { terms: SessionTerms { policy, ..one.terms }, ..one };
     let base = one.base().unwrap();
     assert_eq!(Some(&base), other.base().as_ref());
-    assert_eq!((base.terms.policy.as_ref(), base.terms.name.as_str()), (None, "presign-m"));
+    assert_eq!((base.terms.policy.as_ref(), base.terms.name.as_str()), (None, "presign.signer.m"));
     assert_eq!((base.base(), base.hop(None)), (None, None), "the identity of the operator");
     let hop = one.hop(None).unwrap();
     assert_eq!((hop.role_arn.as_deref(), hop.external_id.as_deref()), (Some(ROLE), Some("id")));
