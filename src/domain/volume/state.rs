@@ -285,14 +285,16 @@ impl Volume {
     #[must_use]
     pub fn tick(&mut self, now: Timestamp, has_waiters: bool) -> Effects {
         let is_due = |time: Option<Timestamp>| time.is_none_or(|time| time <= now);
+        // The kubelet gave up, so it might never unpublish what is mounted from now on.
+        if self.issued.is_none() && self.end.is_none() && !has_waiters {
+            return self.finish(VolumeEnd::Asked);
+        }
         if self.stage != VolumeStage::Idle {
             return Vec::new();
         }
         match (self.issued, &self.end) {
             (_, Some(_)) if is_due(self.retry_at) => self.unmount(),
             (_, Some(_)) => Vec::new(),
-            // The kubelet gave up, so it would never unpublish what is mounted from now on.
-            (None, None) if !has_waiters => self.finish(VolumeEnd::Asked),
             (None, None) if is_due(self.retry_at) => self.start(),
             (Some(times), None) if is_due(Some(self.retry_at.unwrap_or(times.renewal_time))) => {
                 let is_alive = times.are_alive(now);
