@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test fails by panicking")]
 
 mod cluster;
+mod csi;
 mod examples;
 mod installation;
 mod totals;
@@ -28,15 +29,19 @@ fn main() {
     println!("e2e: the operator runs after {} s", started.elapsed().as_secs());
     traffic::start(&cluster, scale);
     println!("e2e: pods use URLs after {} s", started.elapsed().as_secs());
+    csi::start(&cluster);
+    println!("e2e: pods use CSI volumes after {} s", started.elapsed().as_secs());
     withdrawal::start(&cluster);
     println!("e2e: a URL is withdrawn after {} s", started.elapsed().as_secs());
     if !is_short {
         examples::run_all(&cluster);
     }
     installation::roll(&cluster);
+    csi::roll(&cluster);
     println!("e2e: the operator was replaced after {} s", started.elapsed().as_secs());
     let is_withdrawn = withdrawal::end(&cluster);
     let has_passed = traffic::end(&cluster, scale) && is_withdrawn;
+    let has_passed = csi::end(&cluster) && has_passed;
     drop(cluster);
     println!("e2e: {} after {} s", if has_passed { "passed" } else { "FAILED" }, started.elapsed().as_secs());
     if !has_passed {

@@ -1,0 +1,91 @@
+//! Pods that get their URLs in CSI volumes, as root and as another user, from a DaemonSet that is replaced
+//! meanwhile. A pod that cannot have a URL says why in its events.
+
+use std::process::Command;
+
+use crate::cluster::{Cluster, file, run};
+use crate::installation::CSI_NAMESPACE;
+use crate::totals::ReadTotals;
+
+const NAMESPACE: &str = "csi-team";
+const PODS: [&str; 2] = ["group", "root"];
+/// How long the URLs live, in seconds.
+const LIFETIME: i64 = 300;
+/// The longest time from signing to the file, in seconds.
+const LAG: i64 = 1;
+
+fn kubectl(cluster: &Cluster, arguments: &[&str]) -> String {
+    cluster.kubectl(&[&["--namespace", NAMESPACE], arguments].concat())
+}
+
+/// Starts the pods.
+pub fn start(cluster: &Cluster) {
+    // One of them runs as root.
+    cluster.kubectl(&["create", "namespace", NAMESPACE]);
+    cluster.apply(NAMESPACE, &std::fs::read_to_string(file("tests/e2e/csi.yaml")).unwrap());
+    kubectl(cluster, &["wait", "--for=condition=Available", "--timeout=90s", "deployment/group", "deployment/root"]);
+    refuse(cluster);
+    // What the pods use was signed on the node, and none of it is stored in the cluster.
+    let stored = kubectl(cluster, &["get", "secrets,pods,events", "--output=yaml"]);
+    assert!(!stored.contains("X-Amz-Signature"), "{stored}");
+}
+
+/// A pod that asks for something else than a URL does not start, and says why.
+fn refuse(cluster: &Cluster) {
+    let pod = r#"{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "refused"}, "spec": {
+        "containers": [{"name": "c", "image": "localhost/testbed-client:1", "imagePullPolicy": "Never",
+          "volumeMounts": [{"name": "urls", "mountPath": "/urls"}]}],
+        "volumes": [{"name": "urls", "csi": {"driver": "url.presign.dev", "readOnly": true,
+          "nodePublishSecretRef": {"name": "store"}, "volumeAttributes": {
+          "endpoint": "https://us-west.s3.qencode.com", "region": "us-west", "bucket": "reports",
+          "key": "a", "expiresIn": "1m"}}}]}}"#;
+    cluster.apply(NAMESPACE, pod);
+    let events = ["get", "events", "--field-selector=involvedObject.name=refused", "--output=yaml"];
+    let begun = std::time::Instant::now();
+    while !kubectl(cluster, &events).contains("volumeAttributes.expiresIn: must be at least 5m") {
+        assert!(begun.elapsed().as_secs() < 90, "no event: {}", kubectl(cluster, &events));
+        std::thread::sleep(std::time::Duration::from_millis(500));
+    }
+    kubectl(cluster, &["delete", "pod", "refused", "--wait", "--timeout=60s"]);
+}
+
+/// Replaces every pod of the driver, as an upgrade does.
+pub fn roll(cluster: &Cluster) {
+    let daemon_set = "daemonset/presign-operator-csi";
+    cluster.kubectl(&["--namespace", CSI_NAMESPACE, "rollout", "restart", daemon_set]);
+    cluster.kubectl(&["--namespace", CSI_NAMESPACE, "rollout", "status", daemon_set, "--timeout=120s"]);
+}
+
+/// Reports what the pods did, deletes them, and says whether all is well.
+pub fn end(cluster: &Cluster) -> bool {
+    let mut is_kept = true;
+    for name in PODS {
+        let mut totals = ReadTotals::of_urls_that_live(LIFETIME);
+        let log = kubectl(cluster, &["logs", "--tail=-1", &format!("deployment/{name}")]);
+        log.lines().for_each(|line| totals.add(line));
+        println!(
+            "e2e: csi volume of {name}: {} requests, {} rotations, {} failures, lags {:?} s",
+            totals.requests,
+            totals.lags.len(),
+            totals.failures.len(),
+            totals.lags
+        );
+        totals.failures.iter().take(10).for_each(|line| println!("  {line}"));
+        let is_prompt = totals.lags.iter().all(|lag| *lag <= LAG);
+        is_kept &= is_prompt && totals.failures.is_empty() && totals.requests > 50 && totals.lags.len() >= 2;
+    }
+    kubectl(cluster, &["delete", "deployment", "group", "root", "--wait", "--cascade=foreground", "--timeout=120s"]);
+    kubectl(cluster, &["wait", "--for=delete", "pod", "--all", "--timeout=120s"]);
+    let left = mounts(cluster);
+    println!("e2e: {} mounts of CSI volumes are left", left.len());
+    is_kept && left.is_empty()
+}
+
+/// The volumes that are mounted on the node.
+fn mounts(cluster: &Cluster) -> Vec<String> {
+    let (_, kubelet) = cluster.node.pids().into_iter().find(|(name, _)| *name == "kubelet").unwrap();
+    let mut mounts = Command::new("cat");
+    mounts.arg(format!("/proc/{kubelet}/mountinfo"));
+    let lines = run(&mut mounts, "").unwrap();
+    lines.lines().filter(|line| line.contains("kubernetes.io~csi")).map(str::to_owned).collect()
+}
