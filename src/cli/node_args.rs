@@ -34,8 +34,12 @@ pub struct NodeArgs {
     #[arg(long, env = "PRESIGN_NODE_NAME", value_name = "NAME")]
     pub(super) node_name: String,
     /// The socket that the kubelet connects to, in its folder for plugins. Its name must have an @.
-    #[arg(long, env = "PRESIGN_CSI_SOCKET", value_name = "FILE",
-        default_value = "/var/lib/kubelet/plugins_registry/presign@url.presign.dev.sock")]
+    #[arg(
+        long,
+        env = "PRESIGN_CSI_SOCKET",
+        value_name = "FILE",
+        default_value = "/var/lib/kubelet/plugins_registry/presign@url.presign.dev.sock"
+    )]
     socket: PathBuf,
     /// The folder of the kubelet. Volumes are published below it, and nowhere else.
     #[arg(long, env = "PRESIGN_KUBELET_DIR", value_name = "FOLDER", default_value = "/var/lib/kubelet")]
@@ -135,7 +139,6 @@ mod tests {
             "--kubelet-dir=kubelet",
             "--state-dir=run",
             "--allow-endpoints=https://a.b",
-            "--node-name= ",
             "--ambient-credentials",
             "--token-audiences=",
         ] {

@@ -15,11 +15,12 @@ use super::entry::{Entry, seed};
 use super::folder::VolumeFolders;
 use super::jobs::{JobEnd, VolumeJobs};
 use super::metrics::DriverMetrics;
+use super::notes::{note_down, too_late};
 use super::records::{KeptVolume, VolumeRecords};
 use super::signing::{Signing, SigningWork};
 use super::switch::expirations;
 use crate::domain::volume::{
-    Volume, VolumeEffect, VolumeFailure, VolumeInputs, VolumeNote, VolumePlan, VolumePod, VolumeReason, VolumeTerms,
+    UrlVolume, VolumeEffect, VolumeFailure, VolumeInputs, VolumePlan, VolumePod, VolumeReason, VolumeTerms,
     VolumeTimes,
 };
 use crate::runtime::{Clock, Probes};
@@ -74,7 +75,7 @@ impl Driver {
                 tracing::warn!(namespace, name, "the URLs of a volume are not renewed: {failure}");
             }
             let times = plan.as_ref().map_or(times, |plan| shown(&target, plan, times));
-            self.volumes.insert(id, Entry::new(Volume::adopted(inputs, plan, times), target));
+            self.volumes.insert(id, Entry::new(UrlVolume::adopted(inputs, plan, times), target));
         }
         if !self.volumes.is_empty() {
             tracing::info!(volumes = self.volumes.len(), "took over volumes from before the restart");
@@ -118,9 +119,10 @@ impl Driver {
                 let entry = self
                     .volumes
                     .entry(id.clone())
-                    .or_insert_with(|| Entry::new(Volume::unknown(), target.clone()));
+                    .or_insert_with(|| Entry::new(UrlVolume::unknown(), target.clone()));
                 if entry.target != target {
-                    let message = "target_path: the volume is published in another folder: unpublish it there";
+                    let message =
+                        "target_path: the volume is published in another folder: unpublish it there";
                     let failure = VolumeFailure::lasting(VolumeReason::InvalidAttributes, message);
                     let _ = answer.send(Err(failure));
                     return;
@@ -135,7 +137,7 @@ impl Driver {
                 let entry = self
                     .volumes
                     .entry(id.clone())
-                    .or_insert_with(|| Entry::new(Volume::unknown(), target.clone()));
+                    .or_insert_with(|| Entry::new(UrlVolume::unknown(), target.clone()));
                 // The folder that the kubelet names is the one that it waits for.
                 entry.target = target;
                 entry.await_unpublished(answer);
@@ -257,52 +259,9 @@ fn work(entry: &Entry, id: &str, now: Timestamp) -> Result<SigningWork, VolumeFa
     Ok(SigningWork { inputs, plan: plan?, held: entry.held.clone(), longer_than, seed: seed(id) })
 }
 
-fn keep(
-    records: &VolumeRecords,
-    id: &str,
-    inputs: &VolumeInputs,
-    times: VolumeTimes,
-) {
+fn keep(records: &VolumeRecords, id: &str, inputs: &VolumeInputs, times: VolumeTimes) {
     if let Err(error) = records.put(id, inputs, times) {
         let VolumePod { namespace, name, .. } = &inputs.pod;
         tracing::warn!(namespace, name, %error, "cannot keep what a restart needs: a restart renews later");
-    }
-}
-
-/// The answer to a call that has waited for too long.
-fn too_late(volume: &Volume) -> VolumeFailure {
-    let why = volume.failure().map_or("the STS has not answered yet", |failure| failure.message.as_str());
-    VolumeFailure::temporary(
-        VolumeReason::CredentialsUnavailable,
-        format!("the volume has no URL after 30 seconds: {why}"),
-    )
-}
-
-fn note_down(metrics: &DriverMetrics, inputs: Option<&VolumeInputs>, note: &VolumeNote) {
-    let pod = inputs.map(|inputs| inputs.pod.clone()).unwrap_or_default();
-    let VolumePod { namespace, name, .. } = pod;
-    match note {
-        VolumeNote::Issued { reason, times, lag } => {
-            metrics.issued(*reason, *lag);
-            let (expires, renews) = (times.expiration_time, times.renewal_time);
-            tracing::info!(namespace, name, %reason, %expires, %renews, "issued the URLs of a volume");
-        }
-        VolumeNote::Failed { failure, is_new } => {
-            metrics.failed(failure.reason);
-            let reason = failure.reason;
-            if *is_new {
-                tracing::warn!(namespace, name, %reason, "cannot issue the URLs of a volume: {failure}");
-            } else {
-                tracing::debug!(namespace, name, %reason, "cannot issue the URLs of a volume: {failure}");
-            }
-        }
-        VolumeNote::Kept(failure) => {
-            metrics.kept();
-            tracing::debug!(namespace, name, "the kubelet brought what cannot be used: {failure}");
-        }
-        VolumeNote::Stuck(failure) => {
-            metrics.failed(failure.reason);
-            tracing::warn!(namespace, name, "cannot unmount a volume: {failure}");
-        }
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::calls::VolumeAnswer;
 use super::signing::HeldSessions;
 use crate::domain::stored::Digest;
-use crate::domain::volume::{Volume, VolumeFailure};
+use crate::domain::volume::{UrlVolume, VolumeFailure};
 
 /// A call that waits until its volume is published.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ struct Waiter {
 /// A volume in the loop.
 #[derive(Debug)]
 pub(super) struct Entry {
-    pub(super) volume: Volume,
+    pub(super) volume: UrlVolume,
     pub(super) target: PathBuf,
     /// Aborts the job that signs.
     pub(super) signing: Option<AbortHandle>,
@@ -31,7 +31,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(volume: Volume, target: PathBuf) -> Self {
+    pub(super) fn new(volume: UrlVolume, target: PathBuf) -> Self {
         let (publishes, unpublishes) = (Vec::new(), Vec::new());
         Self { volume, target, signing: None, held: HeldSessions::new(), publishes, unpublishes }
     }
@@ -61,7 +61,7 @@ impl Entry {
 
     /// Answers the calls that have waited for too long, drops those that the kubelet gave up, and returns
     /// whether others wait.
-    pub(super) fn has_waiters(&mut self, now: Instant, late: impl Fn(&Volume) -> VolumeFailure) -> bool {
+    pub(super) fn has_waiters(&mut self, now: Instant, late: impl Fn(&UrlVolume) -> VolumeFailure) -> bool {
         let waiters = std::mem::take(&mut self.publishes);
         for waiter in waiters {
             if waiter.answer.is_closed() {

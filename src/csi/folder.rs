@@ -1,5 +1,6 @@
 //! The folders of the volumes: which ones may be touched, and how they are mounted and unmounted.
 
+use std::ffi::CString;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
@@ -87,14 +88,7 @@ impl VolumeFolders {
     ) -> Result<(), FolderError> {
         make_folder(target).map_err(FolderError::of("make the folder of the volume"))?;
         if self.is_privileged && !is_tmpfs(target) {
-            let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-            let options = match fs_group {
-                Some(group) => format!("{SIZE},mode=0750,gid={group}"),
-                None => format!("{SIZE},mode=0755"),
-            };
-            let options = std::ffi::CString::new(options)
-                .map_err(|error| FolderError { deed: "mount the volume", source: error.into() })?;
-            mount("tmpfs", target, "tmpfs", flags, options.as_c_str())
+            mount_tmpfs(target, fs_group)
                 .map_err(FolderError::of("mount the volume (without privileges, use --unprivileged)"))?;
         }
         switch(target, fs_group, files)
@@ -127,6 +121,20 @@ fn make_folder(target: &Path) -> io::Result<()> {
         Ok(()) => std::fs::set_permissions(target, std::fs::Permissions::from_mode(0o755)),
         Err(error) => Err(error),
     }
+}
+
+fn mount_tmpfs(target: &Path, fs_group: Option<u32>) -> io::Result<()> {
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    let options = match fs_group {
+        Some(group) => format!("{SIZE},mode=0750,gid={group}"),
+        None => format!("{SIZE},mode=0755"),
+    };
+    let mount_with = |options: String| -> io::Result<()> {
+        let options = CString::new(options)?;
+        Ok(mount("tmpfs", target, "tmpfs", flags, options.as_c_str())?)
+    };
+    // Kernels before 6.4 cannot keep a tmpfs out of swap.
+    mount_with(format!("{options},noswap")).or_else(|_| mount_with(options))
 }
 
 /// Whether a tmpfs of its own is mounted there. The folder of the kubelet itself can be on a tmpfs.

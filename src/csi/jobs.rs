@@ -57,7 +57,13 @@ impl VolumeJobs {
     }
 
     /// Signs.
-    pub(super) fn sign(&mut self, id: &str, job: u64, signing: Arc<Signing>, work: SigningWork) -> AbortHandle {
+    pub(super) fn sign(
+        &mut self,
+        id: &str,
+        job: u64,
+        signing: Arc<Signing>,
+        work: SigningWork,
+    ) -> AbortHandle {
         self.start(id, async move {
             let signed = tokio::time::timeout(SIGNING, signing.sign(work)).await;
             JobEnd::Signed(job, signed.unwrap_or_else(|_| Err(SignFault::Failure(too_long()))))

@@ -10,6 +10,7 @@ mod entry;
 mod folder;
 mod jobs;
 mod metrics;
+mod notes;
 mod proto;
 mod publish;
 mod records;

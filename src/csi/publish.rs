@@ -106,9 +106,11 @@ fn group(capability: Option<&VolumeCapability>) -> Result<Option<u32>, Status> {
     let group = Some(mount.volume_mount_group.as_str()).filter(|group| !group.is_empty());
     let parse = |group: &str| {
         let is_group = |id: &u32| *id != u32::MAX;
-        group.parse().ok().filter(is_group).ok_or_else(|| {
-            Status::invalid_argument("volume_mount_group: must be the number of a group")
-        })
+        group
+            .parse()
+            .ok()
+            .filter(is_group)
+            .ok_or_else(|| Status::invalid_argument("volume_mount_group: must be the number of a group"))
     };
     group.map(parse).transpose()
 }

@@ -8,13 +8,13 @@ use tokio::sync::Semaphore;
 use super::folder::VolumeFolders;
 use crate::domain::session::{Hop, SessionNeed, is_reusable};
 use crate::domain::volume::{
-    SignFault, SignedVolume, SigningBasis, VolumeFailure, VolumeInputs, VolumePlan, VolumeReason, VolumeTimes,
-    VolumeUrl,     files, token,
+    SignFault, SignedVolume, SigningBasis, VolumeFailure, VolumeInputs, VolumePlan, VolumeReason,
+    VolumeTimes, VolumeUrl, files, token,
 };
 use crate::domain::{Credentials, SignedUrl, Validity};
 use crate::runtime::Clock;
 use crate::s3::UrlSigner;
-use crate::sts::{Session, StsFailure, Sts};
+use crate::sts::{Session, Sts, StsFailure};
 
 /// How many volumes may ask an STS at a time.
 const MOST_CALLS: usize = 16;
@@ -53,10 +53,7 @@ impl Signing {
     ///
     /// # Cancel safety
     /// Nothing is changed, so it can be dropped at any time.
-    pub(super) async fn sign(
-        &self,
-        work: SigningWork,
-    ) -> Result<(SignedVolume, HeldSessions), SignFault> {
+    pub(super) async fn sign(&self, work: SigningWork) -> Result<(SignedVolume, HeldSessions), SignFault> {
         let target = work.inputs.target.clone();
         let has_pod = tokio::task::spawn_blocking(move || VolumeFolders::has_pod(target.as_ref()));
         if !has_pod.await.unwrap_or(true) {

@@ -26,7 +26,9 @@ pub(super) fn open(path: &Path) -> Result<(SocketFile, UnixListener), NodeFailur
 }
 
 /// The connections to a socket.
-pub(super) fn incoming(listener: UnixListener) -> impl Stream<Item = io::Result<UnixStream>> + Send + 'static {
+pub(super) fn incoming(
+    listener: UnixListener,
+) -> impl Stream<Item = io::Result<UnixStream>> + Send + 'static {
     futures::stream::unfold(listener, |listener| async move {
         Some((listener.accept().await.map(|(stream, _)| stream), listener))
     })

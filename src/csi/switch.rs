@@ -31,19 +31,17 @@ const SET: &str = "..set-";
 const MOST_SETS: u32 = 1000;
 
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-const NEW_FILE: OFlags = OFlags::WRONLY
-    .union(OFlags::CREATE)
-    .union(OFlags::EXCL)
-    .union(OFlags::NOFOLLOW)
-    .union(OFlags::CLOEXEC);
+const NEW_FILE: OFlags =
+    OFlags::WRONLY.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Replaces the files in a folder. Readers see the old ones or the new ones.
 pub(super) fn switch(target: &Path, group: Option<u32>, files: &[VolumeFile]) -> Result<(), FolderError> {
     let root = openat(CWD, target, FOLDER, Mode::empty()).map_err(FolderError::of("open the volume"))?;
     let (name, set) = new_set(&root).map_err(FolderError::of("make a folder in the volume"))?;
     let written = fill(&set, group, files);
-    let written = written
-        .map_err(FolderError::of("write the files of the volume (its memory or that of the node may be full)"));
+    let written = written.map_err(FolderError::of(
+        "write the files of the volume (its memory or that of the node may be full)",
+    ));
     let shown = written.and_then(|()| {
         let shown = own(root.as_fd(), group, FOLDER_MODES).and_then(|()| show(&root, &name, files));
         shown.map_err(FolderError::of("show the new files of the volume"))

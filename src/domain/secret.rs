@@ -88,9 +88,7 @@ pub fn render(
     annotations.insert(ANNOTATION_FORMAT.to_owned(), FORMAT.to_owned());
     annotations.extend(request.source().map(|source| (ANNOTATION_SOURCE.to_owned(), source.to_string())));
     annotations.extend(handled_renew.map(|token| (ANNOTATION_RENEW.to_owned(), token.to_owned())));
-    let data = contents(request, signed)
-        .into_iter()
-        .map(|(key, text)| (key, ByteString(text.into_bytes())));
+    let data = contents(request, signed).into_iter().map(|(key, text)| (key, ByteString(text.into_bytes())));
     let secret = Secret {
         metadata: ObjectMeta {
             name: Some(target.name.clone()),

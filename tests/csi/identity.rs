@@ -20,7 +20,10 @@ async fn the_kubelet_registers_it_and_then_it_is_ready() {
     assert_eq!(node.page("/livez"), "ok\n");
     let mut registration = RegistrationClient::new(channel.clone());
     let info = registration.get_info(InfoRequest {}).await.unwrap().into_inner();
-    assert_eq!((info.r#type.as_str(), info.name.as_str(), info.endpoint.as_str()), ("CSIPlugin", "url.presign.dev", ""));
+    assert_eq!(
+        (info.r#type.as_str(), info.name.as_str(), info.endpoint.as_str()),
+        ("CSIPlugin", "url.presign.dev", "")
+    );
     assert_eq!(info.supported_versions, ["1.13.0"]);
     let registered = RegistrationStatus { plugin_registered: true, error: String::new() };
     registration.notify_registration_status(registered).await.unwrap();

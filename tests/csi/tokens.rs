@@ -21,7 +21,9 @@ struct TokenWorld {
 
 static WORLD: LazyLock<TokenWorld> = LazyLock::new(|| {
     let plane = ControlPlane::start().expect("the control plane starts");
-    for arguments in [&["create", "namespace", "team-a"][..], &["-n", "team-a", "create", "serviceaccount", "reader"]] {
+    for arguments in
+        [&["create", "namespace", "team-a"][..], &["-n", "team-a", "create", "serviceaccount", "reader"]]
+    {
         assert!(plane.kubectl().args(arguments).status().unwrap().success());
     }
     let everything = allow(&["s3:*"], &["arn:aws:s3:::*"]);
@@ -80,7 +82,10 @@ async fn a_token_of_the_pod_becomes_a_url_that_is_narrowed_to_the_object() {
     volume.publish(&channel).await.unwrap();
     assert_eq!(curl(&[&node.read(&volume, "url")]).unwrap(), CONTENT);
     let [asked] = front.answers().try_into().unwrap_or_else(|_| panic!("one session"));
-    assert_eq!((asked.action.as_str(), asked.session_name.as_str()), ("AssumeRoleWithWebIdentity", "presign-team-a"));
+    assert_eq!(
+        (asked.action.as_str(), asked.session_name.as_str()),
+        ("AssumeRoleWithWebIdentity", "presign-team-a")
+    );
     assert!(asked.policy.is_some_and(|policy| policy.contains(BUCKET)));
 
     // A new token is kept, and no reason to sign.
@@ -106,11 +111,17 @@ async fn what_the_sts_and_the_kubelet_refuse_is_said_to_the_author_of_the_pod() 
     let mut none = good.clone();
     none.secrets.clear();
     let status = none.publish(&channel).await.unwrap_err();
-    assert!(status.code() == Code::PermissionDenied && status.message().contains("csi.audiences"), "{status:?}");
+    assert!(
+        status.code() == Code::PermissionDenied && status.message().contains("csi.audiences"),
+        "{status:?}"
+    );
 
     let other = good.clone().with(&[("audience", "another")]);
     let status = other.publish(&channel).await.unwrap_err();
-    assert!(status.code() == Code::PermissionDenied && status.message().contains("--token-audiences"), "{status:?}");
+    assert!(
+        status.code() == Code::PermissionDenied && status.message().contains("--token-audiences"),
+        "{status:?}"
+    );
 
     let unknown = good.clone().with(&[("roleARN", "arn:aws:iam::000000000000:role/nobody")]);
     let status = unknown.publish(&channel).await.unwrap_err();

@@ -23,7 +23,10 @@ pub fn start(cluster: &Cluster) {
     // One of them runs as root.
     cluster.kubectl(&["create", "namespace", NAMESPACE]);
     cluster.apply(NAMESPACE, &std::fs::read_to_string(file("tests/e2e/csi.yaml")).unwrap());
-    kubectl(cluster, &["wait", "--for=condition=Available", "--timeout=90s", "deployment/group", "deployment/root"]);
+    kubectl(
+        cluster,
+        &["wait", "--for=condition=Available", "--timeout=90s", "deployment/group", "deployment/root"],
+    );
     refuse(cluster);
     // What the pods use was signed on the node, and none of it is stored in the cluster.
     let stored = kubectl(cluster, &["get", "secrets,pods,events", "--output=yaml"]);
@@ -74,7 +77,10 @@ pub fn end(cluster: &Cluster) -> bool {
         let is_prompt = totals.lags.iter().all(|lag| *lag <= LAG);
         is_kept &= is_prompt && totals.failures.is_empty() && totals.requests > 50 && totals.lags.len() >= 2;
     }
-    kubectl(cluster, &["delete", "deployment", "group", "root", "--wait", "--cascade=foreground", "--timeout=120s"]);
+    kubectl(
+        cluster,
+        &["delete", "deployment", "group", "root", "--wait", "--cascade=foreground", "--timeout=120s"],
+    );
     kubectl(cluster, &["wait", "--for=delete", "pod", "--all", "--timeout=120s"]);
     let left = mounts(cluster);
     println!("e2e: {} mounts of CSI volumes are left", left.len());

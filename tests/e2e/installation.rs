@@ -23,7 +23,8 @@ pub fn install(cluster: &Cluster, is_short: bool) {
     cluster.node.import(&archive).unwrap_or_else(|error| panic!("{error}"));
     cluster.create_namespace(NAMESPACE);
     cluster.kubectl(&["create", "namespace", CSI_NAMESPACE]);
-    let csi = format!("csi.namespace={CSI_NAMESPACE},csi.kubeletDir={}", cluster.node.kubelet_folder().display());
+    let csi =
+        format!("csi.namespace={CSI_NAMESPACE},csi.kubeletDir={}", cluster.node.kubelet_folder().display());
     let helm = testbed::locate(testbed::Binary::Helm).unwrap_or_else(|error| panic!("{error}"));
     let mut install = Command::new(helm);
     install

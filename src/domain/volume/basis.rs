@@ -60,10 +60,9 @@ pub(super) fn source(
     let shared = attributes.shared();
     let (of_session, of_secret) = (shared.first_of(&OF_SESSION), shared.first_of(&OF_SECRET));
     match (inputs.secret.is_empty(), of_session) {
-        (false, Some(name)) => Err(VolumeFailure::attribute(
-            name,
-            "has no effect with nodePublishSecretRef: remove one of them",
-        )),
+        (false, Some(name)) => {
+            Err(VolumeFailure::attribute(name, "has no effect with nodePublishSecretRef: remove one of them"))
+        }
         (true, None) => Err(VolumeFailure::lasting(
             VolumeReason::InvalidAttributes,
             "the volume has no credentials: set nodePublishSecretRef to a Secret with an access key (its data must not be empty), or volumeAttributes.roleARN to a role that the pod's ServiceAccount may assume",
@@ -156,7 +155,9 @@ fn access_key(
     if let Some((_, what)) = OTHER_PURPOSES.iter().find(|(key, _)| inputs.secret.contains_key(*key)) {
         return Err(VolumeFailure::lasting(
             VolumeReason::CredentialsInvalid,
-            format!("the Secret of nodePublishSecretRef holds {what}: name a Secret with an access key alone"),
+            format!(
+                "the Secret of nodePublishSecretRef holds {what}: name a Secret with an access key alone"
+            ),
         ));
     }
     let copy = |(key, value): (&String, &Sensitive<String>)| {

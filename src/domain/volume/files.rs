@@ -20,11 +20,7 @@ pub struct VolumeFile {
 pub fn files(signed: &[(&VolumeUrl, SignedUrl)]) -> Vec<VolumeFile> {
     let of_url = |(url, signed): &(&VolumeUrl, SignedUrl)| {
         let folder = Some(url.name.clone()).filter(|name| !name.is_empty());
-        let file = |(name, text)| VolumeFile {
-            folder: folder.clone(),
-            name,
-            content: Sensitive::new(text),
-        };
+        let file = |(name, text)| VolumeFile { folder: folder.clone(), name, content: Sensitive::new(text) };
         contents(&url.request, signed).into_iter().map(file).collect::<Vec<_>>()
     };
     signed.iter().flat_map(of_url).collect()

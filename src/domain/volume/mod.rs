@@ -5,6 +5,7 @@
 
 mod attributes;
 mod basis;
+mod effects;
 mod failure;
 mod files;
 mod plan;
@@ -15,10 +16,11 @@ mod wording;
 use std::collections::BTreeMap;
 
 pub use basis::{SigningBasis, token};
+pub use effects::{SignFault, SignedVolume, VolumeEffect, VolumeNote, VolumeState};
 pub use failure::{VolumeFailure, VolumeReason};
 pub use files::{VolumeFile, files};
 pub use plan::{VolumePlan, VolumeTerms, VolumeUrl};
-pub use state::{SignFault, SignedVolume, Volume, VolumeEffect, VolumeNote, VolumeState};
+pub use state::UrlVolume;
 pub use times::VolumeTimes;
 
 use super::Sensitive;

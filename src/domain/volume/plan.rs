@@ -178,8 +178,18 @@ mod tests {
                 "the Secret of nodePublishSecretRef has the key \"access-key-id\" but no key",
             ),
             (&[], &[("tls.key", "x")], VolumeReason::CredentialsInvalid, "holds a certificate"),
-            (&[("roleARN", "x")], &KEY, VolumeReason::InvalidAttributes, "volumeAttributes.roleARN: has no effect"),
-            (&[("profile", "x"), ("roleARN", "y")], &[], VolumeReason::InvalidAttributes, ".profile: has no effect"),
+            (
+                &[("roleARN", "x")],
+                &KEY,
+                VolumeReason::InvalidAttributes,
+                "volumeAttributes.roleARN: has no effect",
+            ),
+            (
+                &[("profile", "x"), ("roleARN", "y")],
+                &[],
+                VolumeReason::InvalidAttributes,
+                ".profile: has no effect",
+            ),
             (
                 &[("roleARN", "arn:aws:iam::123456789012:role/reports")],
                 &[],
