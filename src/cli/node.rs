@@ -56,6 +56,7 @@ async fn serve(args: NodeArgs) -> Result<(), ExitFailure> {
     Ok(())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is passed to map_err")]
 fn failed(failure: NodeFailure) -> ExitFailure {
     match failure {
         NodeFailure::State { .. } => ExitFailure::configuration(anyhow!("--state-dir: {failure}")),

@@ -217,7 +217,7 @@ impl Driver {
             VolumeEffect::Unmount => {
                 let target = entry.target.clone();
                 self.forget_record(id);
-                self.jobs.unmount(id, folders, target);
+                self.jobs.unmount(id, target);
             }
             VolumeEffect::AnswerPublish(answer) => drop(entry.answer_published(&answer)),
             VolumeEffect::AnswerUnpublish(answer) => entry.answer_unpublished(&answer),

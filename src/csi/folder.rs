@@ -54,14 +54,14 @@ impl VolumeFolders {
         let has_plain_parts = target.split('/').skip(1).all(|part| !["", ".", ".."].contains(&part));
         let Ok(below) = path.strip_prefix(&self.kubelet_dir) else { return false };
         let parts: Vec<_> = below.components().collect();
-        let fits = |(part, wanted): (&Component<'_>, &Option<&str>)| match part {
+        let fits = |(part, wanted): (&Component<'_>, Option<&str>)| match part {
             Component::Normal(name) => wanted.is_none_or(|wanted| *name == wanted),
             _ => false,
         };
         path.is_absolute()
             && has_plain_parts
             && parts.len() == SHAPE.len()
-            && parts.iter().zip(&SHAPE).all(fits)
+            && parts.iter().zip(SHAPE).all(fits)
     }
 
     /// Whether the kubelet still has a folder for the volume. It removes it with the pod.
@@ -95,7 +95,7 @@ impl VolumeFolders {
     }
 
     /// Unmounts whatever is on the folder, and removes it. Nothing to do is success.
-    pub(super) fn remove(&self, target: &Path) -> Result<(), FolderError> {
+    pub(super) fn remove(target: &Path) -> Result<(), FolderError> {
         unmount_all(target).map_err(FolderError::of("unmount the volume"))?;
         remove_files(target)?;
         match std::fs::remove_dir(target) {

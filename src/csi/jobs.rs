@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -80,7 +81,7 @@ impl VolumeJobs {
         &mut self,
         id: &str,
         folders: Arc<VolumeFolders>,
-        target: std::path::PathBuf,
+        target: PathBuf,
         fs_group: Option<u32>,
         signed: SignedVolume,
     ) {
@@ -90,8 +91,8 @@ impl VolumeJobs {
     }
 
     /// Unmounts the folder, and removes it.
-    pub(super) fn unmount(&mut self, id: &str, folders: Arc<VolumeFolders>, target: std::path::PathBuf) {
-        self.start_blocking(id, move || JobEnd::Unmounted(folders.remove(&target).map_err(failed)));
+    pub(super) fn unmount(&mut self, id: &str, target: PathBuf) {
+        self.start_blocking(id, move || JobEnd::Unmounted(VolumeFolders::remove(&target).map_err(failed)));
     }
 
     fn start(&mut self, id: &str, job: impl Future<Output = JobEnd> + Send + 'static) -> AbortHandle {

@@ -21,7 +21,6 @@ const OLD_TOKENS: &str = "the CSIDriver object must have serviceAccountTokenInSe
 ///
 /// # Errors
 /// The answer for the kubelet.
-#[expect(clippy::result_large_err, reason = "the answer of the call")]
 pub(super) fn published(
     request: NodePublishVolumeRequest,
     folders: &VolumeFolders,
@@ -73,7 +72,6 @@ pub(super) fn published(
 ///
 /// # Errors
 /// The answer for the kubelet.
-#[expect(clippy::result_large_err, reason = "the answer of the call")]
 pub(super) fn unpublished(
     request: NodeUnpublishVolumeRequest,
     folders: &VolumeFolders,
@@ -83,7 +81,6 @@ pub(super) fn unpublished(
     Ok((volume_id, target_path))
 }
 
-#[expect(clippy::result_large_err, reason = "the answer of the call")]
 fn check(volume_id: &str, target: &str, folders: &VolumeFolders) -> Result<(), Status> {
     if volume_id.is_empty() || volume_id.len() > LONGEST_ID {
         return Err(Status::invalid_argument("volume_id: must have 1 to 256 characters"));
@@ -97,7 +94,6 @@ fn check(volume_id: &str, target: &str, folders: &VolumeFolders) -> Result<(), S
 }
 
 /// The group that the files belong to.
-#[expect(clippy::result_large_err, reason = "the answer of the call")]
 fn group(capability: Option<&VolumeCapability>) -> Result<Option<u32>, Status> {
     let capability = capability.ok_or_else(|| Status::invalid_argument("volume_capability: is missing"))?;
     let Some(AccessType::Mount(mount)) = &capability.access_type else {

@@ -58,7 +58,9 @@ struct RecordFile {
 
 impl Drop for RecordFile {
     fn drop(&mut self) {
-        self.secret.values_mut().for_each(|value| value.zeroize());
+        for value in self.secret.values_mut() {
+            value.zeroize();
+        }
         self.tokens.zeroize();
     }
 }

@@ -1,4 +1,4 @@
-//! Pods that get their URLs in CSI volumes, as root and as another user, from a DaemonSet that is replaced
+//! Pods that get their URLs in CSI volumes, as root and as another user, from a `DaemonSet` that is replaced
 //! meanwhile. A pod that cannot have a URL says why in its events.
 
 use std::process::Command;

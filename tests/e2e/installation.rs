@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::cluster::{Cluster, file, run};
 
 const NAMESPACE: &str = "presign-system";
-/// Where the DaemonSet of the CSI driver is, which must be privileged.
+/// Where the `DaemonSet` of the CSI driver is, which must be privileged.
 pub const CSI_NAMESPACE: &str = "presign-csi";
 
 /// Where `make image` puts it, and for a short run `make e2e-short`.

@@ -83,7 +83,6 @@ impl NodeService {
     }
 }
 
-#[expect(clippy::result_large_err, reason = "the answer of the call")]
 fn answered(answer: VolumeAnswer) -> Result<(), Status> {
     answer.map_err(|failure| Status::new(code(&failure), failure.message))
 }

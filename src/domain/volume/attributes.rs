@@ -179,17 +179,17 @@ pub(super) struct FlatFields<'a>(&'a BTreeMap<String, String>);
 
 impl FlatFields<'_> {
     /// Whether an attribute is set that is one of these.
-    pub(super) fn first_of(&self, names: &[&'static str]) -> Option<&'static str> {
+    pub(super) fn first_of(self, names: &[&'static str]) -> Option<&'static str> {
         names.iter().copied().find(|name| self.0.contains_key(*name))
     }
 
-    pub(super) fn text(&self, name: &str) -> Option<String> {
+    pub(super) fn text(self, name: &str) -> Option<String> {
         self.0.get(name).cloned()
     }
 
     /// A value from a closed list; `all` are the values, for people.
     pub(super) fn choice<T: DeserializeOwned>(
-        &self,
+        self,
         name: &str,
         all: &str,
     ) -> Result<Option<T>, VolumeFailure> {
@@ -198,18 +198,18 @@ impl FlatFields<'_> {
         value.map_err(|_| VolumeFailure::attribute(name, &format!("must be {all}")))
     }
 
-    fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, VolumeFailure> {
+    fn number<T: std::str::FromStr>(self, name: &str) -> Result<Option<T>, VolumeFailure> {
         let value = self.0.get(name).map(|text| text.parse()).transpose();
         value.map_err(|_| VolumeFailure::attribute(name, "must be a whole number"))
     }
 
-    fn flag(&self, name: &str) -> Result<Option<bool>, VolumeFailure> {
+    fn flag(self, name: &str) -> Result<Option<bool>, VolumeFailure> {
         let value = self.0.get(name).map(|text| text.parse()).transpose();
         value.map_err(|_| VolumeFailure::attribute(name, "must be true or false"))
     }
 
     /// The attributes whose names begin so, without that; `None` if there are none.
-    fn map(&self, prefix: &str) -> Option<BTreeMap<String, String>> {
+    fn map(self, prefix: &str) -> Option<BTreeMap<String, String>> {
         let pair = |(name, value): (&String, &String)| {
             name.strip_prefix(prefix).map(|name| (name.to_owned(), value.clone()))
         };
@@ -217,7 +217,7 @@ impl FlatFields<'_> {
         (!map.is_empty()).then_some(map)
     }
 
-    fn response(&self) -> Option<ResponseOverrides> {
+    fn response(self) -> Option<ResponseOverrides> {
         self.map("response.")?;
         let text = |name: &str| self.text(&format!("response.{name}"));
         Some(ResponseOverrides {
@@ -230,7 +230,7 @@ impl FlatFields<'_> {
         })
     }
 
-    fn form(&self) -> Result<Option<UploadForm>, VolumeFailure> {
+    fn form(self) -> Result<Option<UploadForm>, VolumeFailure> {
         if self.map("form.").is_none() {
             return Ok(None);
         }

@@ -165,7 +165,9 @@ fn access_key(
     };
     let mut data: BTreeMap<_, _> = inputs.secret.iter().map(copy).collect();
     let selected = Credentials::select(reference, request.connection.endpoint.is_some(), &data);
-    data.values_mut().for_each(|value| value.0.zeroize());
+    for value in data.values_mut() {
+        value.0.zeroize();
+    }
     selected.map_err(|error| VolumeFailure::of_spec(VolumeReason::CredentialsInvalid, &error.to_string()))
 }
 

@@ -216,7 +216,6 @@ impl UrlVolume {
         }
         match (self.issued, &self.end) {
             (_, Some(_)) if is_due(self.retry_at) => self.unmount(),
-            (_, Some(_)) => Vec::new(),
             (None, None) if is_due(self.retry_at) => self.start(),
             (Some(times), None) if is_due(Some(self.retry_at.unwrap_or(times.renewal_time))) => {
                 let is_alive = times.are_alive(now);
@@ -225,7 +224,7 @@ impl UrlVolume {
             (Some(times), None) if self.retry_at.is_none() && is_of_future(times, now) => {
                 self.begin(IssueReason::Drifted, false)
             }
-            (_, None) => Vec::new(),
+            _ => Vec::new(),
         }
     }
 }
