@@ -2,6 +2,7 @@
 //! meanwhile. A pod that cannot have a URL says why in its events.
 
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use crate::cluster::{Cluster, file, run};
 use crate::installation::CSI_NAMESPACE;
@@ -13,6 +14,8 @@ const PODS: [&str; 2] = ["group", "root"];
 const LIFETIME: i64 = 300;
 /// The longest time from signing to the file, in seconds.
 const LAG: i64 = 1;
+/// After this time, each volume has been renewed twice at least.
+const RENEWALS: Duration = Duration::from_secs(130);
 
 fn kubectl(cluster: &Cluster, arguments: &[&str]) -> String {
     cluster.kubectl(&[&["--namespace", NAMESPACE], arguments].concat())
@@ -44,12 +47,22 @@ fn refuse(cluster: &Cluster) {
           "key": "a", "expiresIn": "1m"}}}]}}"#;
     cluster.apply(NAMESPACE, pod);
     let events = ["get", "events", "--field-selector=involvedObject.name=refused", "--output=yaml"];
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     while !kubectl(cluster, &events).contains("volumeAttributes.expiresIn: must be at least 5m") {
         assert!(begun.elapsed().as_secs() < 90, "no event: {}", kubectl(cluster, &events));
-        std::thread::sleep(std::time::Duration::from_millis(500));
+        std::thread::sleep(Duration::from_millis(500));
     }
     kubectl(cluster, &["delete", "pod", "refused", "--wait", "--timeout=60s"]);
+}
+
+/// Starts the pods, replaces the driver, and ends the pods when they have seen several renewals.
+pub fn run_alone(cluster: &Cluster) -> bool {
+    cluster.store.put_object("reports", "2026/q3 summary.txt", "the third quarter").unwrap();
+    start(cluster);
+    println!("e2e: pods use CSI volumes");
+    roll(cluster);
+    std::thread::sleep(RENEWALS);
+    end(cluster)
 }
 
 /// Replaces every pod of the driver, as an upgrade does.

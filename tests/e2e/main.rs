@@ -3,7 +3,7 @@
 //! The chart, the image, a node with kubelet and containerd, mounted Secrets, and curl. It needs
 //! root, and fails if a single request of a pod that reads its files did, or if a URL that was
 //! withdrawn stays in a pod. `make e2e` runs it. `make e2e-short` runs it with URLs that live one
-//! minute, fewer pods and without the examples.
+//! minute, fewer pods and without the examples, and `make e2e-csi` only the pods with CSI volumes.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test fails by panicking")]
 
 mod cluster;
@@ -21,12 +21,17 @@ use traffic::Scale;
 
 fn main() {
     let started = Instant::now();
-    let is_short = std::env::args().any(|argument| argument == "--short");
+    let has = |flag: &str| std::env::args().any(|argument| argument == flag);
+    let (is_csi_alone, is_short) = (has("--csi"), has("--short") || has("--csi"));
     let scale = if is_short { Scale::Short } else { Scale::Whole };
     let cluster = Cluster::start();
     println!("e2e: the node is ready after {} s", started.elapsed().as_secs());
     installation::install(&cluster, is_short);
     println!("e2e: the operator runs after {} s", started.elapsed().as_secs());
+    if is_csi_alone {
+        end(cluster, started, csi::run_alone);
+        return;
+    }
     traffic::start(&cluster, scale);
     println!("e2e: pods use URLs after {} s", started.elapsed().as_secs());
     csi::start(&cluster);
@@ -39,9 +44,16 @@ fn main() {
     installation::roll(&cluster);
     csi::roll(&cluster);
     println!("e2e: the operator was replaced after {} s", started.elapsed().as_secs());
-    let is_withdrawn = withdrawal::end(&cluster);
-    let has_passed = traffic::end(&cluster, scale) && is_withdrawn;
-    let has_passed = csi::end(&cluster) && has_passed;
+    end(cluster, started, |cluster| {
+        let is_withdrawn = withdrawal::end(cluster);
+        let is_kept = traffic::end(cluster, scale);
+        csi::end(cluster) && is_kept && is_withdrawn
+    });
+}
+
+/// Says whether all is well, and ends the process if not.
+fn end(cluster: Cluster, started: Instant, is_well: impl FnOnce(&Cluster) -> bool) {
+    let has_passed = is_well(&cluster);
     drop(cluster);
     println!("e2e: {} after {} s", if has_passed { "passed" } else { "FAILED" }, started.elapsed().as_secs());
     if !has_passed {
