@@ -73,6 +73,7 @@ e2e-csi: node ## The CSI driver and its pods alone, with a debug binary (root)
 	$(CARGO) rustc --package presign-operator --bin presign-operator -- -Ctarget-feature=+crt-static -Cstrip=symbols
 	deploy/build-image target/debug/presign-operator $(VERSION) target/e2e/presign-operator-$(VERSION).tar
 	$(CARGO) test --test e2e -- --csi
+	$(CARGO) test --test e2e -- --csi --unprivileged
 
 e2e: node archive ## Run chart, image and pods on a real node, for longer than a URL lives (root)
 	$(CARGO) test --package testbed --test node

@@ -18,19 +18,30 @@ fn image(is_short: bool) -> std::path::PathBuf {
 
 /// Installs the chart as its README says, in a namespace that enforces the restricted
 /// standard, with the right to touch pods, and waits until the operator is ready.
-pub fn install(cluster: &Cluster, is_short: bool) {
+pub fn install(cluster: &Cluster, is_short: bool, is_unprivileged: bool) {
     let archive = image(is_short);
     cluster.node.import(&archive).unwrap_or_else(|error| panic!("{error}"));
     cluster.create_namespace(NAMESPACE);
     cluster.kubectl(&["create", "namespace", CSI_NAMESPACE]);
-    let csi =
-        format!("csi.namespace={CSI_NAMESPACE},csi.kubeletDir={}", cluster.node.kubelet_folder().display());
+    let (folder, is_privileged) = (cluster.node.kubelet_folder(), !is_unprivileged);
+    let csi = [
+        format!("csi.namespace={CSI_NAMESPACE}"),
+        format!("csi.kubeletDir={}", folder.display()),
+        format!("csi.privileged={is_privileged}"),
+    ];
     let helm = testbed::locate(testbed::Binary::Helm).unwrap_or_else(|error| panic!("{error}"));
     let mut install = Command::new(helm);
     install
         .args(["install", "presign-operator"])
         .arg(file("charts/presign-operator"))
-        .args(["--namespace", NAMESPACE, "--set", "pods.enabled=true,csi.enabled=true", "--set", &csi])
+        .args([
+            "--namespace",
+            NAMESPACE,
+            "--set",
+            "pods.enabled=true,csi.enabled=true",
+            "--set",
+            &csi.join(","),
+        ])
         .args(["--wait", "--timeout=120s"])
         .env("KUBECONFIG", cluster.plane.kubeconfig())
         .envs([("NO_PROXY", "*"), ("no_proxy", "*")]);

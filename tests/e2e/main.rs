@@ -3,7 +3,8 @@
 //! The chart, the image, a node with kubelet and containerd, mounted Secrets, and curl. It needs
 //! root, and fails if a single request of a pod that reads its files did, or if a URL that was
 //! withdrawn stays in a pod. `make e2e` runs it. `make e2e-short` runs it with URLs that live one
-//! minute, fewer pods and without the examples, and `make e2e-csi` only the pods with CSI volumes.
+//! minute, fewer pods and without the examples, and `make e2e-csi` only the pods with CSI volumes: with a
+//! driver that mounts them, and with one that has no privileges (`--unprivileged`).
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test fails by panicking")]
 
 mod cluster;
@@ -26,7 +27,7 @@ fn main() {
     let scale = if is_short { Scale::Short } else { Scale::Whole };
     let cluster = Cluster::start();
     println!("e2e: the node is ready after {} s", started.elapsed().as_secs());
-    installation::install(&cluster, is_short);
+    installation::install(&cluster, is_short, has("--unprivileged"));
     println!("e2e: the operator runs after {} s", started.elapsed().as_secs());
     if is_csi_alone {
         end(cluster, started, csi::run_alone);
