@@ -70,7 +70,7 @@ impl Mounted {
 
     /// The same without some attributes.
     pub fn without(mut self, attributes: &[&str]) -> Self {
-        attributes.iter().for_each(|name| drop(self.attributes.remove(*name)));
+        self.attributes.retain(|name, _| !attributes.contains(&name.as_str()));
         self
     }
 

@@ -73,15 +73,16 @@ impl ClockedDriver {
         connect(&socket).await.unwrap()
     }
 
-    fn read(&self, volume: &Mounted, file: &str) -> String {
-        std::fs::read_to_string(volume.target.join(file)).unwrap()
-    }
-
     async fn stop(mut self) -> tempfile::TempDir {
         let _ = self.stop.take().unwrap().send(());
         self.running.await.unwrap();
         self.home
     }
+}
+
+/// The URL of a volume.
+fn url(volume: &Mounted) -> String {
+    std::fs::read_to_string(volume.target.join("url")).unwrap()
 }
 
 fn socket(home: &Path) -> std::path::PathBuf {
@@ -93,23 +94,23 @@ async fn the_driver_renews_by_its_own_clock_and_without_a_call() {
     let driver = ClockedDriver::start(tempfile::tempdir().unwrap(), 0);
     let volume = Mounted::new(driver.home.path(), "clock", store().await);
     volume.publish(&driver.channel().await).await.unwrap();
-    let first = driver.read(&volume, "url");
+    let first = url(&volume);
     // It is due after 170 to 200 seconds of 300.
     driver.offset.set(160);
     tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(driver.read(&volume, "url"), first);
+    assert_eq!(url(&volume), first);
     driver.offset.set(201);
-    wait_until("it is renewed", || driver.read(&volume, "url") != first).await;
-    let second = driver.read(&volume, "url");
+    wait_until("it is renewed", || url(&volume) != first).await;
+    let second = url(&volume);
     assert_eq!(curl(&[&second]).unwrap(), CONTENT);
     assert_eq!(curl(&[&first]).unwrap(), CONTENT, "both are valid for a while");
     // A clock that was ahead by an hour when it signed, and is right again.
     driver.offset.set(3600);
-    wait_until("an expired URL is replaced", || driver.read(&volume, "url") != second).await;
-    let of_future = driver.read(&volume, "url");
+    wait_until("an expired URL is replaced", || url(&volume) != second).await;
+    let of_future = url(&volume);
     driver.offset.set(0);
-    wait_until("a URL of the future is replaced", || driver.read(&volume, "url") != of_future).await;
-    assert_eq!(curl(&[&driver.read(&volume, "url")]).unwrap(), CONTENT);
+    wait_until("a URL of the future is replaced", || url(&volume) != of_future).await;
+    assert_eq!(curl(&[&url(&volume)]).unwrap(), CONTENT);
     driver.stop().await;
 }
 
@@ -118,11 +119,11 @@ async fn a_driver_that_was_away_for_too_long_renews_when_it_starts() {
     let driver = ClockedDriver::start(tempfile::tempdir().unwrap(), 0);
     let volume = Mounted::new(driver.home.path(), "away", store().await);
     volume.publish(&driver.channel().await).await.unwrap();
-    let first = driver.read(&volume, "url");
+    let first = url(&volume);
     let home = driver.stop().await;
     assert!(!socket(home.path()).exists());
     let driver = ClockedDriver::start(home, 299);
-    wait_until("a restart renews at once", || driver.read(&volume, "url") != first).await;
+    wait_until("a restart renews at once", || url(&volume) != first).await;
     volume.unpublish(&driver.channel().await).await.unwrap();
     assert!(!volume.target.exists());
     driver.stop().await;

@@ -36,23 +36,38 @@ pub fn start(cluster: &Cluster) {
     assert!(!stored.contains("X-Amz-Signature"), "{stored}");
 }
 
-/// A pod that asks for something else than a URL does not start, and says why.
+/// Pods that cannot have a URL do not start, and say why.
 fn refuse(cluster: &Cluster) {
-    let pod = r#"{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "refused"}, "spec": {
-        "containers": [{"name": "c", "image": "localhost/testbed-client:1", "imagePullPolicy": "Never",
-          "volumeMounts": [{"name": "urls", "mountPath": "/urls"}]}],
-        "volumes": [{"name": "urls", "csi": {"driver": "url.presign.dev", "readOnly": true,
-          "nodePublishSecretRef": {"name": "store"}, "volumeAttributes": {
-          "endpoint": "https://us-west.s3.qencode.com", "region": "us-west", "bucket": "reports",
-          "key": "a", "expiresIn": "1m"}}}]}}"#;
-    cluster.apply(NAMESPACE, pod);
-    let events = ["get", "events", "--field-selector=involvedObject.name=refused", "--output=yaml"];
+    let secret = r#""nodePublishSecretRef": {"name": "store"},"#;
+    let brief = r#""endpoint": "https://us-west.s3.qencode.com", "region": "us-west", "expiresIn": "1m""#;
+    create_refused(cluster, "brief", secret, brief);
+    // The kubelet brings a token for it. AWS, which does not know the issuer, cannot be reached from here.
+    let role = r#""region": "eu-central-1", "roleARN": "arn:aws:iam::123456789012:role/reports""#;
+    create_refused(cluster, "role", "", role);
+    await_event(cluster, "brief", "volumeAttributes.expiresIn: must be at least 5m");
+    await_event(cluster, "role", "issued no session");
+    kubectl(cluster, &["delete", "pod", "brief", "role", "--wait", "--timeout=60s"]);
+}
+
+fn create_refused(cluster: &Cluster, name: &str, secret: &str, attributes: &str) {
+    let pod = format!(
+        r#"{{"apiVersion": "v1", "kind": "Pod", "metadata": {{"name": "{name}"}}, "spec": {{
+        "containers": [{{"name": "c", "image": "localhost/testbed-client:1", "imagePullPolicy": "Never",
+          "volumeMounts": [{{"name": "urls", "mountPath": "/urls"}}]}}],
+        "volumes": [{{"name": "urls", "csi": {{"driver": "url.presign.dev", "readOnly": true, {secret}
+          "volumeAttributes": {{"bucket": "reports", "key": "a", {attributes}}}}}}}]}}}}"#
+    );
+    cluster.apply(NAMESPACE, &pod);
+}
+
+fn await_event(cluster: &Cluster, pod: &str, said: &str) {
+    let of_pod = format!("--field-selector=involvedObject.name={pod}");
+    let events = || kubectl(cluster, &["get", "events", &of_pod, "--output=yaml"]);
     let begun = Instant::now();
-    while !kubectl(cluster, &events).contains("volumeAttributes.expiresIn: must be at least 5m") {
-        assert!(begun.elapsed().as_secs() < 90, "no event: {}", kubectl(cluster, &events));
+    while !events().contains(said) {
+        assert!(begun.elapsed().as_secs() < 120, "no event says {said:?}: {}", events());
         std::thread::sleep(Duration::from_millis(500));
     }
-    kubectl(cluster, &["delete", "pod", "refused", "--wait", "--timeout=60s"]);
 }
 
 /// Starts the pods, replaces the driver, and ends the pods when they have seen several renewals.

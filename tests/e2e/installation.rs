@@ -28,6 +28,7 @@ pub fn install(cluster: &Cluster, is_short: bool, is_unprivileged: bool) {
         format!("csi.namespace={CSI_NAMESPACE}"),
         format!("csi.kubeletDir={}", folder.display()),
         format!("csi.privileged={is_privileged}"),
+        "csi.audiences={sts.amazonaws.com}".to_owned(),
     ];
     let helm = testbed::locate(testbed::Binary::Helm).unwrap_or_else(|error| panic!("{error}"));
     let mut install = Command::new(helm);
