@@ -23,7 +23,8 @@ PACKAGES := git:git curl:curl build-essential:cc
 # The stories mostly wait for servers, so more of them run at once than there are cores.
 export RUST_TEST_THREADS ?= 8
 
-.PHONY: help demo demo-cluster up test test-browser history soak soak-short ha-soak chaos chaos-short e2e e2e-short \
+.PHONY: help demo demo-cluster up test test-browser history soak soak-short ha-soak chaos chaos-short e2e \
+  e2e-short e2e-csi \
   fuzz bench bench-plots bench-sign fmt lint doc crds manifests plots image \
   image-check release-dry-run release-check archive tools testbed node sessions prometheus deny \
   advisories workflows scripts book diagrams
@@ -79,6 +80,12 @@ e2e-short: node ## Three minutes of it with a debug binary and URLs of one minut
 	$(CARGO) rustc --package presign-operator --bin presign-operator -- -Ctarget-feature=+crt-static -Cstrip=symbols
 	deploy/build-image target/debug/presign-operator $(VERSION) target/e2e/presign-operator-$(VERSION).tar
 	$(CARGO) test --test e2e -- --short
+
+e2e-csi: node ## The CSI driver and its pods alone, with a debug binary (root)
+	$(CARGO) rustc --package presign-operator --bin presign-operator -- -Ctarget-feature=+crt-static -Cstrip=symbols
+	deploy/build-image target/debug/presign-operator $(VERSION) target/e2e/presign-operator-$(VERSION).tar
+	$(CARGO) test --test e2e -- --csi
+	$(CARGO) test --test e2e -- --csi --unprivileged
 
 e2e: node archive ## Run chart, image and pods on a real node, for longer than a URL lives (root)
 	$(CARGO) test --package testbed --test node
@@ -220,7 +227,7 @@ prometheus: tools
 	}
 
 # What a node is made of, besides the programs that are built.
-node e2e e2e-short: PACKAGES := $(PACKAGES) containerd:containerd runc:runc buildah:buildah \
+node e2e e2e-short e2e-csi: PACKAGES := $(PACKAGES) containerd:containerd runc:runc buildah:buildah \
   containernetworking-plugins:/usr/lib/cni/bridge busybox-static:busybox iproute2:ip
 node: tools ## Install and build what the testbed's node needs (root)
 	@$(CARGO) run --quiet --package testbed -- build --node > /dev/null

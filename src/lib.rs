@@ -3,6 +3,8 @@
 pub mod cli;
 pub mod controller;
 pub mod crd;
+#[cfg(target_os = "linux")]
+pub mod csi;
 pub mod domain;
 pub mod plugin;
 pub mod runtime;

@@ -51,10 +51,14 @@ impl LimitArgs {
                 denied.push(NamePattern::parse(pattern).map_err(|error| anyhow!("{DENY}: {error}"))?);
             }
         }
-        let parse = |host: &String| HostPattern::parse(host).map_err(|error| anyhow!("{ALLOW}: {error}"));
-        let endpoints: anyhow::Result<Vec<_>> = self.allow_endpoints.iter().map(parse).collect();
-        Ok(Limits::new(denied, endpoints?))
+        Ok(Limits::new(denied, endpoints(&self.allow_endpoints)?))
     }
+}
+
+/// Parses the hosts that URLs may point to.
+pub(super) fn endpoints(hosts: &[String]) -> anyhow::Result<Vec<HostPattern>> {
+    let parse = |host: &String| HostPattern::parse(host).map_err(|error| anyhow!("{ALLOW}: {error}"));
+    hosts.iter().map(parse).collect()
 }
 
 #[cfg(test)]

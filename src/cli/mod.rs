@@ -9,6 +9,10 @@ mod flags;
 mod limit_args;
 pub mod manifest;
 mod metrics_args;
+#[cfg(target_os = "linux")]
+mod node;
+#[cfg(target_os = "linux")]
+mod node_args;
 mod offline_signers;
 mod run;
 mod run_args;
@@ -23,6 +27,8 @@ use clap::{Parser, Subcommand};
 use crate::runtime::harden;
 pub use failure::ExitFailure;
 pub use limit_args::LimitArgs;
+#[cfg(target_os = "linux")]
+pub use node_args::NodeArgs;
 pub(crate) use offline_signers::OfflineSigners;
 pub use run::run_observed;
 pub use run_args::RunArgs;
@@ -44,6 +50,9 @@ pub struct Cli {
 pub enum Command {
     /// Run the operator.
     Run(Box<RunArgs>),
+    /// Run the CSI driver of one node, which signs URLs for the pods of the node.
+    #[cfg(target_os = "linux")]
+    Node(Box<NodeArgs>),
     /// Print the custom resource definitions (CRDs) as YAML.
     Crd,
     /// Sign every PresignedUrl of a file offline and print the URLs, for debugging.
@@ -66,6 +75,8 @@ pub fn execute(cli: Cli) -> Result<(), ExitFailure> {
     }
     match cli.command {
         Command::Run(args) => run::run(*args),
+        #[cfg(target_os = "linux")]
+        Command::Node(args) => node::run(*args),
         Command::Crd => crd::print().map_err(ExitFailure::from),
         Command::Sign(args) => sign::sign(&args).map_err(ExitFailure::from),
     }

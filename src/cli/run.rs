@@ -53,7 +53,7 @@ pub fn run_observed(args: RunArgs, observe: impl FnOnce(Memory) + Send + 'static
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the command line")]
-fn log_filter(flag: Option<String>) -> String {
+pub(super) fn log_filter(flag: Option<String>) -> String {
     let given = |text: &String| !text.trim().is_empty();
     flag.filter(given)
         .or_else(|| std::env::var("RUST_LOG").ok().filter(given))
@@ -199,7 +199,7 @@ fn assemble(
 }
 
 /// Resolves when the value becomes true, or when the sender is dropped.
-fn is_true(sender: &watch::Sender<bool>) -> impl Future<Output = ()> + Send + 'static {
+pub(super) fn is_true(sender: &watch::Sender<bool>) -> impl Future<Output = ()> + Send + 'static {
     let mut receiver = sender.subscribe();
     async move {
         let _ = receiver.wait_for(|is_true| *is_true).await;
@@ -207,7 +207,7 @@ fn is_true(sender: &watch::Sender<bool>) -> impl Future<Output = ()> + Send + 's
 }
 
 /// Resolves when the process gets SIGTERM or SIGINT.
-fn told_to_stop() -> Result<impl Future<Output = ()> + Send + 'static, ExitFailure> {
+pub(super) fn told_to_stop() -> Result<impl Future<Output = ()> + Send + 'static, ExitFailure> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;

@@ -54,7 +54,8 @@ impl Ports {
     }
 }
 
-async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener, ExitFailure> {
+/// Opens a port.
+pub(super) async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener, ExitFailure> {
     TcpListener::bind(address)
         .await
         .map_err(|error| ExitFailure::configuration(anyhow!("{flag} {address}: {error}")))

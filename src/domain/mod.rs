@@ -36,6 +36,7 @@ pub mod status;
 pub mod stored;
 mod validity;
 pub mod verification;
+pub mod volume;
 
 pub use credentials::Credentials;
 pub use limits::Limits;

@@ -88,17 +88,7 @@ pub fn render(
     annotations.insert(ANNOTATION_FORMAT.to_owned(), FORMAT.to_owned());
     annotations.extend(request.source().map(|source| (ANNOTATION_SOURCE.to_owned(), source.to_string())));
     annotations.extend(handled_renew.map(|token| (ANNOTATION_RENEW.to_owned(), token.to_owned())));
-    let url = signed.url.expose();
-    let mut data = vec![
-        (target.url_key.as_str(), url.clone()),
-        (DATA_METHOD, request.method.to_string()),
-        (DATA_EXPIRES_AT, signed.validity.expiration_time().to_string()),
-    ];
-    match &signed.form {
-        None => data.push((DATA_HEADERS, header_lines(&request.headers))),
-        Some(form) => data.extend([(DATA_FIELDS, form.curl_config()), (DATA_FORM, form.json(url))]),
-    }
-    let data = data.into_iter().map(|(key, text)| (key.to_owned(), ByteString(text.into_bytes())));
+    let data = contents(request, signed).into_iter().map(|(key, text)| (key, ByteString(text.into_bytes())));
     let secret = Secret {
         metadata: ObjectMeta {
             name: Some(target.name.clone()),
@@ -114,6 +104,21 @@ pub fn render(
         ..Secret::default()
     };
     IssuedSecret { secret, url_key: target.url_key.clone() }
+}
+
+/// The keys and values for a URL: the data of a Secret, and the files of a CSI volume.
+pub(super) fn contents(request: &Request, signed: &SignedUrl) -> Vec<(String, String)> {
+    let url = signed.url.expose();
+    let mut data = vec![
+        (request.target.url_key.as_str(), url.clone()),
+        (DATA_METHOD, request.method.to_string()),
+        (DATA_EXPIRES_AT, signed.validity.expiration_time().to_string()),
+    ];
+    match &signed.form {
+        None => data.push((DATA_HEADERS, header_lines(&request.headers))),
+        Some(form) => data.extend([(DATA_FIELDS, form.curl_config()), (DATA_FORM, form.json(url))]),
+    }
+    data.into_iter().map(|(key, text)| (key.to_owned(), text)).collect()
 }
 
 /// One line `Name: value` for each header, as `curl -H @file` reads them.

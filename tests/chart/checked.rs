@@ -29,25 +29,36 @@ fn the_unit_tests_of_the_chart_pass() {
 
 #[test]
 fn every_variable_of_the_container_is_one_that_the_operator_reads() {
-    let help = run(Command::new(env!("CARGO_BIN_EXE_presign-operator")).args(["run", "--help"])).unwrap();
+    let operators = variables("Deployment");
+    assert!(operators.contains("PRESIGN_STS_ENDPOINTS"), "{operators:?}");
+    assert!(operators.contains("PRESIGN_NAMESPACE") && operators.contains("PRESIGN_NAMESPACE_SELECTORS"));
+    let drivers = variables("DaemonSet");
+    assert!(drivers.contains("PRESIGN_NODE_NAME") && drivers.contains("PRESIGN_CA_BUNDLE"), "{drivers:?}");
+    for (command, names) in [("run", operators), ("node", drivers)] {
+        let help =
+            run(Command::new(env!("CARGO_BIN_EXE_presign-operator")).args([command, "--help"])).unwrap();
+        for name in names {
+            // The value of one that can hold a password is not shown.
+            let is_known = ["=", "]"].iter().any(|end| help.contains(&format!("[env: {name}{end}")));
+            assert!(is_known, "{name} is no flag's: {help}");
+        }
+    }
+}
+
+/// The variables of ours that the container of a kind has, with any values.
+fn variables(kind: &str) -> BTreeSet<String> {
     let mut ours = BTreeSet::new();
     // What is for the whole cluster cannot be set together with what is for some namespaces.
     for file in ["ci/everything-values.yaml", "ci/signers-values.yaml", "ci/sessions-values.yaml"] {
         let file = chart().join(file);
         let values = ["--values", file.to_str().unwrap(), "--set", "rbac.minimal=true"];
         let rendering = objects(&template("a", "b", &values).unwrap());
-        let deployment = rendering.iter().find(|object| object["kind"] == "Deployment").unwrap();
-        let variables = deployment["spec"]["template"]["spec"]["containers"][0]["env"].as_array().unwrap();
+        let Some(workload) = rendering.iter().find(|object| object["kind"] == kind) else { continue };
+        let variables = workload["spec"]["template"]["spec"]["containers"][0]["env"].as_array().unwrap();
         let names = variables.iter().filter_map(|variable| variable["name"].as_str());
         ours.extend(names.filter(|name| name.starts_with("PRESIGN_")).map(str::to_owned));
     }
-    assert!(ours.contains("PRESIGN_STS_ENDPOINTS"), "{ours:?}");
-    assert!(ours.contains("PRESIGN_NAMESPACE") && ours.contains("PRESIGN_NAMESPACE_SELECTORS"), "{ours:?}");
-    for name in ours {
-        // The value of one that can hold a password is not shown.
-        let is_known = ["=", "]"].iter().any(|end| help.contains(&format!("[env: {name}{end}")));
-        assert!(is_known, "{name} is no flag's: {help}");
-    }
+    ours
 }
 
 #[test]
@@ -73,6 +84,9 @@ fn values_that_are_none_are_refused_by_name() {
         ("ambientCredentials=some", "at '/ambientCredentials'"),
         ("inlineCredentials=deny", "at '/inlineCredentials'"),
         ("deleteExpired=24h", "at '/deleteExpired'"),
+        ("csi.enabled=some", "at '/csi/enabled'"),
+        ("csi.kubeletDir=kubelet", "at '/csi/kubeletDir'"),
+        ("csi.audiences={a'b}", "at '/csi/audiences/0'"),
         ("policies.requireUse=some", "at '/policies/requireUse'"),
         ("policies.secretTypes=some", "at '/policies/secretTypes'"),
         ("leaderElection.leaseDuration=1", "at '/leaderElection/leaseDuration'"),

@@ -5,6 +5,8 @@ use std::process::Command;
 use crate::cluster::{Cluster, file, run};
 
 const NAMESPACE: &str = "presign-system";
+/// Where the `DaemonSet` of the CSI driver is, which must be privileged.
+pub const CSI_NAMESPACE: &str = "presign-csi";
 
 /// Where `make image` puts it, and for a short run `make e2e-short`.
 fn image(is_short: bool) -> std::path::PathBuf {
@@ -16,16 +18,32 @@ fn image(is_short: bool) -> std::path::PathBuf {
 
 /// Installs the chart as its README says, in a namespace that enforces the restricted
 /// standard, with the right to touch pods, and waits until the operator is ready.
-pub fn install(cluster: &Cluster, is_short: bool) {
+pub fn install(cluster: &Cluster, is_short: bool, is_unprivileged: bool) {
     let archive = image(is_short);
     cluster.node.import(&archive).unwrap_or_else(|error| panic!("{error}"));
     cluster.create_namespace(NAMESPACE);
+    cluster.kubectl(&["create", "namespace", CSI_NAMESPACE]);
+    let (folder, is_privileged) = (cluster.node.kubelet_folder(), !is_unprivileged);
+    let csi = [
+        format!("csi.namespace={CSI_NAMESPACE}"),
+        format!("csi.kubeletDir={}", folder.display()),
+        format!("csi.privileged={is_privileged}"),
+        "csi.audiences={sts.amazonaws.com}".to_owned(),
+    ];
     let helm = testbed::locate(testbed::Binary::Helm).unwrap_or_else(|error| panic!("{error}"));
     let mut install = Command::new(helm);
     install
         .args(["install", "presign-operator"])
         .arg(file("charts/presign-operator"))
-        .args(["--namespace", NAMESPACE, "--set", "pods.enabled=true", "--wait", "--timeout=120s"])
+        .args([
+            "--namespace",
+            NAMESPACE,
+            "--set",
+            "pods.enabled=true,csi.enabled=true",
+            "--set",
+            &csi.join(","),
+        ])
+        .args(["--wait", "--timeout=120s"])
         .env("KUBECONFIG", cluster.plane.kubeconfig())
         .envs([("NO_PROXY", "*"), ("no_proxy", "*")]);
     run(&mut install, "").unwrap_or_else(|said| panic!("helm install: {said}"));

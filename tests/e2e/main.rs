@@ -3,10 +3,12 @@
 //! The chart, the image, a node with kubelet and containerd, mounted Secrets, and curl. It needs
 //! root, and fails if a single request of a pod that reads its files did, or if a URL that was
 //! withdrawn stays in a pod. `make e2e` runs it. `make e2e-short` runs it with URLs that live one
-//! minute, fewer pods and without the examples.
+//! minute, fewer pods and without the examples, and `make e2e-csi` only the pods with CSI volumes: with a
+//! driver that mounts them, and with one that has no privileges (`--unprivileged`).
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test fails by panicking")]
 
 mod cluster;
+mod csi;
 mod examples;
 mod installation;
 mod totals;
@@ -20,23 +22,39 @@ use traffic::Scale;
 
 fn main() {
     let started = Instant::now();
-    let is_short = std::env::args().any(|argument| argument == "--short");
+    let has = |flag: &str| std::env::args().any(|argument| argument == flag);
+    let (is_csi_alone, is_short) = (has("--csi"), has("--short") || has("--csi"));
     let scale = if is_short { Scale::Short } else { Scale::Whole };
     let cluster = Cluster::start();
     println!("e2e: the node is ready after {} s", started.elapsed().as_secs());
-    installation::install(&cluster, is_short);
+    installation::install(&cluster, is_short, has("--unprivileged"));
     println!("e2e: the operator runs after {} s", started.elapsed().as_secs());
+    if is_csi_alone {
+        end(cluster, started, csi::run_alone);
+        return;
+    }
     traffic::start(&cluster, scale);
     println!("e2e: pods use URLs after {} s", started.elapsed().as_secs());
+    csi::start(&cluster);
+    println!("e2e: pods use CSI volumes after {} s", started.elapsed().as_secs());
     withdrawal::start(&cluster);
     println!("e2e: a URL is withdrawn after {} s", started.elapsed().as_secs());
     if !is_short {
         examples::run_all(&cluster);
     }
     installation::roll(&cluster);
+    csi::roll(&cluster);
     println!("e2e: the operator was replaced after {} s", started.elapsed().as_secs());
-    let is_withdrawn = withdrawal::end(&cluster);
-    let has_passed = traffic::end(&cluster, scale) && is_withdrawn;
+    end(cluster, started, |cluster| {
+        let is_withdrawn = withdrawal::end(cluster);
+        let is_kept = traffic::end(cluster, scale);
+        csi::end(cluster) && is_kept && is_withdrawn
+    });
+}
+
+/// Says whether all is well, and ends the process if not.
+fn end(cluster: Cluster, started: Instant, is_well: impl FnOnce(&Cluster) -> bool) {
+    let has_passed = is_well(&cluster);
     drop(cluster);
     println!("e2e: {} after {} s", if has_passed { "passed" } else { "FAILED" }, started.elapsed().as_secs());
     if !has_passed {

@@ -31,6 +31,9 @@
 {{- if and .Values.verify.allow (not .Values.verify.enabled) }}
 {{- fail "verify.allow: has no effect without verify.enabled: set verify.enabled to true, or set verify.allow to []" }}
 {{- end }}
+{{- if and .Values.csi.enabled (eq .Values.inlineCredentials "Deny") }}
+{{- fail "csi.enabled: must be false with inlineCredentials: Deny, because CSI volumes have credentials of their own: mount the Secrets of PresignedUrls instead, or set inlineCredentials to Allow" }}
+{{- end }}
 {{- with .Values.sts.caBundle }}
 {{- if and .configMapName .secretName }}
 {{- fail "sts.caBundle: set configMapName or secretName, not both" }}

@@ -40,6 +40,12 @@ app.kubernetes.io/name: {{ include "presign-operator.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
+{{- /* The pods of the CSI driver. The selector of the Deployment must not match them. */ -}}
+{{- define "presign-operator.csiLabels" -}}
+app.kubernetes.io/name: {{ printf "%s-csi" (include "presign-operator.name" .) | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
 {{- define "presign-operator.labels" -}}
 {{ include "presign-operator.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}

@@ -15,7 +15,6 @@ pub use self::hop::Hop;
 pub use self::key::{SessionKey, SessionOwner, SessionSource};
 pub use self::need::{SessionNeed, is_better_than_none, is_reusable};
 use self::name::SessionNamed;
-pub use self::need::{SessionNeed, is_reusable};
 use super::policy::Asker;
 use super::request::{AwsAddress, Endpoint, InvalidSpec};
 use super::signer::SignerId;

@@ -93,6 +93,11 @@ impl Node {
         &self.files.socket
     }
 
+    /// The folder of its kubelet.
+    pub fn kubelet_folder(&self) -> PathBuf {
+        self.files.at("kubelet").into()
+    }
+
     /// The names and process ids of its components.
     pub fn pids(&self) -> Vec<(&'static str, u32)> {
         self.components.pids()

@@ -3,6 +3,10 @@
 # Arguments: CGROUP FOLDER
 set -e
 
+# A container can mount something for kubelet and for other containers only where mounts are shared. They are
+# shared inside of this namespace, and not with that of the machine.
+mount --make-rshared /
+
 # Places that containerd, CNI and kubelet write to whatever their settings say.
 for folder in /run/containerd /var/lib/cni /var/lib/kubelet /var/log/containers; do
     mkdir -p "$folder"

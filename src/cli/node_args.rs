@@ -1,0 +1,150 @@
+//! The flags of `node`, and the checks that are made before anything starts.
+#![allow(clippy::doc_markdown, reason = "the comments on flags are printed by --help")]
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::ensure;
+use clap::Args;
+
+use super::flags;
+use super::limit_args::endpoints;
+use super::signer_args::InlineCredentials;
+use super::sts_args::StsArgs;
+use crate::csi::NodeSettings;
+use crate::domain::Limits;
+use crate::domain::volume::VolumeTerms;
+use crate::runtime::LogFormat;
+
+/// Flags of `node`. Each has a twin in the environment, `PRESIGN_...`.
+#[derive(Args, Clone, Debug)]
+pub struct NodeArgs {
+    /// Address that serves /livez, /readyz and /metrics.
+    #[arg(long, env = "PRESIGN_LISTEN", default_value = "0.0.0.0:8080", value_parser = flags::address)]
+    pub(super) listen: SocketAddr,
+    /// Log level (error, warn, info, debug or trace), or a filter such as
+    /// info,presign_operator=debug. Default: the value of RUST_LOG, or info if that is not set
+    /// either.
+    #[arg(long, env = "PRESIGN_LOG")]
+    pub(super) log: Option<String>,
+    /// Log format.
+    #[arg(long, env = "PRESIGN_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub(super) log_format: LogFormat,
+    /// Name of the node.
+    #[arg(long, env = "PRESIGN_NODE_NAME", value_name = "NAME")]
+    pub(super) node_name: String,
+    /// The socket that the kubelet connects to, in its folder for plugins. Its name must have an @.
+    #[arg(
+        long,
+        env = "PRESIGN_CSI_SOCKET",
+        value_name = "FILE",
+        default_value = "/var/lib/kubelet/plugins_registry/presign@url.presign.dev.sock"
+    )]
+    socket: PathBuf,
+    /// The folder of the kubelet. Volumes are published below it, and nowhere else.
+    #[arg(long, env = "PRESIGN_KUBELET_DIR", value_name = "FOLDER", default_value = "/var/lib/kubelet")]
+    kubelet_dir: PathBuf,
+    /// The folder for what a restart needs, access keys and tokens among it. It must be in memory, and last
+    /// longer than this process.
+    #[arg(long, env = "PRESIGN_STATE_DIR", value_name = "FOLDER", default_value = "/run/presign-operator")]
+    state_dir: PathBuf,
+    /// Mount nothing: write the URLs to the disk of the node. For clusters that forbid mounts.
+    #[arg(long, env = "PRESIGN_CSI_UNPRIVILEGED")]
+    unprivileged: bool,
+    /// Hosts that URLs may point to, without scheme and port: a name, an IP address, *.example.com
+    /// for all subdomains, or * for every host. Repeat the flag, or separate hosts by commas.
+    #[arg(
+        long,
+        env = "PRESIGN_ALLOW_ENDPOINTS",
+        value_name = "HOST",
+        value_delimiter = ',',
+        default_value = "*"
+    )]
+    allow_endpoints: Vec<String>,
+    /// Whether volumes may have credentials of their own. Deny: no volume is published.
+    #[arg(long, env = "PRESIGN_INLINE_CREDENTIALS", value_enum, ignore_case = true,
+        default_value_t = InlineCredentials::Allow)]
+    inline_credentials: InlineCredentials,
+    /// Which sessions the driver may request.
+    #[command(flatten)]
+    pub(super) sts: StsArgs,
+}
+
+impl NodeArgs {
+    /// Checks the flags. If a flag is not valid, the error is one line.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        ensure!(!self.node_name.trim().is_empty(), "--node-name: is empty: give the name of the node");
+        let socket = self.socket.file_name().map(|name| name.to_string_lossy().into_owned());
+        ensure!(
+            self.socket.is_absolute() && socket.is_some_and(|name| name.contains('@')),
+            "--socket: must be an absolute path to a file whose name has an @, such as presign@url.presign.dev.sock: HTTP/2 refuses what the kubelet sends for any other name"
+        );
+        for (flag, folder) in [("--kubelet-dir", &self.kubelet_dir), ("--state-dir", &self.state_dir)] {
+            ensure!(folder.is_absolute(), "{flag}: must be an absolute path");
+        }
+        ensure!(
+            !self.sts.limits()?.ambient,
+            "--ambient-credentials: volumes cannot use the identity of the driver: remove the flag"
+        );
+        endpoints(&self.allow_endpoints).map(drop)
+    }
+
+    /// How the driver runs.
+    pub(super) fn settings(&self) -> anyhow::Result<NodeSettings> {
+        let limits = Limits::new(Vec::new(), endpoints(&self.allow_endpoints)?);
+        let terms = VolumeTerms {
+            limits: limits.with_sessions(self.sts.limits()?),
+            denies_inline: self.inline_credentials == InlineCredentials::Deny,
+        };
+        Ok(NodeSettings {
+            node_name: self.node_name.clone(),
+            socket: self.socket.clone(),
+            kubelet_dir: self.kubelet_dir.clone(),
+            state_dir: self.state_dir.clone(),
+            is_privileged: !self.unprivileged,
+            terms,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn args(flags: &[&str]) -> NodeArgs {
+        let words = ["presign-operator", "node", "--node-name", "n"];
+        match Cli::try_parse_from(words.iter().chain(flags)).unwrap().command {
+            Command::Node(args) => *args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_flags_say_what_volumes_may_ask_for() {
+        let settings = args(&[]).settings().unwrap();
+        assert!(settings.is_privileged && !settings.terms.denies_inline);
+        let settings = args(&["--unprivileged", "--inline-credentials=Deny"]).settings().unwrap();
+        assert!(!settings.is_privileged && settings.terms.denies_inline);
+        args(&["--sts-endpoints=sts.example.com", "--allow-endpoints=*.example.com"]).check().unwrap();
+    }
+
+    #[test]
+    fn a_flag_that_cannot_be_meant_is_an_error_of_one_line_that_names_it() {
+        for flag in [
+            "--socket=/a/b.sock",
+            "--socket=a@b",
+            "--kubelet-dir=kubelet",
+            "--state-dir=run",
+            "--allow-endpoints=https://a.b",
+            "--ambient-credentials",
+            "--token-audiences=",
+        ] {
+            let error = args(&[flag]).check().unwrap_err().to_string();
+            let name = flag.split_once('=').map_or(flag, |(name, _)| name);
+            assert!(error.starts_with(name) && !error.contains('\n'), "{flag}: {error}");
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! The state of one volume: what to do after each event, and when to look again.
+//!
+//! The shell carries out the effects and reports how each ended. It has at most one job at a time for a
+//! volume, so nothing is written after the volume was unmounted. Every volume has a job in flight, or a time
+//! at which `tick` begins one, or is forgotten: none can be lost.
+
+mod jobs;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{
+    VolumeEffect, VolumeFailure, VolumeInputs, VolumeNote, VolumePlan, VolumeReason, VolumeState, VolumeTimes,
+};
+use crate::domain::reason::IssueReason;
+
+/// A URL signed further in the future than this, in seconds, was signed with a wrong clock.
+const MAX_CLOCK_SKEW: i64 = 300;
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum VolumeStage {
+    Idle,
+    Signing(u64),
+    Writing(VolumeTimes),
+    Unmounting,
+}
+
+/// Why a volume ends.
+#[derive(Clone, Debug)]
+enum VolumeEnd {
+    /// The kubelet asked for it, or the pod is gone.
+    Asked,
+    /// The first URLs could not be had.
+    Failed(VolumeFailure),
+}
+
+#[derive(Clone, Debug)]
+struct PublishedVolume {
+    inputs: Arc<VolumeInputs>,
+    plan: Result<Arc<VolumePlan>, VolumeFailure>,
+}
+
+/// One volume.
+#[derive(Debug)]
+pub struct UrlVolume {
+    published: Option<PublishedVolume>,
+    stage: VolumeStage,
+    /// The URLs in the folder; `None` if there are none.
+    issued: Option<VolumeTimes>,
+    /// Why URLs are signed, now or next.
+    reason: IssueReason,
+    /// Whether what is in flight is no longer what is asked for.
+    is_outdated: bool,
+    failures: u32,
+    retry_at: Option<Timestamp>,
+    failure: Option<VolumeFailure>,
+    end: Option<VolumeEnd>,
+    jobs: u64,
+}
+
+type Effects = Vec<VolumeEffect>;
+
+impl UrlVolume {
+    /// A volume of which nothing is known.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self {
+            published: None,
+            stage: VolumeStage::Idle,
+            issued: None,
+            reason: IssueReason::Missing,
+            is_outdated: false,
+            failures: 0,
+            retry_at: None,
+            failure: None,
+            end: None,
+            jobs: 0,
+        }
+    }
+
+    /// A volume that was published before a restart. `issued` are the URLs that are proven to be in its
+    /// folder.
+    #[must_use]
+    pub fn adopted(
+        inputs: VolumeInputs,
+        plan: Result<VolumePlan, VolumeFailure>,
+        issued: VolumeTimes,
+    ) -> Self {
+        let published = PublishedVolume { inputs: Arc::new(inputs), plan: plan.map(Arc::new) };
+        Self { published: Some(published), issued: Some(issued), ..Self::unknown() }
+    }
+
+    /// What is to be signed; `None` if that is not known.
+    ///
+    /// # Errors
+    /// Why the inputs cannot be used.
+    #[must_use]
+    pub fn work(&self) -> Option<(Arc<VolumeInputs>, Result<Arc<VolumePlan>, VolumeFailure>)> {
+        self.published.as_ref().map(|published| (published.inputs.clone(), published.plan.clone()))
+    }
+
+    /// What the kubelet said about the volume.
+    #[must_use]
+    pub fn inputs(&self) -> Option<&VolumeInputs> {
+        self.published.as_ref().map(|published| &*published.inputs)
+    }
+
+    /// The URLs in the folder.
+    #[must_use]
+    pub fn issued(&self) -> Option<VolumeTimes> {
+        self.issued
+    }
+
+    /// Why the last attempt failed.
+    #[must_use]
+    pub fn failure(&self) -> Option<&VolumeFailure> {
+        self.failure.as_ref()
+    }
+
+    /// How the volume fares.
+    #[must_use]
+    pub fn state(&self, now: Timestamp) -> VolumeState {
+        match self.issued {
+            _ if self.end.is_some() => VolumeState::Ending,
+            None => VolumeState::Starting,
+            Some(times) if !times.are_alive(now) => VolumeState::Expired,
+            Some(times) if times.are_late(now) => VolumeState::Late,
+            Some(_) => VolumeState::Serving,
+        }
+    }
+
+    fn is_alive(&self, now: Timestamp) -> bool {
+        self.issued.is_some_and(|times| times.are_alive(now))
+    }
+
+    /// The kubelet publishes the volume, for the first time or again. `is_in_place` says whether the folder
+    /// is as the driver made it.
+    #[must_use]
+    pub fn publish(
+        &mut self,
+        inputs: VolumeInputs,
+        plan: Result<VolumePlan, VolumeFailure>,
+        is_in_place: bool,
+        now: Timestamp,
+    ) -> Effects {
+        if self.end.is_some() {
+            return vec![VolumeEffect::AnswerPublish(Err(ending()))];
+        }
+        if !is_in_place {
+            self.issued = None;
+        }
+        let is_alive = self.is_alive(now);
+        match plan {
+            Err(failure) if is_alive => {
+                vec![VolumeEffect::Note(VolumeNote::Kept(failure)), VolumeEffect::AnswerPublish(Ok(()))]
+            }
+            Err(failure) if self.issued.is_none() && self.stage == VolumeStage::Idle => {
+                self.finish(VolumeEnd::Failed(failure))
+            }
+            Err(failure) => vec![VolumeEffect::AnswerPublish(Err(failure))],
+            Ok(plan) => self.take(inputs, plan, is_alive),
+        }
+    }
+
+    /// Takes what the kubelet brought, which is valid.
+    fn take(&mut self, inputs: VolumeInputs, plan: VolumePlan, is_alive: bool) -> Effects {
+        let before = self.published.as_ref();
+        let is_same_plan = before.is_some_and(|PublishedVolume { inputs: old, plan: old_plan }| {
+            old_plan.as_ref().is_ok_and(|old_plan| **old_plan == plan) && old.fs_group == inputs.fs_group
+        });
+        let is_other_plan = !is_same_plan;
+        let has_other_token = before.is_none_or(|before| before.inputs.tokens != inputs.tokens);
+        let is_other_input = is_other_plan || has_other_token;
+        self.published = Some(PublishedVolume { inputs: Arc::new(inputs), plan: Ok(Arc::new(plan)) });
+        let mut effects = Vec::new();
+        // Before there are URLs, nothing is kept: the kubelet publishes such a volume again.
+        if is_other_input && self.issued.is_some() {
+            effects.push(VolumeEffect::Keep);
+        }
+        let is_failing = self.failures > 0;
+        if is_other_plan || !is_alive || (is_failing && is_other_input) {
+            let reason = match self.issued {
+                None => IssueReason::Missing,
+                Some(_) if !is_alive => IssueReason::Expired,
+                Some(_) if is_other_plan => IssueReason::CredentialsChanged,
+                Some(_) => IssueReason::RenewalDue,
+            };
+            effects.extend(self.begin(reason, is_other_plan));
+        }
+        if is_alive {
+            effects.push(VolumeEffect::AnswerPublish(Ok(())));
+        }
+        effects
+    }
+
+    /// The kubelet unpublishes the volume.
+    #[must_use]
+    pub fn unpublish(&mut self) -> Effects {
+        let mut effects = vec![VolumeEffect::AnswerPublish(Err(ending()))];
+        effects.extend(self.finish(VolumeEnd::Asked));
+        effects
+    }
+
+    /// Looks whether something is due. `has_waiters` says whether a call waits for the volume to be
+    /// published.
+    #[must_use]
+    pub fn tick(&mut self, now: Timestamp, has_waiters: bool) -> Effects {
+        let is_due = |time: Option<Timestamp>| time.is_none_or(|time| time <= now);
+        // The kubelet gave up, so it might never unpublish what is mounted from now on.
+        if self.issued.is_none() && self.end.is_none() && !has_waiters {
+            return self.finish(VolumeEnd::Asked);
+        }
+        if self.stage != VolumeStage::Idle {
+            return Vec::new();
+        }
+        match (self.issued, &self.end) {
+            (_, Some(_)) if is_due(self.retry_at) => self.unmount(),
+            (None, None) if is_due(self.retry_at) => self.start(),
+            (Some(times), None) if is_due(Some(self.retry_at.unwrap_or(times.renewal_time))) => {
+                let is_alive = times.are_alive(now);
+                self.begin(if is_alive { IssueReason::RenewalDue } else { IssueReason::Expired }, false)
+            }
+            (Some(times), None) if self.retry_at.is_none() && is_of_future(times, now) => {
+                self.begin(IssueReason::Drifted, false)
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Whether URLs were signed with a clock that was ahead, so that the store does not accept them yet.
+fn is_of_future(times: VolumeTimes, now: Timestamp) -> bool {
+    times.signing_time.duration_since(now).as_secs() > MAX_CLOCK_SKEW
+}
+
+fn ending() -> VolumeFailure {
+    VolumeFailure::temporary(
+        VolumeReason::CredentialsUnavailable,
+        "the volume is being unmounted: the kubelet tries again",
+    )
+}
+
+#[cfg(test)]
+mod tests;

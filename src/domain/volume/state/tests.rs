@@ -1,0 +1,173 @@
+//! A volume is published, renewed and unpublished, and each can fail.
+
+mod properties;
+
+use super::*;
+use crate::domain::model::at;
+use crate::domain::volume::{SignFault, SignedVolume};
+
+fn times(signed: i64, lives: i64) -> VolumeTimes {
+    VolumeTimes {
+        signing_time: at(signed),
+        renewal_time: at(signed + lives * 2 / 3),
+        expiration_time: at(signed + lives),
+    }
+}
+
+fn signed(now: i64, lives: i64) -> SignedVolume {
+    SignedVolume { files: Vec::new(), times: times(now, lives) }
+}
+
+fn plan() -> VolumePlan {
+    VolumePlan { urls: Vec::new() }
+}
+
+fn inputs(group: u32) -> VolumeInputs {
+    VolumeInputs { fs_group: Some(group), ..VolumeInputs::default() }
+}
+
+fn lasting() -> VolumeFailure {
+    VolumeFailure::lasting(VolumeReason::CredentialsInvalid, "it is wrong")
+}
+
+fn temporary() -> VolumeFailure {
+    VolumeFailure::temporary(VolumeReason::CredentialsUnavailable, "it is away")
+}
+
+/// The effects, by short names.
+fn names(effects: &[VolumeEffect]) -> String {
+    let name = |effect: &VolumeEffect| match effect {
+        VolumeEffect::Sign(_) => "sign",
+        VolumeEffect::StopSigning => "stop",
+        VolumeEffect::Keep => "keep",
+        VolumeEffect::Write(_) => "write",
+        VolumeEffect::Unmount => "unmount",
+        VolumeEffect::AnswerPublish(Ok(())) => "ok",
+        VolumeEffect::AnswerPublish(Err(_)) => "error",
+        VolumeEffect::AnswerUnpublish(Ok(())) => "gone",
+        VolumeEffect::AnswerUnpublish(Err(_)) => "stuck",
+        VolumeEffect::Note(_) => "",
+        VolumeEffect::Forget => "forget",
+    };
+    effects.iter().map(name).filter(|name| !name.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// A volume whose URLs were signed at 0 and live for 900 seconds.
+fn published() -> UrlVolume {
+    let mut volume = UrlVolume::unknown();
+    assert_eq!(names(&volume.publish(inputs(1), Ok(plan()), false, at(0))), "sign");
+    assert_eq!(names(&volume.signed(1, Ok(signed(0, 900)), at(0))), "write");
+    assert_eq!(names(&volume.written(Ok(()), at(0))), "ok");
+    volume
+}
+
+#[test]
+fn is_published_renewed_and_unpublished() {
+    let mut volume = published();
+    assert_eq!(names(&volume.tick(at(599), false)), "");
+    assert_eq!(names(&volume.publish(inputs(1), Ok(plan()), true, at(60))), "ok");
+    assert_eq!(names(&volume.tick(at(600), false)), "sign");
+    assert_eq!(names(&volume.signed(2, Ok(signed(600, 900)), at(600))), "write");
+    let effects = volume.written(Ok(()), at(601));
+    assert!(matches!(
+        effects[0],
+        VolumeEffect::Note(VolumeNote::Issued { reason: IssueReason::RenewalDue, lag: Some(1), .. })
+    ));
+    assert_eq!(names(&volume.tick(at(1199), false)), "");
+    assert_eq!(names(&volume.unpublish()), "error unmount");
+    assert_eq!(names(&volume.unmounted(Ok(()), at(700))), "gone forget");
+}
+
+#[test]
+fn a_first_publish_that_cannot_succeed_leaves_nothing_and_one_that_may_waits() {
+    let mut volume = UrlVolume::unknown();
+    assert_eq!(names(&volume.publish(inputs(1), Err(lasting()), false, at(0))), "unmount");
+    assert_eq!(names(&volume.unmounted(Ok(()), at(0))), "error gone forget");
+
+    let mut volume = UrlVolume::unknown();
+    let _ = volume.publish(inputs(1), Ok(plan()), false, at(0));
+    assert_eq!(names(&volume.signed(1, Err(SignFault::Failure(temporary())), at(0))), "");
+    assert_eq!(names(&volume.tick(at(1), true)), "");
+    assert_eq!(names(&volume.tick(at(2), true)), "sign");
+    assert_eq!(names(&volume.signed(2, Err(SignFault::Failure(lasting())), at(2))), "unmount");
+    assert_eq!(names(&volume.unmounted(Ok(()), at(2))), "error gone forget");
+}
+
+#[test]
+fn what_the_kubelet_gave_up_before_the_first_url_is_removed() {
+    let mut volume = UrlVolume::unknown();
+    let _ = volume.publish(inputs(1), Ok(plan()), false, at(0));
+    let _ = volume.signed(1, Err(SignFault::Failure(temporary())), at(0));
+    assert_eq!(names(&volume.tick(at(1), false)), "unmount");
+}
+
+#[test]
+fn a_republish_is_no_error_while_a_url_lives() {
+    let mut volume = published();
+    assert_eq!(names(&volume.publish(inputs(1), Err(lasting()), true, at(899))), "ok");
+    assert_eq!(names(&volume.publish(inputs(1), Err(lasting()), true, at(900))), "error");
+    assert_eq!(names(&volume.tick(at(900), false)), "sign", "the last good inputs stay in use");
+}
+
+#[test]
+fn what_changed_is_signed_at_once_even_while_something_is_in_flight() {
+    let mut volume = published();
+    assert_eq!(names(&volume.publish(inputs(2), Ok(plan()), true, at(10))), "keep sign ok");
+    assert_eq!(names(&volume.publish(inputs(3), Ok(plan()), true, at(11))), "keep stop sign ok");
+    assert_eq!(names(&volume.signed(2, Ok(signed(10, 900)), at(11))), "", "it was aborted");
+    assert_eq!(names(&volume.signed(3, Ok(signed(11, 900)), at(11))), "write");
+    assert_eq!(names(&volume.publish(inputs(4), Ok(plan()), true, at(12))), "keep ok");
+    assert_eq!(names(&volume.written(Ok(()), at(13))), "ok sign");
+}
+
+#[test]
+fn an_unpublish_waits_for_a_write_and_aborts_signing() {
+    let mut volume = published();
+    let _ = volume.tick(at(600), false);
+    assert_eq!(names(&volume.unpublish()), "error stop unmount");
+    assert_eq!(names(&volume.signed(2, Ok(signed(600, 900)), at(601))), "");
+    assert_eq!(names(&volume.publish(inputs(1), Ok(plan()), true, at(601))), "error");
+
+    let mut volume = published();
+    let _ = volume.tick(at(600), false);
+    let _ = volume.signed(2, Ok(signed(600, 900)), at(600));
+    assert_eq!(names(&volume.unpublish()), "error");
+    assert_eq!(names(&volume.written(Ok(()), at(601))), "unmount");
+    assert_eq!(names(&volume.unmounted(Err(temporary()), at(601))), "stuck");
+    assert_eq!(names(&volume.tick(at(603), false)), "unmount", "it is tried again without a call");
+    assert_eq!(names(&volume.unmounted(Ok(()), at(604))), "gone forget");
+}
+
+#[test]
+fn a_failing_renewal_is_tried_more_often_as_the_end_comes_near() {
+    let mut volume = published();
+    let (mut now, mut tries, mut job) = (600, Vec::new(), 2);
+    while now < 900 {
+        if names(&volume.tick(at(now), false)) == "sign" {
+            tries.push(now);
+            let _ = volume.signed(job, Err(SignFault::Failure(temporary())), at(now));
+            job += 1;
+        }
+        now += 1;
+    }
+    assert!(tries.len() > 12, "{tries:?}");
+    assert_eq!(volume.state(at(899)), VolumeState::Late);
+    assert_eq!(volume.state(at(900)), VolumeState::Expired);
+}
+
+#[test]
+fn credentials_that_end_with_the_url_gain_nothing() {
+    let mut volume = published();
+    let _ = volume.tick(at(600), false);
+    assert_eq!(names(&volume.signed(2, Ok(signed(600, 300)), at(600))), "");
+    assert_eq!(volume.failure().map(|failure| failure.reason), Some(VolumeReason::CredentialsExpired));
+    assert_eq!(names(&volume.tick(at(602), false)), "sign");
+}
+
+#[test]
+fn a_pod_that_is_gone_ends_its_volume_and_a_future_signature_is_replaced() {
+    let mut volume = UrlVolume::adopted(inputs(1), Ok(plan()), times(10_000, 900));
+    assert_eq!(names(&volume.tick(at(0), false)), "sign");
+    assert_eq!(names(&volume.signed(1, Err(SignFault::Gone), at(0))), "unmount");
+    assert_eq!(names(&volume.unmounted(Ok(()), at(0))), "gone forget");
+}

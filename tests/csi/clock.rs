@@ -1,0 +1,130 @@
+//! Renewals by a clock that the test moves. The driver runs in this process, without mounts.
+
+use std::path::Path;
+use std::time::Duration;
+
+use presign_operator::csi::{NodeDriver, NodeProcess, NodeSettings};
+use presign_operator::domain::Limits;
+use presign_operator::domain::limits::{HostPattern, SessionLimits, StsEndpoints};
+use presign_operator::domain::volume::VolumeTerms;
+use presign_operator::runtime::{Clock, ClockOffset, MetricsRegistry, Probes};
+use presign_operator::sts::{Sts, StsTerms};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tonic::transport::Channel;
+
+use crate::calls::{Mounted, connect};
+use crate::stores::{CONTENT, curl, store, wait_until};
+
+/// A driver in this process.
+struct ClockedDriver {
+    home: tempfile::TempDir,
+    offset: ClockOffset,
+    stop: Option<oneshot::Sender<()>>,
+    running: JoinHandle<()>,
+}
+
+impl ClockedDriver {
+    fn start(home: tempfile::TempDir, offset_seconds: i64) -> Self {
+        let (clock, offset) = Clock::adjustable();
+        offset.set(offset_seconds);
+        for folder in ["pods", "plugins"] {
+            std::fs::create_dir_all(home.path().join(folder)).unwrap();
+        }
+        let endpoints = StsEndpoints::parse(["aws"]).unwrap();
+        let sts = StsTerms {
+            endpoints: endpoints.clone(),
+            ca_bundle: None,
+            proxy: None,
+            no_proxy: None,
+            ambient: None,
+        };
+        let sessions = SessionLimits { audiences: Vec::new(), endpoints, ambient: false };
+        let limits = Limits::new(Vec::new(), vec![HostPattern::All]).with_sessions(sessions);
+        let settings = NodeSettings {
+            node_name: "node-1".to_owned(),
+            socket: socket(home.path()),
+            kubelet_dir: home.path().to_owned(),
+            state_dir: home.path().join("state"),
+            is_privileged: false,
+            terms: VolumeTerms { limits, denies_inline: false },
+        };
+        let mut metrics = MetricsRegistry::new("presign", "0");
+        let process = NodeProcess {
+            clock,
+            registry: metrics.registry(),
+            probes: Probes::new(Duration::from_secs(60)),
+            sts: Sts::new(sts).unwrap(),
+        };
+        let driver = NodeDriver::new(settings, process).unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let running = tokio::spawn(async move {
+            let stopped = async {
+                let _ = stopped.await;
+            };
+            driver.run(stopped).await.unwrap();
+        });
+        Self { home, offset, stop: Some(stop), running }
+    }
+
+    async fn channel(&self) -> Channel {
+        let socket = socket(self.home.path());
+        wait_until("it listens", || socket.exists()).await;
+        connect(&socket).await.unwrap()
+    }
+
+    async fn stop(mut self) -> tempfile::TempDir {
+        let _ = self.stop.take().unwrap().send(());
+        self.running.await.unwrap();
+        self.home
+    }
+}
+
+/// The URL of a volume.
+fn url(volume: &Mounted) -> String {
+    std::fs::read_to_string(volume.target.join("url")).unwrap()
+}
+
+fn socket(home: &Path) -> std::path::PathBuf {
+    home.join("plugins/presign@url.presign.dev.sock")
+}
+
+#[tokio::test]
+async fn the_driver_renews_by_its_own_clock_and_without_a_call() {
+    let driver = ClockedDriver::start(tempfile::tempdir().unwrap(), 0);
+    let volume = Mounted::new(driver.home.path(), "clock", store().await);
+    volume.publish(&driver.channel().await).await.unwrap();
+    let first = url(&volume);
+    // It is due after 170 to 200 seconds of 300.
+    driver.offset.set(160);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(url(&volume), first);
+    driver.offset.set(201);
+    wait_until("it is renewed", || url(&volume) != first).await;
+    let second = url(&volume);
+    assert_eq!(curl(&[&second]).unwrap(), CONTENT);
+    assert_eq!(curl(&[&first]).unwrap(), CONTENT, "both are valid for a while");
+    // A clock that was ahead by an hour when it signed, and is right again.
+    driver.offset.set(3600);
+    wait_until("an expired URL is replaced", || url(&volume) != second).await;
+    let of_future = url(&volume);
+    driver.offset.set(0);
+    wait_until("a URL of the future is replaced", || url(&volume) != of_future).await;
+    assert_eq!(curl(&[&url(&volume)]).unwrap(), CONTENT);
+    driver.stop().await;
+}
+
+#[tokio::test]
+async fn a_driver_that_was_away_for_too_long_renews_when_it_starts() {
+    let driver = ClockedDriver::start(tempfile::tempdir().unwrap(), 0);
+    let volume = Mounted::new(driver.home.path(), "away", store().await);
+    volume.publish(&driver.channel().await).await.unwrap();
+    let first = url(&volume);
+    let home = driver.stop().await;
+    assert!(!socket(home.path()).exists());
+    let driver = ClockedDriver::start(home, 299);
+    wait_until("a restart renews at once", || url(&volume) != first).await;
+    volume.unpublish(&driver.channel().await).await.unwrap();
+    assert!(!volume.target.exists());
+    driver.stop().await;
+}

@@ -1,0 +1,16 @@
+//! The CSI driver as a process: it is started, called as the kubelet calls it, and killed.
+//!
+//! Each test has a mount namespace of its own, so no mount is seen outside of it. That needs root. What the
+//! kubelet itself does is in `tests/e2e`.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test fails by panicking")]
+
+mod calls;
+mod clock;
+mod identity;
+mod node;
+mod publish;
+mod refusals;
+mod restarts;
+mod stores;
+mod tokens;

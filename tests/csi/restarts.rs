@@ -1,0 +1,120 @@
+//! The driver is killed at any time, and started again.
+
+use std::time::Duration;
+
+use crate::node::CsiNode;
+use crate::stores::{CONTENT, SECOND_KEY, curl, wait_until};
+
+/// Changes the times that the driver keeps of its only volume, which is what an hour without it does.
+fn age(node: &CsiNode, field: &str) {
+    let [file] = node.kept().try_into().unwrap();
+    let mut record: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    record[field] = record["signing_time"].clone();
+    std::fs::write(&file, record.to_string()).unwrap();
+}
+
+#[tokio::test]
+async fn a_restart_signs_nothing_that_is_not_due_and_what_is_due_at_once() {
+    let mut node = CsiNode::new(&[]).await;
+    let volume = node.volume("restart").await;
+    volume.publish(&node.channel().await).await.unwrap();
+    let first = node.read(&volume, "url");
+
+    node.kill();
+    assert_eq!(curl(&[&node.read(&volume, "url")]).unwrap(), CONTENT, "the files stay");
+    node.start().await;
+    volume.publish(&node.channel().await).await.unwrap();
+    assert_eq!(node.read(&volume, "url"), first);
+
+    // Stopped as in an upgrade; the next process finds that the renewal was due.
+    node.stop();
+    age(&node, "renewal_time");
+    // The next second gives another URL.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    node.start().await;
+    wait_until("a restart renews at once", || node.read(&volume, "url") != first).await;
+    assert_eq!(curl(&[&node.read(&volume, "url")]).unwrap(), CONTENT);
+    assert_eq!(node.mounts().len(), 1);
+
+    volume.unpublish(&node.channel().await).await.unwrap();
+    node.expect_nothing_left(&volume);
+}
+
+#[tokio::test]
+async fn a_volume_that_was_not_unpublished_in_time_is_unpublished_later() {
+    let mut node = CsiNode::new(&[]).await;
+    let volume = node.volume("later").await;
+    volume.publish(&node.channel().await).await.unwrap();
+    node.kill();
+    // What it kept is gone, as after a reboot of the node in which the mount stayed.
+    std::fs::remove_file(&node.kept()[0]).unwrap();
+    node.start().await;
+    assert_eq!(node.mounts().len(), 1);
+    volume.unpublish(&node.channel().await).await.unwrap();
+    node.expect_nothing_left(&volume);
+}
+
+#[tokio::test]
+async fn what_is_kept_of_a_pod_that_is_gone_is_dropped() {
+    let mut node = CsiNode::new(&["--unprivileged"]).await;
+    let volume = node.volume("vanished").await;
+    volume.publish(&node.channel().await).await.unwrap();
+    node.kill();
+    std::fs::remove_dir_all(node.kubelet().join("pods")).unwrap();
+    node.start().await;
+    assert_eq!(node.kept(), Vec::<std::path::PathBuf>::new());
+    assert!(node.page("/metrics").contains("presign_csi_volumes{state=\"Serving\"} 0"));
+}
+
+#[tokio::test]
+async fn a_second_driver_does_not_start() {
+    let node = CsiNode::new(&[]).await;
+    let second = std::process::Command::new(env!("CARGO_BIN_EXE_presign-operator"))
+        .args(["node", "--node-name=n", "--listen=127.0.0.1:0"])
+        .arg(format!("--socket={}", node.kubelet().join("other@socket").display()))
+        .arg(format!("--kubelet-dir={}", node.kubelet().display()))
+        .arg(format!("--state-dir={}", node.state().display()))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert_eq!(second.status.code(), Some(1), "{said}");
+    assert!(said.contains("another driver runs"), "{said}");
+}
+
+/// Killed while it publishes, publishes again with another key, or unpublishes: after a restart the kubelet's
+/// next call brings everything into order, and nothing is left in the end.
+#[tokio::test]
+async fn killed_at_any_moment_nothing_is_lost_and_nothing_is_left() {
+    let mut node = CsiNode::new(&[]).await;
+    let volume = node.volume("killed").await;
+    let rotated = volume.clone().with_key(SECOND_KEY.0, SECOND_KEY.1);
+    for round in 0..24u64 {
+        let wait = Duration::from_micros(300 * (round / 3));
+        let channel = node.channel().await;
+        let call = async {
+            match round % 3 {
+                0 => volume.publish(&channel).await,
+                1 => {
+                    volume.publish(&channel).await.unwrap();
+                    rotated.publish(&channel).await
+                }
+                _ => {
+                    volume.publish(&channel).await.unwrap();
+                    volume.unpublish(&channel).await
+                }
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_millis(round * 3) + wait, call).await;
+        node.kill();
+        node.start().await;
+        let channel = node.channel().await;
+        if round % 2 == 0 {
+            volume.publish(&channel).await.unwrap();
+            assert_eq!(curl(&[&node.read(&volume, "url")]).unwrap(), CONTENT, "round {round}");
+            assert_eq!(node.mounts().len(), 1, "round {round}");
+        }
+        volume.unpublish(&channel).await.unwrap();
+        node.expect_nothing_left(&volume);
+    }
+}

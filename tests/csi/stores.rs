@@ -1,0 +1,48 @@
+//! The store that the stories share.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use testbed::ObjectStore;
+
+/// The bucket, and an object in it with its content.
+pub const BUCKET: &str = "reports";
+pub const KEY: &str = "2026/q3 summary.txt";
+pub const CONTENT: &str = "the third quarter";
+
+/// Another access key of the store.
+pub const SECOND_KEY: (&str, &str) = ("SECONDKEYOFVOLUMES", "a-secret-that-is-rotated-to");
+
+static STORE: LazyLock<ObjectStore> = LazyLock::new(|| {
+    let store = ObjectStore::builder().account(SECOND_KEY.0, SECOND_KEY.1).start().expect("the store starts");
+    store.put_object(BUCKET, KEY, CONTENT).unwrap();
+    store
+});
+
+/// The store, started by whoever comes first.
+pub async fn store() -> &'static ObjectStore {
+    tokio::task::spawn_blocking(|| &*STORE).await.expect("the store starts")
+}
+
+/// Sends a request with a URL as a pod does, and returns the body.
+pub fn curl(arguments: &[&str]) -> Result<String, String> {
+    let output = std::process::Command::new("curl")
+        .args(["-fsS", "--max-time", "20", "--noproxy", "*"])
+        .args(arguments)
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+}
+
+/// The longest that anything is waited for.
+pub const WAIT: Duration = Duration::from_secs(60);
+
+/// Waits until something is so.
+pub async fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = std::time::Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < WAIT, "{what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

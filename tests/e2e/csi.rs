@@ -1,0 +1,125 @@
+//! Pods that get their URLs in CSI volumes, as root and as another user, from a `DaemonSet` that is replaced
+//! meanwhile. A pod that cannot have a URL says why in its events.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::cluster::{Cluster, file, run};
+use crate::installation::CSI_NAMESPACE;
+use crate::totals::ReadTotals;
+
+const NAMESPACE: &str = "csi-team";
+const PODS: [&str; 2] = ["group", "root"];
+/// How long the URLs live, in seconds.
+const LIFETIME: i64 = 300;
+/// The longest time from signing to the file, in seconds.
+const LAG: i64 = 1;
+/// After this time, each volume has been renewed twice at least.
+const RENEWALS: Duration = Duration::from_secs(130);
+
+fn kubectl(cluster: &Cluster, arguments: &[&str]) -> String {
+    cluster.kubectl(&[&["--namespace", NAMESPACE], arguments].concat())
+}
+
+/// Starts the pods.
+pub fn start(cluster: &Cluster) {
+    // One of them runs as root.
+    cluster.kubectl(&["create", "namespace", NAMESPACE]);
+    cluster.apply(NAMESPACE, &std::fs::read_to_string(file("tests/e2e/csi.yaml")).unwrap());
+    kubectl(
+        cluster,
+        &["wait", "--for=condition=Available", "--timeout=90s", "deployment/group", "deployment/root"],
+    );
+    refuse(cluster);
+    // What the pods use was signed on the node, and none of it is stored in the cluster.
+    let stored = kubectl(cluster, &["get", "secrets,pods,events", "--output=yaml"]);
+    assert!(!stored.contains("X-Amz-Signature"), "{stored}");
+}
+
+/// Pods that cannot have a URL do not start, and say why.
+fn refuse(cluster: &Cluster) {
+    let secret = r#""nodePublishSecretRef": {"name": "store"},"#;
+    let brief = r#""endpoint": "https://us-west.s3.qencode.com", "region": "us-west", "expiresIn": "1m""#;
+    create_refused(cluster, "brief", secret, brief);
+    // The kubelet brings a token for it. AWS, which does not know the issuer, cannot be reached from here.
+    let role = r#""region": "eu-central-1", "roleARN": "arn:aws:iam::123456789012:role/reports""#;
+    create_refused(cluster, "role", "", role);
+    await_event(cluster, "brief", "volumeAttributes.expiresIn: must be at least 5m");
+    await_event(cluster, "role", "issued no session");
+    kubectl(cluster, &["delete", "pod", "brief", "role", "--wait", "--timeout=60s"]);
+}
+
+fn create_refused(cluster: &Cluster, name: &str, secret: &str, attributes: &str) {
+    let pod = format!(
+        r#"{{"apiVersion": "v1", "kind": "Pod", "metadata": {{"name": "{name}"}}, "spec": {{
+        "containers": [{{"name": "c", "image": "localhost/testbed-client:1", "imagePullPolicy": "Never",
+          "volumeMounts": [{{"name": "urls", "mountPath": "/urls"}}]}}],
+        "volumes": [{{"name": "urls", "csi": {{"driver": "url.presign.dev", "readOnly": true, {secret}
+          "volumeAttributes": {{"bucket": "reports", "key": "a", {attributes}}}}}}}]}}}}"#
+    );
+    cluster.apply(NAMESPACE, &pod);
+}
+
+fn await_event(cluster: &Cluster, pod: &str, said: &str) {
+    let of_pod = format!("--field-selector=involvedObject.name={pod}");
+    let events = || kubectl(cluster, &["get", "events", &of_pod, "--output=yaml"]);
+    let begun = Instant::now();
+    while !events().contains(said) {
+        assert!(begun.elapsed().as_secs() < 120, "no event says {said:?}: {}", events());
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
+/// Starts the pods, replaces the driver, and ends the pods when they have seen several renewals.
+pub fn run_alone(cluster: &Cluster) -> bool {
+    cluster.store.put_object("reports", "2026/q3 summary.txt", "the third quarter").unwrap();
+    start(cluster);
+    println!("e2e: pods use CSI volumes");
+    roll(cluster);
+    std::thread::sleep(RENEWALS);
+    end(cluster)
+}
+
+/// Replaces every pod of the driver, as an upgrade does.
+pub fn roll(cluster: &Cluster) {
+    let daemon_set = "daemonset/presign-operator-csi";
+    cluster.kubectl(&["--namespace", CSI_NAMESPACE, "rollout", "restart", daemon_set]);
+    cluster.kubectl(&["--namespace", CSI_NAMESPACE, "rollout", "status", daemon_set, "--timeout=120s"]);
+}
+
+/// Reports what the pods did, deletes them, and says whether all is well.
+pub fn end(cluster: &Cluster) -> bool {
+    let mut is_kept = true;
+    for name in PODS {
+        let mut totals = ReadTotals::of_urls_that_live(LIFETIME);
+        let log = kubectl(cluster, &["logs", "--tail=-1", &format!("deployment/{name}")]);
+        log.lines().for_each(|line| totals.add(line));
+        println!(
+            "e2e: csi volume of {name}: {} requests, {} rotations, {} failures, lags {:?} s",
+            totals.requests,
+            totals.lags.len(),
+            totals.failures.len(),
+            totals.lags
+        );
+        totals.failures.iter().take(10).for_each(|line| println!("  {line}"));
+        let is_prompt = totals.lags.iter().all(|lag| *lag <= LAG);
+        is_kept &= is_prompt && totals.failures.is_empty() && totals.requests > 50 && totals.lags.len() >= 2;
+    }
+    kubectl(
+        cluster,
+        &["delete", "deployment", "group", "root", "--wait", "--cascade=foreground", "--timeout=120s"],
+    );
+    kubectl(cluster, &["wait", "--for=delete", "pod", "--all", "--timeout=120s"]);
+    let left = mounts(cluster);
+    println!("e2e: {} mounts of CSI volumes are left", left.len());
+    is_kept && left.is_empty()
+}
+
+/// The volumes that are mounted on the node.
+fn mounts(cluster: &Cluster) -> Vec<String> {
+    let (_, kubelet) = cluster.node.pids().into_iter().find(|(name, _)| *name == "kubelet").unwrap();
+    let mut mounts = Command::new("cat");
+    mounts.arg(format!("/proc/{kubelet}/mountinfo"));
+    let lines = run(&mut mounts, "").unwrap();
+    lines.lines().filter(|line| line.contains("kubernetes.io~csi")).map(str::to_owned).collect()
+}
