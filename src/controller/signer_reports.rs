@@ -138,8 +138,8 @@ async fn observe(
     now: Timestamp,
     has_counts: bool,
 ) -> SignerReport {
-    // Nobody who is served asks for its sessions, so that nobody would notice that its ServiceAccount was mended.
-    if ctx.signer_users.counts(id).0 == 0 {
+    // Nobody asks for its sessions, so that nobody would notice that its ServiceAccount was mended.
+    if !ctx.signer_users.is_used(id) {
         ctx.sessions.forget_account(id);
     }
     let mut has_failed = false;

@@ -48,7 +48,7 @@ impl BaseSessions {
         &self,
         ctx: &Arc<Context>,
         key: &SessionKey,
-        ca_bundle: Option<&String>,
+        ca_bundle: Option<&Arc<str>>,
     ) -> Result<Session, SessionFailure> {
         let request = {
             let mut all = self.0.write();
@@ -81,7 +81,7 @@ impl BaseSessions {
     }
 }
 
-fn start(ctx: Arc<Context>, key: SessionKey, ca_bundle: Option<String>, failures: u32) -> SharedRequest {
+fn start(ctx: Arc<Context>, key: SessionKey, ca_bundle: Option<Arc<str>>, failures: u32) -> SharedRequest {
     let request = async move {
         let answer = AssertUnwindSafe(begin(&ctx, &key, ca_bundle.as_deref())).catch_unwind().await;
         let answer = answer.unwrap_or_else(|_| {

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use super::SessionFailure;
 use super::attempt::FailedRequest;
 use super::budget::HeldBytes;
-use super::wanted::{LIMITS, MOST_WAITING, WantedSession};
+use super::certificates::SharedCertificates;
+use super::wanted::{LIMITS, WantedSession};
 use crate::domain::session::SessionKey;
 use crate::domain::signer::SignerId;
 use crate::runtime::Key;
@@ -20,8 +21,8 @@ pub(super) struct SessionCache {
     pub(super) entries: HashMap<Arc<SessionKey>, SessionEntry>,
     pub(super) by_object: HashMap<Key, Arc<SessionKey>>,
     pub(super) queue: TurnQueue<WantedSession>,
-    /// The objects whose sessions wait for a place in the queue, by turn.
-    pub(super) held_off: HashMap<String, BTreeSet<Key>>,
+    /// The certificates of those that wait, by turn.
+    pub(super) certificates: HashMap<String, SharedCertificates>,
     pub(super) held: HeldBytes,
     /// Why the ServiceAccount of a signer cannot be used, with the UID and the generation that this is about.
     pub(super) accounts: HashMap<SignerId, (String, i64, SessionFailure)>,
@@ -38,8 +39,6 @@ pub(super) struct SessionEntry {
     pub(super) count: u64,
     /// Since when a session is being requested.
     pub(super) asked: Option<Timestamp>,
-    /// Since when it waits for a place in the queue.
-    pub(super) held_off: Option<Timestamp>,
     /// The objects that use it.
     pub(super) users: BTreeSet<Key>,
     /// Those of them that wait for the answer.
@@ -52,7 +51,7 @@ impl Default for SessionCache {
             entries: HashMap::new(),
             by_object: HashMap::new(),
             queue: TurnQueue::new(LIMITS),
-            held_off: HashMap::new(),
+            certificates: HashMap::new(),
             held: HeldBytes::default(),
             accounts: HashMap::new(),
         }
@@ -67,22 +66,21 @@ impl SessionCache {
                 Some(entry) if !entry.users.is_empty() => return Some(wanted),
                 _ => {
                     self.remove(&wanted.key);
-                    self.queue.ended(&wanted);
+                    self.ended(&wanted);
                 }
             }
         }
         None
     }
 
-    /// The objects that may ask again because there is room in the queue of a turn.
-    pub(super) fn admitted(&mut self, turn: &str) -> BTreeSet<Key> {
-        let room = MOST_WAITING.saturating_sub(self.queue.len_of(turn));
-        let Some(waiting) = self.held_off.get_mut(turn) else { return BTreeSet::new() };
-        let admitted: BTreeSet<_> = std::iter::from_fn(|| waiting.pop_first()).take(room).collect();
-        if waiting.is_empty() {
-            self.held_off.remove(turn);
+    /// Notes that a request ended, or is not made any more.
+    pub(super) fn ended(&mut self, wanted: &WantedSession) {
+        self.queue.ended(wanted);
+        if let Some(of_turn) = self.certificates.get_mut(&wanted.turn)
+            && of_turn.ended(wanted.key.ca_bundle.as_ref())
+        {
+            self.certificates.remove(&wanted.turn);
         }
-        admitted
     }
 
     /// Records which session an object uses, and returns whether a failure went with the one before.

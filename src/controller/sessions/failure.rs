@@ -63,6 +63,11 @@ pub enum SessionFailure {
     /// The session ends too soon to sign with it.
     #[error("the STS issues sessions that end within seconds: check the clocks of the node and of the STS")]
     TooShort,
+    /// Too many requests of one namespace wait, each with certificates of its own.
+    #[error(
+        "more than 200 requests of this namespace wait for an STS, each with another caBundle: use one caBundle for one STS"
+    )]
+    TooManyCertificates,
     /// Another process leads now.
     #[error("another process leads")]
     NotLeading,
@@ -140,7 +145,9 @@ impl SessionFailure {
             Self::NoConsent { .. } | Self::Audience { .. } | Self::NoToken { .. } => {
                 FailureReason::CredentialsDenied
             }
-            Self::Api { .. } | Self::TooShort | Self::NotLeading => FailureReason::CredentialsUnavailable,
+            Self::Api { .. } | Self::TooShort | Self::TooManyCertificates | Self::NotLeading => {
+                FailureReason::CredentialsUnavailable
+            }
             Self::Sts { failure, .. } if failure.is_temporary() => FailureReason::CredentialsUnavailable,
             Self::Sts { .. } => FailureReason::CredentialsDenied,
             Self::Bug => FailureReason::InternalError,

@@ -8,6 +8,7 @@ mod attempt;
 mod bases;
 mod budget;
 mod cache;
+mod certificates;
 mod failure;
 mod obtain;
 mod requests;
@@ -28,13 +29,16 @@ pub use self::failure::SessionFailure;
 pub use self::obtain::{SessionWish, obtain};
 pub use self::requests::request_sessions;
 use self::tokens::CheckedAudiences;
-use self::wanted::{MOST_WAITING, WantedSession};
+use self::wanted::WantedSession;
 use crate::domain::Credentials;
 use crate::domain::session::{SessionKey, SessionNeed, SessionOwner, is_better_than_none, is_reusable};
 use crate::domain::signer::{ParsedSigner, SignerId};
 use crate::runtime::Key;
 use crate::runtime::lock::Lock;
 use crate::sts::Session;
+
+/// After how many seconds without an answer a session at hand is used that is not as good.
+const PATIENCE: i64 = 10;
 
 /// The sessions, and who waits for which.
 #[derive(Default)]
@@ -58,7 +62,13 @@ enum FoundSession {
 
 impl Sessions {
     /// A session for the URL of an object, or why there is none now. Asks for one if none serves.
-    fn find(&self, object: &Key, wanted: WantedSession, need: SessionNeed, now: Timestamp) -> FoundSession {
+    fn find(
+        &self,
+        object: &Key,
+        mut wanted: WantedSession,
+        need: SessionNeed,
+        now: Timestamp,
+    ) -> FoundSession {
         let mut cache = self.cache.write();
         let cache = &mut *cache;
         cache.set_user(object, Some(&wanted.key));
@@ -70,30 +80,34 @@ impl Sessions {
         if let Some(session) = held.filter(serves) {
             return FoundSession::Ready(session.credentials.clone());
         }
+        let better = || {
+            let credentials = &held?.credentials;
+            let is_better = is_better_than_none(credentials.expiration?, need, now);
+            is_better.then(|| FoundSession::Ready(credentials.clone()))
+        };
         if let Some(since) = entry.asked {
+            let is_late = now.duration_since(since).as_secs() >= PATIENCE;
+            if let Some(found) = is_late.then(better).flatten() {
+                return found;
+            }
             entry.waiting.insert(object.clone());
             return FoundSession::Pending(since);
         }
         if let Some(past) = entry.failure.as_ref().filter(|past| past.is_on(now)) {
-            let is_better = |session: &&Session| {
-                session.credentials.expiration.is_some_and(|end| is_better_than_none(end, need, now))
-            };
-            return match held.filter(is_better) {
-                Some(session) => FoundSession::Ready(session.credentials.clone()),
-                None => FoundSession::Failed(past.failure.clone()),
-            };
+            return better().unwrap_or_else(|| FoundSession::Failed(past.failure.clone()));
         }
-        if cache.queue.len_of(&wanted.turn) >= MOST_WAITING {
-            let since = *entry.held_off.get_or_insert(now);
-            cache.held_off.entry(wanted.turn).or_default().insert(object.clone());
-            return FoundSession::Pending(since);
+        if let (Some(digest), Some(text)) = (&wanted.key.ca_bundle, &wanted.ca_bundle) {
+            let of_turn = cache.certificates.entry(wanted.turn.clone()).or_default();
+            let Some(shared) = of_turn.share(digest, text) else {
+                return better().unwrap_or(FoundSession::Failed(SessionFailure::TooManyCertificates));
+            };
+            wanted.ca_bundle = Some(shared);
         }
-        entry.asked = Some(entry.held_off.take().unwrap_or(now));
+        entry.asked = Some(now);
         entry.waiting.insert(object.clone());
-        let since = entry.asked.unwrap_or(now);
         cache.queue.push(wanted);
         self.asked.notify_one();
-        FoundSession::Pending(since)
+        FoundSession::Pending(now)
     }
 
     /// The next session to request; waits until there is one.
@@ -114,13 +128,12 @@ impl Sessions {
         now: Timestamp,
     ) -> BTreeSet<Key> {
         let mut cache = self.cache.write();
-        cache.queue.ended(wanted);
+        cache.ended(wanted);
         // Others may be waiting for this turn.
         self.asked.notify_one();
-        let mut woken = cache.admitted(&wanted.turn);
-        let Some(entry) = cache.entries.get_mut(&wanted.key) else { return woken };
+        let Some(entry) = cache.entries.get_mut(&wanted.key) else { return BTreeSet::new() };
         entry.asked = None;
-        woken.append(&mut entry.waiting);
+        let mut woken = std::mem::take(&mut entry.waiting);
         match answer.and_then(|session| session.for_use(now)) {
             Ok(session) => {
                 entry.count += 1;

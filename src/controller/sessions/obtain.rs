@@ -85,6 +85,7 @@ pub async fn obtain(
     let (key, ca_bundle) = SessionKey::new(source, (**terms).clone(), session_owner);
     let key = Arc::new(key);
     let object = Key::new(&owner.namespace, &owner.name);
+    let ca_bundle = ca_bundle.map(Arc::from);
     match ctx.sessions.find(&object, WantedSession { key, base, ca_bundle, turn }, need, now) {
         FoundSession::Ready(credentials) => Ok(Ok(Arc::new(credentials))),
         FoundSession::Failed(failure) => Ok(Err(failure.problem(request))),

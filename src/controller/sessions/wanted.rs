@@ -9,11 +9,7 @@ use crate::runtime::schedule::{TurnLimits, WaitingCall};
 /// How many sessions are requested at a time. An STS that never answers does not hold up the others. A
 /// namespace with many broken roles does not keep the others from their sessions, nor does a broken signer with
 /// many namespaces.
-pub(super) const LIMITS: TurnLimits = TurnLimits { at_once: 32, per_server: 8, per_turn: 4 };
-
-/// How many sessions wait with the same turn. Each may have certificates of 16 KiB with it. The objects that
-/// wait for more of them are woken when there is room.
-pub(super) const MOST_WAITING: usize = 200;
+pub(super) const LIMITS: TurnLimits = TurnLimits { at_once: 32, per_server: 8, per_turn: 6, per_owner: 5 };
 
 /// A session that was asked for.
 pub struct WantedSession {
@@ -22,7 +18,7 @@ pub struct WantedSession {
     /// The access key that it begins with, if it begins with one.
     pub(super) base: Option<Arc<Credentials>>,
     /// The certificates of private authorities to reach the STS with, as PEM.
-    pub(super) ca_bundle: Option<String>,
+    pub(super) ca_bundle: Option<Arc<str>>,
     /// Who takes turns with others: a namespace, or a signer that many namespaces share a session of.
     pub(super) turn: String,
 }

@@ -89,6 +89,12 @@ impl SignerUsers {
         self.index.read().by_signer.get(id).map(|users| users.keys().cloned().collect()).unwrap_or_default()
     }
 
+    /// Whether an object uses a signer.
+    #[must_use]
+    pub fn is_used(&self, id: &SignerId) -> bool {
+        self.index.read().by_signer.contains_key(id)
+    }
+
     /// The objects that use a signer of a kind.
     #[must_use]
     pub fn of_kind(&self, kind: SignerKind) -> Vec<Key> {

@@ -16,7 +16,7 @@ use crate::runtime::schedule::{TurnLimits, TurnQueue, WaitingCall};
 use crate::verify::StoreRoute;
 
 /// How many stores are asked at a time.
-const LIMITS: TurnLimits = TurnLimits { at_once: 16, per_server: 4, per_turn: 8 };
+const LIMITS: TurnLimits = TurnLimits { at_once: 16, per_server: 4, per_turn: 8, per_owner: 8 };
 
 /// The questions to stores. Each open question waits in `queue` or in `again`, runs, or is held until its URL
 /// is seen in the Secret.

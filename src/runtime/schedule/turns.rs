@@ -31,8 +31,11 @@ pub struct TurnLimits {
     pub at_once: usize,
     /// To one server.
     pub per_server: usize,
-    /// With the same turn, and of the same owner.
+    /// With the same turn.
     pub per_turn: usize,
+    /// Of the same owner to one server. If it is less than the others, a server that never answers one owner leaves room
+    /// for other owners.
+    pub per_owner: usize,
 }
 
 /// The calls that wait, by whose turn they have.
@@ -41,33 +44,21 @@ pub struct TurnQueue<C: WaitingCall> {
     limits: TurnLimits,
     turns: VecDeque<(String, VecDeque<C>)>,
     running: HashMap<String, usize>,
-    by_owner: HashMap<String, usize>,
-    by_server: HashMap<C::Server, usize>,
+    /// How many run at each server, by owner.
+    by_server: HashMap<C::Server, HashMap<String, usize>>,
 }
 
 impl<C: WaitingCall> TurnQueue<C> {
     /// An empty queue.
     #[must_use]
     pub fn new(limits: TurnLimits) -> Self {
-        Self {
-            limits,
-            turns: VecDeque::new(),
-            running: HashMap::new(),
-            by_owner: HashMap::new(),
-            by_server: HashMap::new(),
-        }
+        Self { limits, turns: VecDeque::new(), running: HashMap::new(), by_server: HashMap::new() }
     }
 
     /// How many calls wait.
     #[must_use]
     pub fn len(&self) -> usize {
         self.turns.iter().map(|(_, queue)| queue.len()).sum()
-    }
-
-    /// How many calls wait with this turn.
-    #[must_use]
-    pub fn len_of(&self, turn: &str) -> usize {
-        self.turns.iter().find(|(name, _)| name == turn).map_or(0, |(_, queue)| queue.len())
     }
 
     /// Whether no call waits.
@@ -99,14 +90,15 @@ impl<C: WaitingCall> TurnQueue<C> {
 
     /// Takes the next call among those that `may_start` permits; `None` if none may start now.
     pub fn pop(&mut self, may_start: impl Fn(&C) -> bool) -> Option<C> {
-        let Self { limits, turns, running, by_owner, by_server } = self;
-        if by_server.values().sum::<usize>() >= limits.at_once {
+        let Self { limits, turns, running, by_server } = self;
+        if running.values().sum::<usize>() >= limits.at_once {
             return None;
         }
         let has_room = |call: &C| {
-            by_server.get(call.server()).is_none_or(|count| *count < limits.per_server)
-                && by_owner.get(call.owner()).is_none_or(|count| *count < limits.per_turn)
-                && may_start(call)
+            by_server.get(call.server()).is_none_or(|owners| {
+                owners.values().sum::<usize>() < limits.per_server
+                    && owners.get(call.owner()).is_none_or(|count| *count < limits.per_owner)
+            }) && may_start(call)
         };
         // Of each turn the first that may start, so that a busy server holds up no other.
         let first = |(turn, queue): &(String, VecDeque<C>)| {
@@ -120,28 +112,28 @@ impl<C: WaitingCall> TurnQueue<C> {
             turns.push_back((turn.clone(), queue));
         }
         *running.entry(turn).or_default() += 1;
-        *by_owner.entry(call.owner().to_owned()).or_default() += 1;
-        *by_server.entry(call.server().clone()).or_default() += 1;
+        let owners = by_server.entry(call.server().clone()).or_default();
+        *owners.entry(call.owner().to_owned()).or_default() += 1;
         Some(call)
     }
 
     /// Notes that a call ended.
     pub fn ended(&mut self, call: &C) {
         count_down(&mut self.running, call.turn());
-        count_down(&mut self.by_owner, call.owner());
-        count_down(&mut self.by_server, call.server());
+        if let Some(owners) = self.by_server.get_mut(call.server()) {
+            count_down(owners, call.owner());
+            if owners.is_empty() {
+                self.by_server.remove(call.server());
+            }
+        }
     }
 }
 
-fn count_down<K, Q>(counts: &mut HashMap<K, usize>, key: &Q)
-where
-    K: std::borrow::Borrow<Q> + Eq + Hash,
-    Q: Eq + Hash + ?Sized,
-{
-    if let Some(count) = counts.get_mut(key) {
+fn count_down(counts: &mut HashMap<String, usize>, name: &str) {
+    if let Some(count) = counts.get_mut(name) {
         *count -= 1;
         if *count == 0 {
-            counts.remove(key);
+            counts.remove(name);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What one namespace or signer with many sessions costs the others, and what is kept.
 
+use super::super::certificates::MOST;
 use super::*;
 
 #[test]
@@ -14,52 +15,91 @@ fn a_broken_signer_of_many_namespaces_leaves_room_for_another_at_the_same_sts() 
     let running: Vec<_> = std::iter::from_fn(|| queue.pop(|_| true)).collect();
     assert_eq!(
         running.iter().map(|call| call.turn.as_str()).collect::<Vec<_>>(),
-        ["n0", "n1", "n2", "n3", "z"]
+        ["n0", "n1", "n2", "n3", "n4", "z"]
     );
     queue.ended(&running[0]);
-    assert_eq!(queue.pop(|_| true).map(|call| call.turn).as_deref(), Some("n4"));
+    assert_eq!(queue.pop(|_| true).map(|call| call.turn).as_deref(), Some("n5"));
+}
+
+/// A request with certificates of its own for one of two servers.
+fn with_certificates(number: usize, region: &str, text: &str) -> WantedSession {
+    let mut key = (*of_namespace("n", &number.to_string())).clone();
+    key.terms.sts.region = region.to_owned();
+    key.ca_bundle = Some(Digest::of(text));
+    WantedSession { key: Arc::new(key), base: None, ca_bundle: Some(Arc::from(text)), turn: "n".to_owned() }
+}
+
+fn ask(sessions: &Sessions, number: usize, wanted: WantedSession, now: i64) -> FoundSession {
+    let need = SessionNeed { until: at(now + 3600), longer_than: None };
+    sessions.find(&Key::new("n", &number.to_string()), wanted, need, at(now))
 }
 
 #[test]
-fn ten_thousand_sessions_of_a_namespace_wait_outside_of_the_queue_and_all_are_got() {
+fn ten_thousand_requests_with_the_same_certificates_share_them_and_hold_up_no_other_server() {
     let sessions = Sessions::default();
-    let objects: Vec<_> = (0..10_000).map(|number| format!("o{number}")).collect();
-    for name in &objects {
-        assert!(matches!(find(&sessions, "n", name, name, 0), FoundSession::Pending(_)));
+    for number in 0..10_000 {
+        let found = ask(&sessions, number, with_certificates(number, "eu-west-1", "same"), 0);
+        assert!(matches!(found, FoundSession::Pending(_)));
     }
-    assert_eq!(sessions.cache.read().queue.len(), MOST_WAITING);
-    let mut got = 0;
+    ask(&sessions, 10_000, with_certificates(10_000, "eu-east-1", "same"), 0);
+    let texts: BTreeSet<_> = {
+        let mut running = asked(&sessions);
+        // Those of one server leave a place for the other.
+        assert!(running.iter().any(|wanted| wanted.key.terms.sts.region == "eu-east-1"), "{}", running.len());
+        let text = |wanted: &WantedSession| wanted.ca_bundle.as_ref().unwrap().as_ptr().addr();
+        let texts = running.iter().map(text).collect();
+        for wanted in running.drain(..) {
+            assert!(!sessions.answered(&wanted, Err(SessionFailure::Bug), at(0)).is_empty());
+        }
+        texts
+    };
+    assert_eq!(texts.len(), 1);
+}
+
+#[test]
+fn requests_with_many_different_certificates_are_refused_until_some_are_answered() {
+    let sessions = Sessions::default();
+    for number in 0..MOST {
+        let wanted = with_certificates(number, "eu-west-1", &number.to_string());
+        assert!(matches!(ask(&sessions, number, wanted, 0), FoundSession::Pending(_)));
+    }
+    let more = || with_certificates(MOST, "eu-west-1", "one more");
+    let refused = ask(&sessions, MOST, more(), 0);
+    assert!(matches!(refused, FoundSession::Failed(SessionFailure::TooManyCertificates)));
+    // One without certificates waits for nobody.
+    assert!(matches!(find(&sessions, "n", "plain", "plain", 0), FoundSession::Pending(_)));
+    for wanted in asked(&sessions) {
+        sessions.answered(&wanted, Ok(session(0, 3600)), at(0));
+    }
+    assert!(matches!(ask(&sessions, MOST, more(), 1), FoundSession::Pending(_)));
+    // The last answer leaves nothing behind.
     loop {
         let running = asked(&sessions);
         if running.is_empty() {
             break;
         }
         for wanted in running {
-            got += 1;
-            for woken in sessions.answered(&wanted, Ok(session(0, 3600)), at(0)) {
-                find(&sessions, "n", woken.name(), woken.name(), 0);
-            }
+            sessions.answered(&wanted, Ok(session(0, 3600)), at(1));
         }
     }
-    assert_eq!(got, 10_000);
-    let cache = sessions.cache.read();
-    assert!(cache.held_off.is_empty() && cache.queue.is_empty());
+    assert!(sessions.cache.read().certificates.is_empty());
 }
 
 #[test]
-fn an_object_that_is_gone_holds_off_no_other() {
+fn a_session_at_hand_prolongs_a_url_while_the_sts_does_not_answer() {
     let sessions = Sessions::default();
-    for number in 0..=MOST_WAITING {
-        find(&sessions, "n", &number.to_string(), &number.to_string(), 0);
-    }
-    for number in 0..MOST_WAITING {
-        sessions.forget(&Key::new("n", &number.to_string()));
-    }
-    // It asks again by itself after some seconds.
-    assert!(asked(&sessions).is_empty());
-    let last = MOST_WAITING.to_string();
-    assert!(matches!(find(&sessions, "n", &last, &last, 15), FoundSession::Pending(since) if since == at(0)));
-    assert_eq!(asked(&sessions).len(), 1);
+    find(&sessions, "n", "a", "p", 0);
+    let wanted = asked(&sessions).pop().unwrap();
+    sessions.answered(&wanted, Ok(session(0, 3600)), at(0));
+    let renew = |now, current| {
+        let need = SessionNeed { until: at(5401), longer_than: Some(at(current)) };
+        let wanted = WantedSession { key: key("p"), base: None, ca_bundle: None, turn: "n".to_owned() };
+        sessions.find(&Key::new("n", "a"), wanted, need, at(now))
+    };
+    assert!(matches!(renew(1800, 3000), FoundSession::Pending(_)));
+    assert!(matches!(renew(1809, 3000), FoundSession::Pending(_)));
+    assert!(matches!(renew(1810, 3000), FoundSession::Ready(_)), "ten minutes more");
+    assert!(matches!(renew(1825, 3600), FoundSession::Pending(_)), "it would gain nothing");
 }
 
 #[test]

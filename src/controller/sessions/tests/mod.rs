@@ -247,7 +247,7 @@ fn namespaces_take_turns_and_none_has_all() {
     }
     ask("quiet", "a");
     let running = asked(&sessions);
-    assert_eq!(running.iter().filter(|wanted| wanted.turn == "flood").count(), 4);
+    assert_eq!(running.iter().filter(|wanted| wanted.turn == "flood").count(), 5);
     assert!(running.iter().any(|wanted| wanted.turn == "quiet"));
     // One that ends gives its turn away.
     sessions.answered(
