@@ -12,7 +12,9 @@ use jiff::Timestamp;
 use super::route::{StorePlace, StoreRoute};
 use crate::domain::Sensitive;
 use crate::domain::limits::{VerifyEndpoints, VerifyReach};
-use crate::domain::verification::{Finding, NotAsked, QuestionKind, StoreAnswer, VerifyOutage, finding, is_of_store};
+use crate::domain::verification::{
+    Finding, NotAsked, QuestionKind, StoreAnswer, VerifyOutage, finding, is_of_store,
+};
 use crate::runtime::client::{
     AddressClass, AddressRange, CallFault, Connectors, InvalidConnectorTerms, Reach, Way, http_date,
 };

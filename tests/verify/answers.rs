@@ -111,7 +111,8 @@ async fn a_page_of_a_web_server_is_no_answer_of_a_store() {
     let page = "<!doctype html><html><body>Sign in</body></html>";
     for status in [200, 206, 304, 412, 416] {
         // Of a content network, which is before all kinds of web servers.
-        for headers in ["content-type: text/html\r\n", "x-amz-cf-id: a\r\nx-amz-cf-pop: b\r\netag: \"c\"\r\n"] {
+        for headers in ["content-type: text/html\r\n", "x-amz-cf-id: a\r\nx-amz-cf-pop: b\r\netag: \"c\"\r\n"]
+        {
             let server = Server::sends(answer(status, headers, if status == 304 { "" } else { page })).await;
             assert_eq!(ask(&server, QuestionKind::Object).await, Finding::Rejected { status }, "{headers}");
         }

@@ -229,7 +229,8 @@ impl VerifyCache {
             self.enqueue(&key);
         }
         let Self { queue, hosts, .. } = self;
-        if let Some(queued) = queue.pop(|waiting| hosts.may_ask(&waiting.question.route, waiting.turn(), now)) {
+        if let Some(queued) = queue.pop(|waiting| hosts.may_ask(&waiting.question.route, waiting.turn(), now))
+        {
             let outage = hosts.begin(&queued.question.route, queued.turn(), now);
             return (Some(DueQuestion { queued, outage, begun: now }), None);
         }

@@ -34,8 +34,9 @@ struct RouteOutage {
     failures: u32,
     /// When the last of them was counted.
     counted: Instant,
-    /// Whether another namespace had an answer since.
-    is_alone: bool,
+    /// Whether it says nothing of the store: another namespace had an answer since, or it counted for everyone
+    /// already.
+    is_own: bool,
     outage: VerifyOutage,
     until: Instant,
 }
@@ -86,10 +87,7 @@ impl Hosts {
             }
             Finding::Unreachable(outage @ (Timeout | Cut)) => {
                 self.failed(route, namespace, (*outage, begun), now);
-                let is_met = |(other, down): (&String, &RouteOutage)| {
-                    other != namespace && (other == EVERYONE || !down.is_alone)
-                };
-                if self.down.get(route).is_some_and(|down| down.iter().any(is_met)) {
+                if self.is_met_by_others(route, namespace) {
                     self.failed(route, EVERYONE, (*outage, begun), now);
                 }
             }
@@ -113,10 +111,22 @@ impl Hosts {
     fn reached(&mut self, route: &StoreRoute, namespace: &str) {
         let Some(down) = self.down.get_mut(route) else { return };
         down.retain(|other, _| other != namespace && other != EVERYONE);
-        down.values_mut().for_each(|outage| outage.is_alone = true);
+        down.values_mut().for_each(|outage| outage.is_own = true);
         if down.is_empty() {
             self.down.remove(route);
         }
+    }
+
+    /// Whether another namespace met an outage that nothing speaks against. It counts only once, so that one
+    /// namespace does not keep an outage going that is over for the others.
+    fn is_met_by_others(&mut self, route: &StoreRoute, namespace: &str) -> bool {
+        let down = self.down.get_mut(route).into_iter().flatten();
+        let others = down.filter(|(other, _)| *other != namespace && *other != EVERYONE);
+        let mut is_met = false;
+        for (_, outage) in others {
+            is_met |= !std::mem::replace(&mut outage.is_own, true);
+        }
+        is_met
     }
 
     fn failed(
@@ -146,7 +156,7 @@ impl Hosts {
         let failures = before.map_or(0, |(failures, _)| failures) + 1;
         let pause = 5u64.saturating_mul(1 << failures.min(5)).min(LONGEST_PAUSE);
         let until = now + Duration::from_secs(pause);
-        let outage = RouteOutage { failures, counted: now, is_alone: false, outage, until };
+        let outage = RouteOutage { failures, counted: now, is_own: false, outage, until };
         down.insert(whose.to_owned(), outage);
     }
 

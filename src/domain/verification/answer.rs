@@ -92,14 +92,16 @@ pub fn finding(kind: QuestionKind, region: &str, answer: &StoreAnswer) -> Findin
             Finding::Unreachable(VerifyOutage::Busy)
         }
         // 304 sends nobody elsewhere.
-        _ if (300..400).contains(&answer.status) && answer.status != 304 => Finding::Redirected { status: answer.status },
+        _ if (300..400).contains(&answer.status) && answer.status != 304 => {
+            Finding::Redirected { status: answer.status }
+        }
         _ => Finding::Rejected { status: answer.status },
     }
 }
 
 /// Whether an error says that a condition or a range does not fit the object.
 fn is_condition(code: &str) -> bool {
-    matches!(code, "PreconditionFailed" | "InvalidRange" | "NotModified")
+    matches!(code, "PreconditionFailed" | "InvalidRange")
 }
 
 impl StoreAnswer {
@@ -228,7 +230,8 @@ mod tests {
     #[test]
     fn a_header_of_a_content_network_is_none_of_a_store() {
         assert!(is_of_store("x-amz-request-id") && is_of_store("x-amz-id-2"));
-        for header in ["x-amz-cf-id", "x-amz-cf-pop", "x-amz-apigw-id", "x-amzn-requestid", "server", "etag"] {
+        for header in ["x-amz-cf-id", "x-amz-cf-pop", "x-amz-apigw-id", "x-amzn-requestid", "server", "etag"]
+        {
             assert!(!is_of_store(header), "{header}");
         }
     }

@@ -144,12 +144,33 @@ fn a_namespace_whose_questions_hang_keeps_no_other_from_the_store() {
 }
 
 #[test]
+fn an_outage_that_one_namespace_alone_still_meets_ends_for_the_others() {
+    let mut story = Story::new();
+    let ask = |story: &Story, namespace| {
+        story.issue_url(&Key::new(namespace, "x"), URL, StoreRoute::public(HOST, None), true);
+        story.due().unwrap()
+    };
+    for (pause, namespace) in [(0, "hangs"), (1, "other"), (11, "hangs"), (21, "hangs")] {
+        story.now += Duration::from_secs(pause);
+        let due = ask(&story, namespace);
+        assert_eq!(due.outage, None, "after {pause} seconds");
+        story.answered(&due, timeout());
+        story.verifications.forget(&due.queued.key);
+    }
+    story.now += Duration::from_secs(1);
+    assert_eq!(ask(&story, "hangs").outage, Some(VerifyOutage::Timeout));
+    story.verifications.forget(&Key::new("hangs", "x"));
+    assert_eq!(ask(&story, "other").outage, None);
+}
+
+#[test]
 fn failures_at_the_same_time_count_once() {
     let mut story = Story::new();
     for number in 0..3 {
         story.issue(&number.to_string(), HOST);
     }
-    let due = story.all_due(0).into_iter().chain(story.all_due(0)).chain(story.all_due(0)).collect::<Vec<_>>();
+    let due =
+        story.all_due(0).into_iter().chain(story.all_due(0)).chain(story.all_due(0)).collect::<Vec<_>>();
     assert_eq!(due.len(), 3);
     for due in &due {
         story.answered(due, timeout());
