@@ -81,7 +81,9 @@ fn assume(store: &SessionStore, (id, secret): (&str, &str), role: &str) -> (Stri
     let (user, arn) = (format!("{id}:{secret}"), format!("RoleArn={}", store.role_arn(role)));
     let fields = ["Action=AssumeRole", "Version=2011-06-15", "RoleSessionName=test", arn.as_str()];
     let mut arguments = vec!["--noproxy", "*", "--aws-sigv4", "aws:amz:us-east-1:sts", "--user", &user];
-    fields.iter().for_each(|field| arguments.extend(["--data-urlencode", field]));
+    for field in fields {
+        arguments.extend(["--data-urlencode", field]);
+    }
     let endpoint = store.endpoint();
     arguments.push(&endpoint);
     let answer = curl(&arguments).unwrap();

@@ -111,7 +111,9 @@ impl Hosts {
     fn reached(&mut self, route: &StoreRoute, namespace: &str) {
         let Some(down) = self.down.get_mut(route) else { return };
         down.retain(|other, _| other != namespace && other != EVERYONE);
-        down.values_mut().for_each(|outage| outage.is_own = true);
+        for outage in down.values_mut() {
+            outage.is_own = true;
+        }
         if down.is_empty() {
             self.down.remove(route);
         }
