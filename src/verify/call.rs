@@ -12,7 +12,9 @@ use jiff::Timestamp;
 use super::route::{StorePlace, StoreRoute};
 use crate::domain::Sensitive;
 use crate::domain::limits::{VerifyEndpoints, VerifyReach};
-use crate::domain::verification::{Finding, NotAsked, QuestionKind, StoreAnswer, VerifyOutage, finding};
+use crate::domain::verification::{
+    Finding, NotAsked, QuestionKind, StoreAnswer, VerifyOutage, finding, is_of_store,
+};
 use crate::runtime::client::{
     AddressClass, AddressRange, CallFault, Connectors, InvalidConnectorTerms, Reach, Way, http_date,
 };
@@ -149,12 +151,13 @@ async fn exchange(
     let date = response.headers().get("date").and_then(http_date);
     let clock_ahead = date.map(|date| date.as_second() - now().as_second());
     let region = response.headers().get("x-amz-bucket-region").map(str::to_owned);
+    let is_of_store = response.headers().iter().any(|(name, _)| is_of_store(name));
     // The object itself is not read.
     let body = match (call.kind, status) {
         (QuestionKind::Object, ..300) => String::new(),
         _ => beginning(response).await?,
     };
-    Ok(StoreAnswer { status, region, clock_ahead, body })
+    Ok(StoreAnswer { status, region, is_of_store, clock_ahead, body })
 }
 
 /// The beginning of a body. A longer one is not read to its end.
@@ -177,6 +180,7 @@ fn of_fault(fault: CallFault, authority: String) -> Finding {
         CallFault::Unresolved => VerifyOutage::Unresolved,
         CallFault::Tls => VerifyOutage::Tls,
         CallFault::Garbage => VerifyOutage::Garbage,
-        CallFault::TooLong | CallFault::Cut | CallFault::Other => VerifyOutage::Unconnected,
+        CallFault::TooLong | CallFault::Cut => VerifyOutage::Cut,
+        CallFault::Other => VerifyOutage::Unconnected,
     })
 }

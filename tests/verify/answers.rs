@@ -8,7 +8,7 @@ use presign_operator::verify::StoreVerifier;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-use crate::scratch::{ask_raw, ask_url, internal, terms, unlisted, verifier};
+use crate::scratch::{OF_STORE, ask_raw, ask_url, internal, terms, unlisted, verifier};
 use crate::server::{Deed, Server, answer, date};
 
 const BOTH: [QuestionKind; 2] = [QuestionKind::Object, QuestionKind::Listing];
@@ -41,7 +41,7 @@ async fn a_gigabyte_is_not_read() {
         (200, QuestionKind::Listing, Finding::Rejected { status: 200 }),
         (403, QuestionKind::Object, Finding::Rejected { status: 403 }),
     ] {
-        let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n", 1u64 << 30);
+        let head = format!("HTTP/1.1 {status} X\r\n{OF_STORE}content-length: {}\r\n\r\n", 1u64 << 30);
         // More than the kernel buffers.
         let body = [head.into_bytes(), chunk.repeat(64)].concat();
         let server = Server::sends(body).await;
@@ -89,7 +89,7 @@ async fn an_answer_that_comes_slowly_or_not_at_all_ends_in_time() {
 async fn what_is_no_answer_of_a_store_is_none() {
     for (bytes, expected) in [
         (b"SSH-2.0-OpenSSH\r\n\r\n".to_vec(), VerifyOutage::Garbage),
-        (Vec::new(), VerifyOutage::Unconnected),
+        (Vec::new(), VerifyOutage::Cut),
         (answer(503, "", "<Error><Code>SlowDown</Code></Error>").into_bytes(), VerifyOutage::Busy),
         (answer(502, "", "<html>bad gateway</html>").into_bytes(), VerifyOutage::Fault(502)),
     ] {
@@ -104,6 +104,21 @@ async fn what_is_no_answer_of_a_store_is_none() {
     let url = format!("http://127.0.0.1:{closed}/");
     let found = ask_url(&verifier(&[&format!("127.0.0.1:{closed}")]), &url, false).await;
     assert_eq!(found, Finding::Unreachable(VerifyOutage::Unconnected));
+}
+
+#[tokio::test]
+async fn a_page_of_a_web_server_is_no_answer_of_a_store() {
+    let page = "<!doctype html><html><body>Sign in</body></html>";
+    for status in [200, 206, 304, 412, 416] {
+        // Of a content network, which is before all kinds of web servers.
+        for headers in ["content-type: text/html\r\n", "x-amz-cf-id: a\r\nx-amz-cf-pop: b\r\netag: \"c\"\r\n"]
+        {
+            let server = Server::sends(answer(status, headers, if status == 304 { "" } else { page })).await;
+            assert_eq!(ask(&server, QuestionKind::Object).await, Finding::Rejected { status }, "{headers}");
+        }
+        let server = Server::sends(answer(status, OF_STORE, "")).await;
+        assert_eq!(ask(&server, QuestionKind::Object).await, Finding::Accepted, "{status}");
+    }
 }
 
 #[tokio::test]
@@ -125,7 +140,7 @@ async fn the_clock_and_the_region_of_the_store_are_read() {
 
 #[tokio::test]
 async fn a_request_has_the_headers_that_were_signed_and_no_body() {
-    let server = Server::sends(answer(206, "", "x")).await;
+    let server = Server::sends(answer(206, OF_STORE, "x")).await;
     assert_eq!(ask(&server, QuestionKind::Object).await, Finding::Accepted);
     let request = server.requests().remove(0);
     assert!(request.starts_with("GET /bucket/key?X-Amz-Signature=hidden HTTP/1.1\r\n"), "{request}");
@@ -166,7 +181,7 @@ async fn a_proxy_is_used_only_for_names_that_are_listed_without_addresses() {
 #[tokio::test]
 async fn the_name_of_the_proxy_is_judged_when_it_is_that_of_the_store() {
     let (proxy, store) =
-        (Server::sends(answer(502, "", "")).await, Server::sends(answer(206, "", "x")).await);
+        (Server::sends(answer(502, "", "")).await, Server::sends(answer(206, OF_STORE, "x")).await);
     let proxy = format!("http://localhost:{}", proxy.port);
     let authority = format!("localhost:{}", store.port);
     for (no_proxy, list, scheme) in [

@@ -52,7 +52,7 @@ impl Place {
                 noted.lock().unwrap().push(stream.local_addr().unwrap().ip().to_canonical().to_string());
                 tokio::spawn(async move {
                     let _ = stream.read(&mut [0; 4096]).await;
-                    let answer = "HTTP/1.1 206 X\r\ncontent-length: 1\r\nconnection: close\r\n\r\nx";
+                    let answer = "HTTP/1.1 206 X\r\nx-amz-request-id: r\r\ncontent-length: 1\r\nconnection: close\r\n\r\nx";
                     let _ = stream.write_all(answer.as_bytes()).await;
                 });
             }

@@ -3,12 +3,12 @@
 use presign_operator::domain::verification::{Finding, NotAsked, VerifyOutage};
 
 use crate::isolated;
-use crate::scratch::{ask_url, internal, unlisted, verifier};
+use crate::scratch::{OF_STORE, ask_url, internal, unlisted, verifier};
 use crate::server::{Server, answer};
 
 #[tokio::test]
 async fn only_stores_of_cluster_signers_and_listed_ones_are_asked() {
-    let server = Server::sends(answer(206, "", "x")).await;
+    let server = Server::sends(answer(206, OF_STORE, "x")).await;
     let (address, url) = (format!("127.0.0.1:{}", server.port), format!("{}/b/k", server.url()));
     let named = format!("localhost:{}", server.port);
     let named_url = format!("http://{named}/b/k");

@@ -10,6 +10,9 @@ use presign_operator::s3::UrlSigner;
 use presign_operator::verify::{StoreVerifier, VerifyCall, VerifyTerms};
 use serde_json::{Value, json};
 
+/// A header that stores send and other web servers do not.
+pub const OF_STORE: &str = "x-amz-request-id: r\r\n";
+
 /// This machine at every port of the tests is listed with its addresses.
 pub fn terms(list: &[&str]) -> VerifyTerms {
     let endpoints = VerifyEndpoints::parse(list.iter().copied()).unwrap();

@@ -15,8 +15,8 @@ use crate::runtime::Key;
 use crate::runtime::schedule::{TurnLimits, TurnQueue, WaitingCall};
 use crate::verify::StoreRoute;
 
-/// How many stores are asked at a time.
-const LIMITS: TurnLimits = TurnLimits { at_once: 16, per_server: 4, per_turn: 8, per_owner: 8 };
+/// How many stores are asked at a time. One namespace never takes all places of a store.
+const LIMITS: TurnLimits = TurnLimits { at_once: 16, per_server: 4, per_turn: 8, per_owner: 3 };
 
 /// The questions to stores. Each open question waits in `queue` or in `again`, runs, or is held until its URL
 /// is seen in the Secret.
@@ -83,6 +83,8 @@ pub(super) struct DueQuestion {
     pub(super) queued: QueuedQuestion,
     /// Why nothing was reached a moment ago; the store is not asked again so soon.
     pub(super) outage: Option<VerifyOutage>,
+    /// When it was handed out.
+    pub(super) begun: Instant,
 }
 
 impl Default for VerifyCache {
@@ -227,9 +229,10 @@ impl VerifyCache {
             self.enqueue(&key);
         }
         let Self { queue, hosts, .. } = self;
-        if let Some(queued) = queue.pop(|waiting| hosts.may_ask(&waiting.question.route, now)) {
-            let outage = hosts.begin(&queued.question.route, now);
-            return (Some(DueQuestion { queued, outage }), None);
+        if let Some(queued) = queue.pop(|waiting| hosts.may_ask(&waiting.question.route, waiting.turn(), now))
+        {
+            let outage = hosts.begin(&queued.question.route, queued.turn(), now);
+            return (Some(DueQuestion { queued, outage, begun: now }), None);
         }
         let next_start = (!queue.is_empty()).then(|| now + hosts::SPACING);
         let again = self.again.first().map(|(time, _)| *time);

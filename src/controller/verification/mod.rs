@@ -163,7 +163,7 @@ impl Verifications {
         // Others may be waiting for this turn.
         self.asked.notify_one();
         if let (None, Some(answer)) = (due.outage, &answer) {
-            cache.hosts.answered(&question.route, &answer.finding, now);
+            cache.hosts.answered(&question.route, (key.namespace(), due.begun), &answer.finding, now);
         }
         let is_asked = |entry: &&mut AskedUrl| entry.id == *id && entry.question.is_some();
         let Some(entry) = cache.entries.get_mut(key).filter(is_asked) else { return false };

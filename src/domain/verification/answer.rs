@@ -9,6 +9,8 @@ pub struct StoreAnswer {
     pub status: u16,
     /// The region in the header `x-amz-bucket-region`.
     pub region: Option<String>,
+    /// Whether a header shows that a store answered, and not any other web server.
+    pub is_of_store: bool,
     /// How many seconds the clock of the store is ahead of ours, by the header `Date`.
     pub clock_ahead: Option<i64>,
     /// The beginning of the body; empty when it was not read. It is never shown.
@@ -18,13 +20,32 @@ pub struct StoreAnswer {
 /// Differences of clocks up to this, in seconds, come from the way of the answer.
 const NO_SKEW: i64 = 2;
 
+/// Headers that stores, and no web servers, put into each answer.
+const OF_STORES: [&str; 6] = [
+    "x-amz-request-id",
+    "x-amz-id-2",
+    "x-goog-generation",
+    "x-oss-request-id",
+    "x-cos-request-id",
+    "x-obs-request-id",
+];
+
+/// Whether a header, in lower case, shows that a store answered. Other headers of Amazon, such as those of its
+/// content network, are on every kind of web page.
+#[must_use]
+pub fn is_of_store(header: &str) -> bool {
+    OF_STORES.contains(&header)
+}
+
 /// What an answer means to a question that was signed for `region`.
 #[must_use]
 pub fn finding(kind: QuestionKind, region: &str, answer: &StoreAnswer) -> Finding {
     let code = element(&answer.body, "Code").unwrap_or_default();
     match (answer.status, kind) {
         // Conditions in headers, and the first byte of an empty object, are judged after the signature.
-        (200 | 206 | 304 | 412 | 416, QuestionKind::Object) => return Finding::Accepted,
+        (200 | 206 | 304 | 412 | 416, QuestionKind::Object) if answer.is_of_store || is_condition(code) => {
+            return Finding::Accepted;
+        }
         (200, QuestionKind::Listing) if answer.body.contains("ListBucketResult") => {
             return Finding::CredentialsAccepted;
         }
@@ -59,7 +80,9 @@ pub fn finding(kind: QuestionKind, region: &str, answer: &StoreAnswer) -> Findin
         | "InvalidRegionName"
         | "IllegalLocationConstraintException" => Finding::WrongRegion { named },
         "SignatureDoesNotMatch" => Finding::SignatureDoesNotMatch,
-        "AccessDenied" | "AllAccessDisabled" | "AccountProblem" => match kind {
+        // Nothing is permitted to the account or in the bucket, whatever the request.
+        "AllAccessDisabled" | "AccountProblem" => Finding::AccessDenied,
+        "AccessDenied" => match kind {
             QuestionKind::Object => Finding::AccessDenied,
             QuestionKind::Listing => Finding::CredentialsAccepted,
         },
@@ -68,9 +91,17 @@ pub fn finding(kind: QuestionKind, region: &str, answer: &StoreAnswer) -> Findin
         "SlowDown" | "ServiceUnavailable" | "InternalError" | "RequestTimeout" => {
             Finding::Unreachable(VerifyOutage::Busy)
         }
-        _ if (300..400).contains(&answer.status) => Finding::Redirected { status: answer.status },
+        // 304 sends nobody elsewhere.
+        _ if (300..400).contains(&answer.status) && answer.status != 304 => {
+            Finding::Redirected { status: answer.status }
+        }
         _ => Finding::Rejected { status: answer.status },
     }
+}
+
+/// Whether an error says that a condition or a range does not fit the object.
+fn is_condition(code: &str) -> bool {
+    matches!(code, "PreconditionFailed" | "InvalidRange")
 }
 
 impl StoreAnswer {
@@ -147,6 +178,13 @@ mod tests {
                 skewed.clone(),
             ),
             (Listing, error(403, "RequestTimeTooSkewed", ""), skewed),
+            (Listing, error(403, "AllAccessDisabled", ""), Finding::AccessDenied),
+            (Object, error(403, "AllAccessDisabled", ""), Finding::AccessDenied),
+            (Listing, error(403, "AccountProblem", ""), Finding::AccessDenied),
+            (Object, error(403, "AccountProblem", ""), Finding::AccessDenied),
+            (Object, error(412, "PreconditionFailed", ""), Finding::Accepted),
+            (Object, error(416, "InvalidRange", ""), Finding::Accepted),
+            (Object, error(412, "Other", ""), Finding::Rejected { status: 412 }),
             (Object, error(403, "InvalidAccessKeyId", ""), Finding::UnknownKey),
             (Listing, error(403, "SignatureDoesNotMatch", ""), Finding::SignatureDoesNotMatch),
             (Object, error(404, "NoSuchBucket", ""), Finding::NoSuchBucket),
@@ -166,19 +204,35 @@ mod tests {
     fn a_status_without_an_error_has_its_meaning() {
         use QuestionKind::{Listing, Object};
         let of = |status, body: &str| StoreAnswer { status, body: body.to_owned(), ..StoreAnswer::default() };
+        let by_store = |status| StoreAnswer { is_of_store: true, ..of(status, "") };
         for (kind, answer, expected) in [
-            (Object, of(200, ""), Finding::Accepted),
-            (Object, of(206, ""), Finding::Accepted),
-            (Object, of(412, ""), Finding::Accepted),
-            (Object, of(416, ""), Finding::Accepted),
+            (Object, by_store(200), Finding::Accepted),
+            (Object, of(200, ""), Finding::Rejected { status: 200 }),
+            (Object, by_store(206), Finding::Accepted),
+            (Object, of(206, ""), Finding::Rejected { status: 206 }),
+            (Object, by_store(412), Finding::Accepted),
+            (Object, of(412, ""), Finding::Rejected { status: 412 }),
+            (Object, by_store(416), Finding::Accepted),
+            (Object, of(416, ""), Finding::Rejected { status: 416 }),
             (Listing, of(200, "<ListBucketResult/>"), Finding::CredentialsAccepted),
             (Listing, of(200, "<html>sign in</html>"), Finding::Rejected { status: 200 }),
             (Listing, of(204, ""), Finding::Rejected { status: 204 }),
+            (Object, by_store(304), Finding::Accepted),
+            (Object, of(304, ""), Finding::Rejected { status: 304 }),
             (Object, of(302, "<html/>"), Finding::Redirected { status: 302 }),
             (Object, of(404, "<html/>"), Finding::Rejected { status: 404 }),
             (Object, of(429, ""), Finding::Unreachable(VerifyOutage::Busy)),
         ] {
             assert_eq!(finding(kind, "us-east-1", &answer), expected, "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn a_header_of_a_content_network_is_none_of_a_store() {
+        assert!(is_of_store("x-amz-request-id") && is_of_store("x-amz-id-2"));
+        for header in ["x-amz-cf-id", "x-amz-cf-pop", "x-amz-apigw-id", "x-amzn-requestid", "server", "etag"]
+        {
+            assert!(!is_of_store(header), "{header}");
         }
     }
 

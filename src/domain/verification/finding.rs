@@ -54,9 +54,12 @@ pub enum VerifyOutage {
     /// The name cannot be resolved.
     #[error("the operator cannot resolve its name")]
     Unresolved,
-    /// No connection was made, or it was closed.
+    /// No connection was made.
     #[error("the operator cannot reach it")]
     Unconnected,
+    /// A connection was made, and closed before the end of the answer.
+    #[error("it closed the connection before the end of its answer")]
+    Cut,
     /// The TLS handshake failed.
     #[error("TLS failed, because its certificate is not trusted, is not valid for its name, or is missing")]
     Tls,
@@ -161,7 +164,7 @@ impl Finding {
             Self::Accepted => ACCEPTED.to_owned(),
             Self::CredentialsAccepted => CREDENTIALS_ACCEPTED.to_owned(),
             Self::AccessDenied => format!(
-                "the store denies the request: grant the credentials {credentials} the permission to read the object (some stores answer the same when it does not exist)"
+                "the store denies the request: grant the credentials {credentials} the permission to read the object (some stores answer the same when it does not exist, or when the account is disabled)"
             ),
             Self::UnknownKey => format!(
                 "the store does not know the access key: correct the credentials {credentials}, or {}",

@@ -8,7 +8,7 @@ mod question;
 
 use jiff::Timestamp;
 
-pub use self::answer::{StoreAnswer, finding};
+pub use self::answer::{StoreAnswer, finding, is_of_store};
 pub(super) use self::finding::{ACCEPTED, CREDENTIALS_ACCEPTED};
 pub use self::finding::{Finding, NotAsked, VerifyOutage, VerifyPlace};
 pub use self::question::{Question, QuestionKind};

@@ -107,7 +107,7 @@ const V4: [([u8; 4], u32, AddressClass); 17] = [
 
 /// The same of IPv6. The rest is forbidden; among it are the unspecified address, IPv4-compatible,
 /// link-local, site-local and multicast addresses.
-const V6: [([u16; 4], u32, AddressClass); 9] = [
+const V6: [([u16; 4], u32, AddressClass); 10] = [
     // The metadata services of AWS, Google Cloud, Oracle Cloud and Scaleway.
     ([0xfd00, 0xec2, 0, 0], 32, AddressClass::Forbidden),
     ([0xfd20, 0xce, 0, 0], 32, AddressClass::Forbidden),
@@ -119,6 +119,8 @@ const V6: [([u16; 4], u32, AddressClass); 9] = [
     ([0x3fff, 0, 0, 0], 20, AddressClass::Private),
     // Teredo and other protocols.
     ([0x2001, 0, 0, 0], 23, AddressClass::Forbidden),
+    // 6to4, which nobody uses any more: a relay inside a network would lead anywhere.
+    ([0x2002, 0, 0, 0], 16, AddressClass::Forbidden),
     ([0x2000, 0, 0, 0], 3, AddressClass::Public),
 ];
 
@@ -148,11 +150,9 @@ fn classify_v6(address: Ipv6Addr) -> AddressClass {
     };
     match address.segments() {
         [0, 0, 0, 0, 0, 0, 0, 1] => AddressClass::Loopback,
-        // Mapped, NAT64 and 6to4.
+        // Mapped, and NAT64, which clusters without IPv4 need to reach the rest of the internet.
         [0, 0, 0, 0, 0, 0xffff, high, low] => embedded(high, low),
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
-            translated(high, low, AddressClass::Public)
-        }
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => translated(high, low, AddressClass::Public),
         [0x64, 0xff9b, 1, _, _, _, high, low] => translated(high, low, AddressClass::Private),
         [a, b, c, d, ..] => {
             let bits = |[a, b, c, d]: [u16; 4]| Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).to_bits();
@@ -175,10 +175,7 @@ mod tests {
                 Public,
                 "1.1.1.1 52.94.0.1 100.63.255.255 100.128.0.0 172.15.0.1 172.32.0.1 192.0.1.1 169.253.0.1",
             ),
-            (
-                Public,
-                "223.255.255.255 2606:4700::1111 2a05:d018::1 ::ffff:1.1.1.1 64:ff9b::1.1.1.1 2002:101:101::1",
-            ),
+            (Public, "223.255.255.255 2606:4700::1111 2a05:d018::1 ::ffff:1.1.1.1 64:ff9b::1.1.1.1"),
             (Private, "10.0.0.1 172.16.0.1 172.31.255.255 192.168.0.1 100.64.0.1 100.127.255.255 198.18.0.1"),
             (Private, "192.0.2.1 fc00::1 fd12:3456::1 2001:db8::1 ::ffff:10.0.0.1 64:ff9b:1::1.1.1.1"),
             (Loopback, "127.0.0.1 127.255.255.255 ::1 ::ffff:127.0.0.1 ::ffff:7f00:1"),
@@ -195,7 +192,7 @@ mod tests {
             (Forbidden, "64:ff9b::169.254.169.254 64:ff9b::10.0.0.1 64:ff9b::127.0.0.1 64:ff9b:1::a9fe:a9fe"),
             (
                 Forbidden,
-                "2002:a9fe:a9fe::1 2002:a00:1::1 2002:7f00:1::1 2001:0:a9fe:a9fe::1 64:ff9b:2::1 4000::1",
+                "2002:101:101::1 2002:: 2002:a9fe:a9fe::1 2002:a00:1::1 2002:7f00:1::1 2001:0:a9fe:a9fe::1 64:ff9b:2::1 4000::1",
             ),
         ] {
             for address in addresses.split(' ') {

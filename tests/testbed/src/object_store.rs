@@ -22,6 +22,14 @@ use crate::{
 
 const START_LIMIT: Duration = Duration::from_secs(30);
 
+/// A further access key.
+#[derive(Clone, Debug)]
+struct Account {
+    id: String,
+    secret: String,
+    role: &'static str,
+}
+
 /// What an object store can be told before it starts.
 #[derive(Clone, Debug)]
 #[must_use = "it is to be started"]
@@ -29,7 +37,7 @@ pub struct ObjectStoreBuilder {
     ip: Ipv4Addr,
     region: String,
     virtual_domain: Option<String>,
-    accounts: Vec<(String, String)>,
+    accounts: Vec<Account>,
 }
 
 impl ObjectStoreBuilder {
@@ -54,7 +62,25 @@ impl ObjectStoreBuilder {
 
     /// A further access key that may do everything, beside the root key.
     pub fn account(mut self, access_key_id: impl Into<String>, secret_access_key: impl Into<String>) -> Self {
-        self.accounts.push((access_key_id.into(), secret_access_key.into()));
+        self.accounts.push(Account {
+            id: access_key_id.into(),
+            secret: secret_access_key.into(),
+            role: "admin",
+        });
+        self
+    }
+
+    /// A further access key that may do nothing in the buckets of others.
+    pub fn stranger(
+        mut self,
+        access_key_id: impl Into<String>,
+        secret_access_key: impl Into<String>,
+    ) -> Self {
+        self.accounts.push(Account {
+            id: access_key_id.into(),
+            secret: secret_access_key.into(),
+            role: "user",
+        });
         self
     }
 
@@ -66,8 +92,8 @@ impl ObjectStoreBuilder {
 
     /// The accounts as versitygw's internal IAM keeps them.
     fn accounts_file(&self) -> String {
-        let account = |(id, secret): &(String, String)| {
-            (id.clone(), json!({"access": id, "secret": secret, "role": "admin"}))
+        let account = |Account { id, secret, role }: &Account| {
+            (id.clone(), json!({"access": id, "secret": secret, "role": role}))
         };
         let accounts: Map<String, Value> = self.accounts.iter().map(account).collect();
         json!({"accessAccounts": accounts}).to_string()

@@ -74,11 +74,18 @@ fn after(answers: &[(Option<&str>, Finding)]) -> Option<VerifyOutage> {
 
 #[test]
 fn only_what_nobody_reaches_is_left_alone_by_everyone() {
-    use VerifyOutage::{Busy, Fault, Garbage, Timeout, Tls, Unconnected, Unresolved};
+    use VerifyOutage::{Busy, Cut, Fault, Garbage, Timeout, Tls, Unconnected, Unresolved};
     let last = (None, Finding::Accepted);
-    for outage in [Unresolved, Unconnected, Timeout] {
+    for outage in [Unresolved, Unconnected] {
         let first = (None, Finding::Unreachable(outage));
         assert_eq!(after(&[first, last.clone()]), Some(outage));
+    }
+    for outage in [Timeout, Cut] {
+        let down = (None, Finding::Unreachable(outage));
+        assert_eq!(after(&[down.clone(), last.clone()]), None, "one namespace alone met it");
+        assert_eq!(after(&[down.clone(), down.clone(), last.clone()]), Some(outage));
+        let between = (None, Finding::NoSuchKey);
+        assert_eq!(after(&[down.clone(), between, down, last.clone()]), None, "another one had an answer");
     }
     for finding in [
         Finding::Unreachable(Tls),
@@ -94,11 +101,86 @@ fn only_what_nobody_reaches_is_left_alone_by_everyone() {
 
 #[test]
 fn another_way_to_the_store_tells_nothing_of_this_one() {
-    let down = Finding::Unreachable(VerifyOutage::Timeout);
+    let down = Finding::Unreachable(VerifyOutage::Unconnected);
     let last = (None, Finding::Accepted);
     assert_eq!(after(&[(Some("theirs"), down.clone()), last.clone()]), None);
     let asked = after(&[(None, down), (Some("theirs"), Finding::Accepted), last]);
-    assert_eq!(asked, Some(VerifyOutage::Timeout), "nor that it is well");
+    assert_eq!(asked, Some(VerifyOutage::Unconnected), "nor that it is well");
+}
+
+#[test]
+fn a_namespace_whose_questions_hang_keeps_no_other_from_the_store() {
+    let mut story = Story::new();
+    let (mut answered, mut hung) = (0, 0);
+    for number in 0..100 {
+        story.issue(&number.to_string(), HOST);
+    }
+    let mut running: Vec<DueQuestion> = Vec::new();
+    for second in 0..60 {
+        let other = Key::new("other", &second.to_string());
+        story.issue_url(&other, URL, StoreRoute::public(HOST, None), true);
+        let due = story.all_due(1);
+        for due in due {
+            match (due.queued.key.namespace(), due.outage) {
+                ("other", outage) => {
+                    assert_eq!(outage, None, "second {second}");
+                    answered += 1;
+                    story.answered(&due, answer(Finding::Accepted));
+                }
+                (_, None) => running.push(due),
+                (_, Some(_)) => {
+                    story.answered(&due, timeout());
+                }
+            }
+        }
+        let is_over = |due: &mut DueQuestion| story.now >= due.begun + Duration::from_secs(5);
+        for due in running.extract_if(.., is_over) {
+            hung += 1;
+            story.answered(&due, timeout());
+        }
+    }
+    assert_eq!(answered, 60);
+    assert!(hung >= 6, "{hung}");
+}
+
+#[test]
+fn an_outage_that_one_namespace_alone_still_meets_ends_for_the_others() {
+    let mut story = Story::new();
+    let ask = |story: &Story, namespace| {
+        story.issue_url(&Key::new(namespace, "x"), URL, StoreRoute::public(HOST, None), true);
+        story.due().unwrap()
+    };
+    for (pause, namespace) in [(0, "hangs"), (1, "other"), (11, "hangs"), (21, "hangs")] {
+        story.now += Duration::from_secs(pause);
+        let due = ask(&story, namespace);
+        assert_eq!(due.outage, None, "after {pause} seconds");
+        story.answered(&due, timeout());
+        story.verifications.forget(&due.queued.key);
+    }
+    story.now += Duration::from_secs(1);
+    assert_eq!(ask(&story, "hangs").outage, Some(VerifyOutage::Timeout));
+    story.verifications.forget(&Key::new("hangs", "x"));
+    assert_eq!(ask(&story, "other").outage, None);
+}
+
+#[test]
+fn failures_at_the_same_time_count_once() {
+    let mut story = Story::new();
+    for number in 0..3 {
+        story.issue(&number.to_string(), HOST);
+    }
+    let due =
+        story.all_due(0).into_iter().chain(story.all_due(0)).chain(story.all_due(0)).collect::<Vec<_>>();
+    assert_eq!(due.len(), 3);
+    for due in &due {
+        story.answered(due, timeout());
+    }
+    story.issue("later", HOST);
+    story.now += Duration::from_secs(9);
+    assert_eq!(story.due().unwrap().outage, Some(VerifyOutage::Timeout));
+    story.issue("much later", HOST);
+    story.now += Duration::from_secs(2);
+    assert_eq!(story.due().unwrap().outage, None, "after the pause of one failure");
 }
 
 #[test]
