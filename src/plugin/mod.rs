@@ -22,6 +22,7 @@ mod policy_test;
 mod proxy;
 mod reading;
 mod renew;
+mod renewal_wait;
 mod secret_url;
 mod status;
 mod tree;
