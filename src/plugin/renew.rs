@@ -129,12 +129,15 @@ async fn which(
     namespace: &str,
     place: &RenewalPlace,
     args: &RenewArgs,
-) -> Result<BTreeSet<(String, String)>, ExitFailure> {
+) -> Result<Vec<(String, String)>, ExitFailure> {
     let RenewalPlace::Listed { params, .. } = place else {
-        return Ok(args.names.iter().map(|name| (namespace.to_owned(), name.clone())).collect());
+        let mut names = args.names.clone();
+        let mut known = BTreeSet::new();
+        names.retain(|name| known.insert(name.clone()));
+        return Ok(names.into_iter().map(|name| (namespace.to_owned(), name)).collect());
     };
     let api = place.api(client);
-    let mut objects = BTreeSet::new();
+    let mut objects = Vec::new();
     let list = async |params: ListParams| api.list_metadata(&params).await;
     let listed = pages(params.clone(), list, |page| {
         objects.extend(page.iter().map(|object| (object.namespace().unwrap_or_default(), object.name_any())));

@@ -105,6 +105,9 @@ async fn renew_asks_and_waits() {
             .run("kubectl presign renew three --wait --timeout 2")
             .shows(1, &["failed", "spec.suspend is true"]);
         terminal.run("kubectl presign renew nothing").shows(1, &["/nothing: failed", "not found"]);
+        let (twice, _, _) = terminal.pipe("kubectl presign renew two one two -o json");
+        let twice: Vec<serde_json::Value> = serde_json::from_str(&twice).unwrap();
+        assert!(twice.iter().map(|one| &one["name"]).eq(["two", "one"]), "{twice:?}");
         terminal.run("kubectl presign renew -l team=none").shows(1, &["there is no such PresignedUrl"]);
         terminal.run("kubectl presign renew").shows(2, &["required"]);
         terminal.run("kubectl presign renew one --all").shows(2, &["cannot be used with"]);
