@@ -9,7 +9,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 
 use super::proxy::{self, ProxyVariables};
-use super::{kubeconfig, misused};
+use super::{kubeconfig, kubeconfig_files, misused};
 use crate::cli::ExitFailure;
 use crate::crd::duration::DurationText;
 
@@ -55,7 +55,21 @@ impl ClusterArgs {
     /// # Errors
     /// When the kubeconfig cannot be used; a wrong name in it is a wrong use.
     pub(super) async fn client(&self) -> Result<Client, ExitFailure> {
-        let config = self.config().await?;
+        let mut config = self.own_config().await?;
+        if let Some(user) = &self.impersonate {
+            config.auth_info.impersonate = Some(user.clone());
+            config.auth_info.impersonate_groups =
+                Some(self.groups.clone()).filter(|groups| !groups.is_empty());
+        }
+        Client::try_from(config).map_err(|error| misused(format!("cannot use the kubeconfig: {error}")))
+    }
+
+    /// A client that does not act as the user of `--as`.
+    ///
+    /// # Errors
+    /// The same.
+    pub(super) async fn own_client(&self) -> Result<Client, ExitFailure> {
+        let config = self.own_config().await?;
         Client::try_from(config).map_err(|error| misused(format!("cannot use the kubeconfig: {error}")))
     }
 
@@ -64,9 +78,19 @@ impl ClusterArgs {
         self.namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned())
     }
 
-    /// The namespace that the flags name.
-    pub(super) fn given_namespace(&self) -> Option<&str> {
-        self.namespace.as_deref()
+    /// The same without a client: reads files only.
+    ///
+    /// # Errors
+    /// When the kubeconfig cannot be used.
+    pub(super) fn namespace_offline(&self) -> Result<String, ExitFailure> {
+        if let Some(name) = &self.namespace {
+            return Ok(name.clone());
+        }
+        let of_context = match self.file()? {
+            Some(file) => kubeconfig::namespace(&file, &self.options()).map_err(misused)?.map(str::to_owned),
+            None => self.of_pod().map(|config| config.default_namespace),
+        };
+        Ok(of_context.unwrap_or_else(|| "default".to_owned()))
     }
 
     /// The user that the flags name.
@@ -74,24 +98,11 @@ impl ClusterArgs {
         self.impersonate.as_deref()
     }
 
-    async fn config(&self) -> Result<Config, ExitFailure> {
-        let options = KubeConfigOptions {
-            context: self.context.clone(),
-            cluster: self.cluster.clone(),
-            user: self.user.clone(),
-        };
-        let refused = |error: KubeconfigError| match error {
-            KubeconfigError::ParseNoProxy(error) => misused(format!(
-                "cannot read NO_PROXY: {error}: write hosts, addresses and networks, with one comma between two"
-            )),
-            error => misused(format!("cannot use the kubeconfig: {error}")),
-        };
-        let read = match &self.kubeconfig {
-            Some(path) => Kubeconfig::read_from(path),
-            None => Kubeconfig::read(),
-        };
-        let mut config = match read {
-            Ok(file) => {
+    /// What the kubeconfig, or else the pod, says, without acting as somebody else.
+    async fn own_config(&self) -> Result<Config, ExitFailure> {
+        let options = self.options();
+        let mut config = match self.file()? {
+            Some(file) => {
                 let proxy = kubeconfig::proxy_url(&file, &options).map_err(misused)?.map(str::to_owned);
                 let mut config = Config::from_custom_kubeconfig(file, &options).await.map_err(refused)?;
                 let variables = ProxyVariables::read();
@@ -99,21 +110,45 @@ impl ClusterArgs {
                     proxy::choose(proxy.as_deref(), &variables, &config.cluster_url).map_err(misused)?;
                 config
             }
-            Err(error) => {
-                let named = [&self.context, &self.cluster, &self.user];
-                let is_named = self.kubeconfig.is_some() || named.iter().any(|name| name.is_some());
-                let in_cluster = Config::incluster().ok().filter(|_| !is_named);
-                in_cluster.ok_or_else(|| refused(error))?
-            }
+            None => self.of_pod().ok_or_else(|| {
+                misused("there is no kubeconfig: name a file with --kubeconfig or in the variable KUBECONFIG")
+            })?,
         };
-        if let Some(user) = &self.impersonate {
-            config.auth_info.impersonate = Some(user.clone());
-            config.auth_info.impersonate_groups =
-                Some(self.groups.clone()).filter(|groups| !groups.is_empty());
-        }
         config.connect_timeout = Some(Duration::from_secs(self.request_timeout.min(10)));
         config.read_timeout = Some(Duration::from_secs(self.request_timeout));
+        // Otherwise the time between two requests counts as well.
+        config.reset_reader_on_write = true;
         Ok(config)
+    }
+
+    fn options(&self) -> KubeConfigOptions {
+        KubeConfigOptions {
+            context: self.context.clone(),
+            cluster: self.cluster.clone(),
+            user: self.user.clone(),
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the plugin is a command line")]
+    fn file(&self) -> Result<Option<Kubeconfig>, ExitFailure> {
+        let variable = std::env::var_os("KUBECONFIG");
+        kubeconfig_files::read(self.kubeconfig.as_deref(), variable.as_deref()).map_err(refused)
+    }
+
+    /// The ServiceAccount of the pod, unless the flags name something of a kubeconfig.
+    fn of_pod(&self) -> Option<Config> {
+        let named = [&self.context, &self.cluster, &self.user];
+        let is_named = named.iter().any(|name| name.is_some());
+        Config::incluster().ok().filter(|_| !is_named)
+    }
+}
+
+fn refused(error: KubeconfigError) -> ExitFailure {
+    match error {
+        KubeconfigError::ParseNoProxy(error) => misused(format!(
+            "cannot read NO_PROXY: {error}: write hosts, addresses and networks, with one comma between two"
+        )),
+        error => misused(format!("cannot use the kubeconfig: {error}")),
     }
 }
 

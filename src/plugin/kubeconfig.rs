@@ -2,7 +2,7 @@
 //!
 //! kube reports an unknown context or cluster in its own words, and takes an unknown user for nobody.
 
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{KubeConfigOptions, Kubeconfig, NamedContext};
 
 /// The most names that a message lists.
 const MOST_NAMED: usize = 5;
@@ -33,16 +33,7 @@ pub(super) fn proxy_url<'a>(
     file: &'a Kubeconfig,
     flags: &KubeConfigOptions,
 ) -> Result<Option<&'a str>, WrongName> {
-    let unknown = |kind, name: &str, names: Vec<&String>| {
-        let names = names.into_iter().cloned().collect();
-        WrongName::Unknown { kind, name: name.to_owned(), names }
-    };
-    let named = flags.context.as_ref().or(file.current_context.as_ref()).filter(|name| !name.is_empty());
-    let named = named.ok_or(WrongName::NoContext)?;
-    let context = file.contexts.iter().find(|context| context.name == *named);
-    let context = context.ok_or_else(|| {
-        unknown("context", named, file.contexts.iter().map(|context| &context.name).collect())
-    })?;
+    let context = chosen_context(file, flags)?;
     if let Some(user) = &flags.user
         && !file.auth_infos.iter().any(|known| known.name == *user)
     {
@@ -56,6 +47,38 @@ pub(super) fn proxy_url<'a>(
     })?;
     let proxy = cluster.cluster.as_ref().and_then(|cluster| cluster.proxy_url.as_deref());
     Ok(proxy.filter(|proxy| !proxy.is_empty()))
+}
+
+/// The namespace of the context that the flags, or else the kubeconfig, choose.
+///
+/// # Errors
+/// When the kubeconfig does not have the context.
+pub(super) fn namespace<'a>(
+    file: &'a Kubeconfig,
+    flags: &KubeConfigOptions,
+) -> Result<Option<&'a str>, WrongName> {
+    let context = match chosen_context(file, flags) {
+        // As for kubectl, it is the namespace default.
+        Err(WrongName::NoContext) => return Ok(None),
+        found => found?,
+    };
+    let namespace = context.context.as_ref().and_then(|context| context.namespace.as_deref());
+    Ok(namespace.filter(|namespace| !namespace.is_empty()))
+}
+
+fn chosen_context<'a>(
+    file: &'a Kubeconfig,
+    flags: &KubeConfigOptions,
+) -> Result<&'a NamedContext, WrongName> {
+    let named = flags.context.as_ref().or(file.current_context.as_ref()).filter(|name| !name.is_empty());
+    let named = named.ok_or(WrongName::NoContext)?;
+    let context = file.contexts.iter().find(|context| context.name == *named);
+    context
+        .ok_or_else(|| unknown("context", named, file.contexts.iter().map(|context| &context.name).collect()))
+}
+
+fn unknown(kind: &'static str, name: &str, names: Vec<&String>) -> WrongName {
+    WrongName::Unknown { kind, name: name.to_owned(), names: names.into_iter().cloned().collect() }
 }
 
 #[cfg(test)]

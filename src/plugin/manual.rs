@@ -31,11 +31,15 @@ token or an access key id. Output is text for people, with colours on a terminal
 (not ready, not renewed, expired, another signature, denied, an API error), 2 if the command line or the
 kubeconfig is wrong.
 
-The kubeconfig is found as kubectl finds it. Client certificates, tokens, token files and exec plugins work.
-Of the providers of old kubeconfigs (`auth-provider`), `gcp` works with a command, and a token of `oidc` is
-used without being refreshed: use an exec plugin. `proxy-url` works, and so does `HTTPS_PROXY` with the
-exceptions in `NO_PROXY`: an HTTP proxy (`http://HOST:PORT`) or a SOCKS proxy (`socks5://HOST:PORT`), without
-a password.
+The kubeconfig is found as kubectl finds it. A file in `KUBECONFIG` that does not exist is skipped. Client
+certificates, tokens, token files and exec plugins work. Of the providers of old kubeconfigs
+(`auth-provider`), `gcp` works with a command, and a token of `oidc` is used without being refreshed: use an
+exec plugin. `proxy-url` works, and so does `HTTPS_PROXY` with the exceptions in `NO_PROXY`: an HTTP proxy
+(`http://HOST:PORT`) or a SOCKS proxy (`socks5://HOST:PORT`), without a password.
+
+The last table has the flags for the connection. kubectl has others, such as `--server`, `--token`,
+`--certificate-authority`, `--tls-server-name`, `--insecure-skip-tls-verify` and `--as-uid`, which the plugin
+does not have: write their values into a kubeconfig.
 ";
 
 /// The whole page.

@@ -16,12 +16,14 @@ mod form_text;
 mod get_url;
 mod inspect;
 mod kubeconfig;
+mod kubeconfig_files;
 mod manual;
 mod pages;
 mod policy_test;
 mod proxy;
 mod reading;
 mod renew;
+mod renewal_wait;
 mod secret_url;
 mod status;
 mod tree;
@@ -123,7 +125,8 @@ enum PolicyCommand {
     /// Say which rule of a signer allows or denies each PresignedUrl of a file.
     ///
     /// A signer that is not in the files is read from the cluster. With --as, the command also asks whether
-    /// that user may use the signer (the RBAC verb `use`). Exits with 1 if a PresignedUrl is denied.
+    /// that user may use the signer (the RBAC verb `use`); it still reads the signer as you. Exits with 1 if a
+    /// PresignedUrl is denied.
     Test(policy_test::PolicyTestArgs),
 }
 

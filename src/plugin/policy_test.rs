@@ -53,7 +53,7 @@ pub(super) async fn test(
     args: &PolicyTestArgs,
 ) -> Result<PluginEnd, ExitFailure> {
     let mut manifest = read(&args.files)?;
-    let default = session.cluster.given_namespace().unwrap_or("default").to_owned();
+    let default = session.cluster.namespace_offline()?;
     for object in &mut manifest.objects {
         object.metadata.namespace.get_or_insert_with(|| default.clone());
     }
@@ -63,15 +63,16 @@ pub(super) async fn test(
     let user = session.cluster.impersonated();
     let missing = missing(&manifest);
     let needs_none = (missing.is_empty() && user.is_none()) || args.offline;
-    let client = if needs_none { None } else { Some(session.cluster.client().await?) };
-    if let Some(client) = &client {
-        fetch(client, &mut manifest, &missing).await?;
+    if !needs_none {
+        // The user of --as need not be able to read what you can.
+        fetch(&session.cluster.own_client().await?, &mut manifest, &missing).await?;
     }
+    let client = if user.is_some() { Some(session.cluster.client().await?) } else { None };
     let signers = OfflineSigners::parse(&manifest).map_err(|error| misused(format!("{error:#}")))?;
     let mut tested = Vec::new();
     for object in &manifest.objects {
         let mut one = judge(object, &signers);
-        if let (Some(client), Some(_), Some(id)) = (&client, user, signer_of(object)) {
+        if let (Some(client), Some(id)) = (&client, signer_of(object)) {
             one.may_use = Some(may_use(client, &id).await?);
         }
         tested.push(one);

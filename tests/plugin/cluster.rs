@@ -1,5 +1,7 @@
 //! The commands that look at a cluster: `status`, `renew` and `check`.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 use tokio::task::block_in_place;
 
@@ -18,7 +20,7 @@ async fn status_shows_everything_around_an_object() {
         // The ServiceAccount of the pod comes shortly after the namespace.
         let apply = || space.kubectl(&["apply", "-f", file.to_str().unwrap()]);
         let is_applied = (0..50).any(|_| {
-            std::thread::sleep(std::time::Duration::from_millis(200));
+            std::thread::sleep(Duration::from_millis(200));
             apply().status.success()
         });
         assert!(is_applied, "{:?}", apply());
@@ -79,7 +81,7 @@ async fn renew_asks_and_waits() {
     }
     assert!(space.kubectl(&["label", "presignedurl", "two", "team=red"]).status.success());
     // Two URLs that are signed within a second are the same.
-    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    tokio::time::sleep(Duration::from_millis(1100)).await;
     let (one, two) = (space.data("one", "url").await, space.data("two", "url").await);
     let terminal = Terminal::new(&space);
     block_in_place(|| {
@@ -103,6 +105,9 @@ async fn renew_asks_and_waits() {
             .run("kubectl presign renew three --wait --timeout 2")
             .shows(1, &["failed", "spec.suspend is true"]);
         terminal.run("kubectl presign renew nothing").shows(1, &["/nothing: failed", "not found"]);
+        let (twice, _, _) = terminal.pipe("kubectl presign renew two one two -o json");
+        let twice: Vec<serde_json::Value> = serde_json::from_str(&twice).unwrap();
+        assert!(twice.iter().map(|one| &one["name"]).eq(["two", "one"]), "{twice:?}");
         terminal.run("kubectl presign renew -l team=none").shows(1, &["there is no such PresignedUrl"]);
         terminal.run("kubectl presign renew").shows(2, &["required"]);
         terminal.run("kubectl presign renew one --all").shows(2, &["cannot be used with"]);
@@ -110,6 +115,53 @@ async fn renew_asks_and_waits() {
         let value: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!((code, value[0]["state"].as_str()), (0, Some("renewed")), "{json}");
     });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn renew_waits_as_long_as_it_is_told() {
+    let space = Space::new("plugin-wait").await;
+    space.operator.kill();
+    space.apply("report", space.spec(json!({}))).await;
+    let terminal = Terminal::new(&space);
+    block_in_place(|| {
+        // Longer than one request may take.
+        let (command, began) = ("kubectl presign renew report --wait --timeout 25s", Instant::now());
+        let why = "no new URL after 25 seconds: the operator has not seen it";
+        terminal.run(command).shows(1, &["/report: failed", why]);
+        assert!(began.elapsed() >= Duration::from_secs(25), "{:?}", began.elapsed());
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn renew_waits_for_many_and_for_a_request_that_replaced_its_own() {
+    let space = Space::new("plugin-many").await;
+    let names = ["a", "b", "c", "d", "e"];
+    for name in names {
+        space.apply(name, space.spec(json!({}))).await;
+        space.wait_ready(name, "True", "Issued").await;
+    }
+    let terminal = Terminal::new(&space);
+    // The operator stands still until the request for one of them was replaced.
+    let line = format!(
+        "kill -STOP {pid}
+        kubectl presign renew --all --wait > renewed & renewal=$!
+        until kubectl get psu a -o jsonpath='{{.metadata.annotations}}' | grep -q presign.dev/renew; do
+            sleep 0.1
+        done
+        kubectl annotate --overwrite psu a presign.dev/renew=another >&2
+        kill -CONT {pid}
+        wait $renewal; code=$?; cat renewed; exit $code",
+        pid = space.operator.pid(),
+    );
+    block_in_place(|| {
+        let (text, said, code) = terminal.pipe(&line);
+        assert_eq!(code, 0, "{text}{said}");
+        for name in names {
+            assert!(text.contains(&format!("{}/{name}: renewed", space.namespace)), "{text}");
+        }
+    });
+    let replaced = space.presigned_urls().get("a").await.unwrap();
+    assert_eq!(replaced.status.unwrap().last_handled_renew.as_deref(), Some("another"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -127,8 +127,19 @@ async fn policies_are_tested_against_the_cluster_and_from_files() {
             &[&format!("{namespace}/a: allowed"), "rule \"downloads\" of Signer \"media\" allows it"],
         );
         terminal.run(&format!("{test} -f good.json --offline")).shows(1, &["denied", "does not exist"]);
+        // Like kubectl, it takes the namespace from the context.
+        terminal
+            .run("kubectl presign policy test -f good.json -f signer.json --offline")
+            .shows(0, &[&format!("{namespace}/a: allowed")]);
         assert_eq!(terminal.pipe("kubectl apply -f signer.json").2, 0);
         terminal.run(&format!("{test} -f good.json")).shows(0, &["allowed"]);
+        for files in ["$KUBECONFIG:missing", "missing:$KUBECONFIG"] {
+            let line = format!("KUBECONFIG={files} kubectl presign policy test -f good.json");
+            terminal.run(&line).shows(0, &[&format!("{namespace}/a: allowed")]);
+        }
+        // She may not read the signer; whoever asks may.
+        let jane = format!("{test} -f good.json --as jane");
+        terminal.run(&jane).shows(1, &["allowed", "jane may not use the signer"]);
         terminal
             .run(&format!("{test} -f bad.json"))
             .shows(1, &["denied", &format!("begin with {namespace}/")]);
