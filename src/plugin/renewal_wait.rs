@@ -50,7 +50,7 @@ pub(super) struct PendingRenewal {
 }
 
 /// The requests that wait, by namespace and name, each with what its object last told about why.
-type Waiting = BTreeMap<(String, String), (PendingRenewal, Option<String>)>;
+type WaitingRenewals = BTreeMap<(String, String), (PendingRenewal, Option<String>)>;
 
 /// Waits until the operator has handled the requests, and tells the outcome of each.
 pub(super) async fn wait(
@@ -63,7 +63,7 @@ pub(super) async fn wait(
     let ends = Instant::now() + limit;
     let all = pending.len();
     let key = |one: &PendingRenewal| (one.namespace.clone(), one.name.clone());
-    let mut waiting: Waiting = pending.into_iter().map(|one| (key(&one), (one, None))).collect();
+    let mut waiting: WaitingRenewals = pending.into_iter().map(|one| (key(&one), (one, None))).collect();
     let mut failure = None;
     loop {
         Console::progress(&format!("waiting: {} of {all} renewed", all - waiting.len()));
@@ -86,7 +86,7 @@ pub(super) async fn wait(
 async fn look(
     client: &Client,
     place: &RenewalPlace,
-    waiting: &mut Waiting,
+    waiting: &mut WaitingRenewals,
     each: &mut impl FnMut(usize, Result<(), String>),
 ) -> Option<String> {
     let mut failure = None;
@@ -135,7 +135,7 @@ async fn look(
 fn judge(
     key: &(String, String),
     object: &PresignedUrl,
-    waiting: &mut Waiting,
+    waiting: &mut WaitingRenewals,
     each: &mut impl FnMut(usize, Result<(), String>),
 ) {
     let Some((one, last)) = waiting.get_mut(key) else { return };
@@ -149,7 +149,7 @@ fn judge(
 fn end(
     key: &(String, String),
     outcome: Result<(), String>,
-    waiting: &mut Waiting,
+    waiting: &mut WaitingRenewals,
     each: &mut impl FnMut(usize, Result<(), String>),
 ) {
     if let Some((one, _)) = waiting.remove(key) {
