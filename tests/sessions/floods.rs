@@ -16,7 +16,7 @@ use crate::tenancy::make_namespace;
 /// How many roles are broken.
 const ROLES: usize = 100;
 /// How many requests of one namespace run at a time.
-const AT_A_TIME: usize = 4;
+const AT_A_TIME: usize = 5;
 /// How long the operator waits for the STS, in seconds.
 const PATIENCE: usize = 10;
 
