@@ -21,8 +21,8 @@ fn kubectl(cluster: &Cluster, arguments: &[&str]) -> String {
     cluster.kubectl(&[&["--namespace", NAMESPACE], arguments].concat())
 }
 
-/// Starts the pods.
-pub fn start(cluster: &Cluster) {
+/// Starts the pods, and returns since when they read their URLs.
+pub fn start(cluster: &Cluster) -> Instant {
     // One of them runs as root.
     cluster.kubectl(&["create", "namespace", NAMESPACE]);
     cluster.apply(NAMESPACE, &std::fs::read_to_string(file("tests/e2e/csi.yaml")).unwrap());
@@ -30,10 +30,12 @@ pub fn start(cluster: &Cluster) {
         cluster,
         &["wait", "--for=condition=Available", "--timeout=90s", "deployment/group", "deployment/root"],
     );
+    let since = Instant::now();
     refuse(cluster);
     // What the pods use was signed on the node, and none of it is stored in the cluster.
     let stored = kubectl(cluster, &["get", "secrets,pods,events", "--output=yaml"]);
     assert!(!stored.contains("X-Amz-Signature"), "{stored}");
+    since
 }
 
 /// Pods that cannot have a URL do not start, and say why.
@@ -73,11 +75,10 @@ fn await_event(cluster: &Cluster, pod: &str, said: &str) {
 /// Starts the pods, replaces the driver, and ends the pods when they have seen several renewals.
 pub fn run_alone(cluster: &Cluster) -> bool {
     cluster.store.put_object("reports", "2026/q3 summary.txt", "the third quarter").unwrap();
-    start(cluster);
+    let since = start(cluster);
     println!("e2e: pods use CSI volumes");
     roll(cluster);
-    std::thread::sleep(RENEWALS);
-    end(cluster)
+    end(cluster, since)
 }
 
 /// Replaces every pod of the driver, as an upgrade does.
@@ -87,8 +88,9 @@ pub fn roll(cluster: &Cluster) {
     cluster.kubectl(&["--namespace", CSI_NAMESPACE, "rollout", "status", daemon_set, "--timeout=120s"]);
 }
 
-/// Reports what the pods did, deletes them, and says whether all is well.
-pub fn end(cluster: &Cluster) -> bool {
+/// Waits for renewals, reports what the pods did, deletes them, and says whether all is well.
+pub fn end(cluster: &Cluster, since: Instant) -> bool {
+    std::thread::sleep(RENEWALS.saturating_sub(since.elapsed()));
     let mut is_kept = true;
     for name in PODS {
         let mut totals = ReadTotals::of_urls_that_live(LIFETIME);

@@ -35,7 +35,7 @@ fn main() {
     }
     traffic::start(&cluster, scale);
     println!("e2e: pods use URLs after {} s", started.elapsed().as_secs());
-    csi::start(&cluster);
+    let since = csi::start(&cluster);
     println!("e2e: pods use CSI volumes after {} s", started.elapsed().as_secs());
     withdrawal::start(&cluster);
     println!("e2e: a URL is withdrawn after {} s", started.elapsed().as_secs());
@@ -48,7 +48,7 @@ fn main() {
     end(cluster, started, |cluster| {
         let is_withdrawn = withdrawal::end(cluster);
         let is_kept = traffic::end(cluster, scale);
-        csi::end(cluster) && is_kept && is_withdrawn
+        csi::end(cluster, since) && is_kept && is_withdrawn
     });
 }
 
