@@ -23,6 +23,13 @@ pub struct LimitArgs {
     #[arg(long, env = "PRESIGN_DENY_SECRET_METADATA", value_name = "NAME", value_delimiter = ',',
         default_value = DEFAULT)]
     deny_secret_metadata: Vec<String>,
+    #[command(flatten)]
+    endpoints: EndpointArgs,
+}
+
+/// The flag of `run`, `sign` and `node` for the hosts of URLs.
+#[derive(Args, Clone, Debug)]
+pub struct EndpointArgs {
     /// Hosts that URLs may point to, without scheme and port: a name, an IP address, *.example.com
     /// for all subdomains, or * for every host. Repeat the flag, or separate hosts by commas.
     #[arg(
@@ -51,14 +58,16 @@ impl LimitArgs {
                 denied.push(NamePattern::parse(pattern).map_err(|error| anyhow!("{DENY}: {error}"))?);
             }
         }
-        Ok(Limits::new(denied, endpoints(&self.allow_endpoints)?))
+        Ok(Limits::new(denied, self.endpoints.patterns()?))
     }
 }
 
-/// Parses the hosts that URLs may point to.
-pub(super) fn endpoints(hosts: &[String]) -> anyhow::Result<Vec<HostPattern>> {
-    let parse = |host: &String| HostPattern::parse(host).map_err(|error| anyhow!("{ALLOW}: {error}"));
-    hosts.iter().map(parse).collect()
+impl EndpointArgs {
+    /// Parses the hosts. If one is not valid, the error is one line.
+    pub(super) fn patterns(&self) -> anyhow::Result<Vec<HostPattern>> {
+        let parse = |host: &String| HostPattern::parse(host).map_err(|error| anyhow!("{ALLOW}: {error}"));
+        self.allow_endpoints.iter().map(parse).collect()
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use anyhow::ensure;
 use clap::Args;
 
 use super::flags;
-use super::limit_args::endpoints;
+use super::limit_args::EndpointArgs;
 use super::signer_args::InlineCredentials;
 use super::sts_args::StsArgs;
 use crate::csi::NodeSettings;
@@ -51,16 +51,8 @@ pub struct NodeArgs {
     /// Mount nothing: write the URLs to the disk of the node. For clusters that forbid mounts.
     #[arg(long, env = "PRESIGN_CSI_UNPRIVILEGED")]
     unprivileged: bool,
-    /// Hosts that URLs may point to, without scheme and port: a name, an IP address, *.example.com
-    /// for all subdomains, or * for every host. Repeat the flag, or separate hosts by commas.
-    #[arg(
-        long,
-        env = "PRESIGN_ALLOW_ENDPOINTS",
-        value_name = "HOST",
-        value_delimiter = ',',
-        default_value = "*"
-    )]
-    allow_endpoints: Vec<String>,
+    #[command(flatten)]
+    endpoints: EndpointArgs,
     /// Whether volumes may have credentials of their own. Deny: no volume is published.
     #[arg(long, env = "PRESIGN_INLINE_CREDENTIALS", value_enum, ignore_case = true,
         default_value_t = InlineCredentials::Allow)]
@@ -86,12 +78,12 @@ impl NodeArgs {
             !self.sts.limits()?.ambient,
             "--ambient-credentials: volumes cannot use the identity of the driver: remove the flag"
         );
-        endpoints(&self.allow_endpoints).map(drop)
+        self.endpoints.patterns().map(drop)
     }
 
     /// How the driver runs.
     pub(super) fn settings(&self) -> anyhow::Result<NodeSettings> {
-        let limits = Limits::new(Vec::new(), endpoints(&self.allow_endpoints)?);
+        let limits = Limits::new(Vec::new(), self.endpoints.patterns()?);
         let terms = VolumeTerms {
             limits: limits.with_sessions(self.sts.limits()?),
             denies_inline: self.inline_credentials == InlineCredentials::Deny,
