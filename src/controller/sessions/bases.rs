@@ -27,16 +27,6 @@ const KNOWN: i64 = 120;
 /// A request that all who need its answer wait for. A failure comes with its backoff.
 type SharedRequest = Shared<BoxFuture<'static, Result<Session, FailedRequest>>>;
 
-/// What there is instead of a session.
-enum BaseState {
-    /// A request whose answer counts for all who ask.
-    Current,
-    /// So many requests failed one after another, and it is time for the next.
-    Failed(u32),
-    /// Nothing that counts.
-    Nothing,
-}
-
 /// The sessions at hand, those that are being requested, and those that could not be got.
 #[derive(Default)]
 pub(super) struct BaseSessions(Lock<HashMap<SessionKey, SharedRequest>>);
@@ -53,18 +43,17 @@ impl BaseSessions {
         let request = {
             let mut all = self.0.write();
             let now = ctx.clock.now();
-            let held = all.get(key).map_or(BaseState::Nothing, |request| held(request, now));
-            let failures = match held {
-                BaseState::Current => None,
-                BaseState::Failed(count) => Some(count),
-                BaseState::Nothing => Some(0),
-            };
-            if let Some(failures) = failures {
-                all.insert(key.clone(), start(ctx.clone(), key.clone(), ca_bundle.cloned(), failures));
+            let held = all.get(key).map(|request| (request.clone(), failures_before_next(request, now)));
+            match held {
+                Some((request, None)) => request,
+                held => {
+                    let failures = held.and_then(|(_, failures)| failures).unwrap_or(0);
+                    let request = start(ctx.clone(), key.clone(), ca_bundle.cloned(), failures);
+                    all.insert(key.clone(), request.clone());
+                    request
+                }
             }
-            all.get(key).cloned()
         };
-        let request = request.ok_or(SessionFailure::Bug)?;
         request.await.map_err(|failed| failed.failure)
     }
 
@@ -76,7 +65,7 @@ impl BaseSessions {
     /// Drops the sessions that are used no longer, or all that are at hand.
     pub(super) fn sweep(&self, now: Timestamp, is_leading: bool) {
         self.0.write().retain(|_, request| {
-            request.peek().is_none() || is_leading && !matches!(held(request, now), BaseState::Nothing)
+            request.peek().is_none() || is_leading && failures_before_next(request, now) != Some(0)
         });
     }
 }
@@ -94,18 +83,20 @@ fn start(ctx: Arc<Context>, key: SessionKey, ca_bundle: Option<Arc<str>>, failur
     request.boxed().shared()
 }
 
-fn held(request: &SharedRequest, now: Timestamp) -> BaseState {
+/// How many requests failed one after another before the next, if it is time for one; `None` while the answer to
+/// this one counts for all who ask.
+fn failures_before_next(request: &SharedRequest, now: Timestamp) -> Option<u32> {
     match request.peek() {
-        None => BaseState::Current,
+        None => None,
         Some(Ok(session)) => {
             let age = now.as_second() - session.begun.as_second();
             let is_current = (0..USED).contains(&age) && session.left(now) >= LEAST_LEFT;
-            if is_current { BaseState::Current } else { BaseState::Nothing }
+            if is_current { None } else { Some(0) }
         }
         // Whoever leads next asks again.
-        Some(Err(failed)) if failed.failure == SessionFailure::NotLeading => BaseState::Nothing,
-        Some(Err(failed)) if failed.is_on(now) => BaseState::Current,
-        Some(Err(failed)) if failed.is_known(KNOWN, now) => BaseState::Failed(failed.count),
-        Some(Err(_)) => BaseState::Nothing,
+        Some(Err(failed)) if failed.failure == SessionFailure::NotLeading => Some(0),
+        Some(Err(failed)) if failed.is_on(now) => None,
+        Some(Err(failed)) if failed.is_known(KNOWN, now) => Some(failed.count),
+        Some(Err(_)) => Some(0),
     }
 }

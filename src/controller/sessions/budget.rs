@@ -43,13 +43,16 @@ impl HeldBytes {
         self.of_all == 0 && self.by_owner.is_empty()
     }
 
-    /// An owner whose sessions are too many, and how many bytes of them may stay.
-    fn excess(&self) -> Option<(SessionOwner, usize)> {
-        let (owner, held) = self.by_owner.iter().max_by_key(|(_, held)| **held)?;
-        if *held > OF_OWNER {
-            return Some((owner.clone(), OF_OWNER / 4 * 3));
+    /// An owner whose sessions are too many after those of `stored` grew, and how many bytes of them may stay.
+    fn excess(&self, stored: &SessionOwner) -> Option<(SessionOwner, usize)> {
+        if self.by_owner.get(stored).is_some_and(|held| *held > OF_OWNER) {
+            return Some((stored.clone(), OF_OWNER / 4 * 3));
         }
-        (self.of_all > OF_ALL).then(|| (owner.clone(), held / 4 * 3))
+        if self.of_all <= OF_ALL {
+            return None;
+        }
+        let (owner, held) = self.by_owner.iter().max_by_key(|(_, held)| **held)?;
+        Some((owner.clone(), held / 4 * 3))
     }
 }
 
@@ -61,12 +64,13 @@ fn bytes(key: &SessionKey, session: &Session) -> usize {
 }
 
 impl SessionCache {
-    /// Stores the session of an entry, in place of the one before.
+    /// Stores the session of an entry, in place of the one before, and keeps the budget.
     pub(super) fn store(&mut self, key: &SessionKey, session: Session) {
         let Some(entry) = self.entries.get_mut(key) else { return };
         self.held.remove(&key.owner, std::mem::replace(&mut entry.bytes, bytes(key, &session)));
         self.held.add(&key.owner, entry.bytes);
         entry.session = Some(session);
+        self.keep_budget(&key.owner);
     }
 
     /// Removes an entry with its session.
@@ -88,8 +92,8 @@ impl SessionCache {
     }
 
     /// Drops the oldest sessions of owners that have too many. Their objects ask again when they need one.
-    pub(super) fn keep_budget(&mut self) {
-        while let Some((owner, most)) = self.held.excess() {
+    fn keep_budget(&mut self, stored: &SessionOwner) {
+        while let Some((owner, most)) = self.held.excess(stored) {
             let of_owner = self.entries.iter().filter(|(key, _)| key.owner == owner);
             let held = of_owner.filter_map(|(key, entry)| Some((entry.session.as_ref()?.begun, key.clone())));
             let mut held: Vec<(_, Arc<SessionKey>)> = held.collect();

@@ -141,7 +141,6 @@ impl Sessions {
                     woken.extend(entry.users.iter().cloned());
                 }
                 cache.store(&wanted.key, session);
-                cache.keep_budget();
             }
             // Whoever leads next asks again.
             Err(SessionFailure::NotLeading) => {}
