@@ -13,17 +13,19 @@ pub struct SignedVolume {
 }
 
 /// What the shell must do.
+///
+/// It answers by a method of [`UrlVolume`](super::UrlVolume).
 #[derive(Clone, Debug)]
 pub enum VolumeEffect {
-    /// Sign what [`UrlVolume::work`] returns, and report [`UrlVolume::signed`] with this number.
+    /// Sign what `UrlVolume::work` returns, and report `UrlVolume::signed` with this number.
     Sign(u64),
     /// Abort the job that signs.
     StopSigning,
     /// Keep the inputs for a restart.
     Keep,
-    /// Keep the inputs, mount the folder if needed, and write the files; report [`UrlVolume::written`].
+    /// Keep the inputs, mount the folder if needed, and write the files; report `UrlVolume::written`.
     Write(SignedVolume),
-    /// Forget the inputs, and unmount and remove the folder; report [`UrlVolume::unmounted`].
+    /// Forget the inputs, and unmount and remove the folder; report `UrlVolume::unmounted`.
     Unmount,
     /// Answer every call that waits for the volume to be published.
     AnswerPublish(Result<(), VolumeFailure>),
