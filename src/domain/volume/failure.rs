@@ -7,7 +7,16 @@ use super::wording::in_attributes;
 
 /// The closed list of reasons, which metrics have as labels.
 #[derive(
-    Clone, Copy, Debug, Eq, Hash, PartialEq, strum::Display, strum::IntoStaticStr, strum::VariantArray,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    PartialEq,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
 )]
 pub enum VolumeReason {
     /// An attribute is not valid.

@@ -6,6 +6,7 @@
 mod attributes;
 mod basis;
 mod effects;
+mod exchange;
 mod failure;
 mod files;
 mod plan;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 
 pub use basis::{SigningBasis, token};
 pub use effects::{SignFault, SignedVolume, VolumeEffect, VolumeNote, VolumeState};
+pub use exchange::{SIGNING_AUDIENCE, SIGNING_PATH, SigningAnswer, SigningRefusal, SigningRequest};
 pub use failure::{VolumeFailure, VolumeReason};
 pub use files::{VolumeFile, files};
 pub use plan::{VolumePlan, VolumeTerms, VolumeUrl};
