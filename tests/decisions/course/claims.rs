@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::happenings::Word;
 use super::past::{Before, Past};
 use super::{after, is_writable};
+use crate::domain::Stored;
 use crate::domain::ended::EndReason;
 use crate::domain::plan::{Action, Plan};
 use crate::judge;
@@ -48,9 +49,10 @@ impl Past {
             } else {
                 "a renewed URL is signed again for a reason"
             };
-            // Where the record of who wrote the URL is lost, one of other credentials could be anybody's.
-            let stored = world.stored();
-            let is_anybodys = before.is_rotated && stored.is_some_and(|stored| !stored.is_url_ours);
+            // Where the record of who wrote the URL or the keys beside it is lost, one of other credentials
+            // could be anybody's, or for another use.
+            let is_unclear = |stored: Stored| !stored.is_url_ours || stored.content.usage.is_none();
+            let is_anybodys = before.is_rotated && world.stored().is_some_and(is_unclear);
             self.claim(what, !before.reasons.is_empty() || is_anybodys, plan);
         }
         let must_act = before.is_signable && is_writable(world) && plan.contested_until.is_none();
