@@ -50,7 +50,7 @@ up: testbed ## Start both for playing with kubectl, until Ctrl-C
 
 test: PACKAGES += lua5.4:lua5.4 iproute2:ip tmux:tmux
 test: lint deny doc book testbed prometheus sessions ## Check everything: format, lints, dependencies, docs, all tests
-	$(CARGO) test --workspace
+	$(CARGO) test --workspace --no-fail-fast
 	@$(MAKE) history soak-short chaos-short e2e-short
 
 test-browser: PACKAGES += chromium:chromium
