@@ -2,7 +2,7 @@
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::domain::volume::{VolumeFailure, VolumeInputs, VolumeReason};
+use crate::domain::volume::{VolumeFailure, VolumeInputs, VolumePod, VolumeReason};
 
 /// How many calls can wait for the loop, which takes microseconds for each.
 const MOST: usize = 1024;
@@ -17,8 +17,12 @@ pub(super) enum VolumeCall {
     Publish {
         /// Id of the volume.
         id: String,
-        /// What the kubelet says about it.
-        inputs: Box<VolumeInputs>,
+        /// Its folder.
+        target: String,
+        /// The pod, as far as the kubelet says it.
+        pod: VolumePod,
+        /// What the kubelet says about it, or why that cannot be used.
+        inputs: Result<Box<VolumeInputs>, VolumeFailure>,
         /// Whether the folder is as the driver made it.
         is_in_place: bool,
         /// Takes the answer.

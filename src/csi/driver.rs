@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ use super::metrics::DriverMetrics;
 use super::notes::{note_down, too_late};
 use super::records::{KeptVolume, VolumeRecords};
 use super::signing::{Signing, SigningWork};
-use super::switch::expirations;
+use super::takeover::{found, shown};
 use crate::domain::volume::{
-    UrlVolume, VolumeEffect, VolumeFailure, VolumeInputs, VolumePlan, VolumePod, VolumeReason, VolumeTerms,
-    VolumeTimes,
+    UrlVolume, VolumeEffect, VolumeFailure, VolumeInputs, VolumePlan, VolumePod, VolumeReason, VolumeSize,
+    VolumeTerms, VolumeTimes,
 };
 use crate::runtime::{Clock, Probes};
 
@@ -64,7 +64,7 @@ impl Driver {
             let target = PathBuf::from(&inputs.target);
             let plan = VolumePlan::parse(&inputs, &self.parts.terms);
             let is_whole =
-                self.parts.folders.is_target(&inputs.target) && self.parts.folders.is_in_place(&target);
+                self.parts.folders.is_target(&inputs.target) && VolumeFolders::is_in_place(&target);
             if !is_whole {
                 tracing::debug!(namespace = inputs.pod.namespace, name = inputs.pod.name, "not adopted");
                 self.forget_record(&id);
@@ -75,7 +75,12 @@ impl Driver {
                 tracing::warn!(namespace, name, "the URLs of a volume are not renewed: {failure}");
             }
             let times = plan.as_ref().map_or(times, |plan| shown(&target, plan, times));
-            self.volumes.insert(id, Entry::new(UrlVolume::adopted(inputs, plan, times), target));
+            let pod = inputs.pod.clone();
+            let size =
+                plan.as_ref().map_or_else(|_| VolumeSize::default(), |plan| VolumeSize::of(&inputs, plan));
+            let mut entry = Entry::new(UrlVolume::adopted(inputs, plan, times), target);
+            (entry.pod, entry.size) = (pod, size);
+            self.volumes.insert(id, entry);
         }
         if !self.volumes.is_empty() {
             tracing::info!(volumes = self.volumes.len(), "took over volumes from before the restart");
@@ -114,12 +119,12 @@ impl Driver {
     fn take(&mut self, call: VolumeCall) {
         let now = self.parts.clock.now();
         match call {
-            VolumeCall::Publish { id, inputs, is_in_place, answer } => {
-                let target = PathBuf::from(&inputs.target);
-                let entry = self
-                    .volumes
-                    .entry(id.clone())
-                    .or_insert_with(|| Entry::new(UrlVolume::unknown(), target.clone()));
+            VolumeCall::Publish { id, target, pod, inputs, is_in_place, answer } => {
+                let target = PathBuf::from(target);
+                let entry = self.volumes.entry(id.clone()).or_insert_with(|| {
+                    let volume = if is_in_place { found(&target, now) } else { UrlVolume::unknown() };
+                    Entry::new(volume, target.clone())
+                });
                 if entry.target != target {
                     let message =
                         "target_path: the volume is published in another folder: unpublish it there";
@@ -127,9 +132,11 @@ impl Driver {
                     let _ = answer.send(Err(failure));
                     return;
                 }
+                entry.pod = pod;
                 entry.await_published(answer, Instant::now() + PATIENCE);
-                let plan = VolumePlan::parse(&inputs, &self.parts.terms);
-                let effects = entry.volume.publish(*inputs, plan, is_in_place, now);
+                let asked = self.asked(&id, inputs);
+                let Some(entry) = self.volumes.get_mut(&id) else { return };
+                let effects = entry.volume.publish(asked, is_in_place, now);
                 self.carry_out(&id, effects);
             }
             VolumeCall::Unpublish { id, target, answer } => {
@@ -145,6 +152,29 @@ impl Driver {
                 self.carry_out(&id, effects);
             }
         }
+    }
+
+    /// What a volume asks for, if it is valid and there is room for it.
+    fn asked(
+        &mut self,
+        id: &str,
+        inputs: Result<Box<VolumeInputs>, VolumeFailure>,
+    ) -> Result<(VolumeInputs, VolumePlan), VolumeFailure> {
+        let inputs = inputs?;
+        let plan = VolumePlan::parse(&inputs, &self.parts.terms)?;
+        let size = VolumeSize::of(&inputs, &plan);
+        let of_namespace = |(known, entry): (&String, &Entry)| {
+            (known != id && entry.pod.namespace == inputs.pod.namespace).then_some(entry.size)
+        };
+        let others = self.volumes.iter().filter_map(of_namespace);
+        let is_new = self.volumes.get(id).is_none_or(|entry| entry.volume.issued().is_none());
+        if is_new {
+            size.check_beside(others)?;
+        }
+        if let Some(entry) = self.volumes.get_mut(id) {
+            entry.size = size;
+        }
+        Ok((*inputs, plan))
     }
 
     fn end(&mut self, ended: Option<(String, JobEnd)>) {
@@ -170,8 +200,11 @@ impl Driver {
     fn look(&mut self) {
         self.parts.probes.beat();
         let (now, instant) = (self.parts.clock.now(), Instant::now());
-        let ids: Vec<String> = self.volumes.keys().cloned().collect();
-        for id in ids {
+        let end = |entry: &Entry| entry.volume.issued().map(|times| times.expiration_time);
+        let mut ids: Vec<_> = self.volumes.iter().map(|(id, entry)| (end(entry), id.clone())).collect();
+        // After an outage, those that expire first are signed first.
+        ids.sort_unstable();
+        for (_, id) in ids {
             let Some(entry) = self.volumes.get_mut(&id) else { continue };
             let has_waiters = entry.has_waiters(instant, too_late);
             let effects = entry.volume.tick(now, has_waiters);
@@ -203,8 +236,8 @@ impl Driver {
                     signing.abort();
                 }
             }
-            VolumeEffect::Keep => {
-                if let (Some(inputs), Some(times)) = (entry.volume.inputs(), entry.volume.issued()) {
+            VolumeEffect::Keep(times) => {
+                if let Some(inputs) = entry.volume.inputs() {
                     keep(&self.parts.records, id, inputs, times);
                 }
             }
@@ -221,7 +254,7 @@ impl Driver {
             }
             VolumeEffect::AnswerPublish(answer) => drop(entry.answer_published(&answer)),
             VolumeEffect::AnswerUnpublish(answer) => entry.answer_unpublished(&answer),
-            VolumeEffect::Note(note) => note_down(&self.parts.metrics, entry.volume.inputs(), &note),
+            VolumeEffect::Note(note) => note_down(&self.parts.metrics, &entry.pod, &note),
             VolumeEffect::Forget => drop(self.volumes.remove(id)),
         }
     }
@@ -236,18 +269,6 @@ impl Driver {
         let now = self.parts.clock.now();
         self.parts.metrics.count(self.volumes.values().map(|entry| entry.volume.state(now)));
     }
-}
-
-/// The times of the files in a folder. The process may have ended between the record and the files: then they
-/// are due, and expire when they say.
-fn shown(target: &Path, plan: &VolumePlan, times: VolumeTimes) -> VolumeTimes {
-    let names: Vec<&str> = plan.urls.iter().map(|url| url.name.as_str()).collect();
-    let first = expirations(target, &names).and_then(|ends| ends.into_iter().min());
-    if first == Some(times.expiration_time) {
-        return times;
-    }
-    let renewal_time = times.signing_time;
-    VolumeTimes { renewal_time, expiration_time: first.unwrap_or(renewal_time), ..times }
 }
 
 /// What the job that signs needs.

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::calls::VolumeAnswer;
 use super::signing::HeldSessions;
 use crate::domain::stored::Digest;
-use crate::domain::volume::{UrlVolume, VolumeFailure};
+use crate::domain::volume::{UrlVolume, VolumeFailure, VolumePod, VolumeSize};
 
 /// A call that waits until its volume is published.
 #[derive(Debug)]
@@ -23,6 +23,10 @@ struct Waiter {
 pub(super) struct Entry {
     pub(super) volume: UrlVolume,
     pub(super) target: PathBuf,
+    /// The pod, for logs.
+    pub(super) pod: VolumePod,
+    /// What the volume needs.
+    pub(super) size: VolumeSize,
     /// Aborts the job that signs.
     pub(super) signing: Option<AbortHandle>,
     pub(super) held: HeldSessions,
@@ -33,7 +37,9 @@ pub(super) struct Entry {
 impl Entry {
     pub(super) fn new(volume: UrlVolume, target: PathBuf) -> Self {
         let (publishes, unpublishes) = (Vec::new(), Vec::new());
-        Self { volume, target, signing: None, held: HeldSessions::new(), publishes, unpublishes }
+        let (pod, size) = (VolumePod::default(), VolumeSize::default());
+        let held = HeldSessions::new();
+        Self { volume, target, pod, size, signing: None, held, publishes, unpublishes }
     }
 
     /// A call waits until the volume is published, but not for longer than this.

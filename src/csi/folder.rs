@@ -7,12 +7,14 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::statfs;
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+use rustix::param::page_size;
 
 use super::switch::{CURRENT, remove_files, switch};
 use crate::domain::volume::VolumeFile;
 
-/// The size of a volume. Its files have a few kilobytes, and two sets of them exist for a moment.
-const SIZE: &str = "size=4m,nr_inodes=2048";
+/// The size of a volume in pages, of which each file takes one at least. Two sets of files exist for a moment.
+const PAGES: usize = 1024;
+const MOST_FILES: &str = "nr_inodes=2048";
 /// `f_type` of a tmpfs.
 const TMPFS: u64 = 0x0102_1994;
 /// How many mounts may lie over each other.
@@ -70,10 +72,10 @@ impl VolumeFolders {
         target.parent().is_none_or(|parent| parent.try_exists().unwrap_or(true))
     }
 
-    /// Whether the folder is as [`write`](Self::write) leaves it.
-    pub(super) fn is_in_place(&self, target: &Path) -> bool {
-        let has_files = target.join(CURRENT).is_symlink();
-        has_files && (!self.is_privileged || is_tmpfs(target))
+    /// Whether the folder is as [`write`](Self::write) leaves it, whether or not this driver would mount it:
+    /// what pods read stays where it is when the driver gets or loses its privileges.
+    pub(super) fn is_in_place(target: &Path) -> bool {
+        target.join(CURRENT).is_symlink()
     }
 
     /// Mounts the folder if needed, and replaces all of its files at once.
@@ -87,7 +89,7 @@ impl VolumeFolders {
         files: &[VolumeFile],
     ) -> Result<(), FolderError> {
         make_folder(target).map_err(FolderError::of("make the folder of the volume"))?;
-        if self.is_privileged && !is_tmpfs(target) {
+        if self.is_privileged && !Self::is_in_place(target) && !is_tmpfs(target) {
             mount_tmpfs(target, fs_group)
                 .map_err(FolderError::of("mount the volume (without privileges, use --unprivileged)"))?;
         }
@@ -125,9 +127,10 @@ fn make_folder(target: &Path) -> io::Result<()> {
 
 fn mount_tmpfs(target: &Path, fs_group: Option<u32>) -> io::Result<()> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    let size = format!("size={},{MOST_FILES}", PAGES * page_size());
     let options = match fs_group {
-        Some(group) => format!("{SIZE},mode=0750,gid={group}"),
-        None => format!("{SIZE},mode=0755"),
+        Some(group) => format!("{size},mode=0750,gid={group}"),
+        None => format!("{size},mode=0755"),
     };
     let mount_with = |options: String| -> io::Result<()> {
         let options = CString::new(options)?;

@@ -18,6 +18,7 @@ mod services;
 mod signing;
 mod socket;
 mod switch;
+mod takeover;
 
 use std::future::Future;
 use std::path::PathBuf;

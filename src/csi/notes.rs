@@ -1,7 +1,7 @@
 //! What is said about the volumes: in logs, in metrics, and to a kubelet that has waited for too long.
 
 use super::metrics::DriverMetrics;
-use crate::domain::volume::{UrlVolume, VolumeFailure, VolumeInputs, VolumeNote, VolumePod, VolumeReason};
+use crate::domain::volume::{UrlVolume, VolumeFailure, VolumeNote, VolumePod, VolumeReason};
 
 /// The answer to a call that has waited for too long.
 pub(super) fn too_late(volume: &UrlVolume) -> VolumeFailure {
@@ -13,8 +13,7 @@ pub(super) fn too_late(volume: &UrlVolume) -> VolumeFailure {
 }
 
 /// Logs and counts what happened to a volume.
-pub(super) fn note_down(metrics: &DriverMetrics, inputs: Option<&VolumeInputs>, note: &VolumeNote) {
-    let pod = inputs.map(|inputs| inputs.pod.clone()).unwrap_or_default();
+pub(super) fn note_down(metrics: &DriverMetrics, pod: &VolumePod, note: &VolumeNote) {
     let VolumePod { namespace, name, .. } = pod;
     match note {
         VolumeNote::Issued { reason, times, lag } => {

@@ -8,64 +8,106 @@ use super::folder::VolumeFolders;
 use super::proto::csi::volume_capability::AccessType;
 use super::proto::csi::{NodePublishVolumeRequest, NodeUnpublishVolumeRequest, VolumeCapability};
 use crate::domain::Sensitive;
-use crate::domain::volume::{VolumeInputs, VolumePod};
+use crate::domain::volume::{VolumeFailure, VolumeInputs, VolumePod, VolumeReason};
 
 /// The longest id of a volume. That of the kubelet has 68 characters.
 const LONGEST_ID: usize = 256;
 /// The attribute and the secret with the tokens of the pod. No data key of a Secret can have this name.
 const TOKENS: &str = "csi.storage.k8s.io/serviceAccount.tokens";
+/// What the names of the attributes begin with that the kubelet adds.
+const KUBELET: &str = "csi.storage.k8s.io/";
 const EPHEMERAL: &str = "csi.storage.k8s.io/ephemeral";
 const OLD_TOKENS: &str = "the CSIDriver object must have serviceAccountTokenInSecrets: true, because tokens among the attributes reach logs: apply the one of the chart (Kubernetes 1.35 or newer)";
+const NO_POD: &str = "the CSIDriver object must have podInfoOnMount: true: apply the one of the chart";
+/// The largest Secret and the largest attributes, in bytes. They are in memory twice for as long as the volume
+/// exists.
+const LARGEST_SECRET: usize = 32 * 1024;
+const LARGEST_ATTRIBUTES: usize = 32 * 1024;
+const LARGE_SECRET: &str =
+    "the Secret of nodePublishSecretRef has more than 32 KiB: name a Secret with an access key alone";
 
-/// The id of a volume, and everything that the kubelet says about it.
+/// What the kubelet asks for.
+#[derive(Debug)]
+pub(super) struct PublishCall {
+    /// Id of the volume.
+    pub(super) id: String,
+    /// Its folder.
+    pub(super) target: String,
+    /// The pod, as far as the kubelet says it.
+    pub(super) pod: VolumePod,
+    /// Everything that the kubelet says, or why that cannot be used.
+    pub(super) inputs: Result<VolumeInputs, VolumeFailure>,
+}
+
+/// Reads a call that publishes a volume.
 ///
 /// # Errors
-/// The answer for the kubelet.
+/// The answer for the kubelet, if it is not clear which volume is meant. Any other failure is part of the call,
+/// because the volume may have URLs already, which stay.
 pub(super) fn published(
     request: NodePublishVolumeRequest,
     folders: &VolumeFolders,
-) -> Result<(String, VolumeInputs), Status> {
-    let NodePublishVolumeRequest { volume_id, target_path, volume_capability, readonly, .. } = request;
-    let (attributes, secrets) = (request.volume_context, request.secrets);
-    let mut secret: HashMap<String, Sensitive<String>> =
-        secrets.into_iter().map(|(key, value)| (key, Sensitive::new(value))).collect();
-    check(&volume_id, &target_path, folders)?;
-    let fs_group = group(volume_capability.as_ref())?;
+) -> Result<PublishCall, Status> {
+    check(&request.volume_id, &request.target_path, folders)?;
+    let NodePublishVolumeRequest { volume_id, target_path, volume_context, secrets, .. } = request;
+    let secret = secrets.into_iter().map(|(key, value)| (key, Sensitive::new(value))).collect();
+    let of_pod = |name: &str| volume_context.get(&format!("{KUBELET}{name}")).cloned().unwrap_or_default();
+    let pod = VolumePod {
+        namespace: of_pod("pod.namespace"),
+        name: of_pod("pod.name"),
+        uid: of_pod("pod.uid"),
+        service_account: of_pod("serviceAccount.name"),
+    };
+    let (target, capability, readonly) = (target_path, request.volume_capability, request.readonly);
+    let inputs = usable(&pod, &target, readonly, capability.as_ref(), volume_context, secret);
+    Ok(PublishCall { id: volume_id, target, pod, inputs })
+}
+
+/// Everything that the kubelet says about a volume, if that can be used.
+fn usable(
+    pod: &VolumePod,
+    target: &str,
+    readonly: bool,
+    capability: Option<&VolumeCapability>,
+    attributes: HashMap<String, String>,
+    mut secret: HashMap<String, Sensitive<String>>,
+) -> Result<VolumeInputs, VolumeFailure> {
+    let fs_group = group(capability)?;
     if attributes.get(EPHEMERAL).map(String::as_str) != Some("true") {
-        return Err(Status::invalid_argument(
+        return Err(invalid(
             "the driver serves only inline volumes of pods: write the volume into spec.volumes of the pod, not into a PersistentVolume",
         ));
     }
     if !readonly {
-        return Err(Status::invalid_argument("csi.readOnly: must be true: add readOnly: true to the volume"));
+        return Err(invalid("csi.readOnly: must be true: add readOnly: true to the volume"));
     }
     if attributes.contains_key(TOKENS) {
-        return Err(Status::failed_precondition(OLD_TOKENS));
+        return Err(VolumeFailure::lasting(VolumeReason::CredentialsInvalid, OLD_TOKENS));
     }
-    let of_pod = |name: &str| {
-        let value = attributes.get(&format!("csi.storage.k8s.io/{name}")).filter(|value| !value.is_empty());
-        value.cloned().ok_or_else(|| {
-            Status::failed_precondition(
-                "the CSIDriver object must have podInfoOnMount: true: apply the one of the chart",
-            )
-        })
-    };
-    let pod = VolumePod {
-        namespace: of_pod("pod.namespace")?,
-        name: of_pod("pod.name")?,
-        uid: of_pod("pod.uid")?,
-        service_account: of_pod("serviceAccount.name")?,
-    };
+    if [&pod.namespace, &pod.name, &pod.uid, &pod.service_account].iter().any(|value| value.is_empty()) {
+        return Err(VolumeFailure::lasting(VolumeReason::VolumeError, NO_POD));
+    }
     let tokens = secret.remove(TOKENS);
-    let inputs = VolumeInputs {
-        target: target_path,
+    let of_secret: usize = secret.iter().map(|(key, value)| key.len() + value.expose().len()).sum();
+    if of_secret > LARGEST_SECRET {
+        return Err(VolumeFailure::lasting(VolumeReason::CredentialsInvalid, LARGE_SECRET));
+    }
+    let of_attributes: usize = attributes.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if of_attributes > LARGEST_ATTRIBUTES {
+        return Err(invalid("volumeAttributes: have more than 32 KiB together: use several volumes"));
+    }
+    Ok(VolumeInputs {
+        target: target.to_owned(),
         attributes: attributes.into_iter().collect(),
         secret: secret.into_iter().collect(),
         tokens,
         fs_group,
-        pod,
-    };
-    Ok((volume_id, inputs))
+        pod: pod.clone(),
+    })
+}
+
+fn invalid(message: &str) -> VolumeFailure {
+    VolumeFailure::lasting(VolumeReason::InvalidAttributes, message)
 }
 
 /// The id of a volume, and its folder.
@@ -94,19 +136,16 @@ fn check(volume_id: &str, target: &str, folders: &VolumeFolders) -> Result<(), S
 }
 
 /// The group that the files belong to.
-fn group(capability: Option<&VolumeCapability>) -> Result<Option<u32>, Status> {
-    let capability = capability.ok_or_else(|| Status::invalid_argument("volume_capability: is missing"))?;
+fn group(capability: Option<&VolumeCapability>) -> Result<Option<u32>, VolumeFailure> {
+    let capability = capability.ok_or_else(|| invalid("volume_capability: is missing"))?;
     let Some(AccessType::Mount(mount)) = &capability.access_type else {
-        return Err(Status::invalid_argument("volume_capability: must be mount, because a volume has files"));
+        return Err(invalid("volume_capability: must be mount, because a volume has files"));
     };
     let group = Some(mount.volume_mount_group.as_str()).filter(|group| !group.is_empty());
     let parse = |group: &str| {
         let is_group = |id: &u32| *id != u32::MAX;
-        group
-            .parse()
-            .ok()
-            .filter(is_group)
-            .ok_or_else(|| Status::invalid_argument("volume_mount_group: must be the number of a group"))
+        let number = group.parse().ok().filter(is_group);
+        number.ok_or_else(|| invalid("volume_mount_group: must be the number of a group"))
     };
     group.map(parse).transpose()
 }

@@ -1,6 +1,7 @@
 //! Signs the URLs of a volume, with sessions from an STS where they are needed.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
@@ -9,15 +10,16 @@ use super::folder::VolumeFolders;
 use crate::domain::session::{Hop, SessionNeed, is_reusable};
 use crate::domain::volume::{
     SignFault, SignedVolume, SigningBasis, VolumeFailure, VolumeInputs, VolumePlan, VolumeReason,
-    VolumeTimes, VolumeUrl, files, token,
+    VolumeTimes, VolumeUrl, check_files, files, token,
 };
 use crate::domain::{Credentials, SignedUrl, Validity};
 use crate::runtime::Clock;
 use crate::s3::UrlSigner;
 use crate::sts::{Session, Sts, StsFailure};
 
-/// How many volumes may ask an STS at a time.
-const MOST_CALLS: usize = 16;
+/// How many volumes of a namespace may ask an STS at a time, so that a namespace whose STS does not answer
+/// delays no other.
+const MOST_CALLS: usize = 4;
 
 /// The sessions of a volume, each with what was asked for.
 pub(super) type HeldSessions = Vec<(Hop, Session)>;
@@ -41,12 +43,13 @@ pub(super) struct Signing {
     clock: Clock,
     sts: Sts,
     signer: UrlSigner,
-    calls: Semaphore,
+    /// The places for calls, by namespace.
+    calls: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 
 impl Signing {
     pub(super) fn new(clock: Clock, sts: Sts) -> Self {
-        Self { clock, sts, signer: UrlSigner::default(), calls: Semaphore::new(MOST_CALLS) }
+        Self { clock, sts, signer: UrlSigner::default(), calls: Mutex::default() }
     }
 
     /// Signs all URLs of a volume, and returns the sessions too.
@@ -81,7 +84,9 @@ impl Signing {
         let times = VolumeTimes::of(validities, work.seed).ok_or_else(|| {
             VolumeFailure::lasting(VolumeReason::InternalError, "the volume has no URLs, which is a bug")
         })?;
-        Ok((SignedVolume { files: files(&signed), times }, used))
+        let files = files(&signed);
+        check_files(&files)?;
+        Ok((SignedVolume { files, times }, used))
     }
 
     fn url(&self, url: &VolumeUrl, credentials: &Credentials) -> Result<SignedUrl, VolumeFailure> {
@@ -92,6 +97,13 @@ impl Signing {
         })?;
         let signed = self.signer.presign(request, credentials, validity);
         signed.map_err(|error| VolumeFailure::of_spec(VolumeReason::SigningFailed, &error.to_string()))
+    }
+
+    /// The places for the calls of a namespace. Those that nobody uses are dropped.
+    fn places(&self, namespace: &str) -> Arc<Semaphore> {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.retain(|_, places| Arc::strong_count(places) > 1);
+        calls.entry(namespace.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(MOST_CALLS))).clone()
     }
 
     /// A session that serves the URL, from those at hand or from the STS.
@@ -115,8 +127,9 @@ impl Signing {
             return Ok(session.clone());
         }
         let token = token(work.inputs.tokens.as_ref(), audience, now)?;
+        let places = self.places(&work.inputs.pod.namespace);
         // It is never closed.
-        let _permit = self.calls.acquire().await;
+        let _permit = places.acquire().await;
         let answer = self.sts.with_web_identity(hop, &token, || self.clock.now()).await;
         answer.map_err(|failure| denied(&failure, subject, audience))
     }

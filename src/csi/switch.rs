@@ -50,7 +50,9 @@ pub(super) fn switch(target: &Path, group: Option<u32>, files: &[VolumeFile]) ->
         let _ = remove_tree(root.as_fd(), &name);
         return shown;
     }
-    clean(&root, Some(&name)).map_err(FolderError::of("remove the old files of the volume"))
+    // The new files are there. What is left of the old ones goes with the next.
+    let _ = clean(&root, Some(&name));
+    Ok(())
 }
 
 /// Removes our files from a folder, and leaves those of others.
@@ -69,6 +71,15 @@ pub(super) fn expirations(target: &Path, folders: &[&str]) -> Option<Vec<Timesta
     let file = |folder: &str| target.join(CURRENT).join(folder).join(DATA_EXPIRES_AT);
     let read = |folder: &&str| std::fs::read_to_string(file(folder)).ok()?.parse().ok();
     folders.iter().map(read).collect()
+}
+
+/// When the first URL of a volume expires, as its files say; `None` if none says it.
+pub(super) fn first_expiration(target: &Path) -> Option<Timestamp> {
+    let current = target.join(CURRENT);
+    let entries = std::fs::read_dir(&current).ok()?.filter_map(Result::ok);
+    let folders: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let read = |folder: &str| expirations(target, &[folder])?.pop();
+    std::iter::once("").chain(folders.iter().map(String::as_str)).filter_map(read).min()
 }
 
 /// An empty folder for files.
@@ -116,11 +127,9 @@ fn own(file: BorrowedFd<'_>, group: Option<u32>, [with_group, without]: [u32; 2]
     fchmod(file, Mode::from_raw_mode(if group.is_some() { with_group } else { without }))
 }
 
-/// Moves the link to a set of files, and links the names of files or folders to it.
+/// Links the names of files or folders, and moves the link to a set of files. That comes last, because nothing
+/// can fail after it.
 fn show(root: &OwnedFd, set: &str, files: &[VolumeFile]) -> Result<(), Errno> {
-    remove_tree(root.as_fd(), NEXT)?;
-    symlinkat(set, root, NEXT)?;
-    renameat(root, NEXT, root, CURRENT)?;
     for name in files.iter().map(|file| file.folder.as_deref().unwrap_or(&file.name)) {
         let wanted = format!("{CURRENT}/{name}");
         let is_there = |link: &CStr| link.to_bytes() == wanted.as_bytes();
@@ -130,7 +139,9 @@ fn show(root: &OwnedFd, set: &str, files: &[VolumeFile]) -> Result<(), Errno> {
         remove_tree(root.as_fd(), name)?;
         symlinkat(&*wanted, root, name)?;
     }
-    Ok(())
+    remove_tree(root.as_fd(), NEXT)?;
+    symlinkat(set, root, NEXT)?;
+    renameat(root, NEXT, root, CURRENT)
 }
 
 /// Removes all of our files, or those that do not belong to the set that is kept.

@@ -14,3 +14,4 @@ mod refusals;
 mod restarts;
 mod stores;
 mod tokens;
+mod unkept;

@@ -16,7 +16,7 @@ use crate::csi::proto::csi::{
     NodePublishVolumeRequest, NodePublishVolumeResponse, NodeServiceCapability, NodeUnpublishVolumeRequest,
     NodeUnpublishVolumeResponse,
 };
-use crate::csi::publish::{published, unpublished};
+use crate::csi::publish::{PublishCall, published, unpublished};
 use crate::domain::volume::{VolumeFailure, VolumeReason};
 
 /// The service `csi.v1.Node`.
@@ -69,11 +69,11 @@ impl Node for NodeService {
 
 impl NodeService {
     async fn publish(&self, request: NodePublishVolumeRequest) -> Result<(), Status> {
-        let (id, inputs) = published(request, &self.folders)?;
-        let (folders, target) = (self.folders.clone(), PathBuf::from(&inputs.target));
-        let looked = tokio::task::spawn_blocking(move || folders.is_in_place(&target)).await;
-        let (inputs, is_in_place) = (Box::new(inputs), looked.unwrap_or(false));
-        let call = |answer| VolumeCall::Publish { id, inputs, is_in_place, answer };
+        let PublishCall { id, target, pod, inputs } = published(request, &self.folders)?;
+        let path = PathBuf::from(&target);
+        let looked = tokio::task::spawn_blocking(move || VolumeFolders::is_in_place(&path)).await;
+        let (inputs, is_in_place) = (inputs.map(Box::new), looked.unwrap_or(false));
+        let call = |answer| VolumeCall::Publish { id, target, pod, inputs, is_in_place, answer };
         answered(self.calls.make(call).await)
     }
 

@@ -21,8 +21,8 @@ pub enum VolumeEffect {
     Sign(u64),
     /// Abort the job that signs.
     StopSigning,
-    /// Keep the inputs for a restart.
-    Keep,
+    /// Keep the inputs for a restart, with these times.
+    Keep(VolumeTimes),
     /// Keep the inputs, mount the folder if needed, and write the files; report `UrlVolume::written`.
     Write(SignedVolume),
     /// Forget the inputs, and unmount and remove the folder; report `UrlVolume::unmounted`.

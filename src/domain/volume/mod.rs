@@ -10,6 +10,7 @@ mod exchange;
 mod failure;
 mod files;
 mod plan;
+mod size;
 mod state;
 mod times;
 mod wording;
@@ -22,6 +23,7 @@ pub use exchange::{SIGNING_AUDIENCE, SIGNING_PATH, SigningAnswer, SigningRefusal
 pub use failure::{VolumeFailure, VolumeReason};
 pub use files::{VolumeFile, files};
 pub use plan::{VolumePlan, VolumeTerms, VolumeUrl};
+pub use size::{VolumeSize, check_files};
 pub use state::UrlVolume;
 pub use times::VolumeTimes;
 

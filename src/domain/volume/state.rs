@@ -17,6 +17,8 @@ use crate::domain::reason::IssueReason;
 
 /// A URL signed further in the future than this, in seconds, was signed with a wrong clock.
 const MAX_CLOCK_SKEW: i64 = 300;
+/// No attempt is further away than this, in seconds, unless the clock was set back.
+const LONGEST_WAIT: i64 = 600;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum VolumeStage {
@@ -91,6 +93,15 @@ impl UrlVolume {
         Self { published: Some(published), issued: Some(issued), ..Self::unknown() }
     }
 
+    /// A volume of which only the files in its folder are known, so that a pod may read them. They are due at
+    /// once, and end with the pod only. `expiration_time` is `None` if the files do not say it.
+    #[must_use]
+    pub fn found(expiration_time: Option<Timestamp>, now: Timestamp) -> Self {
+        let expiration_time = expiration_time.unwrap_or(now);
+        let issued = VolumeTimes { signing_time: now, renewal_time: now, expiration_time };
+        Self { issued: Some(issued), ..Self::unknown() }
+    }
+
     /// What is to be signed; `None` if that is not known.
     ///
     /// # Errors
@@ -134,13 +145,12 @@ impl UrlVolume {
         self.issued.is_some_and(|times| times.are_alive(now))
     }
 
-    /// The kubelet publishes the volume, for the first time or again. `is_in_place` says whether the folder
-    /// is as the driver made it.
+    /// The kubelet publishes the volume, for the first time or again. `asked` is what it brought, or why that
+    /// cannot be used, and `is_in_place` says whether the folder is as the driver made it.
     #[must_use]
     pub fn publish(
         &mut self,
-        inputs: VolumeInputs,
-        plan: Result<VolumePlan, VolumeFailure>,
+        asked: Result<(VolumeInputs, VolumePlan), VolumeFailure>,
         is_in_place: bool,
         now: Timestamp,
     ) -> Effects {
@@ -151,16 +161,30 @@ impl UrlVolume {
             self.issued = None;
         }
         let is_alive = self.is_alive(now);
-        match plan {
-            Err(failure) if is_alive => {
-                vec![VolumeEffect::Note(VolumeNote::Kept(failure)), VolumeEffect::AnswerPublish(Ok(()))]
-            }
-            Err(failure) if self.issued.is_none() && self.stage == VolumeStage::Idle => {
-                self.finish(VolumeEnd::Failed(failure))
-            }
-            Err(failure) => vec![VolumeEffect::AnswerPublish(Err(failure))],
-            Ok(plan) => self.take(inputs, plan, is_alive),
+        let failure = match asked {
+            Ok((inputs, plan)) => return self.take(inputs, plan, is_alive),
+            Err(failure) => failure,
+        };
+        if is_alive {
+            return vec![VolumeEffect::Note(VolumeNote::Kept(failure)), VolumeEffect::AnswerPublish(Ok(()))];
         }
+        let note = VolumeNote::Failed { failure: failure.clone(), is_new: self.failure.is_none() };
+        let mut effects = vec![VolumeEffect::Note(note)];
+        if self.issued.is_none() && self.stage == VolumeStage::Idle {
+            effects.extend(self.finish(VolumeEnd::Failed(failure)));
+        } else {
+            self.failure = Some(failure.clone());
+            effects.push(self.refuse(failure));
+        }
+        effects
+    }
+
+    /// Answers that the volume cannot be published. Where something is mounted, the kubelet must not take that
+    /// for the last word: it would forget the mount.
+    fn refuse(&self, failure: VolumeFailure) -> VolumeEffect {
+        let is_written = self.issued.is_some() || matches!(self.stage, VolumeStage::Writing(_));
+        let is_temporary = failure.is_temporary || is_written;
+        VolumeEffect::AnswerPublish(Err(VolumeFailure { is_temporary, ..failure }))
     }
 
     /// Takes what the kubelet brought, which is valid.
@@ -174,11 +198,14 @@ impl UrlVolume {
         let is_other_input = is_other_plan || has_other_token;
         self.published = Some(PublishedVolume { inputs: Arc::new(inputs), plan: Ok(Arc::new(plan)) });
         let mut effects = Vec::new();
-        // Before there are URLs, nothing is kept: the kubelet publishes such a volume again.
-        if is_other_input && self.issued.is_some() {
-            effects.push(VolumeEffect::Keep);
-        }
         let is_failing = self.failures > 0;
+        // Before there are URLs, nothing is kept: the kubelet publishes such a volume again.
+        if let Some(times) = self.issued.filter(|_| is_other_input) {
+            // A restart must sign what has not been signed yet.
+            let is_due = is_other_plan || is_failing;
+            let renewal_time = if is_due { times.signing_time } else { times.renewal_time };
+            effects.push(VolumeEffect::Keep(VolumeTimes { renewal_time, ..times }));
+        }
         if is_other_plan || !is_alive || (is_failing && is_other_input) {
             let reason = match self.issued {
                 None => IssueReason::Missing,
@@ -206,24 +233,25 @@ impl UrlVolume {
     /// published.
     #[must_use]
     pub fn tick(&mut self, now: Timestamp, has_waiters: bool) -> Effects {
-        let is_due = |time: Option<Timestamp>| time.is_none_or(|time| time <= now);
+        let has_come = |time: Timestamp| time <= now || time.duration_since(now).as_secs() > LONGEST_WAIT;
+        let is_due = self.retry_at.is_none_or(has_come);
         // The kubelet gave up, so it might never unpublish what is mounted from now on.
         if self.issued.is_none() && self.end.is_none() && !has_waiters {
             return self.finish(VolumeEnd::Asked);
         }
-        if self.stage != VolumeStage::Idle {
+        if self.stage != VolumeStage::Idle || !is_due {
             return Vec::new();
         }
         match (self.issued, &self.end) {
-            (_, Some(_)) if is_due(self.retry_at) => self.unmount(),
-            (None, None) if is_due(self.retry_at) => self.start(),
-            (Some(times), None) if is_due(Some(self.retry_at.unwrap_or(times.renewal_time))) => {
+            (_, Some(_)) => self.unmount(),
+            (None, None) => self.start(),
+            // What to sign is not known until the kubelet publishes the volume again.
+            (Some(_), None) if self.published.is_none() => Vec::new(),
+            (Some(times), None) if self.retry_at.is_some() || times.renewal_time <= now => {
                 let is_alive = times.are_alive(now);
                 self.begin(if is_alive { IssueReason::RenewalDue } else { IssueReason::Expired }, false)
             }
-            (Some(times), None) if self.retry_at.is_none() && is_of_future(times, now) => {
-                self.begin(IssueReason::Drifted, false)
-            }
+            (Some(times), None) if is_of_future(times, now) => self.begin(IssueReason::Drifted, false),
             _ => Vec::new(),
         }
     }

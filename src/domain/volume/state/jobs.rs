@@ -171,7 +171,7 @@ impl UrlVolume {
         if self.issued.is_none() && !self.is_outdated {
             effects.extend(self.finish(VolumeEnd::Failed(failure)));
         } else {
-            effects.push(VolumeEffect::AnswerPublish(Err(failure)));
+            effects.push(self.refuse(failure));
         }
         effects
     }

@@ -39,7 +39,7 @@ fn names(effects: &[VolumeEffect]) -> String {
     let name = |effect: &VolumeEffect| match effect {
         VolumeEffect::Sign(_) => "sign",
         VolumeEffect::StopSigning => "stop",
-        VolumeEffect::Keep => "keep",
+        VolumeEffect::Keep(_) => "keep",
         VolumeEffect::Write(_) => "write",
         VolumeEffect::Unmount => "unmount",
         VolumeEffect::AnswerPublish(Ok(())) => "ok",
@@ -55,7 +55,7 @@ fn names(effects: &[VolumeEffect]) -> String {
 /// A volume whose URLs were signed at 0 and live for 900 seconds.
 fn published() -> UrlVolume {
     let mut volume = UrlVolume::unknown();
-    assert_eq!(names(&volume.publish(inputs(1), Ok(plan()), false, at(0))), "sign");
+    assert_eq!(names(&volume.publish(Ok((inputs(1), plan())), false, at(0))), "sign");
     assert_eq!(names(&volume.signed(1, Ok(signed(0, 900)), at(0))), "write");
     assert_eq!(names(&volume.written(Ok(()), at(0))), "ok");
     volume
@@ -65,7 +65,7 @@ fn published() -> UrlVolume {
 fn is_published_renewed_and_unpublished() {
     let mut volume = published();
     assert_eq!(names(&volume.tick(at(599), false)), "");
-    assert_eq!(names(&volume.publish(inputs(1), Ok(plan()), true, at(60))), "ok");
+    assert_eq!(names(&volume.publish(Ok((inputs(1), plan())), true, at(60))), "ok");
     assert_eq!(names(&volume.tick(at(600), false)), "sign");
     assert_eq!(names(&volume.signed(2, Ok(signed(600, 900)), at(600))), "write");
     let effects = volume.written(Ok(()), at(601));
@@ -81,11 +81,11 @@ fn is_published_renewed_and_unpublished() {
 #[test]
 fn a_first_publish_that_cannot_succeed_leaves_nothing_and_one_that_may_waits() {
     let mut volume = UrlVolume::unknown();
-    assert_eq!(names(&volume.publish(inputs(1), Err(lasting()), false, at(0))), "unmount");
+    assert_eq!(names(&volume.publish(Err(lasting()), false, at(0))), "unmount");
     assert_eq!(names(&volume.unmounted(Ok(()), at(0))), "error gone forget");
 
     let mut volume = UrlVolume::unknown();
-    let _ = volume.publish(inputs(1), Ok(plan()), false, at(0));
+    let _ = volume.publish(Ok((inputs(1), plan())), false, at(0));
     assert_eq!(names(&volume.signed(1, Err(SignFault::Failure(temporary())), at(0))), "");
     assert_eq!(names(&volume.tick(at(1), true)), "");
     assert_eq!(names(&volume.tick(at(2), true)), "sign");
@@ -96,7 +96,7 @@ fn a_first_publish_that_cannot_succeed_leaves_nothing_and_one_that_may_waits() {
 #[test]
 fn what_the_kubelet_gave_up_before_the_first_url_is_removed() {
     let mut volume = UrlVolume::unknown();
-    let _ = volume.publish(inputs(1), Ok(plan()), false, at(0));
+    let _ = volume.publish(Ok((inputs(1), plan())), false, at(0));
     let _ = volume.signed(1, Err(SignFault::Failure(temporary())), at(0));
     assert_eq!(names(&volume.tick(at(1), false)), "unmount");
 }
@@ -104,19 +104,19 @@ fn what_the_kubelet_gave_up_before_the_first_url_is_removed() {
 #[test]
 fn a_republish_is_no_error_while_a_url_lives() {
     let mut volume = published();
-    assert_eq!(names(&volume.publish(inputs(1), Err(lasting()), true, at(899))), "ok");
-    assert_eq!(names(&volume.publish(inputs(1), Err(lasting()), true, at(900))), "error");
+    assert_eq!(names(&volume.publish(Err(lasting()), true, at(899))), "ok");
+    assert_eq!(names(&volume.publish(Err(lasting()), true, at(900))), "error");
     assert_eq!(names(&volume.tick(at(900), false)), "sign", "the last good inputs stay in use");
 }
 
 #[test]
 fn what_changed_is_signed_at_once_even_while_something_is_in_flight() {
     let mut volume = published();
-    assert_eq!(names(&volume.publish(inputs(2), Ok(plan()), true, at(10))), "keep sign ok");
-    assert_eq!(names(&volume.publish(inputs(3), Ok(plan()), true, at(11))), "keep stop sign ok");
+    assert_eq!(names(&volume.publish(Ok((inputs(2), plan())), true, at(10))), "keep sign ok");
+    assert_eq!(names(&volume.publish(Ok((inputs(3), plan())), true, at(11))), "keep stop sign ok");
     assert_eq!(names(&volume.signed(2, Ok(signed(10, 900)), at(11))), "", "it was aborted");
     assert_eq!(names(&volume.signed(3, Ok(signed(11, 900)), at(11))), "write");
-    assert_eq!(names(&volume.publish(inputs(4), Ok(plan()), true, at(12))), "keep ok");
+    assert_eq!(names(&volume.publish(Ok((inputs(4), plan())), true, at(12))), "keep ok");
     assert_eq!(names(&volume.written(Ok(()), at(13))), "ok sign");
 }
 
@@ -126,7 +126,7 @@ fn an_unpublish_waits_for_a_write_and_aborts_signing() {
     let _ = volume.tick(at(600), false);
     assert_eq!(names(&volume.unpublish()), "error stop unmount");
     assert_eq!(names(&volume.signed(2, Ok(signed(600, 900)), at(601))), "");
-    assert_eq!(names(&volume.publish(inputs(1), Ok(plan()), true, at(601))), "error");
+    assert_eq!(names(&volume.publish(Ok((inputs(1), plan())), true, at(601))), "error");
 
     let mut volume = published();
     let _ = volume.tick(at(600), false);
@@ -170,4 +170,56 @@ fn a_pod_that_is_gone_ends_its_volume_and_a_future_signature_is_replaced() {
     assert_eq!(names(&volume.tick(at(0), false)), "sign");
     assert_eq!(names(&volume.signed(1, Err(SignFault::Gone), at(0))), "unmount");
     assert_eq!(names(&volume.unmounted(Ok(()), at(0))), "gone forget");
+}
+
+#[test]
+fn a_volume_of_which_only_the_files_are_known_is_signed_but_never_unmounted_under_its_pod() {
+    let found = |end| UrlVolume::found(end, at(100));
+    let mut volume = found(Some(at(500)));
+    assert_eq!(names(&volume.tick(at(101), false)), "", "what to sign is not known");
+    assert_eq!(names(&volume.publish(Err(lasting()), true, at(101))), "ok", "the URL lives");
+    assert_eq!(names(&volume.publish(Ok((inputs(1), plan())), true, at(102))), "keep sign ok");
+    assert_eq!(names(&volume.signed(1, Err(SignFault::Failure(lasting())), at(102))), "");
+    assert_eq!(names(&volume.tick(at(499), false)), "sign");
+    for end in [None, Some(at(100))] {
+        let mut volume = found(end);
+        let effects = volume.publish(Err(lasting()), true, at(101));
+        assert!(
+            matches!(&effects[1], VolumeEffect::AnswerPublish(Err(failure)) if failure.is_temporary),
+            "a kubelet would forget what is mounted: {effects:?}"
+        );
+        assert_eq!(names(&volume.publish(Ok((inputs(1), plan())), true, at(102))), "keep sign");
+        let effects = volume.signed(1, Err(SignFault::Failure(lasting())), at(102));
+        assert_eq!(names(&effects), "error");
+        assert_eq!(names(&volume.tick(at(103), false)), "", "nothing is unmounted");
+        assert_eq!(names(&volume.unpublish()), "error unmount");
+    }
+}
+
+#[test]
+fn a_restart_signs_what_was_due_when_the_credentials_changed() {
+    let mut volume = published();
+    let kept = |effects: &[VolumeEffect]| match effects[0] {
+        VolumeEffect::Keep(times) => times.renewal_time,
+        _ => panic!("{effects:?}"),
+    };
+    assert_eq!(kept(&volume.publish(Ok((inputs(2), plan())), true, at(10))), at(0));
+    let other_token =
+        VolumeInputs { tokens: Some(crate::domain::Sensitive::new("t".to_owned())), ..inputs(1) };
+    let mut volume = published();
+    assert_eq!(kept(&volume.publish(Ok((other_token, plan())), true, at(10))), at(600));
+}
+
+#[test]
+fn a_clock_that_was_set_back_delays_no_attempt() {
+    let mut volume = published();
+    assert_eq!(names(&volume.tick(at(5000), false)), "sign");
+    assert_eq!(names(&volume.signed(2, Err(SignFault::Failure(temporary())), at(5000))), "");
+    assert_eq!(names(&volume.tick(at(700), false)), "sign");
+}
+
+#[test]
+fn a_refused_first_publish_is_noted() {
+    let effects = UrlVolume::unknown().publish(Err(lasting()), false, at(0));
+    assert!(matches!(effects[0], VolumeEffect::Note(VolumeNote::Failed { is_new: true, .. })), "{effects:?}");
 }

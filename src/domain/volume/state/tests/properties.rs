@@ -59,7 +59,7 @@ impl Shell {
                 VolumeEffect::AnswerPublish(Ok(())) => drop(self.answers.insert("ok")),
                 VolumeEffect::AnswerPublish(Err(_)) => drop(self.answers.insert("error")),
                 VolumeEffect::Forget => self.is_forgotten = true,
-                VolumeEffect::AnswerUnpublish(_) | VolumeEffect::Keep | VolumeEffect::Note(_) => {}
+                VolumeEffect::AnswerUnpublish(_) | VolumeEffect::Keep(_) | VolumeEffect::Note(_) => {}
             }
             assert!(self.jobs() <= 1, "one job at a time");
         }
@@ -85,7 +85,7 @@ proptest! {
     #[test]
     fn whatever_happens_a_volume_is_never_lost(happenings in prop::collection::vec(happening(), 1..60)) {
         let (mut volume, mut shell, mut now, mut is_ended) = (UrlVolume::unknown(), Shell::default(), 0, false);
-        shell.carry_out(volume.publish(inputs(0), Ok(plan()), false, at(0)));
+        shell.carry_out(volume.publish(Ok((inputs(0), plan())), false, at(0)));
         for happening in happenings {
             if shell.is_forgotten {
                 break;
@@ -93,9 +93,9 @@ proptest! {
             match happening {
                 Happening::Publish { group, is_valid, is_in_place } => {
                     let lives = is_in_place && volume.issued().is_some_and(|times| times.are_alive(at(now)));
-                    let plan = if is_valid { Ok(plan()) } else { Err(lasting()) };
+                    let asked = if is_valid { Ok((inputs(group), plan())) } else { Err(lasting()) };
                     let was_ending = volume.state(at(now)) == VolumeState::Ending;
-                    shell.carry_out(volume.publish(inputs(group), plan, is_in_place, at(now)));
+                    shell.carry_out(volume.publish(asked, is_in_place, at(now)));
                     prop_assert!(!lives || was_ending || shell.answers.contains("ok"));
                     prop_assert!(!lives || was_ending || !shell.answers.contains("error"));
                 }
