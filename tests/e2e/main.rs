@@ -23,14 +23,17 @@ use traffic::Scale;
 fn main() {
     let started = Instant::now();
     let has = |flag: &str| std::env::args().any(|argument| argument == flag);
-    let (is_csi_alone, is_short) = (has("--csi"), has("--short") || has("--csi"));
+    let alone: [(&str, fn(&Cluster) -> bool); 3] =
+        [("--csi", csi::run_alone), ("--csi-faults", csi::run_all), ("--csi-steady", csi::run_steady)];
+    let alone = alone.into_iter().find_map(|(flag, run)| has(flag).then_some(run));
+    let is_short = has("--short") || alone.is_some();
     let scale = if is_short { Scale::Short } else { Scale::Whole };
     let cluster = Cluster::start();
     println!("e2e: the node is ready after {} s", started.elapsed().as_secs());
     installation::install(&cluster, is_short, has("--unprivileged"));
     println!("e2e: the operator runs after {} s", started.elapsed().as_secs());
-    if is_csi_alone {
-        end(cluster, started, csi::run_alone);
+    if let Some(run) = alone {
+        end(cluster, started, run);
         return;
     }
     traffic::start(&cluster, scale);

@@ -1,5 +1,7 @@
 //! What a pod says of its requests.
 
+use std::fmt;
+
 use jiff::Timestamp;
 
 /// The counts of one pod.
@@ -41,5 +43,14 @@ impl ReadTotals {
             self.lags.push(seen - (expires.as_second() - self.lifetime));
         }
         self.has_begun = true;
+    }
+}
+
+impl fmt::Display for ReadTotals {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { requests, failures, lags, .. } = self;
+        let (renewals, failed) = (lags.len(), failures.len());
+        write!(out, "{requests} requests, {renewals} renewals, {failed} failures, lags {lags:?} s")?;
+        failures.iter().take(10).try_for_each(|line| write!(out, "\n  {line}"))
     }
 }

@@ -1,0 +1,52 @@
+//! How long pods take from being applied until they are ready, with a CSI volume and with a Secret as a volume.
+
+use std::time::Instant;
+
+use super::pod::{self, CsiPod};
+use crate::cluster::Cluster;
+
+/// How many pods of each kind are compared, one after the other.
+const TURNS: usize = 40;
+
+/// Starts so many pods at once, and returns the seconds until all were ready.
+pub fn start_at_once(cluster: &Cluster, count: usize) -> f64 {
+    let pods: Vec<CsiPod> = (0..count).map(|number| CsiPod::new(&format!("burst-{number}"))).collect();
+    let names: Vec<&str> = pods.iter().map(|pod| pod.name.as_str()).collect();
+    let begun = Instant::now();
+    pod::create(cluster, &pods);
+    pod::await_ready(cluster, &names);
+    let seconds = begun.elapsed().as_secs_f64();
+    let url = pod::read(cluster, names[count - 1], "/urls/url");
+    assert!(url.contains("X-Amz-Signature"), "the last one has a URL");
+    pod::delete(cluster, &names);
+    seconds
+}
+
+/// The seconds until pods with a Secret as a volume, and pods with a CSI volume, were ready, each in order.
+pub fn compare(cluster: &Cluster) -> [Vec<f64>; 2] {
+    let mut seconds = [Vec::new(), Vec::new()];
+    for turn in 0..TURNS {
+        // Each kind is the first one in half of the turns.
+        for kind in [turn % 2, 1 - turn % 2] {
+            let pod = CsiPod { has_secret_volume: kind == 0, ..CsiPod::new(&format!("turn-{turn}-{kind}")) };
+            seconds[kind].push(time(cluster, &pod));
+        }
+    }
+    seconds.iter_mut().for_each(|of_kind| of_kind.sort_by(f64::total_cmp));
+    seconds
+}
+
+/// A share of values, which are in order, is not above this one.
+pub fn quantile(values: &[f64], percent: usize) -> f64 {
+    values[(values.len() * percent).div_ceil(100).max(1) - 1]
+}
+
+/// The seconds until a pod is ready.
+fn time(cluster: &Cluster, pod: &CsiPod) -> f64 {
+    let begun = Instant::now();
+    pod.create(cluster);
+    pod::await_ready(cluster, &[&pod.name]);
+    let seconds = begun.elapsed().as_secs_f64();
+    pod::delete(cluster, &[&pod.name]);
+    seconds
+}
