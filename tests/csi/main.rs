@@ -7,10 +7,15 @@
 
 mod calls;
 mod clock;
+mod fuzz;
 mod identity;
+#[path = "../fuzz/mutation.rs"]
+mod mutation;
 mod node;
 mod publish;
 mod refusals;
 mod restarts;
+mod sanity;
 mod stores;
 mod tokens;
+mod wire;

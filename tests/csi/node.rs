@@ -60,7 +60,8 @@ impl CsiNode {
         self.home.path().join("state")
     }
 
-    fn socket(&self) -> PathBuf {
+    /// The socket of the driver.
+    pub fn socket(&self) -> PathBuf {
         self.kubelet().join("plugins_registry/presign@url.presign.dev.sock")
     }
 
