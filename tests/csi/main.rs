@@ -9,9 +9,12 @@ mod calls;
 mod clock;
 mod fuzz;
 mod identity;
+mod measure;
 #[path = "../fuzz/mutation.rs"]
 mod mutation;
 mod node;
+#[path = "../e2e/page.rs"]
+mod page;
 mod publish;
 mod refusals;
 mod restarts;

@@ -19,6 +19,8 @@ pub struct CsiNode {
     holder: Child,
     driver: Option<Child>,
     flags: Vec<String>,
+    /// The cgroup that the driver runs in, if that matters.
+    group: Option<PathBuf>,
 }
 
 impl CsiNode {
@@ -35,7 +37,7 @@ impl CsiNode {
             .spawn()
             .expect("root can make a mount namespace");
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        let mut node = Self { home, holder, driver: None, flags };
+        let mut node = Self { home, holder, driver: None, flags, group: None };
         node.await_namespace().await;
         node.start().await;
         node
@@ -78,9 +80,13 @@ impl CsiNode {
     pub async fn start(&mut self) {
         assert!(self.driver.is_none(), "it runs already");
         let log = File::options().create(true).append(true).open(self.log_file()).unwrap();
-        let driver = Command::new("nsenter")
+        let join = "[ -z \"$GROUP\" ] || echo $$ > \"$GROUP/cgroup.procs\"; exec nsenter \"$@\"";
+        let binary = std::env::var_os("PRESIGN_BINARY");
+        let driver = Command::new("sh")
+            .args(["-c", join, "sh"])
+            .env("GROUP", self.group.as_deref().unwrap_or(Path::new("")))
             .arg(format!("--mount=/proc/{}/ns/mnt", self.holder.id()))
-            .arg(env!("CARGO_BIN_EXE_presign-operator"))
+            .arg(binary.unwrap_or_else(|| env!("CARGO_BIN_EXE_presign-operator").into()))
             .args(["node", "--node-name=node-1", "--listen=127.0.0.1:0", "--log=info,presign_operator=debug"])
             .arg(format!("--socket={}", self.socket().display()))
             .arg(format!("--kubelet-dir={}", self.kubelet().display()))
@@ -93,6 +99,19 @@ impl CsiNode {
             .unwrap();
         self.driver = Some(driver);
         self.channel().await;
+    }
+
+    /// Starts the driver again, in a cgroup and with what it keeps in memory, as in a cluster.
+    pub async fn move_to(&mut self, group: &Path) {
+        self.stop();
+        self.run(&["mount", "-t", "tmpfs", "tmpfs", &self.state().display().to_string()]);
+        self.group = Some(group.to_owned());
+        self.start().await;
+    }
+
+    /// The process of the driver.
+    pub fn pid(&self) -> u32 {
+        self.driver.as_ref().expect("it runs").id()
     }
 
     /// A connection to the driver.

@@ -13,7 +13,8 @@ use self::pod::{NAMESPACE, kubectl};
 use crate::cluster::{Cluster, file};
 use crate::totals::ReadTotals;
 
-pub use self::faults::{run_all, run_short, run_steady};
+pub use self::burst::measure;
+pub use self::faults::{run_all, run_short};
 pub use self::node::roll;
 
 const PODS: [&str; 2] = ["group", "root"];
@@ -81,6 +82,7 @@ pub fn run_alone(cluster: &Cluster) -> bool {
     let since = start(cluster);
     println!("e2e: pods use CSI volumes");
     roll(cluster);
+    run_short(cluster);
     end(cluster, since)
 }
 

@@ -1,12 +1,33 @@
 //! How long pods take from being applied until they are ready, with a CSI volume and with a Secret as a volume.
 
+use std::fmt::Write as _;
 use std::time::Instant;
 
+use super::faults;
 use super::pod::{self, CsiPod};
 use crate::cluster::Cluster;
+use crate::page;
 
 /// How many pods of each kind are compared, one after the other.
 const TURNS: usize = 40;
+
+/// How many pods start at once.
+const AT_ONCE: usize = 50;
+
+/// Measures both, and puts the figures into `docs/performance.md`.
+pub fn measure(cluster: &Cluster) -> bool {
+    faults::prepare(cluster);
+    let [secret, csi] = compare(cluster);
+    let mut table = "| pods | ready after, median | 99th percentile |\n|---|---:|---:|\n".to_owned();
+    for (kind, seconds) in [("a Secret as a volume", &secret), ("a CSI volume", &csi)] {
+        let (median, most) = (quantile(seconds, 50), quantile(seconds, 99));
+        writeln!(table, "| {TURNS} with {kind}, one by one | {median:.2} s | {most:.2} s |").unwrap();
+    }
+    let all = start_at_once(cluster, AT_ONCE);
+    writeln!(table, "| {AT_ONCE} with a CSI volume, at once | all: {all:.1} s | |").unwrap();
+    page::put("bench-csi-pods", &table);
+    true
+}
 
 /// Starts so many pods at once, and returns the seconds until all were ready.
 pub fn start_at_once(cluster: &Cluster, count: usize) -> f64 {
@@ -23,7 +44,7 @@ pub fn start_at_once(cluster: &Cluster, count: usize) -> f64 {
 }
 
 /// The seconds until pods with a Secret as a volume, and pods with a CSI volume, were ready, each in order.
-pub fn compare(cluster: &Cluster) -> [Vec<f64>; 2] {
+fn compare(cluster: &Cluster) -> [Vec<f64>; 2] {
     let mut seconds = [Vec::new(), Vec::new()];
     for turn in 0..TURNS {
         // Each kind is the first one in half of the turns.
@@ -37,7 +58,7 @@ pub fn compare(cluster: &Cluster) -> [Vec<f64>; 2] {
 }
 
 /// A share of values, which are in order, is not above this one.
-pub fn quantile(values: &[f64], percent: usize) -> f64 {
+fn quantile(values: &[f64], percent: usize) -> f64 {
     values[(values.len() * percent).div_ceil(100).max(1) - 1]
 }
 

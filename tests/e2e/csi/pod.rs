@@ -92,7 +92,8 @@ impl CsiPod {
             "spec": {
                 "automountServiceAccountToken": false,
                 "enableServiceLinks": false,
-                "terminationGracePeriodSeconds": 0,
+                // With none, the API server would not wait until the kubelet has unmounted everything.
+                "terminationGracePeriodSeconds": 1,
                 "restartPolicy": "Never",
                 "containers": [{
                     "name": "reader",
