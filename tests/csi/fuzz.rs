@@ -158,7 +158,7 @@ impl Scene {
                     format!("{csi}/./mount"),
                     format!("{csi}//mount"),
                 ];
-                request.target_path = targets[chance.below(targets.len())].clone();
+                request.target_path.clone_from(&targets[chance.below(targets.len())]);
             }
             1 => request.volume_id = text,
             2 => request.readonly = chance.below(2) == 0,

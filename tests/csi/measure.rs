@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt as _;
 
 use crate::calls::Mounted;
-use crate::node::CsiNode;
+use crate::node::{CsiNode, release_binary};
 use crate::page;
 
 /// How many volumes are published at a time.
@@ -23,7 +23,7 @@ const LIMIT: u64 = 128 << 20;
 
 /// What was measured with a number of volumes.
 struct Costs {
-    volumes: usize,
+    volumes: u32,
     resident: f64,
     charged: Option<f64>,
     published: f64,
@@ -37,7 +37,7 @@ struct Costs {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "make bench-csi runs it"]
 async fn the_driver_with_many_volumes() {
-    assert!(std::env::var_os("PRESIGN_BINARY").is_some(), "PRESIGN_BINARY names a release binary");
+    assert!(release_binary().is_some(), "PRESIGN_BINARY names a release binary");
     let mut text = String::from(
         "| volumes | memory, MiB: the process · all that its container is charged for | published, 8 at a time, s · processor time each, ms | idle, share of a core | a renewal, processor time, ms · volumes that were late | restart until all are served, s |\n|---:|---:|---:|---:|---:|---:|\n",
     );
@@ -61,7 +61,7 @@ async fn the_driver_with_many_volumes() {
     page::put("bench-csi-volumes", &text);
 }
 
-async fn measure(volumes: usize) -> Costs {
+async fn measure(volumes: u32) -> Costs {
     let group = MemoryGroup::new();
     let mut node = CsiNode::new(&["--log=warn"]).await;
     node.move_to(&group.0).await;
@@ -77,7 +77,7 @@ async fn measure(volumes: usize) -> Costs {
     });
     published.await;
     let (took, used) = (begun.elapsed().as_secs_f64(), processor(&node) - before);
-    let each = |seconds: f64| if volumes == 0 { 0.0 } else { seconds * 1000.0 / volumes as f64 };
+    let each = |seconds: f64| if volumes == 0 { 0.0 } else { seconds * 1000.0 / f64::from(volumes) };
 
     let before = processor(&node);
     tokio::time::sleep(IDLE).await;
@@ -86,7 +86,8 @@ async fn measure(volumes: usize) -> Costs {
     let before = processor(&node);
     let mut late = 0;
     let waited = Instant::now();
-    while volumes > 0 && count(&node, "presign_csi_issued_total{reason=\"RenewalDue\"}") < volumes as u64 {
+    while volumes > 0 && count(&node, "presign_csi_issued_total{reason=\"RenewalDue\"}") < u64::from(volumes)
+    {
         late = late.max(count(&node, "presign_csi_volumes{state=\"Late\"}"));
         assert!(waited.elapsed() < RENEWED, "not all were renewed:\n{}", node.page("/metrics"));
         tokio::time::sleep(Duration::from_secs(2)).await;
@@ -99,7 +100,7 @@ async fn measure(volumes: usize) -> Costs {
     node.kill();
     let begun = Instant::now();
     node.start().await;
-    while count(&node, "presign_csi_volumes{state=\"Serving\"}") < volumes as u64 {
+    while count(&node, "presign_csi_volumes{state=\"Serving\"}") < u64::from(volumes) {
         assert!(begun.elapsed() < RENEWED, "not all were taken over");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -1,5 +1,6 @@
 //! A driver on a node of its own: a mount namespace, a folder for the kubelet, and one for what it keeps.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,12 @@ use tonic::transport::Channel;
 
 use crate::calls::{Mounted, connect};
 use crate::stores::{WAIT, store};
+
+/// The binary that is measured in place of the one of the tests.
+#[expect(clippy::disallowed_methods, reason = "make passes it in, like the variables of the testbed")]
+pub fn release_binary() -> Option<OsString> {
+    std::env::var_os("PRESIGN_BINARY")
+}
 
 /// A node with a driver.
 pub struct CsiNode {
@@ -81,7 +88,7 @@ impl CsiNode {
         assert!(self.driver.is_none(), "it runs already");
         let log = File::options().create(true).append(true).open(self.log_file()).unwrap();
         let join = "[ -z \"$GROUP\" ] || echo $$ > \"$GROUP/cgroup.procs\"; exec nsenter \"$@\"";
-        let binary = std::env::var_os("PRESIGN_BINARY");
+        let binary = release_binary();
         let driver = Command::new("sh")
             .args(["-c", join, "sh"])
             .env("GROUP", self.group.as_deref().unwrap_or(Path::new("")))

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use presign_operator::runtime::Clock;
+
 /// Prints a table, and puts it between two marks of `docs/performance.md`.
 pub fn put(mark: &str, table: &str) {
     println!("{table}");
@@ -18,7 +20,6 @@ fn about() -> String {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
     let cores = cpu.lines().filter(|line| line.starts_with("processor")).count();
-    let date = jiff::Timestamp::now().to_string();
-    let date = date.split('T').next().unwrap_or_default().to_owned();
+    let date = Clock::system().now().strftime("%Y-%m-%d").to_string();
     format!("{date} ({}, {cores} cores)", model.unwrap_or("unknown processor"))
 }

@@ -53,7 +53,9 @@ fn compare(cluster: &Cluster) -> [Vec<f64>; 2] {
             seconds[kind].push(time(cluster, &pod));
         }
     }
-    seconds.iter_mut().for_each(|of_kind| of_kind.sort_by(f64::total_cmp));
+    for of_kind in &mut seconds {
+        of_kind.sort_by(f64::total_cmp);
+    }
     seconds
 }
 

@@ -28,7 +28,7 @@ pub fn run_all(cluster: &Cluster) -> bool {
     step("driver away", || driver_away(cluster));
     let steady = SteadyReaders::start(cluster);
     step("50 pods at once", || {
-        println!("e2e: all were ready after {:.1} s", burst::start_at_once(cluster, 50))
+        println!("e2e: all were ready after {:.1} s", burst::start_at_once(cluster, 50));
     });
     step("driver killed while pods come and go", || kill_at_any_moment(cluster, KILLS));
     step("kubelet killed", || kubelet_killed(cluster));
