@@ -20,8 +20,9 @@ pub use self::node::roll;
 const PODS: [&str; 2] = ["group", "root"];
 /// How long the URLs live, in seconds.
 const LIFETIME: i64 = 300;
-/// The longest time from signing to the file, in seconds.
-const LAG: i64 = 1;
+/// The longest time from signing to a request with the new URL, in seconds. These pods look at the file between
+/// requests, and the machine may be busy.
+const LAG: i64 = 5;
 /// After this time, each volume has been renewed twice at least.
 const RENEWALS: Duration = Duration::from_secs(130);
 

@@ -2,13 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use super::LIFETIME;
 use super::pod::{self, CsiPod};
-use super::{LAG, LIFETIME};
 use crate::cluster::Cluster;
 use crate::totals::ReadTotals;
 
 /// Pods whose URLs are renewed when the driver likes, which is with 100 to 130 seconds left.
 const READERS: [&str; 3] = ["steady-0", "steady-1", "steady-2"];
+/// A new file is seen within this time, in seconds. They look ten times a second.
+const LAG: i64 = 1;
 /// It mounts only the file with the URL. Such a mount is never updated.
 const FIXED: &str = "sub-path";
 
