@@ -118,7 +118,7 @@ bench-sign: tools ## Measure signing beside boto3, and write the table into docs
 	@test -x target/boto3/bin/python || { python3 -m venv target/boto3 && target/boto3/bin/pip install --quiet boto3; }
 	$(CARGO) bench --bench sign -- --python $(CURDIR)/target/boto3/bin/python --write
 
-bench-csi: node archive ## Measure the CSI driver and the start of its pods, and write docs/performance.md (root)
+bench-csi: node archive ## Measure the CSI driver and the start of its pods, and write docs/performance.md (root; CSI_TURNS)
 	PRESIGN_BINARY=$(CURDIR)/out/presign-operator $(CARGO) test --test csi -- --ignored --nocapture measure::
 	$(CARGO) test --test e2e -- --csi-bench
 

@@ -63,7 +63,7 @@ async fn the_driver_with_many_volumes() {
 
 async fn measure(volumes: u32) -> Costs {
     let group = MemoryGroup::new();
-    let mut node = CsiNode::new(&["--log=warn"]).await;
+    let mut node = CsiNode::new(&[]).await;
     node.move_to(&group.0).await;
     let channel = node.channel().await;
     let mut all: Vec<Mounted> = Vec::new();

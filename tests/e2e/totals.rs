@@ -36,7 +36,9 @@ impl ReadTotals {
 
     fn renewed(&mut self, times: &str) {
         let (seen, expires) = times.split_once(' ').expect("two times");
-        let expires: Timestamp = expires.parse().expect("expires-at is RFC 3339");
+        let Ok(expires) = expires.parse::<Timestamp>() else {
+            return self.failures.push(format!("expires-at is {expires:?}"));
+        };
         let seen: i64 = seen.parse().expect("date +%s is a number");
         // The first one was there before the pod was.
         if self.has_begun {

@@ -8,8 +8,8 @@ use super::pod::{self, CsiPod};
 use crate::cluster::Cluster;
 use crate::page;
 
-/// How many pods of each kind are compared, one after the other.
-const TURNS: usize = 40;
+/// How many pods of each kind are compared, one after the other (`CSI_TURNS`).
+const TURNS: u64 = 100;
 
 /// How many pods start at once.
 const AT_ONCE: usize = 50;
@@ -17,11 +17,12 @@ const AT_ONCE: usize = 50;
 /// Measures both, and puts the figures into `docs/performance.md`.
 pub fn measure(cluster: &Cluster) -> bool {
     faults::prepare(cluster);
-    let [secret, csi] = compare(cluster);
+    let turns = testbed::number("CSI_TURNS", TURNS);
+    let [secret, csi] = compare(cluster, turns);
     let mut table = "| pods | ready after, median | 99th percentile |\n|---|---:|---:|\n".to_owned();
     for (kind, seconds) in [("a Secret as a volume", &secret), ("a CSI volume", &csi)] {
         let (median, most) = (quantile(seconds, 50), quantile(seconds, 99));
-        writeln!(table, "| {TURNS} with {kind}, one by one | {median:.2} s | {most:.2} s |").unwrap();
+        writeln!(table, "| {turns} with {kind}, one by one | {median:.2} s | {most:.2} s |").unwrap();
     }
     let all = start_at_once(cluster, AT_ONCE);
     writeln!(table, "| {AT_ONCE} with a CSI volume, at once | all: {all:.1} s | |").unwrap();
@@ -44,11 +45,12 @@ pub fn start_at_once(cluster: &Cluster, count: usize) -> f64 {
 }
 
 /// The seconds until pods with a Secret as a volume, and pods with a CSI volume, were ready, each in order.
-fn compare(cluster: &Cluster) -> [Vec<f64>; 2] {
+fn compare(cluster: &Cluster, turns: u64) -> [Vec<f64>; 2] {
     let mut seconds = [Vec::new(), Vec::new()];
-    for turn in 0..TURNS {
+    for turn in 0..turns {
         // Each kind is the first one in half of the turns.
-        for kind in [turn % 2, 1 - turn % 2] {
+        let first = usize::from(turn % 2 == 1);
+        for kind in [first, 1 - first] {
             let pod = CsiPod { has_secret_volume: kind == 0, ..CsiPod::new(&format!("turn-{turn}-{kind}")) };
             seconds[kind].push(time(cluster, &pod));
         }
