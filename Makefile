@@ -24,10 +24,10 @@ PACKAGES := git:git curl:curl build-essential:cc
 export RUST_TEST_THREADS ?= 8
 
 .PHONY: help demo demo-cluster up test test-browser history soak soak-short ha-soak chaos chaos-short e2e \
-  e2e-short e2e-csi \
-  fuzz bench bench-plots bench-sign fmt lint doc crds manifests plots image \
+  e2e-short e2e-csi csi-faults \
+  fuzz bench bench-plots bench-sign bench-csi fmt lint doc crds manifests plots image \
   image-check release-dry-run release-check archive tools testbed node sessions prometheus deny \
-  advisories workflows scripts book diagrams
+  advisories workflows scripts book diagrams csi-sanity
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | \
@@ -49,7 +49,7 @@ up: testbed ## Start both for playing with kubectl, until Ctrl-C
 	@$(CARGO) run --quiet --package testbed -- up
 
 test: PACKAGES += lua5.4:lua5.4 iproute2:ip tmux:tmux
-test: lint deny doc book testbed prometheus sessions ## Check everything: format, lints, dependencies, docs, all tests
+test: lint deny doc book testbed prometheus sessions csi-sanity ## Check everything: format, lints, dependencies, docs, all tests
 	$(CARGO) test --workspace --no-fail-fast
 	@$(MAKE) history soak-short chaos-short e2e-short
 
@@ -87,6 +87,11 @@ e2e-csi: node ## The CSI driver and its pods alone, with a debug binary (root)
 	$(CARGO) test --test e2e -- --csi
 	$(CARGO) test --test e2e -- --csi --unprivileged
 
+csi-faults: node ## Half an hour of pods with CSI volumes while driver, kubelet, memory and Secrets fail (root; CSI_MINUTES)
+	$(CARGO) rustc --package presign-operator --bin presign-operator -- -Ctarget-feature=+crt-static -Cstrip=symbols
+	deploy/build-image target/debug/presign-operator $(VERSION) target/e2e/presign-operator-$(VERSION).tar
+	$(CARGO) test --test e2e -- --csi-faults
+
 e2e: node archive ## Run chart, image and pods on a real node, for longer than a URL lives (root)
 	$(CARGO) test --package testbed --test node
 	$(CARGO) test --test e2e
@@ -94,6 +99,7 @@ e2e: node archive ## Run chart, image and pods on a real node, for longer than a
 fuzz: tools ## Throw far more random specs and bytes at parsing and signing (PROPTEST_CASES, FUZZ_SECONDS, FUZZ_SEED)
 	PROPTEST_CASES=$${PROPTEST_CASES:-20000} $(CARGO) test --test signing -- accepted:: refused::
 	FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test --test fuzz -- --nocapture
+	FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test --test csi -- --nocapture fuzz::
 	@if ! cargo +nightly fuzz --version > /dev/null 2>&1; then \
 	  echo "make: no coverage-guided run: it needs nightly Rust and cargo-fuzz (cargo install cargo-fuzz)" >&2; exit 0; \
 	fi; \
@@ -111,6 +117,10 @@ bench-plots: tools ## Draw the plots of docs/performance.md again from the figur
 bench-sign: tools ## Measure signing beside boto3, and write the table into docs/performance.md
 	@test -x target/boto3/bin/python || { python3 -m venv target/boto3 && target/boto3/bin/pip install --quiet boto3; }
 	$(CARGO) bench --bench sign -- --python $(CURDIR)/target/boto3/bin/python --write
+
+bench-csi: node archive ## Measure the CSI driver and the start of its pods, and write docs/performance.md (root; CSI_TURNS)
+	PRESIGN_BINARY=$(CURDIR)/out/presign-operator $(CARGO) test --test csi -- --ignored --nocapture measure::
+	$(CARGO) test --test e2e -- --csi-bench
 
 fmt: tools ## Format the code
 	$(CARGO) fmt --all
@@ -214,6 +224,9 @@ $(MDBOOK):
 testbed: tools
 	@$(CARGO) run --quiet --package testbed -- build > /dev/null
 
+csi-sanity: tools ## Build csi-sanity once, for the tests of the CSI driver
+	@$(CARGO) run --quiet --package testbed -- locate csi-sanity > /dev/null
+
 # Only its programs, out of the package: installed, it would run as a server.
 prometheus: tools
 	@if command -v promtool > /dev/null && command -v prometheus > /dev/null; then exit 0; fi; \
@@ -227,7 +240,7 @@ prometheus: tools
 	}
 
 # What a node is made of, besides the programs that are built.
-node e2e e2e-short e2e-csi: PACKAGES := $(PACKAGES) containerd:containerd runc:runc buildah:buildah \
+node e2e e2e-short e2e-csi csi-faults bench-csi: PACKAGES := $(PACKAGES) containerd:containerd runc:runc buildah:buildah \
   containernetworking-plugins:/usr/lib/cni/bridge busybox-static:busybox iproute2:ip
 node: tools ## Install and build what the testbed's node needs (root)
 	@$(CARGO) run --quiet --package testbed -- build --node > /dev/null

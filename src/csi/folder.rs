@@ -17,6 +17,10 @@ const PAGES: usize = 1024;
 const MOST_FILES: &str = "nr_inodes=2048";
 /// `f_type` of a tmpfs.
 const TMPFS: u64 = 0x0102_1994;
+/// The longest path and the longest name in it, in bytes, and what no path can have.
+const LONGEST_PATH: usize = 4095;
+const LONGEST_NAME: usize = 255;
+const NUL: char = '\0';
 /// How many mounts may lie over each other.
 const MOST_MOUNTS: usize = 64;
 /// What the last parts of the path of a volume are; `None` for any name.
@@ -53,7 +57,10 @@ impl VolumeFolders {
     /// Whether a path is that of a CSI volume of a pod, as the kubelet makes it.
     pub(super) fn is_target(&self, target: &str) -> bool {
         let path = Path::new(target);
-        let has_plain_parts = target.split('/').skip(1).all(|part| !["", ".", ".."].contains(&part));
+        // What the system takes for no path could be neither mounted nor unmounted.
+        let is_possible = target.len() <= LONGEST_PATH && !target.contains(NUL);
+        let is_plain = |part: &str| !["", ".", ".."].contains(&part) && part.len() <= LONGEST_NAME;
+        let has_plain_parts = is_possible && target.split('/').skip(1).all(is_plain);
         let Ok(below) = path.strip_prefix(&self.kubelet_dir) else { return false };
         let parts: Vec<_> = below.components().collect();
         let fits = |(part, wanted): (&Component<'_>, Option<&str>)| match part {
@@ -185,6 +192,8 @@ mod tests {
             "/var/lib/kubelet/pods/1-2/volumes/kubernetes.io~secret/report/mount",
             "/var/lib/kubelet/pods/1-2/volumes/kubernetes.io~csi/report/mount/x",
             "/etc/pods/1-2/volumes/kubernetes.io~csi/report/mount",
+            "/var/lib/kubelet/pods/1-2/volumes/kubernetes.io~csi/a\0b/mount",
+            &format!("/var/lib/kubelet/pods/1-2/volumes/kubernetes.io~csi/{}/mount", "x".repeat(256)),
         ] {
             assert!(!folders.is_target(bad), "{bad}");
         }

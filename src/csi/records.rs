@@ -99,6 +99,8 @@ impl VolumeRecords {
     }
 
     /// Keeps a volume.
+    ///
+    /// After an error, older inputs are not kept either: a restart would sign with a key that was replaced.
     pub(super) fn put(&self, id: &str, inputs: &VolumeInputs, times: VolumeTimes) -> io::Result<()> {
         let VolumeInputs { target, attributes, secret, tokens, fs_group, pod } = inputs;
         let plain = |(key, value): (&String, &Sensitive<String>)| (key.clone(), value.expose().clone());
@@ -130,6 +132,9 @@ impl VolumeRecords {
         let moved = written.and_then(|()| std::fs::rename(&next, &path));
         if moved.is_err() {
             let _ = std::fs::remove_file(&next);
+            if read(&path).is_none_or(|kept| kept.inputs != *inputs) {
+                let _ = std::fs::remove_file(&path);
+            }
         }
         moved
     }

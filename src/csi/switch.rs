@@ -35,8 +35,13 @@ const NEW_FILE: OFlags =
     OFlags::WRONLY.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Replaces the files in a folder. Readers see the old ones or the new ones.
+///
+/// The old ones stay until the next time, because a reader may have followed the link and not opened the file.
 pub(super) fn switch(target: &Path, group: Option<u32>, files: &[VolumeFile]) -> Result<(), FolderError> {
     let root = openat(CWD, target, FOLDER, Mode::empty()).map_err(FolderError::of("open the volume"))?;
+    let current = readlinkat(&root, CURRENT, Vec::new()).ok().and_then(|link| link.into_string().ok());
+    let current = current.filter(|name| name.starts_with(SET)).unwrap_or_default();
+    clean(&root, Some(&current)).map_err(FolderError::of("remove the old files of the volume"))?;
     let (name, set) = new_set(&root).map_err(FolderError::of("make a folder in the volume"))?;
     let written = fill(&set, group, files);
     let written = written.map_err(FolderError::of(
@@ -48,11 +53,8 @@ pub(super) fn switch(target: &Path, group: Option<u32>, files: &[VolumeFile]) ->
     });
     if shown.is_err() {
         let _ = remove_tree(root.as_fd(), &name);
-        return shown;
     }
-    // The new files are there. What is left of the old ones goes with the next.
-    let _ = clean(&root, Some(&name));
-    Ok(())
+    shown
 }
 
 /// Removes our files from a folder, and leaves those of others.
@@ -222,9 +224,23 @@ mod tests {
         symlink("..set-1", home.path().join(NEXT)).unwrap();
         switch(home.path(), None, &[file(None, "url", "b"), file(None, "method", "GET")]).unwrap();
         assert_eq!(read("url"), "b");
-        assert_eq!(names(home.path()), ["..data", "..set-2", "method", "url"]);
+        assert_eq!(names(home.path()), ["..data", "..set-0", "..set-1", "method", "url"]);
         remove_files(home.path()).unwrap();
         assert!(names(home.path()).is_empty());
+    }
+
+    #[test]
+    fn a_reader_that_has_followed_the_link_still_finds_the_file() {
+        let home = tempfile::tempdir().unwrap();
+        let mut followed = Vec::new();
+        for content in ["a", "b", "c", "d"] {
+            switch(home.path(), None, &[file(None, "url", content)]).unwrap();
+            let set = std::fs::canonicalize(home.path().join(CURRENT)).unwrap();
+            followed.push(set.join("url"));
+            let last = followed.iter().rev().nth(1).map(|file| std::fs::read_to_string(file).unwrap());
+            assert_eq!(last.as_deref(), ["a", "b", "c"].get(followed.len().wrapping_sub(2)).copied());
+        }
+        assert_eq!(names(home.path()).len(), 4, "two sets, a link to one, and one to a file");
     }
 
     #[test]
@@ -248,9 +264,9 @@ mod tests {
         switch(home.path(), None, &[file(None, "url", "ours")]).unwrap();
         assert_eq!(std::fs::read_to_string(home.path().join("url")).unwrap(), "ours");
         assert_eq!(std::fs::read_to_string(other.path().join("url")).unwrap(), "theirs");
-        assert_eq!(names(home.path()), ["..data", "..set-1", "url"]);
-        std::fs::remove_dir_all(home.path().join("..set-1")).unwrap();
-        symlink(other.path(), home.path().join("..set-1")).unwrap();
+        assert_eq!(names(home.path()), ["..data", "..set-0", "url"]);
+        std::fs::remove_dir_all(home.path().join("..set-0")).unwrap();
+        symlink(other.path(), home.path().join("..set-0")).unwrap();
         remove_files(home.path()).unwrap();
         assert!(other.path().join("url").exists());
     }

@@ -9,12 +9,14 @@ use presign_operator::domain::limits::{HostPattern, SessionLimits, StsEndpoints}
 use presign_operator::domain::volume::VolumeTerms;
 use presign_operator::runtime::{Clock, ClockOffset, MetricsRegistry, Probes};
 use presign_operator::sts::{Sts, StsTerms};
+use testbed::StsFault;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 
 use crate::calls::{Mounted, connect};
 use crate::stores::{CONTENT, curl, store, wait_until};
+use crate::tokens::web_identity;
 
 /// A driver in this process.
 struct ClockedDriver {
@@ -31,7 +33,7 @@ impl ClockedDriver {
         for folder in ["pods", "plugins"] {
             std::fs::create_dir_all(home.path().join(folder)).unwrap();
         }
-        let endpoints = StsEndpoints::parse(["aws"]).unwrap();
+        let endpoints = StsEndpoints::parse(["http://127.0.0.1"]).unwrap();
         let sts = StsTerms {
             endpoints: endpoints.clone(),
             ca_bundle: None,
@@ -39,7 +41,8 @@ impl ClockedDriver {
             no_proxy: None,
             ambient: None,
         };
-        let sessions = SessionLimits { audiences: Vec::new(), endpoints, ambient: false };
+        let sessions =
+            SessionLimits { audiences: vec!["sts.amazonaws.com".to_owned()], endpoints, ambient: false };
         let limits = Limits::new(Vec::new(), vec![HostPattern::All]).with_sessions(sessions);
         let settings = NodeSettings {
             node_name: "node-1".to_owned(),
@@ -126,5 +129,34 @@ async fn a_driver_that_was_away_for_too_long_renews_when_it_starts() {
     wait_until("a restart renews at once", || url(&volume) != first).await;
     volume.unpublish(&driver.channel().await).await.unwrap();
     assert!(!volume.target.exists());
+    driver.stop().await;
+}
+
+/// The STS is away when a renewal needs it: the URL stays while it lives, and the next one comes when the STS is
+/// back.
+#[tokio::test]
+async fn an_sts_that_is_away_during_a_renewal_delays_it() {
+    let driver = ClockedDriver::start(tempfile::tempdir().unwrap(), 0);
+    let (volume, front) = web_identity(driver.home.path(), "sts-away", "15m").await;
+    volume.publish(&driver.channel().await).await.unwrap();
+    let mut last = url(&volume);
+    assert_eq!(curl(&[&last]).unwrap(), CONTENT);
+    // A session of 15 minutes lasts for two renewals, and not for the third one.
+    for seconds in [201, 420] {
+        driver.offset.set(seconds);
+        wait_until("it is renewed", || url(&volume) != last).await;
+        last = url(&volume);
+    }
+    assert_eq!(front.count(None), 1);
+    front.fault(StsFault::Close);
+    front.set_date_offset(640);
+    front.set_expiration_offset(640);
+    driver.offset.set(640);
+    wait_until("the STS is asked in vain", || front.count(None) > 2).await;
+    assert_eq!(url(&volume), last, "the URL stays while it lives");
+    volume.publish(&driver.channel().await).await.unwrap();
+    assert_eq!(url(&volume), last, "a republish is answered, too");
+    front.heal();
+    wait_until("it is renewed when the STS is back", || url(&volume) != last).await;
     driver.stop().await;
 }

@@ -7,11 +7,19 @@
 
 mod calls;
 mod clock;
+mod fuzz;
 mod identity;
+mod measure;
+#[path = "../fuzz/mutation.rs"]
+mod mutation;
 mod node;
+#[path = "../e2e/page.rs"]
+mod page;
 mod publish;
 mod refusals;
 mod restarts;
+mod sanity;
 mod stores;
 mod tokens;
 mod unkept;
+mod wire;

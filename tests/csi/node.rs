@@ -1,5 +1,6 @@
 //! A driver on a node of its own: a mount namespace, a folder for the kubelet, and one for what it keeps.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,12 @@ use tonic::transport::Channel;
 use crate::calls::{Mounted, connect};
 use crate::stores::{WAIT, store};
 
+/// The binary that is measured in place of the one of the tests.
+#[expect(clippy::disallowed_methods, reason = "make passes it in, like the variables of the testbed")]
+pub fn release_binary() -> Option<OsString> {
+    std::env::var_os("PRESIGN_BINARY")
+}
+
 /// A node with a driver.
 pub struct CsiNode {
     home: TempDir,
@@ -19,6 +26,8 @@ pub struct CsiNode {
     holder: Child,
     driver: Option<Child>,
     flags: Vec<String>,
+    /// The cgroup that the driver runs in, if that matters.
+    group: Option<PathBuf>,
 }
 
 impl CsiNode {
@@ -35,7 +44,7 @@ impl CsiNode {
             .spawn()
             .expect("root can make a mount namespace");
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        let mut node = Self { home, holder, driver: None, flags };
+        let mut node = Self { home, holder, driver: None, flags, group: None };
         node.await_namespace().await;
         node.start().await;
         node
@@ -60,7 +69,8 @@ impl CsiNode {
         self.home.path().join("state")
     }
 
-    fn socket(&self) -> PathBuf {
+    /// The socket of the driver.
+    pub fn socket(&self) -> PathBuf {
         self.kubelet().join("plugins_registry/presign@url.presign.dev.sock")
     }
 
@@ -77,9 +87,13 @@ impl CsiNode {
     pub async fn start(&mut self) {
         assert!(self.driver.is_none(), "it runs already");
         let log = File::options().create(true).append(true).open(self.log_file()).unwrap();
-        let driver = Command::new("nsenter")
+        let join = "[ -z \"$GROUP\" ] || echo $$ > \"$GROUP/cgroup.procs\"; exec nsenter \"$@\"";
+        let binary = release_binary();
+        let driver = Command::new("sh")
+            .args(["-c", join, "sh"])
+            .env("GROUP", self.group.as_deref().unwrap_or(Path::new("")))
             .arg(format!("--mount=/proc/{}/ns/mnt", self.holder.id()))
-            .arg(env!("CARGO_BIN_EXE_presign-operator"))
+            .arg(binary.unwrap_or_else(|| env!("CARGO_BIN_EXE_presign-operator").into()))
             .args(["node", "--node-name=node-1", "--listen=127.0.0.1:0", "--log=info,presign_operator=debug"])
             .arg(format!("--socket={}", self.socket().display()))
             .arg(format!("--kubelet-dir={}", self.kubelet().display()))
@@ -92,6 +106,19 @@ impl CsiNode {
             .unwrap();
         self.driver = Some(driver);
         self.channel().await;
+    }
+
+    /// Starts the driver again, in a cgroup and with what it keeps in memory, as in a cluster.
+    pub async fn move_to(&mut self, group: &Path) {
+        self.stop();
+        self.run(&["mount", "-t", "tmpfs", "tmpfs", &self.state().display().to_string()]);
+        self.group = Some(group.to_owned());
+        self.start().await;
+    }
+
+    /// The process of the driver.
+    pub fn pid(&self) -> u32 {
+        self.driver.as_ref().expect("it runs").id()
     }
 
     /// A connection to the driver.

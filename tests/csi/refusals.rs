@@ -69,6 +69,16 @@ async fn arguments_that_are_none_are_refused_before_anything_is_done() {
 }
 
 #[tokio::test]
+async fn a_pod_without_a_folder_is_gone_and_the_answer_says_so() {
+    let node = CsiNode::new(&[]).await;
+    let volume = node.volume("no-folder").await;
+    let mut client = NodeClient::new(node.channel().await);
+    let status = client.node_publish_volume(volume.request()).await.unwrap_err();
+    assert!(status.code() == Code::Unavailable && status.message().contains("the pod is gone"), "{status:?}");
+    node.expect_nothing_left(&volume);
+}
+
+#[tokio::test]
 async fn a_volume_that_cannot_be_had_leaves_nothing_and_says_what_to_do() {
     let node = CsiNode::new(&["--allow-endpoints=127.0.0.1"]).await;
     let channel = node.channel().await;

@@ -67,6 +67,38 @@ async fn what_is_kept_of_a_pod_that_is_gone_is_dropped() {
     assert!(node.page("/metrics").contains("presign_csi_volumes{state=\"Serving\"} 0"));
 }
 
+/// The memory for what is kept is full when the key is rotated: nobody signs with the old one again, although
+/// that is what was kept.
+#[tokio::test]
+async fn where_nothing_can_be_kept_a_restart_waits_for_the_kubelet() {
+    let mut node = CsiNode::new(&[]).await;
+    let state = node.state().display().to_string();
+    node.stop();
+    node.run(&["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", &state]);
+    node.start().await;
+    let (channel, volume) = (node.channel().await, node.volume("full-state").await);
+    volume.publish(&channel).await.unwrap();
+    node.run(&["sh", "-c", &format!("! dd if=/dev/zero of={state}/fill bs=4096 2> /dev/null")]);
+    // The next second gives another URL.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let rotated = volume.clone().with_key(SECOND_KEY.0, SECOND_KEY.1);
+    rotated.publish(&channel).await.unwrap();
+    let has_new_key = || node.read(&volume, "url").contains(SECOND_KEY.0);
+    wait_until("the new key signs", has_new_key).await;
+    assert!(node.log().contains("cannot keep"), "{}", node.log());
+    node.kill();
+    node.start().await;
+    for _ in 0..50 {
+        assert!(node.read(&volume, "url").contains(SECOND_KEY.0), "the old key signs again");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let channel = node.channel().await;
+    rotated.publish(&channel).await.unwrap();
+    assert_eq!(curl(&[&node.read(&volume, "url")]).unwrap(), CONTENT);
+    rotated.unpublish(&channel).await.unwrap();
+    node.expect_nothing_left(&volume);
+}
+
 #[tokio::test]
 async fn a_second_driver_does_not_start() {
     let node = CsiNode::new(&[]).await;

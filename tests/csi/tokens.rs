@@ -1,5 +1,6 @@
 //! The pod's own token pays: it becomes a session of an STS, which is narrowed to the object.
 
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use tonic::Code;
 
 use crate::calls::Mounted;
 use crate::node::CsiNode;
-use crate::stores::{BUCKET, CONTENT, KEY, curl, wait_until};
+use crate::stores::{BUCKET, CONTENT, KEY, curl, store, wait_until};
 
 const AUDIENCE: &str = "sts.amazonaws.com";
 const ROLE: &str = "reader";
@@ -61,9 +62,14 @@ async fn place() -> (CsiNode, Arc<StsFront>) {
 }
 
 async fn volume(node: &CsiNode, front: &StsFront, name: &str) -> Mounted {
+    of_role(node.volume(name).await, front).await
+}
+
+/// The same volume with a role in place of a key.
+async fn of_role(volume: Mounted, front: &StsFront) -> Mounted {
     let world = world().await;
     let (store, arn) = (world.store.endpoint(), world.store.role_arn(ROLE));
-    let mut volume = node.volume(name).await.with(&[
+    let mut volume = volume.with(&[
         ("endpoint", &store),
         ("region", world.store.region()),
         ("roleARN", &arn),
@@ -71,6 +77,13 @@ async fn volume(node: &CsiNode, front: &StsFront, name: &str) -> Mounted {
     ]);
     volume.secrets = [(TOKENS.to_owned(), world.tokens(AUDIENCE, "2099-01-01T00:00:00Z"))].into();
     volume
+}
+
+/// A volume for a driver with another folder, and the way to its STS.
+pub async fn web_identity(kubelet: &Path, name: &str, session: &str) -> (Mounted, StsFront) {
+    let front = StsFront::start(world().await.store.endpoint()).unwrap();
+    let volume = of_role(Mounted::new(kubelet, name, store().await), &front).await;
+    (volume.with(&[("session.duration", session)]), front)
 }
 
 const TOKENS: &str = "csi.storage.k8s.io/serviceAccount.tokens";

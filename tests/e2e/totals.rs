@@ -1,5 +1,7 @@
 //! What a pod says of its requests.
 
+use std::fmt;
+
 use jiff::Timestamp;
 
 /// The counts of one pod.
@@ -34,12 +36,23 @@ impl ReadTotals {
 
     fn renewed(&mut self, times: &str) {
         let (seen, expires) = times.split_once(' ').expect("two times");
-        let expires: Timestamp = expires.parse().expect("expires-at is RFC 3339");
+        let Ok(expires) = expires.parse::<Timestamp>() else {
+            return self.failures.push(format!("expires-at is {expires:?}"));
+        };
         let seen: i64 = seen.parse().expect("date +%s is a number");
         // The first one was there before the pod was.
         if self.has_begun {
             self.lags.push(seen - (expires.as_second() - self.lifetime));
         }
         self.has_begun = true;
+    }
+}
+
+impl fmt::Display for ReadTotals {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { requests, failures, lags, .. } = self;
+        let (renewals, failed) = (lags.len(), failures.len());
+        write!(out, "{requests} requests, {renewals} renewals, {failed} failures, lags {lags:?} s")?;
+        failures.iter().take(10).try_for_each(|line| write!(out, "\n  {line}"))
     }
 }

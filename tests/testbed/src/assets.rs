@@ -40,6 +40,8 @@ pub enum Binary {
     Weed,
     /// Checks the workflows of this repository.
     Actionlint,
+    /// Checks the arguments of a CSI driver.
+    CsiSanity,
 }
 
 impl Binary {
@@ -65,7 +67,7 @@ impl Binary {
     pub const SESSIONS: [Self; 1] = [Self::Weed];
 
     /// All of them.
-    pub const EVERY: [Self; 11] = [
+    pub const EVERY: [Self; 12] = [
         Self::Etcd,
         Self::Versitygw,
         Self::KubeApiserver,
@@ -77,6 +79,7 @@ impl Binary {
         Self::Kubelet,
         Self::Weed,
         Self::Actionlint,
+        Self::CsiSanity,
     ];
 
     /// The name of the executable, which is also that of its log.
@@ -93,6 +96,7 @@ impl Binary {
             Self::Kubelet => "kubelet",
             Self::Weed => "weed",
             Self::Actionlint => "actionlint",
+            Self::CsiSanity => "csi-sanity",
         }
     }
 
@@ -109,6 +113,7 @@ impl Binary {
             Self::HelmUnittest => 5,
             Self::Weed => 150,
             Self::Actionlint => 15,
+            Self::CsiSanity => 55,
         }
     }
 
@@ -121,6 +126,7 @@ impl Binary {
             Self::HelmUnittest => ("helm", format!("github.com/helm-unittest/helm-unittest/cmd/{name}")),
             Self::Weed => ("seaweedfs", format!("github.com/seaweedfs/seaweedfs/{name}")),
             Self::Actionlint => ("actionlint", format!("github.com/rhysd/actionlint/cmd/{name}")),
+            Self::CsiSanity => ("csi-sanity", format!("github.com/kubernetes-csi/csi-test/v5/cmd/{name}")),
             _ => ("kubernetes", format!("k8s.io/kubernetes/cmd/{name}")),
         };
         let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("go").join(module);

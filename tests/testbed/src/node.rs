@@ -18,9 +18,9 @@ use anyhow::Result;
 
 use crate::{
     Binary, ControlPlane, Network,
-    component::{Components, Launch},
+    component::{Components, Launch, signal},
     control_plane::NODE,
-    locate, tool,
+    disk, locate, tool,
 };
 use files::Files;
 
@@ -81,6 +81,25 @@ impl Node {
     /// which pods ask for and nobody can download here.
     pub fn name_client(&self, name: &str) -> Result<()> {
         self.ctr(&["images", "tag", Self::CLIENT_IMAGE, name])
+    }
+
+    /// Kills the kubelet, so that its pods run on without it.
+    pub fn kill_kubelet(&self) -> Result<()> {
+        // What was launched only waits for the process that it made in the PID namespace.
+        for (_, parent) in self.pids().into_iter().filter(|(name, _)| *name == Binary::Kubelet.name()) {
+            let children = disk::read(Path::new(&format!("/proc/{parent}/task/{parent}/children")))?;
+            for child in children.split_whitespace() {
+                signal(child.parse()?, "KILL")?;
+            }
+        }
+        self.components.stop(&[Binary::Kubelet.name()]);
+        Ok(())
+    }
+
+    /// Starts the kubelet again after [`kill_kubelet`](Self::kill_kubelet), and waits until the node is ready.
+    pub fn start_kubelet(&self, plane: &ControlPlane) -> Result<()> {
+        self.enter(Binary::Kubelet.name(), &locate(Binary::Kubelet)?, self.kubelet())?;
+        self.await_ready(Binary::Kubelet.name(), || is_ready(plane))
     }
 
     /// The network that pods are on.

@@ -24,7 +24,9 @@ impl UrlVolume {
             Ok(_) => self.fail(no_gain(), now),
             Err(SignFault::Gone) => {
                 self.stage = VolumeStage::Idle;
-                self.finish(VolumeEnd::Asked)
+                let mut effects = vec![VolumeEffect::AnswerPublish(Err(pod_gone()))];
+                effects.extend(self.finish(VolumeEnd::Asked));
+                effects
             }
             Err(SignFault::Failure(failure)) => self.fail(failure, now),
         }
@@ -181,6 +183,13 @@ impl UrlVolume {
         let wait = SignedDuration::from_secs(i64::from(backoff(self.failures, left)));
         self.retry_at = Some(now.checked_add(wait).unwrap_or(now));
     }
+}
+
+fn pod_gone() -> VolumeFailure {
+    VolumeFailure::temporary(
+        VolumeReason::VolumeError,
+        "the pod is gone: the kubelet has removed the folder of its volume",
+    )
 }
 
 fn no_gain() -> VolumeFailure {

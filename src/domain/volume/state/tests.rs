@@ -168,7 +168,7 @@ fn credentials_that_end_with_the_url_gain_nothing() {
 fn a_pod_that_is_gone_ends_its_volume_and_a_future_signature_is_replaced() {
     let mut volume = UrlVolume::adopted(inputs(1), Ok(plan()), times(10_000, 900));
     assert_eq!(names(&volume.tick(at(0), false)), "sign");
-    assert_eq!(names(&volume.signed(1, Err(SignFault::Gone), at(0))), "unmount");
+    assert_eq!(names(&volume.signed(1, Err(SignFault::Gone), at(0))), "error unmount");
     assert_eq!(names(&volume.unmounted(Ok(()), at(0))), "gone forget");
 }
 

@@ -7,8 +7,9 @@ set -e
 # shared inside of this namespace, and not with that of the machine.
 mount --make-rshared /
 
-# Places that containerd, CNI and kubelet write to whatever their settings say.
-for folder in /run/containerd /var/lib/cni /var/lib/kubelet /var/log/containers; do
+# Places that containerd, CNI, kubelet and pods write to whatever their settings say, so that two nodes can
+# run at a time.
+for folder in /run /var/lib/cni /var/lib/kubelet /var/log/containers; do
     mkdir -p "$folder"
     mount -t tmpfs tmpfs "$folder"
 done
