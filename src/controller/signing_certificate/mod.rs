@@ -140,10 +140,13 @@ impl SigningCertificate {
 
     async fn keep(&mut self) -> Result<(), CertificateFailure> {
         let secret = self.objects.secret().await?;
+        let now = self.clock.now();
+        let usable = secret.stored.as_ref().filter(|stored| stored.is_usable(&self.settings.names, now));
+        // Also the leader serves it before it looks further, because a ConfigMap that cannot be read is no reason
+        // to serve nothing.
+        usable.cloned().map_or(Ok(()), |stored| self.serve(stored))?;
         if self.leadership.term().is_none() {
-            let now = self.clock.now();
-            let usable = secret.stored.filter(|stored| stored.is_usable(&self.settings.names, now));
-            return usable.map_or(Ok(()), |stored| self.serve(stored));
+            return Ok(());
         }
         let config_map = self.objects.config_map().await?;
         let now = self.clock.now();
