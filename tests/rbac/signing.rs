@@ -60,7 +60,7 @@ async fn the_certificate_is_made_and_mended_and_each_permission_for_that_is_need
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
         match without {
-            None => place.assert_nothing_was_refused().await,
+            None => place.assert_none_was_refused().await,
             Some(permission) => {
                 assert!(!has_ca(&place, &name).await, "{permission:?}");
                 let told = "the certificate of the signing service: cannot ";
