@@ -19,7 +19,13 @@ pub(super) struct SigningCertificateArgs {
     /// Make the certificate of the signing service: keep it in the Secret with this name, in the namespace
     /// of the operator, and the CAs that clients must trust in the ConfigMap with this name, as ca.crt. The
     /// operator renews the certificate. It needs the permission to get, create and update both.
-    #[arg(long, env = "PRESIGN_SIGNING_CERTIFICATE", value_name = "NAME", requires = "signing_dns_names")]
+    #[arg(
+        long,
+        env = "PRESIGN_SIGNING_CERTIFICATE",
+        value_name = "NAME",
+        group = "signing_source",
+        requires = "signing_dns_names"
+    )]
     signing_certificate: Option<String>,
     /// The names that clients call the signing service by. Repeat the flag, or separate names by commas.
     #[arg(

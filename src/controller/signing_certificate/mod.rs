@@ -1,5 +1,5 @@
 //! The certificate of the signing service, if the operator makes it itself: it is kept in a Secret, and the
-//! CAs that nodes trust in a ConfigMap.
+//! CAs that nodes trust in a `ConfigMap`.
 //!
 //! `domain::certificate` decides what is stored. `make.rs` makes certificates, and `objects.rs` reads and
 //! writes the objects. The leader writes them; each replica serves what is stored.
@@ -31,11 +31,11 @@ const AFTER_CONFLICT: Duration = Duration::from_secs(1);
 /// Where the certificate is kept, and for which names it is.
 #[derive(Clone, Debug)]
 pub struct CertificateSettings {
-    /// The name of the Secret and of the ConfigMap.
+    /// The name of the Secret and of the `ConfigMap`.
     pub name: String,
     /// The namespace of the Secret.
     pub namespace: String,
-    /// The namespace of the ConfigMap.
+    /// The namespace of the `ConfigMap`.
     pub ca_namespace: String,
     /// The names that clients call the signing service by.
     pub names: Vec<String>,

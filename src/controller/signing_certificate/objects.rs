@@ -1,4 +1,4 @@
-//! The Secret with the certificate and the ConfigMap with the CAs: how they are read and written.
+//! The Secret with the certificate and the `ConfigMap` with the CAs: how they are read and written.
 
 use std::collections::BTreeMap;
 
@@ -70,7 +70,7 @@ impl CertificateObjects {
         self.config_maps.get_opt(&self.name).await.map_err(failed("read the ConfigMap"))
     }
 
-    /// Makes the ConfigMap hold these CAs, unless it does.
+    /// Makes the `ConfigMap` hold these CAs, unless it does.
     pub async fn publish(&self, seen: Option<ConfigMap>, bundle: String) -> Result<(), CertificateFailure> {
         let data = Some(BTreeMap::from([(CA.to_owned(), bundle)]));
         let written = match seen {
@@ -95,7 +95,7 @@ impl CertificateObjects {
     }
 }
 
-/// The CAs in a ConfigMap.
+/// The CAs in a `ConfigMap`.
 pub(super) fn published(map: Option<&ConfigMap>) -> &str {
     map.and_then(|map| map.data.as_ref()?.get(CA)).map_or("", String::as_str)
 }

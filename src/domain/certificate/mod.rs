@@ -18,7 +18,7 @@ pub const LIFETIME: SignedDuration = SignedDuration::from_hours(90 * 24);
 /// How long before its expiry a certificate gets a successor: a third of its lifetime.
 const RENEW_BEFORE: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// How long two CAs are trusted at a time: before the next certificate is served, and after it is. The
-/// kubelets bring a changed ConfigMap within minutes.
+/// kubelets bring a changed `ConfigMap` within minutes.
 const OVERLAP: SignedDuration = SignedDuration::from_hours(24);
 
 /// A certificate, its private key, and the CA that signed it, each as PEM.
