@@ -1,5 +1,6 @@
 //! The command `run`: assembles, starts and stops the parts of the operator.
 
+use std::convert::Infallible;
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 use super::ExitFailure;
 use super::run_args::RunArgs;
 use super::sites::Ports;
-use crate::controller::{Memory, Presigner, Process, Settings};
+use crate::controller::{Memory, Presigner, Process, Settings, SigningCertificate};
 use crate::runtime::schedule::Limiter;
 use crate::runtime::{
     Access, ApiCalls, Clock, Elector, Leadership, LeaseSettings, MetricsRegistry, Overload, Probes, Scrapes,
@@ -73,6 +74,10 @@ async fn operate(args: RunArgs, observe: impl FnOnce(Memory)) -> Result<(), Exit
     let (parts, probes) = (assemble(&args, &config, &mut metrics)?, Probes::new(STALE_AFTER));
     let Parts { settings, clock, client, asking, lease, leadership, elector, limiter, skew, sts, verifier } =
         parts;
+    let certificate = args
+        .signing_certificate
+        .settings(&config.default_namespace)
+        .map(|settings| SigningCertificate::new(settings, &client, leadership.clone(), clock.clone()));
     let uses_cluster_signers = args.signers.cluster_signers;
     let access = args.metrics.metrics_auth.then(|| Access::new(asking.clone()));
     tokio::spawn(look_out(asking, lease, clock.clone()));
@@ -82,6 +87,7 @@ async fn operate(args: RunArgs, observe: impl FnOnce(Memory)) -> Result<(), Exit
     let presigner = Presigner::new(settings, client, process);
     observe(presigner.memory());
 
+    let certificate = kept(certificate);
     let (drained, served) = (watch::Sender::new(false), watch::Sender::new(false));
     let mut election = elector.map(|elector| tokio::spawn(elector.run(is_true(&drained))));
     let mut servers = JoinSet::new();
@@ -98,6 +104,7 @@ async fn operate(args: RunArgs, observe: impl FnOnce(Memory)) -> Result<(), Exit
     }
     let ended = tokio::select! {
         ended = presigner.run(stop) => ended,
+        never = certificate => match never {},
         // Without the election this process would never lead again, but would look alive.
         Some(ended) = ended(&mut election) => {
             ended.context("leader election failed")?;
@@ -123,6 +130,14 @@ async fn ended(election: &mut Option<JoinHandle<()>>) -> Option<Result<(), JoinE
     match election {
         Some(election) => Some(election.await),
         None => None,
+    }
+}
+
+/// Keeps the certificate of the signing service, if the operator makes it.
+async fn kept(certificate: Option<SigningCertificate>) -> Infallible {
+    match certificate {
+        Some(certificate) => certificate.run().await,
+        None => std::future::pending().await,
     }
 }
 

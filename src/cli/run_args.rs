@@ -12,6 +12,7 @@ use super::flags;
 use super::limit_args::LimitArgs;
 use super::metrics_args::MetricsArgs;
 use super::signer_args::SignerArgs;
+use super::signing_certificate_args::SigningCertificateArgs;
 use super::sts_args::StsArgs;
 use super::verify_args::VerifyArgs;
 use crate::controller::SecretAccess;
@@ -69,6 +70,9 @@ pub struct RunArgs {
     /// Whether stores are asked about URLs.
     #[command(flatten)]
     pub(super) verify: VerifyArgs,
+    /// The certificate of the signing service, if the operator makes it.
+    #[command(flatten)]
+    pub(super) signing_certificate: SigningCertificateArgs,
     /// Whether to use leader election, with a Lease. Only the leader writes. Without leader
     /// election, never run a second process.
     #[arg(long, env = "PRESIGN_LEADER_ELECT", default_value_t = true, action = ArgAction::Set)]
@@ -100,6 +104,7 @@ impl RunArgs {
         self.sts.limits()?;
         self.verify.endpoints()?;
         self.metrics.check(self.listen)?;
+        self.signing_certificate.check()?;
         check_name("--lease-name", &self.lease_name)?;
         self.lease_namespace.iter().try_for_each(|namespace| check_label("--lease-namespace", namespace))
     }
@@ -131,7 +136,7 @@ pub(super) fn check_label(flag: &str, name: &str) -> anyhow::Result<()> {
 }
 
 /// Checks that a name is an RFC 1123 subdomain, as the name of most objects is.
-fn check_name(flag: &str, name: &str) -> anyhow::Result<()> {
+pub(super) fn check_name(flag: &str, name: &str) -> anyhow::Result<()> {
     ensure!(!name.is_empty(), "{flag}: is empty: leave it out, or give a name");
     let is_word = |part: &str| {
         let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';

@@ -5,6 +5,7 @@
 
 pub mod advice;
 pub mod backoff;
+pub mod certificate;
 pub mod credentials;
 pub mod decision;
 pub mod ended;

@@ -49,7 +49,8 @@ fn every_variable_of_the_container_is_one_that_the_operator_reads() {
 fn variables(kind: &str) -> BTreeSet<String> {
     let mut ours = BTreeSet::new();
     // What is for the whole cluster cannot be set together with what is for some namespaces.
-    for file in ["ci/everything-values.yaml", "ci/signers-values.yaml", "ci/sessions-values.yaml"] {
+    let files = ["everything", "signers", "sessions", "csi"];
+    for file in files.map(|name| format!("ci/{name}-values.yaml")) {
         let file = chart().join(file);
         let values = ["--values", file.to_str().unwrap(), "--set", "rbac.minimal=true"];
         let rendering = objects(&template("a", "b", &values).unwrap());
@@ -86,6 +87,8 @@ fn values_that_are_none_are_refused_by_name() {
         ("deleteExpired=24h", "at '/deleteExpired'"),
         ("csi.enabled=some", "at '/csi/enabled'"),
         ("csi.kubeletDir=kubelet", "at '/csi/kubeletDir'"),
+        ("csi.signers.enabled=some", "at '/csi/signers/enabled'"),
+        ("csi.signers.certManager.issuerRef.name=A_", "at '/csi/signers/certManager/issuerRef/name'"),
         ("csi.audiences={a'b}", "at '/csi/audiences/0'"),
         ("policies.requireUse=some", "at '/policies/requireUse'"),
         ("policies.secretTypes=some", "at '/policies/secretTypes'"),

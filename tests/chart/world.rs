@@ -21,7 +21,7 @@ const MONITORING: [(&str, &str, &str); 2] = [
     (
         "PodMonitor",
         "podmonitors",
-        "{type: object, required: [selector, podMetricsEndpoints], properties: {selector: {type: object, properties: {matchLabels: {type: object, additionalProperties: {type: string}}}}, podMetricsEndpoints: {type: array, items: {type: object, properties: {port: {type: string}, interval: {type: string, pattern: '^[0-9]+(ms|s|m|h)$'}, scheme: {type: string, enum: [http, https]}, tlsConfig: {type: object, properties: {serverName: {type: string}, ca: {type: object, properties: {secret: {type: object, required: [key], properties: {name: {type: string}, key: {type: string}}}}}}}, authorization: {type: object, properties: {credentials: {type: object, required: [key], properties: {name: {type: string}, key: {type: string}}}}}}}}}}",
+        "{type: object, required: [selector, podMetricsEndpoints], properties: {selector: {type: object, properties: {matchLabels: {type: object, additionalProperties: {type: string}}}}, podMetricsEndpoints: {type: array, items: {type: object, properties: {port: {type: string}, interval: {type: string, pattern: '^[0-9]+(ms|s|m|h)$'}, scheme: {type: string, enum: [http, https]}, relabelings: {type: array, items: {type: object, properties: {targetLabel: {type: string}, replacement: {type: string}}}}, tlsConfig: {type: object, properties: {serverName: {type: string}, ca: {type: object, properties: {secret: {type: object, required: [key], properties: {name: {type: string}, key: {type: string}}}}}}}, authorization: {type: object, properties: {credentials: {type: object, required: [key], properties: {name: {type: string}, key: {type: string}}}}}}}}}}",
     ),
     (
         "PrometheusRule",

@@ -18,6 +18,8 @@ pub enum Mode {
     Minimal,
     /// Namespaces, and metrics only for those who may read them.
     Guarded,
+    /// Namespaces, and the signing service with a certificate that the operator makes.
+    Signing,
     /// Namespaces, and tokens of the `ServiceAccount` [`ACCOUNT`].
     WebIdentity,
 }
@@ -61,6 +63,7 @@ impl Roles {
         let tokens = format!(
             "fullnameOverride={home},webIdentity.enabled=true,webIdentity.serviceAccounts.{home}={{{ACCOUNT}}}"
         );
+        let signing = format!("fullnameOverride={home},csi.enabled=true,csi.signers.enabled=true");
         values.push(if mode == Mode::Cluster { "signers.namespaceSelectors=true" } else { &here });
         match mode {
             Mode::Minimal => values.push("rbac.minimal=true"),
@@ -68,13 +71,16 @@ impl Roles {
                 values.push("metrics.secure.enabled=true,metrics.secure.certSecretName=certificate");
             }
             Mode::WebIdentity => values.push(&tokens),
+            Mode::Signing => values.push(&signing),
             Mode::Cluster | Mode::Namespaces => {}
         }
         let mut objects = objects(home, &values);
         let kinds = ["ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"];
         objects.retain(|object| object["kind"].as_str().is_some_and(|kind| kinds.contains(&kind)));
-        // For people: the operator is not bound to it.
-        objects.retain(|object| !object["metadata"]["name"].as_str().unwrap().ends_with("-signers"));
+        // For people, and for the CSI driver, which has no rights: the operator is not bound to them.
+        let others = ["-signers", "-csi"];
+        let is_other = |name: &str| others.iter().any(|suffix| name.ends_with(suffix));
+        objects.retain(|object| !is_other(object["metadata"]["name"].as_str().unwrap()));
         Self { objects }
     }
 

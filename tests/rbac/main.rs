@@ -9,6 +9,7 @@ mod guarded;
 mod harness;
 mod place;
 mod sessions;
+mod signing;
 mod story;
 mod tokens;
 

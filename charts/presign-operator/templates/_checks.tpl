@@ -31,8 +31,27 @@
 {{- if and .Values.verify.allow (not .Values.verify.enabled) }}
 {{- fail "verify.allow: has no effect without verify.enabled: set verify.enabled to true, or set verify.allow to []" }}
 {{- end }}
-{{- if and .Values.csi.enabled (eq .Values.inlineCredentials "Deny") }}
-{{- fail "csi.enabled: must be false with inlineCredentials: Deny, because CSI volumes have credentials of their own: mount the Secrets of PresignedUrls instead, or set inlineCredentials to Allow" }}
+{{- with .Values.csi }}
+{{- if and .enabled (not .signers.enabled) (eq $.Values.inlineCredentials "Deny") }}
+{{- fail "csi.enabled: must be false with inlineCredentials: Deny, because CSI volumes without a signer have credentials of their own: set csi.signers.enabled to true, or set inlineCredentials to Allow" }}
+{{- end }}
+{{- if and .signers.enabled (not .enabled) }}
+{{- fail "csi.signers.enabled: has no effect without csi.enabled: set csi.enabled to true, or set csi.signers.enabled to false" }}
+{{- end }}
+{{- if and .enabled (or .audiences .signers.enabled) (semverCompare "<1.35.0-0" $.Capabilities.KubeVersion.Version) }}
+{{- fail (printf "%s: needs Kubernetes 1.35 or newer, and this is %s: older ones pass the tokens of pods on where logs can show them: upgrade the cluster, or unset the value (helm template: give --kube-version)" (.signers.enabled | ternary "csi.signers.enabled" "csi.audiences") $.Capabilities.KubeVersion.Version) }}
+{{- end }}
+{{- if and .signers.enabled $.Values.metrics.secure.enabled (eq (int $.Values.metrics.secure.port) 9443) }}
+{{- fail "metrics.secure.port: 9443 is the port of csi.signers: choose another port" }}
+{{- end }}
+{{- with .signers }}
+{{- if and .certManager.issuerRef.name (not .caBundle.configMapName) }}
+{{- fail "csi.signers.caBundle.configMapName: name the ConfigMap with the CA of csi.signers.certManager.issuerRef, in the namespace of the CSI driver" }}
+{{- end }}
+{{- if and .caBundle.configMapName (not .certManager.issuerRef.name) }}
+{{- fail "csi.signers.caBundle.configMapName: has no effect without csi.signers.certManager.issuerRef.name, because the operator publishes the CA of its own certificate: set it to \"\"" }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- with .Values.sts.caBundle }}
 {{- if and .configMapName .secretName }}

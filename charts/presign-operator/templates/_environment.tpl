@@ -77,6 +77,28 @@
 {{- end }}
 {{- end }}
 {{- end }}
+{{- with .Values.csi.signers }}
+{{- if .enabled }}
+{{- $name := include "presign-operator.signingName" $ }}
+- name: PRESIGN_SIGNING_LISTEN
+  value: "0.0.0.0:9443"
+{{- if .certManager.issuerRef.name }}
+- name: PRESIGN_SIGNING_TLS_CERT
+  value: /etc/presign-operator/signing/tls.crt
+- name: PRESIGN_SIGNING_TLS_KEY
+  value: /etc/presign-operator/signing/tls.key
+{{- else }}
+- name: PRESIGN_SIGNING_CERTIFICATE
+  value: {{ $name }}
+- name: PRESIGN_SIGNING_DNS_NAMES
+  value: {{ $name }}.{{ $.Release.Namespace }}.svc
+{{- with $.Values.csi.namespace }}
+- name: PRESIGN_SIGNING_CA_NAMESPACE
+  value: {{ . | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- with .Values.metrics.secure }}
 {{- if .enabled }}
 - name: PRESIGN_METRICS_LISTEN

@@ -28,6 +28,11 @@
 {{- default .Release.Namespace .Values.signers.namespace -}}
 {{- end -}}
 
+{{- /* The Service of the signing service, and the Secret and the ConfigMap of its certificate. */ -}}
+{{- define "presign-operator.signingName" -}}
+{{ include "presign-operator.fullname" . }}-signing
+{{- end -}}
+
 {{- /* The operator, as the only subject of a binding. */ -}}
 {{- define "presign-operator.subjects" -}}
 - kind: ServiceAccount

@@ -1,4 +1,5 @@
-//! TLS for a port: a certificate from two files, which are read again when they change.
+//! TLS for a port: a certificate from two files, which are read again when they change, or one that is
+//! given while the port is served.
 //!
 //! Access control is in `access.rs`.
 
@@ -33,10 +34,16 @@ const PACE: Duration = Duration::from_millis(20);
 /// before stays in use.
 #[derive(Debug)]
 pub struct Tls {
+    /// Where the certificate is read; `None` if it is given.
+    paths: Option<Paths>,
+    current: RwLock<Option<Current>>,
+    turns: Turns,
+}
+
+#[derive(Debug)]
+struct Paths {
     certificate: PathBuf,
     key: PathBuf,
-    current: RwLock<Current>,
-    turns: Turns,
 }
 
 #[derive(Debug)]
@@ -86,22 +93,41 @@ pub enum TlsError {
 impl Tls {
     /// Reads the files: a certificate, followed by its intermediate certificates, and its private key.
     pub fn read(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
-        let (certificate, key) = (certificate.to_owned(), key.to_owned());
-        let files = Files::read(&certificate, &key)?;
-        let config = files.config(&certificate, &key)?;
-        let current = RwLock::new(Current { files, config });
-        Ok(Self { certificate, key, current, turns: Turns::default() })
+        let paths = Paths { certificate: certificate.to_owned(), key: key.to_owned() };
+        let tls = Self::without_certificate();
+        tls.take(Files::read(&paths)?, &paths)?;
+        Ok(Self { paths: Some(paths), ..tls })
+    }
+
+    /// A port without a certificate, which refuses every handshake until it is [given](Self::give) one.
+    #[must_use]
+    pub fn without_certificate() -> Self {
+        Self { paths: None, current: RwLock::default(), turns: Turns::default() }
+    }
+
+    /// Serves this certificate, with this private key, both as PEM, from now on.
+    pub fn give(&self, certificate: &[u8], key: &[u8]) -> Result<(), TlsError> {
+        // The names of the usual data keys of a Secret, for errors.
+        let paths = Paths { certificate: "tls.crt".into(), key: "tls.key".into() };
+        self.take(Files { certificate: certificate.to_vec(), key: key.to_vec() }, &paths).map(drop)
+    }
+
+    /// Whether there is a certificate.
+    #[must_use]
+    pub fn has_certificate(&self) -> bool {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// Reads the files again and again, for as long as the process runs.
     pub(super) async fn follow(&self) {
+        let Some(paths) = &self.paths else { return std::future::pending().await };
         let mut is_in_trouble = false;
         loop {
             sleep(LOOK).await;
-            match self.look() {
+            match self.look(paths) {
                 Ok(is_new) => {
                     if is_new {
-                        tracing::info!(path = %self.certificate.display(), "the certificate was read again");
+                        tracing::info!(path = %paths.certificate.display(), "the certificate was read again");
                     }
                     is_in_trouble = false;
                 }
@@ -116,14 +142,25 @@ impl Tls {
     }
 
     /// Reads the files again, and returns whether they have changed.
-    fn look(&self) -> Result<bool, TlsError> {
-        let files = Files::read(&self.certificate, &self.key)?;
-        if self.current.read().unwrap_or_else(PoisonError::into_inner).files == files {
+    fn look(&self, paths: &Paths) -> Result<bool, TlsError> {
+        self.take(Files::read(paths)?, paths)
+    }
+
+    /// Serves what the files contain, and returns whether it is something new.
+    fn take(&self, files: Files, paths: &Paths) -> Result<bool, TlsError> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        if current.as_ref().is_some_and(|current| current.files == files) {
             return Ok(false);
         }
-        let config = files.config(&self.certificate, &self.key)?;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Current { files, config };
+        drop(current);
+        let config = files.config(&paths.certificate, &paths.key)?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(Current { files, config });
         Ok(true)
+    }
+
+    fn config(&self) -> Option<Arc<ServerConfig>> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        current.as_ref().map(|current| Arc::clone(&current.config))
     }
 
     /// Does the TLS handshake with a peer.
@@ -132,17 +169,17 @@ impl Tls {
         sleep(PACE).await;
         // The turn ends before the handshake, so that a slow one does not delay others of the same peer.
         drop(turn);
-        let config = Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner).config);
+        let config = self.config().ok_or_else(|| io::Error::other("this port has no certificate yet"))?;
         TlsAcceptor::from(config).accept(stream).await
     }
 }
 
 impl Files {
-    fn read(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
+    fn read(paths: &Paths) -> Result<Self, TlsError> {
         let read = |path: &Path| {
             fs::read(path).map_err(|source| TlsError::Unreadable { path: path.to_owned(), source })
         };
-        Ok(Self { certificate: read(certificate)?, key: read(key)? })
+        Ok(Self { certificate: read(&paths.certificate)?, key: read(&paths.key)? })
     }
 
     fn config(&self, certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
@@ -183,24 +220,25 @@ mod tests {
         let (certificate, key) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
         write(folder.path());
         let tls = Tls::read(&certificate, &key).unwrap();
-        let config = || Arc::clone(&tls.current.read().unwrap().config);
+        let config = || tls.config().unwrap();
+        let look = || tls.look(tls.paths.as_ref().unwrap());
         let first = config();
-        assert!(!tls.look().unwrap());
+        assert!(!look().unwrap());
         let old_key = fs::read(&key).unwrap();
         write(folder.path());
         let new_key = fs::read(&key).unwrap();
 
         fs::write(&key, old_key).unwrap();
-        assert!(matches!(tls.look(), Err(TlsError::Unusable { .. })));
+        assert!(matches!(look(), Err(TlsError::Unusable { .. })));
         fs::write(&key, "none").unwrap();
-        let said = tls.look().unwrap_err().to_string();
+        let said = look().unwrap_err().to_string();
         assert!(said.contains("tls.key holds no private key as PEM"), "{said}");
         fs::remove_file(&key).unwrap();
-        assert!(matches!(tls.look(), Err(TlsError::Unreadable { .. })));
+        assert!(matches!(look(), Err(TlsError::Unreadable { .. })));
         assert!(Arc::ptr_eq(&first, &config()), "what cannot be used changes nothing");
 
         fs::write(&key, new_key).unwrap();
-        assert!(tls.look().unwrap());
+        assert!(look().unwrap());
         assert!(!Arc::ptr_eq(&first, &config()));
     }
 
@@ -212,5 +250,20 @@ mod tests {
         fs::write(&certificate, "").unwrap();
         let said = Tls::read(&certificate, &key).unwrap_err().to_string();
         assert!(said.contains("tls.crt holds no certificate as PEM"), "{said}");
+    }
+
+    #[test]
+    fn a_given_certificate_stays_when_the_next_one_cannot_be_used() {
+        let tls = Tls::without_certificate();
+        assert!(!tls.has_certificate());
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["a".to_owned()]).unwrap();
+        let (certificate, key) = (cert.pem(), signing_key.serialize_pem());
+        assert!(tls.give(certificate.as_bytes(), b"").is_err() && !tls.has_certificate());
+        tls.give(certificate.as_bytes(), key.as_bytes()).unwrap();
+        let config = || tls.config().unwrap();
+        let first = config();
+        tls.give(b"garbage", key.as_bytes()).unwrap_err();
+        tls.give(certificate.as_bytes(), key.as_bytes()).unwrap();
+        assert!(Arc::ptr_eq(&first, &config()));
     }
 }

@@ -25,15 +25,17 @@ const TROUBLES: [(&str, &str, &str); 7] = [
 /// This one is about a replica that is not there: the leader.
 const NO_LEADER: &str = "PresignNoLeader";
 
+/// The rules about the operator.
 fn rules() -> Vec<Value> {
+    group(0)
+}
+
+/// The rules of a group: those about the operator, and those about the CSI driver.
+pub fn group(number: usize) -> Vec<Value> {
     let file: Value = serde_saphyr::from_str(&read("deploy/alerts.yaml")).unwrap();
-    file["groups"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .flat_map(|group| group["rules"].as_array().unwrap())
-        .cloned()
-        .collect()
+    let groups = file["groups"].as_array().unwrap();
+    assert_eq!(groups.len(), 2);
+    groups[number]["rules"].as_array().unwrap().clone()
 }
 
 /// The first moment without any trouble.
@@ -79,17 +81,23 @@ fn called_for(alert: &str, now: &Snapshot) -> Vec<(Option<(&'static str, String)
 
 /// The alert as promtool expects it, its texts filled in.
 fn expected(rule: &Value, label: Option<&(&str, String)>, value: f64) -> Value {
+    let labels: Vec<_> = label.iter().map(|(label, word)| (*label, word.as_str())).collect();
+    filled(rule, &labels, &value.to_string())
+}
+
+/// The same with any labels.
+pub fn filled(rule: &Value, differing: &[(&str, &str)], value: &str) -> Value {
     let mut labels = rule["labels"].clone();
     let mut annotations = rule["annotations"].clone();
     for text in annotations.as_object_mut().unwrap().values_mut() {
-        let mut filled = text.as_str().unwrap().replace("{{ $value }}", &value.to_string());
-        if let Some((label, word)) = label {
+        let mut filled = text.as_str().unwrap().replace("{{ $value }}", value);
+        for (label, word) in differing {
             filled = filled.replace(&format!("{{{{ $labels.{label} }}}}"), word);
         }
         *text = filled.into();
     }
-    if let Some((label, word)) = label {
-        labels[label] = word.as_str().into();
+    for (label, word) in differing {
+        labels[*label] = (*word).into();
     }
     json!({"exp_labels": labels, "exp_annotations": annotations})
 }
@@ -171,17 +179,19 @@ fn prometheus_and_promtool_take_the_rules() {
         .arg(root().join("deploy/alerts.yaml")))
     .unwrap();
     let groups = scene().prometheus.ask("rules", &[]).unwrap();
-    let loaded = groups["groups"][0]["rules"].as_array().unwrap();
-    assert_eq!(loaded.len(), rules().len());
-    for rule in loaded {
-        assert_eq!(rule["health"], "ok", "{rule}");
+    for number in [0, 1] {
+        let loaded = groups["groups"][number]["rules"].as_array().unwrap();
+        assert_eq!(loaded.len(), group(number).len());
+        for rule in loaded {
+            assert_eq!(rule["health"], "ok", "{rule}");
+        }
     }
 }
 
 #[test]
 fn each_alert_has_its_page() {
     let page = read("docs/alerts.md");
-    for rule in rules() {
+    for rule in rules().into_iter().chain(group(1)) {
         let alert = rule["alert"].as_str().unwrap();
         let link = format!("docs/alerts.md#{}", alert.to_lowercase());
         assert_eq!(rule["annotations"]["runbook_url"], link.as_str());

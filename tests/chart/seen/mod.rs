@@ -2,6 +2,7 @@
 //! objects stand for those who deploy them.
 
 mod alerts;
+mod csi_alerts;
 mod deployed;
 mod logs;
 mod metrics;

@@ -1,0 +1,178 @@
+//! A namespace, and what keeps a certificate in it, inside the test on a clock that the test moves.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
+use kube::api::{ObjectMeta, PostParams};
+use kube::{Api, Client};
+use presign_operator::controller::{CertificateSettings, SigningCertificate};
+use presign_operator::runtime::{Clock, ClockOffset, Leadership, Pages, Site, http};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::harness::{DEADLINE, World};
+
+/// The time between two looks.
+pub const EVERY: Duration = Duration::from_millis(200);
+
+/// Where a certificate is kept.
+pub struct Place {
+    client: Client,
+    pub namespace: String,
+    pub name: String,
+    pub secrets: Api<Secret>,
+    pub config_maps: Api<ConfigMap>,
+}
+
+impl Place {
+    pub async fn new() -> Self {
+        let client = World::get().await.client().await;
+        let metadata = ObjectMeta { generate_name: Some("certificate-".to_owned()), ..ObjectMeta::default() };
+        let namespace = Namespace { metadata, ..Namespace::default() };
+        let made = Api::all(client.clone()).create(&PostParams::default(), &namespace).await.unwrap();
+        let namespace = made.metadata.name.unwrap();
+        Self {
+            secrets: Api::namespaced(client.clone(), &namespace),
+            config_maps: Api::namespaced(client.clone(), &namespace),
+            client,
+            namespace,
+            name: "signing".to_owned(),
+        }
+    }
+
+    pub async fn secret(&self) -> Secret {
+        self.secrets.get(&self.name).await.unwrap()
+    }
+
+    pub async fn config_map(&self) -> Option<ConfigMap> {
+        self.config_maps.get_opt(&self.name).await.unwrap()
+    }
+
+    /// The published CAs; empty if there are none.
+    pub async fn bundle(&self) -> String {
+        let data = self.config_map().await.and_then(|map| map.data).unwrap_or_default();
+        data.get("ca.crt").cloned().unwrap_or_default()
+    }
+
+    /// Waits until the published CAs are as wanted.
+    pub async fn wait_bundle(&self, wanted: &str, is_so: impl Fn(&str) -> bool) -> String {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let bundle = self.bundle().await;
+            if is_so(&bundle) && !bundle.is_empty() {
+                return bundle;
+            }
+            assert!(Instant::now() < deadline, "not in time: {wanted}");
+            tokio::time::sleep(EVERY / 4).await;
+        }
+    }
+
+    /// Waits until the Secret is as wanted.
+    pub async fn wait_secret(&self, wanted: &str, is_so: impl Fn(&Secret) -> bool) -> Secret {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let secret = self.secrets.get_opt(&self.name).await.unwrap();
+            if let Some(secret) = secret.filter(&is_so) {
+                return secret;
+            }
+            assert!(Instant::now() < deadline, "not in time: {wanted}");
+            tokio::time::sleep(EVERY / 4).await;
+        }
+    }
+}
+
+/// What a client makes of the certificate.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Answer {
+    Trusted,
+    Untrusted,
+    /// There is no certificate.
+    Refused,
+}
+
+/// Keeps a certificate, and serves a port with it.
+pub struct Keeper {
+    pub clock: ClockOffset,
+    address: SocketAddr,
+    tasks: [JoinHandle<()>; 2],
+}
+
+impl Keeper {
+    /// Begins, and waits until the CAs are published.
+    pub async fn start(place: &Place) -> Self {
+        Self::start_at(place, 0).await
+    }
+
+    /// The same with a clock that is this many seconds ahead.
+    pub async fn start_at(place: &Place, seconds: i64) -> Self {
+        let keeper = Self::begin(place, seconds).await;
+        place.wait_bundle("a CA", |_| true).await;
+        let deadline = Instant::now() + DEADLINE;
+        while keeper.ask(&place.bundle().await) == Answer::Refused {
+            assert!(Instant::now() < deadline, "it has no certificate");
+            tokio::time::sleep(EVERY).await;
+        }
+        keeper
+    }
+
+    /// Begins, and waits for nothing.
+    pub async fn begin(place: &Place, seconds: i64) -> Self {
+        let (clock, offset) = Clock::adjustable();
+        offset.set(seconds);
+        let settings = CertificateSettings {
+            name: place.name.clone(),
+            namespace: place.namespace.clone(),
+            ca_namespace: place.namespace.clone(),
+            names: vec!["localhost".to_owned(), "a.b.svc".to_owned()],
+            every: EVERY,
+        };
+        let certificate = SigningCertificate::new(settings, &place.client, Leadership::unopposed(), clock);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let pages = Pages { probes: None, metrics: None, access: None };
+        let site = Site { pages, tls: Some(certificate.tls()) };
+        let serving = tokio::spawn(http::serve(listener, site, std::future::pending::<()>()));
+        let keeping = tokio::spawn(async move {
+            certificate.run().await;
+        });
+        Self { clock: offset, address, tasks: [serving, keeping] }
+    }
+
+    pub fn stop(&self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+
+    /// What a client that trusts only these CAs makes of the certificate.
+    pub fn ask(&self, bundle: &str) -> Answer {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bundle.as_bytes()).unwrap();
+        let url = format!("https://localhost:{}/", self.address.port());
+        let mut curl = Command::new("curl");
+        curl.args(["-sS", "--max-time", "10", "--output", "/dev/null", "--cacert"]).arg(file.path()).arg(url);
+        let output = tokio::task::block_in_place(|| curl.output()).expect("curl is installed");
+        match output.status.code() {
+            Some(0) => Answer::Trusted,
+            Some(60) => Answer::Untrusted,
+            Some(35) => Answer::Refused,
+            code => panic!("curl ended with {code:?}: {}", String::from_utf8_lossy(&output.stderr)),
+        }
+    }
+
+    /// Waits until a client that trusts only these CAs makes this of the certificate.
+    pub async fn wait_for(&self, bundle: &str, answer: Answer) {
+        let deadline = Instant::now() + DEADLINE;
+        while self.ask(bundle) != answer {
+            assert!(Instant::now() < deadline, "not in time: {answer:?}");
+            tokio::time::sleep(EVERY / 2).await;
+        }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
