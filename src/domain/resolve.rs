@@ -182,8 +182,7 @@ impl Ask<'_> {
     fn nowhere(&self, id: &SignerId) -> Result<Request, InvalidSpec> {
         let region_of_arn = self.spec.bucket.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(2));
         let nobody = CredentialsSecretRef { name: "none".to_owned(), keys: None, profile: None };
-        let source =
-            CredentialsSource { secret_ref: Some(nobody.clone()), ..CredentialsSource::default() };
+        let source = CredentialsSource { secret_ref: Some(nobody.clone()), ..CredentialsSource::default() };
         let nowhere = S3Connection {
             endpoint: region_of_arn.is_none().then(|| "https://signer.invalid".to_owned()),
             region: region_of_arn.unwrap_or("none").to_owned(),

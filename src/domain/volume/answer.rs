@@ -10,9 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     SignedVolume, SigningAnswer, SigningRefusal, VolumeFailure, VolumeFile, VolumeReason, VolumeTimes,
 };
-use crate::crd::names::{
-    DATA_EXPIRES_AT, DATA_FIELDS, DATA_FORM, DATA_HEADERS, DATA_METHOD, DATA_URL,
-};
+use crate::crd::names::{DATA_EXPIRES_AT, DATA_FIELDS, DATA_FORM, DATA_HEADERS, DATA_METHOD, DATA_URL};
 
 /// The names that files can have.
 const FILES: [&str; 6] = [DATA_URL, DATA_METHOD, DATA_HEADERS, DATA_FIELDS, DATA_FORM, DATA_EXPIRES_AT];
@@ -93,9 +91,9 @@ fn check_files(files: &[VolumeFile], names: &[&str]) -> Result<(), VolumeFailure
             return Err(unexpected("the content of a file is not a URL"));
         }
     }
-    let has_all = names.iter().all(|name| {
-        [DATA_URL, DATA_EXPIRES_AT].into_iter().all(|file| seen.contains(&(*name, file)))
-    });
+    let has_all = names
+        .iter()
+        .all(|name| [DATA_URL, DATA_EXPIRES_AT].into_iter().all(|file| seen.contains(&(*name, file))));
     if has_all { Ok(()) } else { Err(unexpected("a URL, or when it expires, is missing")) }
 }
 
@@ -124,11 +122,8 @@ fn times(times: VolumeTimes, now: Timestamp) -> Result<VolumeTimes, VolumeFailur
     if left <= SignedDuration::ZERO {
         return Err(unexpected("its URLs have expired"));
     }
-    let renewal_time = if renewal_time > now {
-        renewal_time
-    } else {
-        now.checked_add(left / 2).unwrap_or(expiration_time)
-    };
+    let renewal_time =
+        if renewal_time > now { renewal_time } else { now.checked_add(left / 2).unwrap_or(expiration_time) };
     Ok(VolumeTimes { renewal_time, ..times })
 }
 
@@ -155,7 +150,10 @@ mod tests {
             json!({"folder": folder, "name": file, "content": content})
         };
         let each = |name: &&str| {
-            [file(name, "url", "https://store.example/a?b=c"), file(name, "expires-at", "1970-01-01T00:31:40Z")]
+            [
+                file(name, "url", "https://store.example/a?b=c"),
+                file(name, "expires-at", "1970-01-01T00:31:40Z"),
+            ]
         };
         json!({
             "files": names.iter().flat_map(each).collect::<Vec<_>>(),

@@ -40,10 +40,7 @@ impl VolumeSource {
     }
 }
 
-fn signer(
-    attributes: &VolumeAttributes,
-    inputs: &VolumeInputs,
-) -> Result<Option<SignerRef>, VolumeFailure> {
+fn signer(attributes: &VolumeAttributes, inputs: &VolumeInputs) -> Result<Option<SignerRef>, VolumeFailure> {
     let shared = attributes.shared();
     let kind = shared.choice("signerKind", "Signer or ClusterSigner")?;
     let Some(name) = shared.text("signer") else {
@@ -53,7 +50,8 @@ fn signer(
         return lost.map_or(Ok(None), Err);
     };
     if let Some(other) = attributes.other_than(&OF_SIGNER) {
-        let problem = "has no effect with signer, which has a store and credentials of its own: remove one of them";
+        let problem =
+            "has no effect with signer, which has a store and credentials of its own: remove one of them";
         return Err(VolumeFailure::attribute(other, problem));
     }
     if !inputs.secret.is_empty() {
