@@ -12,5 +12,7 @@ mod node;
 mod publish;
 mod refusals;
 mod restarts;
+mod service;
+mod signers;
 mod stores;
 mod tokens;
