@@ -176,7 +176,7 @@ fn signed(question: &Value, number: usize) -> Value {
     let urls = question["urls"].as_object().unwrap();
     let of_url = |(name, spec): (&String, &Value)| {
         let folder = Some(name).filter(|name| !name.is_empty());
-        let key = spec["key"].as_str().unwrap();
+        let key = spec["key"].as_str().unwrap().replace(' ', "%20");
         [
             ("url", format!("https://store.example/{key}?number={number}")),
             ("method", "GET".to_owned()),

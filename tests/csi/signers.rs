@@ -139,7 +139,7 @@ async fn a_service_that_is_away_delays_the_first_url() {
         let publish = publishing(&node, &volume).await;
         let is_said = || {
             let log = node.log();
-            log.lines().any(|line| line.contains(&format!("name=\"{name}\"")) && line.contains(said))
+            log.lines().any(|line| line.contains(&format!("team-a/{name}: ")) && line.contains(said))
         };
         wait_until(said, is_said).await;
         assert!(!publish.is_finished(), "{name}: the kubelet waits");
