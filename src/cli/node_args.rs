@@ -11,10 +11,11 @@ use super::flags;
 use super::limit_args::EndpointArgs;
 use super::signer_args::InlineCredentials;
 use super::sts_args::StsArgs;
-use crate::csi::NodeSettings;
+use crate::csi::{NodeSettings, SigningServiceSettings};
 use crate::domain::Limits;
 use crate::domain::volume::VolumeTerms;
 use crate::runtime::LogFormat;
+use crate::runtime::client::HttpsOrigin;
 
 /// Flags of `node`. Each has a twin in the environment, `PRESIGN_...`.
 #[derive(Args, Clone, Debug)]
@@ -53,10 +54,18 @@ pub struct NodeArgs {
     unprivileged: bool,
     #[command(flatten)]
     endpoints: EndpointArgs,
-    /// Whether volumes may have credentials of their own. Deny: no volume is published.
+    /// Whether volumes may have credentials of their own. Deny: they must name a signer.
     #[arg(long, env = "PRESIGN_INLINE_CREDENTIALS", value_enum, ignore_case = true,
         default_value_t = InlineCredentials::Allow)]
     inline_credentials: InlineCredentials,
+    /// The signing service of the operator, as https://HOST:PORT. Without it, volumes with a signer are
+    /// refused.
+    #[arg(long, env = "PRESIGN_SIGNING_SERVICE", value_name = "URL", requires = "signing_ca")]
+    signing_service: Option<HttpsOrigin>,
+    /// A file with the certificate authority of the signing service, as PEM. No other is trusted. It is read
+    /// again when it changes, and can appear later.
+    #[arg(long, env = "PRESIGN_SIGNING_CA", value_name = "FILE", requires = "signing_service")]
+    signing_ca: Option<PathBuf>,
     /// Which sessions the driver may request.
     #[command(flatten)]
     pub(super) sts: StsArgs,
@@ -87,7 +96,9 @@ impl NodeArgs {
         let terms = VolumeTerms {
             limits: limits.with_sessions(self.sts.limits()?),
             denies_inline: self.inline_credentials == InlineCredentials::Deny,
+            has_signing_service: self.signing_service.is_some(),
         };
+        let service = self.signing_service.clone().zip(self.signing_ca.clone());
         Ok(NodeSettings {
             node_name: self.node_name.clone(),
             socket: self.socket.clone(),
@@ -95,6 +106,7 @@ impl NodeArgs {
             state_dir: self.state_dir.clone(),
             is_privileged: !self.unprivileged,
             terms,
+            signing_service: service.map(|(origin, ca_file)| SigningServiceSettings { origin, ca_file }),
         })
     }
 }
@@ -120,6 +132,14 @@ mod tests {
         assert!(settings.is_privileged && !settings.terms.denies_inline);
         let settings = args(&["--unprivileged", "--inline-credentials=Deny"]).settings().unwrap();
         assert!(!settings.is_privileged && settings.terms.denies_inline);
+        assert!(!settings.terms.has_signing_service && settings.signing_service.is_none());
+        let service = ["--signing-service=https://presign.svc:8443", "--signing-ca=/ca/ca.crt"];
+        let settings = args(&service).settings().unwrap();
+        assert!(settings.terms.has_signing_service && settings.signing_service.is_some());
+        let words = ["presign-operator", "node", "--node-name", "n"];
+        for alone in service.into_iter().chain(["--signing-service=http://presign.svc"]) {
+            assert!(Cli::try_parse_from(words.into_iter().chain([alone])).is_err(), "{alone}");
+        }
         args(&["--sts-endpoints=sts.example.com", "--allow-endpoints=*.example.com"]).check().unwrap();
     }
 

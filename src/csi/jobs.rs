@@ -13,7 +13,7 @@ use super::folder::{FolderError, VolumeFolders};
 use super::signing::{HeldSessions, Signing, SigningWork};
 use crate::domain::volume::{SignFault, SignedVolume, VolumeFailure, VolumeReason};
 
-/// How long signing may take, with all calls of an STS.
+/// How long signing may take, with all calls of an STS or of the signing service.
 const SIGNING: Duration = Duration::from_secs(60);
 
 /// How a job ended.
@@ -113,6 +113,6 @@ fn failed(error: FolderError) -> VolumeFailure {
 }
 
 fn too_long() -> VolumeFailure {
-    let message = "the STS takes too long: check that it can be reached from the node";
+    let message = "the STS or the signing service takes too long: check that it can be reached from the node";
     VolumeFailure::temporary(VolumeReason::CredentialsUnavailable, message)
 }

@@ -1,7 +1,7 @@
 //! The node side: a CSI driver that signs URLs for pods and keeps them fresh in their volumes.
 //!
-//! Here: the gRPC services that the kubelet calls, the loop that owns the volumes, the calls to an STS, and
-//! the files and mounts. Not here: what a volume asks for and what is due, which `domain::volume` decides.
+//! Here: the gRPC services that the kubelet calls, the loop that owns the volumes, the calls to an STS and
+//! to the signing service of the operator, and the files and mounts. Not here: what a volume asks for and what is due, which `domain::volume` decides.
 //! The driver makes no requests to the API server.
 
 mod calls;
@@ -16,6 +16,7 @@ mod publish;
 mod records;
 mod services;
 mod signing;
+mod signing_client;
 mod socket;
 mod switch;
 mod takeover;
@@ -35,11 +36,13 @@ use self::metrics::DriverMetrics;
 use self::records::VolumeRecords;
 use self::services::Services;
 use self::signing::Signing;
+use self::signing_client::SigningClient;
 use crate::domain::volume::VolumeTerms;
 use crate::runtime::{Clock, Probes};
 use crate::sts::Sts;
 
 pub use self::proto::{csi as csi_proto, registration as registration_proto};
+pub use self::signing_client::SigningServiceSettings;
 
 /// The name of the driver, which pods write into `csi.driver`.
 pub const DRIVER: &str = "url.presign.dev";
@@ -61,6 +64,8 @@ pub struct NodeSettings {
     pub is_privileged: bool,
     /// What volumes may ask for.
     pub terms: VolumeTerms,
+    /// Where the signing service of the operator is; `None` if volumes may not have a signer.
+    pub signing_service: Option<SigningServiceSettings>,
 }
 
 /// What the process provides to the driver.
@@ -124,13 +129,14 @@ impl NodeDriver {
     /// # Errors
     /// When a folder cannot be used.
     pub fn new(settings: NodeSettings, process: NodeProcess<'_>) -> Result<Self, NodeFailure> {
-        let NodeSettings { node_name, socket, kubelet_dir, state_dir, is_privileged, terms } = settings;
+        let NodeSettings { node_name, socket, kubelet_dir, state_dir, is_privileged, terms, signing_service } =
+            settings;
         let NodeProcess { clock, registry, probes, sts } = process;
         let folders = Arc::new(VolumeFolders::new(kubelet_dir, is_privileged));
         let records = VolumeRecords::open(&state_dir)?;
         let metrics = DriverMetrics::register(registry);
         let registered = probes.check("the kubelet has not registered the driver");
-        let signing = Arc::new(Signing::new(clock.clone(), sts));
+        let signing = Arc::new(Signing::new(clock.clone(), sts, signing_service.map(SigningClient::new)));
         let mut driver = Driver::new(driver::DriverParts {
             terms,
             clock,

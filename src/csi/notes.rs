@@ -5,7 +5,9 @@ use crate::domain::volume::{UrlVolume, VolumeFailure, VolumeNote, VolumePod, Vol
 
 /// The answer to a call that has waited for too long.
 pub(super) fn too_late(volume: &UrlVolume) -> VolumeFailure {
-    let why = volume.failure().map_or("the STS has not answered yet", |failure| failure.message.as_str());
+    let why = volume
+        .failure()
+        .map_or("the STS or the signing service has not answered yet", |failure| failure.message.as_str());
     VolumeFailure::temporary(
         VolumeReason::CredentialsUnavailable,
         format!("the volume has no URL after 30 seconds: {why}"),

@@ -1,16 +1,19 @@
-//! Signs the URLs of a volume, with sessions from an STS where they are needed.
+//! Signs the URLs of a volume, with sessions from an STS where they are needed, or lets the signing service do
+//! it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use super::folder::VolumeFolders;
+use super::signing_client::SigningClient;
+use crate::crd::PresignedUrlSpec;
 use crate::domain::session::{Hop, SessionNeed, is_reusable};
 use crate::domain::volume::{
-    SignFault, SignedVolume, SigningBasis, VolumeFailure, VolumeInputs, VolumePlan, VolumeReason,
-    VolumeTimes, VolumeUrl, check_files, files, token,
+    SIGNING_AUDIENCE, SignFault, SignedVolume, SigningBasis, VolumeFailure, VolumeInputs, VolumePlan,
+    VolumeReason, VolumeTimes, VolumeUrl, check_files, files, token,
 };
 use crate::domain::{Credentials, SignedUrl, Validity};
 use crate::runtime::Clock;
@@ -43,13 +46,15 @@ pub(super) struct Signing {
     clock: Clock,
     sts: Sts,
     signer: UrlSigner,
+    /// The signing service; `None` if there is none.
+    service: Option<SigningClient>,
     /// The places for calls, by namespace.
     calls: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 
 impl Signing {
-    pub(super) fn new(clock: Clock, sts: Sts) -> Self {
-        Self { clock, sts, signer: UrlSigner::default(), calls: Mutex::default() }
+    pub(super) fn new(clock: Clock, sts: Sts, service: Option<SigningClient>) -> Self {
+        Self { clock, sts, signer: UrlSigner::default(), service, calls: Mutex::default() }
     }
 
     /// Signs all URLs of a volume, and returns the sessions too.
@@ -62,16 +67,40 @@ impl Signing {
         if !has_pod.await.unwrap_or(true) {
             return Err(SignFault::Gone);
         }
-        self.signed(work).await.map_err(SignFault::Failure)
+        let signed = match &*work.plan {
+            VolumePlan::Own(urls) => self.own(&work, urls).await,
+            VolumePlan::Signer(urls) => {
+                self.by_service(&work, urls).await.map(|signed| (signed, HeldSessions::new()))
+            }
+        };
+        signed.map_err(SignFault::Failure)
     }
 
-    async fn signed(&self, work: SigningWork) -> Result<(SignedVolume, HeldSessions), VolumeFailure> {
+    async fn by_service(
+        &self,
+        work: &SigningWork,
+        urls: &BTreeMap<String, PresignedUrlSpec>,
+    ) -> Result<SignedVolume, VolumeFailure> {
+        let service = self.service.as_ref().ok_or_else(|| {
+            VolumeFailure::lasting(VolumeReason::InternalError, "a bug in the driver: report it")
+        })?;
+        let token = token(work.inputs.tokens.as_ref(), SIGNING_AUDIENCE, self.clock.now())?;
+        let signed = service.sign(urls, work.longer_than, work.seed, &token, || self.clock.now()).await?;
+        check_files(&signed.files)?;
+        Ok(signed)
+    }
+
+    async fn own(
+        &self,
+        work: &SigningWork,
+        urls: &[VolumeUrl],
+    ) -> Result<(SignedVolume, HeldSessions), VolumeFailure> {
         let (mut used, mut signed) = (HeldSessions::new(), Vec::new());
-        for url in &work.plan.urls {
+        for url in urls {
             let credentials = match &url.basis {
                 SigningBasis::Key(credentials) => credentials.clone(),
                 SigningBasis::Token { hop, audience, subject } => {
-                    let session = self.session(&work, &used, url, hop, audience, subject).await?;
+                    let session = self.session(work, &used, url, hop, audience, subject).await?;
                     let credentials = session.credentials.clone();
                     used.retain(|(known, _)| known != &**hop);
                     used.push(((**hop).clone(), session));

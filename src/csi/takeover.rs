@@ -10,8 +10,7 @@ use crate::domain::volume::{UrlVolume, VolumePlan, VolumeTimes};
 /// The times of the files in a folder. The process may have ended between the record and the files: then they
 /// are due, and expire when they say.
 pub(super) fn shown(target: &Path, plan: &VolumePlan, times: VolumeTimes) -> VolumeTimes {
-    let names: Vec<&str> = plan.urls.iter().map(|url| url.name.as_str()).collect();
-    let first = expirations(target, &names).and_then(|ends| ends.into_iter().min());
+    let first = expirations(target, &plan.names()).and_then(|ends| ends.into_iter().min());
     if first == Some(times.expiration_time) {
         return times;
     }

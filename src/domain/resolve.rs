@@ -177,6 +177,29 @@ impl Ask<'_> {
     fn parse(&self, s3: &S3Connection, credentials: CredentialsLocation) -> Result<Request, InvalidSpec> {
         Request::parse(self.asker.name, self.spec, self.renew, Provided { s3, credentials })
     }
+
+    /// The request for a store that accepts every bucket that any store accepts.
+    fn nowhere(&self, id: &SignerId) -> Result<Request, InvalidSpec> {
+        let region_of_arn = self.spec.bucket.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(2));
+        let nobody = CredentialsSecretRef { name: "none".to_owned(), keys: None, profile: None };
+        let source = CredentialsSource { secret_ref: Some(nobody.clone()), ..CredentialsSource::default() };
+        let nowhere = S3Connection {
+            endpoint: region_of_arn.is_none().then(|| "https://signer.invalid".to_owned()),
+            region: region_of_arn.unwrap_or("none").to_owned(),
+            addressing_style: region_of_arn.is_none().then_some(AddressingStyle::Path),
+            unsigned_headers: None,
+            aws: None,
+            ca_bundle: None,
+            credentials: source,
+        };
+        let credentials = CredentialsLocation {
+            namespace: String::new(),
+            source: IdentitySource::Secret(nobody),
+            session: None,
+            signer: Some(id.clone()),
+        };
+        self.parse(&nowhere, credentials)
+    }
 }
 
 /// A request that cannot be signed, because its signer cannot be asked or does not serve the namespace.
@@ -187,28 +210,28 @@ fn without_signer(
     problem: Problem,
     is_withdrawn: bool,
 ) -> Result<Resolved, Problem> {
-    // Where every bucket fits that fits any store.
-    let region_of_arn = ask.spec.bucket.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(2));
-    let nobody = CredentialsSecretRef { name: "none".to_owned(), keys: None, profile: None };
-    let nowhere = S3Connection {
-        endpoint: region_of_arn.is_none().then(|| "https://signer.invalid".to_owned()),
-        region: region_of_arn.unwrap_or("none").to_owned(),
-        addressing_style: region_of_arn.is_none().then_some(AddressingStyle::Path),
-        unsigned_headers: None,
-        aws: None,
-        ca_bundle: None,
-        credentials: CredentialsSource { secret_ref: Some(nobody.clone()), ..CredentialsSource::default() },
-    };
-    let credentials = CredentialsLocation {
-        namespace: String::new(),
-        source: IdentitySource::Secret(nobody),
-        session: None,
-        signer: Some(id.clone()),
-    };
-    match ask.parse(&nowhere, credentials) {
+    match ask.nowhere(id) {
         Ok(request) => Ok(Resolved { request, permission: Permission::Denied { problem, is_withdrawn } }),
         Err(_) => Err(problem),
     }
+}
+
+/// Checks everything of a spec that does not depend on its signer, and returns the requested lifetime in
+/// seconds.
+///
+/// # Errors
+/// The problem that the spec has with every signer.
+pub fn check_for_any_signer(asker: Asker<'_>, spec: &PresignedUrlSpec) -> Result<u32, Problem> {
+    let check = || {
+        let (None, Some(reference)) = (&spec.s3, &spec.signer_ref) else {
+            return Err(InvalidSpec::of_connection());
+        };
+        signer_name(&reference.name)?;
+        Ask { asker, spec, renew: None }.nowhere(&signer_id(reference, asker.namespace))
+    };
+    check()
+        .map(|request| request.expires_in)
+        .map_err(|error| Problem::new(FailureReason::InvalidSpec, error.to_string()))
 }
 
 fn with_signer(ask: &Ask<'_>, signer: &ParsedSigner, labels: Option<&Labels>) -> Result<Resolved, Problem> {

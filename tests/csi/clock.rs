@@ -50,7 +50,8 @@ impl ClockedDriver {
             kubelet_dir: home.path().to_owned(),
             state_dir: home.path().join("state"),
             is_privileged: false,
-            terms: VolumeTerms { limits, denies_inline: false },
+            terms: VolumeTerms { limits, denies_inline: false, has_signing_service: false },
+            signing_service: None,
         };
         let mut metrics = MetricsRegistry::new("presign", "0");
         let process = NodeProcess {

@@ -19,6 +19,8 @@ mod publish;
 mod refusals;
 mod restarts;
 mod sanity;
+mod service;
+mod signers;
 mod stores;
 mod tokens;
 mod unkept;

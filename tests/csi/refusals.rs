@@ -86,7 +86,7 @@ async fn a_volume_that_cannot_be_had_leaves_nothing_and_says_what_to_do() {
         ("brief", [("expiresIn", "4m")], Code::InvalidArgument, "at least 5m"),
         ("dots", [("key", "a/../b")], Code::InvalidArgument, "volumeAttributes.key"),
         ("typo", [("keyy", "x")], Code::InvalidArgument, "volumeAttributes.keyy: is no attribute"),
-        ("signer", [("signer", "media")], Code::InvalidArgument, "cannot use a signer yet"),
+        ("signer", [("signer", "media")], Code::InvalidArgument, "has no effect with signer"),
         ("host", [("endpoint", "https://a.example")], Code::PermissionDenied, "--allow-endpoints"),
     ] {
         let volume = node.volume(name).await.with(&attributes);
@@ -108,12 +108,12 @@ async fn a_volume_that_cannot_be_had_leaves_nothing_and_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn where_inline_credentials_are_denied_no_volume_is_published() {
+async fn where_inline_credentials_are_denied_volumes_need_a_signer() {
     let node = CsiNode::new(&["--inline-credentials=Deny"]).await;
     let volume = node.volume("denied").await;
     let status = volume.publish(&node.channel().await).await.unwrap_err();
     assert_eq!(status.code(), Code::PermissionDenied);
-    assert!(status.message().contains("PresignedUrl with signerRef"), "{status:?}");
+    assert!(status.message().contains("set volumeAttributes.signer"), "{status:?}");
 }
 
 #[tokio::test]

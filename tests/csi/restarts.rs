@@ -6,7 +6,7 @@ use crate::node::CsiNode;
 use crate::stores::{CONTENT, SECOND_KEY, curl, wait_until};
 
 /// Changes the times that the driver keeps of its only volume, which is what an hour without it does.
-fn age(node: &CsiNode, field: &str) {
+pub fn age(node: &CsiNode, field: &str) {
     let [file] = node.kept().try_into().unwrap();
     let mut record: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::VolumeFailure;
+use super::source::VolumeSource;
 use crate::crd::duration::DurationText;
 use crate::crd::{
     AwsOptions, CredentialsSource, PresignedUrlSpec, ResponseOverrides, S3Connection, UploadForm,
@@ -18,8 +19,8 @@ const KUBELET: &str = "csi.storage.k8s.io/";
 /// The most URLs of a volume.
 const MOST: usize = 32;
 
-/// Attributes that concern the connection and the credentials. All URLs of a volume share them.
-const SHARED: [&str; 17] = [
+/// Attributes that concern the store and the credentials. All URLs of a volume share them.
+const SHARED: [&str; 19] = [
     "endpoint",
     "region",
     "addressingStyle",
@@ -37,6 +38,8 @@ const SHARED: [&str; 17] = [
     "session.narrowTo",
     "sts.endpoint",
     "sts.region",
+    "signer",
+    "signerKind",
 ];
 /// Attributes of one URL.
 const OF_URL: [&str; 19] = [
@@ -121,20 +124,26 @@ impl VolumeAttributes {
         FlatFields(&self.shared)
     }
 
+    /// The first attribute that all URLs share and that is none of these.
+    pub(super) fn other_than(&self, names: &[&str]) -> Option<&str> {
+        self.shared.keys().map(String::as_str).find(|name| !names.contains(name))
+    }
+
     /// The spec of a URL.
-    pub(super) fn spec(
-        &self,
-        name: &str,
-        credentials: CredentialsSource,
-    ) -> Result<PresignedUrlSpec, VolumeFailure> {
+    pub(super) fn spec(&self, name: &str, source: &VolumeSource) -> Result<PresignedUrlSpec, VolumeFailure> {
         let none = BTreeMap::new();
         let url = FlatFields(self.urls.get(name).unwrap_or(&none));
         let needed = |field: &str| {
             url.text(field).ok_or_else(|| VolumeFailure::attribute(field, "is not set: add it"))
         };
+        let (bucket, key) = (needed("bucket")?, needed("key")?);
+        let (s3, signer_ref) = match source {
+            VolumeSource::Own(credentials) => (Some(self.connection(credentials.clone())?), None),
+            VolumeSource::Signer(reference) => (None, Some(reference.clone())),
+        };
         Ok(PresignedUrlSpec {
-            bucket: needed("bucket")?,
-            key: needed("key")?,
+            bucket,
+            key,
             method: url.choice("method", "GET, HEAD, PUT, DELETE or POST")?,
             version_id: url.text("versionID"),
             headers: url.map("header."),
@@ -144,8 +153,8 @@ impl VolumeAttributes {
             expires_in: url.text("expiresIn").map(DurationText),
             renew_before: url.text("renewBefore").map(DurationText),
             renew_before_percentage: url.number("renewBeforePercentage")?,
-            s3: Some(self.connection(credentials)?),
-            signer_ref: None,
+            s3,
+            signer_ref,
             secret: None,
             pod_refresh: None,
             verify: None,
@@ -263,7 +272,7 @@ fn instead_of(name: &str) -> String {
     let known = |name: &str| SHARED.contains(&name) || is_of_url(name);
     let (first, rest) = name.split_once('.').unwrap_or((name, ""));
     if first == "signer" || first == "signerRef" {
-        return "CSI volumes cannot use a signer yet: mount the Secret of a PresignedUrl with signerRef instead, or use nodePublishSecretRef or roleARN".to_owned();
+        return "is no attribute of this driver: write signer for the name, and signerKind for Signer or ClusterSigner".to_owned();
     }
     if SHARED.contains(&rest) && is_url_name(first) {
         return format!("all URLs of a volume share it: write {rest}");

@@ -1,5 +1,5 @@
-//! What the URLs of a volume are signed with: the access key in its Secret, or a session for the token of
-//! its pod.
+//! What the driver signs the URLs of a volume with: the access key in its Secret, or a session for the token
+//! of its pod.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +8,8 @@ use k8s_openapi::ByteString;
 use serde::Deserialize;
 use zeroize::Zeroize as _;
 
-use super::attributes::VolumeAttributes;
-use super::wording::SECRET;
-use super::{VolumeFailure, VolumeInputs, VolumeReason};
-use crate::crd::duration::DurationText;
-use crate::crd::{
-    CredentialsKeys, CredentialsSecretRef, CredentialsSource, NarrowTo, ServiceAccountRef, SessionOptions,
-    StsOptions, WebIdentity,
-};
+use super::{SIGNING_AUDIENCE, VolumeFailure, VolumeInputs, VolumeReason};
+use crate::crd::CredentialsSecretRef;
 use crate::domain::session::{Hop, IdentitySource, SessionKey, SessionOwner, SessionSource};
 use crate::domain::{Credentials, Request, Sensitive};
 
@@ -35,12 +29,6 @@ pub enum SigningBasis {
     },
 }
 
-/// Attributes that only a session has.
-const OF_SESSION: [&str; 6] =
-    ["roleARN", "audience", "sts.endpoint", "sts.region", "session.duration", "session.narrowTo"];
-/// Attributes that only a Secret has.
-const OF_SECRET: [&str; 5] =
-    ["profile", "keys.accessKeyID", "keys.secretAccessKey", "keys.sessionToken", "keys.expiration"];
 /// Data keys that show that a Secret has another purpose. Drivers are not told its type.
 const OTHER_PURPOSES: [(&str, &str); 7] = [
     (".dockerconfigjson", "the password of a registry"),
@@ -51,71 +39,6 @@ const OTHER_PURPOSES: [(&str, &str); 7] = [
     ("expires-at", "a URL that the operator issued"),
     ("token-secret", "a bootstrap token"),
 ];
-
-/// Where the credentials of a volume come from, as a `PresignedUrl` says it.
-pub(super) fn source(
-    attributes: &VolumeAttributes,
-    inputs: &VolumeInputs,
-) -> Result<CredentialsSource, VolumeFailure> {
-    let shared = attributes.shared();
-    let (of_session, of_secret) = (shared.first_of(&OF_SESSION), shared.first_of(&OF_SECRET));
-    match (inputs.secret.is_empty(), of_session) {
-        (false, Some(name)) => {
-            Err(VolumeFailure::attribute(name, "has no effect with nodePublishSecretRef: remove one of them"))
-        }
-        (true, None) => Err(VolumeFailure::lasting(
-            VolumeReason::InvalidAttributes,
-            "the volume has no credentials: set nodePublishSecretRef to a Secret with an access key (its data must not be empty), or volumeAttributes.roleARN to a role that the pod's ServiceAccount may assume",
-        )),
-        (false, None) => {
-            let (text, any_key) = (|name| shared.text(name), shared.first_of(&OF_SECRET[1..]).is_some());
-            let keys = CredentialsKeys {
-                access_key_id: text("keys.accessKeyID"),
-                secret_access_key: text("keys.secretAccessKey"),
-                session_token: text("keys.sessionToken"),
-                expiration: text("keys.expiration"),
-            };
-            let reference = CredentialsSecretRef {
-                name: SECRET.to_owned(),
-                keys: any_key.then_some(keys),
-                profile: text("profile"),
-            };
-            Ok(CredentialsSource { secret_ref: Some(reference), ..CredentialsSource::default() })
-        }
-        (true, Some(_)) => {
-            if let Some(name) = of_secret {
-                let problem = "has no effect without nodePublishSecretRef: add that, or remove it";
-                return Err(VolumeFailure::attribute(name, problem));
-            }
-            identity(attributes, inputs)
-        }
-    }
-}
-
-fn identity(
-    attributes: &VolumeAttributes,
-    inputs: &VolumeInputs,
-) -> Result<CredentialsSource, VolumeFailure> {
-    let shared = attributes.shared();
-    let account = ServiceAccountRef { name: inputs.pod.service_account.clone(), from: None };
-    let identity = WebIdentity {
-        service_account_ref: account,
-        role_arn: shared.text("roleARN"),
-        audience: shared.text("audience"),
-    };
-    let narrow_to = shared.choice("session.narrowTo", "Object or Nothing")?;
-    let sts = StsOptions { endpoint: shared.text("sts.endpoint"), region: shared.text("sts.region") };
-    let session = SessionOptions {
-        duration: shared.text("session.duration").map(DurationText),
-        narrow_to: Some(narrow_to.unwrap_or(NarrowTo::Object)),
-        sts: Some(sts),
-    };
-    Ok(CredentialsSource {
-        web_identity: Some(identity),
-        session: Some(session),
-        ..CredentialsSource::default()
-    })
-}
 
 /// What a request is signed with.
 pub(super) fn basis(request: &Request, inputs: &VolumeInputs) -> Result<SigningBasis, VolumeFailure> {
@@ -196,12 +119,14 @@ pub fn token(
     now: Timestamp,
 ) -> Result<Sensitive<String>, VolumeFailure> {
     let missing = || {
-        VolumeFailure::lasting(
-            VolumeReason::CredentialsDenied,
+        let message = if audience == SIGNING_AUDIENCE {
+            "the kubelet sends no token for the signing service: the administrator of the driver must set the chart value csi.signers.enabled to true (tokens need Kubernetes 1.35 or newer)".to_owned()
+        } else {
             format!(
                 "the kubelet sends no token with the audience {audience:?}: add it to the chart value csi.audiences, or set volumeAttributes.audience to one that is there (tokens need Kubernetes 1.35 or newer)"
-            ),
-        )
+            )
+        };
+        VolumeFailure::lasting(VolumeReason::CredentialsDenied, message)
     };
     let all = tokens.ok_or_else(missing)?;
     let mut all: BTreeMap<String, KubeletToken> =
@@ -232,6 +157,8 @@ mod tests {
         assert!(found("a", 100).unwrap_err().is_temporary);
         assert!(found("c", 0).unwrap_err().message.contains("csi.audiences"));
         assert!(token(None, "a", at(0)).unwrap_err().message.contains("1.35"));
+        let said = token(Some(&tokens), SIGNING_AUDIENCE, at(0)).unwrap_err().message;
+        assert!(said.contains("csi.signers.enabled") && said.contains("1.35"), "{said}");
         assert!(token(Some(&Sensitive::new("x".to_owned())), "a", at(0)).is_err());
     }
 }

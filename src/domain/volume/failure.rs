@@ -31,6 +31,8 @@ pub enum VolumeReason {
     CredentialsDenied,
     /// The STS could not be reached or was overloaded.
     CredentialsUnavailable,
+    /// The signing service of the operator could not be reached, or was overloaded.
+    SigningServiceUnavailable,
     /// The signer did not sign a URL.
     SigningFailed,
     /// The folder of the volume could not be mounted, written or unmounted.

@@ -3,6 +3,7 @@
 //!
 //! Not here: the calls of the kubelet, the calls to an STS, signing, and mounts.
 
+mod answer;
 mod attributes;
 mod basis;
 mod effects;
@@ -11,12 +12,14 @@ mod failure;
 mod files;
 mod plan;
 mod size;
+mod source;
 mod state;
 mod times;
 mod wording;
 
 use std::collections::BTreeMap;
 
+pub use answer::{answered, refused};
 pub use basis::{SigningBasis, token};
 pub use effects::{SignFault, SignedVolume, VolumeEffect, VolumeNote, VolumeState};
 pub use exchange::{SIGNING_AUDIENCE, SIGNING_PATH, SigningAnswer, SigningRefusal, SigningRequest};

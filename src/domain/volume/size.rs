@@ -22,7 +22,7 @@ impl VolumeSize {
         let attributes: usize = inputs.attributes.iter().map(|(name, value)| name.len() + value.len()).sum();
         let secret: usize = inputs.secret.iter().map(|(key, value)| key.len() + value.expose().len()).sum();
         let tokens = inputs.tokens.as_ref().map_or(0, |tokens| tokens.expose().len());
-        Self(2 * (attributes + secret + tokens) + plan.urls.len() * (FILES + ENCODED * attributes))
+        Self(2 * (attributes + secret + tokens) + plan.names().len() * (FILES + ENCODED * attributes))
     }
 
     /// Whether there is room for the volume beside the others of its namespace.

@@ -4,13 +4,17 @@
 pub(super) const SECRET: &str = "node-publish-secret";
 
 /// Fields of a spec and the attributes that stand for them. The first one that fits counts.
-const FIELDS: [(&str, &str); 10] = [
+const FIELDS: [(&str, &str); 14] = [
     ("s3.credentials.session.sts.", "sts."),
     ("s3.credentials.session.", "session."),
     ("s3.credentials.webIdentity.", ""),
     ("s3.credentials.secretRef.", ""),
     ("s3.credentials", "nodePublishSecretRef"),
     ("s3.", ""),
+    ("signerRef.name", "signer"),
+    ("signerRef.kind", "signerKind"),
+    ("signerRef", "signer"),
+    ("kind: ClusterSigner", "signerKind: ClusterSigner"),
     ("session.sts.", "sts."),
     ("headers:", "header.NAME:"),
     ("query:", "query.NAME:"),
@@ -70,6 +74,11 @@ mod tests {
                 "spec.s3.endpoint: URLs to the host \"us-west.s3.example.com\" are not permitted",
                 "volumeAttributes.endpoint: URLs to the host \"us-west.s3.example.com\" are not permitted",
             ),
+            (
+                "Signer \"media\" does not exist: correct spec.signerRef (kind: ClusterSigner for one of the cluster)",
+                "Signer \"media\" does not exist: correct volumeAttributes.signer (signerKind: ClusterSigner for one of the cluster)",
+            ),
+            ("spec.signerRef.name: must be a name", "volumeAttributes.signer: must be a name"),
             ("spec.s3.credentials.session.sts.endpoint: x", "volumeAttributes.sts.endpoint: x"),
             (
                 "Secret \"node-publish-secret\" has two: choose with spec.s3.credentials.secretRef.keys.accessKeyID",

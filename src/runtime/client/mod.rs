@@ -3,7 +3,8 @@
 //!
 //! `request.rs` names requests, and `fence.rs` checks the leadership before a write. `overload.rs` and
 //! `skew.rs` read the headers of answers. `guard.rs`, `reach.rs`, `proxy.rs` and `connectors.rs` are for
-//! calls to other servers: they refuse internal addresses. The caller decides which calls are made and what a failure
+//! calls to other servers: they refuse internal addresses. `https` is for one server that the administrator
+//! names. The caller decides which calls are made and what a failure
 //! means. Nothing is retried here.
 
 mod body;
@@ -11,6 +12,7 @@ mod causes;
 mod connectors;
 mod fence;
 mod guard;
+mod https;
 mod most_recent;
 mod overload;
 mod proxy;
@@ -48,6 +50,7 @@ pub use causes::CallFault;
 pub use connectors::{Connectors, InvalidCaBundle, InvalidConnectorTerms, Way};
 pub use fence::NotLeading;
 pub use guard::{AddressClass, Guard, ResolveFailure, classify, resolve};
+pub use https::{HttpsAnswer, HttpsClient, HttpsFailure, HttpsOrigin, InvalidOrigin};
 pub use overload::{Overload, Overloaded};
 pub use reach::{AddressRange, Reach};
 pub use skew::{Skew, http_date};

@@ -2,6 +2,10 @@
 
 use super::*;
 
+fn own() -> VolumeSource {
+    VolumeSource::Own(CredentialsSource::default())
+}
+
 fn sorted(pairs: &[(&str, &str)]) -> Result<VolumeAttributes, VolumeFailure> {
     let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     VolumeAttributes::sort(&pairs.iter().map(pair).collect())
@@ -22,7 +26,7 @@ fn what_has_no_name_holds_for_all_urls() {
     ])
     .unwrap();
     assert_eq!(attributes.names().collect::<Vec<_>>(), ["in", "out"]);
-    let spec = |name| attributes.spec(name, CredentialsSource::default()).unwrap();
+    let spec = |name| attributes.spec(name, &own()).unwrap();
     let (first, second) = (spec("in"), spec("out"));
     assert_eq!((first.bucket.as_str(), first.key.as_str(), first.method), ("b", "k", None));
     let headers: Vec<_> = second.headers.unwrap().into_iter().collect();
@@ -43,7 +47,7 @@ fn a_form_is_read_with_its_types() {
         ("form.successStatus", "201"),
     ])
     .unwrap();
-    let form = attributes.spec("", CredentialsSource::default()).unwrap().form.unwrap();
+    let form = attributes.spec("", &own()).unwrap().form.unwrap();
     assert_eq!((form.max_size, form.key_prefix, form.success_status), (10, Some(true), Some(201)));
     assert_eq!(form.metadata.unwrap()["camera"], "7");
 }
@@ -55,8 +59,9 @@ fn what_is_none_is_named_and_what_to_write_is_said() {
         ("s3.endpoint", "write endpoint"),
         ("spec.key", "write key"),
         ("headers.Range", "write header.Range"),
-        ("signer", "cannot use a signer yet"),
-        ("signerRef.name", "cannot use a signer yet"),
+        ("signer.name", "write signer for the name"),
+        ("signerRef.kind", "signerKind for Signer or ClusterSigner"),
+        ("in.signer", "all URLs of a volume share it: write signer"),
         ("in.endpoint", "write endpoint"),
         ("In.key", "\"In\" cannot be the name of a URL"),
         ("form.key", "\"form\" cannot be the name of a URL"),
@@ -74,10 +79,10 @@ fn what_is_none_is_named_and_what_to_write_is_said() {
         (&[("form.contentType", "image/")], "volumeAttributes.form.maxSize: is not set"),
     ] {
         let pairs = [&[("bucket", "b"), ("key", "k"), ("region", "r")], pairs].concat();
-        let failure = sorted(&pairs).unwrap().spec("", CredentialsSource::default()).unwrap_err();
+        let failure = sorted(&pairs).unwrap().spec("", &own()).unwrap_err();
         assert!(failure.message.contains(said), "{pairs:?}: {failure}");
     }
-    let failure = sorted(&[]).unwrap().spec("", CredentialsSource::default()).unwrap_err();
+    let failure = sorted(&[]).unwrap().spec("", &own()).unwrap_err();
     assert_eq!(failure.message, "volumeAttributes.bucket: is not set: add it");
     let many: Vec<String> = (0..33).map(|number| format!("u{number}.key")).collect();
     let many: Vec<(&str, &str)> = many.iter().map(|name| (name.as_str(), "k")).collect();

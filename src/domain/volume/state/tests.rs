@@ -19,7 +19,7 @@ fn signed(now: i64, lives: i64) -> SignedVolume {
 }
 
 fn plan() -> VolumePlan {
-    VolumePlan { urls: Vec::new() }
+    VolumePlan::Own(Vec::new())
 }
 
 fn inputs(group: u32) -> VolumeInputs {
