@@ -43,7 +43,7 @@ async fn a_node_whose_requests_do_not_end_holds_up_no_other() {
     // More than the places of a node.
     let begun: Vec<_> = (0..20)
         .map(|_| {
-            let mut child = stage.curl(port, Some(&slow), &["-T", "-"]);
+            let mut child = stage.curl(port, Some(&slow), &["-T", "."]);
             child.stdin.as_mut().unwrap().write_all(b"{").unwrap();
             child
         })

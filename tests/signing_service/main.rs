@@ -8,6 +8,7 @@ mod bodies;
 mod harness;
 mod identity;
 mod policy;
+mod sessions;
 mod signs;
 mod stage;
 #[allow(dead_code, reason = "the other stories use more of it")]

@@ -52,12 +52,17 @@ impl Stage {
 
     /// The same without the right to use the signer.
     pub async fn without_use(story: &str) -> Self {
+        Self::with(story, &[]).await
+    }
+
+    /// The same with further environment variables for the operator.
+    pub async fn with(story: &str, more: &[(&'static str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         std::fs::write(folder.path().join("tls.crt"), made.cert.pem()).unwrap();
         std::fs::write(folder.path().join("tls.key"), made.signing_key.serialize_pem()).unwrap();
         let files = paths(&folder);
-        let tenancy = Tenancy::with(story, &environment(&files)).await;
+        let tenancy = Tenancy::with(story, &[&environment(&files)[..], more].concat()).await;
         tenancy.apply_signer(json!({})).await;
         let stage = Self { tenancy, folder };
         let body = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": ACCOUNT}});
@@ -71,9 +76,14 @@ impl Stage {
 
     /// Another operator for the team, which does not lead.
     pub fn standby(&self) -> Operator {
+        self.standby_with(&[])
+    }
+
+    /// The same with further environment variables.
+    pub fn standby_with(&self, more: &[(&'static str, &str)]) -> Operator {
         let files = paths(&self.folder);
         let own = environment(&files);
-        let variables = [&self.tenancy.variables()[..], &own[..]].concat();
+        let variables = [&self.tenancy.variables()[..], &own[..], more].concat();
         Operator::start(self.team().world, self.tenancy.name(), &variables)
     }
 
@@ -94,6 +104,25 @@ impl Stage {
         });
         apply(&Api::<k8s_openapi::api::rbac::v1::ClusterRole>::all(client.clone()), name, role).await;
         apply(&Api::<k8s_openapi::api::rbac::v1::ClusterRoleBinding>::all(client), name, binding).await;
+    }
+
+    /// Lets the ServiceAccount use every `Signer` of the namespace.
+    pub async fn allow_own_signers(&self) {
+        let (namespace, client) = (self.tenancy.name(), self.team().client.clone());
+        let group = "rbac.authorization.k8s.io";
+        let rule = json!({"apiGroups": ["presign.dev"], "resources": ["signers"], "verbs": ["use"]});
+        let role = json!({
+            "apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": {"name": "own"}, "rules": [rule],
+        });
+        let binding = json!({
+            "apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": {"name": "own"},
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": "own"},
+            "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": namespace}],
+        });
+        let roles = Api::<k8s_openapi::api::rbac::v1::Role>::namespaced(client.clone(), namespace);
+        apply(&roles, "own", role).await;
+        let bindings = Api::<k8s_openapi::api::rbac::v1::RoleBinding>::namespaced(client, namespace);
+        apply(&bindings, "own", binding).await;
     }
 
     pub fn accounts(&self) -> Api<ServiceAccount> {

@@ -1,6 +1,8 @@
 //! Admits the requests of pods: a rate and a number of places for each node, and for each namespace on a
 //! node.
 
+use std::sync::Arc;
+
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
@@ -8,7 +10,6 @@ use super::fault::{SigningFault, SigningResult};
 use super::pod::AskingPod;
 use super::shares::{ShareTerms, Shares};
 use crate::runtime::lock::Lock;
-use std::sync::Arc;
 
 /// A node has up to some hundred pods, which may all start at once, each with several volumes.
 const OF_NODE: ShareTerms = ShareTerms { burst: 1000, per_second: 50, at_work: 16, most: 16_384 };
@@ -62,5 +63,52 @@ impl Admission {
         let of_node = of_node.acquire_owned().await.ok();
         let of_all = self.places.clone().acquire_owned().await.ok();
         Ok(Admitted { _places: [of_namespace, of_node, of_all] })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_flood_of_a_node_leaves_the_others_their_places_and_a_flood_of_a_namespace_too() {
+        let admission = Admission::default();
+        let pods = |namespace: &str| AskingPod::made_up(namespace, "flooded");
+        let (one, other, third) = (pods("one"), pods("other"), pods("third"));
+        let elsewhere = AskingPod::made_up("one", "elsewhere");
+        let mut flood: Vec<_> = (0..AT_WORK + 1).map(|_| Box::pin(admission.admit(&one))).collect();
+        let mut admitted: Vec<_> = flood.iter_mut().filter_map(|place| place.now_or_never()).collect();
+        assert_eq!(admitted.len(), OF_NAMESPACE.at_work, "the others of the namespace wait");
+        assert!(admission.admit(&elsewhere).now_or_never().is_some_and(|place| place.is_ok()));
+        // Another namespace of the node has the places that are left, and no more.
+        let more: Vec<_> = (0..20).filter_map(|_| admission.admit(&other).now_or_never()).collect();
+        assert_eq!(more.len(), OF_NODE.at_work - OF_NAMESPACE.at_work);
+        assert!(admission.admit(&third).now_or_never().is_none());
+        assert!(admission.admit(&elsewhere).now_or_never().is_some_and(|place| place.is_ok()));
+        admitted.clear();
+        drop(flood);
+        assert!(admission.admit(&third).now_or_never().is_some_and(|place| place.is_ok()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_asks_too_often_is_told_and_nobody_else() {
+        let admission = Admission::default();
+        let pod = |namespace: &str, node: &str| AskingPod::made_up(namespace, node);
+        let ask = async |pod: AskingPod| admission.admit(&pod).await.err().map(|fault| fault.result);
+        for _ in 0..OF_NAMESPACE.burst {
+            assert_eq!(ask(pod("one", "a")).await, None);
+        }
+        for _ in 0..100 {
+            assert_eq!(ask(pod("one", "a")).await, Some(SigningResult::RateLimited));
+        }
+        for _ in 0..OF_NODE.burst - OF_NAMESPACE.burst {
+            assert_eq!(ask(pod("other", "a")).await, None, "what is refused costs the node nothing");
+        }
+        assert_eq!(ask(pod("third", "a")).await, Some(SigningResult::RateLimited));
+        assert_eq!(ask(pod("one", "b")).await, None);
+        tokio::time::advance(std::time::Duration::from_secs(1)).await;
+        assert_eq!(ask(pod("one", "a")).await, None);
     }
 }

@@ -109,6 +109,17 @@ fn resource(signer: &SignerId) -> &'static str {
 }
 
 #[cfg(test)]
+impl AskingPod {
+    /// A pod on a node.
+    pub fn made_up(namespace: &str, node: &str) -> Self {
+        let part = |text: &str| text.to_owned();
+        let (service_account, name, uid) = (part("reader"), part("web-0"), part("u"));
+        let (namespace, node, user) = (part(namespace), part(node), UserInfo::default());
+        Self { namespace, service_account, name, uid, node, user }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
