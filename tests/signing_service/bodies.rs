@@ -1,10 +1,18 @@
 //! Bodies that are no requests, and peers that do not finish.
 
-use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Map, Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
-use crate::stage::{Stage, answer};
+use crate::stage::Stage;
 
 #[tokio::test]
 async fn a_body_that_is_no_request_is_refused_without_quoting_it() {
@@ -41,26 +49,60 @@ async fn a_node_whose_requests_do_not_end_holds_up_no_other() {
     stage.ask_until(&slow, 200, json!({})).await;
     let port = stage.team().operator.signing_port();
     // More than the places of a node.
-    let begun: Vec<_> = (0..20)
-        .map(|_| {
-            let mut child = stage.curl(port, Some(&slow), &["-T", "."]);
-            child.stdin.as_mut().unwrap().write_all(b"{").unwrap();
-            child
-        })
-        .collect();
-    // They have their places.
-    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    let mut begun = Vec::new();
+    for _ in 0..20 {
+        begun.push(SlowPeer::begin(&stage, port, &slow).await);
+    }
+    // They get their places.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let answered = stage.ask(Some(&other), json!({}));
     assert_eq!(answered.status, 200, "{answered:?}");
-    let mut begun = begun;
-    let are_held = begun.iter_mut().filter_map(|child| child.try_wait().unwrap()).count();
-    assert_eq!(are_held, 0, "they were at work meanwhile");
-    for child in begun {
-        let mut child = child;
-        let input = child.stdin.take();
-        let refused = answer(child);
-        drop(input);
-        assert!(matches!(refused.status, 400 | 503), "{refused:?}");
+    for peer in &mut begun {
+        assert!(peer.is_waiting().await, "it was at work meanwhile");
     }
+    let answers = futures::future::join_all(begun.into_iter().map(SlowPeer::answer)).await;
+    for answer in &answers {
+        let is_refused = answer.starts_with("HTTP/1.1 400 ") && answer.contains("did not arrive in time");
+        assert!(is_refused || answer.starts_with("HTTP/1.1 503 "), "{answer:?}");
+    }
+    assert!(answers.iter().any(|answer| answer.contains("did not arrive in time")), "{answers:?}");
     stage.ask_until(&slow, 200, json!({})).await;
+}
+
+/// A peer that sends the begin of a body and no more.
+struct SlowPeer {
+    stream: TlsStream<TcpStream>,
+    answer: Vec<u8>,
+}
+
+impl SlowPeer {
+    async fn begin(stage: &Stage, port: u16, token: &str) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(stage.folder.path().join("tls.crt")).unwrap()).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let name = "localhost".try_into().unwrap();
+        let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+        let head = format!(
+            "POST /v1/sign HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\ncontent-length: 100\r\n\r\n{{"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        Self { stream, answer: Vec::new() }
+    }
+
+    /// Whether there is no answer yet.
+    async fn is_waiting(&mut self) -> bool {
+        tokio::time::timeout(Duration::from_millis(1), self.stream.read_buf(&mut self.answer)).await.is_err()
+    }
+
+    async fn answer(mut self) -> String {
+        // The end of the stream is of no interest.
+        let reading = self.stream.read_to_end(&mut self.answer);
+        let _ = tokio::time::timeout(Duration::from_secs(60), reading).await.expect("an answer");
+        String::from_utf8(self.answer).unwrap()
+    }
 }

@@ -1,7 +1,6 @@
 //! A team with pods, a platform team with a `ClusterSigner`, and an operator that serves the signing service.
 
-use std::io::Write as _;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec};
@@ -209,14 +208,6 @@ impl Stage {
 
     /// Sends a body to the signing service at a port.
     pub fn send(&self, port: u16, token: Option<&str>, body: &str) -> Answer {
-        let mut child = self.curl(port, token, &["--data-binary", "@-"]);
-        // It may answer before it has read everything.
-        let _ = child.stdin.take().unwrap().write_all(body.as_bytes());
-        answer(child)
-    }
-
-    /// A curl whose input is open.
-    pub fn curl(&self, port: u16, token: Option<&str>, more: &[&str]) -> Child {
         let mut curl = Command::new("curl");
         curl.args([
             "-sS",
@@ -230,24 +221,16 @@ impl Stage {
             "\n%{http_code}",
         ]);
         curl.arg("--cacert").arg(self.folder.path().join("tls.crt"));
-        curl.args(token.map(|token| format!("-HAuthorization: Bearer {token}"))).args(more);
+        curl.args(token.map(|token| format!("-HAuthorization: Bearer {token}")))
+            .args(["--data-binary", "@-"]);
         curl.arg(format!("https://localhost:{port}/v1/sign"));
-        curl.stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("curl is installed")
+        let output = testbed::feed(&mut curl, body).expect("curl is installed");
+        let text = String::from_utf8(output.stdout).unwrap();
+        let (body, status) = text.rsplit_once('\n').unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let body = serde_json::from_str(body).unwrap_or_else(|_| panic!("{status} {body:?} {errors}"));
+        Answer { status: status.parse().unwrap(), body }
     }
-}
-
-/// What a curl printed.
-pub fn answer(child: Child) -> Answer {
-    let output = child.wait_with_output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let (body, status) = text.rsplit_once('\n').unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    let body = serde_json::from_str(body).unwrap_or_else(|_| panic!("{status} {body:?} {errors}"));
-    Answer { status: status.parse().unwrap(), body }
 }
 
 /// What a URL leads to.
