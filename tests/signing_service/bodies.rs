@@ -51,7 +51,7 @@ async fn a_node_whose_requests_do_not_end_holds_up_no_other() {
     // More than the places of a node.
     let mut begun = Vec::new();
     for _ in 0..20 {
-        begun.push(SlowPeer::begin(&stage, port, &slow).await);
+        begun.push(SlowPeer::begin(&stage, port, &slow, 100).await);
     }
     // They get their places.
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -69,6 +69,32 @@ async fn a_node_whose_requests_do_not_end_holds_up_no_other() {
     stage.ask_until(&slow, 200, json!({})).await;
 }
 
+#[tokio::test]
+async fn a_request_in_progress_is_answered_before_the_operator_stops() {
+    let stage = Stage::new("csi-stops").await;
+    let token = stage.token_of_pod("web").await;
+    stage.ask_until(&token, 200, json!({})).await;
+    let body = json!({"urls": {"": stage.spec(json!({}))}, "longerThan": null, "seed": 7}).to_string();
+    let operator = &stage.team().operator;
+    let mut peer = SlowPeer::begin(&stage, operator.signing_port(), &token, body.len()).await;
+    // Its head is read.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    operator.signal("TERM");
+    let ends = std::time::Instant::now() + crate::harness::DEADLINE;
+    while !operator.log().contains("stopping: ") {
+        assert!(std::time::Instant::now() < ends, "{}", operator.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(peer.is_waiting().await);
+    peer.stream.write_all(&body.as_bytes()[1..]).await.unwrap();
+    let answer = peer.answer().await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("expirationTime"), "{answer:?}");
+    while operator.is_running() {
+        assert!(std::time::Instant::now() < ends, "it does not stop");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// A peer that sends the begin of a body and no more.
 struct SlowPeer {
     stream: TlsStream<TcpStream>,
@@ -76,7 +102,7 @@ struct SlowPeer {
 }
 
 impl SlowPeer {
-    async fn begin(stage: &Stage, port: u16, token: &str) -> Self {
+    async fn begin(stage: &Stage, port: u16, token: &str, length: usize) -> Self {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(stage.folder.path().join("tls.crt")).unwrap()).unwrap();
         let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -88,7 +114,7 @@ impl SlowPeer {
         let name = "localhost".try_into().unwrap();
         let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
         let head = format!(
-            "POST /v1/sign HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\ncontent-length: 100\r\n\r\n{{"
+            "POST /v1/sign HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\ncontent-length: {length}\r\n\r\n{{"
         );
         stream.write_all(head.as_bytes()).await.unwrap();
         Self { stream, answer: Vec::new() }

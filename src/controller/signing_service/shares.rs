@@ -25,18 +25,18 @@ pub struct ShareTerms {
 #[derive(Debug)]
 pub struct Shares<K> {
     terms: ShareTerms,
-    all: HashMap<K, Share>,
+    all: HashMap<K, OwnedShare>,
 }
 
 /// The tokens of an owner, and the places of its requests.
 #[derive(Debug)]
-struct Share {
+struct OwnedShare {
     tokens: f64,
     filled: Instant,
     places: Arc<Semaphore>,
 }
 
-impl Share {
+impl OwnedShare {
     fn fill(&mut self, terms: ShareTerms, now: Instant) {
         let passed = now.saturating_duration_since(self.filled).as_secs_f64();
         self.tokens = (self.tokens + passed * f64::from(terms.per_second)).min(f64::from(terms.burst));
@@ -66,7 +66,7 @@ impl<K: Clone + Eq + Hash> Shares<K> {
                 return None;
             }
         }
-        let share = self.all.entry(owner.clone()).or_insert_with(|| Share {
+        let share = self.all.entry(owner.clone()).or_insert_with(|| OwnedShare {
             tokens: f64::from(terms.burst),
             filled: now,
             places: Arc::new(Semaphore::new(terms.at_work)),

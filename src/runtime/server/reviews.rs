@@ -103,10 +103,10 @@ impl<V: Clone> Reviewer<V> {
             drop(permit);
             self.tell(answer.as_ref().err());
             let Ok(verdict) = answer else { return Err(Refusal::Unavailable) };
-            self.keep(key.clone(), verdict.clone());
             if verdict.is_err() {
                 sleep(REST).await;
             }
+            self.keep(key.clone(), verdict.clone());
             verdict
         };
         timeout(PATIENCE, asked).await.unwrap_or(Err(Refusal::Unavailable))
