@@ -43,7 +43,7 @@ pub async fn discard(body: &mut Incoming) {
     let rest = async {
         let mut left = 2 * LARGEST;
         while let Some(Ok(frame)) = body.frame().await {
-            let length = frame.data_ref().map_or(0, |data| data.len());
+            let length = frame.data_ref().map_or(0, hyper::body::Bytes::len);
             left = left.saturating_sub(length);
             if left == 0 {
                 break;
