@@ -18,6 +18,7 @@ mod run;
 mod run_args;
 mod sign;
 mod signer_args;
+mod signing_args;
 mod signing_certificate_args;
 mod sites;
 mod sts_args;

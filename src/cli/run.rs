@@ -5,12 +5,13 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use futures::FutureExt as _;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use super::ExitFailure;
 use super::run_args::RunArgs;
-use super::sites::Ports;
+use super::sites::{PortAddresses, Ports};
 use crate::controller::{Memory, Presigner, Process, Settings, SigningCertificate};
 use crate::runtime::schedule::Limiter;
 use crate::runtime::{
@@ -69,7 +70,7 @@ async fn operate(args: RunArgs, observe: impl FnOnce(Memory)) -> Result<(), Exit
             "cannot find the API server: neither a kubeconfig nor a ServiceAccount can be used: {error}"
         ))
     })?;
-    let ports = Ports::open(&args).await?;
+    let mut ports = Ports::open(&args).await?;
     let mut metrics = MetricsRegistry::new("presign", env!("CARGO_PKG_VERSION"));
     let (parts, probes) = (assemble(&args, &config, &mut metrics)?, Probes::new(STALE_AFTER));
     let Parts { settings, clock, client, asking, lease, leadership, elector, limiter, skew, sts, verifier } =
@@ -80,23 +81,36 @@ async fn operate(args: RunArgs, observe: impl FnOnce(Memory)) -> Result<(), Exit
         .map(|settings| SigningCertificate::new(settings, &client, leadership.clone(), clock.clone()));
     let uses_cluster_signers = args.signers.cluster_signers;
     let access = args.metrics.metrics_auth.then(|| Access::new(asking.clone()));
-    tokio::spawn(look_out(asking, lease, clock.clone()));
+    tokio::spawn(look_out(asking.clone(), lease, clock.clone()));
     let registry = metrics.registry();
     let process =
-        Process { clock, leadership, registry, probes: probes.clone(), limiter, skew, sts, verifier };
+        Process { asking, clock, leadership, registry, probes: probes.clone(), limiter, skew, sts, verifier };
     let presigner = Presigner::new(settings, client, process);
     observe(presigner.memory());
 
+    let own_tls = certificate.as_ref().map(SigningCertificate::tls);
     let certificate = kept(certificate);
     let (drained, served) = (watch::Sender::new(false), watch::Sender::new(false));
     let mut election = elector.map(|elector| tokio::spawn(elector.run(is_true(&drained))));
     let mut servers = JoinSet::new();
-    let (listen, metrics_listen) = ports.addresses().context("cannot read the address that it listens on")?;
+    let PortAddresses { listen, metrics_listen, signing_listen } =
+        ports.addresses().context("cannot read the address that it listens on")?;
+    let stop = stop.shared();
+    // The requests of the signing service need the controller, so the controller stops after them.
+    let signing = ports.signing_site(|| presigner.signing_service(), own_tls);
+    let signing = signing.map(|(listener, site)| tokio::spawn(http::serve(listener, site, stop.clone())));
+    let stop = async move {
+        match signing {
+            Some(signing) => drop(signing.await),
+            None => stop.await,
+        }
+    };
     for (listener, site) in ports.sites(probes, Scrapes::new(metrics.into_encoder()), access) {
         servers.spawn(http::serve(listener, site, is_true(&served)));
     }
-    let metrics_listen = metrics_listen.map(tracing::field::display);
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), %listen, metrics_listen, "started");
+    let [metrics_listen, signing_listen] =
+        [metrics_listen, signing_listen].map(|address| address.map(tracing::field::display));
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), %listen, metrics_listen, signing_listen, "started");
     if !uses_cluster_signers {
         tracing::info!(
             "running without ClusterSigners (--cluster-signers): PresignedUrls that name one wait"

@@ -12,6 +12,7 @@ use super::flags;
 use super::limit_args::LimitArgs;
 use super::metrics_args::MetricsArgs;
 use super::signer_args::SignerArgs;
+use super::signing_args::SigningArgs;
 use super::signing_certificate_args::SigningCertificateArgs;
 use super::sts_args::StsArgs;
 use super::verify_args::VerifyArgs;
@@ -64,6 +65,9 @@ pub struct RunArgs {
     /// Which connections and credentials a PresignedUrl may use.
     #[command(flatten)]
     pub(super) signers: SignerArgs,
+    /// Where the signing service is.
+    #[command(flatten)]
+    pub(super) signing: SigningArgs,
     /// Which sessions the operator may request.
     #[command(flatten)]
     pub(super) sts: StsArgs,
@@ -105,6 +109,8 @@ impl RunArgs {
         self.verify.endpoints()?;
         self.metrics.check(self.listen)?;
         self.signing_certificate.check()?;
+        let others = [("--listen", Some(self.listen)), ("--metrics-listen", self.metrics.metrics_listen)];
+        self.signing.check(&others)?;
         check_name("--lease-name", &self.lease_name)?;
         self.lease_namespace.iter().try_for_each(|namespace| check_label("--lease-namespace", namespace))
     }

@@ -8,12 +8,21 @@ use tokio::net::TcpListener;
 
 use super::ExitFailure;
 use super::run_args::RunArgs;
+use crate::controller::SigningService;
 use crate::runtime::{Access, Pages, Probes, Scrapes, Site, Tls};
 
 /// The open ports of the process, which are not served yet.
 pub(super) struct Ports {
     probes: TcpListener,
     metrics: Option<(TcpListener, Option<Arc<Tls>>)>,
+    signing: Option<(TcpListener, Option<Arc<Tls>>)>,
+}
+
+/// The addresses of the ports. For port 0, the address has the port that the system chose.
+pub(super) struct PortAddresses {
+    pub listen: SocketAddr,
+    pub metrics_listen: Option<SocketAddr>,
+    pub signing_listen: Option<SocketAddr>,
 }
 
 impl Ports {
@@ -23,18 +32,43 @@ impl Ports {
             .metrics
             .tls()
             .map_err(|error| ExitFailure::configuration(error.context("--metrics-tls-cert")))?;
+        let signing_tls = args
+            .signing
+            .tls()
+            .map_err(|error| ExitFailure::configuration(error.context("--signing-tls-cert")))?;
         let probes = bind("--listen", args.listen).await?;
         let metrics = match args.metrics.metrics_listen {
             Some(address) => Some((bind("--metrics-listen", address).await?, tls)),
             None => None,
         };
-        Ok(Self { probes, metrics })
+        let signing = match args.signing.signing_listen {
+            Some(address) => Some((bind("--signing-listen", address).await?, signing_tls)),
+            None => None,
+        };
+        Ok(Self { probes, metrics, signing })
     }
 
-    /// The addresses of the ports. For port 0, the address has the port that the system chose.
-    pub fn addresses(&self) -> std::io::Result<(SocketAddr, Option<SocketAddr>)> {
-        let metrics = self.metrics.as_ref().map(|(listener, _)| listener.local_addr());
-        Ok((self.probes.local_addr()?, metrics.transpose()?))
+    /// The addresses of the ports.
+    pub fn addresses(&self) -> std::io::Result<PortAddresses> {
+        let address = |port: &Option<(TcpListener, Option<Arc<Tls>>)>| {
+            port.as_ref().map(|(listener, _)| listener.local_addr()).transpose()
+        };
+        Ok(PortAddresses {
+            listen: self.probes.local_addr()?,
+            metrics_listen: address(&self.metrics)?,
+            signing_listen: address(&self.signing)?,
+        })
+    }
+
+    /// The listener and the site of the signing service, if it is served. `own` is the certificate that the
+    /// operator makes, if it does.
+    pub fn signing_site(
+        &mut self,
+        service: impl FnOnce() -> SigningService,
+        own: Option<Arc<Tls>>,
+    ) -> Option<(TcpListener, Site<SigningService>)> {
+        let (listener, of_files) = self.signing.take()?;
+        Some((listener, Site { pages: service(), tls: own.or(of_files) }))
     }
 
     /// The listener and the site of each port.

@@ -48,6 +48,8 @@ pub const SAFETY_NET: Duration = Duration::from_secs(history::SAFETY_NET as u64)
 pub struct Context {
     /// The client of the API server.
     pub client: Client,
+    /// The client for requests that a standby makes too. They change no stored object.
+    pub asking: Client,
     /// Whether this process is the leader, which is the one that writes.
     pub leadership: Leadership,
     /// The term in which the last reconcile ran.

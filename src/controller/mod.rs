@@ -13,6 +13,7 @@ mod reconcile;
 mod sessions;
 mod signer_reports;
 mod signing_certificate;
+mod signing_service;
 mod state;
 mod urgency;
 mod verification;
@@ -42,6 +43,7 @@ use events::{Events, QueuedEvent};
 pub use memory::{HeldObject, Memory, Snapshot};
 use reconcile::reconcile;
 pub use signing_certificate::{CertificateSettings, SigningCertificate};
+pub use signing_service::SigningService;
 use state::namespace_labels::NamespaceLabels;
 use state::scopes::Scopes;
 use state::signer_users::SignerUsers;
@@ -81,8 +83,9 @@ pub struct Settings {
 }
 
 /// What the process provides to the controller.
-#[derive(Debug)]
 pub struct Process<'a> {
+    /// The client for requests that a standby makes too. They change no stored object.
+    pub asking: Client,
     /// The wall clock.
     pub clock: Clock,
     /// The leadership. A standby keeps its caches up to date and reconciles nothing.
@@ -123,7 +126,7 @@ impl Presigner {
     pub fn new(settings: Settings, client: Client, process: Process<'_>) -> Self {
         let Settings { instance, namespaces, secret_access, max_in_flight, pods, limits, .. } = settings;
         let Settings { connection_terms, cluster_signers, namespace_selectors, .. } = settings;
-        let Process { clock, leadership, registry, probes, limiter, skew, sts, verifier } = process;
+        let Process { asking, clock, leadership, registry, probes, limiter, skew, sts, verifier } = process;
         let scopes = Scopes::new(&namespaces).with_signers(&connection_terms.signer_namespace);
         let objects = Arc::new(state::objects::Objects::new(scopes.clone()));
         let issued_secrets = Arc::new(state::issued_secrets::IssuedSecrets::new(scopes.clone()));
@@ -145,6 +148,7 @@ impl Presigner {
         };
         let context = Arc::new(Context {
             client,
+            asking,
             leadership,
             last_term: watch::by_name::LastTerm::default(),
             secret_access,
@@ -184,6 +188,12 @@ impl Presigner {
     #[must_use]
     pub fn memory(&self) -> Memory {
         Memory(self.context.clone())
+    }
+
+    /// What signs the URLs of CSI volumes. It works while the controller runs.
+    #[must_use]
+    pub fn signing_service(&self) -> SigningService {
+        SigningService::new(self.context.clone())
     }
 
     /// A limiter for [`Process`], which permits as many requests outside of reconciles as the controller

@@ -28,5 +28,5 @@ pub use key::Key;
 pub use leader::{Elector, Leadership, LeaseSettings, Party, look_out};
 pub use logging::LogFormat;
 pub use metrics::MetricsRegistry;
-pub use server::{Access, Check, Pages, Probes, Scrapes, Site, Tls, http};
+pub use server::{Access, Answers, Check, Pages, Probes, Scrapes, Site, Tls, http, reviews};
 pub use tasks::Tasks;

@@ -46,6 +46,7 @@ impl Inside {
             namespace_selectors: false,
         };
         let process = Process {
+            asking: client.clone(),
             clock,
             leadership: Leadership::unopposed(),
             registry: metrics.registry(),

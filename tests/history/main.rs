@@ -193,6 +193,7 @@ async fn operate(api: &Api, history: impl AsyncFnOnce(Memory)) {
         Elector::new(api.client(terms(Leadership::unopposed())), lease, api.clock.clone());
     let client = api.client(terms(leadership.clone()));
     let process = Process {
+        asking: client.clone(),
         clock: api.clock.clone(),
         leadership,
         registry: &mut registry,

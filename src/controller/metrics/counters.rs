@@ -7,6 +7,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use strum::VariantArray;
 
+use crate::controller::signing_service::SigningResult;
 use crate::crd::VerifyResult;
 use crate::domain::reason::{FailureReason, IssueReason};
 
@@ -50,6 +51,7 @@ pub struct Metrics {
     failures: Family<ReasonLabel, Counter>,
     sessions: Family<SessionLabels, Counter>,
     verifications: Family<ResultLabel, Counter>,
+    signing_requests: Family<ResultLabel, Counter>,
     sign_seconds: Histogram,
     reconcile_seconds: Family<OutcomeLabel, Histogram, fn() -> Histogram>,
     renewal_lag_seconds: Histogram,
@@ -68,6 +70,7 @@ impl Metrics {
             failures: Family::default(),
             sessions: Family::default(),
             verifications: Family::default(),
+            signing_requests: Family::default(),
             sign_seconds: Histogram::new([20e-6, 50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 5e-3, 20e-3]),
             reconcile_seconds: Family::new_with_constructor(reconcile_histogram),
             renewal_lag_seconds: Histogram::new([1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0]),
@@ -85,6 +88,8 @@ impl Metrics {
         registry.register("sessions", "Requests for sessions, by source and result", sessions);
         let verifications = metrics.verifications.clone();
         registry.register("verifications", "Questions to stores about URLs, by result", verifications);
+        let signings = metrics.signing_requests.clone();
+        registry.register("signing_requests", "Requests for the URLs of CSI volumes, by result", signings);
         let help = "Reconciles that panicked, which is a bug in the operator; its log has the location";
         registry.register("reconcile_panics", help, metrics.panics.clone());
         registry.register("sign_duration_seconds", "Time to sign one URL", metrics.sign_seconds.clone());
@@ -105,6 +110,9 @@ impl Metrics {
         }
         for result in VerifyResult::VARIANTS {
             let _ = metrics.verifications.get_or_create(&ResultLabel { result: Word(result.into()) });
+        }
+        for result in SigningResult::VARIANTS {
+            let _ = metrics.signing_requests.get_or_create(&ResultLabel { result: Word(result.into()) });
         }
         for reason in FailureReason::VARIANTS {
             let _ = metrics.failures.get_or_create(&ReasonLabel { reason: Word(reason.into()) });
@@ -132,6 +140,11 @@ impl Metrics {
     pub fn verified(&self, result: Option<VerifyResult>) {
         let result = Word(result.map_or("NotAsked", Into::into));
         self.verifications.get_or_create(&ResultLabel { result }).inc();
+    }
+
+    /// Counts a request for the URLs of a CSI volume.
+    pub fn signing_request(&self, result: SigningResult) {
+        self.signing_requests.get_or_create(&ResultLabel { result: Word(result.into()) }).inc();
     }
 
     /// Counts a reconcile that panicked.

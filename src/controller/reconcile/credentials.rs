@@ -12,6 +12,7 @@ use crate::domain::plan::{Action, plan};
 use crate::domain::reason::FailureReason;
 use crate::domain::status::Problem;
 use crate::domain::{Credentials, Request};
+use crate::runtime::Key;
 
 /// Reads the credentials, unless the cache holds them or the object is in backoff.
 pub(super) async fn credentials(
@@ -34,20 +35,7 @@ pub(super) async fn credentials(
     let data = match (known, held) {
         (Some(known), _) => Ok(known),
         (None, Some((problem, _))) => Err(problem.clone()),
-        (None, None) => {
-            let read = ctx.credentials.get(ctx, &key, &selection).await.map_err(|error| {
-                let failure =
-                    Failure::api(format!("read the credentials {}", request.credentials.place()), error);
-                match (&failure, &request.credentials.signer) {
-                    (Failure::Api { .. }, Some(signer)) => {
-                        tracing::debug!(%signer, "{failure}");
-                        Failure::SignerUnreadable { signer: signer.clone() }
-                    }
-                    _ => failure,
-                }
-            });
-            told(read)?
-        }
+        (None, None) => told(read(ctx, &key, &selection, request).await)?,
     };
     observed.credentials = data.and_then(|known| {
         observed.inputs.credentials = known.resource_version;
@@ -60,6 +48,28 @@ pub(super) async fn credentials(
         observed.expect_session(Some(base.clone()));
     }
     Ok(())
+}
+
+/// Reads the access key of a request, unless the cache holds it.
+///
+/// # Errors
+/// The failure of the read. A user of a signer is not told what the API server answered.
+pub(in crate::controller) async fn read(
+    ctx: &Context,
+    key: &Key,
+    selection: &KeySelection,
+    request: &Request,
+) -> Result<Arc<KnownCredentials>, Failure> {
+    ctx.credentials.get(ctx, key, selection).await.map_err(|error| {
+        let failure = Failure::api(format!("read the credentials {}", request.credentials.place()), error);
+        match (&failure, &request.credentials.signer) {
+            (Failure::Api { .. }, Some(signer)) => {
+                tracing::debug!(%signer, "{failure}");
+                Failure::SignerUnreadable { signer: signer.clone() }
+            }
+            _ => failure,
+        }
+    })
 }
 
 impl Observed {
@@ -100,7 +110,10 @@ pub(super) async fn session(
 }
 
 /// The credentials, or why there are none. A user of a signer is not told what its Secret holds.
-fn usable(known: &KnownCredentials, request: &Request) -> Result<Arc<Credentials>, Failure> {
+pub(in crate::controller) fn usable(
+    known: &KnownCredentials,
+    request: &Request,
+) -> Result<Arc<Credentials>, Failure> {
     let of_signer = |reason| {
         request.credentials.signer.clone().map(|signer| Failure::SignerCredentials { signer, reason })
     };

@@ -4,13 +4,13 @@
 //! those decisions to the API server.
 
 mod apply;
-mod credentials;
+pub(super) mod credentials;
 pub mod error;
 mod expire;
 mod observe;
 mod prune;
 mod report;
-mod resolve;
+pub(super) mod resolve;
 mod target;
 mod verify;
 

@@ -8,11 +8,11 @@ use crate::controller::context::Context;
 use crate::controller::state::lean::{LeanPresignedUrl, NoSpec};
 use crate::controller::state::signer_users::SignerAnswer;
 use crate::controller::state::signers::FoundSigner;
-use crate::crd::SignerKind;
+use crate::crd::{PresignedUrlSpec, SignerKind};
 use crate::domain::Owner;
 use crate::domain::policy::Asker;
 use crate::domain::resolve::{self, Resolved, Surroundings, signer_id};
-use crate::domain::signer::ParsedSigner;
+use crate::domain::signer::{ParsedSigner, SignerId};
 use crate::domain::status::Problem;
 use crate::runtime::Key;
 
@@ -33,36 +33,58 @@ pub(super) fn resolve(
     if let Some(id) = &id {
         ctx.signer_users.begin(key, id);
     }
-    let signer = match id.as_ref().map(|id| ctx.signers.find(id, ctx.scope_of(id))) {
-        None | Some(FoundSigner::Missing) => None,
-        Some(FoundSigner::Unreadable(why)) => Some(Err(why)),
-        Some(FoundSigner::Known(known)) => match (&known.parsed, id.as_ref().map(|id| id.kind)) {
-            (Ok(parsed), _) => Some(Ok(parsed.clone())),
-            (Err(_), Some(SignerKind::Signer)) => Some(Err("is not valid: its status says why")),
-            // Nobody can tell whether it is for this namespace.
-            (Err(_), _) => None,
-        },
-    };
+    let signer = id.as_ref().and_then(|id| find_signer(ctx, id));
     let resolved = spec.and_then(|spec| {
-        let labels = ctx.namespace_labels.get(&owner.namespace);
-        let surroundings = Surroundings {
-            terms: &ctx.connection_terms,
-            signer: signer.as_ref().map(|signer| signer.as_deref().map_err(|why| *why)),
-            labels: labels.as_deref(),
-        };
         let asker = Asker::new(&owner.namespace, &owner.name);
-        let resolved = resolve::resolve(asker, spec, object.renew(), &surroundings)?;
-        // The answer to a request that is denied must not show what the signer points to.
-        if resolved.permission.is_granted() {
-            ctx.limits.check(&resolved.request).map_err(|error| Failure::from(error).problem())?;
-        }
-        Ok(Arc::new(resolved))
+        judge(ctx, asker, spec, object.renew(), signer.as_ref()).map(Arc::new)
     });
     let answer = resolved.as_ref().map_or(SignerAnswer::Unserved, |resolved| (&resolved.permission).into());
     if ctx.signer_users.set(key, id.as_ref().map(|id| (id, answer))) {
         ctx.signers.wake();
     }
     (resolved, signer.and_then(Result::ok))
+}
+
+/// The signer, `None` if there is none that can be named, or why it cannot be used.
+pub(in crate::controller) type UsableSigner = Option<Result<Arc<ParsedSigner>, &'static str>>;
+
+/// Finds a signer in the cache.
+pub(in crate::controller) fn find_signer(ctx: &Context, id: &SignerId) -> UsableSigner {
+    match ctx.signers.find(id, ctx.scope_of(id)) {
+        FoundSigner::Missing => None,
+        FoundSigner::Unreadable(why) => Some(Err(why)),
+        FoundSigner::Known(known) => match (&known.parsed, id.kind) {
+            (Ok(parsed), _) => Some(Ok(parsed.clone())),
+            (Err(_), SignerKind::Signer) => Some(Err("is not valid: its status says why")),
+            // Nobody can tell whether it is for this namespace.
+            (Err(_), SignerKind::ClusterSigner) => None,
+        },
+    }
+}
+
+/// Judges a spec by its signer and by the limits of the operator.
+///
+/// # Errors
+/// The problem when there is no valid request, or one that the operator does not permit.
+pub(in crate::controller) fn judge(
+    ctx: &Context,
+    asker: Asker<'_>,
+    spec: &PresignedUrlSpec,
+    renew: Option<&str>,
+    signer: Option<&Result<Arc<ParsedSigner>, &'static str>>,
+) -> Result<Resolved, Problem> {
+    let labels = ctx.namespace_labels.get(asker.namespace);
+    let surroundings = Surroundings {
+        terms: &ctx.connection_terms,
+        signer: signer.map(|signer| signer.as_deref().map_err(|why| *why)),
+        labels: labels.as_deref(),
+    };
+    let resolved = resolve::resolve(asker, spec, renew, &surroundings)?;
+    // The answer to a request that is denied must not show what the signer points to.
+    if resolved.permission.is_granted() {
+        ctx.limits.check(&resolved.request).map_err(|error| Failure::from(error).problem())?;
+    }
+    Ok(resolved)
 }
 
 /// Requires that a signer still says what it said when the observation was made. Reads in between may have

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
 use jiff::Timestamp;
+use kube::Client;
 
 use super::SessionFailure;
 use super::attempt::FailedRequest;
@@ -37,6 +38,7 @@ impl BaseSessions {
     pub(super) async fn get(
         &self,
         ctx: &Arc<Context>,
+        client: &Client,
         key: &SessionKey,
         ca_bundle: Option<&Arc<str>>,
     ) -> Result<Session, SessionFailure> {
@@ -48,7 +50,8 @@ impl BaseSessions {
                 Some((request, None)) => request,
                 held => {
                     let failures = held.and_then(|(_, failures)| failures).unwrap_or(0);
-                    let request = start(ctx.clone(), key.clone(), ca_bundle.cloned(), failures);
+                    let request =
+                        start(ctx.clone(), client.clone(), key.clone(), ca_bundle.cloned(), failures);
                     all.insert(key.clone(), request.clone());
                     request
                 }
@@ -70,9 +73,15 @@ impl BaseSessions {
     }
 }
 
-fn start(ctx: Arc<Context>, key: SessionKey, ca_bundle: Option<Arc<str>>, failures: u32) -> SharedRequest {
+fn start(
+    ctx: Arc<Context>,
+    client: Client,
+    key: SessionKey,
+    ca_bundle: Option<Arc<str>>,
+    failures: u32,
+) -> SharedRequest {
     let request = async move {
-        let answer = AssertUnwindSafe(begin(&ctx, &key, ca_bundle.as_deref())).catch_unwind().await;
+        let answer = AssertUnwindSafe(begin(&ctx, &client, &key, ca_bundle.as_deref())).catch_unwind().await;
         let answer = answer.unwrap_or_else(|_| {
             ctx.metrics.panicked();
             tracing::error!("a bug in the operator stopped the request of a session to assume a role with");

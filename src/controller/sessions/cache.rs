@@ -83,6 +83,38 @@ impl SessionCache {
         }
     }
 
+    /// Takes in the answer to a request, and returns the objects to wake.
+    pub(super) fn take_in(
+        &mut self,
+        wanted: &WantedSession,
+        answer: Result<Session, SessionFailure>,
+        now: Timestamp,
+    ) -> BTreeSet<Key> {
+        self.ended(wanted);
+        let Some(entry) = self.entries.get_mut(&wanted.key) else { return BTreeSet::new() };
+        entry.asked = None;
+        let mut woken = std::mem::take(&mut entry.waiting);
+        match answer.and_then(|session| session.for_use(now)) {
+            Ok(session) => {
+                entry.count += 1;
+                if entry.failure.take().is_some() {
+                    woken.extend(entry.users.iter().cloned());
+                }
+                self.store(&wanted.key, session);
+            }
+            // Whoever leads next asks again.
+            Err(SessionFailure::NotLeading) => {}
+            Err(failure) => {
+                let count = entry.failure.as_ref().map_or(0, |past| past.count) + 1;
+                entry.failure = Some(FailedRequest::new(failure, count, now));
+            }
+        }
+        if self.entries.get(&wanted.key).is_some_and(|entry| entry.users.is_empty()) {
+            self.remove(&wanted.key);
+        }
+        woken
+    }
+
     /// Records which session an object uses, and returns whether a failure went with the one before.
     pub(super) fn set_user(&mut self, object: &Key, key: Option<&Arc<SessionKey>>) -> bool {
         let before = self.by_object.get(object);

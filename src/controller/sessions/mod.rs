@@ -13,6 +13,7 @@ mod failure;
 mod obtain;
 mod requests;
 mod tokens;
+mod volumes;
 mod wanted;
 
 use std::collections::BTreeSet;
@@ -22,13 +23,14 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use self::accounts::Accounts;
-use self::attempt::FailedRequest;
 use self::bases::BaseSessions;
 use self::cache::{SessionCache, SessionEntry};
 pub use self::failure::SessionFailure;
 pub use self::obtain::{SessionWish, obtain};
 pub use self::requests::request_sessions;
 use self::tokens::CheckedAudiences;
+use self::volumes::is_volume;
+pub use self::volumes::session_for_volume;
 use self::wanted::WantedSession;
 use crate::domain::Credentials;
 use crate::domain::session::{SessionKey, SessionNeed, SessionOwner, is_better_than_none, is_reusable};
@@ -39,12 +41,16 @@ use crate::sts::Session;
 
 /// After how many seconds without an answer a session at hand is used that is not as good.
 const PATIENCE: i64 = 10;
+/// How long a failure is known after its backoff if only volumes need the session, in seconds.
+const FAILURE_KEPT: i64 = 120;
 
 /// The sessions, and who waits for which.
 #[derive(Default)]
 pub struct Sessions {
     cache: Lock<SessionCache>,
     asked: Notify,
+    /// Tells of each answer of an STS.
+    news: Notify,
     accounts: Accounts,
     bases: BaseSessions,
     audiences: CheckedAudiences,
@@ -127,31 +133,10 @@ impl Sessions {
         answer: Result<Session, SessionFailure>,
         now: Timestamp,
     ) -> BTreeSet<Key> {
-        let mut cache = self.cache.write();
-        cache.ended(wanted);
+        let woken = self.cache.write().take_in(wanted, answer, now);
         // Others may be waiting for this turn.
         self.asked.notify_one();
-        let Some(entry) = cache.entries.get_mut(&wanted.key) else { return BTreeSet::new() };
-        entry.asked = None;
-        let mut woken = std::mem::take(&mut entry.waiting);
-        match answer.and_then(|session| session.for_use(now)) {
-            Ok(session) => {
-                entry.count += 1;
-                if entry.failure.take().is_some() {
-                    woken.extend(entry.users.iter().cloned());
-                }
-                cache.store(&wanted.key, session);
-            }
-            // Whoever leads next asks again.
-            Err(SessionFailure::NotLeading) => {}
-            Err(failure) => {
-                let count = entry.failure.as_ref().map_or(0, |past| past.count) + 1;
-                entry.failure = Some(FailedRequest::new(failure, count, now));
-            }
-        }
-        if cache.entries.get(&wanted.key).is_some_and(|entry| entry.users.is_empty()) {
-            cache.remove(&wanted.key);
-        }
+        self.news.notify_waiters();
         woken
     }
 
@@ -226,8 +211,14 @@ impl Sessions {
         let SessionCache { entries, by_object, held, .. } = &mut *cache;
         entries.retain(|key, entry| {
             let is_over = entry.session.as_ref().is_none_or(|session| session.left(now) <= 0);
-            let is_idle = entry.asked.is_none() && entry.failure.is_none();
-            let is_dropped = entry.asked.is_none() && !is_leading || is_idle && is_over;
+            let is_needed = if entry.users.iter().all(is_volume) {
+                // Nobody asks again for the sake of a volume whose pod is gone.
+                entry.failure.as_ref().is_some_and(|past| past.is_known(FAILURE_KEPT, now))
+            } else {
+                entry.failure.is_some()
+            };
+            let is_foreign = !is_leading && !entry.users.iter().any(is_volume);
+            let is_dropped = entry.asked.is_none() && (is_foreign || !is_needed && is_over);
             if is_dropped {
                 entry.users.iter().for_each(|user| drop(by_object.remove(user)));
                 held.remove(&key.owner, entry.bytes);

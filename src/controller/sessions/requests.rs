@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
+use kube::Client;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
@@ -55,8 +56,9 @@ async fn serve(ctx: Arc<Context>, wanted: WantedSession) {
 /// Requests a session, and before it the one that its role is assumed with, unless that is at hand.
 async fn request(ctx: &Arc<Context>, wanted: &WantedSession) -> Result<Session, SessionFailure> {
     let WantedSession { key, base, ca_bundle, .. } = wanted;
+    let client = ctx.sessions.client(ctx, key);
     if let Some(base_key) = key.base() {
-        let base = ctx.sessions.bases.get(ctx, &base_key, ca_bundle.as_ref()).await?;
+        let base = ctx.sessions.bases.get(ctx, client, &base_key, ca_bundle.as_ref()).await?;
         let answer = assume(ctx, wanted, &base.credentials).await;
         if let Err(SessionFailure::Sts { failure, .. }) = &answer
             && failure.is_of_credentials()
@@ -68,13 +70,15 @@ async fn request(ctx: &Arc<Context>, wanted: &WantedSession) -> Result<Session, 
     }
     match base {
         Some(base) => assume(ctx, wanted, base).await,
-        None => begin(ctx, key, ca_bundle.as_deref()).await,
+        None => begin(ctx, client, key, ca_bundle.as_deref()).await,
     }
 }
 
-/// Requests the session of an identity: a ServiceAccount, or the operator's own.
+/// Requests the session of an identity: a ServiceAccount, whose token is requested with `client`, or the
+/// operator's own.
 pub(super) async fn begin(
     ctx: &Context,
+    client: &Client,
     key: &SessionKey,
     ca_bundle: Option<&str>,
 ) -> Result<Session, SessionFailure> {
@@ -83,7 +87,7 @@ pub(super) async fn begin(
         (SessionSource::ServiceAccount { namespace, name, uid, audience, role_arn }, Some(hop)) => {
             let account = Key::new(namespace, name);
             ctx.sessions.accounts.confirm(ctx, &account, uid, role_arn.as_deref()).await?;
-            let token = token(ctx, &account, uid, audience).await?;
+            let token = token(ctx, client, &account, uid, audience).await?;
             ctx.sts.with_web_identity(&hop, &token, now).await
         }
         (SessionSource::Ambient, None) => ctx.sts.ambient(now).await,

@@ -4,12 +4,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use k8s_openapi::ByteString;
-use k8s_openapi::api::authentication::v1::{
-    TokenRequest, TokenRequestSpec, TokenReview, TokenReviewSpec, TokenReviewStatus,
-};
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec, TokenReviewStatus};
 use k8s_openapi::api::core::v1::ServiceAccount;
-use kube::Api;
 use kube::api::PostParams;
+use kube::{Api, Client};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -18,6 +16,7 @@ use crate::controller::context::Context;
 use crate::domain::Sensitive;
 use crate::runtime::Key;
 use crate::runtime::lock::Lock;
+use crate::runtime::reviews::review_of;
 
 /// How long a token is valid, in seconds: the shortest time that the API server permits.
 const VALID: i64 = 600;
@@ -31,11 +30,12 @@ pub(super) struct CheckedAudiences(Lock<HashMap<String, Instant>>);
 /// A token of the ServiceAccount with this UID for an audience.
 pub(super) async fn token(
     ctx: &Context,
+    client: &Client,
     account: &Key,
     uid: &str,
     audience: &str,
 ) -> Result<Sensitive<String>, SessionFailure> {
-    let accounts: Api<ServiceAccount> = Api::namespaced(ctx.client.clone(), account.namespace());
+    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), account.namespace());
     let request = TokenRequest {
         spec: TokenRequestSpec {
             audiences: vec![audience.to_owned()],
@@ -63,7 +63,7 @@ pub(super) async fn token(
             return Err(SessionFailure::NoToken { account: name, why });
         }
     }
-    check(ctx, audience, &token).await?;
+    check(ctx, client, audience, &token).await?;
     Ok(token)
 }
 
@@ -78,17 +78,22 @@ fn uid_of(token: &str) -> Option<String> {
 }
 
 /// Requires that the API server does not accept a token of this audience.
-async fn check(ctx: &Context, audience: &str, token: &Sensitive<String>) -> Result<(), SessionFailure> {
+async fn check(
+    ctx: &Context,
+    client: &Client,
+    audience: &str,
+    token: &Sensitive<String>,
+) -> Result<(), SessionFailure> {
     let CheckedAudiences(checked) = &ctx.sessions.audiences;
     if checked.read().get(audience).is_some_and(|then| then.elapsed() < CHECKED) {
         return Ok(());
     }
-    if review(ctx, token, None).await?.authenticated.unwrap_or(false) {
+    if review(client, token, None).await?.authenticated.unwrap_or(false) {
         return Err(SessionFailure::Audience { audience: audience.to_owned() });
     }
     // That says nothing about the audience if the token itself is not valid, for example because its
     // ServiceAccount was deleted. If it is valid now, it was valid then.
-    let status = review(ctx, token, Some(audience)).await?;
+    let status = review(client, token, Some(audience)).await?;
     let audiences = status.audiences.unwrap_or_default();
     if !status.authenticated.unwrap_or(false) || !audiences.iter().any(|found| found == audience) {
         return Err(SessionFailure::Api {
@@ -101,18 +106,11 @@ async fn check(ctx: &Context, audience: &str, token: &Sensitive<String>) -> Resu
 
 /// What the API server says about a token, for an audience or for itself.
 async fn review(
-    ctx: &Context,
+    client: &Client,
     token: &Sensitive<String>,
     audience: Option<&str>,
 ) -> Result<TokenReviewStatus, SessionFailure> {
-    let audiences = audience.map(|audience| vec![audience.to_owned()]);
-    let review = TokenReview {
-        spec: TokenReviewSpec { token: Some(token.expose().clone()), audiences },
-        ..TokenReview::default()
-    };
-    let reviews: Api<TokenReview> = Api::all(ctx.client.clone());
-    let answer = reviews.create(&PostParams::default(), &review).await;
-    Ok(answer.map_err(SessionFailure::of_review)?.status.unwrap_or_default())
+    review_of(client, token.expose(), audience).await.map_err(SessionFailure::of_review)
 }
 
 #[cfg(test)]

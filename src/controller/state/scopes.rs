@@ -48,6 +48,12 @@ impl Scopes {
         self.by_namespace.iter().map(|(namespace, scope)| (*scope, Some(namespace.clone()))).collect()
     }
 
+    /// Whether the `PresignedUrl`s and the `Signer`s of a namespace are watched.
+    #[must_use]
+    pub fn covers(&self, namespace: &str) -> bool {
+        self.by_namespace.is_empty() || self.by_namespace.contains_key(namespace)
+    }
+
     /// The scope of an object.
     #[must_use]
     pub fn of(&self, key: &Key) -> Scope {

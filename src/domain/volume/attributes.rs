@@ -138,7 +138,7 @@ impl VolumeAttributes {
         };
         let (bucket, key) = (needed("bucket")?, needed("key")?);
         let (s3, signer_ref) = match source {
-            VolumeSource::Own(credentials) => (Some(self.connection(credentials.clone())?), None),
+            VolumeSource::Own(credentials) => (Some(self.connection((**credentials).clone())?), None),
             VolumeSource::Signer(reference) => (None, Some(reference.clone())),
         };
         Ok(PresignedUrlSpec {

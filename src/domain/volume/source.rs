@@ -13,7 +13,7 @@ use crate::crd::{
 #[derive(Clone, Debug)]
 pub(super) enum VolumeSource {
     /// The attributes name the store, and these are the credentials.
-    Own(CredentialsSource),
+    Own(Box<CredentialsSource>),
     /// A signer has both.
     Signer(SignerRef),
 }
@@ -35,7 +35,7 @@ impl VolumeSource {
     pub(super) fn of(attributes: &VolumeAttributes, inputs: &VolumeInputs) -> Result<Self, VolumeFailure> {
         match signer(attributes, inputs)? {
             Some(reference) => Ok(Self::Signer(reference)),
-            None => credentials(attributes, inputs).map(Self::Own),
+            None => credentials(attributes, inputs).map(Box::new).map(Self::Own),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The HTTP server of the operator. It accepts connections and closes each within seconds.
 //!
-//! `pages.rs` answers requests. `connections.rs` decides which connection is closed when there are too
+//! `pages.rs` answers requests for probes and metrics. `connections.rs` decides which connection is closed when there are too
 //! many.
 //!
 //! The whole cluster may be able to reach the port. A peer therefore gets one request per connection and
@@ -11,10 +11,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::Request;
-use hyper::body::Incoming;
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -28,24 +29,46 @@ use crate::runtime::server::tls::Tls;
 /// The most open connections. Each takes about 20 KiB of memory.
 const MAX_CONNECTIONS: usize = 512;
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(5);
-const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a shutdown waits for requests. They take milliseconds, unless a peer does not read.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 /// The pause after a failed accept, which fails again at once while no file descriptors are left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 
+/// What answers the requests of a port.
+pub trait Answers: Clone + Send + Sync + 'static {
+    /// How long a connection may take, with its handshake.
+    const CONNECTION_TIMEOUT: Duration;
+    /// How long a shutdown waits for the requests in progress.
+    const DRAIN_TIMEOUT: Duration;
+
+    /// Answers a request of a peer.
+    fn serve_request(
+        &self,
+        peer: IpAddr,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Response<Full<Bytes>>> + Send;
+}
+
+impl Answers for Pages {
+    const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
+    /// A page takes milliseconds, unless a peer does not read.
+    const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+
+    async fn serve_request(&self, peer: IpAddr, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        self.answer(peer, request.method(), request.uri().path(), request.headers()).await
+    }
+}
+
 /// What a port serves.
 #[derive(Debug)]
-pub struct Site {
-    /// The pages of the port.
-    pub pages: Pages,
+pub struct Site<A = Pages> {
+    /// The pages of the port, or what else answers its requests.
+    pub pages: A,
     /// The certificate of the port; `None` for plain HTTP.
     pub tls: Option<Arc<Tls>>,
 }
 
-/// Serves until `shutdown` resolves, then waits at most 2 s for the requests in flight.
-pub async fn serve<S: Future>(listener: TcpListener, site: Site, shutdown: S) {
+/// Serves until `shutdown` resolves, then waits a few seconds for the requests in flight.
+pub async fn serve<A: Answers, S: Future>(listener: TcpListener, site: Site<A>, shutdown: S) {
     let (mut connections, graceful) = (Connections::new(MAX_CONNECTIONS), GracefulShutdown::new());
     tokio::select! {
         () = accept(&listener, &site, &graceful, &mut connections) => {}
@@ -53,7 +76,7 @@ pub async fn serve<S: Future>(listener: TcpListener, site: Site, shutdown: S) {
         _ = shutdown => {}
     }
     drop(listener);
-    if timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
+    if timeout(A::DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
         tracing::debug!("a peer of the operator's port did not finish in time");
     }
 }
@@ -65,9 +88,9 @@ async fn follow(tls: Option<&Tls>) {
     }
 }
 
-async fn accept(
+async fn accept<A: Answers>(
     listener: &TcpListener,
-    site: &Site,
+    site: &Site<A>,
     graceful: &GracefulShutdown,
     connections: &mut Connections,
 ) {
@@ -93,7 +116,13 @@ async fn accept(
 }
 
 /// Handles one connection: one request and its answer, encrypted if the port has a certificate.
-async fn converse(peer: IpAddr, stream: TcpStream, tls: Option<Arc<Tls>>, pages: Pages, watcher: Watcher) {
+async fn converse<A: Answers>(
+    peer: IpAddr,
+    stream: TcpStream,
+    tls: Option<Arc<Tls>>,
+    pages: A,
+    watcher: Watcher,
+) {
     let conversation = async {
         match tls {
             None => answer(peer, stream, pages, watcher).await,
@@ -104,7 +133,7 @@ async fn converse(peer: IpAddr, stream: TcpStream, tls: Option<Arc<Tls>>, pages:
             },
         }
     };
-    if timeout(CONNECTION_TIMEOUT, conversation).await.is_err() {
+    if timeout(A::CONNECTION_TIMEOUT, conversation).await.is_err() {
         tracing::debug!("a connection took too long");
     }
 }
@@ -112,17 +141,12 @@ async fn converse(peer: IpAddr, stream: TcpStream, tls: Option<Arc<Tls>>, pages:
 async fn answer(
     peer: IpAddr,
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    pages: Pages,
+    pages: impl Answers,
     watcher: Watcher,
 ) {
-    let pages = Arc::new(pages);
     let service = service_fn(move |request: Request<Incoming>| {
-        let pages = Arc::clone(&pages);
-        async move {
-            let (method, path) = (request.method(), request.uri().path());
-            let answer = pages.answer(peer, method, path, request.headers()).await;
-            Ok::<_, Infallible>(answer)
-        }
+        let pages = pages.clone();
+        async move { Ok::<_, Infallible>(pages.serve_request(peer, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

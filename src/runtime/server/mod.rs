@@ -1,16 +1,17 @@
-//! The HTTP server for probes and metrics.
+//! The HTTP server: probes, metrics, and what a controller serves itself.
 
 mod access;
 mod connections;
 pub mod http;
 mod pages;
 mod probes;
+pub mod reviews;
 mod scrapes;
 mod tls;
 mod turns;
 
 pub use access::Access;
-pub use http::Site;
+pub use http::{Answers, Site};
 pub use pages::Pages;
 pub use probes::{Check, Probes};
 pub use scrapes::Scrapes;

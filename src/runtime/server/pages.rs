@@ -18,8 +18,9 @@ use hyper::body::Bytes;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{HeaderMap, Method, Response, StatusCode};
 
-use crate::runtime::server::access::{Access, Refusal};
+use crate::runtime::server::access::Access;
 use crate::runtime::server::probes::Probes;
+use crate::runtime::server::reviews::Refusal;
 use crate::runtime::server::scrapes::{NoPage, Scrapes};
 
 const METRICS: &str = "/metrics";

@@ -4,22 +4,38 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
 
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The turns of peers. Connections from one address wait for each other; others do not.
-#[derive(Debug, Default)]
-pub(super) struct Turns(std::sync::Mutex<HashMap<IpAddr, Arc<Mutex<()>>>>);
+#[derive(Debug)]
+pub(super) struct Turns {
+    at_once: usize,
+    all: std::sync::Mutex<HashMap<IpAddr, Arc<Semaphore>>>,
+}
 
 impl Turns {
-    /// Waits for the turn of this connection of the peer. The turn lasts until the guard is dropped.
-    pub async fn take(&self, peer: IpAddr) -> OwnedMutexGuard<()> {
+    /// Turns of which one peer has at most so many at once.
+    pub fn new(at_once: usize) -> Self {
+        Self { at_once, all: std::sync::Mutex::default() }
+    }
+
+    /// Waits for the turn of this connection of the peer. The turn lasts until the permit is dropped.
+    pub async fn take(&self, peer: IpAddr) -> Option<OwnedSemaphorePermit> {
         let turn = {
-            let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
             // Drops the turns that no connection holds or waits for.
-            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
-            Arc::clone(turns.entry(peer.to_canonical()).or_default())
+            all.retain(|_, turn| Arc::strong_count(turn) > 1);
+            let turn = all.entry(peer.to_canonical());
+            Arc::clone(turn.or_insert_with(|| Arc::new(Semaphore::new(self.at_once))))
         };
-        turn.lock_owned().await
+        // It is never closed.
+        turn.acquire_owned().await.ok()
+    }
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self::new(1)
     }
 }
 
@@ -39,6 +55,6 @@ mod tests {
         assert!(turns.take(other).now_or_never().is_some());
         drop(turn);
         assert!(turns.take(mapped).now_or_never().is_some());
-        assert_eq!(turns.0.lock().unwrap().len(), 1, "those that were done with are forgotten");
+        assert_eq!(turns.all.lock().unwrap().len(), 1, "those that were done with are forgotten");
     }
 }

@@ -125,6 +125,12 @@ impl Operator {
         self.program.port("metrics_listen").expect("it listens")
     }
 
+    /// The port of its signing service, where it has one.
+    #[allow(dead_code, reason = "the tests of the signing service ask it")]
+    pub fn signing_port(&self) -> u16 {
+        self.program.port("signing_listen").expect("it listens")
+    }
+
     /// What one of its pages answers.
     pub fn page(&self, path: &str) -> String {
         let Some(port) = self.port() else { return String::new() };

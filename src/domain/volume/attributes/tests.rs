@@ -3,7 +3,7 @@
 use super::*;
 
 fn own() -> VolumeSource {
-    VolumeSource::Own(CredentialsSource::default())
+    VolumeSource::Own(Box::default())
 }
 
 fn sorted(pairs: &[(&str, &str)]) -> Result<VolumeAttributes, VolumeFailure> {

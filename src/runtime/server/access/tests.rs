@@ -1,15 +1,17 @@
 //! Who may read, by an API server that is made up.
 
 use std::net::Ipv4Addr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use hyper::header::HeaderValue;
+use hyper::header::{AUTHORIZATION, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use kube::client::Body;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use tower::service_fn;
 
 use super::*;
+use crate::runtime::server::reviews::{REST, Verdicts};
 
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -91,7 +93,7 @@ async fn a_verdict_counts_for_a_while_and_an_error_not_at_all() {
     let (client, asked) = api_server();
     let access = Access::new(client);
     let count = || asked.lock().unwrap().len();
-    for (token, lasts, calls) in [("good", GRANTED_FOR, 2), ("unknown", REFUSED_FOR, 1)] {
+    for (token, lasts, calls) in [("good", TERMS.granted_for, 2), ("unknown", TERMS.refused_for, 1)] {
         let before = count();
         let headers = headers(&format!("Bearer {token}"));
         let first = access.judge(PEER, &headers, "/metrics").await;
@@ -140,13 +142,13 @@ async fn a_peer_that_makes_tokens_up_holds_nobody_up_but_itself() {
 
 #[test]
 fn tokens_that_were_made_up_do_not_push_out_one_that_may_read() {
-    let (mut verdicts, now) = (Verdicts::default(), Instant::now());
-    let key = |token: &str| TokenDigest::of(token, "/metrics");
+    let (mut verdicts, now) = (Verdicts::new(TERMS), Instant::now());
+    let key = |token: &str| ReviewKey::of(&["/metrics", token]);
     verdicts.put(key("good"), Ok(()), now);
-    for number in 0..2 * MAX_VERDICTS {
+    for number in 0..2 * TERMS.most_verdicts {
         verdicts.put(key(&number.to_string()), Err(Refusal::Unauthenticated), now);
     }
-    assert_eq!(verdicts.0.len(), MAX_VERDICTS);
+    assert_eq!(verdicts.all.len(), TERMS.most_verdicts);
     assert_eq!(verdicts.get(&key("good"), now), Some(Ok(())));
-    assert_eq!(verdicts.get(&key("good"), now + GRANTED_FOR), None);
+    assert_eq!(verdicts.get(&key("good"), now + TERMS.granted_for), None);
 }

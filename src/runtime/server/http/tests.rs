@@ -160,6 +160,6 @@ async fn stops_when_told_and_does_not_wait_for_a_peer_for_ever() {
     let _idle = TcpStream::connect(server.address).await.unwrap();
     server.ask("GET", "/livez").await;
     server.stop.send(()).unwrap();
-    timeout(DRAIN_TIMEOUT * 2, server.task).await.unwrap().unwrap();
+    timeout(Pages::DRAIN_TIMEOUT * 2, server.task).await.unwrap().unwrap();
     assert!(TcpStream::connect(server.address).await.is_err());
 }

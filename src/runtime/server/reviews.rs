@@ -1,0 +1,225 @@
+//! Verdicts of the API server about the bearer tokens of requests: asked for within bounds, and cached
+//! shortly.
+//!
+//! What is asked, and what a verdict permits, is the caller's matter.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use hyper::HeaderMap;
+use hyper::header::AUTHORIZATION;
+use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, TokenReviewStatus, UserInfo};
+use k8s_openapi::api::authorization::v1::{SubjectAccessReview, SubjectAccessReviewSpec};
+use kube::api::PostParams;
+use kube::{Api, Client};
+use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::runtime::server::turns::Turns;
+
+/// How long the next review of a peer waits after a refusal, because invented tokens could cause many
+/// reviews.
+pub(super) const REST: Duration = Duration::from_millis(100);
+/// How long a request waits for its verdict.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How verdicts are asked for, and how long they count.
+#[derive(Clone, Copy, Debug)]
+pub struct ReviewTerms {
+    /// How long a verdict counts that grants.
+    pub granted_for: Duration,
+    /// How long a verdict counts that refuses.
+    pub refused_for: Duration,
+    /// How many verdicts are cached.
+    pub most_verdicts: usize,
+    /// How many tokens are reviewed at a time.
+    pub at_once: usize,
+    /// How many of them are of one peer.
+    pub of_peer: usize,
+    /// What is checked, for the log.
+    pub purpose: &'static str,
+}
+
+/// Why a request is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The request has no token, or one that the API server does not know.
+    Unauthenticated,
+    /// The user of the token has no permission.
+    Forbidden,
+    /// The API server could not be asked.
+    Unavailable,
+}
+
+/// Asks the API server for verdicts, and caches them.
+///
+/// # Guarantees
+/// A request is refused when the API server cannot be asked. Only digests of tokens are kept.
+#[derive(Debug)]
+pub struct Reviewer<V> {
+    terms: ReviewTerms,
+    verdicts: Mutex<Verdicts<V>>,
+    asked: Semaphore,
+    turns: Turns,
+    is_in_trouble: Mutex<bool>,
+}
+
+impl<V: Clone> Reviewer<V> {
+    /// A reviewer without verdicts.
+    #[must_use]
+    pub fn new(terms: ReviewTerms) -> Self {
+        Self {
+            terms,
+            verdicts: Mutex::new(Verdicts::new(terms)),
+            asked: Semaphore::new(terms.at_once),
+            turns: Turns::new(terms.of_peer),
+            is_in_trouble: Mutex::default(),
+        }
+    }
+
+    /// The verdict about a request of this peer, from memory or by what `ask` returns.
+    ///
+    /// # Errors
+    /// The verdict, if it refuses; [`Refusal::Unavailable`] if there is none in time.
+    pub async fn judge<F>(&self, peer: IpAddr, key: ReviewKey, ask: impl FnOnce() -> F) -> Result<V, Refusal>
+    where
+        F: Future<Output = Result<Result<V, Refusal>, kube::Error>>,
+    {
+        let known = || self.verdicts.lock().unwrap_or_else(PoisonError::into_inner).get(&key, Instant::now());
+        if let Some(verdict) = known() {
+            return verdict;
+        }
+        let asked = async {
+            let _turn = self.turns.take(peer).await;
+            let permit = self.asked.acquire().await;
+            // Another request may have got the verdict meanwhile.
+            if let Some(verdict) = known() {
+                return verdict;
+            }
+            let answer = ask().await;
+            drop(permit);
+            self.tell(answer.as_ref().err());
+            let Ok(verdict) = answer else { return Err(Refusal::Unavailable) };
+            if verdict.is_err() {
+                sleep(REST).await;
+            }
+            self.keep(key.clone(), verdict.clone());
+            verdict
+        };
+        timeout(PATIENCE, asked).await.unwrap_or(Err(Refusal::Unavailable))
+    }
+
+    fn keep(&self, key: ReviewKey, verdict: Result<V, Refusal>) {
+        let mut verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
+        verdicts.put(key, verdict, Instant::now());
+    }
+
+    /// Logs one line on a transition. Leaves out the text of the error, which could quote a token.
+    fn tell(&self, error: Option<&kube::Error>) {
+        let mut is_in_trouble = self.is_in_trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_in_trouble = std::mem::replace(&mut *is_in_trouble, error.is_some());
+        let purpose = self.terms.purpose;
+        match error {
+            Some(kube::Error::Api(status)) if !was_in_trouble && status.code == 403 => tracing::warn!(
+                "cannot check {purpose}: grant create on tokenreviews and subjectaccessreviews"
+            ),
+            Some(kube::Error::Api(status)) if !was_in_trouble => {
+                tracing::warn!(code = status.code, "cannot check {purpose}");
+            }
+            Some(_) if !was_in_trouble => {
+                tracing::warn!("cannot check {purpose}: the API server is out of reach");
+            }
+            None if was_in_trouble => tracing::info!("checking again {purpose}"),
+            Some(_) | None => {}
+        }
+    }
+}
+
+/// The bearer token of a request.
+#[must_use]
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// What the API server says about a token, for an audience or for itself.
+///
+/// # Errors
+/// The error of the request.
+pub async fn review_of(
+    client: &Client,
+    token: &str,
+    audience: Option<&str>,
+) -> Result<TokenReviewStatus, kube::Error> {
+    let audiences = audience.map(|audience| vec![audience.to_owned()]);
+    let spec = TokenReviewSpec { token: Some(token.to_owned()), audiences };
+    let review = TokenReview { spec, ..TokenReview::default() };
+    let reviews = Api::<TokenReview>::all(client.clone());
+    Ok(reviews.create(&PostParams::default(), &review).await?.status.unwrap_or_default())
+}
+
+/// The user of a token, if the token is valid.
+#[must_use]
+pub fn user_of(status: TokenReviewStatus) -> Option<UserInfo> {
+    status.user.filter(|_| status.authenticated == Some(true))
+}
+
+/// Whether the API server says that a user may do something.
+///
+/// # Errors
+/// The error of the request.
+pub async fn is_allowed(client: &Client, spec: SubjectAccessReviewSpec) -> Result<bool, kube::Error> {
+    let review = SubjectAccessReview { spec, ..SubjectAccessReview::default() };
+    let reviews = Api::<SubjectAccessReview>::all(client.clone());
+    let answer = reviews.create(&PostParams::default(), &review).await?;
+    Ok(answer.status.is_some_and(|status| status.allowed && status.denied != Some(true)))
+}
+
+/// What a verdict is about, as a digest.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ReviewKey([u8; 32]);
+
+impl ReviewKey {
+    /// The key for a token and what is asked about it. No part but the last may contain a NUL.
+    #[must_use]
+    pub fn of(parts: &[&str]) -> Self {
+        let digest =
+            parts.iter().fold(Sha256::new(), |digest, part| digest.chain_update(part).chain_update([0]));
+        Self(digest.finalize().into())
+    }
+}
+
+/// The cached verdicts, each with the end of its validity.
+#[derive(Debug)]
+pub(super) struct Verdicts<V> {
+    terms: ReviewTerms,
+    pub(super) all: HashMap<ReviewKey, (Result<V, Refusal>, Instant)>,
+}
+
+impl<V: Clone> Verdicts<V> {
+    pub fn new(terms: ReviewTerms) -> Self {
+        Self { terms, all: HashMap::new() }
+    }
+
+    pub fn get(&self, key: &ReviewKey, now: Instant) -> Option<Result<V, Refusal>> {
+        self.all.get(key).filter(|(_, end)| now < *end).map(|(verdict, _)| verdict.clone())
+    }
+
+    /// Caches a verdict. Expired verdicts are dropped. If the cache is still full, the verdict that expires
+    /// soonest is dropped, and refusals are dropped before permissions.
+    pub fn put(&mut self, key: ReviewKey, verdict: Result<V, Refusal>, now: Instant) {
+        self.all.retain(|_, (_, end)| now < *end);
+        if self.all.len() >= self.terms.most_verdicts
+            && let Some(first) = self.all.iter().min_by_key(|(_, (verdict, end))| (verdict.is_ok(), *end))
+        {
+            let first = first.0.clone();
+            self.all.remove(&first);
+        }
+        let counts_for = if verdict.is_ok() { self.terms.granted_for } else { self.terms.refused_for };
+        self.all.insert(key, (verdict, now + counts_for));
+    }
+}

@@ -1,0 +1,44 @@
+//! The URLs, by the leader and by a standby.
+
+use jiff::Timestamp;
+use kube::api::ListParams;
+use serde_json::json;
+
+use crate::stage::{Stage, download};
+
+#[tokio::test]
+async fn every_replica_signs_urls_that_work_and_nothing_is_written_down() {
+    let stage = Stage::new("csi-signs").await;
+    let token = stage.token_of_pod("web").await;
+    let first = stage.ask_until(&token, 200, json!({})).await;
+    assert_eq!(download(first.file("url")), "content");
+    assert_eq!(first.file("method"), "GET");
+    let time = |name: &str| first.body[name].as_str().unwrap().parse::<Timestamp>().unwrap().as_second();
+    assert_eq!(time("expirationTime") - time("signingTime"), 3600);
+    assert!(time("signingTime") < time("renewalTime") && time("renewalTime") < time("expirationTime"));
+
+    let standby = stage.standby();
+    let body = json!({"urls": {"in": stage.spec(json!({})), "out": stage.spec(json!({"method": "HEAD"}))},
+        "longerThan": null, "seed": 7});
+    let ends = std::time::Instant::now() + crate::harness::DEADLINE;
+    let second = loop {
+        let answer = stage.send(standby.signing_port(), Some(&token), &body.to_string());
+        if answer.status == 200 {
+            break answer;
+        }
+        // It has just started.
+        assert!(answer.status == 503 && std::time::Instant::now() < ends, "{answer:?}");
+    };
+    assert!(standby.page("/metrics").contains("presign_leader 0"), "it does not lead");
+    let folders =
+        second.body["files"].as_array().unwrap().iter().map(|file| file["folder"].as_str().unwrap());
+    assert_eq!(folders.clone().filter(|folder| *folder == "in").count(), 4);
+    assert!(folders.clone().all(|folder| folder == "in" || folder == "out"));
+    assert_eq!(download(second.file("url")), "content");
+    let counted = "presign_signing_requests_total{result=\"Signed\"} 1";
+    assert!(standby.page("/metrics").contains(counted), "{}", standby.page("/metrics"));
+    standby.stop();
+
+    let secrets = stage.team().secrets().list(&ListParams::default()).await.unwrap().items;
+    assert!(secrets.is_empty(), "nothing of it is in the cluster: {secrets:?}");
+}
