@@ -153,6 +153,7 @@ mod tests {
             "--allow-endpoints=https://a.b",
             "--ambient-credentials",
             "--token-audiences=",
+            "--token-audiences=sts.example.com,presign.dev",
         ] {
             let error = args(&[flag]).check().unwrap_err().to_string();
             let name = flag.split_once('=').map_or(flag, |(name, _)| name);

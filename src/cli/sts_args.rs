@@ -7,6 +7,7 @@ use anyhow::{Context as _, anyhow, ensure};
 use clap::Args;
 
 use crate::domain::limits::{SessionLimits, StsEndpoints};
+use crate::domain::volume::SIGNING_AUDIENCE;
 use crate::sts::{AmbientSource, Sts, StsTerms};
 
 /// Flags of `run`.
@@ -65,6 +66,10 @@ impl StsArgs {
         ensure!(
             self.token_audiences.iter().all(is_audience),
             "--token-audiences: an audience is empty or has spaces: correct it, or remove the flag"
+        );
+        ensure!(
+            self.token_audiences.iter().all(|audience| audience != SIGNING_AUDIENCE),
+            "--token-audiences: {SIGNING_AUDIENCE} is the audience of the signing service, whose tokens no STS may get: remove it"
         );
         let endpoints = StsEndpoints::parse(self.sts_endpoints.iter().map(String::as_str));
         Ok(SessionLimits {
@@ -141,6 +146,7 @@ mod tests {
     fn a_flag_that_cannot_be_meant_is_an_error_of_one_line_that_names_it() {
         for flag in [
             "--token-audiences=",
+            "--token-audiences=sts.example.com,presign.dev",
             "--token-audiences=a b",
             "--sts-endpoints=https://a",
             "--sts-endpoints=a:1",

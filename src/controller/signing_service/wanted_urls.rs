@@ -125,7 +125,7 @@ mod tests {
             assert!(said.contains("has no effect in a volume with a signer"), "{field}: {said}");
         }
         let said = check(&json!({"": spec(&json!({"signerRef": null}))})).unwrap_err();
-        assert!(said.contains("signerRef"), "{said}");
+        assert!(said.contains("volumeAttributes.signer"), "{said}");
     }
 
     #[test]

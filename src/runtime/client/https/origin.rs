@@ -49,12 +49,15 @@ impl FromStr for HttpsOrigin {
         if uri.scheme_str() != Some("https") || has_more {
             return Err(InvalidOrigin);
         }
-        let host = uri.host().ok_or(InvalidOrigin)?.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let (authority, host) = uri.authority().zip(uri.host()).ok_or(InvalidOrigin)?;
+        // What is no port would be taken for none.
+        let port = match authority.as_str().strip_prefix(host).ok_or(InvalidOrigin)? {
+            "" => 443,
+            given => given.strip_prefix(':').and_then(|port| port.parse().ok()).ok_or(InvalidOrigin)?,
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let server_name = ServerName::try_from(host.clone()).map_err(|_| InvalidOrigin)?;
-        // A port that is none would be taken for no port.
-        let has_port = uri.authority().is_some_and(|authority| authority.as_str().ends_with(':'));
-        let port = uri.port_u16().unwrap_or(443);
-        if has_port || port == 0 {
+        if port == 0 {
             return Err(InvalidOrigin);
         }
         Ok(Self { host, port, server_name })
