@@ -5,19 +5,21 @@ mod burst;
 mod faults;
 mod node;
 mod pod;
+mod signed;
 mod steady;
 
 use std::time::{Duration, Instant};
 
 use self::pod::{NAMESPACE, kubectl};
 use crate::cluster::{Cluster, file};
+use crate::installation;
 use crate::totals::ReadTotals;
 
 pub use self::burst::measure;
 pub use self::faults::{run_all, run_short};
-pub use self::node::roll;
+pub use self::signed::route;
 
-const PODS: [&str; 2] = ["group", "root"];
+const PODS: [&str; 3] = ["group", "root", signed::SIGNED];
 /// How long the URLs live, in seconds.
 const LIFETIME: i64 = 300;
 /// The longest time from signing to a request with the new URL, in seconds. These pods look at the file between
@@ -35,6 +37,7 @@ pub fn start(cluster: &Cluster) -> Instant {
         cluster,
         &["wait", "--for=condition=Available", "--timeout=90s", "deployment/group", "deployment/root"],
     );
+    signed::start(cluster);
     let since = Instant::now();
     refuse(cluster);
     // What the pods use was signed on the node, and none of it is stored in the cluster.
@@ -82,7 +85,9 @@ pub fn run_alone(cluster: &Cluster) -> bool {
     cluster.store.put_object("reports", "2026/q3 summary.txt", "the third quarter").unwrap();
     let since = start(cluster);
     println!("e2e: pods use CSI volumes");
-    roll(cluster);
+    // The driver is replaced, too.
+    installation::roll(cluster);
+    route(cluster);
     run_short(cluster);
     end(cluster, since)
 }
@@ -99,10 +104,7 @@ pub fn end(cluster: &Cluster, since: Instant) -> bool {
         let is_prompt = totals.lags.iter().all(|lag| *lag <= LAG);
         is_kept &= is_prompt && totals.failures.is_empty() && totals.requests > 50 && totals.lags.len() >= 2;
     }
-    kubectl(
-        cluster,
-        &["delete", "deployment", "group", "root", "--wait", "--cascade=foreground", "--timeout=120s"],
-    );
+    kubectl(cluster, &["delete", "deployment", "--all", "--wait", "--cascade=foreground", "--timeout=120s"]);
     kubectl(cluster, &["wait", "--for=delete", "pod", "--all", "--timeout=120s"]);
     let left = node::mounts(cluster);
     println!("e2e: {} mounts of CSI volumes are left", left.len());

@@ -39,7 +39,7 @@ pub fn install(cluster: &Cluster, is_short: bool, is_unprivileged: bool) {
             "--namespace",
             NAMESPACE,
             "--set",
-            "pods.enabled=true,csi.enabled=true",
+            "pods.enabled=true,csi.enabled=true,csi.signers.enabled=true",
             "--set",
             &csi.join(","),
         ])
@@ -54,4 +54,14 @@ pub fn roll(cluster: &Cluster) {
     let deployment = "deployment/presign-operator";
     cluster.kubectl(&["--namespace", NAMESPACE, "rollout", "restart", deployment]);
     cluster.kubectl(&["--namespace", NAMESPACE, "rollout", "status", deployment, "--timeout=120s"]);
+}
+
+/// The addresses of the pods of the operator, without those that end.
+pub fn pod_addresses(cluster: &Cluster) -> Vec<String> {
+    let selector = "--selector=app.kubernetes.io/name=presign-operator";
+    let pods = cluster.kubectl(&["--namespace", NAMESPACE, "get", "pods", selector, "--output=json"]);
+    let pods: serde_json::Value = serde_json::from_str(&pods).unwrap();
+    let stays = |pod: &&serde_json::Value| pod["metadata"]["deletionTimestamp"].is_null();
+    let address = |pod: &serde_json::Value| pod["status"]["podIP"].as_str().map(str::to_owned);
+    pods["items"].as_array().unwrap().iter().filter(stays).filter_map(address).collect()
 }

@@ -34,6 +34,7 @@ fn main() {
     let cluster = Cluster::start();
     println!("e2e: the node is ready after {} s", started.elapsed().as_secs());
     installation::install(&cluster, is_short, has("--unprivileged"));
+    csi::route(&cluster);
     println!("e2e: the operator runs after {} s", started.elapsed().as_secs());
     if let Some(run) = alone {
         end(cluster, started, run);
@@ -49,7 +50,7 @@ fn main() {
         examples::run_all(&cluster);
     }
     installation::roll(&cluster);
-    csi::roll(&cluster);
+    csi::route(&cluster);
     println!("e2e: the operator was replaced after {} s", started.elapsed().as_secs());
     end(cluster, started, |cluster| {
         let is_withdrawn = withdrawal::end(cluster);
