@@ -182,14 +182,7 @@ impl Driver {
         let now = self.parts.clock.now();
         let Some(entry) = self.volumes.get_mut(&id) else { return };
         let effects = match end {
-            JobEnd::Signed(job, Ok((signed, held))) => {
-                let effects = entry.volume.signed(job, Ok(signed), now);
-                if !effects.is_empty() {
-                    entry.held = held;
-                }
-                effects
-            }
-            JobEnd::Signed(job, Err(fault)) => entry.volume.signed(job, Err(fault), now),
+            JobEnd::Signed(job, outcome) => entry.volume.signed(job, outcome, now),
             JobEnd::Written(outcome) => entry.volume.written(outcome, now),
             JobEnd::Unmounted(outcome) => entry.volume.unmounted(outcome, now),
             JobEnd::Broke => entry.volume.broke(now),

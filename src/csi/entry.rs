@@ -7,7 +7,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::calls::VolumeAnswer;
-use super::signing::HeldSessions;
+use super::held::HeldSessions;
 use crate::domain::stored::Digest;
 use crate::domain::volume::{UrlVolume, VolumeFailure, VolumePod, VolumeSize};
 
@@ -38,7 +38,7 @@ impl Entry {
     pub(super) fn new(volume: UrlVolume, target: PathBuf) -> Self {
         let (publishes, unpublishes) = (Vec::new(), Vec::new());
         let (pod, size) = (VolumePod::default(), VolumeSize::default());
-        let held = HeldSessions::new();
+        let held = HeldSessions::default();
         Self { volume, target, pod, size, signing: None, held, publishes, unpublishes }
     }
 

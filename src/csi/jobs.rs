@@ -10,7 +10,7 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
 use super::calls::VolumeAnswer;
 use super::folder::{FolderError, VolumeFolders};
-use super::signing::{HeldSessions, Signing, SigningWork};
+use super::signing::{Signing, SigningWork};
 use crate::domain::volume::{SignFault, SignedVolume, VolumeFailure, VolumeReason};
 
 /// How long signing may take, with all calls of an STS or of the signing service.
@@ -20,7 +20,7 @@ const SIGNING: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) enum JobEnd {
     /// The job with this number has signed, or not.
-    Signed(u64, Result<(SignedVolume, HeldSessions), SignFault>),
+    Signed(u64, Result<SignedVolume, SignFault>),
     /// The files were written, or not.
     Written(VolumeAnswer),
     /// The folder was unmounted and removed, or not.

@@ -8,6 +8,7 @@ mod calls;
 mod driver;
 mod entry;
 mod folder;
+mod held;
 mod jobs;
 mod metrics;
 mod notes;

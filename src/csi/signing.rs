@@ -4,13 +4,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use super::folder::VolumeFolders;
+use super::held::HeldSessions;
 use super::signing_client::SigningClient;
 use crate::crd::PresignedUrlSpec;
-use crate::domain::session::{Hop, SessionNeed, is_reusable};
+use crate::domain::session::{Hop, SessionNeed};
 use crate::domain::volume::{
     SIGNING_AUDIENCE, SignFault, SignedVolume, SigningBasis, VolumeFailure, VolumeInputs, VolumePlan,
     VolumeReason, VolumeTimes, VolumeUrl, check_files, files, token,
@@ -24,8 +26,15 @@ use crate::sts::{Session, Sts, StsFailure};
 /// delays no other.
 const MOST_CALLS: usize = 4;
 
-/// The sessions of a volume, each with what was asked for.
-pub(super) type HeldSessions = Vec<(Hop, Session)>;
+/// A session that URLs of a volume need.
+#[derive(Clone, Copy)]
+struct NeededSession<'a> {
+    hop: &'a Hop,
+    audience: &'a str,
+    subject: &'a str,
+    /// The longest lifetime of these URLs, in seconds.
+    lifetime: u32,
+}
 
 /// What is signed.
 #[derive(Clone, Debug)]
@@ -57,11 +66,11 @@ impl Signing {
         Self { clock, sts, signer: UrlSigner::default(), service, calls: Mutex::default() }
     }
 
-    /// Signs all URLs of a volume, and returns the sessions too.
+    /// Signs all URLs of a volume. New sessions are held, also when this fails.
     ///
     /// # Cancel safety
-    /// Nothing is changed, so it can be dropped at any time.
-    pub(super) async fn sign(&self, work: SigningWork) -> Result<(SignedVolume, HeldSessions), SignFault> {
+    /// Nothing else is changed, so it can be dropped at any time.
+    pub(super) async fn sign(&self, work: SigningWork) -> Result<SignedVolume, SignFault> {
         let target = work.inputs.target.clone();
         let has_pod = tokio::task::spawn_blocking(move || VolumeFolders::has_pod(target.as_ref()));
         if !has_pod.await.unwrap_or(true) {
@@ -69,9 +78,7 @@ impl Signing {
         }
         let signed = match &*work.plan {
             VolumePlan::Own(urls) => self.own(&work, urls).await,
-            VolumePlan::Signer(urls) => {
-                self.by_service(&work, urls).await.map(|signed| (signed, HeldSessions::new()))
-            }
+            VolumePlan::Signer(urls) => self.by_service(&work, urls).await,
         };
         signed.map_err(SignFault::Failure)
     }
@@ -81,41 +88,41 @@ impl Signing {
         work: &SigningWork,
         urls: &BTreeMap<String, PresignedUrlSpec>,
     ) -> Result<SignedVolume, VolumeFailure> {
-        let service = self.service.as_ref().ok_or_else(|| {
-            VolumeFailure::lasting(VolumeReason::InternalError, "a bug in the driver: report it")
-        })?;
+        let service = self.service.as_ref().ok_or_else(bug)?;
         let token = token(work.inputs.tokens.as_ref(), SIGNING_AUDIENCE, self.clock.now())?;
         let signed = service.sign(urls, work.longer_than, work.seed, &token, || self.clock.now()).await?;
         check_files(&signed.files)?;
         Ok(signed)
     }
 
-    async fn own(
-        &self,
-        work: &SigningWork,
-        urls: &[VolumeUrl],
-    ) -> Result<(SignedVolume, HeldSessions), VolumeFailure> {
-        let (mut used, mut signed) = (HeldSessions::new(), Vec::new());
+    async fn own(&self, work: &SigningWork, urls: &[VolumeUrl]) -> Result<SignedVolume, VolumeFailure> {
+        let needed = needed(urls);
+        let mut requests = Vec::new();
+        for needed in &needed {
+            requests.push(self.session(work, *needed).boxed());
+        }
+        let sessions: Vec<_> = stream::iter(requests).buffered(MOST_CALLS).try_collect().await?;
+        let hops: Vec<&Hop> = needed.iter().map(|needed| needed.hop).collect();
+        work.held.drop_others(&hops);
+        let of_hop = |hop: &Hop| {
+            hops.iter()
+                .zip(&sessions)
+                .find(|(known, _)| **known == hop)
+                .map(|(_, session)| &session.credentials)
+        };
+        let mut signed = Vec::new();
         for url in urls {
             let credentials = match &url.basis {
-                SigningBasis::Key(credentials) => credentials.clone(),
-                SigningBasis::Token { hop, audience, subject } => {
-                    let session = self.session(work, &used, url, hop, audience, subject).await?;
-                    let credentials = session.credentials.clone();
-                    used.retain(|(known, _)| known != &**hop);
-                    used.push(((**hop).clone(), session));
-                    credentials
-                }
+                SigningBasis::Key(credentials) => Some(credentials),
+                SigningBasis::Token { hop, .. } => of_hop(hop),
             };
-            signed.push((url, self.url(url, &credentials)?));
+            signed.push((url, self.url(url, credentials.ok_or_else(bug)?)?));
         }
         let validities = signed.iter().map(|(url, signed)| (signed.validity, url.request.overlap));
-        let times = VolumeTimes::of(validities, work.seed).ok_or_else(|| {
-            VolumeFailure::lasting(VolumeReason::InternalError, "the volume has no URLs, which is a bug")
-        })?;
+        let times = VolumeTimes::of(validities, work.seed).ok_or_else(bug)?;
         let files = files(&signed);
         check_files(&files)?;
-        Ok((SignedVolume { files, times }, used))
+        Ok(SignedVolume { files, times })
     }
 
     fn url(&self, url: &VolumeUrl, credentials: &Credentials) -> Result<SignedUrl, VolumeFailure> {
@@ -135,33 +142,42 @@ impl Signing {
         calls.entry(namespace.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(MOST_CALLS))).clone()
     }
 
-    /// A session that serves the URL, from those at hand or from the STS.
-    async fn session(
-        &self,
-        work: &SigningWork,
-        used: &HeldSessions,
-        url: &VolumeUrl,
-        hop: &Hop,
-        audience: &str,
-        subject: &str,
-    ) -> Result<Session, VolumeFailure> {
+    /// A session from those at hand or from the STS.
+    async fn session(&self, work: &SigningWork, needed: NeededSession<'_>) -> Result<Session, VolumeFailure> {
+        let NeededSession { hop, audience, subject, lifetime } = needed;
         let now = self.clock.now();
-        let until = now.checked_add(jiff::SignedDuration::from_secs(url.request.lifetime().into()));
+        let until = now.checked_add(jiff::SignedDuration::from_secs(lifetime.into()));
         let need = SessionNeed { until: until.unwrap_or(Timestamp::MAX), longer_than: work.longer_than };
-        let serves = |(known, session): &&(Hop, Session)| {
-            let end = session.credentials.expiration;
-            known == hop && end.is_some_and(|end| is_reusable(session.begun, end, need, now))
-        };
-        if let Some((_, session)) = used.iter().chain(&work.held).find(serves) {
-            return Ok(session.clone());
+        if let Some(session) = work.held.find(hop, need, now) {
+            return Ok(session);
         }
         let token = token(work.inputs.tokens.as_ref(), audience, now)?;
         let places = self.places(&work.inputs.pod.namespace);
         // It is never closed.
         let _permit = places.acquire().await;
         let answer = self.sts.with_web_identity(hop, &token, || self.clock.now()).await;
-        answer.map_err(|failure| denied(&failure, subject, audience))
+        let session = answer.map_err(|failure| denied(&failure, subject, audience))?;
+        work.held.keep(hop, session.clone());
+        Ok(session)
     }
+}
+
+/// The sessions that these URLs need, each once.
+fn needed(urls: &[VolumeUrl]) -> Vec<NeededSession<'_>> {
+    let mut all = Vec::<NeededSession<'_>>::new();
+    for url in urls {
+        let SigningBasis::Token { hop, audience, subject } = &url.basis else { continue };
+        let lifetime = url.request.lifetime();
+        match all.iter_mut().find(|known| *known.hop == **hop) {
+            Some(known) => known.lifetime = known.lifetime.max(lifetime),
+            None => all.push(NeededSession { hop, audience, subject, lifetime }),
+        }
+    }
+    all
+}
+
+fn bug() -> VolumeFailure {
+    VolumeFailure::lasting(VolumeReason::InternalError, "a bug in the driver: report it with its log")
 }
 
 /// What the STS answered, in words.

@@ -7,6 +7,7 @@
 
 mod calls;
 mod clock;
+mod fair;
 mod fuzz;
 mod identity;
 mod measure;

@@ -55,13 +55,19 @@ impl TokenWorld {
 }
 
 /// A node whose driver may ask the STS, and the way there.
-async fn place() -> (CsiNode, Arc<StsFront>) {
-    let front = Arc::new(StsFront::start(world().await.store.endpoint()).unwrap());
+pub async fn place() -> (CsiNode, Arc<StsFront>) {
+    let front = front().await;
     let node = CsiNode::new(&["--sts-endpoints=http://127.0.0.1"]).await;
     (node, front)
 }
 
-async fn volume(node: &CsiNode, front: &StsFront, name: &str) -> Mounted {
+/// A way to the STS.
+pub async fn front() -> Arc<StsFront> {
+    Arc::new(StsFront::start(world().await.store.endpoint()).unwrap())
+}
+
+/// A volume with a role.
+pub async fn volume(node: &CsiNode, front: &StsFront, name: &str) -> Mounted {
     of_role(node.volume(name).await, front).await
 }
 

@@ -1,0 +1,40 @@
+//! A slow STS: many URLs of one volume, and volumes of other namespaces.
+
+use std::time::Duration;
+
+use testbed::StsFault;
+
+use crate::stores::{CONTENT, curl, wait_until};
+use crate::tokens::{place, volume};
+
+/// One by one, the sessions of such a volume would take longer than the kubelet waits.
+#[tokio::test]
+async fn the_sessions_of_many_urls_are_requested_at_a_time_and_each_once() {
+    let (node, front) = place().await;
+    let channel = node.channel().await;
+    let mut many = volume(&node, &front, "many").await.without(&["key"]);
+    for number in 0..12 {
+        many.attributes.insert(format!("u{number}.key"), format!("folder/{number}"));
+    }
+    front.fault(StsFault::Delay(Duration::from_secs(3)));
+    many.publish(&channel).await.unwrap();
+    assert_eq!(front.answers().len(), 12);
+    many.unpublish(&channel).await.unwrap();
+    node.expect_nothing_left(&many);
+}
+
+#[tokio::test]
+async fn a_namespace_whose_sts_hangs_delays_no_other() {
+    let (node, stuck) = place().await;
+    let (channel, healthy) = (node.channel().await, crate::tokens::front().await);
+    stuck.fault(StsFault::Hang);
+    for number in 0..64 {
+        let (channel, volume) = (channel.clone(), volume(&node, &stuck, &format!("stuck-{number}")).await);
+        tokio::spawn(async move { volume.publish(&channel).await });
+    }
+    wait_until("the STS is asked", || stuck.count(None) >= 4).await;
+    let other =
+        volume(&node, &healthy, "other").await.with(&[("csi.storage.k8s.io/pod.namespace", "team-b")]);
+    other.publish(&channel).await.unwrap();
+    assert_eq!(curl(&[&node.read(&other, "url")]).unwrap(), CONTENT);
+}
