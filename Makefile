@@ -23,7 +23,7 @@ PACKAGES := git:git curl:curl build-essential:cc
 # The stories mostly wait for servers, so more of them run at once than there are cores.
 export RUST_TEST_THREADS ?= 8
 
-.PHONY: help demo demo-cluster up test test-browser history soak soak-short ha-soak chaos chaos-short e2e \
+.PHONY: help demo demo-cluster up test test-versions test-browser history soak soak-short ha-soak chaos chaos-short e2e \
   e2e-short e2e-csi csi-faults \
   fuzz bench bench-plots bench-sign bench-csi fmt lint doc crds manifests plots image \
   image-check release-dry-run release-check archive tools testbed node sessions prometheus deny \
@@ -52,6 +52,15 @@ test: PACKAGES += lua5.4:lua5.4 iproute2:ip tmux:tmux
 test: lint deny doc book testbed prometheus sessions csi-sanity ## Check everything: format, lints, dependencies, docs, all tests
 	$(CARGO) test --workspace --no-fail-fast
 	@$(MAKE) history soak-short chaos-short e2e-short
+
+# The last one is the pinned one. The control plane of each is built once, in about 8 minutes on two cores.
+KUBERNETES_VERSIONS ?= 1.33 1.34 1.35 1.36 1.37
+test-versions: testbed ## The contract and the cluster tests with older API servers (KUBERNETES_VERSIONS)
+	@for minor in $(KUBERNETES_VERSIONS); do \
+	  other=$$minor; [ -d tests/testbed/go/kubernetes-$$minor ] || other=; \
+	  echo "make: the tests with Kubernetes $$minor" >&2; \
+	  PRESIGN_TESTBED_KUBERNETES=$$other $(CARGO) test --no-fail-fast --test contract --test cluster --test rbac; \
+	done
 
 test-browser: PACKAGES += chromium:chromium
 test-browser: testbed ## Download and upload with headless Chromium

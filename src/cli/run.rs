@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
@@ -99,10 +100,14 @@ async fn operate(args: RunArgs, observe: impl FnOnce(Memory)) -> Result<(), Exit
     // The requests of the signing service need the controller, so the controller stops after them.
     let signing = ports.signing_site(|| presigner.signing_service(), own_tls);
     let signing = signing.map(|(listener, site)| tokio::spawn(http::serve(listener, site, stop.clone())));
-    let stop = async move {
-        match signing {
-            Some(signing) => drop(signing.await),
-            None => stop.await,
+    let signing_failure = Arc::new(OnceLock::new());
+    let stop = {
+        let signing_failure = signing_failure.clone();
+        async move {
+            match signing {
+                Some(signing) => drop(signing.await.map_err(|error| signing_failure.set(error))),
+                None => stop.await,
+            }
         }
     };
     for (listener, site) in ports.sites(probes, Scrapes::new(metrics.into_encoder()), access) {
@@ -135,6 +140,9 @@ async fn operate(args: RunArgs, observe: impl FnOnce(Memory)) -> Result<(), Exit
         ended.context("the server for probes and metrics failed")?;
     }
     ended.context("the controller failed")?;
+    if let Some(error) = signing_failure.get() {
+        return Err(ExitFailure::from(anyhow!("the signing service failed: {error}")));
+    }
     tracing::info!("stopped");
     Ok(())
 }

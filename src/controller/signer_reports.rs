@@ -140,7 +140,7 @@ async fn observe(
 ) -> SignerReport {
     // Nobody asks for its sessions, so that nobody would notice that its ServiceAccount was mended.
     if !ctx.signer_users.is_used(id) {
-        ctx.sessions.forget_account(id);
+        ctx.sessions.forget_unused_account(id, now);
     }
     let mut has_failed = false;
     let credentials = match &known.parsed {

@@ -12,6 +12,7 @@ mod held;
 mod jobs;
 mod metrics;
 mod notes;
+mod places;
 mod proto;
 mod publish;
 mod records;

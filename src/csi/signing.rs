@@ -1,15 +1,15 @@
 //! Signs the URLs of a volume, with sessions from an STS where they are needed, or lets the signing service do
 //! it.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
-use tokio::sync::Semaphore;
 
 use super::folder::VolumeFolders;
 use super::held::HeldSessions;
+use super::places::{MOST_CALLS, NamespacePlaces};
 use super::signing_client::SigningClient;
 use crate::crd::PresignedUrlSpec;
 use crate::domain::session::{Hop, SessionNeed};
@@ -21,10 +21,6 @@ use crate::domain::{Credentials, SignedUrl, Validity};
 use crate::runtime::Clock;
 use crate::s3::UrlSigner;
 use crate::sts::{Session, Sts, StsFailure};
-
-/// How many volumes of a namespace may ask an STS at a time, so that a namespace whose STS does not answer
-/// delays no other.
-const MOST_CALLS: usize = 4;
 
 /// A session that URLs of a volume need.
 #[derive(Clone, Copy)]
@@ -57,13 +53,16 @@ pub(super) struct Signing {
     signer: UrlSigner,
     /// The signing service; `None` if there is none.
     service: Option<SigningClient>,
-    /// The places for calls, by namespace.
-    calls: Mutex<HashMap<String, Arc<Semaphore>>>,
+    /// The places for calls to an STS.
+    sts_places: NamespacePlaces,
+    /// The places for calls to the signing service.
+    service_places: NamespacePlaces,
 }
 
 impl Signing {
     pub(super) fn new(clock: Clock, sts: Sts, service: Option<SigningClient>) -> Self {
-        Self { clock, sts, signer: UrlSigner::default(), service, calls: Mutex::default() }
+        let [sts_places, service_places] = Default::default();
+        Self { clock, sts, signer: UrlSigner::default(), service, sts_places, service_places }
     }
 
     /// Signs all URLs of a volume. New sessions are held, also when this fails.
@@ -90,6 +89,9 @@ impl Signing {
     ) -> Result<SignedVolume, VolumeFailure> {
         let service = self.service.as_ref().ok_or_else(bug)?;
         let token = token(work.inputs.tokens.as_ref(), SIGNING_AUDIENCE, self.clock.now())?;
+        let places = self.service_places.of(&work.inputs.pod.namespace);
+        // It is never closed.
+        let _permit = places.acquire().await;
         let signed = service.sign(urls, work.longer_than, work.seed, &token, || self.clock.now()).await?;
         check_files(&signed.files)?;
         Ok(signed)
@@ -135,13 +137,6 @@ impl Signing {
         signed.map_err(|error| VolumeFailure::of_spec(VolumeReason::SigningFailed, &error.to_string()))
     }
 
-    /// The places for the calls of a namespace. Those that nobody uses are dropped.
-    fn places(&self, namespace: &str) -> Arc<Semaphore> {
-        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        calls.retain(|_, places| Arc::strong_count(places) > 1);
-        calls.entry(namespace.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(MOST_CALLS))).clone()
-    }
-
     /// A session from those at hand or from the STS.
     async fn session(&self, work: &SigningWork, needed: NeededSession<'_>) -> Result<Session, VolumeFailure> {
         let NeededSession { hop, audience, subject, lifetime } = needed;
@@ -152,7 +147,7 @@ impl Signing {
             return Ok(session);
         }
         let token = token(work.inputs.tokens.as_ref(), audience, now)?;
-        let places = self.places(&work.inputs.pod.namespace);
+        let places = self.sts_places.of(&work.inputs.pod.namespace);
         // It is never closed.
         let _permit = places.acquire().await;
         let answer = self.sts.with_web_identity(hop, &token, || self.clock.now()).await;

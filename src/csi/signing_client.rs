@@ -16,7 +16,7 @@ use crate::domain::volume::{
 use crate::runtime::client::{HttpsClient, HttpsFailure, HttpsOrigin};
 
 /// How many volumes ask at a time.
-const MOST_CALLS: usize = 16;
+const MOST_CALLS: usize = 32;
 /// The longest answer that is read, in bytes.
 const LONGEST: usize = 1024 * 1024;
 

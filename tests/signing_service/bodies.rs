@@ -28,7 +28,7 @@ async fn a_body_that_is_no_request_is_refused_without_quoting_it() {
         ("", "no valid signing request"),
         ("{\"urls\": \"hunter2\"}", "no valid signing request"),
         ("{\"urls\": {}, \"seed\": 1, \"longerThan\": null, \"hunter2\": 1}", "no valid signing request"),
-        (&large, "more than 256 KiB"),
+        (&large, "more than 128 KiB"),
         (&request(json!({})), "has no URLs"),
         (&request(json!({"../in": spec})), "names of URLs"),
         (&request(json!(many(33))), "at most 32 URLs"),

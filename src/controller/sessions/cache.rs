@@ -9,6 +9,7 @@ use super::SessionFailure;
 use super::attempt::FailedRequest;
 use super::budget::HeldBytes;
 use super::certificates::SharedCertificates;
+use super::users::SessionUsers;
 use super::wanted::{LIMITS, WantedSession};
 use crate::domain::session::SessionKey;
 use crate::domain::signer::SignerId;
@@ -19,13 +20,14 @@ use crate::sts::Session;
 /// The sessions, and who uses which.
 pub(super) struct SessionCache {
     pub(super) entries: HashMap<Arc<SessionKey>, SessionEntry>,
-    pub(super) by_object: HashMap<Key, Arc<SessionKey>>,
+    pub(super) by_object: SessionUsers,
     pub(super) queue: TurnQueue<WantedSession>,
     /// The certificates of those that wait, by turn.
     pub(super) certificates: HashMap<String, SharedCertificates>,
     pub(super) held: HeldBytes,
-    /// Why the ServiceAccount of a signer cannot be used, with the UID and the generation that this is about.
-    pub(super) accounts: HashMap<SignerId, (String, i64, SessionFailure)>,
+    /// Why the ServiceAccount of a signer cannot be used, with the UID and the generation that this is about, and
+    /// when that was noted for a volume.
+    pub(super) accounts: HashMap<SignerId, ((String, i64, SessionFailure), Option<Timestamp>)>,
 }
 
 /// What is known of one session.
@@ -49,7 +51,7 @@ impl Default for SessionCache {
     fn default() -> Self {
         Self {
             entries: HashMap::new(),
-            by_object: HashMap::new(),
+            by_object: SessionUsers::default(),
             queue: TurnQueue::new(LIMITS),
             certificates: HashMap::new(),
             held: HeldBytes::default(),

@@ -68,6 +68,11 @@ pub enum SessionFailure {
         "more than 200 requests of this namespace wait for an STS, each with another caBundle: use one caBundle for one STS"
     )]
     TooManyCertificates,
+    /// The CSI volumes of a namespace need too many different sessions.
+    #[error(
+        "the CSI volumes of this namespace need more than 4,000 different sessions: use a signer whose session.narrowTo is Namespace"
+    )]
+    TooManyVolumes,
     /// Another process leads now.
     #[error("another process leads")]
     NotLeading,
@@ -145,9 +150,11 @@ impl SessionFailure {
             Self::NoConsent { .. } | Self::Audience { .. } | Self::NoToken { .. } => {
                 FailureReason::CredentialsDenied
             }
-            Self::Api { .. } | Self::TooShort | Self::TooManyCertificates | Self::NotLeading => {
-                FailureReason::CredentialsUnavailable
-            }
+            Self::Api { .. }
+            | Self::TooShort
+            | Self::TooManyCertificates
+            | Self::TooManyVolumes
+            | Self::NotLeading => FailureReason::CredentialsUnavailable,
             Self::Sts { failure, .. } if failure.is_temporary() => FailureReason::CredentialsUnavailable,
             Self::Sts { .. } => FailureReason::CredentialsDenied,
             Self::Bug => FailureReason::InternalError,

@@ -13,6 +13,7 @@ mod failure;
 mod obtain;
 mod requests;
 mod tokens;
+mod users;
 mod volumes;
 mod wanted;
 
@@ -77,6 +78,9 @@ impl Sessions {
     ) -> FoundSession {
         let mut cache = self.cache.write();
         let cache = &mut *cache;
+        if !cache.by_object.has_room(object) {
+            return FoundSession::Failed(SessionFailure::TooManyVolumes);
+        }
         cache.set_user(object, Some(&wanted.key));
         let Some(entry) = cache.entries.get_mut(&wanted.key) else { return FoundSession::Pending(now) };
         let held = entry.session.as_ref();
@@ -153,24 +157,38 @@ impl Sessions {
         self.cache.read().by_object.contains_key(object) && self.cache.write().set_user(object, None)
     }
 
-    /// Notes whether the ServiceAccount of a signer can be used, and returns whether that is new.
-    fn note_account(&self, signer: &ParsedSigner, failure: Option<&SessionFailure>) -> bool {
+    /// Notes whether the ServiceAccount of a signer can be used, and returns whether that is new. `for_volume` is the
+    /// time if a volume asks.
+    fn note_account(
+        &self,
+        signer: &ParsedSigner,
+        failure: Option<&SessionFailure>,
+        for_volume: Option<Timestamp>,
+    ) -> bool {
         let noted = failure.map(|failure| (signer.uid.clone(), signer.generation, failure.clone()));
-        if self.cache.read().accounts.get(&signer.id) == noted.as_ref() {
+        if self.cache.read().accounts.get(&signer.id).map(|(known, _)| known) == noted.as_ref() {
             return false;
         }
         let accounts = &mut self.cache.write().accounts;
         match noted {
-            Some(noted) => drop(accounts.insert(signer.id.clone(), noted)),
+            Some(noted) => drop(accounts.insert(signer.id.clone(), (noted, for_volume))),
             None => drop(accounts.remove(&signer.id)),
         }
         true
     }
 
-    /// Forgets what is known of the ServiceAccount of a signer that is gone or that no object uses.
+    /// Forgets what is known of the ServiceAccount of a signer that is gone.
     pub fn forget_account(&self, signer: &SignerId) {
         if self.cache.read().accounts.contains_key(signer) {
             self.cache.write().accounts.remove(signer);
+        }
+    }
+
+    /// Forgets what is known of the ServiceAccount of a signer that no object uses, unless a volume asked lately.
+    pub fn forget_unused_account(&self, signer: &SignerId, now: Timestamp) {
+        let noted = self.cache.read().accounts.get(signer).and_then(|(_, for_volume)| *for_volume);
+        if noted.is_none_or(|noted| now.duration_since(noted).as_secs() > FAILURE_KEPT) {
+            self.forget_account(signer);
         }
     }
 
@@ -179,7 +197,7 @@ impl Sessions {
     #[must_use]
     pub fn failure_of(&self, signer: &ParsedSigner) -> Option<SessionFailure> {
         let cache = self.cache.read();
-        if let Some((uid, generation, failure)) = cache.accounts.get(&signer.id)
+        if let Some(((uid, generation, failure), _)) = cache.accounts.get(&signer.id)
             && (uid, *generation) == (&signer.uid, signer.generation)
         {
             return Some(failure.clone());

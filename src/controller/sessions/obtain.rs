@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::volumes::is_volume;
 use super::{FoundSession, SessionFailure, WantedSession};
 use crate::controller::context::Context;
 use crate::controller::reconcile::error::{Failure, is_code};
@@ -49,6 +50,8 @@ pub async fn obtain(
     let SessionWish { owner, request, signer, base, need, now } = wish;
     let Some(terms) = &request.credentials.session else { return Err(Failure::Outdated) };
     let namespace = &request.credentials.namespace;
+    let object = Key::new(&owner.namespace, &owner.name);
+    let for_volume = is_volume(&object).then_some(now);
     let source = match (&request.credentials.source, &base) {
         (IdentitySource::Secret(reference), Some(base)) => {
             SessionSource::secret(namespace, &reference.name, base)
@@ -58,13 +61,13 @@ pub async fn obtain(
         (IdentitySource::WebIdentity(identity), _) => match account(ctx, namespace, identity).await? {
             Ok(source) => source,
             Err(failure) => {
-                note_account(ctx, request, signer, Some(&failure));
+                note_account(ctx, request, signer, Some(&failure), for_volume);
                 return Ok(Err(failure.problem(request)));
             }
         },
         (IdentitySource::Ambient, _) => SessionSource::Ambient,
     };
-    note_account(ctx, request, signer, None);
+    note_account(ctx, request, signer, None, for_volume);
     let asker = owner.namespace.clone();
     let session_owner = match signer {
         None => SessionOwner::Namespace(asker),
@@ -84,7 +87,6 @@ pub async fn obtain(
     };
     let (key, ca_bundle) = SessionKey::new(source, (**terms).clone(), session_owner);
     let key = Arc::new(key);
-    let object = Key::new(&owner.namespace, &owner.name);
     let ca_bundle = ca_bundle.map(Arc::from);
     match ctx.sessions.find(&object, WantedSession { key, base, ca_bundle, turn }, need, now) {
         FoundSession::Ready(credentials) => Ok(Ok(Arc::new(credentials))),
@@ -102,9 +104,10 @@ fn note_account(
     request: &Request,
     signer: Option<&ParsedSigner>,
     failure: Option<&SessionFailure>,
+    for_volume: Option<Timestamp>,
 ) {
     if let Some(signer) = signer.filter(|_| !request.credentials.source.is_of_requester())
-        && ctx.sessions.note_account(signer, failure)
+        && ctx.sessions.note_account(signer, failure, for_volume)
     {
         ctx.signers.wake();
     }

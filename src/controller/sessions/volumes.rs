@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::Client;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::{SessionWish, Sessions, obtain};
 use crate::controller::context::Context;
 use crate::controller::reconcile::error::Failure;
+use crate::domain::reason::FailureReason;
 use crate::domain::session::{SessionKey, SessionNeed};
 use crate::domain::signer::ParsedSigner;
 use crate::domain::status::Problem;
@@ -23,6 +24,10 @@ use crate::runtime::Key;
 const VOLUME: &str = "volume:";
 /// How often a request looks without an answer: after a while a session serves that is not as good.
 const LOOK: Duration = Duration::from_secs(2);
+/// How long a request waits for its session. It has a place that others need, and the driver tries again.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+const LATE: &str = "a session is being requested, and the STS takes long: this is tried again";
 
 /// A session for the URL of a volume, or why there is none. Waits for one that has to be requested; the caller
 /// sets the deadline. Volumes of a namespace share a session where their requests ask for the same.
@@ -40,7 +45,7 @@ pub async fn session_for_volume(
     base: Option<Arc<Credentials>>,
     longer_than: Option<Timestamp>,
 ) -> Result<Result<Arc<Credentials>, Problem>, Failure> {
-    let owner = user(namespace, request, signer);
+    let (owner, begun) = (user(namespace, request, signer), Instant::now());
     loop {
         let news = ctx.sessions.news.notified();
         let mut news = std::pin::pin!(news);
@@ -51,6 +56,9 @@ pub async fn session_for_volume(
         let base = base.clone();
         let wish = SessionWish { owner: &owner, request, signer: Some(signer), base, need, now };
         match obtain(ctx, wish).await {
+            Err(Failure::AwaitingSession) if begun.elapsed() >= PATIENCE => {
+                return Ok(Err(Problem::retried(FailureReason::CredentialsUnavailable, LATE.to_owned())));
+            }
             Err(Failure::AwaitingSession) => drop(timeout(LOOK, news).await),
             found => return found,
         }

@@ -9,27 +9,31 @@ use tokio::time::Instant;
 use super::fault::{SigningFault, SigningResult};
 use super::pod::AskingPod;
 use super::shares::{ShareTerms, Shares};
+use crate::domain::signer::SignerId;
 use crate::runtime::lock::Lock;
 
 /// A node has up to some hundred pods, which may all start at once, each with several volumes.
 const OF_NODE: ShareTerms = ShareTerms { burst: 1000, per_second: 50, at_work: 16, most: 16_384 };
 /// One pod that asks without end leaves the other namespaces of its node their part.
 const OF_NAMESPACE: ShareTerms = ShareTerms { burst: 600, per_second: 30, at_work: 8, most: 32_768 };
-/// How many requests are worked on in all. Each may hold 256 KiB.
+/// How many requests are worked on in all. Each may hold some hundred KiB.
 const AT_WORK: usize = 256;
+/// A signer whose STS does not answer leaves the others their places.
+const OF_SIGNER: ShareTerms = ShareTerms { burst: 100_000, per_second: 10_000, at_work: 64, most: 16_384 };
 
 /// Admits requests.
 #[derive(Debug)]
 pub struct Admission {
     nodes: Lock<Shares<String>>,
     namespaces: Lock<Shares<(String, String)>>,
+    signers: Lock<Shares<SignerId>>,
     places: Arc<Semaphore>,
 }
 
-/// The places of a request that is worked on, until it is dropped.
+/// The places of a request, until it is dropped.
 #[derive(Debug)]
 pub struct Admitted {
-    _places: [Option<OwnedSemaphorePermit>; 3],
+    _places: [Option<OwnedSemaphorePermit>; 2],
 }
 
 impl Default for Admission {
@@ -37,13 +41,14 @@ impl Default for Admission {
         Self {
             nodes: Lock::new(Shares::new(OF_NODE)),
             namespaces: Lock::new(Shares::new(OF_NAMESPACE)),
+            signers: Lock::new(Shares::new(OF_SIGNER)),
             places: Arc::new(Semaphore::new(AT_WORK)),
         }
     }
 }
 
 impl Admission {
-    /// Waits for the places of a request.
+    /// Waits for the places of a request at its node and its namespace. It can then be read.
     ///
     /// # Errors
     /// The fault when the node or the namespace has asked too often.
@@ -61,8 +66,23 @@ impl Admission {
         // They are never closed.
         let of_namespace = of_namespace.acquire_owned().await.ok();
         let of_node = of_node.acquire_owned().await.ok();
+        Ok(Admitted { _places: [of_namespace, of_node] })
+    }
+
+    /// Waits for the places of a request that was read, among those for its signer and among all.
+    ///
+    /// # Errors
+    /// The fault when there are too many signers.
+    pub async fn admit_for(&self, signer: &SignerId) -> Result<Admitted, SigningFault> {
+        let of_signer = self.signers.write().take(signer, Instant::now());
+        let of_signer = of_signer.ok_or_else(|| {
+            let message = "the signer gets too many requests: they are tried again";
+            SigningFault::new(SigningResult::RateLimited, message)
+        })?;
+        // They are never closed.
+        let of_signer = of_signer.acquire_owned().await.ok();
         let of_all = self.places.clone().acquire_owned().await.ok();
-        Ok(Admitted { _places: [of_namespace, of_node, of_all] })
+        Ok(Admitted { _places: [of_signer, of_all] })
     }
 }
 
@@ -71,6 +91,7 @@ mod tests {
     use futures::FutureExt;
 
     use super::*;
+    use crate::crd::SignerKind;
 
     #[test]
     fn a_flood_of_a_node_leaves_the_others_their_places_and_a_flood_of_a_namespace_too() {
@@ -90,6 +111,20 @@ mod tests {
         admitted.clear();
         drop(flood);
         assert!(admission.admit(&third).now_or_never().is_some_and(|place| place.is_ok()));
+    }
+
+    #[test]
+    fn a_signer_whose_sts_hangs_leaves_the_others_their_places() {
+        let admission = Admission::default();
+        let signer = |name: &str| SignerId {
+            kind: SignerKind::ClusterSigner,
+            namespace: String::new(),
+            name: name.to_owned(),
+        };
+        let (hangs, works) = (signer("hangs"), signer("works"));
+        let held: Vec<_> = (0..AT_WORK).filter_map(|_| admission.admit_for(&hangs).now_or_never()).collect();
+        assert_eq!(held.len(), OF_SIGNER.at_work);
+        assert!(admission.admit_for(&works).now_or_never().is_some_and(|place| place.is_ok()));
     }
 
     #[tokio::test(start_paused = true)]

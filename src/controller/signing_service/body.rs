@@ -9,10 +9,10 @@ use tokio::time::timeout;
 use super::fault::{SigningFault, SigningResult};
 use crate::domain::volume::SigningRequest;
 
-/// The largest body, in bytes.
-const LARGEST: usize = 256 * 1024;
+/// The largest body, in bytes. The attributes of a volume have 32 KiB at most.
+const LARGEST: usize = 128 * 1024;
 /// How long a body may take.
-const READ_TIMEOUT: Duration = Duration::from_secs(5);
+const READ_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long the rest of a body may take that nobody needs.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
 

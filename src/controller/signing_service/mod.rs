@@ -129,6 +129,7 @@ impl SigningService {
         let request = body::read(body).await?;
         let signer = wanted_urls::named_signer(&request, &pod.namespace)?;
         self.require_use(peer, token, &pod, &signer).await?;
+        let _working = self.0.admission.admit_for(&signer).await?;
         let signed = sign::sign(&self.0.ctx, &pod, &signer, &request).await?;
         for spec in request.urls.values() {
             let AskingPod { namespace, name, node, .. } = &*pod;

@@ -62,12 +62,13 @@ async fn attempt(
         let message = "the operator has just started and reads the signers: this is tried again";
         return Err(SigningFault::new(SigningResult::Unavailable, message));
     }
+    let begun = Instant::now();
     let found = find_signer(ctx, id);
     let judged = judge_all(ctx, pod, specs, &found)?;
     let Some(Ok(signer)) = &found else { return Err(SigningFault::of_problem(&not_found(id))) };
     let mut bases = Vec::with_capacity(judged.len());
     for ((name, _), resolved) in specs.iter().zip(&judged) {
-        let found = credentials(ctx, pod, signer, resolved, request).await;
+        let found = credentials(ctx, pod, signer, resolved, request, begun).await;
         bases.push(found.map_err(|fault| fault.of_url(name))?);
     }
     // Reads and calls in between may have taken long. From here on nothing waits.
@@ -122,6 +123,7 @@ async fn credentials(
     signer: &ParsedSigner,
     Resolved { request, .. }: &Resolved,
     asked: &SigningRequest,
+    begun: Instant,
 ) -> Result<Arc<Credentials>, SigningFault> {
     let failed = |failure: Failure| match failure {
         Failure::Overloaded { .. } | Failure::NotLeading(_) => {
@@ -133,7 +135,7 @@ async fn credentials(
         Some((key, selection)) => {
             if ctx.reads_by_name() {
                 // No watch keeps the cache current.
-                ctx.credentials.drop_older(&key, Instant::now());
+                ctx.credentials.drop_older(&key, begun);
             }
             let known = read(ctx, &key, &selection, request).await.map_err(failed)?;
             Some(usable(&known, request).map_err(failed)?)

@@ -15,6 +15,10 @@ use crate::{
     progress::say,
 };
 
+/// Names another minor version of the control plane than the pinned one, such as `1.33`: one of the folders
+/// `go/kubernetes-1.33` and so on.
+const KUBERNETES: &str = "PRESIGN_TESTBED_KUBERNETES";
+
 /// A program that the testbed can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binary {
@@ -128,6 +132,11 @@ impl Binary {
             Self::Actionlint => ("actionlint", format!("github.com/rhysd/actionlint/cmd/{name}")),
             Self::CsiSanity => ("csi-sanity", format!("github.com/kubernetes-csi/csi-test/v5/cmd/{name}")),
             _ => ("kubernetes", format!("k8s.io/kubernetes/cmd/{name}")),
+        };
+        let other = env::var(KUBERNETES).ok().filter(|minor| !minor.is_empty());
+        let module = match (self, other) {
+            (Self::KubeApiserver | Self::KubeControllerManager, Some(minor)) => format!("{module}-{minor}"),
+            _ => module.to_owned(),
         };
         let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("go").join(module);
         Recipe { module, package, binary: name.to_owned() }

@@ -1,6 +1,7 @@
 //! What one namespace or signer with many sessions costs the others, and what is kept.
 
 use super::super::certificates::MOST;
+use super::super::users::{MOST_OF_VOLUMES, SessionUsers};
 use super::*;
 
 #[test]
@@ -129,8 +130,8 @@ fn the_oldest_sessions_of_an_owner_make_room_for_new_ones() {
 fn what_is_known_of_a_service_account_is_over_with_another_spec_and_with_the_signer() {
     let (sessions, signer) = (Sessions::default(), signer());
     let failure = SessionFailure::NoAccount { account: "a".to_owned() };
-    assert!(sessions.note_account(&signer, Some(&failure)));
-    assert!(!sessions.note_account(&signer, Some(&failure)));
+    assert!(sessions.note_account(&signer, Some(&failure), None));
+    assert!(!sessions.note_account(&signer, Some(&failure), None));
     assert_eq!(sessions.failure_of(&signer), Some(failure.clone()));
     let mut edited = signer.clone();
     edited.generation += 1;
@@ -138,4 +139,35 @@ fn what_is_known_of_a_service_account_is_over_with_another_spec_and_with_the_sig
     sessions.forget_account(&signer.id);
     assert_eq!(sessions.failure_of(&signer), None);
     assert!(sessions.cache.read().accounts.is_empty());
+}
+
+#[test]
+fn what_a_volume_was_told_of_a_signer_is_shown_for_a_while_although_no_object_uses_it() {
+    let (sessions, signer) = (Sessions::default(), signer());
+    let failure = SessionFailure::NoAccount { account: "a".to_owned() };
+    assert!(sessions.note_account(&signer, Some(&failure), Some(at(100))));
+    sessions.forget_unused_account(&signer.id, at(100 + FAILURE_KEPT));
+    assert_eq!(sessions.failure_of(&signer), Some(failure.clone()));
+    sessions.forget_unused_account(&signer.id, at(101 + FAILURE_KEPT));
+    assert_eq!(sessions.failure_of(&signer), None);
+    assert!(sessions.note_account(&signer, Some(&failure), None));
+    sessions.forget_unused_account(&signer.id, at(100));
+    assert_eq!(sessions.failure_of(&signer), None);
+}
+
+#[test]
+fn the_volumes_of_a_namespace_use_so_many_sessions_and_no_more() {
+    let (mut users, key) = (SessionUsers::default(), key("p"));
+    let user = |namespace: &str, number: usize| Key::new(namespace, &format!("volume:{number:016x}"));
+    for number in 0..MOST_OF_VOLUMES {
+        assert!(users.has_room(&user("n", number)));
+        users.insert(user("n", number), key.clone());
+        users.insert(user("n", number), key.clone());
+    }
+    assert!(!users.has_room(&user("n", MOST_OF_VOLUMES)) && users.has_room(&user("n", 0)));
+    assert!(users.has_room(&user("other", 0)) && users.has_room(&Key::new("n", "object")));
+    for number in 0..MOST_OF_VOLUMES {
+        assert!(users.remove(&user("n", number)).is_some());
+    }
+    assert!(users.is_empty());
 }
