@@ -1,10 +1,12 @@
 //! A namespace, and what keeps a certificate in it, inside the test on a clock that the test moves.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
@@ -45,6 +47,20 @@ impl Place {
 
     pub async fn secret(&self) -> Secret {
         self.secrets.get(&self.name).await.unwrap()
+    }
+
+    /// Changes the data of the Secret, and returns it as it was then. The operator may write at the same time.
+    pub async fn change_secret(&self, change: fn(&mut BTreeMap<String, ByteString>)) -> Secret {
+        loop {
+            let mut secret = self.secret().await;
+            let before = secret.data.clone();
+            change(secret.data.as_mut().unwrap());
+            assert_ne!(secret.data, before, "it changes nothing");
+            match self.secrets.replace(&self.name, &PostParams::default(), &secret).await {
+                Err(kube::Error::Api(status)) if status.code == 409 => {}
+                changed => return changed.unwrap(),
+            }
+        }
     }
 
     pub async fn config_map(&self) -> Option<ConfigMap> {

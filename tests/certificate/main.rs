@@ -60,11 +60,7 @@ async fn a_deleted_or_spoiled_secret_is_mended_and_clients_notice_nothing() {
         |data| drop(data.insert("tls.crt".to_owned(), data["next-tls.crt"].clone())),
     ];
     for spoil in spoils {
-        let mut secret = place.secret().await;
-        let version = secret.resource_version();
-        spoil(secret.data.as_mut().unwrap());
-        let spoiled = place.secrets.replace(&place.name, &PostParams::default(), &secret).await.unwrap();
-        assert_ne!(spoiled.resource_version(), version);
+        let spoiled = place.change_secret(spoil).await;
         let is_mended =
             |secret: &Secret| is_back(secret) && secret.resource_version() != spoiled.resource_version();
         place.wait_secret("the certificate again", is_mended).await;
