@@ -35,7 +35,7 @@ impl Refusal {
     pub fn is_by(&self, rule: &Rule) -> bool {
         let [(field, message)] = &self.causes[..] else { return false };
         without_indexes(field) == field_of(self.kind, rule)
-            && message.strip_prefix("Invalid value: ").is_some_and(|text| is_of(rule, text))
+            && sentence_of(message).is_some_and(|text| is_of(rule, text))
     }
 
     /// Whether the schema says something, and everything that is said is about one of these fields,
@@ -59,7 +59,7 @@ impl Refusal {
     /// Whether one of our rules says this, which names its field.
     pub fn says(&self, text: &str) -> bool {
         let said = |(at, message): &(String, String)| {
-            let sentence = message.strip_prefix("Invalid value: ")?;
+            let sentence = sentence_of(message)?;
             Some(format!("{}: {sentence}", without_indexes(at)))
         };
         self.causes.iter().filter_map(said).any(|said| said == text)
@@ -131,4 +131,12 @@ fn collect(schema: &Value, path: &str, rules: &mut BTreeMap<Identity, String>) {
 pub fn field_of(kind: Kind, rule: &Rule) -> &'static str {
     let field = carried(kind).get(&identity(rule));
     field.unwrap_or_else(|| panic!("the definition of {kind} does not carry {rule:?}"))
+}
+
+/// The sentence of a rule in what the API server says about a value. One older than 1.34 names the type, too.
+pub fn sentence_of(message: &str) -> Option<&str> {
+    let rest = message.strip_prefix("Invalid value: ")?;
+    let named = ["object", "string", "array", "integer", "boolean"];
+    let without = named.iter().find_map(|kind| rest.strip_prefix(&format!("\"{kind}\": ")));
+    Some(without.unwrap_or(rest))
 }
