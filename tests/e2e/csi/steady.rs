@@ -9,8 +9,10 @@ use crate::totals::ReadTotals;
 
 /// Pods whose URLs are renewed when the driver likes, which is with 100 to 130 seconds left.
 const READERS: [&str; 3] = ["steady-0", "steady-1", "steady-2"];
-/// A new file is seen within this time, in seconds. They look ten times a second.
+/// Half of the new files are seen within this time, in seconds. They look ten times a second.
 const LAG: i64 = 1;
+/// All are seen within this time, in seconds: on a busy machine a reader itself can be late.
+const LONGEST_LAG: i64 = 5;
 /// It mounts only the file with the URL. Such a mount is never updated.
 const FIXED: &str = "sub-path";
 
@@ -43,7 +45,10 @@ impl SteadyReaders {
             let mut totals = ReadTotals::of_urls_that_live(LIFETIME);
             pod::kubectl(cluster, &["logs", name]).lines().for_each(|line| totals.add(line));
             println!("e2e: {name}, {seconds} s: {totals}");
-            let is_prompt = totals.lags.iter().all(|lag| *lag <= LAG);
+            totals.lags.sort_unstable();
+            let median = totals.lags.get(totals.lags.len() / 2);
+            let is_prompt = median.is_none_or(|lag| *lag <= LAG)
+                && totals.lags.last().is_none_or(|lag| *lag <= LONGEST_LAG);
             let has_read = totals.requests >= requests && totals.lags.len() >= renewals;
             is_kept &= has_read && is_prompt && totals.failures.is_empty();
         }
