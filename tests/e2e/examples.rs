@@ -30,6 +30,7 @@ pub fn run_all(cluster: &Cluster) {
         ("web-identity.yaml", web_identity),
         ("minio.yaml", minio),
         ("link-to-share.yaml", link_to_share),
+        ("verified.yaml", verified),
         // The second one uses what the first one grants.
         ("cluster-signer.yaml", cluster_signer),
         ("tenant.yaml", tenant),
@@ -173,6 +174,12 @@ fn link_to_share(cluster: &Cluster) {
     assert_eq!(run(&mut curl, "").unwrap(), "for the board");
     let renews = "--output=jsonpath={.status.renewalTime}";
     assert_eq!(kubectl(cluster, &["get", "psu/board-deck", renews]), "");
+}
+
+/// The chart is installed with the permission to ask the store.
+fn verified(cluster: &Cluster) {
+    apply(cluster, "verified.yaml");
+    wait(cluster, "condition=Verified", "psu/verified");
 }
 
 fn cluster_signer(cluster: &Cluster) {

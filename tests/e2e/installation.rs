@@ -30,6 +30,11 @@ pub fn install(cluster: &Cluster, is_short: bool, is_unprivileged: bool) {
         format!("csi.privileged={is_privileged}"),
         "csi.audiences={sts.amazonaws.com}".to_owned(),
     ];
+    // The store has an address that no store outside of a test has.
+    let store = cluster.store.endpoint();
+    let (_, place) = store.split_once("://").unwrap();
+    let (address, _) = place.rsplit_once(':').unwrap();
+    let verify = format!("verify.enabled=true,verify.allow={{{place}={address}/32}}");
     let helm = testbed::locate(testbed::Binary::Helm).unwrap_or_else(|error| panic!("{error}"));
     let mut install = Command::new(helm);
     install
@@ -42,6 +47,8 @@ pub fn install(cluster: &Cluster, is_short: bool, is_unprivileged: bool) {
             "pods.enabled=true,csi.enabled=true,csi.signers.enabled=true",
             "--set",
             &csi.join(","),
+            "--set",
+            &verify,
         ])
         .args(["--wait", "--timeout=120s"])
         .env("KUBECONFIG", cluster.plane.kubeconfig())
