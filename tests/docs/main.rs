@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test fails by panicking")]
 
 mod blocks;
+mod examples;
 mod generated;
 mod guides;
 mod links;

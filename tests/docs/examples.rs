@@ -1,0 +1,13 @@
+//! The examples in `deploy/examples`.
+
+use crate::pages::{read, root};
+
+/// `make e2e`, which tries them, is in no other gate.
+#[test]
+fn each_example_is_tried_on_a_node() {
+    let tried = read("tests/e2e/examples.rs");
+    let names = std::fs::read_dir(root().join("deploy/examples")).unwrap();
+    for name in names.map(|entry| entry.unwrap().file_name().into_string().unwrap()) {
+        assert!(tried.contains(&format!("(\"{name}\", ")), "{name} is not in tests/e2e/examples.rs");
+    }
+}
