@@ -1,6 +1,10 @@
 //! Parses flags that users often get wrong, with messages that help.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::runtime::Tls;
 
 /// Parses an address to listen on.
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
@@ -23,6 +27,12 @@ fn meant(text: &str) -> Option<SocketAddr> {
         _ => return None,
     };
     Some((host, port.parse().ok()?).into())
+}
+
+/// The certificate of a port, if the flags name its two files.
+pub(super) fn tls(certificate: Option<&Path>, key: Option<&Path>) -> anyhow::Result<Option<Arc<Tls>>> {
+    let (Some(certificate), Some(key)) = (certificate, key) else { return Ok(None) };
+    Ok(Some(Arc::new(Tls::read(certificate, key)?)))
 }
 
 /// Parses whole seconds between two bounds.

@@ -42,10 +42,7 @@ pub(super) struct MetricsArgs {
 impl MetricsArgs {
     /// The certificate, if the flags name one.
     pub(super) fn tls(&self) -> anyhow::Result<Option<Arc<Tls>>> {
-        let (Some(certificate), Some(key)) = (&self.metrics_tls_cert, &self.metrics_tls_key) else {
-            return Ok(None);
-        };
-        Ok(Some(Arc::new(Tls::read(certificate, key)?)))
+        flags::tls(self.metrics_tls_cert.as_deref(), self.metrics_tls_key.as_deref())
     }
 
     /// Checks that the two addresses differ.

@@ -39,10 +39,7 @@ pub(super) struct SigningArgs {
 impl SigningArgs {
     /// The certificate, if the flags name one.
     pub(super) fn tls(&self) -> anyhow::Result<Option<Arc<Tls>>> {
-        let (Some(certificate), Some(key)) = (&self.signing_tls_cert, &self.signing_tls_key) else {
-            return Ok(None);
-        };
-        Ok(Some(Arc::new(Tls::read(certificate, key)?)))
+        flags::tls(self.signing_tls_cert.as_deref(), self.signing_tls_key.as_deref())
     }
 
     /// Checks that the address is not one of those that serve something else.

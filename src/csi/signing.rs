@@ -87,7 +87,7 @@ impl Signing {
         work: &SigningWork,
         urls: &BTreeMap<String, PresignedUrlSpec>,
     ) -> Result<SignedVolume, VolumeFailure> {
-        let service = self.service.as_ref().ok_or_else(bug)?;
+        let service = self.service.as_ref().ok_or_else(VolumeFailure::bug)?;
         let token = token(work.inputs.tokens.as_ref(), SIGNING_AUDIENCE, self.clock.now())?;
         let places = self.service_places.of(&work.inputs.pod.namespace);
         // It is never closed.
@@ -118,10 +118,10 @@ impl Signing {
                 SigningBasis::Key(credentials) => Some(credentials),
                 SigningBasis::Token { hop, .. } => of_hop(hop),
             };
-            signed.push((url, self.url(url, credentials.ok_or_else(bug)?)?));
+            signed.push((url, self.url(url, credentials.ok_or_else(VolumeFailure::bug)?)?));
         }
         let validities = signed.iter().map(|(url, signed)| (signed.validity, url.request.overlap));
-        let times = VolumeTimes::of(validities, work.seed).ok_or_else(bug)?;
+        let times = VolumeTimes::of(validities, work.seed).ok_or_else(VolumeFailure::bug)?;
         let files = files(&signed);
         check_files(&files)?;
         Ok(SignedVolume { files, times })
@@ -169,10 +169,6 @@ fn needed(urls: &[VolumeUrl]) -> Vec<NeededSession<'_>> {
         }
     }
     all
-}
-
-fn bug() -> VolumeFailure {
-    VolumeFailure::lasting(VolumeReason::InternalError, "a bug in the driver: report it with its log")
 }
 
 /// What the STS answered, in words.

@@ -7,6 +7,7 @@ use crate::crd::SignerKind;
 use crate::crd::names::GROUP;
 use crate::domain::signer::SignerId;
 use crate::domain::volume::SIGNING_AUDIENCE;
+use crate::runtime::reviews::access_of;
 
 /// A pod that runs, as the API server knows it.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,15 +77,7 @@ impl AskingPod {
             verb: Some("use".to_owned()),
             ..ResourceAttributes::default()
         };
-        let user = self.user.clone();
-        SubjectAccessReviewSpec {
-            user: user.username,
-            uid: user.uid,
-            groups: user.groups,
-            extra: user.extra,
-            resource_attributes: Some(attributes),
-            ..SubjectAccessReviewSpec::default()
-        }
+        SubjectAccessReviewSpec { resource_attributes: Some(attributes), ..access_of(self.user.clone()) }
     }
 
     /// What to grant, if it may not.

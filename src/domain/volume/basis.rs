@@ -59,15 +59,11 @@ pub(super) fn basis(request: &Request, inputs: &VolumeInputs) -> Result<SigningB
             let subject = format!("system:serviceaccount:{namespace}:{}", identity.name);
             let owner = SessionOwner::Namespace(namespace);
             let (key, ca_bundle) = SessionKey::new(source, (**terms).clone(), owner);
-            let hop = key.hop(ca_bundle.as_deref()).ok_or_else(bug)?;
+            let hop = key.hop(ca_bundle.as_deref()).ok_or_else(VolumeFailure::bug)?;
             Ok(SigningBasis::Token { hop: Box::new(hop), audience: identity.audience.clone(), subject })
         }
-        (IdentitySource::WebIdentity(_), None) | (IdentitySource::Ambient, _) => Err(bug()),
+        (IdentitySource::WebIdentity(_), None) | (IdentitySource::Ambient, _) => Err(VolumeFailure::bug()),
     }
-}
-
-fn bug() -> VolumeFailure {
-    VolumeFailure::lasting(VolumeReason::InternalError, "a bug in the driver: report it with its log")
 }
 
 fn access_key(

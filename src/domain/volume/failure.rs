@@ -66,6 +66,12 @@ impl VolumeFailure {
         Self { reason, message: message.into(), is_temporary: true }
     }
 
+    /// What cannot happen, but did.
+    #[must_use]
+    pub fn bug() -> Self {
+        Self::lasting(VolumeReason::InternalError, "a bug in the driver: report it with its log")
+    }
+
     /// An attribute that is not valid.
     pub(super) fn attribute(name: &str, problem: &str) -> Self {
         Self::lasting(VolumeReason::InvalidAttributes, format!("volumeAttributes.{name}: {problem}"))

@@ -16,7 +16,7 @@ use k8s_openapi::api::authorization::v1::{NonResourceAttributes, SubjectAccessRe
 use kube::Client;
 
 use crate::runtime::server::reviews::{
-    Refusal, ReviewKey, ReviewTerms, Reviewer, bearer, is_allowed, review_of, user_of,
+    Refusal, ReviewKey, ReviewTerms, Reviewer, access_of, bearer, is_allowed, review_of, user_of,
 };
 
 const TERMS: ReviewTerms = ReviewTerms {
@@ -70,12 +70,5 @@ impl fmt::Debug for Access {
 
 fn access_review(user: UserInfo, path: &str) -> SubjectAccessReviewSpec {
     let attributes = NonResourceAttributes { path: Some(path.to_owned()), verb: Some("get".to_owned()) };
-    SubjectAccessReviewSpec {
-        user: user.username,
-        uid: user.uid,
-        groups: user.groups,
-        extra: user.extra,
-        non_resource_attributes: Some(attributes),
-        ..SubjectAccessReviewSpec::default()
-    }
+    SubjectAccessReviewSpec { non_resource_attributes: Some(attributes), ..access_of(user) }
 }

@@ -168,6 +168,12 @@ pub fn user_of(status: TokenReviewStatus) -> Option<UserInfo> {
     status.user.filter(|_| status.authenticated == Some(true))
 }
 
+/// A question about a user, which says nothing yet of what the user may do.
+#[must_use]
+pub fn access_of(UserInfo { username, uid, groups, extra }: UserInfo) -> SubjectAccessReviewSpec {
+    SubjectAccessReviewSpec { user: username, uid, groups, extra, ..SubjectAccessReviewSpec::default() }
+}
+
 /// Whether the API server says that a user may do something.
 ///
 /// # Errors
