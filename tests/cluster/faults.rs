@@ -209,7 +209,8 @@ async fn what_a_list_that_broke_off_had_shown_is_not_forgotten() {
     }
     let before = space.data("a", "url").await;
     // Time for an edit that no watch shows; then a list that ends within the second object.
-    let lists = || Match::new("GET", "/presignedurls?").and("sendInitialEvents=true");
+    let mark = super::harness::mark_of_lists(&proxy);
+    let lists = || Match::new("GET", "/presignedurls?").and(mark);
     proxy.fault(lists(), 2, answer(503, "ServiceUnavailable"));
     proxy.fault(lists(), 1, Fault::BreakOff(4_000));
     proxy.expire_watches();
@@ -218,7 +219,7 @@ async fn what_a_list_that_broke_off_had_shown_is_not_forgotten() {
     let begun = proxy
         .seen()
         .into_iter()
-        .filter(|request| request.contains("/presignedurls?") && request.contains("sendInitialEvents=true"));
+        .filter(|request| request.contains("/presignedurls?") && request.contains(mark));
     assert!(begun.count() >= 5, "the first, two refused, one broken off, one whole");
 }
 

@@ -58,10 +58,11 @@ async fn a_first_list_that_breaks_off_is_no_reason_either() {
     }
     let before = secrets(&space).await;
     space.operator.stop();
+    let mark = super::harness::mark_of_lists(&proxy);
     // Within the first object, within the second, and after most of them.
     for bytes in [700, 3_000, 5_000] {
         for resource in ["/presignedurls?", "managed%3Dtrue"] {
-            let first = Match::new("GET", resource).and("sendInitialEvents=true");
+            let first = Match::new("GET", resource).and(mark);
             proxy.fault(first, 1, Fault::BreakOff(bytes));
         }
     }
@@ -70,7 +71,7 @@ async fn a_first_list_that_breaks_off_is_no_reason_either() {
     space.apply("late", space.spec(json!({}))).await;
     space.wait_ready("late", "True", "Issued").await;
     assert_eq!(operator.page("/readyz").trim(), "ok");
-    let begun = proxy.seen().iter().filter(|request| request.contains("sendInitialEvents")).count();
+    let begun = proxy.seen().iter().filter(|request| request.contains(mark)).count();
     assert!(begun >= 3 + 3 + 3 + 2, "three lists, and six that broke off: {begun}");
     let now: Vec<_> = secrets(&space).await.into_iter().filter(|(name, ..)| name != "late").collect();
     assert_eq!(now, before);

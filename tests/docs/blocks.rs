@@ -91,6 +91,19 @@ fn every_block_is_played_or_says_why_not() {
 }
 
 #[test]
+fn every_block_says_what_is_in_it() {
+    // Without commands, so that none escapes by the name of its language.
+    let known = ["sh", "bash", "console", "yaml", "json", "text", ""];
+    for page in pages() {
+        let text = read(&page);
+        let fences = text.lines().filter_map(|line| line.trim_start().strip_prefix("```"));
+        for kind in fences.step_by(2) {
+            assert!(known.contains(&kind), "{}: ```{kind}: must be one of {known:?}", page.display());
+        }
+    }
+}
+
+#[test]
 fn reads_the_comment_before_a_block() {
     let text = "<!-- run: a -->\n```sh\none\ntwo\n```\ntext\n```yaml\nthree: 3\n```\n   <!-- not run: b -->\n   ```sh\n   four\n   ```\n```sh\nfive\n```\n";
     let blocks = blocks_of("p.md", text);

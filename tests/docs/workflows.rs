@@ -46,3 +46,51 @@ fn no_job_has_permissions_that_it_did_not_ask_for() {
         }
     }
 }
+
+/// The minor version of a text that begins with a version, such as `1.26.6`.
+fn minor(version: &str) -> u32 {
+    version.split('.').nth(1).unwrap().parse().unwrap()
+}
+
+/// What follows `key` on its line, in each line that has it.
+fn values<'a>(text: &'a str, key: &'a str) -> impl Iterator<Item = &'a str> {
+    text.lines().filter_map(move |line| Some(line.split_once(key)?.1.trim().trim_matches('"')))
+}
+
+#[test]
+fn the_workflows_have_the_versions_of_go_and_rust_that_the_repository_asks_for() {
+    let toolchain = read("rust-toolchain.toml");
+    let rust = minor(values(&toolchain, "channel = ").next().unwrap());
+    let dockerfile = read("deploy/Dockerfile");
+    for image in values(&dockerfile, "FROM rust:") {
+        assert_eq!(minor(image.split('-').next().unwrap()), rust, "deploy/Dockerfile");
+    }
+    let modules = std::fs::read_dir(root().join("tests/testbed/go")).unwrap();
+    let modules: Vec<String> = modules.map(|entry| entry.unwrap().path().display().to_string()).collect();
+    assert!(modules.len() > 5, "{modules:?}");
+    let needed = modules.iter().map(|module| {
+        let module = read(format!("{module}/go.mod"));
+        minor(values(&module, "go ").next().unwrap())
+    });
+    let needed = needed.max().unwrap();
+    for (name, _) in workflows() {
+        let text = read(format!(".github/workflows/{name}"));
+        for version in values(&text, "go-version: ") {
+            assert!(version.ends_with(".x") && minor(version) >= needed, "{name}: {version}, needed: 1.{needed}");
+        }
+        for image in values(&text, "image: rust:") {
+            assert_eq!(minor(image.split('-').next().unwrap()), rust, "{name}");
+        }
+    }
+}
+
+#[test]
+fn each_older_control_plane_keeps_its_minor_version() {
+    for entry in std::fs::read_dir(root().join("tests/testbed/go")).unwrap() {
+        let folder = entry.unwrap().file_name().into_string().unwrap();
+        let Some(expected) = folder.strip_prefix("kubernetes-") else { continue };
+        let module = read(format!("tests/testbed/go/{folder}/go.mod"));
+        let found = values(&module, "k8s.io/kubernetes v").next().unwrap();
+        assert!(found.starts_with(&format!("{expected}.")), "{folder}: {found}");
+    }
+}

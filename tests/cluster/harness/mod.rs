@@ -24,5 +24,13 @@ pub use world::World;
 
 use std::time::Duration;
 
+/// A part of the requests with which this API server lists: streams or, by default before Kubernetes 1.34, pages.
+/// Of a proxy behind which an operator has listed.
+#[allow(dead_code, reason = "only stories of lists that break off use it")]
+pub fn mark_of_lists(proxy: &testbed::Proxy) -> &'static str {
+    let (streams, pages) = ("sendInitialEvents=true", "limit=");
+    if proxy.seen().iter().any(|request| request.contains(pages)) { pages } else { streams }
+}
+
 /// The longest that anything is waited for.
 pub const DEADLINE: Duration = Duration::from_secs(40);
