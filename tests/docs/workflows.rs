@@ -76,7 +76,10 @@ fn the_workflows_have_the_versions_of_go_and_rust_that_the_repository_asks_for()
     for (name, _) in workflows() {
         let text = read(format!(".github/workflows/{name}"));
         for version in values(&text, "go-version: ") {
-            assert!(version.ends_with(".x") && minor(version) >= needed, "{name}: {version}, needed: 1.{needed}");
+            assert!(
+                version.ends_with(".x") && minor(version) >= needed,
+                "{name}: {version}, needed: 1.{needed}"
+            );
         }
         for image in values(&text, "image: rust:") {
             assert_eq!(minor(image.split('-').next().unwrap()), rust, "{name}");
