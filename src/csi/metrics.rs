@@ -77,7 +77,7 @@ impl DriverMetrics {
         registry.register("csi_failures", help, metrics.failures.clone());
         let help = "Calls that published a volume again with something that cannot be used; its URLs stay";
         registry.register("csi_kept", help, metrics.kept.clone());
-        let help = "Time between the planned renewal of a volume and its new URLs";
+        let help = "How long after its renewal time a volume got new URLs";
         registry.register("csi_renewal_lag_seconds", help, metrics.lag_seconds.clone());
         registry.register_collector(Box::new(CountedStates(metrics.states.clone())));
         for call in [CountedCall::Publish, CountedCall::Unpublish] {

@@ -8,7 +8,7 @@ use crate::reference;
 
 /// Compares, or writes where that was asked for.
 #[expect(clippy::disallowed_methods, reason = "make asks through the environment")]
-fn settle(path: &str, expected: &str) {
+pub fn settle(path: &str, expected: &str) {
     let file = root().join(path);
     if std::env::var("PRESIGN_WRITE_MANIFESTS").is_ok() {
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();

@@ -18,7 +18,7 @@ const GUIDES: [(&str, &[&str]); 6] = [
 ];
 
 /// The function of the guide for a first URL, and buckets.
-const S3: &str = r#"
+pub const S3: &str = r#"
 s3() { curl -fsS --aws-sigv4 "aws:amz:$S3_REGION:s3" --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" \
   -H "x-amz-content-sha256: UNSIGNED-PAYLOAD" "$@"; }
 for bucket in guide-reports guide-videos guide-inbox; do
@@ -29,7 +29,7 @@ s3 -T q3.txt "$S3_ENDPOINT/guide-reports/q3.txt"
 "#;
 
 /// A URL for a download, one for an upload, and a form.
-const OBJECTS: &str = r#"
+pub const OBJECTS: &str = r#"
 kubectl create secret generic store \
   --from-literal=access-key-id="$AWS_ACCESS_KEY_ID" --from-literal=secret-access-key="$AWS_SECRET_ACCESS_KEY"
 object() { printf 'apiVersion: presign.dev/v1alpha1\nkind: PresignedUrl\nmetadata: {name: %s}\nspec:\n  %s\n  s3: {endpoint: "%s", region: "%s", credentials: {secretRef: {name: store}}}\n' "$1" "$2" "$S3_ENDPOINT" "$S3_REGION" | kubectl apply -f -; }

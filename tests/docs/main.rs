@@ -7,6 +7,7 @@ mod examples;
 mod generated;
 mod guides;
 mod links;
+mod metrics_page;
 mod pages;
 mod reference;
 mod site;

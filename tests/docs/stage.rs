@@ -51,6 +51,30 @@ impl Stage {
         Self { plane, store, operator }
     }
 
+    /// What the operator serves under `/metrics`.
+    pub fn metrics(&self) -> String {
+        page_of(&self.operator)
+    }
+
+    /// What a CSI driver without volumes serves there.
+    pub fn metrics_of_driver(&self) -> String {
+        let folder = self.plane.folder().join("driver");
+        for name in ["kubelet", "state"] {
+            std::fs::create_dir_all(folder.join(name)).unwrap();
+        }
+        let at = |flag: &str, name: &str| format!("--{flag}={}", folder.join(name).display());
+        let arguments = [
+            "node".to_owned(),
+            "--node-name=node".to_owned(),
+            "--listen=127.0.0.1:0".to_owned(),
+            at("socket", "presign@url.presign.dev.sock"),
+            at("kubelet-dir", "kubelet"),
+            at("state-dir", "state"),
+        ];
+        let driver = Program::start("presign-operator-node", OPERATOR, arguments, []).unwrap();
+        page_of(&driver)
+    }
+
     /// A namespace with a kubeconfig and a folder of its own, as a user has a context and a folder.
     pub fn desk(&self, name: &str) -> Desk<'_> {
         let folder = self.plane.folder().join("guides").join(name);
@@ -75,6 +99,15 @@ impl Stage {
         ));
         desk
     }
+}
+
+/// What a process serves under `/metrics`.
+fn page_of(program: &Program) -> String {
+    let port = program.port("listen").unwrap_or_else(|| panic!("{}", program.last_lines()));
+    let url = format!("http://127.0.0.1:{port}/metrics");
+    let output = Command::new("curl").args(["-fsS", "--noproxy", "*", &url]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// Where one guide is played.

@@ -42,6 +42,15 @@ struct ResultLabel {
     result: Word,
 }
 
+/// Where sessions come from.
+const SESSION_SOURCES: [&str; 3] = ["Secret", "WebIdentity", "Ambient"];
+/// How most requests for sessions end; the other reasons of a failure are rare.
+const SESSION_RESULTS: [&str; 3] = ["Issued", "CredentialsDenied", "CredentialsUnavailable"];
+/// A question that the operator may not ask.
+const NOT_ASKED: &str = "NotAsked";
+/// How calls about pods end; a list has no `gone`.
+const POD_OUTCOMES: [&str; 4] = ["done", "gone", "forbidden", "failed"];
+
 /// The controller's own metrics.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -77,7 +86,7 @@ impl Metrics {
             pod_looks: Family::default(),
             pods_annotated: Family::default(),
         };
-        registry.register("issued", "URLs issued, by reason", metrics.issued.clone());
+        registry.register("issued", "URLs written, by the reason why", metrics.issued.clone());
         registry.register("repaired", "Secrets written again with the same URL", metrics.repaired.clone());
         registry.register(
             "failures",
@@ -85,9 +94,11 @@ impl Metrics {
             metrics.failures.clone(),
         );
         let sessions = metrics.sessions.clone();
-        registry.register("sessions", "Requests for sessions, by source and result", sessions);
+        let help = "Requests for sessions, by source and by Issued or the reason of the failure";
+        registry.register("sessions", help, sessions);
         let verifications = metrics.verifications.clone();
-        registry.register("verifications", "Questions to stores about URLs, by result", verifications);
+        let help = "Questions to stores about URLs, by the reason of the condition Verified";
+        registry.register("verifications", help, verifications);
         let signings = metrics.signing_requests.clone();
         registry.register("signing_requests", "Requests for the URLs of CSI volumes, by result", signings);
         let help = "Reconciles that panicked, which is a bug in the operator; its log has the location";
@@ -96,7 +107,7 @@ impl Metrics {
         let seconds = metrics.reconcile_seconds.clone();
         registry.register("reconcile_duration_seconds", "Time of one reconcile of one object", seconds);
         let lag = metrics.renewal_lag_seconds.clone();
-        registry.register("renewal_lag_seconds", "Time between the planned renewal and the new URL", lag);
+        registry.register("renewal_lag_seconds", "How long after its renewal time a URL was written", lag);
         let looks = metrics.pod_looks.clone();
         registry.register("pod_looks", "Lists of the pods of a namespace, by outcome", looks);
         let annotated = metrics.pods_annotated.clone();
@@ -108,14 +119,25 @@ impl Metrics {
         for reason in IssueReason::VARIANTS {
             let _ = metrics.issued.get_or_create(&ReasonLabel { reason: Word(reason.into()) });
         }
-        for result in VerifyResult::VARIANTS {
-            let _ = metrics.verifications.get_or_create(&ResultLabel { result: Word(result.into()) });
+        for result in VerifyResult::VARIANTS.iter().map(Into::into).chain([NOT_ASKED]) {
+            let _ = metrics.verifications.get_or_create(&ResultLabel { result: Word(result) });
         }
         for result in SigningResult::VARIANTS {
             let _ = metrics.signing_requests.get_or_create(&ResultLabel { result: Word(result.into()) });
         }
         for reason in FailureReason::VARIANTS {
             let _ = metrics.failures.get_or_create(&ReasonLabel { reason: Word(reason.into()) });
+        }
+        for source in SESSION_SOURCES.map(Word) {
+            for result in SESSION_RESULTS.map(Word) {
+                let _ = metrics.sessions.get_or_create(&SessionLabels { source, result });
+            }
+        }
+        for outcome in POD_OUTCOMES.map(Word) {
+            let _ = metrics.pods_annotated.get_or_create(&OutcomeLabel { outcome });
+            if outcome.0 != "gone" {
+                let _ = metrics.pod_looks.get_or_create(&OutcomeLabel { outcome });
+            }
         }
         metrics
     }
@@ -138,7 +160,7 @@ impl Metrics {
 
     /// Counts a question to a store; `None` when it may not be asked.
     pub fn verified(&self, result: Option<VerifyResult>) {
-        let result = Word(result.map_or("NotAsked", Into::into));
+        let result = Word(result.map_or(NOT_ASKED, Into::into));
         self.verifications.get_or_create(&ResultLabel { result }).inc();
     }
 
