@@ -196,10 +196,14 @@ impl History {
         wait.until
     }
 
-    /// Notes that a contested write was sent at `now`. `left` is the lifetime of a new URL, in seconds.
+    /// Notes that a contested write was sent at `now`. `left` is the lifetime of a new URL, in seconds. The
+    /// wait does not grow with edits of the spec: they are no contest, and a person makes several in a row.
     pub(super) fn contested(&mut self, inputs: &Inputs, now: Timestamp, left: Option<u32>) {
         let before = self.contest.take().filter(|contest| !contest.is_over(now));
-        let count = before.map_or(0, |contest| contest.count) + 1;
+        let count = before.map_or(1, |contest| {
+            let is_edit = contest.generation != inputs.generation;
+            contest.count + u32::from(!is_edit)
+        });
         let wait = Wait::new(now, backoff(count, left));
         let (renew, generation) = (inputs.renew.clone(), inputs.generation);
         self.contest = Some(Contest { count, wait, renew, generation });

@@ -82,6 +82,22 @@ fn a_contest_writes_five_times_in_eight_seconds_at_most() {
 }
 
 #[test]
+fn edits_of_the_spec_do_not_hold_up_a_change_of_the_key() {
+    let edit = |generation| Inputs { generation: Some(generation), ..Inputs::default() };
+    let mut history = History::default();
+    for now in 0..5 {
+        history.contested(&edit(now), at(now), None);
+    }
+    let until = history.contested_until(Some(IssueReason::CredentialsChanged), &edit(4), at(5));
+    assert_eq!(until, Some(at(6)), "as after the first edit");
+    for (now, wait) in [(6, 4), (10, 8)] {
+        history.contested(&edit(4), at(now), None);
+        let until = history.contested_until(Some(IssueReason::CredentialsChanged), &edit(4), at(now));
+        assert_eq!(until, Some(at(now + wait)), "the changes of the key are a contest");
+    }
+}
+
+#[test]
 fn a_token_waits_only_for_a_write_that_answered_it() {
     let token = |renew: &str| Inputs { renew: Some(renew.into()), ..Inputs::default() };
     let mut history = History::default();

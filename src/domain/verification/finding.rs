@@ -82,7 +82,7 @@ pub enum VerifyOutage {
 pub enum NotAsked {
     /// The operator asks only about stores that its administrator chose.
     #[error(
-        "the operator does not ask {authority:?}, because no ClusterSigner names it: use a ClusterSigner, or ask the administrator of the operator to permit it (--verify-allow {authority})"
+        "the operator does not ask {authority:?}: it asks only stores of the ClusterSigner that the PresignedUrl names, and those that its administrator permits: use a ClusterSigner, or ask the administrator (--verify-allow {authority})"
     )]
     Host {
         /// Host and port.
