@@ -32,21 +32,13 @@ pub(crate) fn redraw() {
     draw(&folder(true));
 }
 
-/// Draws the plots of a folder from its figures: those of the last run, and of sizes that it left out.
+/// Draws the plots of a folder from its figures.
 fn draw(folder: &Path) {
-    let names = ["fleet.json", "fleet-100000.json"];
-    let mut fleets: Vec<Value> = Vec::new();
-    for text in names.iter().filter_map(|name| fs::read_to_string(folder.join(name)).ok()) {
-        let figures: Value = serde_json::from_str(&text).unwrap();
-        for fleet in figures["fleets"].as_array().unwrap() {
-            if fleets.iter().all(|other| other["objects"] != fleet["objects"]) {
-                fleets.push(fleet.clone());
-            }
-        }
-    }
-    fleets.sort_by_key(|fleet| fleet["objects"].as_u64());
-    fs::write(folder.join("issuance.svg"), plot::issuance(&fleets)).unwrap();
-    fs::write(folder.join("memory.svg"), plot::memory(&fleets)).unwrap();
+    let figures: Value =
+        serde_json::from_str(&fs::read_to_string(folder.join("fleet.json")).unwrap()).unwrap();
+    let fleets = figures["fleets"].as_array().unwrap();
+    fs::write(folder.join("issuance.svg"), plot::issuance(fleets)).unwrap();
+    fs::write(folder.join("memory.svg"), plot::memory(fleets)).unwrap();
 }
 
 /// The same for the renewals beside other namespaces.
