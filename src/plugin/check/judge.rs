@@ -93,14 +93,16 @@ fn collect(path: &str, schema: &JSONSchemaProps, fields: &mut BTreeSet<String>) 
 
 /// Whether an operator leads.
 pub(super) fn leader(namespace: &str, name: &str, lease: Option<&Lease>, now: Timestamp) -> CheckedItem {
-    let bad = |message: String| CheckedItem::new("leader", ItemState::Bad, message);
+    let how = "start the operator, or name its namespace with --operator-namespace";
+    let bad = |message: String| CheckedItem::new("leader", ItemState::Bad, format!("{message}: {how}"));
     let Some(lease) = lease else {
-        let how = "start the operator, or name its namespace with --operator-namespace";
-        return bad(format!("there is no Lease {name} in namespace {namespace}: {how}"));
+        return bad(format!("there is no Lease {name} in namespace {namespace}"));
     };
     let spec = lease.spec.clone().unwrap_or_default();
     let Some(holder) = spec.holder_identity.filter(|holder| !holder.is_empty()) else {
-        return bad("nobody holds the Lease: no operator runs".to_owned());
+        return bad(format!(
+            "nobody holds the Lease {name} in namespace {namespace}, so no operator runs there"
+        ));
     };
     let holder = printable(&holder);
     let renewed = spec.renew_time.map(|time| time.0);
@@ -109,10 +111,12 @@ pub(super) fn leader(namespace: &str, name: &str, lease: Option<&Lease>, now: Ti
     match (renewed, ends) {
         (Some(renewed), Some(ends)) if ends < now.as_second() => {
             let ago = span((now.as_second() - renewed.as_second()).unsigned_abs());
-            bad(format!("{holder} renewed the Lease last {ago} ago: no operator runs"))
+            bad(format!(
+                "{holder} renewed the Lease of namespace {namespace} last {ago} ago, so no operator runs there"
+            ))
         }
         (Some(_), _) => CheckedItem::new("leader", ItemState::Good, format!("{holder} leads")),
-        (None, _) => bad(format!("{holder} never renewed the Lease")),
+        (None, _) => bad(format!("{holder} never renewed the Lease of namespace {namespace}")),
     }
 }
 

@@ -120,6 +120,21 @@ fn an_overlap_that_is_too_short_says_which_value_to_change_and_to_what() {
 }
 
 #[test]
+fn an_overlap_promises_no_url_that_cannot_be_written() {
+    let validity = Validity { signing_time: at(0), lifetime: 3600 };
+    let standing = Standing::new(&request(), validity, None, 0);
+    let problem = Problem::new(FailureReason::NotPermitted, "no rule allows it".to_owned());
+    let message = |progress| {
+        let status = reported(standing.clone(), progress, PodUses::default());
+        let condition = condition(&status, ROTATION_SAFE).unwrap().clone();
+        assert_eq!(condition.status, "True");
+        condition.message
+    };
+    assert!(message(Progress::UpToDate).starts_with("a new URL is written "));
+    assert!(message(Progress::Failed(problem)).ends_with(", but no new URL can be written now: see Ready"));
+}
+
+#[test]
 fn rotation_is_safe_from_three_minutes_on() {
     let safe = |overlap, is_cut| (overlap, is_cut, true);
     let too_short = |overlap, is_cut| (overlap, is_cut, false);
