@@ -19,12 +19,15 @@ FUZZ_SECONDS ?= 60
 # Debian's names of the system packages, each with a program that it brings. A target that
 # needs more says so itself: `tools` is made once, for the target that was asked for.
 PACKAGES := git:git curl:curl build-essential:cc
+# What a node is made of, besides the programs that are built.
+NODE_PACKAGES := containerd:containerd runc:runc buildah:buildah containernetworking-plugins:/usr/lib/cni/bridge \
+  busybox-static:busybox iproute2:ip
 
 # The stories mostly wait for servers, so more of them run at once than there are cores.
 export RUST_TEST_THREADS ?= 8
 
 .PHONY: help demo demo-cluster up test test-versions test-browser history soak soak-short ha-soak chaos chaos-short e2e \
-  e2e-short e2e-csi csi-faults \
+  debug-image e2e-short e2e-csi csi-faults \
   fuzz bench bench-plots bench-sign bench-csi fmt lint doc crds manifests plots image \
   image-check release-dry-run release-check archive tools testbed node sessions prometheus deny \
   advisories workflows scripts book diagrams csi-sanity
@@ -48,10 +51,9 @@ demo-cluster: ## Show it on the cluster of your kubeconfig, after asking, and re
 up: testbed ## Start both for playing with kubectl, until Ctrl-C
 	@$(CARGO) run --quiet --package testbed -- up
 
-test: PACKAGES += lua5.4:lua5.4 iproute2:ip tmux:tmux
-test: lint deny doc book testbed prometheus sessions csi-sanity ## Check everything: format, lints, dependencies, docs, all tests
-	$(CARGO) test --workspace --no-fail-fast
-	@$(MAKE) history soak-short chaos-short e2e-short
+test: PACKAGES += lua5.4:lua5.4 tmux:tmux $(NODE_PACKAGES)
+test: lint deny doc book testbed prometheus sessions csi-sanity debug-image ## Check everything: format, lints, dependencies, docs, all tests
+	tests/run-programs
 
 # The last one is the pinned one. The control plane of each is built once, in about 8 minutes on two cores.
 KUBERNETES_VERSIONS ?= 1.33 1.34 1.35 1.36 1.37
@@ -86,21 +88,19 @@ chaos: testbed sessions ## Random events and faults in 20 namespaces, and invari
 chaos-short: testbed sessions ## A minute of it in four namespaces
 	$(CARGO) test --test chaos -- --short
 
-e2e-short: node ## Three minutes of it with a debug binary and URLs of one minute (root)
+debug-image: node ## Build an image around a debug binary, for the tests on a node
 	@# Only the last step is static: what it is linked from is that of the other tests.
 	$(CARGO) rustc --package presign-operator --bin presign-operator -- -Ctarget-feature=+crt-static -Cstrip=symbols
 	deploy/build-image target/debug/presign-operator $(VERSION) target/e2e/presign-operator-$(VERSION).tar
+
+e2e-short: debug-image ## Three minutes of it with a debug binary and URLs of one minute (root)
 	$(CARGO) test --test e2e -- --short
 
-e2e-csi: node ## The CSI driver and its pods alone, with a debug binary (root)
-	$(CARGO) rustc --package presign-operator --bin presign-operator -- -Ctarget-feature=+crt-static -Cstrip=symbols
-	deploy/build-image target/debug/presign-operator $(VERSION) target/e2e/presign-operator-$(VERSION).tar
+e2e-csi: debug-image ## The CSI driver and its pods alone, with a debug binary (root)
 	$(CARGO) test --test e2e -- --csi
 	$(CARGO) test --test e2e -- --csi --unprivileged
 
-csi-faults: node ## Half an hour of pods with CSI volumes while driver, kubelet, memory and Secrets fail (root; CSI_MINUTES)
-	$(CARGO) rustc --package presign-operator --bin presign-operator -- -Ctarget-feature=+crt-static -Cstrip=symbols
-	deploy/build-image target/debug/presign-operator $(VERSION) target/e2e/presign-operator-$(VERSION).tar
+csi-faults: debug-image ## Half an hour of pods with CSI volumes while driver, kubelet, memory and Secrets fail (root; CSI_MINUTES)
 	$(CARGO) test --test e2e -- --csi-faults
 
 e2e: node archive ## Run chart, image and pods on a real node, for longer than a URL lives (root)
@@ -251,9 +251,7 @@ prometheus: tools
 	  exit 1; \
 	}
 
-# What a node is made of, besides the programs that are built.
-node e2e e2e-short e2e-csi csi-faults bench-csi: PACKAGES := $(PACKAGES) containerd:containerd runc:runc buildah:buildah \
-  containernetworking-plugins:/usr/lib/cni/bridge busybox-static:busybox iproute2:ip
+node: PACKAGES += $(NODE_PACKAGES)
 node: tools ## Install and build what the testbed's node needs (root)
 	@$(CARGO) run --quiet --package testbed -- build --node > /dev/null
 

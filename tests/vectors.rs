@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -54,9 +55,15 @@ fn rows_of(lines: &str) -> Vec<Row> {
         .collect()
 }
 
+/// The binary under test; `PRESIGN_BINARY` names another one, such as that of another architecture.
+#[expect(clippy::disallowed_methods, reason = "make asks through the environment")]
+fn binary() -> OsString {
+    std::env::var_os("PRESIGN_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_presign-operator").into())
+}
+
 /// What the command prints for a manifest with the access key and the time of a row.
 fn sign(row: &Row, manifest: &str, output: &str) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_presign-operator"));
+    let mut command = Command::new(binary());
     command.env_clear().args(["sign", "-f", "-", "--signed-at", &row.signed_at, "-o", output]);
     for (variable, field) in [
         ("AWS_ACCESS_KEY_ID", "accessKeyId"),
