@@ -10,6 +10,7 @@ use strum::VariantArray;
 use crate::controller::signing_service::SigningResult;
 use crate::crd::VerifyResult;
 use crate::domain::reason::{FailureReason, IssueReason};
+use crate::domain::status::NOT_ASKED;
 
 /// A label value from a closed list.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -45,11 +46,12 @@ struct ResultLabel {
 /// Where sessions come from.
 const SESSION_SOURCES: [&str; 3] = ["Secret", "WebIdentity", "Ambient"];
 /// How most requests for sessions end; the other reasons of a failure are rare.
-const SESSION_RESULTS: [&str; 3] = ["Issued", "CredentialsDenied", "CredentialsUnavailable"];
-/// A question that the operator may not ask.
-const NOT_ASKED: &str = "NotAsked";
-/// How calls about pods end; a list has no `gone`.
-const POD_OUTCOMES: [&str; 4] = ["done", "gone", "forbidden", "failed"];
+const SESSION_RESULTS: [Option<FailureReason>; 3] =
+    [None, Some(FailureReason::CredentialsDenied), Some(FailureReason::CredentialsUnavailable)];
+/// How lists of pods end.
+const LIST_OUTCOMES: [&str; 3] = ["done", "forbidden", "failed"];
+/// How annotations of pods end.
+const ANNOTATION_OUTCOMES: [&str; 4] = ["done", "gone", "forbidden", "failed"];
 
 /// The controller's own metrics.
 #[derive(Clone, Debug)]
@@ -128,16 +130,16 @@ impl Metrics {
         for reason in FailureReason::VARIANTS {
             let _ = metrics.failures.get_or_create(&ReasonLabel { reason: Word(reason.into()) });
         }
-        for source in SESSION_SOURCES.map(Word) {
-            for result in SESSION_RESULTS.map(Word) {
-                let _ = metrics.sessions.get_or_create(&SessionLabels { source, result });
+        for source in SESSION_SOURCES {
+            for failure in SESSION_RESULTS {
+                let _ = metrics.sessions.get_or_create(&session_labels(source, failure));
             }
         }
-        for outcome in POD_OUTCOMES.map(Word) {
+        for outcome in LIST_OUTCOMES.map(Word) {
+            let _ = metrics.pod_looks.get_or_create(&OutcomeLabel { outcome });
+        }
+        for outcome in ANNOTATION_OUTCOMES.map(Word) {
             let _ = metrics.pods_annotated.get_or_create(&OutcomeLabel { outcome });
-            if outcome.0 != "gone" {
-                let _ = metrics.pod_looks.get_or_create(&OutcomeLabel { outcome });
-            }
         }
         metrics
     }
@@ -154,8 +156,7 @@ impl Metrics {
 
     /// Counts a request for a session; `failure` is the reason if none was got.
     pub fn session(&self, source: &'static str, failure: Option<FailureReason>) {
-        let result = Word(failure.map_or("Issued", Into::into));
-        self.sessions.get_or_create(&SessionLabels { source: Word(source), result }).inc();
+        self.sessions.get_or_create(&session_labels(source, failure)).inc();
     }
 
     /// Counts a question to a store; `None` when it may not be asked.
@@ -203,6 +204,10 @@ impl Metrics {
     pub fn renewal_lag(&self, seconds: f64) {
         self.renewal_lag_seconds.observe(seconds.max(0.0));
     }
+}
+
+fn session_labels(source: &'static str, failure: Option<FailureReason>) -> SessionLabels {
+    SessionLabels { source: Word(source), result: Word(failure.map_or("Issued", Into::into)) }
 }
 
 fn reconcile_histogram() -> Histogram {

@@ -19,7 +19,7 @@ use crate::crd::{LimitedBy, PresignedUrlStatus};
 
 pub use conditions::{ALLOWED, EXPIRED};
 pub use rotation::{CLOCK_SKEWED, NEVER_REFRESHED, Rotation};
-pub use verified::has_answer;
+pub use verified::{NOT_ASKED, has_answer};
 
 /// The stored URL as a report describes it.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -113,12 +113,11 @@ fn judge(standing: &Standing, report: &Report, before: Option<&str>) -> (&'stati
         }
         (StaleUsers::Unchanged, Some(before)) => (FALSE, NEVER_REFRESHED, before.to_owned()),
         (StaleUsers::Unchanged | StaleUsers::Clear, _) => {
+            let when = format!("{overlap} before the old one expires{is_cut}");
             let message = if matches!(report.progress, Progress::Failed(_)) {
-                format!(
-                    "new URLs are written {overlap} before the old one expires{is_cut}, but no new URL can be written now: see Ready"
-                )
+                format!("new URLs are written {when}, but no new URL can be written now: see Ready")
             } else {
-                format!("a new URL is written {overlap} before the old one expires{is_cut}")
+                format!("a new URL is written {when}")
             };
             (TRUE, "OverlapSufficient", message)
         }

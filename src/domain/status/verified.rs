@@ -11,7 +11,7 @@ use crate::domain::verification::{ACCEPTED, CREDENTIALS_ACCEPTED, VerifyAnswer, 
 /// The reason while the store has not answered yet.
 const ASKING: &str = "Asking";
 /// The reason when the store was not asked about the URL.
-const NOT_ASKED: &str = "NotAsked";
+pub const NOT_ASKED: &str = "NotAsked";
 /// The reason when the operator asks no store.
 const DISABLED: &str = "Disabled";
 
