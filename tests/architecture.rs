@@ -67,9 +67,6 @@ const CALLED_ONLY_IN: [(&str, &[&str]); 2] =
     [("Connection::parse", &["domain/request/mod.rs"]), ("Request::parse", &["domain/resolve.rs"])];
 
 const LONGEST_FILE: usize = 300;
-/// Files that may be longer, and why.
-const LONG_FILES: [(&str, &str); 1] =
-    [("runtime/schedule/queue.rs", "one state machine, whose places belong together")];
 
 #[test]
 fn the_sources_keep_to_the_architecture() {
@@ -116,7 +113,7 @@ fn faults(name: &str, text: &str) -> Vec<String> {
         }
     }
     let lines = text.lines().count();
-    if lines > LONGEST_FILE && !LONG_FILES.iter().any(|(long, _)| *long == name) {
+    if lines > LONGEST_FILE {
         faults.push(format!("src/{name}: {lines} lines are more than {LONGEST_FILE}"));
     }
     if !text.starts_with("//! ") {

@@ -4,10 +4,14 @@ mod model;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use futures::FutureExt as _;
+use tokio::time::Instant;
 
+use super::state::{QueuePlace, Since};
 use super::*;
+use crate::runtime::schedule::Cause;
 use crate::runtime::schedule::test_key::NamedKey;
 
 const WIDTH: usize = 100;
