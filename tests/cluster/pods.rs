@@ -132,7 +132,7 @@ async fn a_new_url_touches_exactly_the_running_pods_that_mount_it() {
         BTreeSet::from(["patch pods/f-whole".to_owned(), "patch pods/g-projected".to_owned()])
     );
     let metrics = space.operator.page("/metrics");
-    assert!(metrics.contains("presign_pods_annotated_total{outcome=\"done\"}"), "{metrics}");
+    assert!(metrics.contains("presign_pods_annotated_total{result=\"done\"}"), "{metrics}");
 }
 
 #[tokio::test]

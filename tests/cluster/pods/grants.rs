@@ -75,7 +75,7 @@ async fn a_forbidden_look_is_said_and_not_repeated() {
     assert_eq!((rotation(&object).0, ready(&object).unwrap().status.as_str()), ("True", "True"));
     space.wait_ready("quiet", "True", "Issued").await;
     let metrics = operator.page("/metrics");
-    assert!(metrics.contains("presign_pod_looks_total{outcome=\"forbidden\"} 1\n"), "{metrics}");
+    assert!(metrics.contains("presign_pod_lists_total{result=\"forbidden\"} 1\n"), "{metrics}");
     assert_eq!(calls_about_pods(&space).await, ["list pods"], "only a new URL is a reason to try again");
     assert!(operator.log().contains("forbids requests for pods"), "{}", operator.log());
 
