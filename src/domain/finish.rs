@@ -117,54 +117,27 @@ pub fn finish(plan: &Plan, outcome: &Outcome, history: &History, around: Around)
     let mut history = history.clone();
     let now = outcome.ended_at;
     let issued = issued(plan, outcome);
-    match &outcome.result {
-        Ok(Done::Issued(standing)) if plan.is_contested => {
-            history.contested(&plan.inputs, now, Some(standing.validity.lifetime));
-        }
-        // A repair keeps the URL, so the backoff is not limited by the lifetime of a new one.
-        Ok(Done::Repaired | Done::Ended) if plan.is_contested => history.contested(&plan.inputs, now, None),
-        _ => {}
-    }
-    let mut retry_at = plan.contested_until;
-    let mut failure = None;
-    let progress = match &outcome.result {
-        Ok(_) => plan.progress.clone(),
-        Err(interruption) => match told(interruption, &mut history, now) {
+    note_contest(&mut history, plan, outcome);
+    let (progress, failure, mut retry_at) = match &outcome.result {
+        Ok(_) => as_planned(plan, &mut history, now),
+        Err(interruption) => match consequence_of(interruption, &mut history, now) {
             Consequence::Failed(problem, at_least) => {
-                failure = Some(problem.reason);
-                retry_at = Some(history.failed(&plan.inputs, &problem, now, plan.left(now), at_least));
-                Progress::Failed(problem)
+                let retry_at = history.failed(&plan.inputs, &problem, now, plan.left(now), at_least);
+                let failure = problem.reason;
+                (Progress::Failed(problem), Some(failure), Some(retry_at))
             }
             Consequence::Nothing(next) => {
                 let next = earliest(next, plan, outcome, &plan.seen);
-                return Finish { report: None, next, history, issued, label: "left", failure };
+                return Finish { report: None, next, history, issued, label: "left", failure: None };
             }
         },
     };
     let seen = outcome.seen(plan);
-    let is_held = history.held(&plan.inputs, now);
-    if failure.is_none() {
-        match (&progress, is_held) {
-            // The action was not tried again, because a backoff goes on.
-            (Progress::Failed(problem), Some((held, until))) if problem == held => retry_at = Some(until),
-            (Progress::Failed(problem), _) => {
-                failure = Some(problem.reason);
-                if problem.disposition != Disposition::Retry {
-                    history.succeeded(now);
-                } else if plan.contested_until.is_none() {
-                    let left = plan.left(now);
-                    retry_at = Some(history.failed(&plan.inputs, problem, now, left, None));
-                }
-            }
-            _ => history.succeeded(now),
-        }
-    }
     if plan.has_session && progress == Progress::AwaitingCredentials {
         retry_at = Some(plus(now, backoff(SESSION_RETRY, plan.left(now))));
     }
     history.set_awaits(Awaited::of(&progress), around.has_looked, now);
-    let next = next(&progress, retry_at);
-    let mut next = earliest(next, plan, outcome, &seen);
+    let mut next = earliest(next_run(&progress, retry_at), plan, outcome, &seen);
     if plan.reads_first && matches!(outcome.result, Ok(Done::Issued(_) | Done::Repaired)) {
         // A patch creates no apply entry in `managedFields`, so an apply may have to follow.
         let soon = history.contested_until(None, &plan.inputs, now).unwrap_or(plus(now, 1));
@@ -187,6 +160,43 @@ pub fn finish(plan: &Plan, outcome: &Outcome, history: &History, around: Around)
         is_renew_refused,
     };
     Finish { report: Some(report), next, history, issued, label, failure }
+}
+
+/// Notes a write that other clients may undo, so that the next one of its kind waits.
+fn note_contest(history: &mut History, plan: &Plan, outcome: &Outcome) {
+    let now = outcome.ended_at;
+    match &outcome.result {
+        Ok(Done::Issued(standing)) if plan.is_contested => {
+            history.contested(&plan.inputs, now, Some(standing.validity.lifetime));
+        }
+        // A repair keeps the URL, so the backoff is not limited by the lifetime of a new one.
+        Ok(Done::Repaired | Done::Ended) if plan.is_contested => history.contested(&plan.inputs, now, None),
+        _ => {}
+    }
+}
+
+/// The progress after the action was carried out, the reason of a new failure, and when to try again.
+fn as_planned(
+    plan: &Plan,
+    history: &mut History,
+    now: Timestamp,
+) -> (Progress, Option<FailureReason>, Option<Timestamp>) {
+    let progress = plan.progress.clone();
+    let (mut failure, mut retry_at) = (None, plan.contested_until);
+    match (&progress, history.held(&plan.inputs, now)) {
+        // The action was not tried again, because a backoff goes on.
+        (Progress::Failed(problem), Some((held, until))) if problem == held => retry_at = Some(until),
+        (Progress::Failed(problem), _) => {
+            failure = Some(problem.reason);
+            if problem.disposition != Disposition::Retry {
+                history.succeeded(now);
+            } else if plan.contested_until.is_none() {
+                retry_at = Some(history.failed(&plan.inputs, problem, now, plan.left(now), None));
+            }
+        }
+        _ => history.succeeded(now),
+    }
+    (progress, failure, retry_at)
 }
 
 /// The history and the next reconcile after a status could not be written.
@@ -220,7 +230,8 @@ enum Consequence {
     Nothing(Next),
 }
 
-fn told(interruption: &Interruption, history: &mut History, now: Timestamp) -> Consequence {
+/// What an interruption means for the status. It is reported only when it goes on.
+fn consequence_of(interruption: &Interruption, history: &mut History, now: Timestamp) -> Consequence {
     let soon = |seconds| Consequence::Nothing(Next::At(plus(now, seconds)));
     match interruption {
         Interruption::Failed { problem, retry_after } => Consequence::Failed(problem.clone(), *retry_after),
@@ -247,7 +258,7 @@ fn issued(plan: &Plan, outcome: &Outcome) -> Option<IssueReason> {
     plan.action.reason().filter(|_| matches!(outcome.result, Ok(Done::Issued(_))))
 }
 
-fn next(progress: &Progress, retry_at: Option<Timestamp>) -> Next {
+fn next_run(progress: &Progress, retry_at: Option<Timestamp>) -> Next {
     match progress {
         Progress::UpToDate => retry_at.map_or(Next::OnChange(None), Next::At),
         Progress::Suspended
