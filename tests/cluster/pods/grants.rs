@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn without_the_switch_no_call_is_made_and_the_object_says_so() {
     let space = Space::new("nopods").await;
-    await_service_account(&space).await;
+    await_default_account(&space).await;
     make(&space, "env", with_env("report"), "Running").await;
     space.apply("report", space.spec(json!({"podRefresh": "Annotate"}))).await;
     let object = space.wait_ready("report", "True", "Issued").await;
@@ -63,7 +63,7 @@ fn without_pods(space: &Space, user: &str) -> std::path::PathBuf {
 #[tokio::test]
 async fn a_forbidden_look_is_said_and_not_repeated() {
     let space = Space::new("forbidden").await;
-    await_service_account(&space).await;
+    await_default_account(&space).await;
     space.operator.stop();
     let kubeconfig = without_pods(&space, "operator-without-pods");
     let environment = [GRANTED, ("KUBECONFIG", kubeconfig.to_str().unwrap())];
