@@ -1,10 +1,12 @@
 //! The second pure step of a reconcile: from an outcome to the report, the next reconcile and the history.
 
 mod around;
+mod consequence;
 
 use jiff::Timestamp;
 
 pub use self::around::Around;
+use self::consequence::{Consequence, consequence_of};
 use super::backoff::backoff;
 use super::history::{Awaited, History};
 use super::plan::Plan;
@@ -12,10 +14,6 @@ use super::reason::{Disposition, FailureReason, IssueReason};
 use super::status::{Problem, Progress, Report, Seen, Standing};
 use super::validity::plus;
 
-/// After how many overloaded or outdated reconciles in a row the status reports a failure.
-const TOLD_AFTER: u32 = 3;
-/// How long an object waits for a session before it looks again, in seconds. It then reports that it waits.
-const SESSION_WAIT: u32 = 15;
 /// The backoff of a renewal that waits for a longer session is that after so many failures.
 const SESSION_RETRY: u32 = 5;
 
@@ -220,37 +218,6 @@ impl Next {
             Self::At(at) => Self::At(at.min(time)),
             Self::OnChange(at) => Self::OnChange(Some(at.map_or(time, |at| at.min(time)))),
         }
-    }
-}
-
-enum Consequence {
-    /// The status reports the failure. The number is the least wait, in seconds.
-    Failed(Problem, Option<u32>),
-    /// The status stays as it is.
-    Nothing(Next),
-}
-
-/// What an interruption means for the status. It is reported only when it goes on.
-fn consequence_of(interruption: &Interruption, history: &mut History, now: Timestamp) -> Consequence {
-    let soon = |seconds| Consequence::Nothing(Next::At(plus(now, seconds)));
-    match interruption {
-        Interruption::Failed { problem, retry_after } => Consequence::Failed(problem.clone(), *retry_after),
-        Interruption::Superseded => soon(1),
-        Interruption::Outdated if history.outdated() < TOLD_AFTER => soon(1),
-        Interruption::Outdated => {
-            let message =
-                "the PresignedUrl, its Secret or its signer changes again and again while the operator writes the Secret: find out which client changes it".to_owned();
-            Consequence::Failed(Problem::new(FailureReason::ApiError, message), None)
-        }
-        Interruption::Overloaded { retry_after } if history.overloaded() < TOLD_AFTER => {
-            soon(retry_after.unwrap_or(1).max(1))
-        }
-        Interruption::Overloaded { retry_after } => {
-            let message = "the API server is too busy: it answers 429".to_owned();
-            Consequence::Failed(Problem::new(FailureReason::ApiError, message), *retry_after)
-        }
-        Interruption::AwaitingSession => soon(SESSION_WAIT),
-        Interruption::LostLease | Interruption::Gone => Consequence::Nothing(Next::OnChange(None)),
     }
 }
 
