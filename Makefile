@@ -64,7 +64,7 @@ test-versions: testbed ## The contract and the cluster tests with older API serv
 	  echo "make: the tests with Kubernetes $$minor" >&2; \
 	  PRESIGN_TESTBED_KUBERNETES=$$other $(CARGO) test --no-fail-fast --test contract --test cluster || failed+=" $$minor"; \
 	done; \
-	[ -z "$$failed" ] || { echo "make: red with Kubernetes$$failed" >&2; exit 1; }
+	[ -z "$$failed" ] || { echo "make: the tests failed with Kubernetes$$failed" >&2; exit 1; }
 
 test-browser: PACKAGES += chromium:chromium
 test-browser: testbed ## Download and upload with headless Chromium

@@ -75,7 +75,8 @@ impl DriverMetrics {
         registry.register("csi_issued", "Volumes that got new URLs, by reason", metrics.issued.clone());
         let help = "Attempts to get new URLs for a volume that failed, by reason";
         registry.register("csi_failures", help, metrics.failures.clone());
-        let help = "Calls that published a volume again with something that cannot be used; its URLs stay";
+        let help =
+            "Calls for a published volume with credentials that cannot be used; the volume keeps its URLs";
         registry.register("csi_kept", help, metrics.kept.clone());
         let help = "How long after its renewal time a volume got new URLs";
         registry.register("csi_renewal_lag_seconds", help, metrics.lag_seconds.clone());

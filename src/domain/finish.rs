@@ -1,10 +1,12 @@
 //! The second pure step of a reconcile: from an outcome to the report, the next reconcile and the history.
 
 mod around;
+mod consequence;
 
 use jiff::Timestamp;
 
 pub use self::around::Around;
+use self::consequence::{Consequence, consequence_of};
 use super::backoff::backoff;
 use super::history::{Awaited, History};
 use super::plan::Plan;
@@ -12,10 +14,6 @@ use super::reason::{Disposition, FailureReason, IssueReason};
 use super::status::{Problem, Progress, Report, Seen, Standing};
 use super::validity::plus;
 
-/// After how many overloaded or outdated reconciles in a row the status reports a failure.
-const TOLD_AFTER: u32 = 3;
-/// How long an object waits for a session before it looks again, in seconds. It then reports that it waits.
-const SESSION_WAIT: u32 = 15;
 /// The backoff of a renewal that waits for a longer session is that after so many failures.
 const SESSION_RETRY: u32 = 5;
 
@@ -117,54 +115,27 @@ pub fn finish(plan: &Plan, outcome: &Outcome, history: &History, around: Around)
     let mut history = history.clone();
     let now = outcome.ended_at;
     let issued = issued(plan, outcome);
-    match &outcome.result {
-        Ok(Done::Issued(standing)) if plan.is_contested => {
-            history.contested(&plan.inputs, now, Some(standing.validity.lifetime));
-        }
-        // A repair keeps the URL, so the backoff is not limited by the lifetime of a new one.
-        Ok(Done::Repaired | Done::Ended) if plan.is_contested => history.contested(&plan.inputs, now, None),
-        _ => {}
-    }
-    let mut retry_at = plan.contested_until;
-    let mut failure = None;
-    let progress = match &outcome.result {
-        Ok(_) => plan.progress.clone(),
-        Err(interruption) => match told(interruption, &mut history, now) {
+    note_contest(&mut history, plan, outcome);
+    let (progress, failure, mut retry_at) = match &outcome.result {
+        Ok(_) => as_planned(plan, &mut history, now),
+        Err(interruption) => match consequence_of(interruption, &mut history, now) {
             Consequence::Failed(problem, at_least) => {
-                failure = Some(problem.reason);
-                retry_at = Some(history.failed(&plan.inputs, &problem, now, plan.left(now), at_least));
-                Progress::Failed(problem)
+                let retry_at = history.failed(&plan.inputs, &problem, now, plan.left(now), at_least);
+                let failure = problem.reason;
+                (Progress::Failed(problem), Some(failure), Some(retry_at))
             }
             Consequence::Nothing(next) => {
                 let next = earliest(next, plan, outcome, &plan.seen);
-                return Finish { report: None, next, history, issued, label: "left", failure };
+                return Finish { report: None, next, history, issued, label: "left", failure: None };
             }
         },
     };
     let seen = outcome.seen(plan);
-    let is_held = history.held(&plan.inputs, now);
-    if failure.is_none() {
-        match (&progress, is_held) {
-            // The action was not tried again, because a backoff goes on.
-            (Progress::Failed(problem), Some((held, until))) if problem == held => retry_at = Some(until),
-            (Progress::Failed(problem), _) => {
-                failure = Some(problem.reason);
-                if problem.disposition != Disposition::Retry {
-                    history.succeeded(now);
-                } else if plan.contested_until.is_none() {
-                    let left = plan.left(now);
-                    retry_at = Some(history.failed(&plan.inputs, problem, now, left, None));
-                }
-            }
-            _ => history.succeeded(now),
-        }
-    }
     if plan.has_session && progress == Progress::AwaitingCredentials {
         retry_at = Some(plus(now, backoff(SESSION_RETRY, plan.left(now))));
     }
     history.set_awaits(Awaited::of(&progress), around.has_looked, now);
-    let next = next(&progress, retry_at);
-    let mut next = earliest(next, plan, outcome, &seen);
+    let mut next = earliest(next_run(&progress, retry_at), plan, outcome, &seen);
     if plan.reads_first && matches!(outcome.result, Ok(Done::Issued(_) | Done::Repaired)) {
         // A patch creates no apply entry in `managedFields`, so an apply may have to follow.
         let soon = history.contested_until(None, &plan.inputs, now).unwrap_or(plus(now, 1));
@@ -187,6 +158,43 @@ pub fn finish(plan: &Plan, outcome: &Outcome, history: &History, around: Around)
         is_renew_refused,
     };
     Finish { report: Some(report), next, history, issued, label, failure }
+}
+
+/// Notes a write that other clients may undo, so that the next one of its kind waits.
+fn note_contest(history: &mut History, plan: &Plan, outcome: &Outcome) {
+    let now = outcome.ended_at;
+    match &outcome.result {
+        Ok(Done::Issued(standing)) if plan.is_contested => {
+            history.contested(&plan.inputs, now, Some(standing.validity.lifetime));
+        }
+        // A repair keeps the URL, so the backoff is not limited by the lifetime of a new one.
+        Ok(Done::Repaired | Done::Ended) if plan.is_contested => history.contested(&plan.inputs, now, None),
+        _ => {}
+    }
+}
+
+/// The progress after the action was carried out, the reason of a new failure, and when to try again.
+fn as_planned(
+    plan: &Plan,
+    history: &mut History,
+    now: Timestamp,
+) -> (Progress, Option<FailureReason>, Option<Timestamp>) {
+    let progress = plan.progress.clone();
+    let (mut failure, mut retry_at) = (None, plan.contested_until);
+    match (&progress, history.held(&plan.inputs, now)) {
+        // The action was not tried again, because a backoff goes on.
+        (Progress::Failed(problem), Some((held, until))) if problem == held => retry_at = Some(until),
+        (Progress::Failed(problem), _) => {
+            failure = Some(problem.reason);
+            if problem.disposition != Disposition::Retry {
+                history.succeeded(now);
+            } else if plan.contested_until.is_none() {
+                retry_at = Some(history.failed(&plan.inputs, problem, now, plan.left(now), None));
+            }
+        }
+        _ => history.succeeded(now),
+    }
+    (progress, failure, retry_at)
 }
 
 /// The history and the next reconcile after a status could not be written.
@@ -213,41 +221,11 @@ impl Next {
     }
 }
 
-enum Consequence {
-    /// The status reports the failure. The number is the least wait, in seconds.
-    Failed(Problem, Option<u32>),
-    /// The status stays as it is.
-    Nothing(Next),
-}
-
-fn told(interruption: &Interruption, history: &mut History, now: Timestamp) -> Consequence {
-    let soon = |seconds| Consequence::Nothing(Next::At(plus(now, seconds)));
-    match interruption {
-        Interruption::Failed { problem, retry_after } => Consequence::Failed(problem.clone(), *retry_after),
-        Interruption::Superseded => soon(1),
-        Interruption::Outdated if history.outdated() < TOLD_AFTER => soon(1),
-        Interruption::Outdated => {
-            let message =
-                "the PresignedUrl, its Secret or its signer changes again and again while the operator writes the Secret: find out which client changes it".to_owned();
-            Consequence::Failed(Problem::new(FailureReason::ApiError, message), None)
-        }
-        Interruption::Overloaded { retry_after } if history.overloaded() < TOLD_AFTER => {
-            soon(retry_after.unwrap_or(1).max(1))
-        }
-        Interruption::Overloaded { retry_after } => {
-            let message = "the API server is too busy: it answers 429".to_owned();
-            Consequence::Failed(Problem::new(FailureReason::ApiError, message), *retry_after)
-        }
-        Interruption::AwaitingSession => soon(SESSION_WAIT),
-        Interruption::LostLease | Interruption::Gone => Consequence::Nothing(Next::OnChange(None)),
-    }
-}
-
 fn issued(plan: &Plan, outcome: &Outcome) -> Option<IssueReason> {
     plan.action.reason().filter(|_| matches!(outcome.result, Ok(Done::Issued(_))))
 }
 
-fn next(progress: &Progress, retry_at: Option<Timestamp>) -> Next {
+fn next_run(progress: &Progress, retry_at: Option<Timestamp>) -> Next {
     match progress {
         Progress::UpToDate => retry_at.map_or(Next::OnChange(None), Next::At),
         Progress::Suspended

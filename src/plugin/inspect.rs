@@ -17,7 +17,7 @@ pub(super) struct InspectArgs {
     /// The URL or the JSON of a form in quotes, - for standard input, or secret/NAME for that in a Secret.
     #[arg(value_name = "URL|-|secret/NAME")]
     url: String,
-    /// The time to judge it at, RFC 3339 (2030-01-02T03:04:05Z), instead of now.
+    /// The time for the check, RFC 3339 (2030-01-02T03:04:05Z), instead of now.
     #[arg(long, value_name = "TIME")]
     at: Option<Timestamp>,
 }

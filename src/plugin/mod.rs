@@ -85,8 +85,7 @@ enum PluginCommand {
     /// Sets the annotation presign.dev/renew, so the permission to patch presignedurls is enough. With
     /// --wait, the command ends when the operator has issued the URLs, and exits with 1 if it has not.
     Renew(renew::RenewArgs),
-    /// Show what a presigned URL or a signed form says: what it opens or permits, what must be sent, and from
-    /// when to when it works.
+    /// Show what a presigned URL or a form permits, what the client must send, and when it is valid.
     ///
     /// A form is the JSON with url and fields of the data key form.json. Works offline, except for
     /// secret/NAME. The signature, the policy, the session token and the access key id are not printed. Exits
@@ -95,14 +94,15 @@ enum PluginCommand {
     /// Find out why a store answers SignatureDoesNotMatch, or refuses a URL or a form for another reason.
     ///
     /// Computes the signature of the request that is really sent, and compares it with that of the URL. If
-    /// they differ, it tries what usually goes wrong (host, default port, header, method, encoding of the
+    /// they differ, it tries the usual causes (host, default port, header, method, encoding of the
     /// key, clock, session, access key, region), and names the change that gives the signature of the URL.
     /// Of a form, it also compares the fields and the size of the file with the policy. Works offline, except
     /// for secret/NAME.
     Explain(explain::ExplainArgs),
     /// Check the installation: definitions, leader, permissions, admission policies, clock and signers.
     ///
-    /// Exits with 1 if something is wrong. What you may not read is shown as unknown, and is not wrong.
+    /// Exits with 1 if something is wrong. Checks that you have no permission for are shown as
+    /// unknown, and do not count as failures.
     Check(check::CheckArgs),
     /// Test policies of signers.
     #[command(subcommand)]

@@ -5,7 +5,7 @@ use kube::api::DeleteParams;
 use serde_json::json;
 use testbed::Match;
 
-use super::harness::{DEADLINE, Space, text};
+use super::harness::{DEADLINE, Space, operators_log, text};
 
 fn secret_writes(name: &str) -> Match {
     Match::write("secrets", name)
@@ -77,6 +77,15 @@ async fn an_object_deleted_while_its_url_is_written_leaves_nothing() {
     space.presigned_urls().delete("report", &DeleteParams::default()).await.unwrap();
     hold.release();
     // Written after its owner went, the Secret names an owner that does not exist.
+    let is_made = |entry: &serde_json::Value| {
+        entry["verb"] == "create"
+            && entry["objectRef"]["resource"] == "secrets"
+            && entry["responseStatus"]["code"] == 201
+    };
+    let begun = std::time::Instant::now();
+    while !operators_log(&space).await.iter().any(is_made) {
+        assert!(begun.elapsed() < DEADLINE, "the write that was held never arrived");
+    }
     space
         .wait_for(DEADLINE, space.secrets(), "report", "no Secret", |secret| secret.is_none().then_some(()))
         .await;

@@ -7,14 +7,14 @@ mod grants;
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
+use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use presign_operator::crd::PresignedUrl;
 use serde_json::{Value, json};
 use testbed::{Match, Proxy};
 
-use super::harness::{DEADLINE, Operator, Space, World, audit, condition, ready};
+use super::harness::{DEADLINE, Operator, Space, World, audit, await_default_account, condition, ready};
 
 const GRANTED: (&str, &str) = ("PRESIGN_PODS", "true");
 const RENEWED_AT: &str = "presign.dev/url-renewed-at";
@@ -36,11 +36,6 @@ fn secret_volume(secret: &str) -> Value {
 fn with_env(secret: &str) -> Value {
     let from = json!({"secretKeyRef": {"name": secret, "key": "url"}});
     json!({"containers": [{"name": "app", "image": "none", "env": [{"name": "URL", "valueFrom": from}]}]})
-}
-
-async fn await_service_account(space: &Space) {
-    let accounts = Api::<ServiceAccount>::namespaced(space.client.clone(), &space.namespace);
-    space.wait_for(DEADLINE, accounts, "default", "made", |account| account.map(drop)).await;
 }
 
 /// Makes a pod and gives it a phase, as kubelet does.
@@ -96,7 +91,7 @@ async fn calls_about_pods(space: &Space) -> Vec<String> {
 #[tokio::test]
 async fn a_new_url_touches_exactly_the_running_pods_that_mount_it() {
     let space = Space::with("annotated", &[GRANTED]).await;
-    await_service_account(&space).await;
+    await_default_account(&space).await;
     space.apply("report", space.spec(json!({"podRefresh": "Annotate"}))).await;
     space.wait_ready("report", "True", "Issued").await;
 
@@ -137,7 +132,7 @@ async fn a_new_url_touches_exactly_the_running_pods_that_mount_it() {
         BTreeSet::from(["patch pods/f-whole".to_owned(), "patch pods/g-projected".to_owned()])
     );
     let metrics = space.operator.page("/metrics");
-    assert!(metrics.contains("presign_pods_annotated_total{outcome=\"done\"}"), "{metrics}");
+    assert!(metrics.contains("presign_pods_annotated_total{result=\"done\"}"), "{metrics}");
 }
 
 #[tokio::test]
@@ -191,7 +186,7 @@ async fn first_pod(space: &Space) -> Pod {
 async fn many_pods_are_told_at_a_bounded_rate() {
     const PODS: usize = 60;
     let space = Space::with("rate", &[GRANTED]).await;
-    await_service_account(&space).await;
+    await_default_account(&space).await;
     let spec = json!({"volumes": secret_volume("report"), "containers": [mounting(None)]});
     let names: Vec<String> = (0..PODS).map(|number| format!("p{number:02}")).collect();
     futures::future::join_all(names.iter().map(|name| make(&space, name, spec.clone(), "Running"))).await;
@@ -222,7 +217,7 @@ async fn an_annotation_that_hangs_keeps_no_url_waiting() {
     let proxy = proxy.unwrap().unwrap();
     let kubeconfig = proxy.kubeconfig().to_str().unwrap();
     let space = Space::with("hangs", &[GRANTED, ("KUBECONFIG", kubeconfig)]).await;
-    await_service_account(&space).await;
+    await_default_account(&space).await;
     let spec = json!({"volumes": secret_volume("report"), "containers": [mounting(None)]});
     for name in ["first", "second"] {
         make(&space, name, spec.clone(), "Running").await;

@@ -39,7 +39,7 @@ async fn a_restart_writes_nothing() {
         space.apply("late", space.spec(json!({}))).await;
         space.wait_ready("late", "True", "Issued").await;
         let metrics = space.operator.page("/metrics");
-        assert!(metrics.contains("presign_reconcile_duration_seconds_count{outcome=\"kept\"}"), "{metrics}");
+        assert!(metrics.contains("presign_reconcile_duration_seconds_count{result=\"kept\"}"), "{metrics}");
         space.presigned_urls().delete("late", &kube::api::DeleteParams::default()).await.unwrap();
         space
             .wait_for(DEADLINE, space.secrets(), "late", "its end", |secret| secret.is_none().then_some(()))

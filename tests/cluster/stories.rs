@@ -260,6 +260,7 @@ async fn a_renew_token_renews_once() {
     space.wait("report", "the token", handled(Some("today"))).await;
     let second = space.data("report", "url").await;
     assert_ne!(second, first);
+    tokio::time::sleep(Duration::from_millis(1100)).await;
     annotate("presign.dev/renew-");
     annotate("presign.dev/renew=today");
     annotate("unrelated=1");
@@ -270,6 +271,8 @@ async fn a_renew_token_renews_once() {
         })
         .await;
     assert_eq!(text(&secret, "url"), second, "the same token never renews twice");
+    let metrics = space.operator.page("/metrics");
+    assert!(metrics.contains("presign_issued_total{reason=\"Requested\"} 1\n"), "{metrics}");
     let annotations: BTreeMap<_, _> = secret.metadata.annotations.unwrap();
     assert_eq!(annotations["presign.dev/renew"], "today");
 }

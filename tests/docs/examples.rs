@@ -7,7 +7,9 @@ use crate::pages::{read, root};
 fn each_example_is_tried_on_a_node() {
     let tried = read("tests/e2e/examples.rs");
     let names = std::fs::read_dir(root().join("deploy/examples")).unwrap();
-    for name in names.map(|entry| entry.unwrap().file_name().into_string().unwrap()) {
+    let names: Vec<String> = names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(names.len() > 10, "{names:?}");
+    for name in names {
         assert!(tried.contains(&format!("(\"{name}\", ")), "{name} is not in tests/e2e/examples.rs");
     }
 }

@@ -55,8 +55,8 @@ fn metrics(page: &str) -> Vec<(String, Metric)> {
 /// Labels whose values are all there from the start, so that the page can list them.
 fn is_listed(metric: &str, label: &str) -> bool {
     match label {
-        "reason" | "result" | "source" | "state" | "call" | "ready" | "kind" => true,
-        "outcome" => metric.contains("pod"),
+        "reason" | "source" | "state" | "call" | "ready" | "kind" => true,
+        "result" => !metric.contains("reconcile"),
         _ => false,
     }
 }

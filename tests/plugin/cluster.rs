@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tokio::task::block_in_place;
 
-use crate::harness::Space;
+use crate::harness::{Space, await_default_account};
 use crate::terminal::Terminal;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -13,17 +13,13 @@ async fn status_shows_everything_around_an_object() {
     let space = Space::new("plugin-status").await;
     space.apply("report", space.spec(json!({}))).await;
     space.wait_ready("report", "True", "Issued").await;
+    await_default_account(&space).await;
     let pod = |name: &str, spec: serde_json::Value| {
         let body = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec});
         let file = space.operator.folder().join(format!("{name}.json"));
         std::fs::write(&file, body.to_string()).unwrap();
-        // The ServiceAccount of the pod comes shortly after the namespace.
-        let apply = || space.kubectl(&["apply", "-f", file.to_str().unwrap()]);
-        let is_applied = (0..50).any(|_| {
-            std::thread::sleep(Duration::from_millis(200));
-            apply().status.success()
-        });
-        assert!(is_applied, "{:?}", apply());
+        let applied = space.kubectl(&["apply", "-f", file.to_str().unwrap()]);
+        assert!(applied.status.success(), "{applied:?}");
     };
     pod(
         "reader",

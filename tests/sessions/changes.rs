@@ -70,7 +70,7 @@ async fn a_rotated_key_waits_for_the_renewal_of_what_its_sessions_signed() {
 
 /// How many reconciles found nothing to do.
 fn kept(page: &str) -> usize {
-    let line = "presign_reconcile_duration_seconds_count{outcome=\"kept\"} ";
+    let line = "presign_reconcile_duration_seconds_count{result=\"kept\"} ";
     page.lines().find_map(|found| found.strip_prefix(line)?.parse().ok()).unwrap_or(0)
 }
 

@@ -50,7 +50,7 @@ async fn a_restart_asks_for_no_session() {
     space.write_secret("admin", &key).await;
     place.issue("late", &json!({"secretRef": {"name": "admin"}}), json!({})).await;
     let all_kept = |page: &str| {
-        let line = "presign_reconcile_duration_seconds_count{outcome=\"kept\"} ";
+        let line = "presign_reconcile_duration_seconds_count{result=\"kept\"} ";
         page.lines()
             .any(|found| found.strip_prefix(line).is_some_and(|kept| kept.parse::<u32>().unwrap() >= 20))
     };

@@ -234,7 +234,7 @@ async fn a_restart_asks_nothing_and_writes_nothing() {
         [UNOPPOSED, ("PRESIGN_VERIFY", "true"), ("PRESIGN_VERIFY_ALLOW", place.allowed.as_str())];
     let operator = Operator::start(space.world, &space.namespace, &environment);
     let all_kept = |page: &str| {
-        let line = "presign_reconcile_duration_seconds_count{outcome=\"kept\"} ";
+        let line = "presign_reconcile_duration_seconds_count{result=\"kept\"} ";
         page.lines()
             .any(|found| found.strip_prefix(line).is_some_and(|kept| kept.parse::<u32>().unwrap() >= 2))
     };

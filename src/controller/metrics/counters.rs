@@ -28,11 +28,6 @@ struct ReasonLabel {
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct OutcomeLabel {
-    outcome: Word,
-}
-
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct SessionLabels {
     source: Word,
     result: Word,
@@ -49,9 +44,9 @@ const SESSION_SOURCES: [&str; 3] = ["Secret", "WebIdentity", "Ambient"];
 const SESSION_RESULTS: [Option<FailureReason>; 3] =
     [None, Some(FailureReason::CredentialsDenied), Some(FailureReason::CredentialsUnavailable)];
 /// How lists of pods end.
-const LIST_OUTCOMES: [&str; 3] = ["done", "forbidden", "failed"];
+const LIST_RESULTS: [&str; 3] = ["done", "forbidden", "failed"];
 /// How annotations of pods end.
-const ANNOTATION_OUTCOMES: [&str; 4] = ["done", "gone", "forbidden", "failed"];
+const ANNOTATION_RESULTS: [&str; 4] = ["done", "gone", "forbidden", "failed"];
 
 /// The controller's own metrics.
 #[derive(Clone, Debug)]
@@ -64,10 +59,10 @@ pub struct Metrics {
     verifications: Family<ResultLabel, Counter>,
     signing_requests: Family<ResultLabel, Counter>,
     sign_seconds: Histogram,
-    reconcile_seconds: Family<OutcomeLabel, Histogram, fn() -> Histogram>,
+    reconcile_seconds: Family<ResultLabel, Histogram, fn() -> Histogram>,
     renewal_lag_seconds: Histogram,
-    pod_looks: Family<OutcomeLabel, Counter>,
-    pods_annotated: Family<OutcomeLabel, Counter>,
+    pod_lists: Family<ResultLabel, Counter>,
+    pods_annotated: Family<ResultLabel, Counter>,
 }
 
 impl Metrics {
@@ -85,7 +80,7 @@ impl Metrics {
             sign_seconds: Histogram::new([20e-6, 50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 5e-3, 20e-3]),
             reconcile_seconds: Family::new_with_constructor(reconcile_histogram),
             renewal_lag_seconds: Histogram::new([1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0]),
-            pod_looks: Family::default(),
+            pod_lists: Family::default(),
             pods_annotated: Family::default(),
         };
         registry.register("issued", "URLs written, by the reason why", metrics.issued.clone());
@@ -110,12 +105,12 @@ impl Metrics {
         registry.register("reconcile_duration_seconds", "Time of one reconcile of one object", seconds);
         let lag = metrics.renewal_lag_seconds.clone();
         registry.register("renewal_lag_seconds", "How long after its renewal time a URL was written", lag);
-        let looks = metrics.pod_looks.clone();
-        registry.register("pod_looks", "Lists of the pods of a namespace, by outcome", looks);
+        let lists = metrics.pod_lists.clone();
+        registry.register("pod_lists", "Lists of the pods of a namespace, by result", lists);
         let annotated = metrics.pods_annotated.clone();
         registry.register(
             "pods_annotated",
-            "Pods whose annotation was updated after a new URL, by outcome",
+            "Pods whose annotation was updated after a new URL, by result",
             annotated,
         );
         for reason in IssueReason::VARIANTS {
@@ -135,11 +130,11 @@ impl Metrics {
                 let _ = metrics.sessions.get_or_create(&session_labels(source, failure));
             }
         }
-        for outcome in LIST_OUTCOMES.map(Word) {
-            let _ = metrics.pod_looks.get_or_create(&OutcomeLabel { outcome });
+        for result in LIST_RESULTS.map(Word) {
+            let _ = metrics.pod_lists.get_or_create(&ResultLabel { result });
         }
-        for outcome in ANNOTATION_OUTCOMES.map(Word) {
-            let _ = metrics.pods_annotated.get_or_create(&OutcomeLabel { outcome });
+        for result in ANNOTATION_RESULTS.map(Word) {
+            let _ = metrics.pods_annotated.get_or_create(&ResultLabel { result });
         }
         metrics
     }
@@ -186,18 +181,18 @@ impl Metrics {
     }
 
     /// Records how long a reconcile took and how it ended.
-    pub fn reconciled(&self, outcome: &'static str, seconds: f64) {
-        self.reconcile_seconds.get_or_create(&OutcomeLabel { outcome: Word(outcome) }).observe(seconds);
+    pub fn reconciled(&self, result: &'static str, seconds: f64) {
+        self.reconcile_seconds.get_or_create(&ResultLabel { result: Word(result) }).observe(seconds);
     }
 
     /// Counts a list of the pods of a namespace: done, forbidden or failed.
-    pub fn looked_at_pods(&self, outcome: &'static str) {
-        self.pod_looks.get_or_create(&OutcomeLabel { outcome: Word(outcome) }).inc();
+    pub fn listed_pods(&self, result: &'static str) {
+        self.pod_lists.get_or_create(&ResultLabel { result: Word(result) }).inc();
     }
 
     /// Counts an annotation of a pod: done, gone, forbidden or failed.
-    pub fn annotated_pod(&self, outcome: &'static str) {
-        self.pods_annotated.get_or_create(&OutcomeLabel { outcome: Word(outcome) }).inc();
+    pub fn annotated_pod(&self, result: &'static str) {
+        self.pods_annotated.get_or_create(&ResultLabel { result: Word(result) }).inc();
     }
 
     /// Records how late a renewal was, in seconds.

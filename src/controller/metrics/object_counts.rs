@@ -49,7 +49,7 @@ impl Collector for Inventory {
         let help = "PresignedUrls whose stored URL has expired, except suspended ones";
         gauge(&mut encoder, "expired_objects", help, totals.expired)?;
         if let Some(next) = totals.next {
-            let help = "When the next of the valid URLs expires, in seconds since the epoch";
+            let help = "When the next of the valid URLs expires, in seconds since 1970";
             gauge(&mut encoder, "next_expiration_timestamp_seconds", help, next.as_second())?;
         }
         Ok(())

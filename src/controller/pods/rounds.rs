@@ -48,7 +48,7 @@ async fn go(ctx: &Context, round: Round) {
     let namespace = &*round.namespace;
     match look(ctx, &round).await {
         Ok(found) => {
-            ctx.metrics.looked_at_pods("done");
+            ctx.metrics.listed_pods("done");
             if ctx.pods.is_refused(namespace, "list") {
                 wake_named(ctx, namespace, ctx.pods.refuse(namespace, None));
             }
@@ -57,7 +57,7 @@ async fn go(ctx: &Context, round: Round) {
         }
         Err(error) => {
             let is_forbidden = is_code(&error, 403);
-            ctx.metrics.looked_at_pods(if is_forbidden { "forbidden" } else { "failed" });
+            ctx.metrics.listed_pods(if is_forbidden { "forbidden" } else { "failed" });
             tracing::debug!(namespace, is_forbidden, "cannot list pods");
             wake(ctx, ctx.pods.failed(&round, is_forbidden));
             if is_forbidden {

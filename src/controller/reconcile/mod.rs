@@ -32,6 +32,7 @@ use self::report::report;
 use crate::controller::context::Context;
 use crate::controller::state::lean::{LeanPresignedUrl, NoSpec};
 use crate::controller::watch::forget_if_gone;
+use crate::domain::Request;
 use crate::domain::finish::{Around, Done, Finish, Next, Outcome, finish, unreported};
 use crate::domain::history::{Awaited, History};
 use crate::domain::plan::{Plan, plan};
@@ -63,21 +64,22 @@ pub async fn reconcile(job: Job<Key>, ctx: Arc<Context>) -> schedule::NextRun {
     }
     ctx.begin_term(term);
     let started = Instant::now();
-    let (finish, next) = pursue(&ctx, &job, &object).await;
+    let (finished, next) = reconcile_object(&ctx, &job, &object).await;
     // The object may have been deleted during the reconcile. Then the watch has already removed its
     // state, and this reconcile has stored some again.
     forget_if_gone(&ctx, &job.key);
-    ctx.metrics.reconciled(finish.label, started.elapsed().as_secs_f64());
-    match &finish.report {
+    ctx.metrics.reconciled(finished.label, started.elapsed().as_secs_f64());
+    match &finished.report {
         // Without a watch of Secrets nothing wakes the object when that Secret is collected.
-        Some(told) if told.progress == Progress::AwaitingCollection && ctx.reads_by_name() => {
+        Some(content) if content.progress == Progress::AwaitingCollection && ctx.reads_by_name() => {
             schedule::NextRun::after(COLLECTION, Cause::SafetyNet)
         }
         _ => ctx.when(next),
     }
 }
 
-async fn pursue(ctx: &Context, job: &Job<Key>, object: &LeanPresignedUrl) -> (Finish, Next) {
+/// Observes, plans, acts, finishes and reports, and returns when to reconcile the object again.
+async fn reconcile_object(ctx: &Context, job: &Job<Key>, object: &LeanPresignedUrl) -> (Finish, Next) {
     let history = ctx.histories.get(&job.key, object.uid());
     // A watch may have missed a change, so the awaited Secret is read from the API server.
     let looks_at = match job.cause {
@@ -92,6 +94,7 @@ async fn pursue(ctx: &Context, job: &Job<Key>, object: &LeanPresignedUrl) -> (Fi
     };
     let (plan, outcome, resolved) = carried_out.unwrap_or_else(|_| panicked(ctx, object));
     let request = resolved.as_deref().map(|resolved| &resolved.request);
+    let seen = outcome.seen(&plan);
     let around = Around {
         generation: object.metadata.generation,
         pods: ctx.pods.uses_of(object, request),
@@ -99,39 +102,46 @@ async fn pursue(ctx: &Context, job: &Job<Key>, object: &LeanPresignedUrl) -> (Fi
             &job.key,
             object.uid(),
             request.map(|request| request.verify.when),
-            &outcome.seen(&plan),
+            &seen,
         ),
         is_clock_skewed: ctx.skew.is_skewed(),
         is_renew_refused: request.is_some_and(|request| request.is_renew_refused),
         has_looked: looks_at.is_some(),
     };
-    let finish = finish(&plan, &outcome, &history, around);
-    if let Some(reason) = finish.failure {
+    let finished = finish(&plan, &outcome, &history, around);
+    if let Some(reason) = finished.failure {
         ctx.metrics.failed(reason);
     }
-    let told = match &finish.report {
-        Some(told) => report(ctx, object, told, finish.issued).await,
-        None => Ok(()),
-    };
-    if let Some(told) = &finish.report {
-        ctx.pods.note(&job.key, request, told, finish.issued);
-    }
-    let (history, next) = match told {
+    let (history, next) = match report_finished(ctx, &job.key, object, request, &finished).await {
         Ok(()) => {
-            if let Some(told) = &finish.report {
-                ctx.verifications.reported(&job.key, &told.verification);
-            }
-            let mut history = finish.history.clone();
+            let mut history = finished.history.clone();
             history.reported();
-            (history, finish.next)
+            (history, finished.next)
         }
         Err(failure) => {
             tracing::debug!(namespace = job.key.namespace(), name = job.key.name(), "{failure}");
-            unreported(&finish, &plan, &failure.interruption(), ctx.clock.now())
+            unreported(&finished, &plan, &failure.interruption(), ctx.clock.now())
         }
     };
     ctx.histories.set(&job.key, object.uid(), history);
-    (finish, next)
+    (finished, next)
+}
+
+/// Writes what is to be reported into the status, and passes it on to those that look at pods and stores.
+async fn report_finished(
+    ctx: &Context,
+    key: &Key,
+    object: &LeanPresignedUrl,
+    request: Option<&Request>,
+    finished: &Finish,
+) -> Result<(), Failure> {
+    let Some(content) = &finished.report else { return Ok(()) };
+    let written = report(ctx, object, content, finished.issued).await;
+    ctx.pods.note(key, request, content, finished.issued);
+    if written.is_ok() {
+        ctx.verifications.reported(key, &content.verification);
+    }
+    written
 }
 
 type CarriedOut = (Plan, Outcome, Option<Arc<Resolved>>);

@@ -58,10 +58,10 @@ pub(super) struct ExplainArgs {
     /// A header with the value that may have been signed. Repeat the flag for several.
     #[arg(long = "signed-header", value_name = "NAME: VALUE", value_parser = header)]
     signed_headers: Vec<(String, String)>,
-    /// The header Date of an answer of the store, to judge the time by its clock.
+    /// The header Date of an answer of the store, to check the time by its clock.
     #[arg(long, value_name = "DATE", value_parser = store_date)]
     store_date: Option<Timestamp>,
-    /// The time to judge the URL at, RFC 3339 (2030-01-02T03:04:05Z), instead of now.
+    /// The time for the check, RFC 3339 (2030-01-02T03:04:05Z), instead of now.
     #[arg(long, value_name = "TIME")]
     at: Option<Timestamp>,
 }

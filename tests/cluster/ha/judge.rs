@@ -122,6 +122,8 @@ impl Judge {
         let taken = holders.iter().filter(|holder| !holder.is_empty()).count();
         assert!(taken > changes && leaders.len() > 1, "{holders:?}");
         assert!(writes.len() > changes, "there was work: {}", writes.len());
+        assert!(!self.following.is_finished() && !self.reading.is_finished(), "both were watched to the end");
+        assert!(!self.signed.borrow().is_empty(), "no URL was seen");
         for (secret, times) in self.signed.borrow().iter() {
             assert!(times.is_sorted(), "{secret}: {times:?}");
         }

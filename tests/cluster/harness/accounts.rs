@@ -8,12 +8,20 @@ use presign_operator::crd::names::ANNOTATION_ROLE_ARNS;
 use serde_json::{Value, json};
 use testbed::allow;
 
+use super::{DEADLINE, Space};
+
 /// For an operator: the STS of the testbed has no TLS.
 pub const PERMITTED_STS: (&str, &str) = ("PRESIGN_STS_ENDPOINTS", "http://127.0.0.1");
 
 /// The policy of a role that may do everything.
 pub fn everything() -> Value {
     allow(&["s3:*"], &["arn:aws:s3:::*", "arn:aws:s3:::*/*"])
+}
+
+/// Waits for the `ServiceAccount` of pods that name none, which comes shortly after its namespace.
+pub async fn await_default_account(space: &Space) {
+    let accounts = Api::<ServiceAccount>::namespaced(space.client.clone(), &space.namespace);
+    space.wait_for(DEADLINE, accounts, "default", "made", |account| account.map(drop)).await;
 }
 
 /// Writes a `ServiceAccount` as a person would, with the roles that it permits.

@@ -10,7 +10,7 @@ mod space;
 mod world;
 
 #[allow(unused_imports, reason = "the tests of sessions use them")]
-pub use accounts::{PERMITTED_STS, everything, write_account};
+pub use accounts::{PERMITTED_STS, await_default_account, everything, write_account};
 #[allow(unused_imports, reason = "the tests of the roles use it")]
 pub use audit::audit_log;
 pub use audit::{audit, operators_log};

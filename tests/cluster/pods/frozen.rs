@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn who_never_refreshes_is_named_until_it_goes() {
     let space = Space::with("frozen", &[GRANTED]).await;
-    await_service_account(&space).await;
+    await_default_account(&space).await;
     let mut template = json!({"metadata": {"labels": {"app": "web"}}});
     template["spec"] = with_env("by-env");
     deploy(&space, "web", template).await;

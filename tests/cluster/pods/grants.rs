@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn without_the_switch_no_call_is_made_and_the_object_says_so() {
     let space = Space::new("nopods").await;
-    await_service_account(&space).await;
+    await_default_account(&space).await;
     make(&space, "env", with_env("report"), "Running").await;
     space.apply("report", space.spec(json!({"podRefresh": "Annotate"}))).await;
     let object = space.wait_ready("report", "True", "Issued").await;
@@ -63,7 +63,7 @@ fn without_pods(space: &Space, user: &str) -> std::path::PathBuf {
 #[tokio::test]
 async fn a_forbidden_look_is_said_and_not_repeated() {
     let space = Space::new("forbidden").await;
-    await_service_account(&space).await;
+    await_default_account(&space).await;
     space.operator.stop();
     let kubeconfig = without_pods(&space, "operator-without-pods");
     let environment = [GRANTED, ("KUBECONFIG", kubeconfig.to_str().unwrap())];
@@ -75,7 +75,7 @@ async fn a_forbidden_look_is_said_and_not_repeated() {
     assert_eq!((rotation(&object).0, ready(&object).unwrap().status.as_str()), ("True", "True"));
     space.wait_ready("quiet", "True", "Issued").await;
     let metrics = operator.page("/metrics");
-    assert!(metrics.contains("presign_pod_looks_total{outcome=\"forbidden\"} 1\n"), "{metrics}");
+    assert!(metrics.contains("presign_pod_lists_total{result=\"forbidden\"} 1\n"), "{metrics}");
     assert_eq!(calls_about_pods(&space).await, ["list pods"], "only a new URL is a reason to try again");
     assert!(operator.log().contains("forbids requests for pods"), "{}", operator.log());
 

@@ -15,7 +15,7 @@ const DENIED: usize = 10;
 
 /// How many reconciles found nothing to do.
 fn kept(page: &str) -> usize {
-    let line = "presign_reconcile_duration_seconds_count{outcome=\"kept\"} ";
+    let line = "presign_reconcile_duration_seconds_count{result=\"kept\"} ";
     page.lines().find_map(|found| found.strip_prefix(line)?.parse().ok()).unwrap_or(0)
 }
 

@@ -64,8 +64,7 @@ async fn a_link_that_expired_is_emptied_and_stays_so_through_a_restart() {
     space.operator.stop();
     space.operator = Operator::start(space.world, &space.namespace, &[]);
     // This one looks at the link, which is the one object that has ended.
-    let has_looked =
-        |page: &str| page.contains("presign_reconcile_duration_seconds_count{outcome=\"ended\"}");
+    let has_looked = |page: &str| page.contains("presign_reconcile_duration_seconds_count{result=\"ended\"}");
     space.operator.wait_metrics(DEADLINE, "the link is looked at", has_looked).await;
     space.apply("later", space.spec(json!({}))).await;
     space.wait_ready("later", "True", "Issued").await;

@@ -64,12 +64,8 @@ fn nothing_in_a_url_can_be_changed() {
         }
         let unknown = if store.name == "s3s" { "403 NotSignedUp" } else { "403 InvalidAccessKeyId" };
         assert_eq!(refusal(&facts, &store.access_key_id, "NOBODY"), unknown, "{}", store.name);
-        assert_ne!(
-            refusal(&facts, "X-Amz-Expires=3600&", "").split(' ').next(),
-            Some("200"),
-            "{}",
-            store.name
-        );
+        let without_lifetime = refusal(&facts, "X-Amz-Expires=3600&", "");
+        assert!(without_lifetime.starts_with('4'), "{}: {without_lifetime}", store.name);
     }
 }
 

@@ -2,8 +2,14 @@
 
 use super::*;
 
+/// Whether `inner` is `outer` or a part of it.
+fn is_within(inner: &str, outer: &str) -> bool {
+    inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
 fn is_about(row: &rows::Row, field: &str) -> bool {
-    row.changed().iter().any(|changed| changed.starts_with(field) || field.starts_with(changed.as_str()))
+    let is_one = |changed: &String| is_within(changed, field) || is_within(field, changed);
+    !field.is_empty() && row.changed().iter().any(is_one)
 }
 
 /// What the API server says of the same rows is a test of the contract.
