@@ -11,6 +11,8 @@ pub struct ReadTotals {
     pub failures: Vec<String>,
     /// How many seconds after its signing each URL after the first one was in the file.
     pub lags: Vec<i64>,
+    /// How many reads found no file, and the next read did.
+    pub read_again: usize,
     has_begun: bool,
     /// How many seconds its URLs live.
     lifetime: i64,
@@ -26,6 +28,8 @@ impl ReadTotals {
     pub fn add(&mut self, line: &str) {
         if let Some(times) = line.strip_prefix("renewed ") {
             self.renewed(times);
+        } else if line == "again" {
+            self.read_again += 1;
         } else if line == "ok" {
             self.requests += 1;
         } else {
