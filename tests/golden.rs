@@ -362,7 +362,8 @@ fn anchors(text: &str) -> BTreeSet<String> {
 /// page.
 fn ready_reasons() -> BTreeSet<String> {
     let page = read(&root().join("docs/reference/metrics.md"));
-    let row = page.lines().find_map(|line| line.strip_prefix("| `presign_objects_by_reason` | gauge | `reason`: "));
+    let row =
+        page.lines().find_map(|line| line.strip_prefix("| `presign_objects_by_reason` | gauge | `reason`: "));
     let reasons = row.unwrap().split(" | ").next().unwrap();
     // What has another reason, or none, is counted as Unknown.
     reasons.split(", ").filter(|reason| *reason != "Unknown").map(str::to_owned).collect()

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use presign_operator::csi::{NodeDriver, NodeProcess, NodeSettings};
-use presign_operator::domain::{Limits, UrlParts};
 use presign_operator::domain::limits::{HostPattern, SessionLimits, StsEndpoints};
 use presign_operator::domain::volume::VolumeTerms;
+use presign_operator::domain::{Limits, UrlParts};
 use presign_operator::runtime::{Clock, ClockOffset, MetricsRegistry, Probes};
 use presign_operator::sts::{Sts, StsTerms};
 use testbed::StsFault;

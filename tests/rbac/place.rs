@@ -238,9 +238,7 @@ impl Place {
             let reference = &call["objectRef"];
             let is_it = reference["resource"] == resource
                 && reference["subresource"].as_str().unwrap_or_default() == subresource;
-            is_it
-                && call["verb"] == permission.verb.as_str()
-                && call["responseStatus"]["code"] == 403
+            is_it && call["verb"] == permission.verb.as_str() && call["responseStatus"]["code"] == 403
         })
     }
 

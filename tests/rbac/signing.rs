@@ -8,10 +8,10 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use serde_json::json;
 
-use super::{AT_A_TIME, CLUSTER};
 use super::chart::{Mode, Permission, Roles};
 use super::harness::{DEADLINE, Operator};
 use super::place::{Place, apply, token_with};
+use super::{AT_A_TIME, CLUSTER};
 
 /// Objects with the label of the operator, and nothing that can be used.
 fn spoiled(place: &Place, name: &str) -> String {

@@ -154,7 +154,8 @@ impl Report {
                 ("looks at the memory", u64::try_from(seen.memory.len()).unwrap(), minutes),
             ];
             let missing = counted.into_iter().filter(|(_, count, least)| count < least);
-            let missing = missing.map(|(what, count, least)| format!("{count} {what} are fewer than {least}"));
+            let missing =
+                missing.map(|(what, count, least)| format!("{count} {what} are fewer than {least}"));
             missing.chain(seen.refused.iter().cloned()).collect()
         })
     }

@@ -90,7 +90,8 @@ const ENDPOINT: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
 const FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
 const TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
 /// What is told of an endpoint that was not asked.
-const UNUSABLE: &str = "the URL must begin with https or have an address of this machine or of the container agent";
+const UNUSABLE: &str =
+    "the URL must begin with https or have an address of this machine or of the container agent";
 
 #[tokio::test]
 async fn instance_metadata_needs_a_token() {

@@ -30,7 +30,8 @@ impl Server {
     pub async fn start(deed: Deed, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let server = Self { port, requests: Arc::default(), sent: Arc::default(), ended: watch::Sender::default() };
+        let server =
+            Self { port, requests: Arc::default(), sent: Arc::default(), ended: watch::Sender::default() };
         let (requests, sent) = (Arc::clone(&server.requests), Arc::clone(&server.sent));
         let ended = server.ended.clone();
         tokio::spawn(async move {
