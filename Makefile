@@ -76,7 +76,7 @@ history: tools ## Hundreds of random histories of the controller over models of 
 ha-soak: testbed sessions ## Ten minutes of leaders that are paused, cut off, killed and rolled out (HA_MINUTES)
 	$(CARGO) test --test cluster -- --ignored --nocapture ha::soak
 
-soak: testbed sessions ## Ten minutes of everything at once (SOAK_MINUTES, SOAK_OBJECTS)
+soak: testbed sessions ## Ten minutes of everything at once (SOAK_MINUTES, SOAK_OBJECTS, SOAK_SEED)
 	$(CARGO) test --test soak
 
 soak-short: testbed sessions ## A minute of it with fewer objects

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -46,14 +45,13 @@ impl Operator {
     }
 
     fn launch(kubeconfig: &Path, arguments: &[&str], variables: &[(&'static str, &str)]) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let listen = format!("127.0.0.1:{port}");
-        let arguments = ["run", "--listen", &listen].into_iter().chain(arguments.iter().copied());
+        let arguments = ["run", "--listen", "127.0.0.1:0"].into_iter().chain(arguments.iter().copied());
         let variables = variables.iter().map(|(name, value)| (*name, OsString::from(value)));
         let variables = variables.chain([("KUBECONFIG", kubeconfig.as_os_str().to_owned())]);
         let started = Instant::now();
         let program =
             Program::start("presign-operator", binary(), arguments.map(OsString::from), variables).unwrap();
+        let port = program.port("listen").unwrap_or_else(|| panic!("it does not listen:\n{}", program.log()));
         Self { program, port, started }
     }
 

@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
+use presign_operator::cli;
 use presign_operator::crd::PresignedUrl;
+use presign_operator::domain::limits::HostPattern;
 use presign_operator::domain::policy::Asker;
 use presign_operator::domain::stored::Stored;
-use presign_operator::domain::{Credentials, Owner, Request, SignedForm, UrlParts, Validity, render};
+use presign_operator::domain::{Credentials, Limits, Owner, Request, SignedForm, UrlParts, Validity, render};
 use presign_operator::s3::UrlSigner;
 
 /// Does something with an input, and panics where that is a fault.
@@ -138,19 +140,45 @@ pub(crate) fn stored(input: &[u8]) {
     }
 }
 
-/// A file for `sign`, in YAML or JSON, as the command line reads it: always refused here, since
-/// nothing is signed for a time before 1970.
+/// A file for `sign`, in YAML or JSON: all of its objects are signed, each with what it asks for, or the
+/// refusal says why and never repeats the access key.
 pub(crate) fn manifest(input: &[u8]) {
-    use clap::Parser as _;
-    use presign_operator::cli::{Cli, execute};
+    const SECRET: &str = "the/secret/access/key/of/the/fuzzer+1234";
 
-    let file = std::env::temp_dir().join(format!("presign-fuzz-{}.yaml", std::process::id()));
-    std::fs::write(&file, input).unwrap();
-    let arguments = ["presign-operator", "sign", "--signed-at", "1960-01-01T00:00:00Z", "-f"];
-    let arguments = arguments.into_iter().map(Into::into).chain([file.clone().into_os_string()]);
-    let refusal = execute(Cli::try_parse_from(arguments).unwrap()).unwrap_err().to_string();
-    std::fs::remove_file(&file).unwrap();
-    assert!(!refusal.is_empty());
+    let Ok(text) = str::from_utf8(input) else { return };
+    let is_told = |refusal: &anyhow::Error| {
+        let told = format!("{refusal:#}");
+        assert!(!told.is_empty() && !told.contains(SECRET), "{told}");
+    };
+    let manifest = match cli::manifest::read(text) {
+        Ok(manifest) => manifest,
+        Err(refusal) => return is_told(&refusal),
+    };
+    let reference = serde_json::from_value(serde_json::json!({"name": "keys"})).unwrap();
+    let value = |text: &str| ByteString(text.as_bytes().to_vec());
+    let data = [(KEYS[0].to_owned(), value("AKIAFUZZ")), (KEYS[1].to_owned(), value(SECRET))].into();
+    let credentials = Credentials::parse(&reference, &data).unwrap();
+    let now = Timestamp::from_second(1_893_553_445).unwrap();
+    let limits = Limits::new(Vec::new(), vec![HostPattern::All]);
+    let sign = || cli::sign_manifest(&manifest, &limits, &credentials, now);
+    let signed = match sign() {
+        Ok(signed) => signed,
+        Err(refusal) => return is_told(&refusal),
+    };
+    assert_eq!(signed.len(), manifest.objects.len());
+    let again = sign().unwrap();
+    for ((resolved, signed), (_, again)) in signed.iter().zip(&again) {
+        let url = signed.url.expose();
+        let parts = match &signed.form {
+            None => UrlParts::read(url),
+            Some(form) => UrlParts::read_form(url, &form.json(url)),
+        };
+        let lifetime = resolved.request.lifetime();
+        assert!((60..=604_800).contains(&lifetime), "{lifetime}");
+        assert_eq!(parts.unwrap().validity, Validity { signing_time: now, lifetime });
+        assert!(url::Url::parse(url).is_ok() && !url.contains(SECRET));
+        assert_eq!(url, again.url.expose(), "the same request is signed in the same way");
+    }
 }
 
 /// Objects as the API server sends them: a PresignedUrl and a Secret.

@@ -35,7 +35,7 @@ pub(crate) use offline_signers::OfflineSigners;
 pub use run::run_observed;
 pub use run_args::RunArgs;
 pub(crate) use sign::credentials as environment_credentials;
-pub use sign::{Output, SignArgs};
+pub use sign::{Output, SignArgs, sign_manifest};
 
 /// Issues S3 presigned URLs into Kubernetes Secrets and renews them before they expire.
 #[derive(Debug, Parser)]

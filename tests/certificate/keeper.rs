@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::api::{ObjectMeta, PostParams};
-use kube::{Api, Client};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Client, Config};
 use presign_operator::controller::{CertificateSettings, SigningCertificate};
 use presign_operator::runtime::{Clock, ClockOffset, Leadership, Pages, Site, http};
+use testbed::Proxy;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -22,7 +24,8 @@ pub const EVERY: Duration = Duration::from_millis(200);
 
 /// Where a certificate is kept.
 pub struct Place {
-    client: Client,
+    /// The way of the keepers to the API server.
+    proxy: Proxy,
     pub namespace: String,
     pub name: String,
     pub secrets: Api<Secret>,
@@ -31,15 +34,17 @@ pub struct Place {
 
 impl Place {
     pub async fn new() -> Self {
-        let client = World::get().await.client().await;
+        let world = World::get().await;
+        let proxy = tokio::task::spawn_blocking(|| Proxy::start(&world.plane)).await.unwrap().unwrap();
+        let client = world.client().await;
         let metadata = ObjectMeta { generate_name: Some("certificate-".to_owned()), ..ObjectMeta::default() };
         let namespace = Namespace { metadata, ..Namespace::default() };
         let made = Api::all(client.clone()).create(&PostParams::default(), &namespace).await.unwrap();
         let namespace = made.metadata.name.unwrap();
         Self {
             secrets: Api::namespaced(client.clone(), &namespace),
-            config_maps: Api::namespaced(client.clone(), &namespace),
-            client,
+            config_maps: Api::namespaced(client, &namespace),
+            proxy,
             namespace,
             name: "signing".to_owned(),
         }
@@ -65,6 +70,13 @@ impl Place {
 
     pub async fn config_map(&self) -> Option<ConfigMap> {
         self.config_maps.get_opt(&self.name).await.unwrap()
+    }
+
+    /// Waits until a keeper has read the Secret this often from now on, which is how each of its looks begins.
+    pub async fn wait_looks(&self, count: usize) {
+        let read = format!("GET /api/v1/namespaces/{}/secrets/{}", self.namespace, self.name);
+        let before = self.proxy.seen().iter().filter(|request| request.contains(&read)).count();
+        assert!(self.proxy.wait_for(&read, before + count, DEADLINE).await, "the keeper does not look");
     }
 
     /// The published CAs; empty if there are none.
@@ -145,7 +157,10 @@ impl Keeper {
             names: vec!["localhost".to_owned(), "a.b.svc".to_owned()],
             every: EVERY,
         };
-        let certificate = SigningCertificate::new(settings, &place.client, Leadership::unopposed(), clock);
+        let kubeconfig = Kubeconfig::read_from(place.proxy.kubeconfig()).unwrap();
+        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+        let client = Client::try_from(config).unwrap();
+        let certificate = SigningCertificate::new(settings, &client, Leadership::unopposed(), clock);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let pages = Pages { probes: None, metrics: None, access: None };

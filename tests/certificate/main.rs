@@ -35,8 +35,7 @@ async fn the_first_start_makes_both_objects_and_a_restart_makes_nothing() {
 
     let keeper = Keeper::start(&place).await;
     assert_eq!(keeper.ask(&bundle), Answer::Trusted);
-    // It looks several times.
-    tokio::time::sleep(keeper::EVERY * 5).await;
+    place.wait_looks(5).await;
     assert_eq!(place.secret().await.resource_version(), secret.resource_version());
     assert_eq!(place.config_map().await.unwrap().resource_version(), map.resource_version());
 }
@@ -137,7 +136,7 @@ async fn a_secret_of_somebody_else_is_left_alone() {
     };
     let theirs = place.secrets.create(&PostParams::default(), &theirs).await.unwrap();
     let keeper = Keeper::begin(&place, 0).await;
-    tokio::time::sleep(keeper::EVERY * 5).await;
+    place.wait_looks(5).await;
     assert_eq!(place.secret().await, theirs);
     assert!(place.config_map().await.is_none());
     place.secrets.delete(&place.name, &DeleteParams::default()).await.unwrap();

@@ -27,6 +27,7 @@ async fn a_standby_serves_what_the_leader_has_stored_and_neither_logs_a_key() {
     let made = secrets.get(name).await.unwrap();
     let standby = Operator::start(space.world, &space.namespace, &environment);
     wait_for_line(&standby, SERVES).await;
+    assert!(space.operator.log().contains(" leading"), "{}", space.operator.log());
     assert!(!standby.log().contains(" leading"), "{}", standby.log());
     assert_eq!(secrets.get(name).await.unwrap(), made);
     let maps = Api::<ConfigMap>::namespaced(space.client.clone(), home);

@@ -18,6 +18,19 @@ const VERIFIED: [&str; 2] = ["o1", "o2"];
 /// The copies that a namespace has at most.
 const COPIES: usize = 3;
 
+/// Everything that people do, as it is counted.
+pub const ACTIONS: [&str; 9] = [
+    "edit",
+    "delete",
+    "re-create",
+    "change keys",
+    "tamper",
+    "delete Secret",
+    "create foreign Secret",
+    "delete foreign Secret",
+    "ask for a renewal",
+];
+
 /// Makes every object, so that there is something to begin with.
 pub async fn create_all(tenant: &Tenant, random: &mut Random) {
     for name in OBJECTS {

@@ -20,6 +20,21 @@ use crate::tenant::{PERSON, STEADY};
 /// server does not reach those that were shown before: a client could not tell then.
 const VERSIONS: usize = 1000;
 
+/// Every fault, as it is counted.
+pub const FAULTS: [&str; 11] = [
+    "kill",
+    "pause",
+    "cut watches",
+    "API server restart",
+    "etcd restore",
+    "late events",
+    "late answers",
+    "late requests",
+    "hanging writes",
+    "429",
+    "500",
+];
+
 /// Lets faults happen until then.
 pub async fn happen(chaos: &Chaos, random: &mut Random, until: Instant) {
     let mut restarts = u64::from(random.percent(50));

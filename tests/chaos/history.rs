@@ -65,7 +65,23 @@ impl History {
 
     /// Counts something for the end.
     pub fn count(&self, what: &str) {
-        *self.lock().counts.entry(what.to_owned()).or_default() += 1;
+        self.add(what, 1);
+    }
+
+    /// Counts several.
+    pub fn add(&self, what: &str, number: usize) {
+        *self.lock().counts.entry(what.to_owned()).or_default() += u64::try_from(number).expect("small");
+    }
+
+    /// Whether these things happened so often together; prints what did not. Without them a run has shown
+    /// nothing.
+    pub fn has_at_least(&self, least: u64, what: &[&str]) -> bool {
+        let told = self.lock();
+        let count: u64 = what.iter().filter_map(|what| told.counts.get(*what)).sum();
+        if count < least {
+            println!("IDLE {} happened {count} times, and not {least}", what.join(", "));
+        }
+        count >= least
     }
 
     /// Takes down a broken invariant, and prints it with what had happened before, once.

@@ -36,6 +36,11 @@ pub const CONVERGED: &str = "g: what can be issued is issued, and its generation
 /// What the store says.
 pub const VERIFIED: &str = "h: a URL that the store is asked about is not said to be refused";
 
+/// How many things in the memory of a replica were compared with the API server, for the end.
+pub const COMPARED: &str = "compared with the memory of a replica";
+/// How many URLs of Ready objects were used.
+pub const USED: &str = "URLs used";
+
 /// How late a Secret of an earlier name may be.
 const LATE: SignedDuration = SignedDuration::from_secs(30);
 
@@ -84,6 +89,7 @@ pub async fn broken(chaos: &Chaos) -> Vec<Violation> {
         Err(error) => return nowhere(format!("cannot list: {error}")),
     };
     for (number, snapshot) in snapshots {
+        chaos.history.add(COMPARED, snapshot.presigned_urls.len() + snapshot.secrets.len());
         let objects = (&before.objects, &stored.objects);
         compare(
             &mut broken,
@@ -104,6 +110,7 @@ pub async fn broken(chaos: &Chaos) -> Vec<Violation> {
             downloads.extend(object_is_served(&mut broken, name, object, &stored));
         }
     }
+    chaos.history.add(USED, downloads.len());
     broken.extend(download(downloads).await);
     broken
 }

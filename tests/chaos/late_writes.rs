@@ -18,6 +18,10 @@ const ALLOWED: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub struct Shown {
     gone: HashMap<(String, String), Instant>,
+    /// What was judged, for the end.
+    pub deletions: usize,
+    pub writes: usize,
+    pub failed_writes: usize,
 }
 
 impl Shown {
@@ -36,6 +40,7 @@ impl Shown {
                     let text = |field: &str| shown.metadata[field].as_str().unwrap_or_default().to_owned();
                     let key = (text("namespace"), text("name"));
                     if shown.event == "DELETED" || shown.metadata["deletionTimestamp"].is_string() {
+                        self.deletions += 1;
                         self.gone.entry(key).or_insert(shown.at);
                     } else {
                         self.gone.remove(&key);
@@ -43,7 +48,13 @@ impl Shown {
                 }
                 // A list may have shown any object that was created again.
                 Recorded::Read { path, .. } if path.contains("/presignedurls") => self.gone.clear(),
-                Recorded::Sent(sent) => late.extend(self.late(replica, &sent, pauses, lag)),
+                Recorded::Sent(sent) => {
+                    let is_done = sent.code.is_some_and(|code| (200..300).contains(&code));
+                    let is_failed = sent.code.is_none_or(|code| code == 429 || code >= 500);
+                    self.writes += usize::from(is_done && owner(&sent).is_some());
+                    self.failed_writes += usize::from(is_failed);
+                    late.extend(self.late(replica, &sent, pauses, lag));
+                }
                 _ => {}
             }
         }

@@ -53,6 +53,11 @@ const SEEDS: [u64; 8] = [11, 23, 37, 41, 59, 67, 73, 97];
 /// From when after the last fault nothing of it is left: what hangs does so for 20 s.
 const UNTOUCHED: Duration = Duration::from_secs(25);
 
+/// What replicas were shown and sent, for the end.
+const DELETIONS: &str = "deletions shown to a replica";
+const WRITES: &str = "writes for an object";
+const FAILED_WRITES: &str = "writes that failed";
+
 static LAG: LazyLock<Lag> = LazyLock::new(Lag::default);
 
 /// How large a run is.
@@ -139,6 +144,7 @@ async fn run(seed: u64, size: Size, length: Duration) -> bool {
     for tenant in &steady {
         steady::create(&chaos.tenants[*tenant]).await;
     }
+    let least_judged = 3 * steady.len();
     let sampling = tokio::spawn(steady::sample(chaos.clone(), steady));
     let mut shown = [Shown::default(), Shown::default()];
     let mut random = Random::new(seed, u64::MAX);
@@ -175,11 +181,46 @@ async fn run(seed: u64, size: Size, length: Duration) -> bool {
     sampling.abort();
     let mut replicas = chaos.replicas.lock().await;
     tokio::task::block_in_place(|| replicas.iter_mut().for_each(Replica::stop));
-    let holds = chaos.history.conclude() && judged > 0;
+    let holds = [chaos.history.conclude(), judged >= least_judged, was_busy(&chaos, &shown, turns)];
+    let holds = holds.into_iter().all(|holds| holds);
     if !holds {
         keep_logs(seed, &replicas);
     }
     holds
+}
+
+/// Whether enough happened for the invariants to mean something: a fraction of what the paces of people and
+/// faults come to, because a busy machine is slower.
+fn was_busy(chaos: &Chaos, shown: &[Shown], turns: u64) -> bool {
+    let history = &chaos.history;
+    let tenants = u64::try_from(chaos.tenants.len()).expect("few");
+    for (what, count) in [
+        (DELETIONS, shown.iter().map(|shown| shown.deletions).sum::<usize>()),
+        (WRITES, shown.iter().map(|shown| shown.writes).sum()),
+        (FAILED_WRITES, shown.iter().map(|shown| shown.failed_writes).sum()),
+    ] {
+        history.add(what, count);
+    }
+    let floors: [(u64, &[&str]); 8] = [
+        (3 * tenants * turns, &actions::ACTIONS),
+        (2 * turns, &faults::FAULTS),
+        (turns / 2, &["kill", "pause", "cut watches", "API server restart", "etcd restore"]),
+        (tenants * turns, &[invariants::USED]),
+        (2 * tenants * turns, &[invariants::COMPARED]),
+        (turns, &[DELETIONS]),
+        (2 * tenants * turns, &[WRITES]),
+        (1, &[FAILED_WRITES]),
+    ];
+    let mut is_busy = true;
+    for (least, what) in floors {
+        is_busy &= history.has_at_least(least, what);
+    }
+    // Each of these is in every third turn or more.
+    let rarely = (turns / 3).saturating_sub(1);
+    for what in ["kill", "pause", "cut watches", "etcd restore"] {
+        is_busy &= history.has_at_least(rarely, &[what]);
+    }
+    is_busy
 }
 
 async fn assemble(seed: u64, size: Size) -> Chaos {

@@ -1,8 +1,8 @@
 //! How soon a fresh process leads. Not a part of `cargo test`, since a debug build says nothing
 //! about it: `make image-check` runs it with the binary of the image.
 
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -14,15 +14,22 @@ const NAMESPACE: &str = "chart-b";
 
 /// From the start of the process to its word that it leads.
 fn start(binary: &Path, number: usize) -> Duration {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let begun = Instant::now();
     let mut operator = Command::new(binary)
-        .args(["run", &format!("--listen=127.0.0.1:{port}"), &format!("--lease-name=start-{number}")])
+        .args(["run", "--listen=127.0.0.1:0", &format!("--lease-name=start-{number}")])
         .args(["--lease-namespace", NAMESPACE])
         .env("KUBECONFIG", plane().kubeconfig())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
+    let mut log = BufReader::new(operator.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let port = log.find_map(|line| {
+        let address = line.split(" listen=").nth(1)?.split(' ').next()?;
+        address.rsplit_once(':')?.1.parse().ok()
+    });
+    let port = port.expect("it says where it listens");
+    // It must not wait for somebody to read its log.
+    let reading = std::thread::spawn(move || log.for_each(drop));
     while !metrics(port).is_some_and(|text| text.contains("\npresign_leader 1\n")) {
         assert!(begun.elapsed() < WAIT, "it does not lead");
         std::thread::sleep(Duration::from_millis(1));
@@ -30,6 +37,7 @@ fn start(binary: &Path, number: usize) -> Duration {
     let took = begun.elapsed();
     let _ = operator.kill();
     operator.wait().unwrap();
+    reading.join().unwrap();
     took
 }
 

@@ -14,7 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{Api, DeleteParams, ObjectMeta, Patch, PatchParams, PostParams, Preconditions};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
-use proptest::test_runner::TestRunner;
+use proptest::test_runner::{RngSeed, TestRunner};
 use serde_json::{Value, json};
 
 use crate::harness::World;
@@ -288,7 +288,11 @@ async fn the_model_writes_secrets_as_the_real_server_does() {
             ..OwnerReference::default()
         });
     }
-    let mut runner = TestRunner::deterministic();
+    let seed = testbed::number("MODEL_SEED", 13);
+    println!("MODEL_SEED={seed}");
+    let rng_seed = RngSeed::Fixed(seed);
+    let config = ProptestConfig { rng_seed, failure_persistence: None, ..ProptestConfig::default() };
+    let mut runner = TestRunner::new(config);
     for number in 0..HISTORIES {
         let history = prop::collection::vec(write(), 4..16).new_tree(&mut runner).unwrap().current();
         let real = Api::<Secret>::namespaced(client.clone(), &namespace);

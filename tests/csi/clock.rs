@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use presign_operator::csi::{NodeDriver, NodeProcess, NodeSettings};
-use presign_operator::domain::Limits;
 use presign_operator::domain::limits::{HostPattern, SessionLimits, StsEndpoints};
 use presign_operator::domain::volume::VolumeTerms;
+use presign_operator::domain::{Limits, UrlParts};
 use presign_operator::runtime::{Clock, ClockOffset, MetricsRegistry, Probes};
 use presign_operator::sts::{Sts, StsTerms};
 use testbed::StsFault;
@@ -89,6 +90,11 @@ fn url(volume: &Mounted) -> String {
     std::fs::read_to_string(volume.target.join("url")).unwrap()
 }
 
+/// When a URL was signed.
+fn signed(url: &str) -> Timestamp {
+    UrlParts::read(url).unwrap().validity.signing_time
+}
+
 fn socket(home: &Path) -> std::path::PathBuf {
     home.join("plugins/presign@url.presign.dev.sock")
 }
@@ -96,16 +102,20 @@ fn socket(home: &Path) -> std::path::PathBuf {
 #[tokio::test]
 async fn the_driver_renews_by_its_own_clock_and_without_a_call() {
     let driver = ClockedDriver::start(tempfile::tempdir().unwrap(), 0);
-    let volume = Mounted::new(driver.home.path(), "clock", store().await);
-    volume.publish(&driver.channel().await).await.unwrap();
-    let first = url(&volume);
-    // It is due after 170 to 200 seconds of 300.
-    driver.offset.set(160);
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(url(&volume), first);
-    driver.offset.set(201);
+    let earlier = Mounted::new(driver.home.path(), "earlier", store().await);
+    let volume = Mounted::new(driver.home.path(), "clock", store().await).with(&[("expiresIn", "6m")]);
+    let channel = driver.channel().await;
+    earlier.publish(&channel).await.unwrap();
+    volume.publish(&channel).await.unwrap();
+    let (first, of_earlier) = (url(&volume), url(&earlier));
+    // The other one is due after 170 to 200 seconds of 300, and the driver looks at both at the same time.
+    driver.offset.set(200);
+    wait_until("the other one is renewed", || url(&earlier) != of_earlier).await;
+    driver.offset.set(241);
     wait_until("it is renewed", || url(&volume) != first).await;
     let second = url(&volume);
+    let waited = signed(&second).duration_since(signed(&first)).as_secs();
+    assert!(waited >= 204, "it is due after 204 to 240 seconds of 360, and was renewed after {waited}");
     assert_eq!(curl(&[&second]).unwrap(), CONTENT);
     assert_eq!(curl(&[&first]).unwrap(), CONTENT, "both are valid for a while");
     // A clock that was ahead by an hour when it signed, and is right again.

@@ -7,6 +7,9 @@ use testbed::StsFault;
 use crate::stores::{CONTENT, curl, wait_until};
 use crate::tokens::{place, volume};
 
+/// More volumes than the driver gets sessions for at a time.
+const STUCK: usize = 64;
+
 /// One by one, the sessions of such a volume would take longer than the kubelet waits.
 #[tokio::test]
 async fn the_sessions_of_many_urls_are_requested_at_a_time_and_each_once() {
@@ -28,7 +31,7 @@ async fn a_namespace_whose_sts_hangs_delays_no_other() {
     let (node, stuck) = place().await;
     let (channel, healthy) = (node.channel().await, crate::tokens::front().await);
     stuck.fault(StsFault::Hang);
-    for number in 0..64 {
+    for number in 0..STUCK {
         let (channel, volume) = (channel.clone(), volume(&node, &stuck, &format!("stuck-{number}")).await);
         tokio::spawn(async move { volume.publish(&channel).await });
     }
@@ -36,5 +39,7 @@ async fn a_namespace_whose_sts_hangs_delays_no_other() {
     let other =
         volume(&node, &healthy, "other").await.with(&[("csi.storage.k8s.io/pod.namespace", "team-b")]);
     other.publish(&channel).await.unwrap();
+    let asked = stuck.count(None);
+    assert!(asked < STUCK, "{asked} of the others came first");
     assert_eq!(curl(&[&node.read(&other, "url")]).unwrap(), CONTENT);
 }

@@ -250,7 +250,9 @@ fn unpublish_of(request: &NodePublishVolumeRequest) -> NodeUnpublishVolumeReques
 }
 
 fn seed() -> u64 {
-    testbed::number("FUZZ_SEED", 7)
+    let seed = testbed::number("FUZZ_SEED", 7);
+    println!("FUZZ_SEED={seed}");
+    seed
 }
 
 fn time() -> Duration {

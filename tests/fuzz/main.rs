@@ -49,7 +49,9 @@ fn fuzz(target: &str) {
     for seed in &seeds {
         run(target, body, seed);
     }
-    let mut mutations = Mutations::new(seeds, number("FUZZ_SEED", 7));
+    let seed = number("FUZZ_SEED", 7);
+    println!("{target}: FUZZ_SEED={seed}");
+    let mut mutations = Mutations::new(seeds, seed);
     let end = Instant::now() + Duration::from_secs(number("FUZZ_SECONDS", 2));
     let mut count = 0_u32;
     while Instant::now() < end || count < FEWEST {

@@ -110,6 +110,13 @@ impl Roles {
         self
     }
 
+    /// Only the roles for the signing service.
+    pub fn of_signing(mut self) -> Self {
+        let is_of_it = |object: &Value| object["metadata"]["name"].as_str().unwrap().contains("-signing");
+        self.objects.retain(is_of_it);
+        self
+    }
+
     /// Every permission, once.
     pub fn permissions(&self) -> Vec<Permission> {
         let rules = self.objects.iter().filter_map(|object| object["rules"].as_array()).flatten();
@@ -121,6 +128,7 @@ impl Roles {
             })
             .collect();
         permissions.sort();
+        permissions.dedup();
         permissions
     }
 

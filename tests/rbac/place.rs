@@ -83,6 +83,11 @@ impl Place {
         Self { space, roles, account, signer_namespace, restarted: Mutex::default(), _in_between: proxy }
     }
 
+    /// The `ServiceAccount` of the operator, which is also the name of its lease.
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
     /// Another namespace, where nothing is granted yet.
     pub async fn another_namespace(&self) -> String {
         make_namespace(&self.space.client).await
@@ -128,7 +133,7 @@ impl Place {
         Operator::start_for(world, &[namespace], namespace, &variables)
     }
 
-    /// Starts another replica, which keeps the certificate of the signing service under this name.
+    /// Starts another replica with the signing service, whose certificate it keeps under this name.
     pub fn signing_replica(&self, name: &str) -> Operator {
         let Space { world, namespace, .. } = &self.space;
         let token = self.token_of(&self.account);
@@ -142,6 +147,7 @@ impl Place {
             ("PRESIGN_LEASE_NAME", self.account.as_str()),
             ("PRESIGN_LEASE_DURATION", LEASE_SECONDS),
             ("PRESIGN_SIGNER_NAMESPACE", self.signer_namespace.as_str()),
+            ("PRESIGN_SIGNING_LISTEN", "127.0.0.1:0"),
             ("PRESIGN_SIGNING_CERTIFICATE", name),
             ("PRESIGN_SIGNING_DNS_NAMES", "localhost"),
             NO_CLUSTER_SIGNERS,
@@ -232,10 +238,7 @@ impl Place {
             let reference = &call["objectRef"];
             let is_it = reference["resource"] == resource
                 && reference["subresource"].as_str().unwrap_or_default() == subresource;
-            // A server-side apply to what does not exist is a patch that needs to create, too.
-            let is_verb = call["verb"] == permission.verb.as_str()
-                || (permission.verb == "create" && call["verb"] == "patch");
-            is_it && is_verb && call["responseStatus"]["code"] == 403
+            is_it && call["verb"] == permission.verb.as_str() && call["responseStatus"]["code"] == 403
         })
     }
 
@@ -285,7 +288,13 @@ fn connection(world: &World) -> Value {
 }
 
 fn token(world: &World, namespace: &str, account: &str) -> String {
-    let output = world.plane.kubectl().args(["-n", namespace, "create", "token", account]).output().unwrap();
+    token_with(world, namespace, account, &[])
+}
+
+/// A token that is asked for with these flags.
+pub fn token_with(world: &World, namespace: &str, account: &str, flags: &[&str]) -> String {
+    let mut kubectl = world.plane.kubectl();
+    let output = kubectl.args(["-n", namespace, "create", "token", account]).args(flags).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }

@@ -1,9 +1,10 @@
 //! What an operator is for, in steps of which each can fail, and which first.
 
-use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::Api;
 use kube::api::{ListParams, Patch, PatchParams};
 use presign_operator::crd::{ClusterSigner, READY, Signer, SignerStatus};
@@ -12,20 +13,18 @@ use serde_json::{Value, json};
 use super::chart::{Mode, Permission};
 use super::harness::{DEADLINE, SECOND_KEY, ready, text};
 use super::place::Place;
-use super::sessions;
+use super::{needed_for, sessions};
 
-/// How long a step is waited for once the permission that lacks was refused; a step takes half a second
-/// on an idle machine.
+/// How long the step that needs a permission is waited for once that was refused; a step takes half a second
+/// on an idle machine. The other steps have all the time that anything has.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// How often the audit log is read for that.
 const LOOK: Duration = Duration::from_secs(1);
-/// Longer than a leader can go on without renewing.
-const TERM: Duration = Duration::from_millis(2500);
 
 /// What is seen from outside.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Step {
-    /// It leads, and goes on leading.
+    /// It leads, and goes on leading when its lease was renewed.
     Leads,
     /// `/readyz` is ok.
     IsReady,
@@ -77,8 +76,9 @@ const STORY: [Step; 15] = [
 
 /// The first step that fails, if any does, `without` a permission.
 pub async fn first_failure(place: &Place, mode: Mode, without: Option<&Permission>) -> Option<Step> {
-    let lack = Lack { place, without, refused_at: Cell::new(None) };
     for step in STORY {
+        let without = without.filter(|without| needed_for(without) == step);
+        let lack = Lack { place, without };
         let is_promised = match step {
             Step::Prunes => mode != Mode::Minimal,
             Step::UsesClusterSigners | Step::ReportsClusterSigners => mode == Mode::Cluster,
@@ -92,34 +92,31 @@ pub async fn first_failure(place: &Place, mode: Mode, without: Option<&Permissio
     None
 }
 
-/// A permission that the operator lacks, and when it was seen to be refused.
+/// The permission that a step needs, if it lacks.
 struct Lack<'a> {
     place: &'a Place,
     without: Option<&'a Permission>,
-    refused_at: Cell<Option<Instant>>,
 }
 
 impl Lack<'_> {
     /// Polls until something is so, since much of this can be seen nowhere but from outside. It is
-    /// waited for as long as in any test, unless the permission was refused: then what does not
+    /// waited for as long as in any test, unless the permission for it was refused: then what does not
     /// happen soon does not happen.
     async fn eventually(&self, is_so: impl AsyncFn() -> bool) -> bool {
         let deadline = Instant::now() + DEADLINE;
-        let (begin, mut looked_at) = (Instant::now(), Instant::now());
+        let (mut looked_at, mut refused_at) = (Instant::now(), None::<Instant>);
         loop {
             if is_so().await {
                 return true;
             }
             if let Some(without) = self.without
-                && self.refused_at.get().is_none()
+                && refused_at.is_none()
                 && looked_at.elapsed() >= LOOK
             {
                 looked_at = Instant::now();
-                if self.place.was_refused(without).await {
-                    self.refused_at.set(Some(looked_at));
-                }
+                refused_at = self.place.was_refused(without).await.then_some(looked_at);
             }
-            let is_hopeless = self.refused_at.get().is_some_and(|at| at.max(begin).elapsed() >= PATIENCE);
+            let is_hopeless = refused_at.is_some_and(|at| at.elapsed() >= PATIENCE);
             if is_hopeless || Instant::now() > deadline {
                 return false;
             }
@@ -137,8 +134,8 @@ async fn happens(lack: &Lack<'_>, mode: Mode, step: Step) -> bool {
             if !lack.eventually(leads).await {
                 return false;
             }
-            tokio::time::sleep(TERM).await;
-            leads().await
+            let renewed = renewal(place).await;
+            lack.eventually(async || leads().await && renewal(place).await != renewed).await
         }
         Step::IsReady => lack.eventually(async || place.page("/readyz").trim() == "ok").await,
         Step::Issues => lack.eventually(async || url(place, "report").await.is_some()).await,
@@ -203,6 +200,12 @@ async fn happens(lack: &Lack<'_>, mode: Mode, step: Step) -> bool {
             lack.eventually(async || events(place, "Requested").await.iter().any(is_counted)).await
         }
     }
+}
+
+/// When the lease was renewed.
+async fn renewal(place: &Place) -> Option<MicroTime> {
+    let leases = Api::<Lease>::namespaced(place.space.client.clone(), &place.space.namespace);
+    leases.get_opt(place.account()).await.unwrap()?.spec?.renew_time
 }
 
 /// A spec with a signer instead of a connection.

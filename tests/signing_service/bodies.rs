@@ -1,7 +1,7 @@
 //! Bodies that are no requests, and peers that do not finish.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -12,7 +12,13 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::harness::DEADLINE;
 use crate::stage::Stage;
+
+/// How many requests of a namespace on one node are worked on at a time.
+const PLACES: usize = 8;
+/// What a server says that begins to read the body.
+const GO_ON: &str = "HTTP/1.1 100 Continue\r\n\r\n";
 
 #[tokio::test]
 async fn a_body_that_is_no_request_is_refused_without_quoting_it() {
@@ -48,18 +54,27 @@ async fn a_node_whose_requests_do_not_end_holds_up_no_other() {
     let (slow, other) = (stage.token_of_pod("slow").await, stage.token_of_pod("other").await);
     stage.ask_until(&slow, 200, json!({})).await;
     let port = stage.team().operator.signing_port();
-    // More than the places of a node.
-    let mut begun = Vec::new();
-    for _ in 0..20 {
-        begun.push(SlowPeer::begin(&stage, port, &slow, 100).await);
+    // Many more than have a place at a time, so that those that end leave theirs to others.
+    let begun = (0..4 * PLACES).map(|_| SlowPeer::begin(&stage, port, &slow, 100));
+    let mut begun = futures::future::join_all(begun).await;
+    let ends = Instant::now() + DEADLINE;
+    loop {
+        let mut read = 0;
+        for peer in &mut begun {
+            read += usize::from(peer.is_read().await);
+        }
+        if read >= PLACES {
+            break;
+        }
+        assert!(Instant::now() < ends, "only {read} of the slow requests got a place");
     }
-    // They get their places.
-    tokio::time::sleep(Duration::from_secs(1)).await;
     let answered = stage.ask(Some(&other), json!({}));
     assert_eq!(answered.status, 200, "{answered:?}");
+    let mut waiting = 0;
     for peer in &mut begun {
-        assert!(peer.is_waiting().await, "it was at work meanwhile");
+        waiting += usize::from(peer.is_waiting().await);
     }
+    assert!(waiting >= PLACES, "only {waiting} slow requests were left, so that a place was free");
     let answers = futures::future::join_all(begun.into_iter().map(SlowPeer::answer)).await;
     for answer in &answers {
         let is_refused = answer.starts_with("HTTP/1.1 400 ") && answer.contains("did not arrive in time");
@@ -77,12 +92,13 @@ async fn a_request_in_progress_is_answered_before_the_operator_stops() {
     let body = json!({"urls": {"": stage.spec(json!({}))}, "longerThan": null, "seed": 7}).to_string();
     let operator = &stage.team().operator;
     let mut peer = SlowPeer::begin(&stage, operator.signing_port(), &token, body.len()).await;
-    // Its head is read.
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    let ends = Instant::now() + DEADLINE;
+    while !peer.is_read().await {
+        assert!(Instant::now() < ends, "the request is not read");
+    }
     operator.signal("TERM");
-    let ends = std::time::Instant::now() + crate::harness::DEADLINE;
     while !operator.log().contains("stopping: ") {
-        assert!(std::time::Instant::now() < ends, "{}", operator.log());
+        assert!(Instant::now() < ends, "{}", operator.log());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert!(peer.is_waiting().await);
@@ -90,12 +106,12 @@ async fn a_request_in_progress_is_answered_before_the_operator_stops() {
     let answer = peer.answer().await;
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("expirationTime"), "{answer:?}");
     while operator.is_running() {
-        assert!(std::time::Instant::now() < ends, "it does not stop");
+        assert!(Instant::now() < ends, "it does not stop");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
-/// A peer that sends the begin of a body and no more.
+/// A peer that sends the begin of a body and no more, and asks to be told when its body is read.
 struct SlowPeer {
     stream: TlsStream<TcpStream>,
     answer: Vec<u8>,
@@ -114,21 +130,34 @@ impl SlowPeer {
         let name = "localhost".try_into().unwrap();
         let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
         let head = format!(
-            "POST /v1/sign HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\ncontent-length: {length}\r\n\r\n{{"
+            "POST /v1/sign HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\nexpect: 100-continue\r\ncontent-length: {length}\r\n\r\n{{"
         );
         stream.write_all(head.as_bytes()).await.unwrap();
         Self { stream, answer: Vec::new() }
     }
 
+    /// Takes what has come within a moment, and returns whether the stream is still open.
+    async fn take(&mut self) -> bool {
+        let reading = self.stream.read_buf(&mut self.answer);
+        !matches!(tokio::time::timeout(Duration::from_millis(1), reading).await, Ok(Ok(0) | Err(_)))
+    }
+
+    /// Whether it was told to go on: the request has its place, and its body is read.
+    async fn is_read(&mut self) -> bool {
+        self.take().await;
+        self.answer.starts_with(GO_ON.as_bytes())
+    }
+
     /// Whether there is no answer yet.
     async fn is_waiting(&mut self) -> bool {
-        tokio::time::timeout(Duration::from_millis(1), self.stream.read_buf(&mut self.answer)).await.is_err()
+        self.take().await && (self.answer.is_empty() || self.answer == GO_ON.as_bytes())
     }
 
     async fn answer(mut self) -> String {
         // The end of the stream is of no interest.
         let reading = self.stream.read_to_end(&mut self.answer);
         let _ = tokio::time::timeout(Duration::from_secs(60), reading).await.expect("an answer");
-        String::from_utf8(self.answer).unwrap()
+        let answer = String::from_utf8(self.answer).unwrap();
+        answer.strip_prefix(GO_ON).unwrap_or(&answer).to_owned()
     }
 }

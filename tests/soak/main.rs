@@ -2,8 +2,8 @@
 //! API server that restarts, an STS that fails, and a reader that downloads through whatever it finds.
 //!
 //! Not a part of `cargo test`; `make soak` runs it. `SOAK_MINUTES` and `SOAK_OBJECTS` change
-//! its size. It fails if a URL out of a Secret was refused even once, if a Secret was gone, and if
-//! any of this did not happen.
+//! its size, and `SOAK_SEED` its choices. It fails if a URL out of a Secret was refused even once, if a Secret was gone, and if
+//! any of this happened less often than in any soak of that size.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test fails by panicking")]
 
 #[allow(dead_code, unused_imports, reason = "the stories use more of it")]
@@ -41,6 +41,8 @@ pub struct Soak {
     pub objects: usize,
     pub minutes: u64,
     pub ends: Instant,
+    /// What the choices of the troubles begin with.
+    pub seed: u64,
 }
 
 #[tokio::main]
@@ -56,12 +58,14 @@ async fn main() {
     let stores = [space.world.store.endpoint(), sessions.store_endpoint()];
     let stores = stores.map(|store| store.trim_start_matches("http://").to_owned()).join(",");
     let operator = Mutex::new(start(&space, &proxy, &stores));
-    println!("soak: {objects} PresignedUrls for {minutes} minutes");
+    let seed = number("SOAK_SEED", 0);
+    println!("soak: {objects} PresignedUrls for {minutes} minutes, SOAK_SEED={seed}");
     create(&space, &sessions, objects).await;
     // From here on, so that a slow start takes nothing from the troubles.
     let ends = Instant::now() + Duration::from_secs(60 * minutes);
     let report = Report::default();
-    let soak = Arc::new(Soak { space, operator, proxy, sessions, stores, report, objects, minutes, ends });
+    let soak = Soak { space, operator, proxy, sessions, stores, report, objects, minutes, ends, seed };
+    let soak = Arc::new(soak);
     let troubles = [
         tokio::spawn(troubles::read_and_download(soak.clone())),
         tokio::spawn(troubles::edit(soak.clone())),
@@ -86,7 +90,7 @@ async fn main() {
     soak.report.add_log(&operator.log());
     soak.report.not_met(soak.proxy.unmet());
     soak.report.print(&soak.space, &soak.sessions.calls()).await;
-    let failures = soak.report.failures();
+    let failures = soak.report.failures(objects, minutes);
     for failure in failures.iter().take(20) {
         println!("FAILED {failure}");
     }

@@ -114,7 +114,7 @@ pub async fn fail(soak: Arc<Soak>) {
         StsFault::Truncated,
         StsFault::Close,
     ];
-    let mut dice = Dice(4);
+    let mut dice = Dice::new(&soak, 4);
     let front = &soak.sessions.front;
     for fault in faults.into_iter().cycle() {
         let pause = Duration::from_millis(3000 + u64::try_from(dice.throw(4000)).unwrap());

@@ -11,10 +11,15 @@ use testbed::{Fault, Match};
 use crate::harness::{SECOND_KEY, curl, text};
 use crate::{Soak, name, start, times};
 
-/// Numbers without a pattern, the same in every run.
-pub struct Dice(pub u64);
+/// Numbers without a pattern, the same in every run with the same seed.
+pub struct Dice(u64);
 
 impl Dice {
+    /// Those of one trouble.
+    pub fn new(soak: &Soak, trouble: u64) -> Self {
+        Self(soak.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ trouble)
+    }
+
     pub fn throw(&mut self, below: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % below
@@ -29,7 +34,7 @@ pub async fn another_round(soak: &Soak, pause: Duration) -> bool {
 
 /// Fetches a random Secret every 50 ms and downloads through it.
 pub async fn read_and_download(soak: Arc<Soak>) {
-    let mut dice = Dice(1);
+    let mut dice = Dice::new(&soak, 1);
     while another_round(&soak, Duration::from_millis(50)).await {
         let name = name(dice.throw(soak.objects));
         match soak.space.secrets().get_opt(&name).await {
@@ -46,7 +51,7 @@ pub async fn read_and_download(soak: Arc<Soak>) {
 
 /// Edits a random object every two seconds.
 pub async fn edit(soak: Arc<Soak>) {
-    let mut dice = Dice(2);
+    let mut dice = Dice::new(&soak, 2);
     while another_round(&soak, Duration::from_secs(2)).await {
         let spec: Value = match dice.throw(4) {
             0 => json!({"key": "other"}),
@@ -86,7 +91,7 @@ pub async fn rotate(soak: Arc<Soak>) {
 
 /// Kills the operator every 20 to 60 seconds and starts it again; in a short soak three times as often.
 pub async fn kill(soak: Arc<Soak>) {
-    let mut dice = Dice(3);
+    let mut dice = Dice::new(&soak, 3);
     // In milliseconds: a second, unless the soak is short.
     let step = 1000_u64.min(300 * soak.minutes);
     let mut pause = || Duration::from_millis(step * (20 + u64::try_from(dice.throw(40)).unwrap()));

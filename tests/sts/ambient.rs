@@ -15,9 +15,13 @@ use crate::server::{Server, answer, session};
 const SERVE: &str = "TEST_SERVE";
 /// A file that the child overwrites after its first call, and then calls again.
 const REWRITE: &str = "TEST_REWRITE";
-/// What runs in a network of its own, in which the addresses of the container agent are this machine's.
+/// What runs in a network of its own, in which these addresses are this machine's: those of the container
+/// agent and of the metadata service, and one of anybody.
 const ISOLATED: &str = "ip link set lo up && ip addr add 169.254.170.2/32 dev lo && \
-    ip addr add 169.254.170.23/32 dev lo && ip addr add 169.254.169.254/32 dev lo && exec \"$0\" \"$@\"";
+    ip addr add 169.254.170.23/32 dev lo && ip addr add 169.254.169.254/32 dev lo && \
+    ip addr add 192.0.2.1/32 dev lo && exec \"$0\" \"$@\"";
+/// Where the child serves there. It answers at each address to whatever is asked.
+const SERVED: (&str, &str) = (SERVE, "169.254.170.2:80,169.254.170.23:80,169.254.169.254:80,192.0.2.1:80");
 
 /// The child: prints the key id of each session, or the failure.
 #[tokio::test]
@@ -85,6 +89,9 @@ async fn told_of(variables: Vec<(&'static str, String)>) -> Vec<String> {
 const ENDPOINT: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
 const FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
 const TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
+/// What is told of an endpoint that was not asked.
+const UNUSABLE: &str =
+    "the URL must begin with https or have an address of this machine or of the container agent";
 
 #[tokio::test]
 async fn instance_metadata_needs_a_token() {
@@ -148,14 +155,6 @@ async fn the_token_of_the_container_endpoint_is_read_each_time() {
 }
 
 #[tokio::test]
-async fn a_container_endpoint_elsewhere_is_not_asked_without_tls() {
-    for url in ["http://192.0.2.1/v1/credentials", "http://169.254.169.254/", "no-url", "ftp://127.0.0.1/"] {
-        let told = told_of(vec![(FULL_URI, url.to_owned())]).await;
-        assert!(!told[0].starts_with("ASIA"), "{url}: {told:?}");
-    }
-}
-
-#[tokio::test]
 async fn the_token_of_a_service_account_comes_first() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("token");
@@ -174,17 +173,47 @@ async fn the_token_of_a_service_account_comes_first() {
     assert!(server.requests()[0].contains("&WebIdentityToken=hidden-token&"), "{:?}", server.requests());
 }
 
-/// In a network of its own, because these addresses may belong to somebody here.
+/// The same in a network of its own, because these addresses may belong to somebody here.
 #[cfg(target_os = "linux")]
-#[test]
-fn the_addresses_of_the_agents_are_asked() {
+fn told_in_a_network(variables: &[(&str, &str)]) -> Vec<String> {
     let may =
         Command::new("unshare").args(["--map-root-user", "--net", "sh", "-c", "ip link set lo up"]).output();
     let is_possible = may.is_ok_and(|output| output.status.success());
     assert!(is_possible, "a network of its own is needed: the programs unshare and ip, and user namespaces");
-    let serve = (SERVE, "169.254.170.2:80,169.254.170.23:80,169.254.169.254:80");
-    let told = |variables: &[(&str, &str)]| told(true, &[&[serve], variables].concat());
-    assert_eq!(told(&[("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v1/credentials")]), ["ASIAPOD"]);
-    assert_eq!(told(&[(FULL_URI, "http://169.254.170.23/v1/credentials")]), ["ASIAPOD"]);
-    assert_eq!(told(&[]), ["ASIANODE"]);
+    told(true, &[&[SERVED], variables].concat())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_addresses_of_the_agents_are_asked() {
+    let relative = [("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v1/credentials")];
+    assert_eq!(told_in_a_network(&relative), ["ASIAPOD"]);
+    assert_eq!(told_in_a_network(&[(FULL_URI, "http://169.254.170.23/v1/credentials")]), ["ASIAPOD"]);
+    assert_eq!(told_in_a_network(&[]), ["ASIANODE"]);
+}
+
+/// Each of these addresses has a server that would answer with credentials.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_container_endpoint_elsewhere_is_not_asked_without_tls() {
+    for address in ["http://192.0.2.1", "http://169.254.169.254"] {
+        assert_eq!(told_in_a_network(&[(ENDPOINT, address)]), ["ASIANODE"], "{address} can be reached");
+        let url = format!("{address}/v1/credentials");
+        let told = told_in_a_network(&[(FULL_URI, &url)]);
+        assert!(told.len() == 1 && told[0].contains(UNUSABLE), "{url}: {told:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_container_endpoint_that_is_no_http_url_is_not_asked() {
+    let metadata = Metadata::new();
+    let address = metadata.serve("127.0.0.1:0").await;
+    assert_eq!(told_of(vec![(FULL_URI, format!("http://{address}/v1/credentials"))]).await, ["ASIAPOD"]);
+    for (url, expected) in
+        [("no-url".to_owned(), UNUSABLE), (format!("ftp://{address}/v1/credentials"), "it cannot be reached")]
+    {
+        let told = told_of(vec![(FULL_URI, url.clone())]).await;
+        assert!(told.len() == 1 && told[0].contains(expected), "{url}: {told:?}");
+    }
+    assert_eq!(metadata.seen().len(), 1);
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 /// What a server does after a request.
@@ -21,19 +22,23 @@ pub struct Server {
     pub port: u16,
     requests: Arc<Mutex<Vec<String>>>,
     sent: Arc<Mutex<usize>>,
+    /// How many connections have ended.
+    ended: watch::Sender<usize>,
 }
 
 impl Server {
     pub async fn start(deed: Deed, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let server = Self { port, requests: Arc::default(), sent: Arc::default() };
+        let server =
+            Self { port, requests: Arc::default(), sent: Arc::default(), ended: watch::Sender::default() };
         let (requests, sent) = (Arc::clone(&server.requests), Arc::clone(&server.sent));
+        let ended = server.ended.clone();
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 let (deed, requests, sent) = (deed.clone(), Arc::clone(&requests), Arc::clone(&sent));
-                let tls = tls.clone();
+                let (tls, ended) = (tls.clone(), ended.clone());
                 tokio::spawn(async move {
                     match tls {
                         None => serve(stream, deed, &requests, &sent).await,
@@ -42,6 +47,7 @@ impl Server {
                             serve(stream, deed, &requests, &sent).await;
                         }
                     }
+                    ended.send_modify(|ended| *ended += 1);
                 });
             }
         });
@@ -61,8 +67,11 @@ impl Server {
         self.requests.lock().unwrap().clone()
     }
 
-    /// How many bytes of answers were taken.
-    pub fn sent(&self) -> usize {
+    /// Waits until so many connections have ended, and returns how many bytes of answers were taken.
+    pub async fn sent_in(&self, connections: usize) -> usize {
+        let mut ended = self.ended.subscribe();
+        let enough = ended.wait_for(|ended| *ended >= connections);
+        tokio::time::timeout(Duration::from_secs(60), enough).await.expect("connections end").unwrap();
         *self.sent.lock().unwrap()
     }
 }

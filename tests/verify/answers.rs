@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use presign_operator::domain::verification::{Finding, QuestionKind, VerifyOutage};
 use presign_operator::verify::StoreVerifier;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::scratch::{OF_STORE, ask_raw, ask_url, internal, terms, unlisted, verifier};
 use crate::server::{Deed, Server, answer, date};
@@ -46,8 +46,8 @@ async fn a_gigabyte_is_not_read() {
         let body = [head.into_bytes(), chunk.repeat(64)].concat();
         let server = Server::sends(body).await;
         assert_eq!(ask(&server, kind).await, expected);
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        assert!(server.sent() < 32 << 20, "{} bytes were taken", server.sent());
+        let sent = server.sent_in(1).await;
+        assert!(sent < 32 << 20, "{sent} bytes were taken");
     }
 }
 
@@ -97,10 +97,10 @@ async fn what_is_no_answer_of_a_store_is_none() {
         let found = ask(&server, QuestionKind::Object).await;
         assert_eq!(found, Finding::Unreachable(expected), "{:?}", String::from_utf8_lossy(&bytes));
     }
-    let closed = {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        listener.local_addr().unwrap().port()
-    };
+    // It is held, so that nobody else listens there, and it refuses connections.
+    let held = TcpSocket::new_v4().unwrap();
+    held.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let closed = held.local_addr().unwrap().port();
     let url = format!("http://127.0.0.1:{closed}/");
     let found = ask_url(&verifier(&[&format!("127.0.0.1:{closed}")]), &url, false).await;
     assert_eq!(found, Finding::Unreachable(VerifyOutage::Unconnected));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use presign_operator::crd::PresignedUrl;
 use serde_json::json;
 use testbed::StsFault;
 
@@ -9,8 +10,8 @@ use crate::harness::SECOND_KEY;
 use crate::stories::{front, front_and_entry, message, verified, wait_asked, wait_verified};
 use crate::tenancy::Tenancy;
 
-/// Longer than the first pause of a question that got no answer.
-const ASKED_AGAIN: Duration = Duration::from_secs(40);
+/// Much longer than the first pause of a question that got no answer.
+const ASKED_AGAIN: Duration = Duration::from_secs(180);
 
 #[tokio::test]
 async fn the_store_of_a_cluster_signer_needs_no_entry_but_an_internal_address_does() {
@@ -49,8 +50,9 @@ async fn once_asks_with_the_key_of_the_signer_and_again_after_it_changed() {
 
 #[tokio::test]
 async fn a_question_about_a_url_ends_when_its_signer_denies_it() {
-    let (front, entry) = front_and_entry().await;
-    let environment = [("PRESIGN_VERIFY", "true"), ("PRESIGN_VERIFY_ALLOW", entry.as_str())];
+    let ((front, entry), (of_team, of_team_entry)) = (front_and_entry().await, front_and_entry().await);
+    let entries = format!("{entry},{of_team_entry}");
+    let environment = [("PRESIGN_VERIFY", "true"), ("PRESIGN_VERIFY_ALLOW", entries.as_str())];
     let tenancy = Tenancy::with("verify-denied", &environment).await;
     let team = &tenancy.team;
     let at_front = json!({"s3": {"endpoint": front.endpoint()}});
@@ -59,13 +61,25 @@ async fn a_question_about_a_url_ends_when_its_signer_denies_it() {
     tenancy.issue("report", json!({"verify": "Always"})).await;
     wait_asked(&front, 1).await;
     wait_verified(team, "report", "Unknown", "Unreachable").await;
+    // A URL without a signer at another store, which is asked about a moment later.
+    of_team.fault(StsFault::Close);
+    team.write_keys(team.world.store.secret_access_key()).await;
+    let spec = json!({"verify": "Always", "s3": {"endpoint": of_team.endpoint()}});
+    team.apply("other", team.spec(spec)).await;
+    wait_asked(&of_team, 1).await;
 
     let mut denial = tenancy.denial(json!({}));
     crate::harness::merge(&mut denial, at_front);
     tenancy.apply_signer(denial).await;
     team.wait_ready("report", "False", "NotPermitted").await;
     front.heal();
-    tokio::time::sleep(ASKED_AGAIN).await;
+    of_team.heal();
+    // The store is asked again about the other one, and by then it had been asked about this one.
+    let is_accepted = |object: Option<&PresignedUrl>| {
+        let found = verified(object?)?;
+        (found.reason == "Accepted").then_some(())
+    };
+    team.wait_for(ASKED_AGAIN, team.presigned_urls(), "other", "Verified Accepted", is_accepted).await;
     assert_eq!(front.count(None), 1, "nothing is signed with the key any more");
     let object = team.presigned_urls().get("report").await.unwrap();
     assert_eq!(verified(&object).unwrap().status, "Unknown");

@@ -1,57 +1,70 @@
 //! The metrics of the contract, and the queries of the dashboard, in a real Prometheus.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::scene::scene;
 use super::series::name;
 use crate::render::read;
 
-/// Name and type of everything that is promised.
-const PROMISED: [(&str, &str); 23] = [
-    ("presign_objects", "gauge"),
-    ("presign_objects_by_reason", "gauge"),
-    ("presign_refused_objects", "gauge"),
-    ("presign_overdue_objects", "gauge"),
-    ("presign_expiring_objects", "gauge"),
-    ("presign_expired_objects", "gauge"),
-    ("presign_next_expiration_timestamp_seconds", "gauge"),
-    ("presign_issued", "counter"),
-    ("presign_repaired", "counter"),
-    ("presign_verifications", "counter"),
-    ("presign_failures", "counter"),
-    ("presign_reconcile_panics", "counter"),
-    ("presign_renewal_lag_seconds", "histogram"),
-    ("presign_sign_duration_seconds", "histogram"),
-    ("presign_reconcile_duration_seconds", "histogram"),
-    ("presign_leader", "gauge"),
-    ("presign_failing_watches", "gauge"),
-    ("presign_clock_skew_seconds", "gauge"),
-    ("presign_api_requests", "counter"),
-    ("presign_build", "info"),
-    ("process_cpu_seconds", "counter"),
-    ("process_resident_memory_bytes", "gauge"),
-    ("process_start_time_seconds", "gauge"),
-];
+/// A metric as the reference page has it, which `tests/docs` compares with the pages of running processes.
+struct Promised {
+    /// As series are called, without the suffixes of a histogram.
+    series: String,
+    kind: String,
+    help: String,
+}
+
+/// The metrics of the operator and of the CSI driver.
+fn promised() -> [Vec<Promised>; 2] {
+    let page = read("docs/reference/metrics.md");
+    let (of_operator, of_driver) = page.split_once("\n## CSI driver\n").unwrap();
+    [of_operator, of_driver].map(|part| {
+        let rows = part.lines().filter(|line| line.starts_with("| `"));
+        let row = |line: &str| {
+            let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+            let [series, kind, _, help] = cells[..] else { panic!("{line}") };
+            let [series, kind, help] = [series.trim_matches('`'), kind, help].map(str::to_owned);
+            Promised { series, kind, help }
+        };
+        let rows: Vec<_> = rows.map(row).collect();
+        assert!(rows.len() > 10, "{part}");
+        rows
+    })
+}
+
+/// The metrics of ours that a query or a rule names.
+fn named(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+    let series = words.filter(|word| word.starts_with("presign_"));
+    series.map(without_suffix).collect()
+}
+
+fn without_suffix(series: &str) -> &str {
+    ["_bucket", "_sum", "_count"].iter().find_map(|part| series.strip_suffix(part)).unwrap_or(series)
+}
 
 #[test]
 fn every_metric_of_the_contract_is_there_and_described() {
     let metadata = scene().prometheus.ask("targets/metadata", &[]).unwrap();
-    for (metric, kind) in PROMISED {
+    let [of_operator, _] = promised();
+    for Promised { series, kind, help } in of_operator {
+        let metric = series.trim_end_matches("_total").trim_end_matches("_info");
         let found = metadata.as_array().unwrap().iter().find(|found| found["metric"] == metric);
         let found = found.unwrap_or_else(|| panic!("{metric} is not exposed"));
-        assert_eq!(found["type"], kind, "{metric}");
-        assert!(found["help"].as_str().is_some_and(|help| help.len() > 10), "{metric}: {found}");
+        assert_eq!(found["type"], kind.as_str(), "{metric}");
+        assert_eq!(found["help"].as_str().unwrap().trim_end_matches('.'), help, "{metric}");
+        assert!(help.len() > 10, "{metric}: {help}");
     }
 }
 
 #[test]
 fn whatever_is_exposed_is_documented() {
-    let documentation = read("docs/reference/metrics.md");
+    let [of_operator, _] = promised();
     let last = scene().snapshots.last().unwrap();
-    for series in last.values.keys().filter(|series| series.starts_with("presign_")) {
-        let parts = ["_bucket", "_sum", "_count"];
-        let metric = parts.iter().find_map(|part| name(series).strip_suffix(part)).unwrap_or(name(series));
-        assert!(documentation.contains(&format!("`{metric}")), "{metric}: docs/reference/metrics.md");
+    for series in last.values.keys().map(|series| without_suffix(name(series))) {
+        assert!(of_operator.iter().any(|promised| promised.series == series), "{series}");
     }
 }
 
@@ -117,9 +130,31 @@ fn every_query_of_the_dashboard_finds_something() {
 }
 
 #[test]
-fn the_dashboard_shows_every_metric_of_ours() {
-    let dashboard = read("deploy/dashboard.json");
-    for (metric, _) in PROMISED.iter().filter(|(metric, _)| metric.starts_with("presign_")) {
-        assert!(dashboard.contains(name(metric)), "{metric}");
+fn the_dashboard_shows_every_metric_of_the_operator() {
+    let queries: Vec<String> =
+        panels().into_iter().flat_map(|panel| panel.queries).map(|(query, _)| query).collect();
+    let queries = queries.join("\n");
+    let shown = named(&queries);
+    let [of_operator, _] = promised();
+    let ours = of_operator.iter().filter(|promised| promised.series.starts_with("presign_"));
+    let names = ours.map(|promised| promised.series.as_str());
+    let hidden: Vec<&str> = names.filter(|series| !shown.contains(series)).collect();
+    assert!(hidden.is_empty(), "{hidden:?}");
+}
+
+#[test]
+fn the_alerts_are_about_metrics_that_exist() {
+    let file: Value = serde_saphyr::from_str(&read("deploy/alerts.yaml")).unwrap();
+    let groups = file["groups"].as_array().unwrap();
+    assert_eq!(groups.len(), 2, "those about the operator, and those about the driver");
+    for (group, promised) in groups.iter().zip(promised()) {
+        for rule in group["rules"].as_array().unwrap() {
+            let expression = rule["expr"].as_str().unwrap();
+            let metrics = named(expression);
+            assert!(!metrics.is_empty() || expression.starts_with("up{"), "{rule}");
+            for metric in metrics {
+                assert!(promised.iter().any(|promised| promised.series == metric), "{metric}: {rule}");
+            }
+        }
     }
 }

@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use testbed::{Fault, Match, ObjectStore, Program, Proxy};
+use presign_operator::crd::names::ANNOTATION_ROLE_ARNS;
+use testbed::{Fault, Match, ObjectStore, Program, Proxy, Role, SessionStore, allow};
 
 use super::prometheus::Prometheus;
 use super::series::Snapshot;
@@ -14,6 +15,8 @@ use crate::world::{WAIT, kubectl, kubectl_with, plane};
 
 /// The namespace of everything here.
 pub const NAMESPACE: &str = "chart-seen";
+/// The `ServiceAccount` that is used for a session, and its role.
+const ACCOUNT: &str = "urls";
 /// How long temporary credentials live, in seconds. A URL that ends with them does so while we look.
 /// Nothing is signed with their last ten seconds, and until then anything that is waited for has come.
 const SHORT: u64 = WAIT.as_secs() + 20;
@@ -32,6 +35,7 @@ pub struct Scene {
     proxy: Proxy,
     /// It knows none of the keys.
     store: ObjectStore,
+    _sessions: SessionStore,
 }
 
 /// A running operator.
@@ -85,7 +89,10 @@ impl Scene {
         let store = ObjectStore::builder().region("eu-central-1").start().unwrap();
         let allowed = store.endpoint().trim_start_matches("http://").to_owned();
         let verify = [("PRESIGN_VERIFY", "true"), ("PRESIGN_VERIFY_ALLOW", allowed.as_str())];
-        let leader = Operator::start(&[&verify[..], &[("PRESIGN_LOG_FORMAT", "json")]].concat());
+        let role = Role::new(ACCOUNT, allow(&["s3:*"], &["*"])).service_account(NAMESPACE, ACCOUNT);
+        let sessions = SessionStore::builder().issuer(plane()).unwrap().role(role).start().unwrap();
+        let of_leader = [("PRESIGN_LOG_FORMAT", "json"), ("PRESIGN_STS_ENDPOINTS", "http://127.0.0.1")];
+        let leader = Operator::start(&[&verify[..], &of_leader].concat());
         leader.await_ready();
         let standby = Operator::start(&verify);
         let environment = [
@@ -98,8 +105,10 @@ impl Scene {
         standby.await_ready();
         cut_off.await_ready();
 
-        let mut scene = Self { leader, standby, cut_off, prometheus, snapshots: Vec::new(), proxy, store };
-        make_work();
+        make_work(&sessions);
+        let snapshots = Vec::new();
+        let mut scene =
+            Self { leader, standby, cut_off, prometheus, snapshots, proxy, store, _sessions: sessions };
         scene.look_until("a healthy moment", WAIT, Snapshot::is_healthy);
         scene.make_trouble();
         let last = Duration::from_secs(SHORT) + WAIT;
@@ -129,7 +138,7 @@ impl Scene {
         ];
         kubectl_with(&["-n", NAMESPACE, "apply", "-f", "-"], &manifests.join("---\n")).unwrap();
         self.look_until("short lives", WAIT, |now| {
-            now.value(r#"presign_issued_total{reason="Missing"}"#) >= 5.0
+            now.value(r#"presign_issued_total{reason="Missing"}"#) >= 6.0
         });
         kubectl(&["-n", NAMESPACE, "delete", "secret", "going"]).unwrap();
         let gone = Fault::Answer { code: 503, reason: "ServiceUnavailable", retry_after: 0 };
@@ -166,15 +175,30 @@ impl Scene {
     }
 }
 
-/// Two URLs that are well, of which one is renewed after some ten seconds.
-fn make_work() {
+/// Three URLs that are well, of which one is renewed after some ten seconds, and one is signed with a session.
+fn make_work(sessions: &SessionStore) {
     let early = "spec: {expiresIn: 1m, renewBeforePercentage: 80, ";
     let manifests = [
         keys("keys", ""),
         presigned_url("good", "keys", "good"),
         presigned_url("early", "keys", "early").replace("spec: {", early),
+        with_session(sessions),
     ];
     kubectl_with(&["-n", NAMESPACE, "apply", "-f", "-"], &manifests.join("---\n")).unwrap();
+}
+
+/// A URL that is signed with a session of a `ServiceAccount`.
+fn with_session(store: &SessionStore) -> String {
+    let (endpoint, role) = (store.endpoint(), store.role_arn(ACCOUNT));
+    format!(
+        "apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: {ACCOUNT}, annotations: {{{ANNOTATION_ROLE_ARNS}: {role:?}}}}}\n\
+         ---\n\
+         apiVersion: presign.dev/v1alpha1\nkind: PresignedUrl\nmetadata: {{name: session}}\n\
+         spec: {{bucket: bucket, key: session, s3: {{endpoint: {endpoint:?}, region: {}, credentials: {{\
+         webIdentity: {{serviceAccountRef: {{name: {ACCOUNT}}}, roleARN: {role:?}}}, \
+         session: {{sts: {{endpoint: {endpoint:?}}}, narrowTo: Nothing}}}}}}}}\n",
+        store.region(),
+    )
 }
 
 fn keys(name: &str, more: &str) -> String {

@@ -29,7 +29,7 @@ impl Snapshot {
         self.of(series, INSTANCES[0])
     }
 
-    /// Whether both of the URLs that are well are issued, and no replica sees any trouble: one
+    /// Whether the three URLs that are well are issued, and no replica sees any trouble: one
     /// that stands by hears of things later, and another story may just replace definitions.
     pub fn is_healthy(&self) -> bool {
         let troubles = self.values.iter().filter(|(series, value)| {
@@ -40,7 +40,7 @@ impl Snapshot {
             };
             is_trouble && **value > 0.0
         });
-        let is_issued = self.value(r#"presign_objects_by_reason{reason="Issued"}"#) == 2.0;
+        let is_issued = self.value(r#"presign_objects_by_reason{reason="Issued"}"#) == 3.0;
         is_issued && self.value("presign_leader") == 1.0 && troubles.count() == 0
     }
 

@@ -24,6 +24,8 @@ pub struct Store {
     pub region: String,
     pub access_key_id: String,
     pub secret_access_key: String,
+    /// Whether it carries out a copy that nobody signed.
+    pub acts_on_unsigned_headers: bool,
     /// The folder of which each folder is a bucket.
     buckets: PathBuf,
     /// The same, if it goes with this.
@@ -40,6 +42,7 @@ impl Store {
             region: store.region().to_owned(),
             access_key_id: store.access_key_id().to_owned(),
             secret_access_key: store.secret_access_key().to_owned(),
+            acts_on_unsigned_headers: false,
             buckets: store.folder().join("buckets"),
             _temporary: None,
         }
@@ -68,6 +71,7 @@ impl Store {
             region: "us-east-1".to_owned(),
             access_key_id: access_key_id.to_owned(),
             secret_access_key: secret_access_key.to_owned(),
+            acts_on_unsigned_headers: true,
             buckets: folder.path().to_owned(),
             _temporary: Some(folder),
         }
