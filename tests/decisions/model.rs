@@ -175,7 +175,7 @@ impl World {
     }
 
     /// Observes, and hands over the case.
-    pub fn look<T>(&self, judge: impl FnOnce(&Case<'_>) -> T) -> T {
+    pub fn with_case<T>(&self, judge: impl FnOnce(&Case<'_>) -> T) -> T {
         let stored = self.stored();
         let rendered =
             stored.as_ref().and_then(|stored| self.rendered_as(stored)).map(|secret| secret.content());
@@ -191,7 +191,7 @@ impl World {
 
     /// Observes and decides.
     pub fn decide(&self) -> Decision {
-        self.look(decide)
+        self.with_case(decide)
     }
 
     /// Observes and plans.

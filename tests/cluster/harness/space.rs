@@ -284,18 +284,8 @@ pub fn ready(object: &PresignedUrl) -> Option<&Condition> {
     condition(object, READY)
 }
 
-/// A JSON merge patch (RFC 7386).
+/// Applies changes as a JSON merge patch (RFC 7386).
+#[allow(clippy::needless_pass_by_value, reason = "callers write the changes in place")]
 pub fn merge(target: &mut Value, changes: Value) {
-    match (target, changes) {
-        (Value::Object(target), Value::Object(changes)) => {
-            for (name, change) in changes {
-                if change.is_null() {
-                    target.remove(&name);
-                } else {
-                    merge(target.entry(name).or_insert(Value::Null), change);
-                }
-            }
-        }
-        (target, changes) => *target = changes,
-    }
+    json_patch::merge(target, &changes);
 }
