@@ -3,19 +3,18 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
-use kube::api::{ObjectMeta, PostParams};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::api::PostParams;
 use kube::{Api, Client};
 use presign_operator::controller::{CertificateSettings, SigningCertificate};
 use presign_operator::runtime::{Clock, ClockOffset, Leadership, Pages, Site, http};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::harness::{DEADLINE, World};
+use super::harness::{DEADLINE, World, make_namespace};
 
 /// The time between two looks.
 pub const EVERY: Duration = Duration::from_millis(200);
@@ -32,10 +31,7 @@ pub struct Place {
 impl Place {
     pub async fn new() -> Self {
         let client = World::get().await.client().await;
-        let metadata = ObjectMeta { generate_name: Some("certificate-".to_owned()), ..ObjectMeta::default() };
-        let namespace = Namespace { metadata, ..Namespace::default() };
-        let made = Api::all(client.clone()).create(&PostParams::default(), &namespace).await.unwrap();
-        let namespace = made.metadata.name.unwrap();
+        let namespace = make_namespace(&client, "certificate-").await;
         Self {
             secrets: Api::namespaced(client.clone(), &namespace),
             config_maps: Api::namespaced(client.clone(), &namespace),
@@ -166,8 +162,8 @@ impl Keeper {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bundle.as_bytes()).unwrap();
         let url = format!("https://localhost:{}/", self.address.port());
-        let mut curl = Command::new("curl");
-        curl.args(["-sS", "--max-time", "10", "--output", "/dev/null", "--cacert"]).arg(file.path()).arg(url);
+        let mut curl = testbed::curl_command();
+        curl.args(["--output", "/dev/null", "--cacert"]).arg(file.path()).arg(url);
         let output = tokio::task::block_in_place(|| curl.output()).expect("curl is installed");
         match output.status.code() {
             Some(0) => Answer::Trusted,

@@ -1,11 +1,12 @@
 //! How soon a fresh process leads. Not a part of `cargo test`, since a debug build says nothing
 //! about it: `make image-check` runs it with the binary of the image.
 
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+
+use testbed::http_get;
 
 use crate::world::{WAIT, kubectl, plane};
 
@@ -35,11 +36,8 @@ fn start(binary: &Path, number: usize) -> Duration {
 
 /// Without curl, whose own start would count.
 fn metrics(port: u16) -> Option<String> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text).ok()?;
-    Some(text)
+    let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
+    String::from_utf8(http_get(address, "/metrics", WAIT).ok()?.body).ok()
 }
 
 #[test]

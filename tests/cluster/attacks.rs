@@ -17,8 +17,6 @@ mod stage;
 mod stores;
 mod uploads;
 
-use std::time::{Duration, Instant};
-
 use super::harness::DEADLINE;
 use ledger::Ledger;
 use stage::Stage;
@@ -45,12 +43,5 @@ async fn no_attack_of_a_tenant_reaches_anything_of_others() {
 
 /// Whether something comes to be so within the time that anything is waited for.
 async fn eventually(is_so: impl AsyncFn() -> bool) -> bool {
-    let ends = Instant::now() + DEADLINE;
-    while !is_so().await {
-        if Instant::now() > ends {
-            return false;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    true
+    testbed::eventually(DEADLINE, is_so).await
 }

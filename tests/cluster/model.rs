@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{Api, DeleteParams, ObjectMeta, Patch, PatchParams, PostParams, Preconditions};
 use proptest::prelude::*;
@@ -17,7 +17,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
-use crate::harness::World;
+use crate::harness::{World, make_namespace};
 use server::{Manager, Server};
 
 const NAME: &str = "report";
@@ -269,10 +269,7 @@ fn collect(fields: &Value, path: &str, leaves: &mut BTreeSet<String>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_model_writes_secrets_as_the_real_server_does() {
     let client = World::get().await.client().await;
-    let metadata = ObjectMeta { generate_name: Some("model-".to_owned()), ..ObjectMeta::default() };
-    let namespace = Namespace { metadata, ..Namespace::default() };
-    let namespace = Api::all(client.clone()).create(&PostParams::default(), &namespace).await.unwrap();
-    let namespace = namespace.metadata.name.unwrap();
+    let namespace = make_namespace(&client, "model-").await;
     let mut owners = Vec::new();
     // Owners that exist, or the garbage collector takes part.
     for name in ["owner-a", "owner-b"] {

@@ -9,13 +9,13 @@ use presign_operator::domain::limits::{HostPattern, SessionLimits, StsEndpoints}
 use presign_operator::domain::volume::VolumeTerms;
 use presign_operator::runtime::{Clock, ClockOffset, MetricsRegistry, Probes};
 use presign_operator::sts::{Sts, StsTerms};
-use testbed::StsFault;
+use testbed::{StsFault, curl};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 
 use crate::calls::{Mounted, connect};
-use crate::stores::{CONTENT, curl, store, wait_until};
+use crate::stores::{CONTENT, store, wait_until};
 use crate::tokens::web_identity;
 
 /// A driver in this process.

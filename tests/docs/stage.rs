@@ -105,9 +105,7 @@ impl Stage {
 fn page_of(program: &Program) -> String {
     let port = program.port("listen").unwrap_or_else(|| panic!("{}", program.last_lines()));
     let url = format!("http://127.0.0.1:{port}/metrics");
-    let output = Command::new("curl").args(["-fsS", "--noproxy", "*", &url]).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    testbed::curl(&[&url]).unwrap()
 }
 
 /// Where one guide is played.

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use testbed::{ControlPlane, Network, Node, ObjectStore};
+use testbed::{ControlPlane, Network, Node, ObjectStore, output, output_of};
 
 /// The region that the examples for Qencode sign for.
 const REGION: &str = "us-west";
@@ -35,7 +35,7 @@ impl Cluster {
     pub fn kubectl_with(&self, arguments: &[&str], input: &str) -> String {
         let mut command = self.plane.kubectl();
         command.args(arguments);
-        run(&mut command, input).unwrap_or_else(|said| {
+        output_of(&mut command, input).unwrap_or_else(|said| {
             self.show_events();
             panic!("kubectl {}: {said}", arguments.join(" "))
         })
@@ -75,10 +75,10 @@ impl Cluster {
     fn show_events(&self) {
         let mut events = self.plane.kubectl();
         events.args(["get", "events", "--all-namespaces", "--field-selector=type=Warning"]);
-        eprintln!("{}", run(&mut events, "").unwrap_or_default());
+        eprintln!("{}", output(&mut events).unwrap_or_default());
         let mut pods = self.plane.kubectl();
         pods.args(["get", "pods", "--all-namespaces", "--output=wide"]);
-        eprintln!("{}", run(&mut pods, "").unwrap_or_default());
+        eprintln!("{}", output(&mut pods).unwrap_or_default());
     }
 }
 
@@ -101,16 +101,6 @@ impl Drop for Follow {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Runs a command to its end: what it printed, or what it complained about.
-pub fn run(command: &mut Command, input: &str) -> Result<String, String> {
-    let program = command.get_program().to_owned();
-    let output = testbed::feed(command, input).map_err(|error| format!("{}: {error}", program.display()))?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    Err(String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 /// A file of this repository.

@@ -3,9 +3,6 @@
 use std::path::Path;
 use std::sync::Mutex;
 
-use k8s_openapi::api::core::v1::Namespace;
-use kube::Api;
-use kube::api::{ObjectMeta, PostParams};
 use serde_json::{Value, json};
 use testbed::Proxy;
 
@@ -248,10 +245,7 @@ impl Place {
 
 /// Makes a namespace with a name of its own.
 pub async fn make_namespace(client: &kube::Client) -> String {
-    let metadata = ObjectMeta { generate_name: Some("rbac-".to_owned()), ..ObjectMeta::default() };
-    let namespace = Namespace { metadata, ..Namespace::default() };
-    let made = Api::all(client.clone()).create(&PostParams::default(), &namespace).await.unwrap();
-    made.metadata.name.unwrap()
+    super::harness::make_namespace(client, "rbac-").await
 }
 
 /// The access key and the object `report`.

@@ -1,8 +1,6 @@
 //! The tokens of `ServiceAccount`s that the operator can create with the chart's permissions, and those
 //! that the chart's admission policy refuses. Each is asked for as the operator's own `ServiceAccount`.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 
 use super::chart::objects;
@@ -130,11 +128,7 @@ impl Stage {
 
 /// Waits for what the API server takes in a moment after it was written: roles and policies.
 async fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "{what}");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    assert!(testbed::eventually(DEADLINE, async || is_so()).await, "{what}");
 }
 
 /// A Secret of this type, which is to be of a `ServiceAccount`.

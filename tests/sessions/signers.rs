@@ -1,15 +1,15 @@
 //! Signers that sign with sessions: what separates the teams, and who is told what.
 
-use kube::api::{Api, ObjectMeta, Patch, PatchParams};
+use kube::api::{Api, Patch, PatchParams};
 use presign_operator::crd::Signer;
 use serde_json::{Value, json};
 
 use crate::calls::KEY;
+use crate::harness::make_namespace_named;
 use crate::harness::{World, write_account};
 use crate::place::{AGAIN, Place, connection, message, with};
 use crate::shared::Shared;
 use crate::stores::{ACCOUNT, ROLE, WITH_ROLES};
-use crate::tenancy::make_namespace;
 
 #[tokio::test]
 async fn the_session_of_a_namespace_reads_nothing_of_another() {
@@ -58,7 +58,7 @@ fn wide(shared: &Shared) -> crate::calls::StolenSession {
 async fn each_namespace_can_bring_its_account_and_its_role() {
     let client = World::get().await.client().await;
     for name in WITH_ROLES {
-        make_namespace(&client, ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() }).await;
+        make_namespace_named(&client, name).await;
     }
     let mut shared = Shared::of("requester", WITH_ROLES.map(str::to_owned).to_vec()).await;
     let [first, second] = WITH_ROLES;

@@ -1,13 +1,7 @@
 //! Which servers are reached: by the list, by the class of their address, by TLS and through a proxy.
 
-use std::sync::Arc;
-
 use presign_operator::sts::{Sts, StsFailure, StsOutage};
-use rcgen::{CertifiedKey, generate_simple_self_signed};
-use rustls::ServerConfig;
-use rustls::crypto::ring;
-use rustls::pki_types::PrivateKeyDer;
-use tokio_rustls::TlsAcceptor;
+use testbed::ServerCertificate;
 
 use crate::scratch::{hop, now, sts, terms, token};
 use crate::server::{Deed, Server, answer, session};
@@ -69,18 +63,11 @@ async fn metadata_services_are_refused_under_a_wildcard_in_every_form() {
 
 #[tokio::test]
 async fn a_certificate_is_trusted_by_its_bundle_alone() {
-    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key)
-        .unwrap();
-    let tls = TlsAcceptor::from(Arc::new(config));
-    let server = Server::start(Deed::Send(granted().into()), Some(tls)).await;
+    let certificate = ServerCertificate::of("localhost");
+    let server = Server::start(Deed::Send(granted().into()), Some(certificate.acceptor())).await;
     let mut hop = hop(&format!("https://localhost:{}", server.port));
-    let trusting = presign_operator::sts::StsTerms { ca_bundle: Some(cert.pem()), ..terms("localhost") };
+    let trusting =
+        presign_operator::sts::StsTerms { ca_bundle: Some(certificate.pem()), ..terms("localhost") };
     Sts::new(trusting).unwrap().with_web_identity(&hop, &token(), now).await.unwrap();
     let sts = sts("localhost");
     let failure = sts.with_web_identity(&hop, &token(), now).await.unwrap_err();
@@ -88,7 +75,7 @@ async fn a_certificate_is_trusted_by_its_bundle_alone() {
     hop.service.ca_bundle = Some("-----BEGIN CERTIFICATE-----".to_owned());
     let failure = sts.with_web_identity(&hop, &token(), now).await.unwrap_err();
     assert!(failure.to_string().starts_with("caBundle "), "{failure}");
-    hop.service.ca_bundle = Some(cert.pem());
+    hop.service.ca_bundle = Some(certificate.pem());
     sts.with_web_identity(&hop, &token(), now).await.unwrap();
     assert_eq!(server.requests().len(), 2);
 }

@@ -205,7 +205,7 @@ mod tests {
         else {
             panic!("x is no certificate");
         };
-        assert_eq!(invalid.to_string(), "caBundle has no certificate");
+        assert!(invalid.to_string().starts_with("caBundle has no certificate"), "{invalid}");
         assert!(Connectors::new(Some(certificate()), None, None).is_ok());
     }
 

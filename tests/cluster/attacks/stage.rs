@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use kube::api::{Api, ObjectMeta};
+use kube::api::Api;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use presign_operator::crd::PresignedUrl;
@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::eventually;
 use super::stores::Store;
-use crate::harness::{DEADLINE, curl, merge, ready};
-use crate::tenancy::{Tenancy, make_namespace, role};
+use crate::harness::{DEADLINE, curl, make_namespace_named, merge, ready};
+use crate::tenancy::{Tenancy, role};
 
 /// What each object holds that belongs to others.
 pub const OF_OTHERS: &str = "what belongs to another team";
@@ -45,8 +45,7 @@ impl Stage {
         let mut tenancy = Tenancy::new("attacks").await;
         let (team, platform) = (tenancy.name().to_owned(), tenancy.platform.clone());
         let elsewhere = format!("{team}-else");
-        let metadata = ObjectMeta { name: Some(elsewhere.clone()), ..ObjectMeta::default() };
-        make_namespace(&tenancy.team.client, metadata).await;
+        make_namespace_named(&tenancy.team.client, &elsewhere).await;
         tenancy.restart_for(&[&team, &elsewhere, &platform], &[]);
         let attacker = attacker(&tenancy, &elsewhere).await;
         let stores = vec![Store::of(tenancy.team.world), Store::start_s3s()];

@@ -135,8 +135,7 @@ impl Operator {
     pub fn page(&self, path: &str) -> String {
         let Some(port) = self.port() else { return String::new() };
         let url = format!("http://127.0.0.1:{port}{path}");
-        let answer = std::process::Command::new("curl").args(["-sS", "--max-time", "10", &url]).output();
-        String::from_utf8_lossy(&answer.expect("curl is installed").stdout).into_owned()
+        testbed::output(testbed::curl_command().arg(&url)).unwrap_or_default()
     }
 
     /// Waits until its page of metrics is as wanted.

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Result;
 
-use super::files::{self, Files};
+use super::files::{self, PlaneFiles};
 use crate::{Binary, component::Launch, locate};
 
 /// Enough for a clean end of etcd and the controllers; the API server would take 1.1 s.
@@ -41,7 +41,7 @@ pub(super) struct Settings {
 }
 
 /// etcd without fsync: nothing here has to survive a power cut.
-pub(super) fn etcd(settings: &Settings, files: &Files) -> Launch {
+pub(super) fn etcd(settings: &Settings, files: &PlaneFiles) -> Launch {
     let client = etcd_url(settings);
     // A single member never calls its peer address, so any free port will do.
     let peer = "http://127.0.0.1:0";
@@ -63,7 +63,7 @@ pub(super) fn etcd(settings: &Settings, files: &Files) -> Launch {
 }
 
 /// The API server.
-pub(super) fn apiserver(settings: &Settings, files: &Files) -> Launch {
+pub(super) fn apiserver(settings: &Settings, files: &PlaneFiles) -> Launch {
     let url = files::url(settings.address);
     let ip = settings.address.ip().to_string();
     let mut launch = launch(
@@ -99,7 +99,7 @@ pub(super) fn apiserver(settings: &Settings, files: &Files) -> Launch {
 }
 
 /// All default controllers: leaving most of them out makes the start no quicker.
-pub(super) fn controller_manager(settings: &Settings, files: &Files) -> Launch {
+pub(super) fn controller_manager(settings: &Settings, files: &PlaneFiles) -> Launch {
     launch(
         Binary::KubeControllerManager,
         &settings.programs.controller_manager,

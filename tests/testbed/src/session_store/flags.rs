@@ -4,8 +4,8 @@ use std::{ffi::OsString, net::Ipv4Addr, net::SocketAddrV4, path::Path, time::Dur
 
 use anyhow::Result;
 
-use super::{NAME, files::Files};
-use crate::{component::Launch, ports};
+use super::files::SessionStoreFiles;
+use crate::{Binary, component::Launch, ports};
 
 /// The servers in the one program.
 const PARTS: [&str; 4] = ["master", "volume", "filer", "s3"];
@@ -47,7 +47,7 @@ impl Ports {
 }
 
 /// Everything on loopback, and nothing that is not needed.
-pub(super) fn launch(program: &Path, ports: &Ports, files: &Files, folder: &Path) -> Launch {
+pub(super) fn launch(program: &Path, ports: &Ports, files: &SessionStoreFiles, folder: &Path) -> Launch {
     let mut arguments: Vec<OsString> = vec![
         // Why a request was refused.
         "-v=2".into(),
@@ -75,7 +75,7 @@ pub(super) fn launch(program: &Path, ports: &Ports, files: &Files, folder: &Path
         arguments.push(flag(&format!("{part}.port.grpc"), grpc.to_string()));
     }
     Launch {
-        name: NAME,
+        name: Binary::Weed.name(),
         program: program.to_owned(),
         arguments,
         environment: vec![

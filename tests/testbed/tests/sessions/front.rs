@@ -144,7 +144,7 @@ fn the_clock_can_be_off() {
         let head = String::from_utf8(output.stderr).unwrap().to_lowercase();
         let date = head.lines().find_map(|line| line.strip_prefix("date: ")).unwrap().to_owned();
         let seconds = |time: &str| {
-            let output = run(std::process::Command::new("date").args(["-u", "+%s", "-d", time]));
+            let output = output(std::process::Command::new("date").args(["-u", "+%s", "-d", time]));
             output.unwrap().trim().parse::<i64>().unwrap()
         };
         let (_, body) = exchange(&front).unwrap();
