@@ -20,7 +20,7 @@ use super::harness::{DEADLINE, World, make_namespace};
 pub const EVERY: Duration = Duration::from_millis(200);
 
 /// Where a certificate is kept.
-pub struct Place {
+pub struct CertificateNamespace {
     client: Client,
     pub namespace: String,
     pub name: String,
@@ -28,7 +28,7 @@ pub struct Place {
     pub config_maps: Api<ConfigMap>,
 }
 
-impl Place {
+impl CertificateNamespace {
     pub async fn new() -> Self {
         let client = World::get().await.client().await;
         let namespace = make_namespace(&client, "certificate-").await;
@@ -114,12 +114,12 @@ pub struct Keeper {
 
 impl Keeper {
     /// Begins, and waits until the CAs are published.
-    pub async fn start(place: &Place) -> Self {
+    pub async fn start(place: &CertificateNamespace) -> Self {
         Self::start_at(place, 0).await
     }
 
     /// The same with a clock that is this many seconds ahead.
-    pub async fn start_at(place: &Place, seconds: i64) -> Self {
+    pub async fn start_at(place: &CertificateNamespace, seconds: i64) -> Self {
         let keeper = Self::begin(place, seconds).await;
         place.wait_bundle("a CA", |_| true).await;
         let deadline = Instant::now() + DEADLINE;
@@ -131,7 +131,7 @@ impl Keeper {
     }
 
     /// Begins, and waits for nothing.
-    pub async fn begin(place: &Place, seconds: i64) -> Self {
+    pub async fn begin(place: &CertificateNamespace, seconds: i64) -> Self {
         let (clock, offset) = Clock::adjustable();
         offset.set(seconds);
         let settings = CertificateSettings {

@@ -19,12 +19,12 @@ mod uploads;
 
 use super::harness::DEADLINE;
 use ledger::Ledger;
-use stage::Stage;
+use stage::AttackSetup;
 
 #[tokio::test]
 async fn no_attack_of_a_tenant_reaches_anything_of_others() {
     let mut ledger = Ledger::default();
-    let stage = Box::pin(Stage::set()).await;
+    let stage = Box::pin(AttackSetup::set()).await;
     for store in &stage.stores {
         Box::pin(exploit::finds_harm(&stage, store)).await;
         Box::pin(keys::try_all(&stage, store, &mut ledger)).await;

@@ -18,7 +18,7 @@ use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
 use crate::harness::{World, make_namespace};
-use server::{Manager, Server};
+use server::{Manager, SecretServer};
 
 const NAME: &str = "report";
 const HISTORIES: usize = 30;
@@ -83,7 +83,7 @@ const UPDATERS: [Manager; 2] = [("presign-operator", "Update"), ("kubectl-edit",
 /// The same Secret as both servers write it.
 struct Both {
     real: Api<Secret>,
-    model: Server,
+    model: SecretServer,
     owners: Vec<OwnerReference>,
 }
 
@@ -289,7 +289,7 @@ async fn the_model_writes_secrets_as_the_real_server_does() {
     for number in 0..HISTORIES {
         let history = prop::collection::vec(write(), 4..16).new_tree(&mut runner).unwrap().current();
         let real = Api::<Secret>::namespaced(client.clone(), &namespace);
-        let mut both = Both { real, model: Server::default(), owners: owners.clone() };
+        let mut both = Both { real, model: SecretServer::default(), owners: owners.clone() };
         for (step, (write, onto)) in history.iter().enumerate() {
             println!("history {number}, step {step}: {write:?} onto {onto:?}");
             both.write(*write, *onto).await;

@@ -22,14 +22,14 @@ pub const DEADLINE: Duration = Duration::from_secs(40);
 pub const OLDER: &str = "older";
 
 /// A control plane that knows our kinds.
-pub struct Server {
+pub struct ContractServer {
     pub plane: ControlPlane,
     client: Client,
     runtime: Runtime,
 }
 
-static SERVER: LazyLock<Server> = LazyLock::new(|| {
-    let server = Server::start();
+static SERVER: LazyLock<ContractServer> = LazyLock::new(|| {
+    let server = ContractServer::start();
     // Before anything else, since an update is checked less strictly than a creation.
     for kind in Kind::VARIANTS {
         server.feed(&["create", "--dry-run=server", "-f", "-"], &kind.definition());
@@ -47,7 +47,7 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
     server
 });
 
-impl Server {
+impl ContractServer {
     /// The server with our definitions, started by whoever comes first.
     pub fn get() -> &'static Self {
         &SERVER

@@ -63,12 +63,12 @@ impl Cluster {
 
     /// The lines that a Deployment or Pod prints, from its first one on, until the iterator
     /// is dropped.
-    pub fn follow(&self, namespace: &str, name: &str) -> Follow {
+    pub fn log_lines(&self, namespace: &str, name: &str) -> LogLines {
         let mut kubectl = self.plane.kubectl();
         kubectl.args(["--namespace", namespace, "logs", "--follow", name]);
         let mut child = kubectl.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Follow { child, lines }
+        LogLines { child, lines }
     }
 
     /// Says on standard error what the cluster complains about.
@@ -83,12 +83,12 @@ impl Cluster {
 }
 
 /// The lines of a log as they come.
-pub struct Follow {
+pub struct LogLines {
     child: Child,
     lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
 }
 
-impl Iterator for Follow {
+impl Iterator for LogLines {
     type Item = String;
 
     fn next(&mut self) -> Option<String> {
@@ -96,7 +96,7 @@ impl Iterator for Follow {
     }
 }
 
-impl Drop for Follow {
+impl Drop for LogLines {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -73,7 +73,7 @@ fn download(cluster: &Cluster) {
     put(cluster, "reports", "2026/q3 summary.pdf", "the third quarter");
     apply(cluster, "download.yaml");
     wait(cluster, "condition=Ready", "pod/reader");
-    let first = cluster.follow(NAMESPACE, "pod/reader").next().unwrap_or_default();
+    let first = cluster.log_lines(NAMESPACE, "pod/reader").next().unwrap_or_default();
     assert!(first.contains(" 17 ") && first.ends_with("/tmp/summary.pdf"), "{first}");
 }
 

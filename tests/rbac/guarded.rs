@@ -5,7 +5,7 @@ use std::path::Path;
 use super::CLUSTER;
 use super::chart::{Mode, Permission};
 use super::harness::DEADLINE;
-use super::place::Place;
+use super::place::RestrictedOperator;
 
 /// What curl ends with when it does not trust the certificate that it is shown.
 const UNTRUSTED: &str = "curl ended with 60";
@@ -40,7 +40,7 @@ async fn metrics_are_for_those_who_may_get_them_and_both_permissions_for_that_ar
     testbed::ServerCertificate::of("localhost").write(folder.path()).unwrap();
     for without in [None, Some("tokenreviews"), Some("subjectaccessreviews")] {
         let is_granted = |permission: &Permission| Some(permission.resource.as_str()) != without;
-        let place = Place::with(Mode::Guarded, is_granted).await;
+        let place = RestrictedOperator::with(Mode::Guarded, is_granted).await;
         place.make_account("reader", true);
         place.make_account("outsider", false);
         let (reader, outsider) = (place.token_of("reader"), place.token_of("outsider"));
@@ -83,7 +83,7 @@ async fn a_certificate_is_read_again_when_it_changes() {
         }
     };
     install(first.path());
-    let place = Place::with(Mode::Guarded, |_| true).await;
+    let place = RestrictedOperator::with(Mode::Guarded, |_| true).await;
     let replica = place.guarded_replica(folder.path());
     let port = replica.metrics_port();
     wait_for("401", "the first certificate", || scrape(port, first.path(), None)).await;

@@ -18,7 +18,7 @@ const CLUSTER_SIGNERS: (&str, &str) = ("PRESIGN_CLUSTER_SIGNERS", "true");
 const SELECTORS: (&str, &str) = ("PRESIGN_NAMESPACE_SELECTORS", "true");
 
 /// A namespace, who works there, and with which rights.
-pub struct Place {
+pub struct RestrictedOperator {
     pub space: Space,
     roles: Roles,
     account: String,
@@ -30,7 +30,7 @@ pub struct Place {
     _in_between: Option<Proxy>,
 }
 
-impl Place {
+impl RestrictedOperator {
     /// A fresh namespace with an object `report`, and an operator with those rights of the
     /// chart that `is_granted` says.
     pub async fn with(mode: Mode, is_granted: impl Fn(&Permission) -> bool) -> Self {

@@ -9,17 +9,17 @@ use serde_json::json;
 use super::CLUSTER;
 use super::chart::{Mode, Permission};
 use super::harness::DEADLINE;
-use super::place::{Place, apply};
+use super::place::{RestrictedOperator, apply};
 
 /// Objects with the label of the operator, and nothing that can be used.
-fn spoiled(place: &Place, name: &str) -> String {
+fn spoiled(place: &RestrictedOperator, name: &str) -> String {
     let labels = json!({"app.kubernetes.io/managed-by": "presign-operator"});
     let metadata = json!({"name": name, "namespace": place.space.namespace, "labels": labels});
     let of = |kind: &str| json!({"apiVersion": "v1", "kind": kind, "metadata": metadata}).to_string();
     [of("Secret"), of("ConfigMap")].join("\n---\n")
 }
 
-async fn has_ca(place: &Place, name: &str) -> bool {
+async fn has_ca(place: &RestrictedOperator, name: &str) -> bool {
     let maps = Api::<ConfigMap>::namespaced(place.space.client.clone(), &place.space.namespace);
     // Not with the rights of the operator.
     let data = maps.get_opt(name).await.unwrap().and_then(|map| map.data);
@@ -40,7 +40,8 @@ async fn the_certificate_is_made_and_mended_and_each_permission_for_that_is_need
     for (is_spoiled, without) in cases {
         let without =
             without.map(|(resource, verb)| Permission { resource: resource.into(), verb: verb.into() });
-        let place = Place::with(Mode::Signing, |permission| Some(permission) != without.as_ref()).await;
+        let place =
+            RestrictedOperator::with(Mode::Signing, |permission| Some(permission) != without.as_ref()).await;
         let name = format!("{}-signing", place.space.namespace);
         if is_spoiled {
             apply(place.space.world, &spoiled(&place, &name));

@@ -28,7 +28,7 @@ const KINDS: [&str; 7] = [
 ];
 
 /// Four namespaces with the `ServiceAccount`s `urls` and `backup` each.
-struct Stage {
+struct TokenNamespaces {
     world: &'static World,
     /// The namespace of the release, which is named after it.
     home: String,
@@ -40,7 +40,7 @@ struct Stage {
     other: String,
 }
 
-impl Stage {
+impl TokenNamespaces {
     async fn new() -> Self {
         let world = World::get().await;
         let client = world.client().await;
@@ -145,7 +145,7 @@ const SHORT: [&str; 2] = ["--audience=sts.amazonaws.com", "--duration=10m"];
 
 #[tokio::test]
 async fn without_the_policy_the_operator_could_act_as_a_service_account_and_with_it_it_cannot() {
-    let stage = Stage::new().await;
+    let stage = TokenNamespaces::new().await;
     let token = |more: &[&str]| stage.token(&stage.whole, "urls", more);
     let for_server = format!("--audience={}/", stage.world.plane.url());
     // A token for the API server, a token that lives for long, and one that another service accepts.
@@ -190,7 +190,7 @@ async fn without_the_policy_the_operator_could_act_as_a_service_account_and_with
 
 #[tokio::test]
 async fn the_operator_creates_tokens_only_of_the_service_accounts_that_the_chart_names() {
-    let stage = Stage::new().await;
+    let stage = TokenNamespaces::new().await;
     stage.install(true);
     let is_in_force = || {
         stage.token(&stage.whole, "urls", &SHORT).is_ok() && stage.token(&stage.named, "urls", &SHORT).is_ok()
@@ -222,7 +222,7 @@ async fn the_operator_creates_tokens_only_of_the_service_accounts_that_the_chart
 
 #[tokio::test]
 async fn without_the_policy_the_operator_could_have_a_token_put_into_a_secret_and_with_it_it_cannot() {
-    let stage = Stage::new().await;
+    let stage = TokenNamespaces::new().await;
     let (create, apply): (&[&str], &[&str]) = (&["create"], &["apply", "--server-side"]);
     // One that is there for another ServiceAccount, and one that only looks like it.
     for (name, kind) in [("there", FOR_TOKEN), ("kept", FOR_TOKEN), ("plain", "Opaque")] {

@@ -9,7 +9,7 @@ use serde_json::json;
 use testbed::StsFault;
 
 use crate::harness::{DEADLINE, Operator, PERMITTED_STS, UNOPPOSED, make_namespace, ready, write_account};
-use crate::place::Place;
+use crate::session_space::SessionSpace;
 use crate::stores::{ACCOUNT, OTHER_ROLE};
 
 /// How many roles are broken.
@@ -21,7 +21,7 @@ const PATIENCE: usize = 10;
 
 #[tokio::test]
 async fn a_namespace_with_a_hundred_hanging_roles_holds_up_no_other() {
-    let place = Place::new("flood").await;
+    let place = SessionSpace::new("flood").await;
     let (client, own) = (&place.space.client, place.space.namespace.as_str());
     let calm = make_namespace(client, "calm-").await;
     write_account(client, &calm, ACCOUNT, Some("*")).await.unwrap();

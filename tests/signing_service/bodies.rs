@@ -12,11 +12,11 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::stage::Stage;
+use crate::stage::SigningSetup;
 
 #[tokio::test]
 async fn a_body_that_is_no_request_is_refused_without_quoting_it() {
-    let stage = Stage::new("csi-bodies").await;
+    let stage = SigningSetup::new("csi-bodies").await;
     let token = stage.token_of_pod("web").await;
     stage.ask_until(&token, 200, json!({})).await;
     let spec = stage.spec(json!({}));
@@ -44,7 +44,7 @@ async fn a_body_that_is_no_request_is_refused_without_quoting_it() {
 
 #[tokio::test]
 async fn a_node_whose_requests_do_not_end_holds_up_no_other() {
-    let stage = Stage::new("csi-slow").await;
+    let stage = SigningSetup::new("csi-slow").await;
     let (slow, other) = (stage.token_of_pod("slow").await, stage.token_of_pod("other").await);
     stage.ask_until(&slow, 200, json!({})).await;
     let port = stage.team().operator.signing_port();
@@ -71,7 +71,7 @@ async fn a_node_whose_requests_do_not_end_holds_up_no_other() {
 
 #[tokio::test]
 async fn a_request_in_progress_is_answered_before_the_operator_stops() {
-    let stage = Stage::new("csi-stops").await;
+    let stage = SigningSetup::new("csi-stops").await;
     let token = stage.token_of_pod("web").await;
     stage.ask_until(&token, 200, json!({})).await;
     let body = json!({"urls": {"": stage.spec(json!({}))}, "longerThan": null, "seed": 7}).to_string();
@@ -102,7 +102,7 @@ struct SlowPeer {
 }
 
 impl SlowPeer {
-    async fn begin(stage: &Stage, port: u16, token: &str, length: usize) -> Self {
+    async fn begin(stage: &SigningSetup, port: u16, token: &str, length: usize) -> Self {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(stage.folder.path().join("tls.crt")).unwrap()).unwrap();
         let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))

@@ -16,7 +16,7 @@ pub const ACCOUNT: &str = "reader";
 pub const AUDIENCE: &str = "presign.dev";
 
 /// Both teams, and the certificate of the signing service.
-pub struct Stage {
+pub struct SigningSetup {
     pub tenancy: Tenancy,
     pub folder: TempDir,
 }
@@ -40,7 +40,7 @@ impl Answer {
     }
 }
 
-impl Stage {
+impl SigningSetup {
     /// The ServiceAccount may use the signer, which allows the team its own prefix.
     pub async fn new(story: &str) -> Self {
         let stage = Self::without_use(story).await;

@@ -5,7 +5,7 @@ use kube::ResourceExt as _;
 use super::*;
 use crate::crd::names::LABEL_MANAGED;
 use crate::domain::history::{History, Inputs};
-use crate::domain::model::{Server, THEM, World, at, credentials};
+use crate::domain::model::{SecretServer, THEM, World, at, credentials};
 use crate::domain::reason::{Disposition, FailureReason};
 
 /// Ten minutes after an hour's URL was issued.
@@ -63,7 +63,7 @@ fn each_decision_is_an_action() {
         ("suspended", |w| w.request.suspend = true, Action::Nothing, Progress::Suspended),
         (
             "suspended without a Secret",
-            |w| (w.request.suspend, w.server) = (true, Server::default()),
+            |w| (w.request.suspend, w.server) = (true, SecretServer::default()),
             Action::Nothing,
             Progress::Suspended,
         ),

@@ -4,11 +4,11 @@ use serde_json::json;
 
 use super::attack::{Attack, Must};
 use super::ledger::Ledger;
-use super::stage::{Place, Stage};
+use super::stage::{AttackNamespace, AttackSetup};
 use super::stores::Store;
 use crate::harness::curl;
 
-pub async fn try_all(stage: &Stage, store: &Store, ledger: &mut Ledger) {
+pub async fn try_all(stage: &AttackSetup, store: &Store, ledger: &mut Ledger) {
     let source = format!("x-amz-copy-source: {}/tenants/{}/secret.txt", stage.team(), stage.victim);
     let upload = |role: &str| {
         let key = stage.own_key(&stage.fresh_name("copied"));
@@ -17,7 +17,7 @@ pub async fn try_all(stage: &Stage, store: &Store, ledger: &mut Ledger) {
     let attack = |row: &'static str, role: &str, must: Must| Attack {
         row,
         store,
-        place: Place::Team,
+        place: AttackNamespace::Team,
         spec: upload(role),
         added: Some(source.clone()),
         must,
@@ -36,10 +36,10 @@ pub async fn try_all(stage: &Stage, store: &Store, ledger: &mut Ledger) {
 
 /// Whether a store carries out a copy that nobody signed, of an object of the attacker's own. The signer
 /// permits the upload, because its owner says that the key cannot read.
-async fn acts_on_unsigned_headers(stage: &Stage, store: &Store) -> bool {
+async fn acts_on_unsigned_headers(stage: &AttackSetup, store: &Store) -> bool {
     let (source, target) = (stage.own_key("report.txt"), stage.own_key("probed.txt"));
     let spec = stage.spec(store, "lying", &target, json!({"method": "PUT"}));
-    let name = stage.control(Place::Team, spec).await;
+    let name = stage.control(AttackNamespace::Team, spec).await;
     let team = &stage.tenancy.team;
     let (url, body) = (team.data(&name, "url").await, team.operator.folder().join("nothing"));
     std::fs::write(&body, "").unwrap();

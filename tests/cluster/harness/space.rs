@@ -154,7 +154,7 @@ impl Space {
             .await
     }
 
-    /// Waits, by a watch and with a deadline, until `look` finds what it wants in an object
+    /// Waits, by a watch and with a deadline, until `select` finds what it wants in an object
     /// that may be absent; otherwise fails with what there is.
     pub async fn wait_for<K, T>(
         &self,
@@ -162,7 +162,7 @@ impl Space {
         api: Api<K>,
         name: &str,
         wanted: &str,
-        look: impl Fn(Option<&K>) -> Option<T>,
+        select: impl Fn(Option<&K>) -> Option<T>,
     ) -> T
     where
         K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
@@ -181,7 +181,7 @@ impl Space {
                     Ok(watcher::Event::Delete(_)) => last = None,
                     Err(_) => continue,
                 }
-                if is_listed && let Some(found) = look(last.as_ref()) {
+                if is_listed && let Some(found) = select(last.as_ref()) {
                     return found;
                 }
             }

@@ -38,13 +38,13 @@ pub struct StsFront {
 struct FrontState {
     client: Caller,
     upstream: String,
-    state: Mutex<Recorded>,
+    state: Mutex<FrontRecord>,
     /// Sent when everything is well again.
     healings: watch::Sender<()>,
 }
 
 #[derive(Default)]
-struct Recorded {
+struct FrontRecord {
     counts: BTreeMap<(String, String), usize>,
     answers: Vec<StsAnswer>,
     /// What goes wrong for one role, and under `None` for all others.

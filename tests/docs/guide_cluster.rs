@@ -15,18 +15,18 @@ use crate::pages::{read, root};
 const OPERATOR: &str = env!("CARGO_BIN_EXE_presign-operator");
 
 /// Everything that the guides share.
-pub struct Stage {
+pub struct GuideCluster {
     plane: ControlPlane,
     store: ObjectStore,
     operator: Program,
 }
 
-static STAGE: LazyLock<Stage> = LazyLock::new(Stage::start);
+static GUIDE_CLUSTER: LazyLock<GuideCluster> = LazyLock::new(GuideCluster::start);
 
-impl Stage {
+impl GuideCluster {
     /// The stage, started by whoever comes first.
     pub fn get() -> &'static Self {
-        &STAGE
+        &GUIDE_CLUSTER
     }
 
     fn start() -> Self {
@@ -110,7 +110,7 @@ fn page_of(program: &Program) -> String {
 
 /// Where one guide is played.
 pub struct Desk<'a> {
-    stage: &'a Stage,
+    stage: &'a GuideCluster,
     folder: PathBuf,
     namespace: String,
 }
