@@ -1,17 +1,9 @@
 //! Two operators for the same objects that do not share a lease, as one at somebody's desk beside
 //! that of the chart.
 
-use testbed::eventually;
-
 use super::harness::{DEADLINE, Operator, Space, make_namespace};
 
 const WARNING: &str = "another operator leads in the same namespaces with its own lease";
-
-/// Waits for a line of a log.
-async fn logged(operator: &Operator, line: &str) {
-    let is_there = eventually(DEADLINE, async || operator.log().contains(line)).await;
-    assert!(is_there, "it does not log {line:?}:\n{}", operator.log());
-}
 
 #[tokio::test]
 async fn an_operator_that_leads_beside_another_one_says_so() {
@@ -24,12 +16,12 @@ async fn an_operator_that_leads_beside_another_one_says_so() {
     let beside = Operator::start_for(space.world, &[&space.namespace], &desk, &[]);
     let apart = Operator::start_for(space.world, &[&elsewhere], &elsewhere, &[]);
     let standby = Operator::start(space.world, &space.namespace, &[]);
-    logged(&beside, WARNING).await;
+    beside.wait_log(WARNING).await;
     let log = beside.log();
     let line = log.lines().find(|line| line.contains(WARNING)).unwrap();
     assert!(line.contains("WARN") && line.contains(&space.namespace), "{line}");
     for quiet in [&apart, &standby] {
-        logged(quiet, "looked for other operators").await;
+        quiet.wait_log("looked for other operators").await;
         let log = quiet.log();
         // Operators of other stories may look after all namespaces.
         let warning = log.lines().find(|line| line.contains(WARNING) && line.contains(&space.namespace));

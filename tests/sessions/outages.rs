@@ -23,11 +23,8 @@ pub async fn download_repeatedly(space: &Space, secrets: &[String], pause: Durat
 
 /// Waits until the STS was asked so often, for a role or for any.
 pub async fn wait_count(front: &StsFront, role: Option<&str>, least: usize) {
-    let ends = Instant::now() + AGAIN;
-    while front.count(role) < least {
-        assert!(Instant::now() < ends, "{role:?}: {} requests and not {least}", front.count(role));
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let is_so = testbed::eventually(AGAIN, async || front.count(role) >= least).await;
+    assert!(is_so, "{role:?}: {} requests and not {least}", front.count(role));
 }
 
 /// How often a session is asked for at most within a time: after 2, 4, 8, 16, 32 and then 60 seconds.

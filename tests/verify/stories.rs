@@ -58,12 +58,8 @@ pub async fn wait_verified(space: &Space, name: &str, status: &str, reason: &str
 
 /// Waits until a front has been asked so often.
 pub async fn wait_asked(front: &StsFront, count: usize) {
-    let asked = async {
-        while front.count(None) < count {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(DEADLINE, asked).await.expect("it is asked");
+    let is_asked = testbed::eventually(DEADLINE, async || front.count(None) >= count).await;
+    assert!(is_asked, "{} requests and not {count}", front.count(None));
 }
 
 /// A front of the store, and the entry that permits it with its address.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use testbed::Program;
 
-use super::{World, leaks};
+use super::{DEADLINE, World, leaks};
 
 /// For an operator that comes after one that was killed, or beside another: it does not wait
 /// for a lease.
@@ -150,6 +150,13 @@ impl Operator {
             assert!(Instant::now() < ends, "not in time: {wanted}:\n{page}");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+    }
+
+    /// Waits until it has logged a text.
+    #[allow(dead_code, reason = "not every test binary waits for the log")]
+    pub async fn wait_log(&self, text: &str) {
+        let is_there = testbed::eventually(DEADLINE, async || self.log().contains(text)).await;
+        assert!(is_there, "it does not log {text:?}:\n{}", self.log());
     }
 
     /// Fails when it has ended by itself.
