@@ -77,9 +77,38 @@ fn the_sources_keep_to_the_architecture() {
         assert!(files.iter().any(|(found, _)| found == name), "{name} was not checked");
     }
     let mut faults: Vec<_> = files.iter().flat_map(|(name, text)| faults(name, text)).collect();
-    faults.extend(shared_names(&files));
     faults.extend(files.iter().flat_map(|(name, text)| makers(name, text)));
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+#[test]
+fn no_two_types_of_a_crate_share_a_name() {
+    let mut crates = BTreeMap::<String, Vec<(String, String)>>::new();
+    for folder in ["src", "tests", "benches"] {
+        let (root, mut files) = (Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), Vec::new());
+        collect(&root, &root, &mut files);
+        for (name, text) in files {
+            crates.entry(crate_of(folder, &name)).or_default().push((format!("{folder}/{name}"), text));
+        }
+    }
+    for name in ["src", "tests/cluster", "tests/testbed/src", "benches/bench_fleet"] {
+        assert!(crates.contains_key(name), "{name} was not checked");
+    }
+    let faults: Vec<_> = crates.values().flat_map(|files| shared_names(files)).collect();
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+/// The crate that the file `name` below `folder` belongs to. The testbed is a package of its own, with a
+/// library and test programs.
+fn crate_of(folder: &str, name: &str) -> String {
+    let depth = match (folder, name) {
+        ("src", _) => 0,
+        (_, name) if name.starts_with("testbed/tests/") => 3,
+        (_, name) if name.starts_with("testbed/") => 2,
+        _ => 1,
+    };
+    let parts = name.split('/').take(depth).map(|part| part.trim_end_matches(".rs"));
+    [folder].into_iter().chain(parts).collect::<Vec<_>>().join("/")
 }
 
 /// Every source file below `folder`: its path from `root` and its text.
@@ -180,10 +209,10 @@ fn imports(paths: &[Vec<String>]) -> BTreeSet<String> {
     paths.iter().filter_map(module).collect()
 }
 
-/// The names that several types have, tests aside.
+/// The names that several types have.
 fn shared_names(files: &[(String, String)]) -> Vec<String> {
     let mut places = BTreeMap::<String, Vec<&str>>::new();
-    for (name, text) in files.iter().filter(|(name, _)| !name.contains("tests")) {
+    for (name, text) in files {
         let mut types = Types::default();
         types.visit_file(&syn::parse_file(text).unwrap());
         types.0.into_iter().for_each(|found| places.entry(found).or_default().push(name));
@@ -246,7 +275,6 @@ impl Visit<'_> for Types {
             syn::Item::Enum(item) => &item.ident,
             syn::Item::Trait(item) => &item.ident,
             syn::Item::Type(item) => &item.ident,
-            syn::Item::Mod(item) if item.ident == "tests" => return,
             _ => return syn::visit::visit_item(self, item),
         };
         self.0.push(name.to_string());
@@ -290,11 +318,13 @@ fn finds_every_kind_of_fault() {
     assert_eq!(faults("domain/a.rs", good), Vec::<String>::new());
     let files = [
         ("a.rs", "pub struct A; struct B; struct C;"),
-        ("b.rs", "mod c { trait A {} } mod tests { struct B; } enum C {}"),
-        ("tests.rs", "struct B;"),
+        ("b.rs", "mod c { trait A {} } mod tests { struct B; } enum C {} struct D;"),
+        ("tests.rs", "struct E;"),
     ];
     let files = files.map(|(name, text)| (name.to_owned(), text.to_owned()));
-    assert_eq!(shared_names(&files).len(), 2);
+    assert_eq!(shared_names(&files).len(), 3);
+    assert_eq!(crate_of("tests", "sts/main.rs"), crate_of("tests", "sts.rs"));
+    assert_eq!(crate_of("tests", "testbed/tests/proxy/main.rs"), "tests/testbed/tests/proxy");
     for (name, text, faults) in [
         ("s3/a.rs", "fn f() { Connection { a: 1 } }", 1),
         ("s3/a.rs", "fn f() { crate::domain::request::Connection { ..x }; Request::parse(a) }", 2),

@@ -34,7 +34,7 @@ pub(crate) async fn run(creations: usize) -> Neighbours {
     let operator = Operator::start_as(&account::operator(&scene, HOME), HOME);
     operator.ready().await;
     let renewed = (creations / CREATIONS_A_RENEWAL).max(1);
-    let mut renewals = Renewals::follow(&scene.client, RENEWED).await;
+    let mut renewals = Renewals::watch(&scene.client, RENEWED).await;
     let begun = Clock::system().now();
     bulk::create(&scene.client, RENEWED, renewed, short_lived).await;
     let deadline = Instant::now() + LIMIT;

@@ -5,13 +5,14 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use testbed::Program;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use testbed::{HttpAnswer, Program, http_get};
 
 use super::calls::Calls;
 use super::processor;
 use super::scene::{FLEET, Scene};
+
+/// How long a page may take.
+const PAGE_LIMIT: Duration = Duration::from_secs(60);
 
 /// A running operator.
 pub(crate) struct Operator {
@@ -59,7 +60,7 @@ impl Operator {
     pub(crate) async fn ready(&self) -> f64 {
         let deadline = self.started + Duration::from_secs(300);
         loop {
-            if self.page("/readyz").await.is_some_and(|page| page.starts_with("HTTP/1.1 200")) {
+            if self.ask("/readyz").await.is_some_and(|answer| answer.status == 200) {
                 return self.started.elapsed().as_secs_f64();
             }
             self.program.check().unwrap();
@@ -93,15 +94,19 @@ impl Operator {
         processor::seconds(self.pid())
     }
 
+    async fn metrics(&self) -> String {
+        let answer = self.ask("/metrics").await.expect("it serves its metrics");
+        String::from_utf8(answer.body).expect("metrics are text")
+    }
+
     /// The calls that it made so far, by its own count.
     pub(crate) async fn calls(&self) -> Calls {
-        let page = self.page("/metrics").await.expect("it serves its metrics");
-        Calls::made(&page)
+        Calls::made(&self.metrics().await)
     }
 
     /// The reconciles that it finished so far.
     pub(crate) async fn reconciles(&self) -> u64 {
-        let page = self.page("/metrics").await.expect("it serves its metrics");
+        let page = self.metrics().await;
         let counts = page.lines().filter(|line| line.starts_with("presign_reconcile_duration_seconds_count"));
         counts.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
     }
@@ -116,13 +121,9 @@ impl Operator {
         self.program.stop().unwrap();
     }
 
-    async fn page(&self, path: &str) -> Option<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.ok()?;
-        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.ok()?;
-        Some(answer)
+    async fn ask(&self, path: &str) -> Option<HttpAnswer> {
+        let (address, path) = (SocketAddrV4::new(Ipv4Addr::LOCALHOST, self.port), path.to_owned());
+        tokio::task::spawn_blocking(move || http_get(address, &path, PAGE_LIMIT)).await.ok()?.ok()
     }
 }
 

@@ -26,7 +26,7 @@ const ORANGE: RGBColor = RGBColor(0xb8, 0x6e, 0x00);
 const GREEN: RGBColor = RGBColor(0x2b, 0x8a, 0x3e);
 
 /// A line: its name, where that stands, its colour and points.
-struct Line {
+struct PlottedLine {
     name: String,
     label: Label,
     colour: RGBColor,
@@ -61,14 +61,14 @@ pub(crate) fn issuance(fleets: &[Value]) -> String {
     let issued = timeline(largest, |point| (number(&point[0]), number(&point[1])));
     let seconds = issued.last().unwrap().0.min(number(&largest["objects"]) / rate);
     let lines = [
-        Line {
+        PlottedLine {
             name: format!("a plain client, {width} at a time (the ceiling)"),
             label: Label::Left,
             colour: GREY,
             is_dashed: true,
             points: (0..=2).map(|step| seconds / 2.0 * f64::from(step)).map(|at| (at, at * rate)).collect(),
         },
-        Line {
+        PlottedLine {
             name: "the operator".to_owned(),
             label: Label::Right,
             colour: BLUE,
@@ -95,21 +95,21 @@ pub(crate) fn memory(fleets: &[Value]) -> String {
         std::iter::once(empty).chain(sizes).collect()
     };
     let lines = [
-        Line {
+        PlottedLine {
             name: format!("while it issues {objects}"),
             label: Label::End,
             colour: ORANGE,
             is_dashed: false,
             points: growing,
         },
-        Line {
+        PlottedLine {
             name: "at rest after issuing".to_owned(),
             label: Label::End,
             colour: BLUE,
             is_dashed: false,
             points: rest("issued_kib"),
         },
-        Line {
+        PlottedLine {
             name: "at rest after a start".to_owned(),
             label: Label::End,
             colour: GREEN,
@@ -144,7 +144,7 @@ fn ceiling(fleet: &Value) -> (u64, f64) {
     rates.filter(|(width, _)| *width > 0).max_by(|a, b| a.1.total_cmp(&b.1)).unwrap()
 }
 
-fn draw(frame: &Frame, lines: &[Line], note: Option<((f64, f64), &str)>) -> String {
+fn draw(frame: &Frame, lines: &[PlottedLine], note: Option<((f64, f64), &str)>) -> String {
     let mut svg = String::new();
     draw_into(&SVGBackend::with_string(&mut svg, SIZE).into_drawing_area(), frame, lines, note).unwrap();
     svg
@@ -155,7 +155,7 @@ type Drawn = Result<(), Box<dyn std::error::Error>>;
 fn draw_into(
     area: &DrawingArea<SVGBackend<'_>, Shift>,
     frame: &Frame,
-    lines: &[Line],
+    lines: &[PlottedLine],
     note: Option<((f64, f64), &str)>,
 ) -> Drawn {
     let most = |pick: fn(&(f64, f64)) -> f64| {
@@ -217,7 +217,7 @@ type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordf64, Ra
 type RangedCoordf64 = plotters::coord::types::RangedCoordf64;
 
 /// The pixel beside which the name of a line stands.
-fn place(chart: &Chart<'_>, line: &Line) -> (i32, i32) {
+fn place(chart: &Chart<'_>, line: &PlottedLine) -> (i32, i32) {
     let last = line.points.len() - 1;
     chart.backend_coord(&line.points[if line.label == Label::End { last } else { last.div_ceil(2) }])
 }

@@ -35,7 +35,7 @@ pub(crate) struct Renewals {
 
 impl Renewals {
     /// Watches a namespace that has no objects yet.
-    pub(crate) async fn follow(client: &Client, namespace: &str) -> Self {
+    pub(crate) async fn watch(client: &Client, namespace: &str) -> Self {
         let statuses = Events::open(client, &plain::presigned_urls(namespace)).await;
         let secrets = Events::open(client, &format!("{}/{namespace}/secrets", plain::CORE)).await;
         Self { statuses, secrets, urls: BTreeMap::new() }
@@ -80,7 +80,7 @@ impl Renewals {
             url.renewal = time("renewalTime");
         }
         for object in self.secrets.so_far() {
-            let Some(written) = Written::read(object) else { continue };
+            let Some(written) = WrittenSecret::read(object) else { continue };
             let url = self.url(&written.name, written.signed);
             url.stored.get_or_insert(written.at);
             url.expiration = Some(written.expiration);
@@ -94,14 +94,14 @@ impl Renewals {
 }
 
 /// What the operator wrote into a Secret.
-struct Written {
+struct WrittenSecret {
     name: String,
     signed: Timestamp,
     expiration: Timestamp,
     at: Timestamp,
 }
 
-impl Written {
+impl WrittenSecret {
     fn read(secret: Value) -> Option<Self> {
         let Secret { metadata, data, .. } = serde_json::from_value(secret).ok()?;
         let ours = metadata.managed_fields?.into_iter();

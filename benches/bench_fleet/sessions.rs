@@ -22,14 +22,14 @@ const ROUNDS: usize = 3;
 
 /// One of the two kinds of objects.
 #[derive(Clone, Copy)]
-enum Side {
+enum SignedWith {
     /// Signed with an access key.
     Key,
     /// Signed with sessions of a role that the access key assumes.
     Session,
 }
 
-impl Side {
+impl SignedWith {
     fn namespace(self) -> &'static str {
         match self {
             Self::Key => FLEET,
@@ -84,7 +84,7 @@ pub(crate) async fn run(objects: usize) -> OfSessions {
     });
     let store = store.await.unwrap().expect("the store starts");
     let sts = Sts { front: StsFront::start(store.endpoint()).unwrap(), role: store.role_arn(ROLE) };
-    let sides = [Side::Key, Side::Session];
+    let sides = [SignedWith::Key, SignedWith::Session];
     for side in sides {
         write_signer(&scene, side, &sts, 0).await;
         bulk::create(&scene.client, side.namespace(), objects, object).await;
@@ -110,7 +110,7 @@ pub(crate) async fn run(objects: usize) -> OfSessions {
 /// Changes something, and follows the operator of a side until it has signed every object. Ends it.
 async fn sign(
     scene: &Scene,
-    side: Side,
+    side: SignedWith,
     (observer, operator): (Watch, Operator),
     objects: usize,
     change: impl AsyncFnOnce(),
@@ -137,9 +137,9 @@ fn object(number: usize) -> Value {
     object
 }
 
-async fn write_signer(scene: &Scene, side: Side, sts: &Sts, round: usize) {
+async fn write_signer(scene: &Scene, side: SignedWith, sts: &Sts, round: usize) {
     let mut credentials = json!({"secretRef": {"name": "keys"}});
-    if matches!(side, Side::Session) {
+    if matches!(side, SignedWith::Session) {
         credentials["assumeRole"] = json!({"roleARN": sts.role});
         let duration = format!("{}m", 120 + round);
         credentials["session"] = json!({"duration": duration, "sts": {"endpoint": sts.front.endpoint()}});

@@ -29,14 +29,14 @@ const LIMIT: Duration = Duration::from_secs(300);
 
 /// One of the two kinds of objects.
 #[derive(Clone, Copy)]
-enum Side {
+enum KeyOwner {
     /// With the access key of their own namespace.
     Own,
     /// With the `ClusterSigner`.
     Signer,
 }
 
-impl Side {
+impl KeyOwner {
     fn namespace(self) -> &'static str {
         match self {
             Self::Own => FLEET,
@@ -95,7 +95,7 @@ pub(crate) async fn run(objects: usize) -> Signed {
     let denied = DENIED.min(objects / 2);
     let both = [prefix(true), prefix(false)];
     write_policy(&scene, &both, false).await;
-    let sides = [Side::Own, Side::Signer];
+    let sides = [KeyOwner::Own, KeyOwner::Signer];
     let mut measured = Vec::new();
     for side in sides {
         let operator = side.operator(&scene).await;
@@ -119,7 +119,7 @@ pub(crate) async fn run(objects: usize) -> Signed {
         }
         say(objects, &format!("{} rotations of each", round + 1));
     }
-    let operator = Side::Signer.operator(&scene).await;
+    let operator = KeyOwner::Signer.operator(&scene).await;
     // Another rule, for nothing that anybody asks for.
     let same = judge(&scene, &operator, objects, 0, (&both[..], true)).await;
     say(objects, &format!("the same verdicts: {same:?}"));
@@ -157,7 +157,7 @@ async fn write_policy(scene: &Scene, prefixes: &[&str], has_another_rule: bool) 
 }
 
 /// Has an operator issue everything.
-async fn issue(scene: &Scene, side: Side, objects: usize) {
+async fn issue(scene: &Scene, side: KeyOwner, objects: usize) {
     let observer = Watch::open(&scene.client, &side.path(), "", false).await;
     let operator = Operator::start_beside(scene, side.namespace(), PLATFORM);
     Follower::new(&observer, &operator, objects as u64).until(objects as u64).await;
@@ -169,7 +169,7 @@ async fn issue(scene: &Scene, side: Side, objects: usize) {
 }
 
 /// Rotates the access key, and follows the statuses.
-async fn rotate(scene: &Scene, side: Side, operator: &Operator, round: usize, objects: usize) -> Rotated {
+async fn rotate(scene: &Scene, side: KeyOwner, operator: &Operator, round: usize, objects: usize) -> Rotated {
     let observer = Watch::open(&scene.client, &side.path(), "", false).await;
     let mut follower = Follower::new(&observer, operator, objects as u64);
     side.write_key(scene, round).await;
@@ -187,7 +187,7 @@ async fn judge(
     denied: usize,
     (prefixes, has_another_rule): (&[&str], bool),
 ) -> Judging {
-    let observer = Watch::open(&scene.client, &Side::Signer.path(), "", false).await;
+    let observer = Watch::open(&scene.client, &KeyOwner::Signer.path(), "", false).await;
     let before = (calls::answered(&scene.client).await, operator.calls().await);
     let (reconciles, cpu) = (operator.reconciles().await, operator.cpu_seconds());
     let (wanted, begun) = (reconciles + objects as u64, Instant::now());
@@ -209,5 +209,5 @@ async fn judge(
 /// How many objects of the signer have this reason.
 async fn count(scene: &Scene, reason: &str) -> usize {
     let has_it = |object: &Value| bulk::reason_of(object) == reason;
-    plain::pages(&scene.client, &Side::Signer.path(), has_it).await.into_iter().filter(|it| *it).count()
+    plain::pages(&scene.client, &KeyOwner::Signer.path(), has_it).await.into_iter().filter(|it| *it).count()
 }

@@ -6,9 +6,9 @@ use super::output::About;
 use super::result::{Beside, Fleet, Judging, Neighbours, OfSessions, Rotated, Signed, Writing, rate};
 
 /// One line of the table: what it is, what was wanted, and how to say it of a fleet.
-type Line = (&'static str, &'static str, fn(&Fleet) -> String);
+type TableLine = (&'static str, &'static str, fn(&Fleet) -> String);
 
-const LINES: [Line; 18] = [
+const LINES: [TableLine; 18] = [
     ("ceiling (a plain client), objects/s: first write · rewrite, with the calls in flight", "", |fleet| {
         let [first, again] = [&fleet.issuance, &fleet.rotation.writing].map(Writing::ceiling);
         format!("{:.0} ({}) · {:.0} ({})", first.rate(), first.width, again.rate(), again.width)

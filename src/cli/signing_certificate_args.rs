@@ -10,7 +10,7 @@ use super::run_args::{check_label, check_name};
 use crate::controller::CertificateSettings;
 
 /// The time between two looks at the Secret.
-const LOOK: Duration = Duration::from_secs(60);
+const CHECK_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Flags about the certificate.
 #[derive(Args, Clone, Debug)]
@@ -66,7 +66,13 @@ impl SigningCertificateArgs {
         let name = self.signing_certificate.clone()?;
         let ca_namespace = self.signing_ca_namespace.clone().unwrap_or_else(|| home.to_owned());
         let names = self.signing_dns_names.clone();
-        Some(CertificateSettings { name, namespace: home.to_owned(), ca_namespace, names, every: LOOK })
+        Some(CertificateSettings {
+            name,
+            namespace: home.to_owned(),
+            ca_namespace,
+            names,
+            every: CHECK_INTERVAL,
+        })
     }
 }
 

@@ -11,7 +11,7 @@ mod metrics;
 mod pods;
 mod reconcile;
 mod sessions;
-mod signer_reports;
+mod signer_statuses;
 mod signing_certificate;
 mod signing_service;
 mod state;
@@ -115,7 +115,7 @@ pub struct TaskEnded {
 pub struct Presigner {
     context: Arc<Context>,
     recorder: Recorder,
-    told: mpsc::Receiver<QueuedEvent>,
+    queued_events: mpsc::Receiver<QueuedEvent>,
     width: usize,
     probes: Probes,
 }
@@ -139,7 +139,7 @@ impl Presigner {
         registry.register_collector(Box::new(metrics::SessionEnds(sessions.clone())));
         let reporter = Reporter { controller: OPERATOR.to_owned(), instance: Some(instance) };
         let recorder = Recorder::new(client.clone(), reporter);
-        let (events, told) = Events::new();
+        let (events, queued_events) = Events::new();
         let urgency = Urgency {
             objects: objects.clone(),
             issued_secrets: issued_secrets.clone(),
@@ -181,7 +181,7 @@ impl Presigner {
             restart: Restart::default(),
             watches: Watches::register(registry),
         });
-        Self { context, recorder, told, width: max_in_flight, probes }
+        Self { context, recorder, queued_events, width: max_in_flight, probes }
     }
 
     /// A handle on the caches, for tests.
@@ -208,13 +208,13 @@ impl Presigner {
     /// # Errors
     /// [`TaskEnded`] when one of its tasks ended. That is a bug, and the process must not go on.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), TaskEnded> {
-        let Self { context, recorder, told, width, probes } = self;
+        let Self { context, recorder, queued_events, width, probes } = self;
         let mut tasks = Tasks::default();
         watch::namespaces::watch(&context, &probes, &mut tasks);
-        tasks.spawn("the writer of events", events::publish(context.clone(), recorder, told));
+        tasks.spawn("the writer of events", events::publish(context.clone(), recorder, queued_events));
         tasks.spawn("the list of pods", pods::rounds(context.clone()));
         tasks.spawn("the annotation of pods", pods::annotate(context.clone()));
-        tasks.spawn("the statuses of signers", signer_reports::report_signers(context.clone()));
+        tasks.spawn("the statuses of signers", signer_statuses::write_signer_statuses(context.clone()));
         tasks.spawn("the requests for sessions", sessions::request_sessions(context.clone()));
         tasks.spawn("the questions to stores", verification::ask_stores(context.clone()));
         tasks.spawn("the clock", wake_everyone(context.clone()));

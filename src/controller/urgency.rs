@@ -12,7 +12,7 @@ use crate::runtime::{Clock, Key};
 
 /// What the rank of an object depends on.
 pub struct Urgency {
-    /// The cache of the `PresignedUrl`s, for the reported times.
+    /// The cache of the `PresignedUrl`s, for the times in statuses.
     pub objects: Arc<Objects>,
     /// The cache of the Secrets that the operator wrote.
     pub issued_secrets: Arc<IssuedSecrets>,
@@ -26,17 +26,17 @@ impl Urgency {
     /// The rank of an object. An object is urgent when its URL has less than half of the overlap left,
     /// by the Secret in the cache, or when its URL was issued and its Secret is missing.
     pub fn rank(&self, key: &Key) -> Rank {
-        let reported = self.objects.times(key);
+        let in_status = self.objects.times(key);
         let stored = self.issued_secrets.expiration(key);
-        let overlap = reported.map_or(0, |times| times.expiration - times.renewal);
-        match (stored, reported) {
+        let overlap = in_status.map_or(0, |times| times.expiration - times.renewal);
+        match (stored, in_status) {
             // A first URL: a user waits for it, and nothing expires meanwhile.
             (None, None) => Rank { urgent_at: None, expires: i64::MIN },
             (None, Some(times)) if !self.reads_by_name => {
                 Rank { urgent_at: Some(Instant::now()), expires: times.expiration }
             }
             (None, Some(times)) => self.by_time(times.expiration, overlap),
-            // A Secret of an earlier name may expire later than the reported URL.
+            // A Secret of an earlier name may expire later than the URL in the status.
             (Some(stored), Some(times)) => self.by_time(stored.min(times.expiration), overlap),
             (Some(stored), None) => self.by_time(stored, overlap),
         }

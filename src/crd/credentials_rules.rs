@@ -32,7 +32,7 @@ rules! {
         "!has(self.s3.credentials.webIdentity) || (has(self.s3.credentials.webIdentity.serviceAccountRef.from) && self.s3.credentials.webIdentity.serviceAccountRef.from == 'Requester' ? has(self.s3.credentials.webIdentity.roleARN) && self.s3.credentials.webIdentity.roleARN.contains('{namespace}') : !has(self.s3.credentials.webIdentity.roleARN) || !self.s3.credentials.webIdentity.roleARN.contains('{'))",
         "must contain {namespace} with serviceAccountRef.from: Requester, so that each namespace has a role of its own, and cannot contain it otherwise";
     CHAIN_AMBIENT, "s3.credentials.session.duration",
-        "has(self.s3.endpoint) || !has(self.s3.credentials.ambient) || !has(self.s3.credentials.assumeRole) || !has(self.s3.credentials.session) || !has(self.s3.credentials.session.duration) || !self.s3.credentials.session.duration.matches('^([0-9]{1,6}[hms])+$') || self.s3.credentials.session.duration.matches('[1-9][0-9]{3,5}h') || duration(self.s3.credentials.session.duration) <= duration('1h')",
+        concat!("has(self.s3.endpoint) || !has(self.s3.credentials.ambient) || !has(self.s3.credentials.assumeRole) || !has(self.s3.credentials.session) || ", is_at_most_an_hour!("self.s3.credentials.session.duration")),
         "must not be longer than 1h, because AWS permits no more if one role assumes another";
 
     // spec.s3
@@ -53,7 +53,7 @@ rules! {
         "has(self.endpoint) || ((!has(self.credentials.webIdentity) || has(self.credentials.webIdentity.roleARN) && self.credentials.webIdentity.roleARN.matches('^arn:aws(-[a-z]+)*:iam::([0-9]{12}|[{]namespace[}]):role/')) && (!has(self.credentials.assumeRole) || self.credentials.assumeRole.roleARN.matches('^arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/')))",
         "needs a role of AWS, such as arn:aws:iam::123456789012:role/reports, because there is no endpoint of another store";
     CHAIN_HOUR, "credentials.session.duration",
-        "has(self.endpoint) || !(has(self.credentials.webIdentity) || has(self.credentials.secretRef) && has(self.credentials.secretRef.keys) && has(self.credentials.secretRef.keys.sessionToken)) || !has(self.credentials.assumeRole) || !has(self.credentials.session) || !has(self.credentials.session.duration) || !self.credentials.session.duration.matches('^([0-9]{1,6}[hms])+$') || self.credentials.session.duration.matches('[1-9][0-9]{3,5}h') || duration(self.credentials.session.duration) <= duration('1h')",
+        concat!("has(self.endpoint) || !(has(self.credentials.webIdentity) || has(self.credentials.secretRef) && has(self.credentials.secretRef.keys) && has(self.credentials.secretRef.keys.sessionToken)) || !has(self.credentials.assumeRole) || !has(self.credentials.session) || ", is_at_most_an_hour!("self.credentials.session.duration")),
         "must not be longer than 1h, because AWS permits no more if one role assumes another";
 
     // spec.s3.credentials
@@ -71,7 +71,7 @@ rules! {
         "!has(self.audience) || self.audience.matches('^[!-+--~]+$')",
         "must be visible ASCII characters without spaces and commas, such as sts.amazonaws.com";
     ACCOUNT_NAME, "name",
-        "!format.dns1123Subdomain().validate(self.name).hasValue()",
+        is_dns_name!("self.name"),
         "must be a name of a ServiceAccount: a-z, 0-9, '-' and '.', with a letter or digit at both ends";
 
     // spec.s3.credentials.assumeRole
@@ -86,14 +86,14 @@ rules! {
     // spec.s3.credentials.session
 
     SESSION_DURATION, "duration",
-        "!has(self.duration) || (self.duration.matches('^([0-9]{1,6}[hms])+$') && !self.duration.matches('[1-9][0-9]{3,5}h') && duration(self.duration) >= duration('15m') && duration(self.duration) <= duration('12h'))",
+        concat!("!has(self.duration) || (", is_duration!("self.duration"), " && ", is_between!("self.duration", "15m", "12h"), ")"),
         "must be from 15m to 12h, in whole hours, minutes and seconds, such as 1h";
 
     // spec.s3.credentials.session.sts
 
     // As ENDPOINT_FORM, but without capital letters before the path.
     STS_FORM, "endpoint",
-        r"!has(self.endpoint) || (self.endpoint.matches('^https?://([a-z0-9]([a-z0-9._-]*[a-z0-9])?|[[][0-9a-f:]+[]])(:0*[1-9][0-9]{0,4})?(/[A-Za-z0-9._~-]+)*/*$') && !self.endpoint.matches('/[.](/|$)') && !self.endpoint.contains('..') && !self.endpoint.matches(':0*(6553[6-9]|655[4-9][0-9]|65[6-9][0-9]{2}|6[6-9][0-9]{3}|[7-9][0-9]{4})(/|$)') && (!self.endpoint.contains('[') || isIP(self.endpoint.split('[')[1].split(']')[0])) && (!self.endpoint.matches('^[^/]*//([^/]*[.])?([0-9]+|0x[0-9a-f]*)(:[0-9]*)?(/|$)') || isIP(self.endpoint.split('/')[2].split(':')[0])))",
+        concat!("!has(self.endpoint) || (self.endpoint.matches('^https?://([a-z0-9]([a-z0-9._-]*[a-z0-9])?|[[][0-9a-f:]+[]])(:0*[1-9][0-9]{0,4})?(/[A-Za-z0-9._~-]+)*/*$') && !self.endpoint.matches('/[.](/|$)') && !self.endpoint.contains('..') && ", has_possible_port_and_ipv6!(), " && (!self.endpoint.matches('^[^/]*//([^/]*[.])?([0-9]+|0x[0-9a-f]*)(:[0-9]*)?(/|$)') || isIP(self.endpoint.split('/')[2].split(':')[0])))"),
         "must be https://, or http:// for an STS that the operator permits without TLS, a host in lower case, and optionally a port and a path, such as https://sts.store.example";
     STS_REGION, "region",
         "!has(self.region) || self.region.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')",

@@ -44,7 +44,7 @@ rules! {
         "!has(self.metadata) || self.metadata.all(name, size(name) <= 64 && name.matches('^[a-z0-9._-]+$') && !name.startsWith('x-amz-'))",
         "names must be 1 to 64 of a-z, 0-9, '.', '_' and '-', without x-amz-meta-, which the operator adds";
     FORM_METADATA_VALUE, "metadata",
-        "!has(self.metadata) || self.metadata.all(name, self.metadata[name].matches('^[!-~]([ -~]*[!-~])?$'))",
+        concat!("!has(self.metadata) || self.metadata.all(name, ", is_visible!("self.metadata[name]"), ")"),
         "values must be visible ASCII characters, must not be empty, and must not begin or end with a space";
     FORM_METADATA_VARIABLE, "metadata",
         "!has(self.metadata) || !self.metadata.exists(name, self.metadata[name].contains('${filename}'))",

@@ -9,6 +9,8 @@ mod credentials_source;
 pub mod duration;
 mod form;
 #[macro_use]
+mod cel;
+#[macro_use]
 mod lists;
 pub mod names;
 mod presigned_url;

@@ -84,7 +84,7 @@ rules! {
         "!self.bucket.endsWith('--x-s3')",
         "directory buckets (names that end in '--x-s3') are not supported: use a general purpose bucket";
     BUCKET_AWS, "bucket",
-        r"!has(self.s3) || (has(self.s3.endpoint) || self.bucket.contains('://') || (self.bucket.startsWith('arn:') ? self.bucket.matches('^arn:aws(-[a-z]+)*:s3:[a-z0-9-]+:[0-9]{12}:accesspoint[/:][a-z0-9]([a-z0-9-]{1,48}[a-z0-9])$') && !self.bucket.matches('[/:]xn--') : (self.bucket.matches('^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$') && !self.bucket.contains('..') && !self.bucket.startsWith('xn--') && !self.bucket.matches('^[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+$'))))",
+        concat!("!has(self.s3) || (has(self.s3.endpoint) || self.bucket.contains('://') || (self.bucket.startsWith('arn:') ? ", is_access_point!(), " && !self.bucket.matches('[/:]xn--') : (self.bucket.matches('^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$') && !self.bucket.contains('..') && !self.bucket.startsWith('xn--') && !self.bucket.matches('^[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+$'))))"),
         "without s3.endpoint this must be an AWS bucket name (3 to 63 of a-z, 0-9, '.' and '-', with a letter or digit at both ends, no '..', no 'xn--' in front, not like an IP address) or the ARN of an access point that is not multi-region, with a region and a name without 'xn--' in front";
     BUCKET_ENDPOINT, "bucket",
         r"!has(self.s3) || (!has(self.s3.endpoint) || self.bucket.contains('://') || (self.bucket.matches('^([A-Za-z0-9_]+:)?[A-Za-z0-9._-]{3,255}$') && !self.bucket.contains('..') && !self.bucket.startsWith('arn:')))",
@@ -127,7 +127,7 @@ rules! {
         "remove {}...: a spec must not contain an encryption key (SSE-C): let the store encrypt with its keys or with KMS (x-amz-server-side-encryption)",
         concat!(key_headers!(cel_list), ".filter(refused, self.headers.exists(name, name.lowerAscii().startsWith(refused)))[0]");
     HEADER_VALUE, "headers",
-        "!has(self.headers) || self.headers.all(name, self.headers[name].matches('^[!-~]([ -~]*[!-~])?$'))",
+        concat!("!has(self.headers) || self.headers.all(name, ", is_visible!("self.headers[name]"), ")"),
         "header values must be visible ASCII characters, must not be empty, and must not begin or end with a space";
     HEADER_LENGTH, "headers",
         "!has(self.headers) || self.headers.all(name, name.lowerAscii() != 'content-length' || self.headers[name].matches('^(0|[1-9][0-9]{0,14})$'))",
@@ -148,35 +148,35 @@ rules! {
         r"!has(self.query) || (self.query.all(name, !self.query[name].matches('\\p{Cc}')) && !('uploadId' in self.query && self.query['uploadId'] == ''))",
         "query values must not contain control characters, and uploadId must not be empty";
     REGION_ARN, "s3.region",
-        "!has(self.s3) || (has(self.s3.endpoint) || !self.bucket.matches('^arn:aws(-[a-z]+)*:s3:[a-z0-9-]+:[0-9]{12}:accesspoint[/:][a-z0-9]([a-z0-9-]{1,48}[a-z0-9])$') || self.s3.region.trim() == '' || self.bucket.split(':')[3] == self.s3.region)",
+        concat!("!has(self.s3) || (has(self.s3.endpoint) || !", is_access_point!(), " || self.s3.region.trim() == '' || self.bucket.split(':')[3] == self.s3.region)"),
         "must be the region in the ARN of the access point";
     EXPIRES_NUMBER, "expiresIn",
-        "!has(self.expiresIn) || !self.expiresIn.matches('^[+]?[0-9]+$')",
+        concat!("!has(self.expiresIn) || !", is_number!("self.expiresIn")),
         "needs a unit: write 1h (or 3600s) for 3600 seconds";
     EXPIRES_DAYS, "expiresIn",
-        "!has(self.expiresIn) || !self.expiresIn.matches('^[0-9hmsdw]*[0-9][dw]([0-9]|$)')",
+        concat!("!has(self.expiresIn) || !", is_in_days!("self.expiresIn")),
         "cannot be in days or weeks: write hours, such as 24h for a day; the maximum is 168h (7 days)";
     EXPIRES_FORM, "expiresIn",
-        "!has(self.expiresIn) || self.expiresIn.matches('^[+]?[0-9]+$') || self.expiresIn.matches('^[0-9hmsdw]*[0-9][dw]([0-9]|$)') || self.expiresIn.matches('^([0-9]{1,6}[hms])+$')",
+        concat!("!has(self.expiresIn) || ", is_number!("self.expiresIn"), " || ", is_in_days!("self.expiresIn"), " || ", is_duration!("self.expiresIn")),
         "must be whole hours, minutes and seconds, such as 90m or 1h30m";
     // From 1000h on, the text decides: CEL's duration() fails beyond 292 years.
     EXPIRES_RANGE, "expiresIn",
-        "!has(self.expiresIn) || !self.expiresIn.matches('^([0-9]{1,6}[hms])+$') || (!self.expiresIn.matches('[1-9][0-9]{3,5}h') && duration(self.expiresIn) >= duration('1m') && duration(self.expiresIn) <= duration('168h'))",
+        concat!("!has(self.expiresIn) || !", is_duration!("self.expiresIn"), " || (", is_between!("self.expiresIn", "1m", "168h"), ")"),
         "must be from 1m to 168h, the most that a signature allows";
     BEFORE_ONE, "renewBefore",
         "!(has(self.renewBefore) && has(self.renewBeforePercentage))",
         "set renewBefore or renewBeforePercentage, not both";
     BEFORE_NUMBER, "renewBefore",
-        "!has(self.renewBefore) || !self.renewBefore.matches('^[+]?[0-9]+$')",
+        concat!("!has(self.renewBefore) || !", is_number!("self.renewBefore")),
         "needs a unit: write 1h (or 3600s) for 3600 seconds";
     BEFORE_DAYS, "renewBefore",
-        "!has(self.renewBefore) || !self.renewBefore.matches('^[0-9hmsdw]*[0-9][dw]([0-9]|$)')",
+        concat!("!has(self.renewBefore) || !", is_in_days!("self.renewBefore")),
         "cannot be in days or weeks: write hours, such as 24h for a day";
     BEFORE_FORM, "renewBefore",
-        "!has(self.renewBefore) || self.renewBefore.matches('^[+]?[0-9]+$') || self.renewBefore.matches('^[0-9hmsdw]*[0-9][dw]([0-9]|$)') || (self.renewBefore.matches('^([0-9]{1,6}[hms])+$') && self.renewBefore.matches('[1-9]'))",
+        concat!("!has(self.renewBefore) || ", is_number!("self.renewBefore"), " || ", is_in_days!("self.renewBefore"), " || (", is_duration!("self.renewBefore"), " && self.renewBefore.matches('[1-9]'))"),
         "must be whole hours, minutes and seconds, more than 0, such as 20m";
     BEFORE_FITS, "renewBefore",
-        "!has(self.renewBefore) || !self.renewBefore.matches('^([0-9]{1,6}[hms])+$') || (!self.renewBefore.matches('[1-9][0-9]{3,5}h') && (has(self.expiresIn) ? (!self.expiresIn.matches('^([0-9]{1,6}[hms])+$') || self.expiresIn.matches('[1-9][0-9]{3,5}h') || duration(self.renewBefore).getSeconds() * 6 <= duration(self.expiresIn).getSeconds() * 5) : duration(self.renewBefore) <= duration('50m')))",
+        concat!("!has(self.renewBefore) || !", is_duration!("self.renewBefore"), " || (!", is_huge!("self.renewBefore"), " && (has(self.expiresIn) ? (!", is_duration!("self.expiresIn"), " || ", is_huge!("self.expiresIn"), " || duration(self.renewBefore).getSeconds() * 6 <= duration(self.expiresIn).getSeconds() * 5) : duration(self.renewBefore) <= duration('50m')))"),
         "must not be more than five sixths of expiresIn (50m for the default of 1h): reduce it, or increase expiresIn";
     BEFORE_NEVER, "renewPolicy",
         "!has(self.renewPolicy) || self.renewPolicy != 'Never' || (!has(self.renewBefore) && !has(self.renewBeforePercentage))",
@@ -185,7 +185,7 @@ rules! {
         "!has(self.ttlAfterExpired) || (has(self.renewPolicy) && self.renewPolicy == 'Never')",
         "works only with renewPolicy: Never, because any other URL does not expire: set that, or remove ttlAfterExpired";
     TTL_FORM, "ttlAfterExpired",
-        "!has(self.ttlAfterExpired) || self.ttlAfterExpired.matches('^([0-9]{1,6}[hms])+$')",
+        concat!("!has(self.ttlAfterExpired) || ", is_duration!("self.ttlAfterExpired")),
         "must be whole hours, minutes and seconds, such as 24h for a day";
     // Under another style the host is as the person means it.
     ENDPOINT_BUCKET, "s3.endpoint",
@@ -201,7 +201,7 @@ rules! {
     // spec.signerRef
 
     SIGNER_NAME, "name",
-        "!format.dns1123Subdomain().validate(self.name).hasValue()",
+        is_dns_name!("self.name"),
         "must be a name of a signer: a-z, 0-9, '-' and '.', with a letter or digit at both ends";
 
     // spec.response
@@ -213,7 +213,7 @@ rules! {
     // spec.secret
 
     SECRET_NAME, "name",
-        "!has(self.name) || !format.dns1123Subdomain().validate(self.name).hasValue()",
+        concat!("!has(self.name) || ", is_dns_name!("self.name")),
         "must be a name of a Secret: a-z, 0-9, '-' and '.', with a letter or digit at both ends";
     SECRET_KEY, "urlKey",
         "!has(self.urlKey) || (self.urlKey.matches('^[A-Za-z0-9._-]+$') && !self.urlKey.matches('^[.][.]?$') && !self.urlKey.startsWith('..'))",
@@ -222,13 +222,13 @@ rules! {
         "!has(self.urlKey) || !(self.urlKey in ['method', 'headers', 'expires-at', 'fields', 'form.json'])",
         "the Secret uses method, headers, expires-at, fields and form.json for other values: choose another key";
     LABELS_OURS, "labels",
-        "!has(self.labels) || !self.labels.exists(name, name.startsWith('presign.dev/') || name == 'app.kubernetes.io/managed-by')",
+        concat!("!has(self.labels) || !self.labels.exists(name, ", is_set_by_the_operator!("name"), ")"),
         "presign.dev/... and app.kubernetes.io/managed-by are set by the operator: remove them";
     LABELS_FORM, "labels",
         "!has(self.labels) || self.labels.all(name, size(name) <= 317 && !format.qualifiedName().validate(name).hasValue() && !format.labelValue().validate(self.labels[name]).hasValue())",
         "must be valid labels: a name with an optional DNS prefix, and a value of at most 63 letters, digits, '.', '_' and '-'";
     ANNOTATIONS_OURS, "annotations",
-        "!has(self.annotations) || !self.annotations.exists(name, name.startsWith('presign.dev/') || name == 'app.kubernetes.io/managed-by')",
+        concat!("!has(self.annotations) || !self.annotations.exists(name, ", is_set_by_the_operator!("name"), ")"),
         "presign.dev/... and app.kubernetes.io/managed-by are set by the operator: remove them";
     ANNOTATIONS_FORM, "annotations",
         "!has(self.annotations) || self.annotations.all(name, size(name) <= 317 && !format.qualifiedName().validate(name.lowerAscii()).hasValue() && size(bytes(self.annotations[name])) <= 4096)",
@@ -240,25 +240,25 @@ rules! {
         "!has(self.endpoint) || !self.endpoint.matches('[?#]')",
         "must not contain a query or a fragment: remove '?' or '#' and what follows";
     ENDPOINT_USERINFO, "endpoint",
-        "!has(self.endpoint) || self.endpoint.matches('[?#]') || !self.endpoint.contains('://') || !self.endpoint.split('://', 2)[1].split('/', 2)[0].contains('@')",
+        concat!("!has(self.endpoint) || self.endpoint.matches('[?#]') || !self.endpoint.contains('://') || !", has_userinfo!()),
         "must not contain a user or a password: put the access key into the Secret that credentials.secretRef names";
     // A host that ends in a number is read as an IPv4 address by every client, whatever
     // its form: what is not one already would be rewritten, and the host is signed.
     ENDPOINT_FORM, "endpoint",
-        r"!has(self.endpoint) || self.endpoint.matches('[?#]') || (self.endpoint.contains('://') && self.endpoint.split('://', 2)[1].split('/', 2)[0].contains('@')) || (self.endpoint.matches('^[Hh][Tt][Tt][Pp][Ss]?://([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[[][0-9A-Fa-f:]+[]])(:0*[1-9][0-9]{0,4})?(/[A-Za-z0-9._~-]+)*/*$') && !self.endpoint.matches('/[.][.]?(/|$)') && !self.endpoint.matches('[.][.]') && !self.endpoint.matches(':0*(6553[6-9]|655[4-9][0-9]|65[6-9][0-9]{2}|6[6-9][0-9]{3}|[7-9][0-9]{4})(/|$)') && (!self.endpoint.contains('[') || isIP(self.endpoint.split('[')[1].split(']')[0])) && (!self.endpoint.matches('^[^/]*//([^/]*[.])?([0-9]+|0[Xx][0-9A-Fa-f]*)(:[0-9]*)?(/|$)') || isIP(self.endpoint.split('/')[2].split(':')[0])))",
+        concat!("!has(self.endpoint) || self.endpoint.matches('[?#]') || (self.endpoint.contains('://') && ", has_userinfo!(), ") || (self.endpoint.matches('^[Hh][Tt][Tt][Pp][Ss]?://([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[[][0-9A-Fa-f:]+[]])(:0*[1-9][0-9]{0,4})?(/[A-Za-z0-9._~-]+)*/*$') && !self.endpoint.matches('/[.][.]?(/|$)') && !self.endpoint.matches('[.][.]') && ", has_possible_port_and_ipv6!(), " && (!self.endpoint.matches('^[^/]*//([^/]*[.])?([0-9]+|0[Xx][0-9A-Fa-f]*)(:[0-9]*)?(/|$)') || isIP(self.endpoint.split('/')[2].split(':')[0])))"),
         "must be http:// or https://, a host, and optionally a port and a path prefix, such as https://us-west.s3.qencode.com";
     REGION_BLANK, "region",
         "self.region.trim() != ''",
         "must not be blank, because it is part of the signature: write the region of the store; stores without regions usually accept us-east-1 or auto";
     REGION_FORM, "region",
-        "self.region.trim() == '' || (has(self.endpoint) ? (has(self.addressingStyle) && self.addressingStyle == 'VirtualHosted' ? self.region.matches('^[A-Za-z0-9][A-Za-z0-9-]{0,62}$') : self.region.matches('^[A-Za-z0-9._-]+$')) : (self.region.matches('^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$') && !self.region.startsWith('xn--')))",
+        concat!("self.region.trim() == '' || (has(self.endpoint) ? (has(self.addressingStyle) && self.addressingStyle == 'VirtualHosted' ? self.region.matches('^[A-Za-z0-9][A-Za-z0-9-]{0,62}$') : self.region.matches('^[A-Za-z0-9._-]+$')) : (", is_dns_label!("self.region"), " && !self.region.startsWith('xn--')))"),
         "must be letters, digits, '.', '_' and '-' (with VirtualHosted: only letters, digits and '-'; without an endpoint: an AWS region such as eu-central-1)";
     // Behind an endpoint too, the SDK signs for us-east-1 instead of aws-global.
     REGION_GLOBAL, "region",
-        "self.region != 'aws-global' && (has(self.endpoint) || !self.region.matches('^aws(-[a-z]+)*-global$'))",
+        concat!("self.region != 'aws-global' && (has(self.endpoint) || !", is_global!("self.region"), ")"),
         "is not a region that URLs can be signed for: write the region of the bucket, such as us-east-1";
     REGION_AWS, "region",
-        concat!("has(self.endpoint) || !self.region.matches('^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$') || self.region.startsWith('xn--') || self.region.matches('^aws(-[a-z]+)*-global$') || self.region.matches('^", aws_areas!(alternatives), "-[a-z0-9]+-[0-9]+$')"),
+        concat!("has(self.endpoint) || !", is_dns_label!("self.region"), " || self.region.startsWith('xn--') || ", is_global!("self.region"), " || self.region.matches('^", aws_areas!(alternatives), "-[a-z0-9]+-[0-9]+$')"),
         "is not an AWS region: write one such as eu-central-1 or us-west-2, or set s3.endpoint to the address of another store";
 
     STYLE_HOST, "addressingStyle",
@@ -271,7 +271,7 @@ rules! {
     // spec.s3.credentials.secretRef
 
     CREDENTIALS_NAME, "name",
-        "!format.dns1123Subdomain().validate(self.name).hasValue()",
+        is_dns_name!("self.name"),
         "must be a name of a Secret: a-z, 0-9, '-' and '.', with a letter or digit at both ends";
     CREDENTIALS_ONE, "profile",
         "!(has(self.keys) && has(self.profile))",

@@ -36,7 +36,7 @@ rules! {
         "!has(self.keys) || self.keys.all(key, key.matches('^([^/{}]+|[{](namespace|name)[}])(/([^/{}]+|[{](namespace|name)[}]))*$') && !key.matches('(^|/)[.][.]?(/|$)'))",
         "each must be a whole key, without '.', '..' or nothing between slashes, and with no braces but {namespace} and {name}, each as a whole part between slashes, such as reports/{namespace}/daily.csv";
     RULE_CAP, "maxExpiresIn",
-        "!has(self.maxExpiresIn) || (self.maxExpiresIn.matches('^([0-9]{1,6}[hms])+$') && !self.maxExpiresIn.matches('[1-9][0-9]{3,5}h') && duration(self.maxExpiresIn) >= duration('1m') && duration(self.maxExpiresIn) <= duration('168h'))",
+        concat!("!has(self.maxExpiresIn) || (", is_duration!("self.maxExpiresIn"), " && ", is_between!("self.maxExpiresIn", "1m", "168h"), ")"),
         "must be from 1m to 168h, in whole hours, minutes and seconds, such as 6h";
     RULE_HEADERS, "allowHeaders",
         "!has(self.allowHeaders) || self.allowHeaders.all(name, name.matches('^[A-Za-z0-9_.~!#$%&+^|-]+[*]?$'))",

@@ -102,7 +102,7 @@ impl Driver {
                 () = &mut stop => break,
                 Some(call) = calls.recv() => self.take(call),
                 ended = self.jobs.ended() => self.end(ended),
-                _ = ticks.tick() => self.look(),
+                _ = ticks.tick() => self.tick(),
             }
             self.count();
         }
@@ -190,7 +190,7 @@ impl Driver {
         self.carry_out(&id, effects);
     }
 
-    fn look(&mut self) {
+    fn tick(&mut self) {
         self.parts.probes.beat();
         let (now, instant) = (self.parts.clock.now(), Instant::now());
         let end = |entry: &Entry| entry.volume.issued().map(|times| times.expiration_time);

@@ -198,7 +198,12 @@ fn as_planned(
 }
 
 /// The history and the next reconcile after a status could not be written.
-pub fn unreported(finish: &Finish, plan: &Plan, why: &Interruption, now: Timestamp) -> (History, Next) {
+pub fn status_not_written(
+    finish: &Finish,
+    plan: &Plan,
+    why: &Interruption,
+    now: Timestamp,
+) -> (History, Next) {
     let mut history = finish.history.clone();
     let at_least = match why {
         Interruption::LostLease | Interruption::AwaitingSession | Interruption::Gone => {
@@ -207,7 +212,7 @@ pub fn unreported(finish: &Finish, plan: &Plan, why: &Interruption, now: Timesta
         Interruption::Outdated | Interruption::Superseded => None,
         Interruption::Failed { retry_after, .. } | Interruption::Overloaded { retry_after } => *retry_after,
     };
-    let retry_at = history.unreported(now, plan.left(now), at_least);
+    let retry_at = history.status_not_written(now, plan.left(now), at_least);
     (history, finish.next.or_at(retry_at))
 }
 

@@ -27,7 +27,7 @@ pub struct History {
     /// Reconciles in a row whose plan was outdated when it was carried out.
     outdated: u32,
     /// Status writes in a row that failed.
-    unreported: u32,
+    failed_status_writes: u32,
     awaits: Option<Awaiting>,
 }
 
@@ -223,20 +223,20 @@ impl History {
 
     /// Notes that a status could not be written, and returns when to try again. This backoff does not
     /// hold back writes of the Secret. `left` and `at_least` are those of [`failed`](Self::failed).
-    pub(super) fn unreported(
+    pub(super) fn status_not_written(
         &mut self,
         now: Timestamp,
         left: Option<u32>,
         at_least: Option<u32>,
     ) -> Timestamp {
-        self.unreported += 1;
-        let wait = backoff(self.unreported, left).max(at_least.unwrap_or(0).min(LONGEST));
+        self.failed_status_writes += 1;
+        let wait = backoff(self.failed_status_writes, left).max(at_least.unwrap_or(0).min(LONGEST));
         plus(now, wait)
     }
 
     /// Notes that the status is up to date.
-    pub fn reported(&mut self) {
-        self.unreported = 0;
+    pub fn status_written(&mut self) {
+        self.failed_status_writes = 0;
     }
 
     /// Notes a reconcile that did not fail.

@@ -38,9 +38,9 @@ mod tests {
     use super::*;
 
     /// A value that records when it is overwritten.
-    struct Noted<'a>(&'a mut bool);
+    struct OverwriteProbe<'a>(&'a mut bool);
 
-    impl Zeroize for Noted<'_> {
+    impl Zeroize for OverwriteProbe<'_> {
         fn zeroize(&mut self) {
             *self.0 = true;
         }
@@ -50,7 +50,7 @@ mod tests {
     fn is_overwritten_when_dropped_and_never_shown() {
         assert_eq!(format!("{:?}", Sensitive::new("hidden".to_owned())), "[redacted]");
         let mut is_overwritten = false;
-        drop(Sensitive::new(Noted(&mut is_overwritten)));
+        drop(Sensitive::new(OverwriteProbe(&mut is_overwritten)));
         assert!(is_overwritten);
     }
 }

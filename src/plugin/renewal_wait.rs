@@ -68,7 +68,7 @@ pub(super) async fn wait(
     loop {
         Console::progress(&format!("waiting: {} of {all} renewed", all - waiting.len()));
         let began = Instant::now();
-        failure = look(client, place, &mut waiting, &mut each).await.or(failure);
+        failure = poll(client, place, &mut waiting, &mut each).await.or(failure);
         let now = Instant::now();
         if waiting.is_empty() || now >= ends {
             break;
@@ -83,7 +83,7 @@ pub(super) async fn wait(
 }
 
 /// Reads the objects once. A failure of the API server may pass, so it does not end the wait.
-async fn look(
+async fn poll(
     client: &Client,
     place: &RenewalPlace,
     waiting: &mut WaitingRenewals,
@@ -208,20 +208,20 @@ mod tests {
 
     #[test]
     fn tells_why_there_is_no_new_url() {
-        let told =
+        let reason =
             |spec: &Value, status: &Value, asked| why(&pending(Some("old")), &object(spec, status, asked));
         let spec = json!({"bucket": "b", "key": "k"});
         let ready = json!({"conditions": [{
             "type": "Ready", "status": "False", "reason": "NotPermitted", "message": "no",
             "lastTransitionTime": "2030-01-02T03:04:05Z",
         }]});
-        assert_eq!(told(&spec, &ready, Some("mine")), "Ready is False, NotPermitted: no");
-        assert!(told(&spec, &json!({}), Some("mine")).contains("has not seen it"));
+        assert_eq!(reason(&spec, &ready, Some("mine")), "Ready is False, NotPermitted: no");
+        assert!(reason(&spec, &json!({}), Some("mine")).contains("has not seen it"));
         for asked in [None, Some("old")] {
-            assert!(told(&spec, &ready, asked).contains("removed the annotation"));
+            assert!(reason(&spec, &ready, asked).contains("removed the annotation"));
         }
         let suspended = json!({"bucket": "b", "key": "k", "suspend": true});
-        assert_eq!(told(&suspended, &json!({}), Some("mine")), "spec.suspend is true");
+        assert_eq!(reason(&suspended, &json!({}), Some("mine")), "spec.suspend is true");
     }
 
     #[test]

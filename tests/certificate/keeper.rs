@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
-use kube::api::{ObjectMeta, PostParams};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::api::PostParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
 use presign_operator::controller::{CertificateSettings, SigningCertificate};
@@ -17,13 +16,13 @@ use testbed::Proxy;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::harness::{DEADLINE, World};
+use super::harness::{DEADLINE, World, make_namespace};
 
 /// The time between two looks.
 pub const EVERY: Duration = Duration::from_millis(200);
 
 /// Where a certificate is kept.
-pub struct Place {
+pub struct CertificateNamespace {
     /// The way of the keepers to the API server.
     proxy: Proxy,
     pub namespace: String,
@@ -32,15 +31,12 @@ pub struct Place {
     pub config_maps: Api<ConfigMap>,
 }
 
-impl Place {
+impl CertificateNamespace {
     pub async fn new() -> Self {
         let world = World::get().await;
         let proxy = tokio::task::spawn_blocking(|| Proxy::start(&world.plane)).await.unwrap().unwrap();
         let client = world.client().await;
-        let metadata = ObjectMeta { generate_name: Some("certificate-".to_owned()), ..ObjectMeta::default() };
-        let namespace = Namespace { metadata, ..Namespace::default() };
-        let made = Api::all(client.clone()).create(&PostParams::default(), &namespace).await.unwrap();
-        let namespace = made.metadata.name.unwrap();
+        let namespace = make_namespace(&client, "certificate-").await;
         Self {
             secrets: Api::namespaced(client.clone(), &namespace),
             config_maps: Api::namespaced(client, &namespace),
@@ -130,12 +126,12 @@ pub struct Keeper {
 
 impl Keeper {
     /// Begins, and waits until the CAs are published.
-    pub async fn start(place: &Place) -> Self {
+    pub async fn start(place: &CertificateNamespace) -> Self {
         Self::start_at(place, 0).await
     }
 
     /// The same with a clock that is this many seconds ahead.
-    pub async fn start_at(place: &Place, seconds: i64) -> Self {
+    pub async fn start_at(place: &CertificateNamespace, seconds: i64) -> Self {
         let keeper = Self::begin(place, seconds).await;
         place.wait_bundle("a CA", |_| true).await;
         let deadline = Instant::now() + DEADLINE;
@@ -147,7 +143,7 @@ impl Keeper {
     }
 
     /// Begins, and waits for nothing.
-    pub async fn begin(place: &Place, seconds: i64) -> Self {
+    pub async fn begin(place: &CertificateNamespace, seconds: i64) -> Self {
         let (clock, offset) = Clock::adjustable();
         offset.set(seconds);
         let settings = CertificateSettings {
@@ -181,8 +177,8 @@ impl Keeper {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bundle.as_bytes()).unwrap();
         let url = format!("https://localhost:{}/", self.address.port());
-        let mut curl = Command::new("curl");
-        curl.args(["-sS", "--max-time", "10", "--output", "/dev/null", "--cacert"]).arg(file.path()).arg(url);
+        let mut curl = testbed::curl_command();
+        curl.args(["--output", "/dev/null", "--cacert"]).arg(file.path()).arg(url);
         let output = tokio::task::block_in_place(|| curl.output()).expect("curl is installed");
         match output.status.code() {
             Some(0) => Answer::Trusted,

@@ -15,13 +15,13 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
 use kube::api::{DeleteParams, ObjectMeta, PostParams};
 
-use keeper::{Answer, Keeper, Place};
+use keeper::{Answer, CertificateNamespace, Keeper};
 
 const DAY: i64 = 24 * 3600;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_start_makes_both_objects_and_a_restart_makes_nothing() {
-    let place = Place::new().await;
+    let place = CertificateNamespace::new().await;
     let keeper = Keeper::start(&place).await;
     let (secret, bundle) = (place.secret().await, place.bundle().await);
     assert_eq!(secret.type_.as_deref(), Some("Opaque"));
@@ -42,7 +42,7 @@ async fn the_first_start_makes_both_objects_and_a_restart_makes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_or_spoiled_secret_is_mended_and_clients_notice_nothing() {
-    let place = Place::new().await;
+    let place = CertificateNamespace::new().await;
     let keeper = Keeper::start(&place).await;
     let (first, bundle) = (place.secret().await, place.bundle().await);
     let served = first.data.as_ref().unwrap()["tls.crt"].clone();
@@ -79,7 +79,7 @@ async fn a_deleted_or_spoiled_secret_is_mended_and_clients_notice_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_renewal_publishes_the_next_ca_a_day_before_it_is_used() {
-    let place = Place::new().await;
+    let place = CertificateNamespace::new().await;
     // The clients follow the real time, so the operator begins in the past.
     let keeper = Keeper::start_at(&place, -62 * DAY).await;
     let first = place.bundle().await;
@@ -105,7 +105,7 @@ async fn a_renewal_publishes_the_next_ca_a_day_before_it_is_used() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_operators_that_both_write_agree_on_one_certificate() {
-    let place = Place::new().await;
+    let place = CertificateNamespace::new().await;
     let (one, two) = tokio::join!(Keeper::start(&place), Keeper::start(&place));
     let agree = async |what: &str| {
         for keeper in [&one, &two] {
@@ -128,7 +128,7 @@ async fn two_operators_that_both_write_agree_on_one_certificate() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_of_somebody_else_is_left_alone() {
-    let place = Place::new().await;
+    let place = CertificateNamespace::new().await;
     let theirs = Secret {
         metadata: ObjectMeta { name: Some(place.name.clone()), ..ObjectMeta::default() },
         data: Some(BTreeMap::from([("password".to_owned(), ByteString(b"theirs".to_vec()))])),

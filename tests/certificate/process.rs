@@ -3,17 +3,9 @@
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
 
-use super::harness::{DEADLINE, Operator, Space};
+use super::harness::{Operator, Space};
 
 const SERVES: &str = "serving the certificate of the signing service";
-
-async fn wait_for_line(operator: &Operator, wanted: &str) {
-    let deadline = std::time::Instant::now() + DEADLINE;
-    while !operator.log().contains(wanted) {
-        assert!(std::time::Instant::now() < deadline, "{wanted} is not in\n{}", operator.log());
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
-}
 
 #[tokio::test]
 async fn a_standby_serves_what_the_leader_has_stored_and_neither_logs_a_key() {
@@ -22,11 +14,11 @@ async fn a_standby_serves_what_the_leader_has_stored_and_neither_logs_a_key() {
     let environment =
         [("PRESIGN_SIGNING_CERTIFICATE", name), ("PRESIGN_SIGNING_DNS_NAMES", "signing.presign-system.svc")];
     let space = Space::with("certificate", &environment).await;
-    wait_for_line(&space.operator, SERVES).await;
+    space.operator.wait_log(SERVES).await;
     let secrets = Api::<Secret>::namespaced(space.client.clone(), home);
     let made = secrets.get(name).await.unwrap();
     let standby = Operator::start(space.world, &space.namespace, &environment);
-    wait_for_line(&standby, SERVES).await;
+    standby.wait_log(SERVES).await;
     assert!(space.operator.log().contains(" leading"), "{}", space.operator.log());
     assert!(!standby.log().contains(" leading"), "{}", standby.log());
     assert_eq!(secrets.get(name).await.unwrap(), made);

@@ -34,12 +34,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use k8s_openapi::api::core::v1::Namespace;
 use kube::Client;
-use kube::api::{Api, ObjectMeta, PostParams};
 use tokio::sync::{Mutex, RwLock};
 
-use harness::World;
+use harness::{World, make_namespace_named};
 use history::{EVERYWHERE, History};
 use lag::Lag;
 use late_writes::Shown;
@@ -226,9 +224,7 @@ fn was_busy(chaos: &Chaos, shown: &[Shown], turns: u64) -> bool {
 async fn assemble(seed: u64, size: Size) -> Chaos {
     let world = World::get().await;
     let (client, history) = (world.client().await, Arc::new(History::new()));
-    let metadata = ObjectMeta { name: Some(HOME.to_owned()), ..ObjectMeta::default() };
-    let home = Namespace { metadata, ..Namespace::default() };
-    Api::all(client.clone()).create(&PostParams::default(), &home).await.unwrap();
+    make_namespace_named(&client, HOME).await;
     let mut tenants = Vec::new();
     for number in 0..size.tenants {
         let tenant = Tenant::create(number, client.clone(), history.clone()).await;

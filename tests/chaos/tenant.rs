@@ -5,13 +5,13 @@ use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use k8s_openapi::api::core::v1::{Namespace, Secret};
-use kube::api::{Api, DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
 use presign_operator::crd::PresignedUrl;
 use serde_json::{Value, json};
 
-use crate::harness::{SECOND_KEY, World};
+use crate::harness::{SECOND_KEY, World, make_namespace_named};
 use crate::history::History;
 use crate::sessions;
 
@@ -74,9 +74,7 @@ impl Tenant {
     pub async fn create(number: usize, client: Client, history: Arc<History>) -> Self {
         let (namespace, has_sessions) =
             (format!("chaos-{number}"), sessions::is_signed_with_sessions(number));
-        let metadata = ObjectMeta { name: Some(namespace.clone()), ..ObjectMeta::default() };
-        let body = Namespace { metadata, ..Namespace::default() };
-        Api::all(client.clone()).create(&PostParams::default(), &body).await.unwrap();
+        make_namespace_named(&client, &namespace).await;
         let store = &World::get().await.store;
         for key in KEYS {
             store.put_object(&namespace, key, CONTENT).unwrap();

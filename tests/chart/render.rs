@@ -6,6 +6,8 @@ use std::process::Command;
 use serde_json::Value;
 use testbed::{Binary, locate};
 
+pub use testbed::output as run;
+
 /// The folder of the project.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -28,13 +30,6 @@ pub fn helm() -> Command {
         helm.env(variable, root().join("target/helm"));
     }
     helm
-}
-
-/// Runs a program: what it prints, or how it complains.
-pub fn run(command: &mut Command) -> Result<String, String> {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    if output.status.success() { Ok(said(&output.stdout)) } else { Err(said(&output.stderr)) }
 }
 
 /// Renders the chart as release `name` in `namespace`.

@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use testbed::http_get;
+
 use crate::world::{WAIT, kubectl, plane};
 
 const LIMIT: Duration = Duration::from_millis(200);
@@ -43,11 +45,8 @@ fn start(binary: &Path, number: usize) -> Duration {
 
 /// Without curl, whose own start would count.
 fn metrics(port: u16) -> Option<String> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text).ok()?;
-    Some(text)
+    let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
+    String::from_utf8(http_get(address, "/metrics", WAIT).ok()?.body).ok()
 }
 
 #[test]

@@ -1,11 +1,10 @@
 //! The one control plane of this test binary, with the chart installed on it.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
-use std::{fs, io::Write as _};
+use std::time::Duration;
 
-use testbed::ControlPlane;
+use testbed::{ControlPlane, output_of};
 
 use super::render::{chart, helm, run};
 
@@ -74,11 +73,7 @@ pub fn may(who: &str, namespace: &str, what: &[&str]) -> Result<bool, String> {
 /// Waits for what the API server takes in a moment after it was written, such as policies and roles.
 /// `what` is said if it does not.
 pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < WAIT, "{what}");
-        std::thread::sleep(Duration::from_millis(200));
-    }
+    testbed::wait_until(what, WAIT, is_so);
 }
 
 /// Runs helm with all rights.
@@ -97,10 +92,7 @@ fn apply(plane: &ControlPlane, manifest: &str) {
 }
 
 fn feed(plane: &ControlPlane, arguments: &[&str], manifest: &str) -> Result<String, String> {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    file.as_file().write_all(manifest.as_bytes()).unwrap();
-    let input = fs::File::open(file.path()).unwrap();
-    run(plane.kubectl().args(arguments).stdin(Stdio::from(input)))
+    output_of(plane.kubectl().args(arguments), manifest)
 }
 
 fn monitoring() -> String {

@@ -17,16 +17,14 @@ mod stage;
 mod stores;
 mod uploads;
 
-use std::time::{Duration, Instant};
-
 use super::harness::DEADLINE;
 use ledger::Ledger;
-use stage::Stage;
+use stage::AttackSetup;
 
 #[tokio::test]
 async fn no_attack_of_a_tenant_reaches_anything_of_others() {
     let mut ledger = Ledger::default();
-    let stage = Box::pin(Stage::set()).await;
+    let stage = Box::pin(AttackSetup::set()).await;
     for store in &stage.stores {
         Box::pin(exploit::finds_harm(&stage, store)).await;
         Box::pin(keys::try_all(&stage, store, &mut ledger)).await;
@@ -45,12 +43,5 @@ async fn no_attack_of_a_tenant_reaches_anything_of_others() {
 
 /// Whether something comes to be so within the time that anything is waited for.
 async fn eventually(is_so: impl AsyncFn() -> bool) -> bool {
-    let ends = Instant::now() + DEADLINE;
-    while !is_so().await {
-        if Instant::now() > ends {
-            return false;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    true
+    testbed::eventually(DEADLINE, is_so).await
 }

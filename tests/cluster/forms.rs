@@ -24,12 +24,10 @@ async fn upload(space: &Space, secret: &str, body: &str) -> String {
     std::fs::write(&fields, space.data(secret, "fields").await).unwrap();
     std::fs::write(&file, body).unwrap();
     let url = space.data(secret, "url").await;
-    let output = std::process::Command::new("curl")
-        .args(["-sS", "--max-time", "20", "-o", "/dev/null", "-w", "%{http_code}"])
-        .args(["-K", fields.to_str().unwrap(), "-F", &format!("file=@{}", file.display()), &url])
-        .output()
-        .unwrap();
-    String::from_utf8(output.stdout).unwrap()
+    let mut curl = testbed::curl_command();
+    curl.args(["-o", "/dev/null", "-w", "%{http_code}"]);
+    curl.args(["-K", fields.to_str().unwrap(), "-F", &format!("file=@{}", file.display()), &url]);
+    testbed::output(&mut curl).unwrap()
 }
 
 async fn secret(space: &Space, name: &str) -> Secret {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{Api, DeleteParams, ObjectMeta, Patch, PatchParams, PostParams, Preconditions};
 use proptest::prelude::*;
@@ -17,8 +17,8 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{RngSeed, TestRunner};
 use serde_json::{Value, json};
 
-use crate::harness::World;
-use server::{Manager, Server};
+use crate::harness::{World, make_namespace};
+use server::{Manager, SecretServer};
 
 const NAME: &str = "report";
 const HISTORIES: usize = 30;
@@ -83,7 +83,7 @@ const UPDATERS: [Manager; 2] = [("presign-operator", "Update"), ("kubectl-edit",
 /// The same Secret as both servers write it.
 struct Both {
     real: Api<Secret>,
-    model: Server,
+    model: SecretServer,
     owners: Vec<OwnerReference>,
 }
 
@@ -269,10 +269,7 @@ fn collect(fields: &Value, path: &str, leaves: &mut BTreeSet<String>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_model_writes_secrets_as_the_real_server_does() {
     let client = World::get().await.client().await;
-    let metadata = ObjectMeta { generate_name: Some("model-".to_owned()), ..ObjectMeta::default() };
-    let namespace = Namespace { metadata, ..Namespace::default() };
-    let namespace = Api::all(client.clone()).create(&PostParams::default(), &namespace).await.unwrap();
-    let namespace = namespace.metadata.name.unwrap();
+    let namespace = make_namespace(&client, "model-").await;
     let mut owners = Vec::new();
     // Owners that exist, or the garbage collector takes part.
     for name in ["owner-a", "owner-b"] {
@@ -296,7 +293,7 @@ async fn the_model_writes_secrets_as_the_real_server_does() {
     for number in 0..HISTORIES {
         let history = prop::collection::vec(write(), 4..16).new_tree(&mut runner).unwrap().current();
         let real = Api::<Secret>::namespaced(client.clone(), &namespace);
-        let mut both = Both { real, model: Server::default(), owners: owners.clone() };
+        let mut both = Both { real, model: SecretServer::default(), owners: owners.clone() };
         for (step, (write, onto)) in history.iter().enumerate() {
             println!("history {number}, step {step}: {write:?} onto {onto:?}");
             both.write(*write, *onto).await;

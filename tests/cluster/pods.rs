@@ -1,8 +1,8 @@
 //! Pods that use a Secret: who is told of a new URL, who never learns of one, and that
 //! nothing of it happens unless it is granted. There is no kubelet here: pods are made by API.
 
-mod frozen;
 mod grants;
+mod never_refreshed;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,9 +56,9 @@ async fn signing_time(space: &Space, secret: &str) -> String {
     secret.metadata.annotations.unwrap()["presign.dev/signing-time"].clone()
 }
 
-async fn wait_told(space: &Space, pod: &str, of: &str) {
-    let is_told = |pod: Option<&Pod>| (renewed_at(pod?)? == of).then_some(());
-    space.wait_for(DEADLINE, pods(space), pod, "told of the URL", is_told).await;
+async fn wait_annotated(space: &Space, pod: &str, of: &str) {
+    let is_annotated = |pod: Option<&Pod>| (renewed_at(pod?)? == of).then_some(());
+    space.wait_for(DEADLINE, pods(space), pod, "told of the URL", is_annotated).await;
 }
 
 fn rotation(object: &PresignedUrl) -> (&str, &str, &str) {
@@ -116,12 +116,12 @@ async fn a_new_url_touches_exactly_the_running_pods_that_mount_it() {
     renew(&space, "report", "one").await;
     let signed = signing_time(&space, "report").await;
     for name in ["f-whole", "g-projected"] {
-        wait_told(&space, name, &signed).await;
+        wait_annotated(&space, name, &signed).await;
     }
     for pod in pods(&space).list(&ListParams::default()).await.unwrap() {
         let name = pod.metadata.name.clone().unwrap();
-        let is_told = ["f-whole", "g-projected"].contains(&name.as_str());
-        assert_eq!(renewed_at(&pod), is_told.then(|| signed.clone()), "{name}");
+        let is_annotated = ["f-whole", "g-projected"].contains(&name.as_str());
+        assert_eq!(renewed_at(&pod), is_annotated.then(|| signed.clone()), "{name}");
         let was = &before[name.as_str()];
         assert_eq!((&pod.spec, &pod.status), (&was.spec, &was.status), "{name}: nothing else is touched");
     }
@@ -149,7 +149,7 @@ async fn a_deployment_is_not_rolled_out_by_an_annotation() {
     pods(&space).patch_status(&name, &PatchParams::default(), &status).await.unwrap();
     space.apply("report", space.spec(json!({"podRefresh": "Annotate"}))).await;
     space.wait_ready("report", "True", "Issued").await;
-    wait_told(&space, &name, &signing_time(&space, "report").await).await;
+    wait_annotated(&space, &name, &signing_time(&space, "report").await).await;
     let deployments = Api::<Deployment>::namespaced(space.client.clone(), &space.namespace);
     let after = deployments.get("web").await.unwrap();
     assert_eq!((after.metadata.generation, &after.spec), (made.metadata.generation, &made.spec));
@@ -183,7 +183,7 @@ async fn first_pod(space: &Space) -> Pod {
 }
 
 #[tokio::test]
-async fn many_pods_are_told_at_a_bounded_rate() {
+async fn many_pods_are_annotated_at_a_bounded_rate() {
     const PODS: usize = 60;
     let space = Space::with("rate", &[GRANTED]).await;
     await_default_account(&space).await;
@@ -194,7 +194,7 @@ async fn many_pods_are_told_at_a_bounded_rate() {
     space.wait_ready("report", "True", "Issued").await;
     let signed = signing_time(&space, "report").await;
     for name in &names {
-        wait_told(&space, name, &signed).await;
+        wait_annotated(&space, name, &signed).await;
     }
 
     let mut by_second: BTreeMap<i64, usize> = BTreeMap::new();
@@ -225,10 +225,10 @@ async fn an_annotation_that_hangs_keeps_no_url_waiting() {
     let hold = proxy.hold(Match::new("PATCH", "/pods/first"));
     space.apply("report", space.spec(json!({"podRefresh": "Annotate"}))).await;
     assert!(hold.reached(DEADLINE).await);
-    wait_told(&space, "second", &signing_time(&space, "report").await).await;
+    wait_annotated(&space, "second", &signing_time(&space, "report").await).await;
     space.apply("another", space.spec(json!({}))).await;
     space.wait_ready("another", "True", "Issued").await;
     assert_eq!(renewed_at(&pods(&space).get("first").await.unwrap()), None);
     hold.release();
-    wait_told(&space, "first", &signing_time(&space, "report").await).await;
+    wait_annotated(&space, "first", &signing_time(&space, "report").await).await;
 }

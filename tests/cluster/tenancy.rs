@@ -1,15 +1,15 @@
 //! A platform team, which owns keys and `ClusterSigner`s, and an application team, which asks for URLs
 //! and has no key. The operator looks after the application team's namespace only.
 
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::api::{Api, DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
-use kube::{Client, Error};
+use kube::Error;
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use presign_operator::crd::{ClusterSigner, PERMITTED, PresignedUrl};
 use serde_json::{Value, json};
 use testbed::Proxy;
 
-use super::harness::{Operator, Space, World, condition, merge, text};
+use super::harness::{Operator, Space, World, condition, make_namespace, merge, text};
 
 /// The Secret of the platform team with the access key of the store.
 pub const KEY: &str = "platform-key";
@@ -46,8 +46,7 @@ impl Tenancy {
 
     /// The same in another world.
     pub async fn in_world(world: &'static World, story: &str, environment: &[(&'static str, &str)]) -> Self {
-        let metadata = ObjectMeta { generate_name: Some(format!("{story}-home-")), ..ObjectMeta::default() };
-        let platform = make_namespace(&world.client().await, metadata).await;
+        let platform = make_namespace(&world.client().await, &format!("{story}-home-")).await;
         let own = [CLUSTER_SIGNERS, ("PRESIGN_SIGNER_NAMESPACE", platform.as_str())];
         let team = Space::in_world(world, story, &[&own[..], environment].concat()).await;
         team.secrets().delete("keys", &DeleteParams::default()).await.unwrap();
@@ -235,13 +234,6 @@ impl Drop for Tenancy {
             assert!(output.status.success(), "{output:?}");
         }
     }
-}
-
-/// Makes a namespace and returns its name.
-pub async fn make_namespace(client: &Client, metadata: ObjectMeta) -> String {
-    let namespace = Namespace { metadata, ..Namespace::default() };
-    let made = Api::all(client.clone()).create(&PostParams::default(), &namespace).await.unwrap();
-    made.metadata.name.unwrap()
 }
 
 /// A `Role` with these rules for a user, and what binds it.

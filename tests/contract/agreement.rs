@@ -19,7 +19,7 @@ use super::fragments;
 use super::kinds::Kind;
 use super::rows::parsed::permissive_signer;
 use super::rows::{self, Row};
-use super::server::{Server, spec};
+use super::server::{ContractServer, spec};
 use super::signer_fragments;
 use super::verdict::{Refusal, carried, declared, identity};
 
@@ -35,7 +35,7 @@ struct Judged {
 
 /// Every row: the API server is asked once for all tests.
 static JUDGED: LazyLock<Vec<Judged>> = LazyLock::new(|| {
-    let server = Server::get();
+    let server = ContractServer::get();
     let judged = |kind: Kind, row: Row| {
         let verdict = server.judge(kind, &row.spec());
         Judged { kind, row, verdict }
@@ -102,7 +102,7 @@ fn both_say_the_same_about_every_row() {
 /// The API server does not see the connection of a signer, so the operator says what does not fit it.
 #[test]
 fn the_operator_says_what_does_not_fit_a_signer() {
-    let server = Server::get();
+    let server = ContractServer::get();
     let (signer, arn) = (permissive_signer().id, "arn:aws:s3:eu-central-1:123456789012:accesspoint/my-point");
     for (bucket, sentence) in [
         ("A_B", format!("{} ({signer})", BUCKET_AWS.message)),
@@ -133,7 +133,7 @@ fn what_is_accepted_can_be_signed() {
 
 #[test]
 fn what_is_accepted_for_the_secret_makes_a_secret() {
-    let server = Server::get();
+    let server = ContractServer::get();
     let failures = rows::all().into_iter().filter_map(|row| {
         let spec = row.spec();
         let target = spec.get("secret").filter(|_| row.is_accepted)?;
@@ -174,7 +174,7 @@ fn both_say_the_same_about_any_credentials() {
 
 /// As many specs as `PROPTEST_CASES` says, others in each run; a failure is kept in a file.
 fn agree(kind: Kind, changes: &impl Strategy<Value = Value>) {
-    let server = Server::get();
+    let server = ContractServer::get();
     let failures = FileFailurePersistence::Direct("tests/regressions/contract.txt");
     let config = Config { failure_persistence: Some(Box::new(failures)), ..Config::default() };
     let tally = RefCell::new(BTreeMap::<Agreement, u32>::new());

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use strum::VariantArray as _;
 
 use super::kinds::Kind;
-use super::server::{Server, object, spec};
+use super::server::{ContractServer, object, spec};
 
 /// What has no maximum, because it is not ours to set or has a fixed form.
 const UNLIMITED: [&str; 5] = [
@@ -129,7 +129,7 @@ fn descriptions_read_well() {
 
 #[test]
 fn the_api_server_establishes_them() {
-    let server = Server::get();
+    let server = ContractServer::get();
     for kind in Kind::VARIANTS {
         let path = "jsonpath={range .status.conditions[*]}{.type}={.status} {end}";
         let definition = kind.definition();
@@ -146,7 +146,7 @@ fn the_api_server_establishes_them() {
 
 #[test]
 fn a_stored_object_has_the_spec_as_written_and_its_method() {
-    let server = Server::get();
+    let server = ContractServer::get();
     for kind in Kind::VARIANTS {
         let spec = kind.spec(&json!({}));
         server.feed(&["create", "-f", "-"], &kind.object("smallest", &spec));
@@ -161,7 +161,7 @@ fn a_stored_object_has_the_spec_as_written_and_its_method() {
 
 #[test]
 fn a_status_cannot_be_written_with_the_spec() {
-    let server = Server::get();
+    let server = ContractServer::get();
     let mut object = object("pretender", &spec(&json!({})));
     object["status"] = json!({"observedGeneration": 9, "secretName": "x"});
     server.feed(&["create", "-f", "-"], &object);
@@ -171,7 +171,7 @@ fn a_status_cannot_be_written_with_the_spec() {
 
 #[test]
 fn a_condition_has_the_form_that_kubernetes_gives_it() {
-    let server = Server::get();
+    let server = ContractServer::get();
     server.feed(&["create", "-f", "-"], &object("judged-status", &spec(&json!({}))));
     let condition = json!({
         "type": "Ready", "status": "True", "reason": "Issued", "message": "",
@@ -204,7 +204,7 @@ fn a_condition_has_the_form_that_kubernetes_gives_it() {
 
 #[test]
 fn unknown_fields_are_refused_when_applied() {
-    let server = Server::get();
+    let server = ContractServer::get();
     let misspelt = object("misspelt", &spec(&json!({"expires": "1h"})));
     let refusal = server.run(&["apply", "--dry-run=server", "-f", "-"], Some(&misspelt)).unwrap_err();
     assert!(refusal.contains("unknown field \"spec.expires\""), "{refusal}");

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::server::Server;
+use super::server::ContractServer;
 
 const NAMESPACE: &str = "examples";
 /// The namespace of the credentials in the example of a `ClusterSigner`.
@@ -12,7 +12,7 @@ const SIGNERS: &str = "presign-system";
 
 #[test]
 fn every_example_is_accepted_where_pods_are_restricted() {
-    let server = Server::get();
+    let server = ContractServer::get();
     server.kubectl(&["create", "namespace", SIGNERS]);
     server.kubectl(&["create", "namespace", NAMESPACE]);
     let levels = ["enforce", "warn"].map(|mode| format!("pod-security.kubernetes.io/{mode}=restricted"));

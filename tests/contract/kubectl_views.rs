@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::kinds::Kind;
-use super::server::{Server, object, spec};
+use super::server::{ContractServer, object, spec};
 use super::signer_rows::allowing;
 
 /// Text without the line breaks that kubectl puts in.
@@ -13,7 +13,7 @@ fn flat(text: &str) -> String {
 
 #[test]
 fn explain_shows_our_descriptions() {
-    let server = Server::get();
+    let server = ContractServer::get();
     for (what, sentence) in [
         ("psu", "PresignedUrl issues an S3 presigned URL into a Secret of the same namespace and renews it"),
         ("psu.spec", "Which URL to issue, how long it lives and where it is written."),
@@ -64,13 +64,13 @@ fn explain_shows_our_descriptions() {
 }
 
 /// What kubectl prints, as words in lines.
-fn table(server: &Server, arguments: &[&str]) -> Vec<Vec<String>> {
+fn table(server: &ContractServer, arguments: &[&str]) -> Vec<Vec<String>> {
     let printed = server.kubectl(arguments);
     printed.lines().map(|line| line.split_whitespace().map(str::to_owned).collect()).collect()
 }
 
 /// Writes the status of an object in the namespace `columns`.
-fn report(server: &Server, kind: &str, name: &str, status: &Value) {
+fn report(server: &ContractServer, kind: &str, name: &str, status: &Value) {
     let patch = json!({"status": status}).to_string();
     let patch = ["--subresource=status", "--type=merge", "-p", &patch];
     server.kubectl(&[&["-n", "columns", "patch", kind, name], &patch[..]].concat());
@@ -78,7 +78,7 @@ fn report(server: &Server, kind: &str, name: &str, status: &Value) {
 
 #[test]
 fn get_prints_the_columns() {
-    let server = Server::get();
+    let server = ContractServer::get();
     server.kubectl(&["create", "namespace", "columns"]);
     urls_have_columns(server);
     signers_have_columns(server);
@@ -88,7 +88,7 @@ fn condition(kind: &str, reason: &str, message: &str) -> Value {
     json!({"type": kind, "status": "True", "reason": reason, "message": message, "lastTransitionTime": "2030-01-02T03:04:05Z"})
 }
 
-fn urls_have_columns(server: &Server) {
+fn urls_have_columns(server: &ContractServer) {
     let upload = spec(&json!({"method": "PUT", "key": "in.mp4", "s3": null, "signerRef": {"name": "media"}}));
     server.feed(&["-n", "columns", "create", "-f", "-"], &object("upload", &upload));
     let status = json!({
@@ -115,7 +115,7 @@ fn urls_have_columns(server: &Server) {
     );
 }
 
-fn signers_have_columns(server: &Server) {
+fn signers_have_columns(server: &ContractServer) {
     for (kind, plural) in [(Kind::Signer, "signers"), (Kind::ClusterSigner, "clustersigners")] {
         let signer = kind.object("columns", &kind.spec(&json!({})));
         server.feed(&["-n", "columns", "create", "-f", "-"], &signer);
@@ -132,14 +132,14 @@ fn signers_have_columns(server: &Server) {
 }
 
 /// What kubectl prints about an object that is refused, without the type that API servers before 1.34 name.
-fn refused(server: &Server, manifest: &Value) -> String {
+fn refused(server: &ContractServer, manifest: &Value) -> String {
     let refusal = server.run(&["apply", "-f", "-"], Some(manifest)).unwrap_err();
     refusal.replace("Invalid value: \"object\": ", "Invalid value: ")
 }
 
 #[test]
 fn a_refusal_tells_a_person_what_to_write() {
-    let server = Server::get();
+    let server = ContractServer::get();
     for (changes, sentence) in [
         (json!({"bucket": "My Bucket"}), "spec.bucket: Invalid value: without s3.endpoint this must be"),
         (json!({"s3": {"region": " "}}), "spec.s3.region: Invalid value: must not be blank"),

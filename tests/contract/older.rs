@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use testbed::Program;
 
 use super::kinds::Kind;
-use super::server::{OLDER, Server, object, spec};
+use super::server::{ContractServer, OLDER, object, spec};
 use super::verdict::field_of;
 
 /// Objects that break a rule: name, changes to the smallest spec, and the rule.
@@ -26,7 +26,7 @@ pub const BROKEN: [(&str, &str, Rule); 7] = [
 ];
 
 /// The real operator, for one namespace that also gets a Secret `keys`.
-fn operate(server: &Server, namespace: &str) -> Program {
+fn operate(server: &ContractServer, namespace: &str) -> Program {
     let keys = ["--from-literal=access-key-id=id", "--from-literal=secret-access-key=secret"];
     server.kubectl(&[&["-n", namespace, "create", "secret", "generic", "keys"], &keys[..]].concat());
     // Another test writes the statuses of `ClusterSigner`s itself.
@@ -38,14 +38,20 @@ fn operate(server: &Server, namespace: &str) -> Program {
 }
 
 /// Waits, by kubectl's watch and its deadline, until a condition has a status.
-fn await_condition(server: &Server, operator: &Program, namespace: &str, name: &str, condition: &str) {
+fn await_condition(
+    server: &ContractServer,
+    operator: &Program,
+    namespace: &str,
+    name: &str,
+    condition: &str,
+) {
     let wanted = format!("--for=condition={condition}");
     let outcome = server.run(&["-n", namespace, "wait", "psu", name, &wanted, "--timeout=40s"], None);
     outcome.unwrap_or_else(|error| panic!("{name}: {error}\n{}", operator.log()));
 }
 
 /// The status and message of a condition, and the reason.
-fn condition(server: &Server, namespace: &str, name: &str, kind: &str) -> (String, String, String) {
+fn condition(server: &ContractServer, namespace: &str, name: &str, kind: &str) -> (String, String, String) {
     let stored = server.kubectl(&["-n", namespace, "get", "psu", name, "-o", "json"]);
     let stored: Value = serde_json::from_str(&stored).unwrap();
     let conditions = stored["status"]["conditions"].as_array().unwrap();
@@ -56,7 +62,7 @@ fn condition(server: &Server, namespace: &str, name: &str, kind: &str) -> (Strin
 
 #[test]
 fn what_breaks_a_rule_is_reported_with_the_same_sentence() {
-    let server = Server::get();
+    let server = ContractServer::get();
     server.feed(&["-n", OLDER, "create", "-f", "-"], &object("good", &spec(&json!({}))));
     let operator = operate(server, OLDER);
     await_condition(server, &operator, OLDER, "good", "Ready=True");
@@ -76,7 +82,7 @@ fn what_breaks_a_rule_is_reported_with_the_same_sentence() {
 
 #[test]
 fn what_cannot_be_read_is_reported_and_stops_nobody() {
-    let server = Server::start();
+    let server = ContractServer::start();
     server.install_older();
     server.kubectl(&["create", "namespace", OLDER]);
     let unreadable = [

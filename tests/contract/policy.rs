@@ -5,12 +5,12 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::server::{Server, object, spec};
+use super::server::{ContractServer, object, spec};
 
 const NAMESPACE: &str = "bounded";
 const MINIO: &str = "http://minio.minio.svc:9000";
 
-fn create(server: &Server, namespace: &str, changes: &Value) -> Result<String, String> {
+fn create(server: &ContractServer, namespace: &str, changes: &Value) -> Result<String, String> {
     let arguments = ["-n", namespace, "create", "--dry-run=server", "-f", "-"];
     server.run(&arguments, Some(&object("judged", &spec(changes))))
 }
@@ -48,7 +48,7 @@ fn refused() -> Vec<(Value, &'static str)> {
 
 #[test]
 fn the_policy_binds_endpoints_styles_methods_and_headers() {
-    let server = Server::get();
+    let server = ContractServer::get();
     server.kubectl(&["create", "namespace", NAMESPACE]);
     let policy = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/policies/bounded-urls.yaml");
     server.kubectl(&["apply", "-f", policy.to_str().unwrap()]);

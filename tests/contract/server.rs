@@ -1,7 +1,7 @@
 //! The API server of these tests: one with our definitions, and one with an older one.
 
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
@@ -22,14 +22,14 @@ pub const DEADLINE: Duration = Duration::from_secs(40);
 pub const OLDER: &str = "older";
 
 /// A control plane that knows our kinds.
-pub struct Server {
+pub struct ContractServer {
     pub plane: ControlPlane,
     client: Client,
     runtime: Runtime,
 }
 
-static SERVER: LazyLock<Server> = LazyLock::new(|| {
-    let server = Server::start();
+static SERVER: LazyLock<ContractServer> = LazyLock::new(|| {
+    let server = ContractServer::start();
     // Before anything else, since an update is checked less strictly than a creation.
     for kind in Kind::VARIANTS {
         server.feed(&["create", "--dry-run=server", "-f", "-"], &kind.definition());
@@ -47,7 +47,7 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
     server
 });
 
-impl Server {
+impl ContractServer {
     /// The server with our definitions, started by whoever comes first.
     pub fn get() -> &'static Self {
         &SERVER
@@ -138,19 +138,15 @@ impl Server {
     pub fn run(&self, arguments: &[&str], input: Option<&Value>) -> Result<String, String> {
         let mut command = self.plane.kubectl();
         let input = input.map(ToString::to_string).unwrap_or_default();
-        let output = testbed::feed(command.args(arguments), &input).unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+        testbed::output_of(command.args(arguments), &input)
     }
 
     /// Polls until something holds that the server takes up in its own time.
     pub fn eventually(&self, what: &str, mut holds: impl FnMut() -> bool) {
-        let deadline = Instant::now() + DEADLINE;
-        while !holds() {
-            assert!(Instant::now() < deadline, "not in time: {what}");
+        testbed::wait_until(what, DEADLINE, || {
             self.plane.check().unwrap();
-            std::thread::sleep(Duration::from_millis(20));
-        }
+            holds()
+        });
     }
 }
 

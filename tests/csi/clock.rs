@@ -10,13 +10,13 @@ use presign_operator::domain::volume::VolumeTerms;
 use presign_operator::domain::{Limits, UrlParts};
 use presign_operator::runtime::{Clock, ClockOffset, MetricsRegistry, Probes};
 use presign_operator::sts::{Sts, StsTerms};
-use testbed::StsFault;
+use testbed::{StsFault, curl};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 
 use crate::calls::{Mounted, connect};
-use crate::stores::{CONTENT, curl, store, wait_until};
+use crate::stores::{CONTENT, store, wait_until};
 use crate::tokens::web_identity;
 
 /// A driver in this process.

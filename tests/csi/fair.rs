@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use testbed::StsFault;
+use testbed::{StsFault, curl};
 
-use crate::stores::{CONTENT, curl, wait_until};
+use crate::stores::{CONTENT, wait_until};
 use crate::tokens::{place, volume};
 
 /// More volumes than the driver gets sessions for at a time.

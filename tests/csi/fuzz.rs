@@ -8,14 +8,16 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use fastrand::Rng;
 use presign_operator::csi::csi_proto::{NodePublishVolumeRequest, NodeUnpublishVolumeRequest};
 use presign_operator::csi::registration_proto::RegistrationStatus;
 use prost::Message as _;
+use testbed::curl;
 
 use crate::calls::Mounted;
 use crate::mutation::Mutations;
 use crate::node::CsiNode;
-use crate::stores::{CONTENT, curl, wait_until};
+use crate::stores::{CONTENT, wait_until};
 use crate::wire;
 
 const PUBLISH: &str = "/csi.v1.Node/NodePublishVolume";
@@ -84,13 +86,13 @@ async fn messages_of_any_kind() {
     let scene = Scene::new().await;
     let channel = scene.node.channel().await;
     let volumes = [scene.volume("one").await, scene.volume("two").await];
-    let mut chance = Chance(seed() | 1);
+    let mut random = Rng::with_seed(seed());
     let (mut count, mut worked, mut refused) = (0, 0, 0);
     let begun = Instant::now();
     while begun.elapsed() < time() || worked < 5 || refused < 50 {
-        let mut request = volumes[chance.below(2)].request();
-        for _ in 0..chance.below(4) {
-            scene.change(&mut request, &mut chance);
+        let mut request = volumes[random.usize(..2)].request();
+        for _ in 0..random.usize(..4) {
+            scene.change(&mut request, &mut random);
         }
         let unpublish = unpublish_of(&request).encode_to_vec();
         for (method, message) in [(PUBLISH, request.encode_to_vec()), (UNPUBLISH, unpublish)] {
@@ -138,13 +140,13 @@ impl Scene {
     }
 
     /// Changes one thing.
-    fn change(&self, request: &mut NodePublishVolumeRequest, chance: &mut Chance) {
+    fn change(&self, request: &mut NodePublishVolumeRequest, random: &mut Rng) {
         let home = self.node.kubelet().parent().unwrap().display().to_string();
         let csi = format!("{home}/kubelet/pods/p/volumes/kubernetes.io~csi");
         let long = "x".repeat(5000);
         let texts = ["", "\0", "..", "/", "a/../b", "é😀", "5m", "true", "\r\nx: y", "%2F", "x=y", &long];
-        let text = texts[chance.below(texts.len())].to_owned();
-        match chance.below(8) {
+        let text = texts[random.usize(..texts.len())].to_owned();
+        match random.usize(..8) {
             0 => {
                 let targets = [
                     text,
@@ -158,13 +160,13 @@ impl Scene {
                     format!("{csi}/./mount"),
                     format!("{csi}//mount"),
                 ];
-                request.target_path.clone_from(&targets[chance.below(targets.len())]);
+                request.target_path.clone_from(&targets[random.usize(..targets.len())]);
             }
             1 => request.volume_id = text,
-            2 => request.readonly = chance.below(2) == 0,
+            2 => request.readonly = random.usize(..2) == 0,
             3 => {
                 let keys: Vec<String> = request.volume_context.keys().cloned().collect();
-                request.volume_context.insert(keys[chance.below(keys.len())].clone(), text);
+                request.volume_context.insert(keys[random.usize(..keys.len())].clone(), text);
             }
             4 => drop(request.volume_context.insert(text, String::new())),
             5 => {
@@ -175,8 +177,8 @@ impl Scene {
                     "csi.storage.k8s.io/serviceAccount.tokens",
                 ];
                 let value = [SECRET.to_owned(), format!("{SECRET}\n"), format!("{{\"a\": \"{SECRET}\"}}")];
-                let value = value[chance.below(3)].clone();
-                request.secrets.insert(names[chance.below(names.len())].to_owned(), value);
+                let value = value[random.usize(..3)].clone();
+                request.secrets.insert(names[random.usize(..names.len())].to_owned(), value);
             }
             6 => request.secrets.clear(),
             _ => {
@@ -190,7 +192,7 @@ impl Scene {
                     "header.X",
                     "keys.accessKeyID",
                 ];
-                request.volume_context.insert(names[chance.below(names.len())].to_owned(), text);
+                request.volume_context.insert(names[random.usize(..names.len())].to_owned(), text);
             }
         }
     }
@@ -257,16 +259,4 @@ fn seed() -> u64 {
 
 fn time() -> Duration {
     Duration::from_secs(testbed::number("FUZZ_SECONDS", 3))
-}
-
-/// Numbers by xorshift.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % limit as u64).unwrap()
-    }
 }

@@ -198,11 +198,8 @@ impl CsiNode {
         let log = self.log();
         let started = log.lines().rfind(|line| line.contains("listen=127.0.0.1:")).expect("it has started");
         let port = started.split("listen=127.0.0.1:").nth(1).unwrap().split(' ').next().unwrap();
-        let output = Command::new("curl")
-            .args(["-sS", "--noproxy", "*", &format!("http://127.0.0.1:{port}{path}")])
-            .output()
-            .unwrap();
-        String::from_utf8_lossy(&output.stdout).into_owned()
+        let url = format!("http://127.0.0.1:{port}{path}");
+        testbed::output(testbed::curl_command().arg(url)).unwrap_or_default()
     }
 
     /// A volume for the object of the store.

@@ -1,9 +1,10 @@
 //! A volume is published, its URLs work, and nothing is left when it is unpublished.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use testbed::curl;
 
 use crate::node::CsiNode;
-use crate::stores::{BUCKET, CONTENT, SECOND_KEY, curl, store, wait_until};
+use crate::stores::{BUCKET, CONTENT, SECOND_KEY, store, wait_until};
 
 #[tokio::test]
 async fn a_url_is_there_when_the_call_is_answered_and_nothing_is_left_of_it() {

@@ -3,10 +3,11 @@
 use presign_operator::csi::csi_proto::NodePublishVolumeRequest;
 use presign_operator::csi::csi_proto::node_client::NodeClient;
 use presign_operator::csi::csi_proto::volume_capability::{AccessType, BlockVolume};
+use testbed::curl;
 use tonic::Code;
 
 use crate::node::CsiNode;
-use crate::stores::{CONTENT, curl};
+use crate::stores::CONTENT;
 
 #[tokio::test]
 async fn arguments_that_are_none_are_refused_before_anything_is_done() {

@@ -1,9 +1,10 @@
 //! The driver is killed at any time, and started again.
 
 use std::time::Duration;
+use testbed::curl;
 
 use crate::node::CsiNode;
-use crate::stores::{CONTENT, SECOND_KEY, curl, wait_until};
+use crate::stores::{CONTENT, SECOND_KEY, wait_until};
 
 /// Changes the times that the driver keeps of its only volume, which is what an hour without it does.
 pub fn age(node: &CsiNode, field: &str) {

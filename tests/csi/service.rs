@@ -5,14 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use presign_operator::runtime::Clock;
-use rcgen::{CertifiedKey, generate_simple_self_signed};
 use serde_json::{Value, json};
+use testbed::ServerCertificate;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 /// How the service behaves.
 #[derive(Clone, Debug)]
@@ -53,25 +49,18 @@ pub struct FakeService {
 }
 
 /// A certificate for this machine.
-pub fn certificate() -> CertifiedKey<rcgen::KeyPair> {
-    generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap()
+pub fn certificate() -> ServerCertificate {
+    ServerCertificate::of("127.0.0.1")
 }
 
 impl FakeService {
     /// A service that signs. Its certificate is in the file `ca`.
     pub async fn start() -> Self {
-        let CertifiedKey { cert, signing_key } = certificate();
-        let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![cert.der().clone()], key)
-            .unwrap();
+        let certificate = certificate();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://{}", listener.local_addr().unwrap());
         let shared = Arc::new(Mutex::new((Mood::Signs, Vec::new())));
-        let (acceptor, state) = (TlsAcceptor::from(Arc::new(config)), shared.clone());
+        let (acceptor, state) = (certificate.acceptor(), shared.clone());
         let serving = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (acceptor, state) = (acceptor.clone(), state.clone());
@@ -82,7 +71,8 @@ impl FakeService {
                 });
             }
         });
-        let service = Self { url, pem: cert.pem(), home: tempfile::tempdir().unwrap(), shared, serving };
+        let service =
+            Self { url, pem: certificate.pem(), home: tempfile::tempdir().unwrap(), shared, serving };
         std::fs::write(service.ca(), &service.pem).unwrap();
         service
     }

@@ -161,7 +161,7 @@ async fn the_certificate_authority_can_come_later_and_no_other_is_trusted() {
     let volume = volume(&node, "roots").await;
     let publish = publishing(&node, &volume).await;
     wait_until("there is none yet", || node.log().contains("ca.crt: No such file")).await;
-    std::fs::write(service.ca(), certificate().cert.pem()).unwrap();
+    std::fs::write(service.ca(), certificate().pem()).unwrap();
     wait_until("it is another", || node.log().contains("--signing-ca is the authority")).await;
     assert!(service.asked().is_empty(), "no token was sent");
     std::fs::write(service.ca(), &service.pem).unwrap();

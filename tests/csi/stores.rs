@@ -24,25 +24,10 @@ pub async fn store() -> &'static ObjectStore {
     tokio::task::spawn_blocking(|| &*STORE).await.expect("the store starts")
 }
 
-/// Sends a request with a URL as a pod does, and returns the body.
-pub fn curl(arguments: &[&str]) -> Result<String, String> {
-    let output = std::process::Command::new("curl")
-        .args(["-fsS", "--max-time", "20", "--noproxy", "*"])
-        .args(arguments)
-        .output()
-        .unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
-}
-
 /// The longest that anything is waited for.
 pub const WAIT: Duration = Duration::from_secs(60);
 
 /// Waits until something is so.
 pub async fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begun = std::time::Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < WAIT, "{what}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    assert!(testbed::eventually(WAIT, async || is_so()).await, "{what}");
 }

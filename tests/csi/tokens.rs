@@ -5,12 +5,12 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use serde_json::json;
-use testbed::{ControlPlane, Role, SessionStore, StsFault, StsFront, allow};
+use testbed::{ControlPlane, Role, SessionStore, StsFault, StsFront, allow, curl};
 use tonic::Code;
 
 use crate::calls::Mounted;
 use crate::node::CsiNode;
-use crate::stores::{BUCKET, CONTENT, KEY, curl, store, wait_until};
+use crate::stores::{BUCKET, CONTENT, KEY, store, wait_until};
 
 const AUDIENCE: &str = "sts.amazonaws.com";
 const ROLE: &str = "reader";

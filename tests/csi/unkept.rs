@@ -1,9 +1,10 @@
 //! What the driver has lost, or cannot use, never takes a URL from a pod.
 
+use testbed::curl;
 use tonic::Code;
 
 use crate::node::CsiNode;
-use crate::stores::{CONTENT, curl, wait_until};
+use crate::stores::{CONTENT, wait_until};
 
 #[tokio::test]
 async fn a_lost_record_unmounts_nothing_under_a_running_pod() {

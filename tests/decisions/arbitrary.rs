@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use crate::crd::{DeletionPolicy, Method};
 use crate::domain::request::Overlap;
 use crate::domain::{Credentials, Request};
-use crate::model::{self, Server, THEM};
+use crate::model::{self, SecretServer, THEM};
 
 /// A lifetime in seconds: short ones as often as long ones.
 pub fn lifetime(shortest: u32) -> impl Strategy<Value = u32> {
@@ -175,7 +175,7 @@ const SIDE: [&str; 4] = ["method", "headers", "expires-at", "fields"];
 const URL: [&str; 4] = ["url", "a-link", "z-link", "form.json"];
 
 impl Touch {
-    pub fn carry_out(self, server: &mut Server, now: Timestamp) {
+    pub fn carry_out(self, server: &mut SecretServer, now: Timestamp) {
         let Some(secret) = server.get() else { return };
         match self {
             Self::Delete => server.delete(),

@@ -76,7 +76,7 @@ pub struct Course {
     generation: i64,
     credentials_version: u64,
     /// When to reconcile next; `None` once the object is deleted.
-    look: Option<Timestamp>,
+    next: Option<Timestamp>,
     past: Past,
 }
 
@@ -101,7 +101,7 @@ impl Course {
             status: PresignedUrlStatus::default(),
             generation: 1,
             credentials_version: 1,
-            look: Some(at(0)),
+            next: Some(at(0)),
             past: Past::default(),
         };
         course.reconcile();
@@ -146,7 +146,7 @@ impl Course {
             Happening::Say(word) => self.say(*word),
         }
         self.past.note_inputs(&self.world);
-        if self.look.is_some() {
+        if self.next.is_some() {
             self.reconcile();
         }
     }
@@ -170,17 +170,17 @@ impl Course {
         let seconds = match idle {
             Idle::Seconds(seconds) => seconds,
             Idle::Lifetimes(percentage) => lifetime * percentage / 100,
-            Idle::Reconcile(seconds) => until(self.look, seconds),
+            Idle::Reconcile(seconds) => until(self.next, seconds),
             Idle::Expiration(seconds) => until(self.past.expiration(), seconds),
             Idle::Credentials(seconds) => until(end, seconds),
         };
         // More of the same renewals would say nothing new.
         let end = after(now, seconds.clamp(0, lifetime * 10));
         let mut at_once = 0;
-        while let Some(look) = self.look.filter(|look| *look <= end) {
-            at_once = if look <= self.world.now { at_once + 1 } else { 0 };
+        while let Some(next) = self.next.filter(|next| *next <= end) {
+            at_once = if next <= self.world.now { at_once + 1 } else { 0 };
             assert!(at_once <= 3, "reconciles again and again at once");
-            self.world.now = look.max(self.world.now);
+            self.world.now = next.max(self.world.now);
             self.reconcile();
         }
         self.world.now = end;
@@ -199,12 +199,12 @@ impl Course {
         self.status = next_status(&self.status, finish.report.as_ref().unwrap(), now);
         self.history = finish.history;
         let is_deleted = plan.delete_at.is_some_and(|time| time <= now);
-        self.look = (!is_deleted).then_some(match finish.next {
+        self.next = (!is_deleted).then_some(match finish.next {
             Next::At(time) => time,
             // Every change is told here, so the safety net finds nothing.
             Next::OnChange(time) => time.unwrap_or(Timestamp::MAX),
         });
-        self.past.judge_result(&self.world, &before, &plan, self.look);
+        self.past.judge_result(&self.world, &before, &plan, self.next);
     }
 
     /// The plan of the shell, which looks at no credentials if the request is denied, and renders nothing

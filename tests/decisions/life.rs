@@ -49,7 +49,7 @@ pub struct Life {
     /// Whether the last reconcile left nothing to do.
     is_settled: bool,
     /// When to reconcile next.
-    look: Timestamp,
+    next: Timestamp,
     /// Reconciles that were due by themselves in this second.
     in_a_second: (Timestamp, u32),
     issued: Option<Issued>,
@@ -92,7 +92,7 @@ impl Life {
             recovery: at(0),
             event: at(0),
             contested_until: at(0),
-            look: at(0),
+            next: at(0),
             in_a_second: (at(0), 0),
             issued: None,
             dead_since: Some(at(0)),
@@ -193,7 +193,7 @@ impl Life {
         let seconds = match idle {
             Idle::Seconds(seconds) => seconds,
             Idle::Lifetimes(percentage) => lifetime * percentage / 100,
-            Idle::Reconcile(seconds) => until(self.look, seconds),
+            Idle::Reconcile(seconds) => until(self.next, seconds),
             Idle::Expiration(seconds) => expiration.map_or(0, |time| until(time, seconds)),
             Idle::Credentials(seconds) => end.map_or(0, |time| until(time, seconds)),
         };
@@ -205,11 +205,11 @@ impl Life {
     /// So many seconds go by, with all the reconciles that fall due.
     pub fn advance(&mut self, seconds: i64) {
         let end = after(self.world.now, seconds);
-        while self.is_running && self.look <= end {
+        while self.is_running && self.next <= end {
             let (second, count) = self.in_a_second;
-            let count = if second == self.world.now.max(self.look) { count + 1 } else { 1 };
+            let count = if second == self.world.now.max(self.next) { count + 1 } else { 1 };
             assert!(count <= 3, "reconciles again and again at once");
-            self.pass_time(self.look.max(self.world.now));
+            self.pass_time(self.next.max(self.world.now));
             self.in_a_second = (self.world.now, count);
             self.reconcile();
         }
@@ -244,7 +244,7 @@ impl Life {
                     || self.is_undone_and_held(gap)
                     || self.could_not_write(gap),
                 "no valid URL at {gap}, dead since {death:?}, next reconcile at {}, failed {} times, last at {}",
-                self.look,
+                self.next,
                 self.failures,
                 self.failed,
             );

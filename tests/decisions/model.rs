@@ -14,7 +14,7 @@ use url::Url;
 
 #[allow(unused_imports, reason = "not every test is about forms")]
 pub use form::{form, sign_form};
-pub use server::{OUR_UPDATE, Server, THEM, US};
+pub use server::{OUR_UPDATE, SecretServer, THEM, US};
 
 use crate::crd::{PresignedUrlSpec, SignerKind};
 use crate::domain::decision::{Case, Decision, comparable_validity, decide};
@@ -134,7 +134,7 @@ pub struct World {
     pub now: Timestamp,
     pub request: Request,
     pub credentials: Option<Credentials>,
-    pub server: Server,
+    pub server: SecretServer,
     pub seed: u32,
     /// What the signer says.
     pub permission: Permission,
@@ -147,7 +147,7 @@ impl World {
             now: at(0),
             request: request(),
             credentials: Some(credentials("AKIA", None)),
-            server: Server::default(),
+            server: SecretServer::default(),
             seed: 0,
             permission: Permission::NotNeeded,
         }
@@ -175,7 +175,7 @@ impl World {
     }
 
     /// Observes, and hands over the case.
-    pub fn look<T>(&self, judge: impl FnOnce(&Case<'_>) -> T) -> T {
+    pub fn with_case<T>(&self, judge: impl FnOnce(&Case<'_>) -> T) -> T {
         let stored = self.stored();
         let rendered =
             stored.as_ref().and_then(|stored| self.rendered_as(stored)).map(|secret| secret.content());
@@ -191,7 +191,7 @@ impl World {
 
     /// Observes and decides.
     pub fn decide(&self) -> Decision {
-        self.look(decide)
+        self.with_case(decide)
     }
 
     /// Observes and plans.
@@ -205,7 +205,7 @@ impl World {
         history: &History,
         inputs: &Inputs,
         was_issued: bool,
-        look: impl FnOnce(Observation<'_>) -> T,
+        use_it: impl FnOnce(Observation<'_>) -> T,
     ) -> T {
         let stored = self.stored();
         let rendered = stored.as_ref().and_then(|stored| self.rendered_as(stored));
@@ -213,7 +213,7 @@ impl World {
         let rendering = content.as_ref().map(|content| Rendering { content, location: "" });
         let resolved = Resolved { request: self.request.clone(), permission: self.permission.clone() };
         let nobody = || Problem::new(FailureReason::CredentialsNotFound, "no Secret".to_owned());
-        look(Observation {
+        use_it(Observation {
             now: self.now,
             owner: &owner(),
             seed: self.seed,

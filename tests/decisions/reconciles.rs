@@ -170,13 +170,13 @@ impl Life {
         self.history = finish.history.clone();
         self.held_until = self.history.held(inputs, now).map(|(_, until)| until);
         self.is_settled = report.progress == Progress::UpToDate && plan.contested_until.is_none();
-        self.look = match finish.next {
+        self.next = match finish.next {
             Next::At(time) => time,
             // Every change is told here, so the safety net finds nothing.
             Next::OnChange(time) => time.unwrap_or(Timestamp::MAX),
         };
         if self.rhythm == Rhythm::EverySecond {
-            self.look = self.look.min(after(now, 1));
+            self.next = self.next.min(after(now, 1));
         }
     }
 
@@ -205,7 +205,7 @@ impl Life {
         let is_ahead = |time: &Timestamp| *time > plan.made_at;
         let times = [validity.expiration_time(), renewal];
         let planned = times.into_iter().take(if request.suspend { 1 } else { 2 }).filter(is_ahead).min();
-        assert!(planned.is_none_or(|planned| self.look <= planned), "{} is after {planned:?}", self.look);
+        assert!(planned.is_none_or(|planned| self.next <= planned), "{} is after {planned:?}", self.next);
     }
 
     /// A long time after the last trouble nothing of it is remembered.

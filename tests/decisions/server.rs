@@ -28,7 +28,7 @@ pub type Answer = Result<Secret, u16>;
 
 /// An API server with room for one Secret.
 #[derive(Clone, Debug, Default)]
-pub struct Server {
+pub struct SecretServer {
     object: Option<Object>,
     secret: Option<Secret>,
     /// The version of the last write of anything.
@@ -52,7 +52,7 @@ struct Managed {
     fields: BTreeSet<Field>,
 }
 
-impl Server {
+impl SecretServer {
     /// The Secret as a client reads it.
     pub fn get(&self) -> Option<Secret> {
         self.secret.clone()

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::blocks::{Mark, blocks};
-use crate::stage::Stage;
+use crate::guide_cluster::GuideCluster;
 
 /// A guide and what is there before its first block.
 const GUIDES: [(&str, &[&str]); 6] = [
@@ -83,7 +83,7 @@ fn play(name: &str) {
         script.push_str(&block.text);
     }
     assert!(count > 0, "{name}: no page has blocks of this guide");
-    Stage::get().desk(name).run(&script);
+    GuideCluster::get().desk(name).run(&script);
 }
 
 #[test]

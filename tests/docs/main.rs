@@ -5,11 +5,11 @@
 mod blocks;
 mod examples;
 mod generated;
+mod guide_cluster;
 mod guides;
 mod links;
 mod metrics_page;
 mod pages;
 mod reference;
 mod site;
-mod stage;
 mod workflows;

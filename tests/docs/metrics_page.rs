@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use crate::generated::settle;
+use crate::guide_cluster::GuideCluster;
 use crate::guides::{OBJECTS, S3};
-use crate::stage::Stage;
 
 const HEAD: &str = "\
 # Metrics
@@ -84,7 +84,7 @@ fn table(page: &str) -> String {
 
 #[test]
 fn the_page_of_metrics_is_what_the_processes_expose() {
-    let stage = Stage::get();
+    let stage = GuideCluster::get();
     let desk = stage.desk("metrics");
     // What is there only after the first object.
     desk.run(&format!("{S3}\n{OBJECTS}"));

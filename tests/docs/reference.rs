@@ -74,12 +74,16 @@ fn collect_rules(path: &str, schema: &Value, found: &mut Vec<(String, String)>) 
     }
 }
 
-/// A message that CEL puts together, with dots where it inserts names: `'a ' + names + ' b'` → `a ... b`.
+/// A message that CEL puts together, with dots where it inserts a name: `'a ' + names + ' b'` → `a ... b`.
+/// If the name is one of a list, the list follows.
 fn readable(expression: &str) -> String {
     let parts: Vec<&str> = expression.split('\'').collect();
     let texts: Vec<&str> = parts.iter().skip(1).step_by(2).copied().collect();
     // Only the first and the last are texts; what is between may have texts of its own.
-    format!("{}...{}", texts.first().unwrap_or(&""), texts.last().unwrap_or(&""))
+    let message = format!("{}...{}", texts.first().unwrap_or(&""), texts.last().unwrap_or(&""));
+    let names = expression.split_once("' + [").and_then(|(_, rest)| rest.split_once(']'));
+    let names = names.map(|(names, _)| names.replace('\'', "`"));
+    names.map_or(message.clone(), |names| format!("{message} ({names})"))
 }
 
 fn collect<'a>(path: &str, schema: &'a Value, fields: &mut Vec<Field<'a>>) {
@@ -149,4 +153,5 @@ pub fn cell(text: &str) -> String {
 fn nothing_in_a_cell_is_html_or_another_cell() {
     assert_eq!(cell("a\n <b> `<c>` | *"), "a &lt;b> `<c>` \\| \\*");
     assert_eq!(readable("'a ' + self.filter(n, n != '').join(', ') + ': b'"), "a ...: b");
+    assert_eq!(readable("'a ' + ['n', 'm'].filter(n, n != 'o')[0] + ': b'"), "a ...: b (`n`, `m`)");
 }

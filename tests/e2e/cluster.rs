@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use testbed::{ControlPlane, Network, Node, ObjectStore};
+use testbed::{ControlPlane, Network, Node, ObjectStore, output, output_of};
 
 /// The region that the examples for Qencode sign for.
 const REGION: &str = "us-west";
@@ -35,7 +35,7 @@ impl Cluster {
     pub fn kubectl_with(&self, arguments: &[&str], input: &str) -> String {
         let mut command = self.plane.kubectl();
         command.args(arguments);
-        run(&mut command, input).unwrap_or_else(|said| {
+        output_of(&mut command, input).unwrap_or_else(|said| {
             self.show_events();
             panic!("kubectl {}: {said}", arguments.join(" "))
         })
@@ -63,32 +63,32 @@ impl Cluster {
 
     /// The lines that a Deployment or Pod prints, from its first one on, until the iterator
     /// is dropped.
-    pub fn follow(&self, namespace: &str, name: &str) -> Follow {
+    pub fn log_lines(&self, namespace: &str, name: &str) -> LogLines {
         let mut kubectl = self.plane.kubectl();
         kubectl.args(["--namespace", namespace, "logs", "--follow", name]);
         let mut child = kubectl.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Follow { child, lines }
+        LogLines { child, lines }
     }
 
     /// Says on standard error what the cluster complains about.
     fn show_events(&self) {
         let mut events = self.plane.kubectl();
         events.args(["get", "events", "--all-namespaces", "--field-selector=type=Warning"]);
-        eprintln!("{}", run(&mut events, "").unwrap_or_default());
+        eprintln!("{}", output(&mut events).unwrap_or_default());
         let mut pods = self.plane.kubectl();
         pods.args(["get", "pods", "--all-namespaces", "--output=wide"]);
-        eprintln!("{}", run(&mut pods, "").unwrap_or_default());
+        eprintln!("{}", output(&mut pods).unwrap_or_default());
     }
 }
 
 /// The lines of a log as they come.
-pub struct Follow {
+pub struct LogLines {
     child: Child,
     lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
 }
 
-impl Iterator for Follow {
+impl Iterator for LogLines {
     type Item = String;
 
     fn next(&mut self) -> Option<String> {
@@ -96,21 +96,11 @@ impl Iterator for Follow {
     }
 }
 
-impl Drop for Follow {
+impl Drop for LogLines {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Runs a command to its end: what it printed, or what it complained about.
-pub fn run(command: &mut Command, input: &str) -> Result<String, String> {
-    let program = command.get_program().to_owned();
-    let output = testbed::feed(command, input).map_err(|error| format!("{}: {error}", program.display()))?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    Err(String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 /// A file of this repository.

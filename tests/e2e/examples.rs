@@ -73,7 +73,7 @@ fn download(cluster: &Cluster) {
     put(cluster, "reports", "2026/q3 summary.pdf", "the third quarter");
     apply(cluster, "download.yaml");
     wait(cluster, "condition=Ready", "pod/reader");
-    let first = cluster.follow(NAMESPACE, "pod/reader").next().unwrap_or_default();
+    let first = cluster.log_lines(NAMESPACE, "pod/reader").next().unwrap_or_default();
     assert!(first.contains(" 17 ") && first.ends_with("/tmp/summary.pdf"), "{first}");
 }
 
@@ -123,10 +123,10 @@ fn browser_upload(cluster: &Cluster) {
     let address = kubectl(cluster, &["get", "pod/upload-page", "--output=jsonpath={.status.podIP}"]);
     let served = |path: &str| {
         let url = format!("http://{address}:8080/{path}");
-        let mut curl = std::process::Command::new("curl");
+        let mut curl = curl_command();
         // Ready means that it runs, not that it listens already.
-        curl.args(["-fsS", "--noproxy", "*", "--retry", "5", "--retry-connrefused", &url]);
-        run(&mut curl, "").unwrap()
+        curl.args(["--fail", "--retry", "5", "--retry-connrefused", &url]);
+        output(&mut curl).unwrap()
     };
     assert!(served("").contains("Upload a photo"));
     let form: serde_json::Value = serde_json::from_str(&served("upload/form.json")).unwrap();
@@ -169,9 +169,9 @@ fn link_to_share(cluster: &Cluster) {
     wait(cluster, "condition=Ready", "psu/board-deck");
     let template = "--output=go-template={{.data.url | base64decode}}";
     let url = kubectl(cluster, &["get", "secret/board-deck", template]);
-    let mut curl = std::process::Command::new("curl");
-    curl.args(["-fsS", "--noproxy", "*", &url]);
-    assert_eq!(run(&mut curl, "").unwrap(), "for the board");
+    let mut curl = curl_command();
+    curl.args(["--fail", &url]);
+    assert_eq!(output(&mut curl).unwrap(), "for the board");
     let renews = "--output=jsonpath={.status.renewalTime}";
     assert_eq!(kubectl(cluster, &["get", "psu/board-deck", renews]), "");
 }

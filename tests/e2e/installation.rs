@@ -53,7 +53,7 @@ pub fn install(cluster: &Cluster, is_short: bool, is_unprivileged: bool) {
         .args(["--wait", "--timeout=120s"])
         .env("KUBECONFIG", cluster.plane.kubeconfig())
         .envs([("NO_PROXY", "*"), ("no_proxy", "*")]);
-    run(&mut install, "").unwrap_or_else(|said| panic!("helm install: {said}"));
+    testbed::output(&mut install).unwrap_or_else(|said| panic!("helm install: {said}"));
 }
 
 /// Replaces every pod of the operator, as an upgrade does, and waits until that is done.

@@ -94,7 +94,7 @@ pub fn end(cluster: &Cluster, scale: Scale) -> bool {
 fn follow_until_refused(cluster: &Cluster, scale: Scale) -> ReadTotals {
     let ends = Instant::now() + Duration::from_secs(scale.lifetime().unsigned_abs()) + LIMIT;
     let mut careless = ReadTotals::of_urls_that_live(scale.lifetime());
-    for line in cluster.follow(NAMESPACE, &format!("deployment/{CARELESS}")) {
+    for line in cluster.log_lines(NAMESPACE, &format!("deployment/{CARELESS}")) {
         careless.add(&line);
         if careless.failures.len() >= REFUSALS || Instant::now() > ends {
             break;

@@ -33,7 +33,7 @@ pub fn start(cluster: &Cluster) {
     cluster.apply(NAMESPACE, &read("pods.yaml"));
     for pod in [WITHDRAWN, DELETED] {
         kubectl(cluster, &["wait", "--for=condition=Ready", "--timeout=90s", &format!("pod/{pod}")]);
-        let first = cluster.follow(NAMESPACE, &format!("pod/{pod}")).next().unwrap_or_default();
+        let first = cluster.log_lines(NAMESPACE, &format!("pod/{pod}")).next().unwrap_or_default();
         assert!(Seen::read(&first).is_some_and(|seen| seen.size > 0), "{pod} has no URL: {first:?}");
     }
     let rules = "/spec/policy/rules/0/keyPrefixes";
@@ -81,7 +81,7 @@ impl Seen {
 /// Follows the pod whose URL is withdrawn until its file is empty.
 fn becomes_empty(cluster: &Cluster) -> bool {
     let ends = Instant::now() + LIMIT;
-    for line in cluster.follow(NAMESPACE, &format!("pod/{WITHDRAWN}")) {
+    for line in cluster.log_lines(NAMESPACE, &format!("pod/{WITHDRAWN}")) {
         if Seen::read(&line).is_some_and(|seen| seen.size == 0) {
             return true;
         }
@@ -119,7 +119,7 @@ fn kubelet_missed_the_secret(cluster: &Cluster) -> bool {
 fn is_unchanged(cluster: &Cluster) -> bool {
     // What the pod sees from now on, and not only what it has told already.
     let before = all_seen(cluster, DELETED).map_or(0, |seen| seen.len());
-    let lines = cluster.follow(NAMESPACE, &format!("pod/{DELETED}")).take(before + 3);
+    let lines = cluster.log_lines(NAMESPACE, &format!("pod/{DELETED}")).take(before + 3);
     let seen: Option<Vec<Seen>> = lines.map(|line| Seen::read(&line)).collect();
     let seen = seen.unwrap_or_default();
     let is_as_before = |first: &Seen| first.size > 0 && seen.iter().all(|later| later == first);

@@ -1,5 +1,6 @@
 //! Each kind of change on a small schema: those that break it are refused, all others are accepted.
 
+use json_patch::merge;
 use serde_json::{Value, json};
 
 use super::contract::Contract;
@@ -45,21 +46,6 @@ fn definition(schema: &Value, changes: &Value) -> Value {
     }});
     merge(&mut definition["spec"], changes);
     definition
-}
-
-/// A JSON merge patch (RFC 7386).
-fn merge(target: &mut Value, changes: &Value) {
-    let (Some(fields), true) = (changes.as_object(), target.is_object()) else {
-        *target = changes.clone();
-        return;
-    };
-    for (name, change) in fields {
-        if change.is_null() {
-            target.as_object_mut().unwrap().remove(name);
-        } else {
-            merge(&mut target[name], change);
-        }
-    }
 }
 
 /// A change of a field of the spec.

@@ -1,5 +1,7 @@
 //! Inputs made of others: bytes changed, taken away, doubled, put in, or from another input.
 
+use fastrand::Rng;
+
 /// Pieces that mean something to a parser.
 const PIECES: [&[u8]; 28] = [
     b"\0",
@@ -37,12 +39,12 @@ const LONGEST: usize = 4096;
 /// An endless row of inputs, the same for the same seeds and number.
 pub(crate) struct Mutations {
     inputs: Vec<Vec<u8>>,
-    state: u64,
+    random: Rng,
 }
 
 impl Mutations {
     pub(crate) fn new(inputs: Vec<Vec<u8>>, seed: u64) -> Self {
-        Self { inputs, state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1 }
+        Self { inputs, random: Rng::with_seed(seed) }
     }
 
     /// The next input.
@@ -94,11 +96,7 @@ impl Mutations {
         }
     }
 
-    /// A number below `limit`, by xorshift.
     fn below(&mut self, limit: usize) -> usize {
-        self.state ^= self.state << 13;
-        self.state ^= self.state >> 7;
-        self.state ^= self.state << 17;
-        usize::try_from(self.state % u64::try_from(limit.max(1)).unwrap()).unwrap()
+        self.random.usize(..limit.max(1))
     }
 }

@@ -114,7 +114,7 @@ impl Cluster {
 #[derive(Debug, Default)]
 pub struct Reviews {
     /// When the operator was told that the API server does not accept such tokens.
-    told: Option<Instant>,
+    reviewed: Option<Instant>,
 }
 
 impl Reviews {
@@ -133,17 +133,17 @@ impl Reviews {
     /// The operator has got the answer to a review. That for the audience is the second of two.
     pub fn arrived(&mut self, answer: &Value) {
         if answer["status"]["authenticated"] == true {
-            self.told = Some(Instant::now());
+            self.reviewed = Some(Instant::now());
         }
     }
 
     /// Whether a review was sent that says nothing new. Several checks may be under way at a time.
     pub fn is_needless(&self) -> bool {
-        self.told.is_some_and(|told| (UNDER_WAY..REVIEWED).contains(&told.elapsed()))
+        self.reviewed.is_some_and(|reviewed| (UNDER_WAY..REVIEWED).contains(&reviewed.elapsed()))
     }
 
     /// Whether the operator may send a token to an STS.
     pub fn permit_exchange(&self) -> bool {
-        self.told.is_some()
+        self.reviewed.is_some()
     }
 }

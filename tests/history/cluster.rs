@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::accounts::Account;
-use crate::server::Server;
+use crate::server::SecretServer;
 
 /// More than the versions of any history.
 const MUCH: u64 = 1_000_000;
@@ -52,7 +52,7 @@ pub struct Watcher {
 /// Everything that is stored.
 #[derive(Clone, Default)]
 pub struct Stored {
-    pub secrets: BTreeMap<Name, Server>,
+    pub secrets: BTreeMap<Name, SecretServer>,
     pub urls: BTreeMap<Name, Value>,
     /// The UIDs of Secrets that somebody else created.
     pub foreign: BTreeSet<String>,
@@ -86,7 +86,7 @@ impl Cluster {
     }
 
     /// Writes a Secret by `write`, and shows what came of it.
-    pub fn write_secret<T>(&mut self, name: &Name, write: impl FnOnce(&mut Server) -> T) -> T {
+    pub fn write_secret<T>(&mut self, name: &Name, write: impl FnOnce(&mut SecretServer) -> T) -> T {
         let before = self.secret(name);
         let server = self.stored.secrets.entry(name.clone()).or_default();
         server.version = self.version;
@@ -184,7 +184,7 @@ impl Cluster {
             self.stored.secrets.iter().filter(|(_, server)| server.get().is_some_and(|s| is_orphaned(&s)));
         let gone: Vec<_> = gone.map(|(name, _)| name.clone()).collect();
         for name in gone {
-            self.write_secret(&name, Server::delete);
+            self.write_secret(&name, SecretServer::delete);
         }
         let going =
             self.stored.urls.iter().filter(|(_, url)| !url["metadata"]["deletionTimestamp"].is_null());
@@ -196,7 +196,7 @@ impl Cluster {
                 owners.is_some_and(|owners| owners.iter().any(|owner| owner.uid == uid))
             });
             for secret in owned.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
-                self.write_secret(&secret, Server::delete);
+                self.write_secret(&secret, SecretServer::delete);
             }
             self.delete_url(&name);
         }

@@ -15,7 +15,7 @@ use crate::objects::{
     NAMESPACES, OBJECTS, WITH_SESSION, WITH_TOKENS, Who, account, credentials, everyone, key_id, name,
     namespace, role, spec,
 };
-use crate::server::{Server, THEM};
+use crate::server::{SecretServer, THEM};
 use crate::state::State;
 use crate::sts::StsTrouble;
 
@@ -188,8 +188,10 @@ impl Deed {
                 cluster.edit_url(&name(who), |o| o["spec"]["secret"]["deletionPolicy"] = json!(policy));
             }
             Self::Rotate(namespace, number) => rotate(state, namespace, number),
-            Self::TakeCredentials(namespace) => cluster.write_secret(&credentials(namespace), Server::delete),
-            Self::DeleteSecret(who) => cluster.write_secret(&name(who), Server::delete),
+            Self::TakeCredentials(namespace) => {
+                cluster.write_secret(&credentials(namespace), SecretServer::delete)
+            }
+            Self::DeleteSecret(who) => cluster.write_secret(&name(who), SecretServer::delete),
             Self::SpoilUrl(who) => {
                 touch(state, who, |s| drop(s.data.as_mut().and_then(|data| data.remove("url"))));
             }
@@ -202,7 +204,7 @@ impl Deed {
                     lost.filter(|s| s["metadata"]["ownerReferences"].as_array().is_none_or(Vec::is_empty));
                 state.cluster.stored.foreign.extend(lost.as_ref().and_then(uid).map(str::to_owned));
             }
-            Self::ResetRecord(who) => cluster.write_secret(&name(who), Server::reset_managed_fields),
+            Self::ResetRecord(who) => cluster.write_secret(&name(who), SecretServer::reset_managed_fields),
             Self::CreateForeign(who) => {
                 if cluster.secret(&name(who)).is_none() {
                     cluster.write_secret(&name(who), |server| {
@@ -269,6 +271,6 @@ fn is_foreign(state: &State, secret: &Value) -> bool {
 pub fn remove_foreign(state: &mut State, who: Who) {
     let there = state.cluster.secret(&name(who));
     if there.is_some_and(|secret| is_foreign(state, &secret)) {
-        state.cluster.write_secret(&name(who), Server::delete);
+        state.cluster.write_secret(&name(who), SecretServer::delete);
     }
 }

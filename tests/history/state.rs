@@ -12,7 +12,7 @@ use crate::accounts::Reviews;
 use crate::cluster::{Cluster, Kind, Name, epoch, named, uid};
 use crate::http::{Answer, Trouble, failure, found};
 use crate::lease::Election;
-use crate::server::{OUR_UPDATE, Server, US};
+use crate::server::{OUR_UPDATE, SecretServer, US};
 use crate::sts::Sts;
 
 /// A call that changes something, as it was sent.
@@ -68,7 +68,7 @@ impl State {
     pub fn undo(&mut self, kind: Kind, name: &Name) {
         match kind {
             Kind::PresignedUrls => self.cluster.delete_url(name),
-            Kind::Secrets if name.1 != "keys" => self.cluster.write_secret(name, Server::delete),
+            Kind::Secrets if name.1 != "keys" => self.cluster.write_secret(name, SecretServer::delete),
             _ => {}
         }
     }

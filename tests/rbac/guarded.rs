@@ -1,13 +1,11 @@
 //! Metrics that are shown only to those who may get them, by replicas that lead and those that do not.
 
 use std::path::Path;
-use std::process::Command;
-use std::time::{Duration, Instant};
 
 use super::CLUSTER;
 use super::chart::{Mode, Permission};
 use super::harness::DEADLINE;
-use super::place::Place;
+use super::place::RestrictedOperator;
 
 /// What curl ends with when it does not trust the certificate that it is shown.
 const UNTRUSTED: &str = "curl ended with 60";
@@ -15,17 +13,8 @@ const UNTRUSTED: &str = "curl ended with 60";
 /// The status that a scrape with this token is answered with, over TLS that is checked, or how curl
 /// ended.
 fn scrape(port: u16, certificate: &Path, token: Option<&str>) -> String {
-    let mut curl = Command::new("curl");
-    curl.args([
-        "-sS",
-        "--max-time",
-        "10",
-        "--output",
-        "/dev/null",
-        "--write-out",
-        "%{http_code}",
-        "--cacert",
-    ]);
+    let mut curl = testbed::curl_command();
+    curl.args(["--output", "/dev/null", "--write-out", "%{http_code}", "--cacert"]);
     curl.arg(certificate.join("tls.crt")).arg(format!("https://localhost:{port}/metrics"));
     if let Some(token) = token {
         curl.args(["--header", &format!("Authorization: Bearer {token}")]);
@@ -37,23 +26,10 @@ fn scrape(port: u16, certificate: &Path, token: Option<&str>) -> String {
     }
 }
 
-fn write_certificate(folder: &Path) {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    std::fs::write(folder.join("tls.crt"), made.cert.pem()).unwrap();
-    std::fs::write(folder.join("tls.key"), made.signing_key.serialize_pem()).unwrap();
-}
-
 /// Waits for a status: roles are taken in by the API server a moment after they were written.
 async fn wait_for(expected: &str, what: &str, status: impl Fn() -> String) {
-    let deadline = Instant::now() + DEADLINE;
-    loop {
-        let found = status();
-        if found == expected {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{what}: {found} is not {expected}");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    let is_so = testbed::eventually(DEADLINE, async || status() == expected).await;
+    assert!(is_so, "{what}: {} is not {expected}", status());
 }
 
 #[tokio::test]
@@ -61,10 +37,10 @@ async fn metrics_are_for_those_who_may_get_them_and_both_permissions_for_that_ar
     // The roles are the cluster's.
     let _alone = CLUSTER.write().await;
     let folder = tempfile::tempdir().unwrap();
-    write_certificate(folder.path());
+    testbed::ServerCertificate::of("localhost").write(folder.path()).unwrap();
     for without in [None, Some("tokenreviews"), Some("subjectaccessreviews")] {
         let is_granted = |permission: &Permission| Some(permission.resource.as_str()) != without;
-        let place = Place::with(Mode::Guarded, is_granted).await;
+        let place = RestrictedOperator::with(Mode::Guarded, is_granted).await;
         place.make_account("reader", true);
         place.make_account("outsider", false);
         let (reader, outsider) = (place.token_of("reader"), place.token_of("outsider"));
@@ -98,15 +74,16 @@ async fn metrics_are_for_those_who_may_get_them_and_both_permissions_for_that_ar
 async fn a_certificate_is_read_again_when_it_changes() {
     let _alone = CLUSTER.write().await;
     let [folder, first, second] = [(); 3].map(|()| tempfile::tempdir().unwrap());
-    write_certificate(first.path());
-    write_certificate(second.path());
+    for folder in [&first, &second] {
+        testbed::ServerCertificate::of("localhost").write(folder.path()).unwrap();
+    }
     let install = |from: &Path| {
         for file in ["tls.crt", "tls.key"] {
             std::fs::copy(from.join(file), folder.path().join(file)).unwrap();
         }
     };
     install(first.path());
-    let place = Place::with(Mode::Guarded, |_| true).await;
+    let place = RestrictedOperator::with(Mode::Guarded, |_| true).await;
     let replica = place.guarded_replica(folder.path());
     let port = replica.metrics_port();
     wait_for("401", "the first certificate", || scrape(port, first.path(), None)).await;

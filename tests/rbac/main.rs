@@ -21,7 +21,7 @@ use tokio::sync::RwLock;
 
 use chart::{Mode, Permission, Roles};
 use harness::DEADLINE;
-use place::Place;
+use place::RestrictedOperator;
 use story::{Step, first_failure};
 
 /// An operator for the whole cluster must not meet those of the other stories.
@@ -65,7 +65,7 @@ async fn the_whole_cluster_is_looked_after_with_the_same_rules_and_nothing_else_
     let mut permissions = Roles::render(Mode::Cluster, "home").permissions();
     permissions.retain(|permission| !is_of_no_namespace(permission));
     assert_eq!(permissions, Roles::render(Mode::Namespaces, "home").permissions());
-    let place = Place::with(Mode::Cluster, |_| true).await;
+    let place = RestrictedOperator::with(Mode::Cluster, |_| true).await;
     assert_eq!(first_failure(&place, Mode::Cluster, None).await, None, "{}", place.space.operator.log());
     place.assert_nothing_was_refused().await;
 }
@@ -74,7 +74,7 @@ async fn the_whole_cluster_is_looked_after_with_the_same_rules_and_nothing_else_
 async fn the_other_modes_do_their_work_and_try_nothing_else() {
     let _others = CLUSTER.read().await;
     let work = [Mode::Namespaces, Mode::Minimal, Mode::WebIdentity].map(async |mode| {
-        let place = Place::with(mode, |_| true).await;
+        let place = RestrictedOperator::with(mode, |_| true).await;
         assert_eq!(
             first_failure(&place, mode, None).await,
             None,
@@ -113,11 +113,11 @@ async fn every_permission_for_objects_of_no_namespace_is_needed() {
 
 /// Without the permission, the API server refuses a call, and the step that needs it fails. Returns where
 /// that was.
-async fn assert_is_needed(mode: Mode, without: &Permission) -> Place {
+async fn assert_is_needed(mode: Mode, without: &Permission) -> RestrictedOperator {
     let others = |permission: &Permission| permission != without;
     let place = match without.verb.as_str() {
-        "list" => Place::without_streams(mode, others).await,
-        _ => Place::with(mode, others).await,
+        "list" => RestrictedOperator::without_streams(mode, others).await,
+        _ => RestrictedOperator::with(mode, others).await,
     };
     let failed = first_failure(&place, mode, Some(without)).await;
     assert_eq!(failed, Some(needed_for(without)), "{mode:?} without {without:?}");
@@ -128,7 +128,7 @@ async fn assert_is_needed(mode: Mode, without: &Permission) -> Place {
 #[tokio::test]
 async fn a_namespace_that_refuses_is_named_and_holds_up_no_other() {
     let _others = CLUSTER.read().await;
-    let place = Place::with(Mode::Namespaces, |_| true).await;
+    let place = RestrictedOperator::with(Mode::Namespaces, |_| true).await;
     let other = place.another_namespace().await;
     // Its role there lacks Secrets.
     place.grant(&other, |permission| permission.resource != "secrets");

@@ -3,9 +3,6 @@
 use std::path::Path;
 use std::sync::Mutex;
 
-use k8s_openapi::api::core::v1::Namespace;
-use kube::Api;
-use kube::api::{ObjectMeta, PostParams};
 use serde_json::{Value, json};
 use testbed::Proxy;
 
@@ -21,7 +18,7 @@ const CLUSTER_SIGNERS: (&str, &str) = ("PRESIGN_CLUSTER_SIGNERS", "true");
 const SELECTORS: (&str, &str) = ("PRESIGN_NAMESPACE_SELECTORS", "true");
 
 /// A namespace, who works there, and with which rights.
-pub struct Place {
+pub struct RestrictedOperator {
     pub space: Space,
     roles: Roles,
     account: String,
@@ -33,7 +30,7 @@ pub struct Place {
     _in_between: Option<Proxy>,
 }
 
-impl Place {
+impl RestrictedOperator {
     /// A fresh namespace with an object `report`, and an operator with those rights of the
     /// chart that `is_granted` says.
     pub async fn with(mode: Mode, is_granted: impl Fn(&Permission) -> bool) -> Self {
@@ -251,10 +248,7 @@ impl Place {
 
 /// Makes a namespace with a name of its own.
 pub async fn make_namespace(client: &kube::Client) -> String {
-    let metadata = ObjectMeta { generate_name: Some("rbac-".to_owned()), ..ObjectMeta::default() };
-    let namespace = Namespace { metadata, ..Namespace::default() };
-    let made = Api::all(client.clone()).create(&PostParams::default(), &namespace).await.unwrap();
-    made.metadata.name.unwrap()
+    super::harness::make_namespace(client, "rbac-").await
 }
 
 /// The access key and the object `report`.

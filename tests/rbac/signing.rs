@@ -10,18 +10,18 @@ use serde_json::json;
 
 use super::chart::{Mode, Permission, Roles};
 use super::harness::{DEADLINE, Operator};
-use super::place::{Place, apply, token_with};
+use super::place::{RestrictedOperator, apply, token_with};
 use super::{AT_A_TIME, CLUSTER};
 
 /// Objects with the label of the operator, and nothing that can be used.
-fn spoiled(place: &Place, name: &str) -> String {
+fn spoiled(place: &RestrictedOperator, name: &str) -> String {
     let labels = json!({"app.kubernetes.io/managed-by": "presign-operator"});
     let metadata = json!({"name": name, "namespace": place.space.namespace, "labels": labels});
     let of = |kind: &str| json!({"apiVersion": "v1", "kind": kind, "metadata": metadata}).to_string();
     [of("Secret"), of("ConfigMap")].join("\n---\n")
 }
 
-async fn has_ca(place: &Place, name: &str) -> bool {
+async fn has_ca(place: &RestrictedOperator, name: &str) -> bool {
     let maps = Api::<ConfigMap>::namespaced(place.space.client.clone(), &place.space.namespace);
     // Not with the rights of the operator.
     let data = maps.get_opt(name).await.unwrap().and_then(|map| map.data);
@@ -51,7 +51,7 @@ impl Seen {
 }
 
 /// A token for the signing service, of a pod that runs as the operator's account.
-fn token_of_pod(place: &Place) -> String {
+fn token_of_pod(place: &RestrictedOperator) -> String {
     let (world, namespace) = (place.space.world, place.space.namespace.as_str());
     let pod = json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": namespace},
@@ -93,7 +93,7 @@ async fn the_certificate_is_made_and_mended_and_pods_are_judged_and_each_permiss
 /// With all permissions the service comes to work; without one of them, the API server refuses a call and the
 /// operator tells.
 async fn judge(seen: Seen, without: Option<&Permission>) {
-    let place = Place::with(Mode::Signing, |permission| Some(permission) != without).await;
+    let place = RestrictedOperator::with(Mode::Signing, |permission| Some(permission) != without).await;
     let name = format!("{}-signing", place.space.namespace);
     if seen == Seen::Spoiled {
         apply(place.space.world, &spoiled(&place, &name));

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::chart::{Mode, Permission};
 use super::harness::{DEADLINE, SECOND_KEY, ready, text};
-use super::place::Place;
+use super::place::RestrictedOperator;
 use super::{needed_for, sessions};
 
 /// How long the step that needs a permission is waited for once that was refused; a step takes half a second
@@ -75,7 +75,11 @@ const STORY: [Step; 15] = [
 ];
 
 /// The first step that fails, if any does, `without` a permission.
-pub async fn first_failure(place: &Place, mode: Mode, without: Option<&Permission>) -> Option<Step> {
+pub async fn first_failure(
+    place: &RestrictedOperator,
+    mode: Mode,
+    without: Option<&Permission>,
+) -> Option<Step> {
     for step in STORY {
         let without = without.filter(|without| needed_for(without) == step);
         let lack = Lack { place, without };
@@ -94,7 +98,7 @@ pub async fn first_failure(place: &Place, mode: Mode, without: Option<&Permissio
 
 /// The permission that a step needs, if it lacks.
 struct Lack<'a> {
-    place: &'a Place,
+    place: &'a RestrictedOperator,
     without: Option<&'a Permission>,
 }
 
@@ -203,13 +207,13 @@ async fn happens(lack: &Lack<'_>, mode: Mode, step: Step) -> bool {
 }
 
 /// When the lease was renewed.
-async fn renewal(place: &Place) -> Option<MicroTime> {
+async fn renewal(place: &RestrictedOperator) -> Option<MicroTime> {
     let leases = Api::<Lease>::namespaced(place.space.client.clone(), &place.space.namespace);
     leases.get_opt(place.account()).await.unwrap()?.spec?.renew_time
 }
 
 /// A spec with a signer instead of a connection.
-fn spec_with_signer(place: &Place, signer: &Value) -> Value {
+fn spec_with_signer(place: &RestrictedOperator, signer: &Value) -> Value {
     let mut spec = place.space.spec(json!({"signerRef": signer}));
     spec.as_object_mut().unwrap().remove("s3");
     spec
@@ -233,7 +237,7 @@ async fn prunes(lack: &Lack<'_>) -> bool {
     lack.eventually(async || space.secrets().get_opt("later").await.unwrap().is_none()).await
 }
 
-async fn ask(place: &Place, token: &str) {
+async fn ask(place: &RestrictedOperator, token: &str) {
     let patch = Patch::Merge(json!({"metadata": {"annotations": {"presign.dev/renew": token}}}));
     place.space.presigned_urls().patch("report", &PatchParams::default(), &patch).await.unwrap();
 }
@@ -249,13 +253,13 @@ async fn asked_and_answered(lack: &Lack<'_>, token: &str) -> bool {
 }
 
 /// The URL in a Secret, if both are there.
-async fn url(place: &Place, secret: &str) -> Option<String> {
+async fn url(place: &RestrictedOperator, secret: &str) -> Option<String> {
     let secret = place.space.secrets().get_opt(secret).await.unwrap()?;
     Some(text(&secret, "url"))
 }
 
 /// Events of a URL that was written for a reason.
-async fn events(place: &Place, action: &str) -> Vec<Event> {
+async fn events(place: &RestrictedOperator, action: &str) -> Vec<Event> {
     let api = Api::<Event>::namespaced(place.space.client.clone(), &place.space.namespace);
     let mut events = api.list(&ListParams::default()).await.unwrap().items;
     events.retain(|event| event.action.as_deref() == Some(action));

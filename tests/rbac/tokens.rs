@@ -1,8 +1,6 @@
 //! The tokens of `ServiceAccount`s that the operator can create with the chart's permissions, and those
 //! that the chart's admission policy refuses. Each is asked for as the operator's own `ServiceAccount`.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 
 use super::chart::objects;
@@ -30,7 +28,7 @@ const KINDS: [&str; 7] = [
 ];
 
 /// Four namespaces with the `ServiceAccount`s `urls` and `backup` each.
-struct Stage {
+struct TokenNamespaces {
     world: &'static World,
     /// The namespace of the release, which is named after it.
     home: String,
@@ -42,7 +40,7 @@ struct Stage {
     other: String,
 }
 
-impl Stage {
+impl TokenNamespaces {
     async fn new() -> Self {
         let world = World::get().await;
         let client = world.client().await;
@@ -130,11 +128,7 @@ impl Stage {
 
 /// Waits for what the API server takes in a moment after it was written: roles and policies.
 async fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "{what}");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    assert!(testbed::eventually(DEADLINE, async || is_so()).await, "{what}");
 }
 
 /// A Secret of this type, which is to be of a `ServiceAccount`.
@@ -151,7 +145,7 @@ const SHORT: [&str; 2] = ["--audience=sts.amazonaws.com", "--duration=10m"];
 
 #[tokio::test]
 async fn without_the_policy_the_operator_could_act_as_a_service_account_and_with_it_it_cannot() {
-    let stage = Stage::new().await;
+    let stage = TokenNamespaces::new().await;
     let token = |more: &[&str]| stage.token(&stage.whole, "urls", more);
     let for_server = format!("--audience={}/", stage.world.plane.url());
     // A token for the API server, a token that lives for long, and one that another service accepts.
@@ -196,7 +190,7 @@ async fn without_the_policy_the_operator_could_act_as_a_service_account_and_with
 
 #[tokio::test]
 async fn the_operator_creates_tokens_only_of_the_service_accounts_that_the_chart_names() {
-    let stage = Stage::new().await;
+    let stage = TokenNamespaces::new().await;
     stage.install(true);
     let is_in_force = || {
         stage.token(&stage.whole, "urls", &SHORT).is_ok() && stage.token(&stage.named, "urls", &SHORT).is_ok()
@@ -228,7 +222,7 @@ async fn the_operator_creates_tokens_only_of_the_service_accounts_that_the_chart
 
 #[tokio::test]
 async fn without_the_policy_the_operator_could_have_a_token_put_into_a_secret_and_with_it_it_cannot() {
-    let stage = Stage::new().await;
+    let stage = TokenNamespaces::new().await;
     let (create, apply): (&[&str], &[&str]) = (&["create"], &["apply", "--server-side"]);
     // One that is there for another ServiceAccount, and one that only looks like it.
     for (name, kind) in [("there", FOR_TOKEN), ("kept", FOR_TOKEN), ("plain", "Opaque")] {

@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 use testbed::SessionStore;
 
-use crate::shared::Shared;
+use crate::shared::SharedSigner;
 use crate::stores::{ACCOUNT, CHAINED_ROLE, ROLE};
 
 /// A token of the `ServiceAccount` that is the operator's here, as the kubelet writes it to the file of IRSA.
-fn token(shared: &Shared) -> String {
+fn token(shared: &SharedSigner) -> String {
     let mut kubectl = shared.tenancy.team.world.plane.kubectl();
     let audience = format!("--audience={}", SessionStore::AUDIENCE);
     let output = kubectl
@@ -20,7 +20,7 @@ fn token(shared: &Shared) -> String {
 
 #[tokio::test]
 async fn a_role_is_assumed_with_the_identity_of_the_operator_for_each_namespace() {
-    let mut shared = Shared::new("ambient", 2).await;
+    let mut shared = SharedSigner::new("ambient", 2).await;
     let chained = shared.store.role_arn(CHAINED_ROLE);
     let credentials = json!({
         "webIdentity": Value::Null, "ambient": {}, "assumeRole": {"roleARN": chained},
@@ -48,7 +48,7 @@ async fn a_role_is_assumed_with_the_identity_of_the_operator_for_each_namespace(
         assert_eq!(shared.download(team, "one").await, format!("of {team}"));
         assert_eq!(shared.readable(&shared.session(&format!("presign-{team}"))), [team]);
     }
-    let (own, assumed): (Vec<_>, Vec<_>) = crate::place::sessions(&shared.front)
+    let (own, assumed): (Vec<_>, Vec<_>) = crate::session_space::sessions(&shared.front)
         .into_iter()
         .partition(|(asked, _)| asked.action == "AssumeRoleWithWebIdentity");
     assert_eq!((own.len(), assumed.len()), (1, 2));

@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::calls::Reach;
-use crate::place::{Place, with};
+use crate::session_space::{SessionSpace, with};
 use crate::stores::{BASE_KEY, CHAINED_ROLE, KEYED_ROLE, ROLE};
 
 /// Credentials that assume a role with the key in the Secret `base`.
-pub async fn keyed(place: &Place) -> Value {
+pub async fn keyed(place: &SessionSpace) -> Value {
     let (id, secret) = BASE_KEY;
     place.space.write_secret("base", &[("access-key-id", id), ("secret-access-key", secret)]).await;
     json!({
@@ -19,7 +19,7 @@ pub async fn keyed(place: &Place) -> Value {
 
 #[tokio::test]
 async fn a_role_is_assumed_with_the_key_in_a_secret() {
-    let place = Place::new("assume").await;
+    let place = SessionSpace::new("assume").await;
     let (space, store, credentials) = (&place.space, place.store, keyed(&place).await);
     // The key itself may do nothing.
     let alone = json!({"secretRef": {"name": "base"}});
@@ -50,7 +50,7 @@ async fn a_role_is_assumed_with_the_key_in_a_secret() {
 
 #[tokio::test]
 async fn only_the_last_of_two_sessions_is_narrowed() {
-    let place = Place::new("chain").await;
+    let place = SessionSpace::new("chain").await;
     let (space, store) = (&place.space, place.store);
     let chain = with(
         place.web_identity(ROLE),

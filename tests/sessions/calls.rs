@@ -1,8 +1,6 @@
 //! What a session can really do: calls of the store with the whole session, as whoever stole it would
 //! make them.
 
-use std::process::Command;
-
 use jiff::Timestamp;
 use testbed::{SessionStore, StsAnswer};
 
@@ -37,8 +35,8 @@ impl StolenSession {
 
     /// The status of a request that is signed with the session. `path` follows the address of the store.
     pub fn status(&self, store: &SessionStore, arguments: &[&str], path: &str) -> u16 {
-        let mut curl = Command::new("curl");
-        curl.args(["-sS", "--noproxy", "*", "--max-time", "20", "-o", "/dev/null", "-w", "%{http_code}"]);
+        let mut curl = testbed::curl_command();
+        curl.args(["-o", "/dev/null", "-w", "%{http_code}"]);
         curl.args(["--aws-sigv4", "aws:amz:us-east-1:s3", "--user", &format!("{}:{}", self.id, self.secret)]);
         curl.args(["-H", "X-Amz-Content-Sha256: UNSIGNED-PAYLOAD"]);
         curl.args(["-H", &format!("X-Amz-Security-Token: {}", self.token)]);

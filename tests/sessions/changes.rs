@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::Secret;
 use serde_json::json;
 
 use crate::harness::{DEADLINE, text};
-use crate::place::{Place, version};
+use crate::session_space::{SessionSpace, version};
 use crate::stores::{BASE_KEY, KEYED_ROLE, OTHER_ROLE, ROLE, SECOND_BASE_KEY};
 use crate::tenancy::annotation;
 
@@ -15,7 +15,7 @@ fn source(secret: &Secret) -> Option<&str> {
 
 #[tokio::test]
 async fn another_role_signs_again_at_once() {
-    let place = Place::new("role").await;
+    let place = SessionSpace::new("role").await;
     place.issue("report", &place.web_identity(ROLE), json!({})).await;
     let before = place.space.secrets().get("report").await.unwrap();
     assert!(source(&before).is_some());
@@ -34,7 +34,7 @@ async fn another_role_signs_again_at_once() {
 
 #[tokio::test]
 async fn a_rotated_key_waits_for_the_renewal_of_what_its_sessions_signed() {
-    let place = Place::new("rotated").await;
+    let place = SessionSpace::new("rotated").await;
     let space = &place.space;
     let write = async |(id, secret): (&str, &str)| {
         space.write_secret("base", &[("access-key-id", id), ("secret-access-key", secret)]).await;
@@ -76,7 +76,7 @@ fn kept(page: &str) -> usize {
 
 #[tokio::test]
 async fn a_change_from_a_key_to_sessions_and_back_signs_each_time() {
-    let place = Place::new("switch").await;
+    let place = SessionSpace::new("switch").await;
     let (space, store) = (&place.space, place.store);
     let key = [("access-key-id", store.access_key_id()), ("secret-access-key", store.secret_access_key())];
     space.write_secret("admin", &key).await;

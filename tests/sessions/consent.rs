@@ -6,15 +6,15 @@ use serde_json::json;
 use testbed::{Match, Proxy, SessionStore};
 
 use crate::harness::{DEADLINE, PERMITTED_STS, Space, World};
-use crate::place::{AGAIN, Place, message, with};
 use crate::refusals::{assert_says, refused};
+use crate::session_space::{AGAIN, SessionSpace, message, with};
 use crate::stores::{self, ACCOUNT, ROLE};
 
 /// A place whose operator reaches the API server through a proxy, and permits one audience.
-async fn behind_proxy(story: &str, audience: &str) -> (Place, Proxy) {
+async fn behind_proxy(story: &str, audience: &str) -> (SessionSpace, Proxy) {
     let environment = [PERMITTED_STS, ("PRESIGN_TOKEN_AUDIENCES", audience)];
     let (space, proxy) = Space::behind_proxy_with(story, &environment).await;
-    (Place::of(space, stores::usual().await).await, proxy)
+    (SessionSpace::of(space, stores::usual().await).await, proxy)
 }
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn a_token_that_ended_meanwhile_proves_nothing_about_its_audience() {
 
 #[tokio::test]
 async fn an_account_is_read_again_before_a_token_of_it_is_requested() {
-    let place = Place::new("withdrawn").await;
+    let place = SessionSpace::new("withdrawn").await;
     // Another duration needs another session.
     let lasting = |duration: &str| with(place.web_identity(ROLE), json!({"session": {"duration": duration}}));
     place.issue("first", &lasting("1h"), json!({})).await;
@@ -90,7 +90,7 @@ async fn a_session_belongs_to_the_account_whose_token_was_exchanged() {
 
 #[tokio::test]
 async fn a_url_outlives_its_account_and_ends_with_its_session() {
-    let place = Place::brief("orphan").await;
+    let place = SessionSpace::brief("orphan").await;
     place.issue("report", &place.web_identity(ROLE), json!({"expiresIn": "2m"})).await;
     let url = place.space.data("report", "url").await;
     place.delete_account(ACCOUNT).await;

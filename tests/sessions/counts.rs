@@ -7,13 +7,19 @@ use futures::future::join_all;
 use serde_json::json;
 
 use crate::outages::{most_requests, refusal, wait_count};
-use crate::shared::Shared;
+use crate::shared::SharedSigner;
 use crate::stores::{CHAINED_ROLE, ROLE};
 
 /// Applies so many objects of each of so many teams, which all exist before the operator starts.
 /// `assumed` is the role that is assumed with the session of the `ServiceAccount`.
-async fn apply(story: &str, narrow_to: &str, assumed: Option<&str>, teams: usize, each: usize) -> Shared {
-    let shared = Shared::new(story, teams).await;
+async fn apply(
+    story: &str,
+    narrow_to: &str,
+    assumed: Option<&str>,
+    teams: usize,
+    each: usize,
+) -> SharedSigner {
+    let shared = SharedSigner::new(story, teams).await;
     let arn = shared.store.role_arn(ROLE);
     let role = assumed.map(|role| json!({"roleARN": shared.store.role_arn(role)}));
     shared.apply_signer(&arn, json!({"assumeRole": role, "session": {"narrowTo": narrow_to}})).await;
@@ -26,7 +32,7 @@ async fn apply(story: &str, narrow_to: &str, assumed: Option<&str>, teams: usize
 }
 
 /// Issues URLs for so many objects of each of so many teams.
-async fn issue(narrow_to: &str, assumed: Option<&str>, teams: usize, each: usize) -> Shared {
+async fn issue(narrow_to: &str, assumed: Option<&str>, teams: usize, each: usize) -> SharedSigner {
     let kind = if assumed.is_some() { "chain" } else { "one" };
     let story = format!("counts-{kind}-{}", narrow_to.to_lowercase());
     let mut shared = apply(&story, narrow_to, assumed, teams, each).await;

@@ -3,15 +3,14 @@
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use kube::api::{Api, ObjectMeta, Patch, PatchParams};
+use kube::api::{Api, Patch, PatchParams};
 use presign_operator::crd::PresignedUrl;
 use serde_json::json;
 use testbed::StsFault;
 
-use crate::harness::{DEADLINE, Operator, PERMITTED_STS, UNOPPOSED, ready, write_account};
-use crate::place::Place;
+use crate::harness::{DEADLINE, Operator, PERMITTED_STS, UNOPPOSED, make_namespace, ready, write_account};
+use crate::session_space::SessionSpace;
 use crate::stores::{ACCOUNT, OTHER_ROLE};
-use crate::tenancy::make_namespace;
 
 /// How many roles are broken.
 const ROLES: usize = 100;
@@ -22,10 +21,9 @@ const PATIENCE: usize = 10;
 
 #[tokio::test]
 async fn a_namespace_with_a_hundred_hanging_roles_holds_up_no_other() {
-    let place = Place::new("flood").await;
+    let place = SessionSpace::new("flood").await;
     let (client, own) = (&place.space.client, place.space.namespace.as_str());
-    let generate_name = Some("calm-".to_owned());
-    let calm = make_namespace(client, ObjectMeta { generate_name, ..ObjectMeta::default() }).await;
+    let calm = make_namespace(client, "calm-").await;
     write_account(client, &calm, ACCOUNT, Some("*")).await.unwrap();
     place.space.operator.stop();
     let variables = [PERMITTED_STS, UNOPPOSED];

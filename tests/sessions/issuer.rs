@@ -7,7 +7,7 @@ use serde_json::json;
 use testbed::{Role, SessionStore};
 
 use crate::harness::{PERMITTED_STS, Space, World, everything};
-use crate::place::{Place, with};
+use crate::session_space::{SessionSpace, with};
 use crate::stores::{ACCOUNT, ROLE};
 
 /// Lets the API server sign with a new key from now on, and verify with the old one too, as in a rotation.
@@ -38,7 +38,7 @@ async fn a_new_key_of_the_issuer_needs_no_restart_of_the_operator() {
     });
     let store: &'static SessionStore = Box::leak(Box::new(store.await.unwrap()));
     let space = Space::in_world(world, "issuer", &[PERMITTED_STS]).await;
-    let place = Place::of(space, store).await;
+    let place = SessionSpace::of(space, store).await;
     let credentials = place.web_identity(ROLE);
     place.issue("before", &credentials, json!({})).await;
 

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use presign_operator::crd::{LimitedBy, PresignedUrl};
 use serde_json::json;
 
-use crate::place::{Place, with};
+use crate::session_space::{SessionSpace, with};
 use crate::stores::{ROLE, numbered};
 
 /// When the URL of an object expires by its status.
@@ -25,7 +25,7 @@ fn end_of(url: &str) -> Timestamp {
 
 #[tokio::test]
 async fn a_url_ends_with_its_session_and_says_so() {
-    let place = Place::new("limited").await;
+    let place = SessionSpace::new("limited").await;
     let object = place.issue("report", &place.web_identity(ROLE), json!({"expiresIn": "2h"})).await;
     let [(asked, session)] = place.sessions().try_into().unwrap();
     assert_eq!(asked.duration.as_deref(), Some("3600"));
@@ -45,7 +45,7 @@ async fn a_url_ends_with_its_session_and_says_so() {
 
 #[tokio::test]
 async fn no_url_outlives_its_session_whatever_the_clock_of_the_sts_says() {
-    let place = Place::new("clock").await;
+    let place = SessionSpace::new("clock").await;
     // By how many seconds the header Date and the expiration are ahead, and the URL ends early.
     let cases = [
         ("ahead", 300, 300, 0),

@@ -7,11 +7,11 @@ use serde_json::json;
 use testbed::{StsFault, StsFront};
 
 use crate::harness::{Space, text};
-use crate::place::{AGAIN, Place, message};
+use crate::session_space::{AGAIN, SessionSpace, message};
 use crate::stores::{ROLE, numbered};
 
 /// Downloads through the URLs in Secrets, again and again, and fails if one does not work. It never ends.
-pub async fn follow(space: &Space, secrets: &[String], pause: Duration) {
+pub async fn download_repeatedly(space: &Space, secrets: &[String], pause: Duration) {
     loop {
         for name in secrets {
             let content = space.download(name).await;
@@ -23,11 +23,8 @@ pub async fn follow(space: &Space, secrets: &[String], pause: Duration) {
 
 /// Waits until the STS was asked so often, for a role or for any.
 pub async fn wait_count(front: &StsFront, role: Option<&str>, least: usize) {
-    let ends = Instant::now() + AGAIN;
-    while front.count(role) < least {
-        assert!(Instant::now() < ends, "{role:?}: {} requests and not {least}", front.count(role));
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let is_so = testbed::eventually(AGAIN, async || front.count(role) >= least).await;
+    assert!(is_so, "{role:?}: {} requests and not {least}", front.count(role));
 }
 
 /// How often a session is asked for at most within a time: after 2, 4, 8, 16, 32 and then 60 seconds.
@@ -46,7 +43,7 @@ pub fn refusal(status: u16, code: &'static str) -> StsFault {
 
 /// An object that is renewed while the STS has a fault for its role: the message, then how many requests
 /// it takes before the fault ends.
-async fn survive(place: &Place, number: usize, fault: StsFault, said: &str, requests: usize) {
+async fn survive(place: &SessionSpace, number: usize, fault: StsFault, said: &str, requests: usize) {
     let (space, role, name) = (&place.space, place.arn(&numbered(number)), format!("object-{number}"));
     let before = space.data(&name, "url").await;
     let begun = Instant::now();
@@ -67,7 +64,7 @@ async fn survive(place: &Place, number: usize, fault: StsFault, said: &str, requ
 
 #[tokio::test]
 async fn each_way_to_fail_is_told_and_ends_before_the_url_does() {
-    let place = Place::brief("outage").await;
+    let place = SessionSpace::brief("outage").await;
     let faults = [
         (StsFault::Hang, "did not answer within 10 seconds", 1),
         (StsFault::Close, "cannot be reached", 3),
@@ -99,13 +96,13 @@ async fn each_way_to_fail_is_told_and_ends_before_the_url_does() {
     };
     tokio::select! {
         _ = story => {}
-        () = follow(&place.space, &names, Duration::from_millis(500)) => unreachable!("it never ends"),
+        () = download_repeatedly(&place.space, &names, Duration::from_millis(500)) => unreachable!("it never ends"),
     }
 }
 
 #[tokio::test]
 async fn an_sts_that_stays_away_is_asked_ever_more_rarely() {
-    let place = Place::brief("away").await;
+    let place = SessionSpace::brief("away").await;
     let names = ["one", "two", "three", "four", "five"];
     let spec = json!({"expiresIn": "2m"});
     for name in names {
@@ -132,7 +129,7 @@ async fn an_sts_that_stays_away_is_asked_ever_more_rarely() {
 
 #[tokio::test]
 async fn a_first_url_waits_for_the_sts() {
-    let place = Place::new("first").await;
+    let place = SessionSpace::new("first").await;
     place.front.fault(StsFault::Close);
     place.space.apply("report", place.spec(&place.web_identity(ROLE), json!({}))).await;
     let object = place.space.wait_ready("report", "False", "CredentialsUnavailable").await;

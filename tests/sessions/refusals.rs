@@ -6,20 +6,20 @@ use serde_json::{Value, json};
 use testbed::{SessionStore, StsFault};
 
 use crate::harness::{World, condition};
-use crate::place::{AGAIN, Place, message, with};
+use crate::session_space::{AGAIN, SessionSpace, message, with};
 use crate::stores::{self, ACCOUNT, ROLE};
 
 /// An audience that the operators permit and no STS accepts.
 const ELSEWHERE: &str = "https://elsewhere.example";
 
 /// A place whose operator permits further audiences.
-async fn with_audiences(story: &str, audiences: &[&str]) -> Place {
+async fn with_audiences(story: &str, audiences: &[&str]) -> SessionSpace {
     let audiences = [&[SessionStore::AUDIENCE], audiences].concat().join(",");
-    Place::with(story, stores::usual().await, &[("PRESIGN_TOKEN_AUDIENCES", &audiences)]).await
+    SessionSpace::with(story, stores::usual().await, &[("PRESIGN_TOKEN_AUDIENCES", &audiences)]).await
 }
 
 /// Applies an object that gets no URL, and returns the message.
-pub async fn refused(place: &Place, name: &str, credentials: &Value, reason: &str) -> String {
+pub async fn refused(place: &SessionSpace, name: &str, credentials: &Value, reason: &str) -> String {
     let space = &place.space;
     space.apply(name, place.spec(credentials, json!({}))).await;
     let object = space.wait_ready(name, "False", reason).await;
@@ -61,7 +61,7 @@ async fn the_sts_refuses_and_the_message_says_whom_and_why() {
 
 #[tokio::test]
 async fn a_role_that_permits_less_time_is_refused_with_what_to_check() {
-    let place = Place::new("too-long").await;
+    let place = SessionSpace::new("too-long").await;
     // This is what AWS answers. The store here shortens the session instead.
     place.front.fault(StsFault::Refuse { status: 400, code: "ValidationError" });
     let long = with(place.web_identity(ROLE), json!({"session": {"duration": "4h"}}));
@@ -76,7 +76,7 @@ async fn a_role_that_permits_less_time_is_refused_with_what_to_check() {
 
 #[tokio::test]
 async fn no_token_leaves_for_an_audience_or_an_sts_that_is_not_permitted() {
-    let place = Place::new("permitted").await;
+    let place = SessionSpace::new("permitted").await;
     let audience = with(place.web_identity(ROLE), json!({"webIdentity": {"audience": ELSEWHERE}}));
     let said = refused(&place, "audience", &audience, "NotPermitted").await;
     assert_says(&said, &["webIdentity.audience", ELSEWHERE, "--token-audiences"]);
@@ -106,7 +106,7 @@ async fn a_token_that_the_api_server_accepts_is_sent_to_no_sts() {
 
 #[tokio::test]
 async fn an_account_that_is_missing_or_does_not_consent_is_named_until_it_is_there_and_does() {
-    let place = Place::new("consent").await;
+    let place = SessionSpace::new("consent").await;
     let of = |name: &str| {
         with(place.web_identity(ROLE), json!({"webIdentity": {"serviceAccountRef": {"name": name}}}))
     };
@@ -128,7 +128,7 @@ async fn an_account_that_is_missing_or_does_not_consent_is_named_until_it_is_the
 
 #[tokio::test]
 async fn an_account_that_was_created_again_does_not_use_the_session_of_the_first() {
-    let place = Place::new("recreated").await;
+    let place = SessionSpace::new("recreated").await;
     place.issue("report", &place.web_identity(ROLE), json!({})).await;
     place.renew("report", "before").await;
     assert_eq!(place.front.count(None), 1, "the same session");

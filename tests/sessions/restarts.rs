@@ -9,30 +9,30 @@ use testbed::StsFault;
 
 use crate::assume_role::keyed;
 use crate::harness::{DEADLINE, Operator, PERMITTED_STS, UNOPPOSED, text};
-use crate::outages::{follow, wait_count};
-use crate::place::{AGAIN, Place, with};
+use crate::outages::{download_repeatedly, wait_count};
+use crate::session_space::{AGAIN, SessionSpace, with};
 use crate::stores::{CHAINED_ROLE, ROLE};
 
 /// Kills the operator of a place, and starts another one.
-fn restart(place: &Place) -> Operator {
+fn restart(place: &SessionSpace) -> Operator {
     place.space.operator.kill();
     Operator::start(place.space.world, &place.space.namespace, &[UNOPPOSED, PERMITTED_STS])
 }
 
 /// The names, the versions and the URLs of the Secrets with URLs.
-async fn secrets(place: &Place) -> Vec<(String, String, String)> {
+async fn secrets(place: &SessionSpace) -> Vec<(String, String, String)> {
     let ours = ListParams::default().labels("presign.dev/managed=true");
     let secrets = place.space.secrets().list(&ours).await.unwrap().items.into_iter();
-    let told = |secret| {
+    let summary = |secret| {
         let url = text(&secret, "url");
         (secret.metadata.name.unwrap(), secret.metadata.resource_version.unwrap(), url)
     };
-    secrets.map(told).filter(|(name, ..)| name != "late").collect()
+    secrets.map(summary).filter(|(name, ..)| name != "late").collect()
 }
 
 #[tokio::test]
 async fn a_restart_asks_for_no_session() {
-    let place = Place::new("restart").await;
+    let place = SessionSpace::new("restart").await;
     let space = &place.space;
     let credentials = place.web_identity(ROLE);
     let names: Vec<_> = (0..20).map(|number| format!("object-{number}")).collect();
@@ -69,7 +69,7 @@ async fn a_restart_asks_for_no_session() {
 
 #[tokio::test]
 async fn a_restart_while_the_sts_hangs_loses_no_url() {
-    let place = Place::brief("wave").await;
+    let place = SessionSpace::brief("wave").await;
     let credentials = with(place.web_identity(ROLE), json!({"session": {"narrowTo": "Object"}}));
     let names: Vec<_> = (0..8).map(|number| format!("object-{number}")).collect();
     let issued = names.iter().map(async |name| {
@@ -96,14 +96,14 @@ async fn a_restart_while_the_sts_hangs_loses_no_url() {
     };
     let operator = tokio::select! {
         operator = story => operator,
-        () = follow(&place.space, &names, Duration::from_millis(500)) => unreachable!("it never ends"),
+        () = download_repeatedly(&place.space, &names, Duration::from_millis(500)) => unreachable!("it never ends"),
     };
     operator.expect_running();
 }
 
 #[tokio::test]
 async fn a_restart_in_the_middle_signs_only_what_waits() {
-    let place = Place::new("middle").await;
+    let place = SessionSpace::new("middle").await;
     let space = &place.space;
     let admin = [
         ("access-key-id", place.store.access_key_id()),

@@ -4,36 +4,35 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use kube::api::{Api, ListParams, ObjectMeta, Patch, PatchParams};
+use kube::api::{Api, ListParams, Patch, PatchParams};
 use presign_operator::crd::PresignedUrl;
 use serde_json::{Value, json};
 use testbed::{SessionStore, StsFront};
 
 use crate::calls::StolenSession;
 use crate::harness::{
-    PERMITTED_STS, assert_no_leaks, curl, hide_sessions, merge, ready, text, write_account,
+    PERMITTED_STS, assert_no_leaks, curl, hide_sessions, make_namespace, merge, ready, text, write_account,
 };
-use crate::place::{AGAIN, connection, sessions, web_identity};
+use crate::session_space::{AGAIN, connection, sessions, web_identity};
 use crate::stores::{self, ACCOUNT};
-use crate::tenancy::{Tenancy, make_namespace};
+use crate::tenancy::Tenancy;
 
 /// A `ClusterSigner`, and who uses it.
-pub struct Shared {
+pub struct SharedSigner {
     pub tenancy: Tenancy,
     pub teams: Vec<String>,
     pub front: Arc<StsFront>,
     pub store: &'static SessionStore,
 }
 
-impl Shared {
+impl SharedSigner {
     /// New namespaces for so many teams, and a `ServiceAccount` of the signer namespace that permits every
     /// role. The operator does not run yet.
     pub async fn new(story: &str, teams: usize) -> Self {
         let mut names = Vec::new();
         let client = crate::harness::World::get().await.client().await;
         for _ in 0..teams {
-            let generate_name = Some(format!("{story}-team-"));
-            names.push(make_namespace(&client, ObjectMeta { generate_name, ..ObjectMeta::default() }).await);
+            names.push(make_namespace(&client, &format!("{story}-team-")).await);
         }
         Self::of(story, names).await
     }
@@ -132,7 +131,7 @@ impl Shared {
     }
 }
 
-impl Drop for Shared {
+impl Drop for SharedSigner {
     /// What the teams can see is searched as what the story's own namespace has.
     fn drop(&mut self) {
         if std::thread::panicking() {

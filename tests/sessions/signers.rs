@@ -1,19 +1,19 @@
 //! Signers that sign with sessions: what separates the teams, and who is told what.
 
-use kube::api::{Api, ObjectMeta, Patch, PatchParams};
+use kube::api::{Api, Patch, PatchParams};
 use presign_operator::crd::Signer;
 use serde_json::{Value, json};
 
 use crate::calls::KEY;
+use crate::harness::make_namespace_named;
 use crate::harness::{World, write_account};
-use crate::place::{AGAIN, Place, connection, message, with};
-use crate::shared::Shared;
+use crate::session_space::{AGAIN, SessionSpace, connection, message, with};
+use crate::shared::SharedSigner;
 use crate::stores::{ACCOUNT, ROLE, WITH_ROLES};
-use crate::tenancy::make_namespace;
 
 #[tokio::test]
 async fn the_session_of_a_namespace_reads_nothing_of_another() {
-    let mut shared = Shared::new("separate", 2).await;
+    let mut shared = SharedSigner::new("separate", 2).await;
     let arn = shared.store.role_arn(ROLE);
     shared.apply_signer(&arn, json!({})).await;
     shared.start();
@@ -50,7 +50,7 @@ async fn the_session_of_a_namespace_reads_nothing_of_another() {
 }
 
 /// The session that is not narrowed, which has the name of the signer.
-fn wide(shared: &Shared) -> crate::calls::StolenSession {
+fn wide(shared: &SharedSigner) -> crate::calls::StolenSession {
     shared.session(&format!("presign.signer.{}", shared.tenancy.name()))
 }
 
@@ -58,9 +58,9 @@ fn wide(shared: &Shared) -> crate::calls::StolenSession {
 async fn each_namespace_can_bring_its_account_and_its_role() {
     let client = World::get().await.client().await;
     for name in WITH_ROLES {
-        make_namespace(&client, ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() }).await;
+        make_namespace_named(&client, name).await;
     }
-    let mut shared = Shared::of("requester", WITH_ROLES.map(str::to_owned).to_vec()).await;
+    let mut shared = SharedSigner::of("requester", WITH_ROLES.map(str::to_owned).to_vec()).await;
     let [first, second] = WITH_ROLES;
     let requester = json!({"webIdentity": {"serviceAccountRef": {"from": "Requester"}}});
     shared.apply_signer(&shared.store.role_arn("urls-{namespace}"), requester).await;
@@ -90,7 +90,7 @@ async fn each_namespace_can_bring_its_account_and_its_role() {
 
 #[tokio::test]
 async fn a_user_of_a_cluster_signer_is_told_nothing_of_its_role() {
-    let mut shared = Shared::new("untold", 1).await;
+    let mut shared = SharedSigner::new("untold", 1).await;
     let (team, platform) = (shared.teams[0].clone(), shared.tenancy.platform.clone());
     let arn = shared.store.role_arn("role-of-the-platform");
     shared.apply_signer(&arn, json!({})).await;
@@ -125,7 +125,7 @@ async fn a_user_of_a_cluster_signer_is_told_nothing_of_its_role() {
 }
 
 /// Applies the `Signer` of a place, with `changes` on top of its credentials.
-async fn apply_signer(place: &Place, changes: Value) {
+async fn apply_signer(place: &SessionSpace, changes: Value) {
     let credentials = with(place.web_identity(ROLE), changes);
     let body = json!({
         "apiVersion": "presign.dev/v1alpha1", "kind": "Signer", "metadata": {"name": "signer"},
@@ -135,24 +135,24 @@ async fn apply_signer(place: &Place, changes: Value) {
     signers(place).patch("signer", &params, &Patch::Apply(body)).await.unwrap();
 }
 
-fn signers(place: &Place) -> Api<Signer> {
+fn signers(place: &SessionSpace) -> Api<Signer> {
     Api::namespaced(place.space.client.clone(), &place.space.namespace)
 }
 
 /// Waits until the condition Ready of the signer has this status, and a message with all of this.
-async fn wait_signer(place: &Place, status: &str, parts: &[&str]) {
-    let look = |signer: Option<&Signer>| {
+async fn wait_signer(place: &SessionSpace, status: &str, parts: &[&str]) {
+    let select = |signer: Option<&Signer>| {
         let conditions = &signer?.status.as_ref()?.conditions;
         let ready = conditions.iter().find(|condition| condition.type_ == "Ready")?;
         let is_said = parts.iter().all(|part| ready.message.contains(part));
         (ready.status == status && is_said).then_some(())
     };
-    place.space.wait_for(AGAIN, signers(place), "signer", &format!("{status} {parts:?}"), look).await;
+    place.space.wait_for(AGAIN, signers(place), "signer", &format!("{status} {parts:?}"), select).await;
 }
 
 #[tokio::test]
 async fn the_status_of_a_signer_says_what_the_sts_answered() {
-    let place = Place::new("status").await;
+    let place = SessionSpace::new("status").await;
     place.write_account("stranger", Some("*")).await;
     apply_signer(&place, json!({"webIdentity": {"serviceAccountRef": {"name": "stranger"}}})).await;
     let spec = json!({"bucket": place.space.namespace, "key": KEY, "signerRef": {"name": "signer"}});

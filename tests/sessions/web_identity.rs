@@ -4,12 +4,12 @@ use serde_json::json;
 
 use crate::calls::Reach;
 use crate::harness::{curl, hidden_sessions};
-use crate::place::{Place, with};
+use crate::session_space::{SessionSpace, with};
 use crate::stores::ROLE;
 
 #[tokio::test]
 async fn a_url_without_an_access_key_in_the_cluster_downloads() {
-    let place = Place::new("web").await;
+    let place = SessionSpace::new("web").await;
     place.write_account("urls", Some(&format!("arn:aws:iam::1:role/x, {}", place.arn(ROLE)))).await;
     place.issue("report", &place.web_identity(ROLE), json!({})).await;
     assert_eq!(place.space.download("report").await.unwrap(), "content");
@@ -26,7 +26,7 @@ async fn a_url_without_an_access_key_in_the_cluster_downloads() {
 
 #[tokio::test]
 async fn a_session_that_is_narrowed_to_the_object_does_nothing_else() {
-    let place = Place::new("narrow").await;
+    let place = SessionSpace::new("narrow").await;
     let (space, store) = (&place.space, place.store);
     let narrowed =
         |narrow_to: &str| with(place.web_identity(ROLE), json!({"session": {"narrowTo": narrow_to}}));

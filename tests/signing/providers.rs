@@ -100,8 +100,8 @@ fn the_table_lists_every_store_and_claims_no_more_than_the_tests_do() {
         let is_tested = ["versitygw", "s3s"].contains(&store);
         assert_eq!(known_by == "our tests", is_tested, "{store}");
         if let Some(version) = known_by.strip_prefix("verified on ") {
-            let told = sections()[store].contains(&format!("Verified on {version}"));
-            assert!(told, "{store}: its section says what was seen on {version}");
+            let is_noted = sections()[store].contains(&format!("Verified on {version}"));
+            assert!(is_noted, "{store}: its section says what was seen on {version}");
         } else {
             assert!(["our tests", "its published rules"].contains(&known_by), "{store}: {known_by}");
         }

@@ -4,7 +4,6 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::process::Command;
 
 use k8s_openapi::ByteString;
 use serde_json::{Value, json};
@@ -66,8 +65,8 @@ fn permit(store: &Store, bucket: &str, origin: &str) {
     );
     let digest = Sha256::digest(rules.as_bytes());
     let base64 = serde_json::to_value(ByteString(digest.to_vec())).unwrap();
-    let output = Command::new("curl")
-        .args(["-sS", "--noproxy", "*", "--aws-sigv4", &format!("aws:amz:{}:s3", store.region)])
+    let output = testbed::curl_command()
+        .args(["--aws-sigv4", &format!("aws:amz:{}:s3", store.region)])
         .args(["--user", &format!("{}:{}", store.access_key_id, store.secret_access_key)])
         .args(["-H", &format!("x-amz-content-sha256: {}", sigv4::hex(&digest))])
         .args(["-H", &format!("x-amz-checksum-sha256: {}", base64.as_str().unwrap())])

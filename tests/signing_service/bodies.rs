@@ -13,7 +13,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::harness::DEADLINE;
-use crate::stage::Stage;
+use crate::stage::SigningSetup;
 
 /// How many requests of a namespace on one node are worked on at a time.
 const PLACES: usize = 8;
@@ -22,7 +22,7 @@ const GO_ON: &str = "HTTP/1.1 100 Continue\r\n\r\n";
 
 #[tokio::test]
 async fn a_body_that_is_no_request_is_refused_without_quoting_it() {
-    let stage = Stage::new("csi-bodies").await;
+    let stage = SigningSetup::new("csi-bodies").await;
     let token = stage.token_of_pod("web").await;
     stage.ask_until(&token, 200, json!({})).await;
     let spec = stage.spec(json!({}));
@@ -50,7 +50,7 @@ async fn a_body_that_is_no_request_is_refused_without_quoting_it() {
 
 #[tokio::test]
 async fn a_node_whose_requests_do_not_end_holds_up_no_other() {
-    let stage = Stage::new("csi-slow").await;
+    let stage = SigningSetup::new("csi-slow").await;
     let (slow, other) = (stage.token_of_pod("slow").await, stage.token_of_pod("other").await);
     stage.ask_until(&slow, 200, json!({})).await;
     let port = stage.team().operator.signing_port();
@@ -86,7 +86,7 @@ async fn a_node_whose_requests_do_not_end_holds_up_no_other() {
 
 #[tokio::test]
 async fn a_request_in_progress_is_answered_before_the_operator_stops() {
-    let stage = Stage::new("csi-stops").await;
+    let stage = SigningSetup::new("csi-stops").await;
     let token = stage.token_of_pod("web").await;
     stage.ask_until(&token, 200, json!({})).await;
     let body = json!({"urls": {"": stage.spec(json!({}))}, "longerThan": null, "seed": 7}).to_string();
@@ -118,7 +118,7 @@ struct SlowPeer {
 }
 
 impl SlowPeer {
-    async fn begin(stage: &Stage, port: u16, token: &str, length: usize) -> Self {
+    async fn begin(stage: &SigningSetup, port: u16, token: &str, length: usize) -> Self {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(stage.folder.path().join("tls.crt")).unwrap()).unwrap();
         let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))

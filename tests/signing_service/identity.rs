@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use crate::stage::{AUDIENCE, Stage};
+use crate::stage::{AUDIENCE, SigningSetup};
 
 #[tokio::test]
 async fn only_the_token_of_a_pod_that_runs_counts() {
-    let stage = Stage::new("csi-tokens").await;
+    let stage = SigningSetup::new("csi-tokens").await;
     let pod = stage.pod("web").await;
     let token = stage.token(AUDIENCE, Some(&pod)).await;
     stage.ask_until(&token, 200, json!({})).await;
@@ -36,7 +36,7 @@ async fn only_the_token_of_a_pod_that_runs_counts() {
 
 #[tokio::test]
 async fn the_service_account_needs_the_right_to_use_the_signer() {
-    let stage = Stage::without_use("csi-use").await;
+    let stage = SigningSetup::without_use("csi-use").await;
     let token = stage.token_of_pod("web").await;
     let refused = stage.ask_until(&token, 403, json!({})).await;
     let name = stage.tenancy.name();

@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, download};
+use crate::stage::{SigningSetup, download};
 
 #[tokio::test]
 async fn the_policy_is_judged_as_for_a_presigned_url() {
-    let stage = Stage::new("csi-policy").await;
+    let stage = SigningSetup::new("csi-policy").await;
     let token = stage.token_of_pod("web").await;
     stage.ask_until(&token, 200, json!({})).await;
     let own = format!("tenants/{}/", stage.tenancy.name());

@@ -7,7 +7,7 @@ use serde_json::json;
 use testbed::{Role, SessionStore, StsFront};
 
 use crate::harness::{DEADLINE, PERMITTED_STS, World, everything, hide_sessions, write_account};
-use crate::stage::{Stage, apply, download};
+use crate::stage::{SigningSetup, apply, download};
 
 /// The ServiceAccount of the signer, which is not that of the pods.
 const OF_SIGNER: &str = "urls";
@@ -22,7 +22,7 @@ async fn a_session_is_waited_for_and_shared_and_a_standby_gets_its_own() {
     });
     let store: &'static SessionStore = Box::leak(Box::new(store.await.unwrap()));
     let front = Arc::new(StsFront::start(store.endpoint()).unwrap());
-    let stage = Stage::with("csi-sessions", &[PERMITTED_STS]).await;
+    let stage = SigningSetup::with("csi-sessions", &[PERMITTED_STS]).await;
     let (team, client) = (stage.tenancy.name(), stage.team().client.clone());
     hide_sessions(team, front.clone());
     store.create_bucket(team).unwrap();

@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use kube::api::ListParams;
 use serde_json::json;
 
-use crate::stage::{Stage, download};
+use crate::stage::{SigningSetup, download};
 
 #[tokio::test]
 async fn every_replica_signs_urls_that_work_and_nothing_is_written_down() {
-    let stage = Stage::new("csi-signs").await;
+    let stage = SigningSetup::new("csi-signs").await;
     let token = stage.token_of_pod("web").await;
     let first = stage.ask_until(&token, 200, json!({})).await;
     assert_eq!(download(first.file("url")), "content");

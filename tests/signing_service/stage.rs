@@ -1,6 +1,5 @@
 //! A team with pods, a platform team with a `ClusterSigner`, and an operator that serves the signing service.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec};
@@ -17,7 +16,7 @@ pub const ACCOUNT: &str = "reader";
 pub const AUDIENCE: &str = "presign.dev";
 
 /// Both teams, and the certificate of the signing service.
-pub struct Stage {
+pub struct SigningSetup {
     pub tenancy: Tenancy,
     pub folder: TempDir,
 }
@@ -41,7 +40,7 @@ impl Answer {
     }
 }
 
-impl Stage {
+impl SigningSetup {
     /// The ServiceAccount may use the signer, which allows the team its own prefix.
     pub async fn new(story: &str) -> Self {
         let stage = Self::without_use(story).await;
@@ -57,9 +56,7 @@ impl Stage {
     /// The same with further environment variables for the operator.
     pub async fn with(story: &str, more: &[(&'static str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        std::fs::write(folder.path().join("tls.crt"), made.cert.pem()).unwrap();
-        std::fs::write(folder.path().join("tls.key"), made.signing_key.serialize_pem()).unwrap();
+        testbed::ServerCertificate::of("localhost").write(folder.path()).unwrap();
         let files = paths(&folder);
         let tenancy = Tenancy::with(story, &[&environment(&files)[..], more].concat()).await;
         tenancy.apply_signer(json!({})).await;
@@ -208,18 +205,8 @@ impl Stage {
 
     /// Sends a body to the signing service at a port.
     pub fn send(&self, port: u16, token: Option<&str>, body: &str) -> Answer {
-        let mut curl = Command::new("curl");
-        curl.args([
-            "-sS",
-            "--max-time",
-            "30",
-            "-X",
-            "POST",
-            "-H",
-            "Expect:",
-            "--write-out",
-            "\n%{http_code}",
-        ]);
+        let mut curl = testbed::curl_command();
+        curl.args(["--max-time", "30", "-X", "POST", "-H", "Expect:", "--write-out", "\n%{http_code}"]);
         curl.arg("--cacert").arg(self.folder.path().join("tls.crt"));
         curl.args(token.map(|token| format!("-HAuthorization: Bearer {token}")))
             .args(["--data-binary", "@-"]);

@@ -1,9 +1,9 @@
 //! Ten minutes of everything at once: short lives, edits, rotations, kills, writes that hang, an
 //! API server that restarts, an STS that fails, and a reader that downloads through whatever it finds.
 //!
-//! Not a part of `cargo test`; `make soak` runs it. `SOAK_MINUTES` and `SOAK_OBJECTS` change
-//! its size, and `SOAK_SEED` its choices. It fails if a URL out of a Secret was refused even once, if a Secret was gone, and if
-//! any of this happened less often than in any soak of that size.
+//! Not a part of `cargo test`; `make soak` runs it. `SOAK_MINUTES` and `SOAK_OBJECTS` change its size, and
+//! `SOAK_SEED` its choices. It fails if a URL out of a Secret was refused even once, if a Secret was gone, and
+//! if any of this happened less often than in any soak of that size.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test fails by panicking")]
 
 #[allow(dead_code, unused_imports, reason = "the stories use more of it")]
@@ -17,6 +17,7 @@ mod verified;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use fastrand::Rng;
 use futures::StreamExt as _;
 use serde_json::json;
 use tokio::sync::Mutex;
@@ -43,6 +44,13 @@ pub struct Soak {
     pub ends: Instant,
     /// What the choices of the troubles begin with.
     pub seed: u64,
+}
+
+impl Soak {
+    /// The random choices of one trouble, the same in every run with the same seed.
+    pub fn random(&self, trouble: u64) -> Rng {
+        Rng::with_seed((self.seed << 8) | trouble)
+    }
 }
 
 #[tokio::main]

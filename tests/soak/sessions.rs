@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use testbed::{Role, SessionStore, StsFault, StsFront};
 
 use crate::harness::{Space, World, everything, write_account};
-use crate::troubles::{Dice, another_round};
+use crate::troubles::another_round;
 use crate::{Soak, name};
 
 /// The longest session. A URL lives no longer than the session that signed it.
@@ -114,10 +114,10 @@ pub async fn fail(soak: Arc<Soak>) {
         StsFault::Truncated,
         StsFault::Close,
     ];
-    let mut dice = Dice::new(&soak, 4);
+    let mut random = soak.random(4);
     let front = &soak.sessions.front;
     for fault in faults.into_iter().cycle() {
-        let pause = Duration::from_millis(3000 + u64::try_from(dice.throw(4000)).unwrap());
+        let pause = Duration::from_millis(3000 + u64::try_from(random.usize(..4000)).unwrap());
         if !another_round(&soak, pause).await {
             return;
         }

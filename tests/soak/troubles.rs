@@ -11,21 +11,6 @@ use testbed::{Fault, Match};
 use crate::harness::{SECOND_KEY, curl, text};
 use crate::{Soak, name, start, times};
 
-/// Numbers without a pattern, the same in every run with the same seed.
-pub struct Dice(u64);
-
-impl Dice {
-    /// Those of one trouble.
-    pub fn new(soak: &Soak, trouble: u64) -> Self {
-        Self(soak.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ trouble)
-    }
-
-    pub fn throw(&mut self, below: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % below
-    }
-}
-
 /// Waits, and says whether there is time for another round.
 pub async fn another_round(soak: &Soak, pause: Duration) -> bool {
     tokio::time::sleep(pause).await;
@@ -34,9 +19,9 @@ pub async fn another_round(soak: &Soak, pause: Duration) -> bool {
 
 /// Fetches a random Secret every 50 ms and downloads through it.
 pub async fn read_and_download(soak: Arc<Soak>) {
-    let mut dice = Dice::new(&soak, 1);
+    let mut random = soak.random(1);
     while another_round(&soak, Duration::from_millis(50)).await {
-        let name = name(dice.throw(soak.objects));
+        let name = name(random.usize(..soak.objects));
         match soak.space.secrets().get_opt(&name).await {
             Ok(Some(secret)) => {
                 let url = text(&secret, "url");
@@ -51,15 +36,15 @@ pub async fn read_and_download(soak: Arc<Soak>) {
 
 /// Edits a random object every two seconds.
 pub async fn edit(soak: Arc<Soak>) {
-    let mut dice = Dice::new(&soak, 2);
+    let mut random = soak.random(2);
     while another_round(&soak, Duration::from_secs(2)).await {
-        let spec: Value = match dice.throw(4) {
+        let spec: Value = match random.usize(..4) {
             0 => json!({"key": "other"}),
             1 => json!({"key": "dir/a file.txt"}),
-            2 => json!({"secret": {"labels": {"round": dice.throw(100).to_string()}}}),
-            _ => json!({"response": {"contentType": format!("text/x-{}", dice.throw(100))}}),
+            2 => json!({"secret": {"labels": {"round": random.usize(..100).to_string()}}}),
+            _ => json!({"response": {"contentType": format!("text/x-{}", random.usize(..100))}}),
         };
-        let name = name(dice.throw(soak.objects));
+        let name = name(random.usize(..soak.objects));
         let patch = Patch::Merge(json!({"spec": spec}));
         if soak.space.presigned_urls().patch(&name, &PatchParams::default(), &patch).await.is_ok() {
             soak.report.edited();
@@ -91,10 +76,10 @@ pub async fn rotate(soak: Arc<Soak>) {
 
 /// Kills the operator every 20 to 60 seconds and starts it again; in a short soak three times as often.
 pub async fn kill(soak: Arc<Soak>) {
-    let mut dice = Dice::new(&soak, 3);
+    let mut random = soak.random(3);
     // In milliseconds: a second, unless the soak is short.
     let step = 1000_u64.min(300 * soak.minutes);
-    let mut pause = || Duration::from_millis(step * (20 + u64::try_from(dice.throw(40)).unwrap()));
+    let mut pause = || Duration::from_millis(step * (20 + u64::try_from(random.usize(..40)).unwrap()));
     while another_round(&soak, pause()).await {
         let mut operator = soak.operator.lock().await;
         operator.expect_running();

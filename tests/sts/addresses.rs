@@ -1,16 +1,10 @@
 //! Which servers are reached: by the list, by the class of their address, by TLS and through a proxy.
 
-use std::sync::Arc;
-
 use presign_operator::sts::{Sts, StsFailure, StsOutage};
-use rcgen::{CertifiedKey, generate_simple_self_signed};
-use rustls::ServerConfig;
-use rustls::crypto::ring;
-use rustls::pki_types::PrivateKeyDer;
-use tokio_rustls::TlsAcceptor;
+use testbed::ServerCertificate;
 
 use crate::scratch::{hop, now, sts, terms, token};
-use crate::server::{Deed, Server, answer, session};
+use crate::server::{Deed, StubServer, answer, session};
 
 fn granted() -> String {
     answer(200, "", &session("AssumeRoleWithWebIdentity", "ASIA", "secret", "token", "2099-01-01T00:00:00Z"))
@@ -18,7 +12,7 @@ fn granted() -> String {
 
 #[tokio::test]
 async fn a_wildcard_does_not_reach_this_machine_and_a_name_does() {
-    let server = Server::sends(granted()).await;
+    let server = StubServer::sends(granted()).await;
     let (name, address) = (format!("http://localhost:{}", server.port), server.url());
     for (list, url, is_reached) in [
         ("http://*", &name, false),
@@ -40,7 +34,7 @@ async fn a_wildcard_does_not_reach_this_machine_and_a_name_does() {
 
 #[tokio::test]
 async fn what_is_not_listed_is_not_reached() {
-    let server = Server::sends(granted()).await;
+    let server = StubServer::sends(granted()).await;
     for list in ["aws", "127.0.0.1", "*", "http://localhost"] {
         let failure = sts(list).with_web_identity(&hop(&server.url()), &token(), now).await.unwrap_err();
         let StsFailure::NotPermitted(denied) = failure else { panic!("{list}: {failure:?}") };
@@ -69,18 +63,11 @@ async fn metadata_services_are_refused_under_a_wildcard_in_every_form() {
 
 #[tokio::test]
 async fn a_certificate_is_trusted_by_its_bundle_alone() {
-    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key)
-        .unwrap();
-    let tls = TlsAcceptor::from(Arc::new(config));
-    let server = Server::start(Deed::Send(granted().into()), Some(tls)).await;
+    let certificate = ServerCertificate::of("localhost");
+    let server = StubServer::start(Deed::Send(granted().into()), Some(certificate.acceptor())).await;
     let mut hop = hop(&format!("https://localhost:{}", server.port));
-    let trusting = presign_operator::sts::StsTerms { ca_bundle: Some(cert.pem()), ..terms("localhost") };
+    let trusting =
+        presign_operator::sts::StsTerms { ca_bundle: Some(certificate.pem()), ..terms("localhost") };
     Sts::new(trusting).unwrap().with_web_identity(&hop, &token(), now).await.unwrap();
     let sts = sts("localhost");
     let failure = sts.with_web_identity(&hop, &token(), now).await.unwrap_err();
@@ -88,7 +75,7 @@ async fn a_certificate_is_trusted_by_its_bundle_alone() {
     hop.service.ca_bundle = Some("-----BEGIN CERTIFICATE-----".to_owned());
     let failure = sts.with_web_identity(&hop, &token(), now).await.unwrap_err();
     assert!(failure.to_string().starts_with("caBundle "), "{failure}");
-    hop.service.ca_bundle = Some(cert.pem());
+    hop.service.ca_bundle = Some(certificate.pem());
     sts.with_web_identity(&hop, &token(), now).await.unwrap();
     assert_eq!(server.requests().len(), 2);
 }
@@ -101,7 +88,7 @@ fn through(proxy: &str, no_proxy: Option<&str>, list: &str) -> Sts {
 
 #[tokio::test]
 async fn a_proxy_gets_the_name_and_decides_where_it_leads() {
-    let proxy = Server::sends(answer(502, "", "")).await;
+    let proxy = StubServer::sends(answer(502, "", "")).await;
     let sts = through(&format!("http://user:hidden@127.0.0.1:{}", proxy.port), None, "sts.invalid");
     let failure = sts.with_web_identity(&hop("https://sts.invalid"), &token(), now).await.unwrap_err();
     assert!(matches!(failure, StsFailure::Unavailable { .. }), "{failure:?}");
@@ -114,7 +101,7 @@ async fn a_proxy_gets_the_name_and_decides_where_it_leads() {
 
 #[tokio::test]
 async fn a_proxy_gets_no_name_that_only_a_wildcard_permits() {
-    let proxy = Server::sends(answer(502, "", "")).await;
+    let proxy = StubServer::sends(answer(502, "", "")).await;
     for list in ["*", "*.invalid"] {
         let sts = through(&format!("http://127.0.0.1:{}", proxy.port), None, list);
         let failure = sts.with_web_identity(&hop("https://sts.invalid"), &token(), now).await.unwrap_err();
@@ -130,7 +117,7 @@ async fn a_proxy_gets_no_name_that_only_a_wildcard_permits() {
 
 #[tokio::test]
 async fn the_name_of_the_proxy_is_judged_when_it_is_that_of_the_sts() {
-    let (proxy, server) = (Server::sends(answer(502, "", "")).await, Server::sends(granted()).await);
+    let (proxy, server) = (StubServer::sends(answer(502, "", "")).await, StubServer::sends(granted()).await);
     let proxy = format!("http://localhost:{}", proxy.port);
     for (no_proxy, list, scheme) in
         [(None, "http://*", "http"), (None, "*", "https"), (Some("localhost"), "*", "https")]

@@ -9,7 +9,7 @@ use presign_operator::sts::{AmbientSource, Sts, StsTerms};
 
 use crate::metadata::Metadata;
 use crate::scratch::{now, terms};
-use crate::server::{Server, answer, session};
+use crate::server::{StubServer, answer, session};
 
 /// Addresses at which the child serves metadata, separated by commas.
 const SERVE: &str = "TEST_SERVE";
@@ -160,7 +160,7 @@ async fn the_token_of_a_service_account_comes_first() {
     let file = folder.path().join("token");
     fs::write(&file, "hidden-token\n").unwrap();
     let body = session("AssumeRoleWithWebIdentity", "ASIAIRSA", "hidden", "hidden", "2099-01-01T00:00:00Z");
-    let server = Server::sends(answer(200, "", &body)).await;
+    let server = StubServer::sends(answer(200, "", &body)).await;
     let told = told_of(vec![
         ("AWS_WEB_IDENTITY_TOKEN_FILE", file.to_str().unwrap().to_owned()),
         ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/operator".to_owned()),

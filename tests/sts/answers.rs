@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use presign_operator::sts::{StsFailure, StsOutage};
 
 use crate::scratch::{TOKEN, assume_role, credentials, hop, now, sts, token, web_identity};
-use crate::server::{Server, answer, date, session};
+use crate::server::{StubServer, answer, date, session};
 
 const WEB_IDENTITY: &str = "AssumeRoleWithWebIdentity";
 
@@ -15,7 +15,7 @@ fn after(seconds: i64) -> Timestamp {
 #[tokio::test]
 async fn a_token_is_sent_without_a_signature_and_without_a_role_if_there_is_none() {
     let body = session(WEB_IDENTITY, "ASIA", "secret", "token", &after(900).to_string());
-    let server = Server::sends(answer(200, "", &body)).await;
+    let server = StubServer::sends(answer(200, "", &body)).await;
     let mut hop = hop(&server.url());
     let sts = sts("http://127.0.0.1");
     sts.with_web_identity(&hop, &token(), now).await.unwrap();
@@ -37,7 +37,7 @@ async fn a_token_is_sent_without_a_signature_and_without_a_role_if_there_is_none
 #[tokio::test]
 async fn a_request_with_credentials_is_signed_for_the_region() {
     let body = session("AssumeRole", "ASIA", "secret", "token", &after(900).to_string());
-    let server = Server::sends(answer(200, "", &body)).await;
+    let server = StubServer::sends(answer(200, "", &body)).await;
     let session = assume_role(&server.url()).await.unwrap();
     assert_eq!(session.credentials.session_token.unwrap().expose(), "token");
     let request = server.requests().pop().unwrap();
@@ -52,7 +52,7 @@ async fn the_expiration_counts_by_the_clock_of_the_server() {
         let there = after(ahead);
         let stated = there + SignedDuration::from_secs(lifetime);
         let body = session(WEB_IDENTITY, "ASIA", "secret", "token", &stated.to_string());
-        let server = Server::sends(answer(200, &date(there), &body)).await;
+        let server = StubServer::sends(answer(200, &date(there), &body)).await;
         let begun = now();
         let session = web_identity(&server.url()).await;
         if expected < 0 {
@@ -81,7 +81,7 @@ async fn an_answer_without_valid_credentials_is_none() {
         ("i", "s", "t", "2020-01-01T00:00:00Z", StsOutage::Expired),
     ] {
         let body = session(WEB_IDENTITY, id, secret, token, expiration);
-        let server = Server::sends(answer(200, "", &body)).await;
+        let server = StubServer::sends(answer(200, "", &body)).await;
         let failure = web_identity(&server.url()).await.unwrap_err();
         assert!(
             matches!(failure, StsFailure::Unavailable { outage: found, .. } if found == outage),
@@ -89,7 +89,7 @@ async fn an_answer_without_valid_credentials_is_none() {
         );
     }
     let missing = session(WEB_IDENTITY, "i", "s", "t", &later).replace("Expiration>", "Expires>");
-    let server = Server::sends(answer(200, "", &missing)).await;
+    let server = StubServer::sends(answer(200, "", &missing)).await;
     let failure = web_identity(&server.url()).await.unwrap_err();
     assert!(matches!(failure, StsFailure::Unavailable { .. }), "{failure:?}");
 }

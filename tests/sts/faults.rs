@@ -6,7 +6,7 @@ use presign_operator::sts::{StsFailure, StsOutage, StsStep};
 use tokio::time::Instant;
 
 use crate::scratch::{KEY, TOKEN, assume_role, web_identity};
-use crate::server::{Deed, Server, answer, error};
+use crate::server::{Deed, StubServer, answer, error};
 
 fn outage(failure: &StsFailure) -> Option<StsOutage> {
     match failure {
@@ -18,7 +18,7 @@ fn outage(failure: &StsFailure) -> Option<StsOutage> {
 /// The clock of tokio jumps, because nothing else is left to do than to wait.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_never_answers_is_given_up_after_ten_seconds() {
-    let server = Server::start(Deed::Nothing, None).await;
+    let server = StubServer::start(Deed::Nothing, None).await;
     for call in 0..2 {
         let begun = Instant::now();
         let failure = match call {
@@ -47,7 +47,7 @@ async fn an_answer_that_is_none_is_an_outage() {
         (answer(400, "", &error("ThrottlingException", "Rate exceeded")), StsOutage::Throttled),
         (answer(400, "", &error("IDPCommunicationError", "")), StsOutage::Issuer),
     ] {
-        let server = Server::sends(bytes.clone()).await;
+        let server = StubServer::sends(bytes.clone()).await;
         let failure = web_identity(&server.url()).await.unwrap_err();
         assert_eq!(outage(&failure), Some(expected), "{bytes}: {failure:?}");
         assert!(failure.is_temporary());
@@ -69,7 +69,7 @@ async fn a_port_without_a_server_is_an_outage() {
 async fn of_a_long_answer_only_the_beginning_is_read() {
     const LENGTH: usize = 10 << 20;
     for status in [200, 403] {
-        let server = Server::sends(answer(status, "", &"x".repeat(LENGTH))).await;
+        let server = StubServer::sends(answer(status, "", &"x".repeat(LENGTH))).await;
         let failure = web_identity(&server.url()).await.unwrap_err();
         assert_eq!(outage(&failure), Some(StsOutage::TooLong), "{failure:?}");
         // The kernel takes some megabytes at most.
@@ -80,10 +80,10 @@ async fn of_a_long_answer_only_the_beginning_is_read() {
 
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
-    let other = Server::sends(answer(200, "", "")).await;
+    let other = StubServer::sends(answer(200, "", "")).await;
     for status in [301, 302, 307, 308] {
         let location = format!("location: {}/\r\n", other.url());
-        let server = Server::sends(answer(status, &location, "")).await;
+        let server = StubServer::sends(answer(status, &location, "")).await;
         let failure = assume_role(&server.url()).await.unwrap_err();
         assert_eq!(outage(&failure), Some(StsOutage::Redirect), "{status}: {failure:?}");
     }
@@ -106,7 +106,7 @@ async fn of_a_refusal_only_the_code_is_shown() {
         (format!("<html>{message}"), None),
         (String::new(), None),
     ] {
-        let server = Server::sends(answer(403, "", &body)).await;
+        let server = StubServer::sends(answer(403, "", &body)).await;
         for (step, failure) in [
             (StsStep::WebIdentity, web_identity(&server.url()).await.unwrap_err()),
             (StsStep::AssumeRole, assume_role(&server.url()).await.unwrap_err()),

@@ -18,7 +18,7 @@ pub enum Deed {
     Nothing,
 }
 
-pub struct Server {
+pub struct StubServer {
     pub port: u16,
     requests: Arc<Mutex<Vec<String>>>,
     sent: Arc<Mutex<usize>>,
@@ -26,7 +26,7 @@ pub struct Server {
     ended: watch::Sender<usize>,
 }
 
-impl Server {
+impl StubServer {
     pub async fn start(deed: Deed, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();

@@ -9,22 +9,22 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::scratch::{OF_STORE, ask_raw, ask_url, internal, terms, unlisted, verifier};
-use crate::server::{Deed, Server, answer, date};
+use crate::server::{Deed, StubServer, answer, date};
 
 const BOTH: [QuestionKind; 2] = [QuestionKind::Object, QuestionKind::Listing];
 
 /// Asks a server at its address, which is listed.
-async fn ask(server: &Server, kind: QuestionKind) -> Finding {
+async fn ask(server: &StubServer, kind: QuestionKind) -> Finding {
     let verifier = verifier(&[&format!("127.0.0.1:{}", server.port)]);
     ask_raw(&verifier, kind, &format!("{}/bucket/key?X-Amz-Signature=hidden", server.url()), false).await
 }
 
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
-    let inside = Server::sends(answer(200, "", "<ListBucketResult/>")).await;
+    let inside = StubServer::sends(answer(200, "", "<ListBucketResult/>")).await;
     for status in [301, 302, 303, 307, 308] {
         let location = format!("location: {}/\r\n", inside.url());
-        let server = Server::sends(answer(status, &location, "")).await;
+        let server = StubServer::sends(answer(status, &location, "")).await;
         for kind in BOTH {
             assert_eq!(ask(&server, kind).await, Finding::Redirected { status });
         }
@@ -44,7 +44,7 @@ async fn a_gigabyte_is_not_read() {
         let head = format!("HTTP/1.1 {status} X\r\n{OF_STORE}content-length: {}\r\n\r\n", 1u64 << 30);
         // More than the kernel buffers.
         let body = [head.into_bytes(), chunk.repeat(64)].concat();
-        let server = Server::sends(body).await;
+        let server = StubServer::sends(body).await;
         assert_eq!(ask(&server, kind).await, expected);
         let sent = server.sent_in(1).await;
         assert!(sent < 32 << 20, "{sent} bytes were taken");
@@ -54,13 +54,13 @@ async fn a_gigabyte_is_not_read() {
 #[tokio::test]
 async fn the_code_counts_at_the_beginning_of_a_long_answer() {
     let body = format!("<Error><Code>InvalidAccessKeyId</Code>{}</Error>", "x".repeat(1 << 20));
-    let server = Server::sends(answer(403, "", &body)).await;
+    let server = StubServer::sends(answer(403, "", &body)).await;
     assert_eq!(ask(&server, QuestionKind::Listing).await, Finding::UnknownKey);
 }
 
 #[tokio::test]
 async fn an_answer_that_comes_slowly_or_not_at_all_ends_in_time() {
-    let silent = Server::start(Deed::Nothing, None).await;
+    let silent = StubServer::start(Deed::Nothing, None).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
@@ -93,7 +93,7 @@ async fn what_is_no_answer_of_a_store_is_none() {
         (answer(503, "", "<Error><Code>SlowDown</Code></Error>").into_bytes(), VerifyOutage::Busy),
         (answer(502, "", "<html>bad gateway</html>").into_bytes(), VerifyOutage::Fault(502)),
     ] {
-        let server = Server::sends(bytes.clone()).await;
+        let server = StubServer::sends(bytes.clone()).await;
         let found = ask(&server, QuestionKind::Object).await;
         assert_eq!(found, Finding::Unreachable(expected), "{:?}", String::from_utf8_lossy(&bytes));
     }
@@ -113,10 +113,11 @@ async fn a_page_of_a_web_server_is_no_answer_of_a_store() {
         // Of a content network, which is before all kinds of web servers.
         for headers in ["content-type: text/html\r\n", "x-amz-cf-id: a\r\nx-amz-cf-pop: b\r\netag: \"c\"\r\n"]
         {
-            let server = Server::sends(answer(status, headers, if status == 304 { "" } else { page })).await;
+            let server =
+                StubServer::sends(answer(status, headers, if status == 304 { "" } else { page })).await;
             assert_eq!(ask(&server, QuestionKind::Object).await, Finding::Rejected { status }, "{headers}");
         }
-        let server = Server::sends(answer(status, OF_STORE, "")).await;
+        let server = StubServer::sends(answer(status, OF_STORE, "")).await;
         assert_eq!(ask(&server, QuestionKind::Object).await, Finding::Accepted, "{status}");
     }
 }
@@ -125,14 +126,14 @@ async fn a_page_of_a_web_server_is_no_answer_of_a_store() {
 async fn the_clock_and_the_region_of_the_store_are_read() {
     let late = crate::scratch::now() + jiff::SignedDuration::from_secs(3600);
     let body = "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>";
-    let server = Server::sends(answer(403, &date(late), body)).await;
+    let server = StubServer::sends(answer(403, &date(late), body)).await;
     let found = ask(&server, QuestionKind::Object).await;
     let Finding::ClockSkewed { ahead: Some(ahead) } = found else { panic!("{found:?}") };
     assert!((3590..=3610).contains(&ahead), "{ahead}");
     for (region, named) in [("eu-west-1", Some("eu-west-1")), ("<script>", None)] {
         let header = format!("x-amz-bucket-region: {region}\r\n");
         let body = "<Error><Code>PermanentRedirect</Code></Error>";
-        let server = Server::sends(answer(301, &header, body)).await;
+        let server = StubServer::sends(answer(301, &header, body)).await;
         let named = named.map(str::to_owned);
         assert_eq!(ask(&server, QuestionKind::Object).await, Finding::WrongRegion { named });
     }
@@ -140,7 +141,7 @@ async fn the_clock_and_the_region_of_the_store_are_read() {
 
 #[tokio::test]
 async fn a_request_has_the_headers_that_were_signed_and_no_body() {
-    let server = Server::sends(answer(206, OF_STORE, "x")).await;
+    let server = StubServer::sends(answer(206, OF_STORE, "x")).await;
     assert_eq!(ask(&server, QuestionKind::Object).await, Finding::Accepted);
     let request = server.requests().remove(0);
     assert!(request.starts_with("GET /bucket/key?X-Amz-Signature=hidden HTTP/1.1\r\n"), "{request}");
@@ -156,7 +157,7 @@ fn through(proxy: &str, no_proxy: Option<&str>, list: &[&str]) -> StoreVerifier 
 
 #[tokio::test]
 async fn a_proxy_is_used_only_for_names_that_are_listed_without_addresses() {
-    let proxy = Server::sends(answer(502, "", "")).await;
+    let proxy = StubServer::sends(answer(502, "", "")).await;
     let through =
         |list: &[&str]| through(&format!("http://user:hidden@127.0.0.1:{}", proxy.port), None, list);
     let found = ask_url(&through(&["s3.invalid:443"]), "https://s3.invalid/b/k", false).await;
@@ -181,7 +182,7 @@ async fn a_proxy_is_used_only_for_names_that_are_listed_without_addresses() {
 #[tokio::test]
 async fn the_name_of_the_proxy_is_judged_when_it_is_that_of_the_store() {
     let (proxy, store) =
-        (Server::sends(answer(502, "", "")).await, Server::sends(answer(206, OF_STORE, "x")).await);
+        (StubServer::sends(answer(502, "", "")).await, StubServer::sends(answer(206, OF_STORE, "x")).await);
     let proxy = format!("http://localhost:{}", proxy.port);
     let authority = format!("localhost:{}", store.port);
     for (no_proxy, list, scheme) in [

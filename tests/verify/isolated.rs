@@ -28,11 +28,11 @@ pub fn run(test: &str) {
 }
 
 /// The servers.
-pub struct Place {
+pub struct IsolatedServers {
     reached: Arc<Mutex<Vec<String>>>,
 }
 
-impl Place {
+impl IsolatedServers {
     pub async fn new() -> Self {
         let names = UdpSocket::bind("127.0.0.1:53").await.unwrap();
         tokio::spawn(async move {

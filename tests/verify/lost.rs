@@ -7,11 +7,11 @@ use serde_json::json;
 use testbed::{Fault, Match, StsFault};
 
 use crate::harness::text;
-use crate::stories::{Place, wait_asked};
+use crate::stories::{VerifySpace, wait_asked};
 
 #[tokio::test]
 async fn a_url_whose_write_was_not_answered_has_an_answer_of_its_own() {
-    let (place, proxy) = Place::behind_proxy("verify-lost").await;
+    let (place, proxy) = VerifySpace::behind_proxy("verify-lost").await;
     let space = &place.space;
     let lose = || proxy.fault(Match::write("secrets", "report"), 1, Fault::BreakOff(10));
     // Long enough that the next URL is there before this one is answered about.

@@ -4,11 +4,11 @@ use presign_operator::domain::verification::{Finding, NotAsked, VerifyOutage};
 
 use crate::isolated;
 use crate::scratch::{OF_STORE, ask_url, internal, unlisted, verifier};
-use crate::server::{Server, answer};
+use crate::server::{StubServer, answer};
 
 #[tokio::test]
 async fn only_stores_of_cluster_signers_and_listed_ones_are_asked() {
-    let server = Server::sends(answer(206, OF_STORE, "x")).await;
+    let server = StubServer::sends(answer(206, OF_STORE, "x")).await;
     let (address, url) = (format!("127.0.0.1:{}", server.port), format!("{}/b/k", server.url()));
     let named = format!("localhost:{}", server.port);
     let named_url = format!("http://{named}/b/k");
@@ -96,7 +96,7 @@ fn a_name_is_judged_by_the_address_that_is_connected_to() {
 #[tokio::test]
 #[ignore = "a part of the test above"]
 async fn child() {
-    let place = isolated::Place::new().await;
+    let place = isolated::IsolatedServers::new().await;
     let verifier = verifier(&["*:80", "private.test:80=10.0.0.0/8", "metadata-by-range.test:80=0.0.0.0/0"]);
     let ask = async |host: &str| {
         let before = place.reached().len();

@@ -15,13 +15,13 @@ use crate::harness::{DEADLINE, Operator, Space, UNOPPOSED, World, condition, mer
 const RENEWALS: Duration = Duration::from_secs(120);
 
 /// A namespace, whose operator may ask the store behind a front.
-pub struct Place {
+pub struct VerifySpace {
     pub space: Space,
     pub front: StsFront,
     allowed: String,
 }
 
-impl Place {
+impl VerifySpace {
     async fn new(story: &str) -> Self {
         let (front, allowed) = front_and_entry().await;
         let environment = [("PRESIGN_VERIFY", "true"), ("PRESIGN_VERIFY_ALLOW", allowed.as_str())];
@@ -58,12 +58,8 @@ pub async fn wait_verified(space: &Space, name: &str, status: &str, reason: &str
 
 /// Waits until a front has been asked so often.
 pub async fn wait_asked(front: &StsFront, count: usize) {
-    let asked = async {
-        while front.count(None) < count {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(DEADLINE, asked).await.expect("it is asked");
+    let is_asked = testbed::eventually(DEADLINE, async || front.count(None) >= count).await;
+    assert!(is_asked, "{} requests and not {count}", front.count(None));
 }
 
 /// A front of the store, and the entry that permits it with its address.
@@ -120,7 +116,7 @@ async fn no_store_is_asked_by_default() {
 
 #[tokio::test]
 async fn a_store_that_is_not_listed_is_not_asked() {
-    let (listed, unlisted) = (Place::new("verify-unlisted").await, front().await);
+    let (listed, unlisted) = (VerifySpace::new("verify-unlisted").await, front().await);
     let space = &listed.space;
     space.apply("report", behind(&unlisted, space, json!({"verify": "Once"}))).await;
     let object = listed.verified("report", "Unknown", "NotAsked").await;
@@ -133,7 +129,7 @@ async fn a_store_that_is_not_listed_is_not_asked() {
 
 #[tokio::test]
 async fn once_asks_once_and_always_asks_about_each_url() {
-    let place = Place::new("verify-twice").await;
+    let place = VerifySpace::new("verify-twice").await;
     let space = &place.space;
     let quick = json!({"expiresIn": "1m", "renewBefore": "50s"});
     let with = |verify: &str| {
@@ -163,7 +159,7 @@ async fn once_asks_once_and_always_asks_about_each_url() {
 
 #[tokio::test]
 async fn each_fault_is_told_and_its_end_too() {
-    let place = Place::new("verify-faults").await;
+    let place = VerifySpace::new("verify-faults").await;
     let space = &place.space;
     let missing = format!("{}-missing", space.namespace);
     let cases = [
@@ -212,7 +208,7 @@ async fn each_fault_is_told_and_its_end_too() {
 
 #[tokio::test]
 async fn a_restart_asks_nothing_and_writes_nothing() {
-    let place = Place::new("verify-restart").await;
+    let place = VerifySpace::new("verify-restart").await;
     let space = &place.space;
     let cases = [
         ("good", json!({"verify": "Always"}), "True", "Accepted"),
@@ -248,7 +244,7 @@ async fn a_restart_asks_nothing_and_writes_nothing() {
 
 #[tokio::test]
 async fn a_store_that_never_answers_delays_no_url() {
-    let place = Place::new("verify-dead").await;
+    let place = VerifySpace::new("verify-dead").await;
     let space = &place.space;
     place.front.fault(StsFault::Hang);
     let names: Vec<_> = (0..40).map(|number| format!("object-{number}")).collect();

@@ -40,7 +40,7 @@ impl Events {
     }
 
     /// Queues an event. It is dropped when the queue is full, or when its object exceeds the rate limit.
-    pub fn tell(&self, object: ObjectReference, event: Event) {
+    pub fn queue(&self, object: ObjectReference, event: Event) {
         let is_warning = matches!(event.type_, EventType::Warning);
         let has_room = is_warning || self.handed_in.capacity() > ROOM_FOR_WARNINGS;
         let Some(place) = self.handed_in.try_reserve().ok().filter(|_| has_room) else {

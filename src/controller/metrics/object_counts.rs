@@ -28,7 +28,7 @@ impl Inventory {
     fn count(&self) -> ObjectTotals {
         let now = self.clock.now();
         let mut totals = ObjectTotals::default();
-        self.objects.survey(|reported| totals.add(&reported.outline(), now));
+        self.objects.survey(|status| totals.add(&status.outline(), now));
         totals
     }
 }

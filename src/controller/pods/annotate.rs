@@ -143,7 +143,7 @@ mod tests {
 
     use super::*;
 
-    fn told(name: &str, second: i64) -> RunningPod {
+    fn to_annotate(name: &str, second: i64) -> RunningPod {
         let signing_time = Timestamp::from_second(second).unwrap();
         RunningPod { name: name.to_owned(), uid: format!("uid of {name}"), signing_time }
     }
@@ -151,7 +151,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn twenty_a_second_and_no_more() {
         let queue = Arc::new(AnnotationQueue::default());
-        queue.add("n", (0..100).map(|number| told(&format!("p{number}"), 1)).collect());
+        queue.add("n", (0..100).map(|number| to_annotate(&format!("p{number}"), 1)).collect());
         let begun = Instant::now();
         let taken: Vec<_> = paced(queue).take(100).map(|_| begun.elapsed()).collect().await;
         for (number, pair) in taken.windows(2).enumerate() {
@@ -163,15 +163,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_pod_that_waits_is_told_once_of_the_newest() {
         let queue = Arc::new(AnnotationQueue::default());
-        queue.add("n", vec![told("a", 2), told("b", 2)]);
-        queue.add("n", vec![told("a", 1), told("b", 3)]);
-        queue.add("m", vec![told("a", 4)]);
+        queue.add("n", vec![to_annotate("a", 2), to_annotate("b", 2)]);
+        queue.add("n", vec![to_annotate("a", 1), to_annotate("b", 3)]);
+        queue.add("m", vec![to_annotate("a", 4)]);
         let taken: Vec<_> = paced(queue.clone()).take(3).collect().await;
         let seen: Vec<_> =
             taken.iter().map(|(key, time)| (&*key.namespace, &*key.name, time.as_second())).collect();
         assert_eq!(seen, [("n", "a", 2), ("n", "b", 3), ("m", "a", 4)]);
-        queue.add("n", vec![told("a", 5)]);
-        queue.add("m", vec![told("a", 6)]);
+        queue.add("n", vec![to_annotate("a", 5)]);
+        queue.add("m", vec![to_annotate("a", 6)]);
         queue.drop_all("n");
         let left: Vec<_> = paced(queue).take(1).map(|(key, _)| key.namespace).collect().await;
         assert_eq!(left, ["m"]);

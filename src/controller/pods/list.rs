@@ -30,7 +30,7 @@ pub struct FoundPods {
     /// the number of other users.
     pub stale: BTreeMap<String, (StaleUser, usize)>,
     /// The running pods to annotate.
-    pub told: Vec<RunningPod>,
+    pub to_annotate: Vec<RunningPod>,
 }
 
 /// A running pod that mounts a Secret with a new URL.
@@ -48,12 +48,12 @@ pub struct RunningPod {
 ///
 /// # Errors
 /// The failure of a request to the API server.
-pub async fn look(ctx: &Context, round: &Round) -> Result<FoundPods, kube::Error> {
+pub async fn list_pods(ctx: &Context, round: &Round) -> Result<FoundPods, kube::Error> {
     let pods = Api::<LeanPod>::namespaced(ctx.client.clone(), &round.namespace);
     let mut params = ListParams::default().fields(NOT_ENDED).limit(PAGE);
     let is_ours = |secret: &str| ctx.issued_secrets.get(&Key::new(&round.namespace, secret)).is_some();
     let mut stale = BTreeMap::new();
-    let mut told = Vec::new();
+    let mut to_annotate = Vec::new();
     loop {
         let page = {
             let _permit = ctx.limiter.beside().await;
@@ -61,11 +61,11 @@ pub async fn look(ctx: &Context, round: &Round) -> Result<FoundPods, kube::Error
         };
         for pod in page.items.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()) {
             pod.note_stale(&mut stale, is_ours);
-            told.extend(pod.told(&round.to_annotate));
+            to_annotate.extend(pod.to_annotate(&round.to_annotate));
         }
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => params = params.continue_token(&token),
-            None => return Ok(FoundPods { stale: first_of_each(stale), told }),
+            None => return Ok(FoundPods { stale: first_of_each(stale), to_annotate }),
         }
     }
 }
@@ -106,7 +106,7 @@ impl LeanPod {
     }
 
     /// The pod to annotate, if it runs and mounts one of the Secrets in `to_annotate`.
-    fn told(&self, to_annotate: &HashMap<String, Timestamp>) -> Option<RunningPod> {
+    fn to_annotate(&self, to_annotate: &HashMap<String, Timestamp>) -> Option<RunningPod> {
         if self.status.phase != "Running" {
             return None;
         }

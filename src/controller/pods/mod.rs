@@ -77,7 +77,7 @@ impl Pods {
         let stale = match state.stale.get(&key) {
             Some(Some((stale, others))) => StaleUsers::By(stale.clone(), *others),
             Some(None) => StaleUsers::Unchanged,
-            None if !state.schedule.was_looked_at(&owner.namespace) && says_frozen(object) => {
+            None if !state.schedule.was_listed(&owner.namespace) && says_never_refreshed(object) => {
                 state.stale.insert(key, None);
                 StaleUsers::Unchanged
             }
@@ -102,7 +102,7 @@ impl Pods {
         let renewal = NewUrl {
             secret: &request.target.name,
             signing_time: standing.validity.signing_time,
-            is_told: request.annotates_pods,
+            needs_annotation: request.annotates_pods,
             is_routine: issued == Some(IssueReason::RenewalDue),
         };
         let is_earlier = state.schedule.note(owner.namespace(), issued.map(|_| renewal), Instant::now());
@@ -133,7 +133,7 @@ impl Pods {
     fn learn(&self, round: &Round, found: BTreeMap<String, (StaleUser, usize)>) -> Vec<Key> {
         let mut state = self.lock();
         let namespace = &*round.namespace;
-        state.schedule.looked(round, !found.is_empty(), Instant::now());
+        state.schedule.listed(round, !found.is_empty(), Instant::now());
         let mut before = HashMap::new();
         for (key, stale) in state.stale.extract_if(|key, _| key.namespace() == namespace) {
             before.insert(key, stale);
@@ -188,6 +188,6 @@ fn wake_named(ctx: &Context, namespace: &str, names: Vec<String>) {
 }
 
 /// Whether the last report says that a pod never refreshes. It may be that of an earlier process.
-fn says_frozen(object: &LeanPresignedUrl) -> bool {
+fn says_never_refreshed(object: &LeanPresignedUrl) -> bool {
     object.status.conditions.iter().any(|c| c.type_ == ROTATION_SAFE && c.reason == NEVER_REFRESHED)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 
-use super::list::look;
+use super::list::list_pods;
 use super::schedule::Round;
 use super::wake_named;
 use crate::controller::context::Context;
@@ -18,12 +18,12 @@ const IN_FLIGHT: usize = 2;
 
 /// Lists the pods of namespaces when they are due, for as long as the process runs.
 pub async fn rounds(ctx: Arc<Context>) {
-    let mut looks = FuturesUnordered::new();
+    let mut lists = FuturesUnordered::new();
     loop {
         let mut next = None;
-        while looks.len() < IN_FLIGHT {
+        while lists.len() < IN_FLIGHT {
             match ctx.pods.next_round() {
-                Ok(round) => looks.push(go(&ctx, round)),
+                Ok(round) => lists.push(go(&ctx, round)),
                 Err(due) => {
                     next = due;
                     break;
@@ -37,7 +37,7 @@ pub async fn rounds(ctx: Arc<Context>) {
             }
         };
         tokio::select! {
-            Some(()) = looks.next() => {}
+            Some(()) = lists.next() => {}
             () = due => {}
             () = ctx.pods.due.notified() => {}
         }
@@ -46,14 +46,14 @@ pub async fn rounds(ctx: Arc<Context>) {
 
 async fn go(ctx: &Context, round: Round) {
     let namespace = &*round.namespace;
-    match look(ctx, &round).await {
+    match list_pods(ctx, &round).await {
         Ok(found) => {
             ctx.metrics.listed_pods("done");
             if ctx.pods.is_refused(namespace, "list") {
                 wake_named(ctx, namespace, ctx.pods.refuse(namespace, None));
             }
             wake(ctx, ctx.pods.learn(&round, found.stale));
-            ctx.pods.to_annotate.add(namespace, found.told);
+            ctx.pods.to_annotate.add(namespace, found.to_annotate);
         }
         Err(error) => {
             let is_forbidden = is_code(&error, 403);

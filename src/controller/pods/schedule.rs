@@ -14,9 +14,9 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 /// How long the first list waits, so that it serves many objects of the namespace.
-const FIRST_LOOK: Duration = Duration::from_secs(3);
+const FIRST_LIST: Duration = Duration::from_secs(3);
 /// The least time between two lists of a namespace that are not for annotating pods.
-const BETWEEN_LOOKS: Duration = Duration::from_secs(300);
+const BETWEEN_LISTS: Duration = Duration::from_secs(300);
 /// How long an annotation waits, so that kubelet's watch has the Secret, and for more URLs to be issued.
 const BEFORE_ANNOTATIONS: Duration = Duration::from_secs(1);
 /// The least time between two lists for annotating pods.
@@ -34,8 +34,8 @@ pub struct Schedule {
 #[derive(Debug, Default)]
 struct NamespacePlan {
     due: Option<Instant>,
-    looked_at: Option<Instant>,
-    is_looking: bool,
+    listed_at: Option<Instant>,
+    is_listing: bool,
     /// How many lists failed in a row.
     failures: u32,
     /// Whether to list once more, for pods that start after the URL that they mount.
@@ -53,7 +53,7 @@ pub struct NewUrl<'a> {
     /// When the URL was signed.
     pub signing_time: Timestamp,
     /// Whether running pods have to be annotated.
-    pub is_told: bool,
+    pub needs_annotation: bool,
     /// Whether the URL was issued only because its renewal was due.
     pub is_routine: bool,
 }
@@ -74,7 +74,7 @@ impl Schedule {
         let is_first = !self.knows(namespace);
         let plan = self.namespaces.entry(namespace.to_owned()).or_default();
         if is_first {
-            plan.bring_forward(now + FIRST_LOOK);
+            plan.bring_forward(now + FIRST_LIST);
         }
         let is_earlier = renewal.is_some_and(|renewal| plan.renewed(renewal, now));
         is_first || is_earlier
@@ -88,25 +88,25 @@ impl Schedule {
 
     /// Whether the pods of a namespace were listed since its plan began.
     #[must_use]
-    pub fn was_looked_at(&self, namespace: &str) -> bool {
-        self.namespaces.get(namespace).is_some_and(|plan| plan.looked_at.is_some())
+    pub fn was_listed(&self, namespace: &str) -> bool {
+        self.namespaces.get(namespace).is_some_and(|plan| plan.listed_at.is_some())
     }
 
     /// When the next list is due.
     #[must_use]
     pub fn next(&self) -> Option<Instant> {
-        self.namespaces.values().filter(|plan| !plan.is_looking).filter_map(|plan| plan.due).min()
+        self.namespaces.values().filter(|plan| !plan.is_listing).filter_map(|plan| plan.due).min()
     }
 
     /// Begins the list that has been due longest. Removes the plans of namespaces that have nothing
     /// planned and were not listed recently.
     pub fn begin(&mut self, now: Instant) -> Option<Round> {
         self.namespaces.retain(|_, plan| !plan.is_forgettable(now));
-        let due = |plan: &NamespacePlan| plan.due.filter(|due| *due <= now && !plan.is_looking);
+        let due = |plan: &NamespacePlan| plan.due.filter(|due| *due <= now && !plan.is_listing);
         let waiting = self.namespaces.iter_mut().filter_map(|(name, plan)| Some((due(plan)?, name, plan)));
         let (_, name, plan) = waiting.min_by_key(|(due, ..)| *due)?;
         plan.due = None;
-        plan.is_looking = true;
+        plan.is_listing = true;
         plan.to_annotate.retain(|_, (_, since)| now.duration_since(*since) < ANNOTATION_WORTH);
         let to_annotate =
             plan.to_annotate.iter().map(|(secret, (signed, _))| (secret.clone(), *signed)).collect();
@@ -115,16 +115,17 @@ impl Schedule {
 
     /// Notes a list that succeeded, with its annotations, and whether it found a pod that never
     /// refreshes, so that the namespace has to be listed again.
-    pub fn looked(&mut self, round: &Round, is_any_frozen: bool, now: Instant) {
+    pub fn listed(&mut self, round: &Round, is_any_stale: bool, now: Instant) {
         let Some(plan) = self.namespaces.get_mut(&round.namespace) else { return };
-        plan.is_looking = false;
+        plan.is_listing = false;
         plan.failures = 0;
-        plan.looked_at = Some(now);
+        plan.listed_at = Some(now);
         // Annotations for URLs that were signed during this list wait for the next list.
-        plan.to_annotate
-            .retain(|secret, (signed, _)| round.to_annotate.get(secret).is_none_or(|told| told < signed));
-        if is_any_frozen || std::mem::take(&mut plan.is_followed_up) {
-            plan.bring_forward(now + BETWEEN_LOOKS);
+        plan.to_annotate.retain(|secret, (signed, _)| {
+            round.to_annotate.get(secret).is_none_or(|annotated| annotated < signed)
+        });
+        if is_any_stale || std::mem::take(&mut plan.is_followed_up) {
+            plan.bring_forward(now + BETWEEN_LISTS);
         }
         if !plan.to_annotate.is_empty() {
             plan.bring_forward(now + BETWEEN_ANNOTATIONS);
@@ -135,15 +136,15 @@ impl Schedule {
     /// the next URL is issued.
     pub fn failed(&mut self, namespace: &str, is_forbidden: bool, now: Instant) {
         let Some(plan) = self.namespaces.get_mut(namespace) else { return };
-        plan.is_looking = false;
+        plan.is_listing = false;
         plan.failures += 1;
         if is_forbidden {
-            plan.looked_at = Some(now);
+            plan.listed_at = Some(now);
             plan.to_annotate.clear();
             plan.due = None;
         } else {
             let wait = BETWEEN_ANNOTATIONS * 2u32.saturating_pow(plan.failures.min(10) - 1);
-            plan.bring_forward(now + wait.min(BETWEEN_LOOKS));
+            plan.bring_forward(now + wait.min(BETWEEN_LISTS));
         }
     }
 }
@@ -151,13 +152,13 @@ impl Schedule {
 impl NamespacePlan {
     fn renewed(&mut self, renewal: NewUrl<'_>, now: Instant) -> bool {
         self.is_followed_up |= !renewal.is_routine;
-        let after = |wait| self.looked_at.map_or(now, |looked_at| looked_at + wait);
-        if renewal.is_told {
+        let after = |wait| self.listed_at.map_or(now, |listed_at| listed_at + wait);
+        if renewal.needs_annotation {
             let due = after(BETWEEN_ANNOTATIONS).max(now + BEFORE_ANNOTATIONS);
             self.to_annotate.insert(renewal.secret.to_owned(), (renewal.signing_time, now));
             self.bring_forward(due)
         } else {
-            let due = after(BETWEEN_LOOKS).max(now + FIRST_LOOK);
+            let due = after(BETWEEN_LISTS).max(now + FIRST_LIST);
             self.bring_forward(due)
         }
     }
@@ -171,8 +172,8 @@ impl NamespacePlan {
     }
 
     fn is_forgettable(&self, now: Instant) -> bool {
-        let is_long_ago = self.looked_at.is_some_and(|at| now.duration_since(at) >= BETWEEN_LOOKS);
-        self.due.is_none() && !self.is_looking && is_long_ago
+        let is_long_ago = self.listed_at.is_some_and(|at| now.duration_since(at) >= BETWEEN_LISTS);
+        self.due.is_none() && !self.is_listing && is_long_ago
     }
 }
 

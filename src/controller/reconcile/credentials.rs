@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::error::Failure;
 use super::observe::Observed;
-use super::target::told;
+use super::target::read_outcome;
 use crate::controller::context::{Context, SAFETY_NET};
 use crate::controller::sessions::{SessionWish, obtain};
 use crate::controller::state::credentials::{KeySelection, KnownCredentials};
@@ -35,7 +35,7 @@ pub(super) async fn credentials(
     let data = match (known, held) {
         (Some(known), _) => Ok(known),
         (None, Some((problem, _))) => Err(problem.clone()),
-        (None, None) => told(read(ctx, &key, &selection, request).await)?,
+        (None, None) => read_outcome(read(ctx, &key, &selection, request).await)?,
     };
     observed.credentials = data.and_then(|known| {
         observed.inputs.credentials = known.resource_version;

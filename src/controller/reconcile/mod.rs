@@ -33,7 +33,7 @@ use crate::controller::context::Context;
 use crate::controller::state::lean::{LeanPresignedUrl, NoSpec};
 use crate::controller::watch::forget_if_gone;
 use crate::domain::Request;
-use crate::domain::finish::{Around, Done, Finish, Next, Outcome, finish, unreported};
+use crate::domain::finish::{Around, Done, Finish, Next, Outcome, finish, status_not_written};
 use crate::domain::history::{Awaited, History};
 use crate::domain::plan::{Plan, plan};
 use crate::domain::resolve::Resolved;
@@ -115,12 +115,12 @@ async fn reconcile_object(ctx: &Context, job: &Job<Key>, object: &LeanPresignedU
     let (history, next) = match report_finished(ctx, &job.key, object, request, &finished).await {
         Ok(()) => {
             let mut history = finished.history.clone();
-            history.reported();
+            history.status_written();
             (history, finished.next)
         }
         Err(failure) => {
             tracing::debug!(namespace = job.key.namespace(), name = job.key.name(), "{failure}");
-            unreported(&finished, &plan, &failure.interruption(), ctx.clock.now())
+            status_not_written(&finished, &plan, &failure.interruption(), ctx.clock.now())
         }
     };
     ctx.histories.set(&job.key, object.uid(), history);
@@ -139,7 +139,7 @@ async fn report_finished(
     let written = report(ctx, object, content, finished.issued).await;
     ctx.pods.note(key, request, content, finished.issued);
     if written.is_ok() {
-        ctx.verifications.reported(key, &content.verification);
+        ctx.verifications.status_written(key, &content.verification);
     }
     written
 }

@@ -89,7 +89,7 @@ pub async fn observe(
         signer,
         resolved,
         target: Ok(None),
-        credentials: Err(not_looked_at()),
+        credentials: Err(not_read()),
         rendered: Ok(None),
         owner,
     };
@@ -210,8 +210,8 @@ pub fn reported_expiration(ctx: &Context, key: &Key) -> Option<jiff::Timestamp> 
     jiff::Timestamp::from_second(ctx.objects.times(key)?.expiration).ok()
 }
 
-/// The problem that stands for the credentials until they are looked up.
-fn not_looked_at() -> Problem {
+/// The problem that stands for the credentials until they are read.
+fn not_read() -> Problem {
     Problem::new(FailureReason::InvalidSpec, "the credentials were not looked at".to_owned())
 }
 
@@ -224,14 +224,14 @@ fn uses_session(resolved: &Resolved) -> bool {
 /// Records which Secrets the object depends on. A Secret with the name of the object needs no record,
 /// because it always wakes the object.
 fn depend(ctx: &Context, object: &Key, request: &Request, permission: &Permission) {
-    let mut looked_at = BTreeSet::new();
+    let mut secrets = BTreeSet::new();
     if permission.is_granted() {
-        looked_at.extend(secret_key(request));
+        secrets.extend(secret_key(request));
     }
     if request.target.name != object.name() {
-        looked_at.insert(Key::new(object.namespace(), &request.target.name));
+        secrets.insert(Key::new(object.namespace(), &request.target.name));
     }
-    ctx.depend(object, &looked_at);
+    ctx.depend(object, &secrets);
 }
 
 /// Reads the credentials again if no watch keeps the cache current and a URL would be signed with

@@ -33,18 +33,18 @@ pub async fn report(
     issued: Option<IssueReason>,
 ) -> Result<(), Failure> {
     let key = Key::from(object);
-    let Some(reported) = ctx.objects.reported(&key) else { return Ok(()) };
+    let Some(packed) = ctx.objects.status(&key) else { return Ok(()) };
     let previous = match report.seen {
         // The next status then repeats most of the last one, including texts that are not in the cache.
-        Seen::Unknown if !reported.is_whole() => read(ctx, object).await?,
-        Seen::Unknown | Seen::Nothing | Seen::Url(_) => reported.outline(),
+        Seen::Unknown if !packed.is_whole() => read(ctx, object).await?,
+        Seen::Unknown | Seen::Nothing | Seen::Url(_) => packed.outline(),
     };
     let now = ctx.clock.now();
     // A clock skew alone does not cause a write, because it would cause one for every object. The next
     // write for another reason reports it.
     let was_skewed = previous.conditions.iter().any(|condition| condition.reason == CLOCK_SKEWED);
     let same = Report { is_clock_skewed: was_skewed, ..report.clone() };
-    if reported.is(&next_status(&previous, &same, now)) || ctx.require_live(object).is_err() {
+    if packed.is(&next_status(&previous, &same, now)) || ctx.require_live(object).is_err() {
         return Ok(());
     }
     let next = next_status(&previous, report, now);
@@ -55,7 +55,7 @@ pub async fn report(
         Err(error) if is_code(&error, 409) => return Err(Failure::Superseded),
         Err(error) => return Err(Failure::api("write the status", error)),
     }
-    tell(ctx, object, &Transition::between(&previous, &next, issued));
+    publish_transition(ctx, object, &Transition::between(&previous, &next, issued));
     Ok(())
 }
 
@@ -87,7 +87,7 @@ async fn write(
     });
     let params = PatchParams::apply(OPERATOR).force();
     let onto = resource_version(object.metadata.resource_version.as_deref());
-    let ticket = ctx.objects.begin_report(key.clone(), onto);
+    let ticket = ctx.objects.begin_status_write(key.clone(), onto);
     let urls = ctx.presigned_urls(&owner.namespace);
     let answer = urls.patch_status(&owner.name, &params, &Patch::Apply(body)).await?;
     let (answered, news) = ctx.objects.answer(ticket, &answer);
@@ -124,14 +124,14 @@ impl<'a> Transition<'a> {
         let is_end = reason == EXPIRED && next.expiration_time.is_none();
         let is_trouble = |reason: &str| !matches!(reason, "Issued" | "Suspended" | "AwaitingCredentials");
         let was_trouble = before.is_some_and(is_trouble);
-        let worth_telling = issued.filter(|reason| *reason != IssueReason::RenewalDue);
+        let worth_an_event = issued.filter(|reason| *reason != IssueReason::RenewalDue);
         Self {
             warning: (is_trouble(reason) && !is_end && before != Some(reason)).then_some((reason, message)),
             ended: (is_end && before != Some(reason)).then_some(message),
-            issued: worth_telling,
+            issued: worth_an_event,
             is_first: previous.signing_time.is_none(),
             verified: verified(previous, next),
-            recovered: (was_trouble && reason == "Issued" && worth_telling.is_none()).then_some(message),
+            recovered: (was_trouble && reason == "Issued" && worth_an_event.is_none()).then_some(message),
         }
     }
 }
@@ -150,7 +150,7 @@ fn ready(status: &PresignedUrlStatus) -> Option<(&str, &str)> {
     Some((&ready.reason, &ready.message))
 }
 
-fn tell(ctx: &Context, object: &LeanPresignedUrl, transition: &Transition<'_>) {
+fn publish_transition(ctx: &Context, object: &LeanPresignedUrl, transition: &Transition<'_>) {
     let owner = object.owner();
     if let Some((reason, message)) = transition.warning {
         tracing::warn!(namespace = owner.namespace, name = owner.name, reason, "{message}");
@@ -197,7 +197,7 @@ fn publish(
         note.pop();
     }
     let (reason, action) = (reason.to_owned(), action.to_owned());
-    ctx.events.tell(object.reference(), Event { type_, reason, note: Some(note), action, secondary: None });
+    ctx.events.queue(object.reference(), Event { type_, reason, note: Some(note), action, secondary: None });
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ async fn read(
     if let Some((problem, _)) = observed.history.held(&observed.inputs, observed.now) {
         return Ok(Err(problem.clone()));
     }
-    told(read_target(ctx, &observed.owner, key).await)
+    read_outcome(read_target(ctx, &observed.owner, key).await)
 }
 
 /// Reads the target Secret. A foreign Secret is kept in the cache of obstacles until it changes, unless
@@ -87,7 +87,7 @@ pub async fn read_target(ctx: &Context, owner: &Owner, key: &Key) -> Result<Opti
 }
 
 /// Turns a failure to read into a part of the observation, unless the API server is overloaded.
-pub(super) fn told<T>(read: Result<T, Failure>) -> Result<Result<T, Problem>, Failure> {
+pub(super) fn read_outcome<T>(read: Result<T, Failure>) -> Result<Result<T, Problem>, Failure> {
     match read {
         Err(failure @ Failure::Overloaded { .. }) => Err(failure),
         read => Ok(read.map_err(|failure| failure.problem())),

@@ -14,14 +14,14 @@ use super::wanted::{LIMITS, WantedSession};
 use crate::domain::session::SessionKey;
 use crate::domain::signer::SignerId;
 use crate::runtime::Key;
-use crate::runtime::schedule::TurnQueue;
+use crate::runtime::schedule::CallQueue;
 use crate::sts::Session;
 
 /// The sessions, and who uses which.
 pub(super) struct SessionCache {
     pub(super) entries: HashMap<Arc<SessionKey>, SessionEntry>,
     pub(super) by_object: SessionUsers,
-    pub(super) queue: TurnQueue<WantedSession>,
+    pub(super) queue: CallQueue<WantedSession>,
     /// The certificates of those that wait, by turn.
     pub(super) certificates: HashMap<String, SharedCertificates>,
     pub(super) held: HeldBytes,
@@ -52,7 +52,7 @@ impl Default for SessionCache {
         Self {
             entries: HashMap::new(),
             by_object: SessionUsers::default(),
-            queue: TurnQueue::new(LIMITS),
+            queue: CallQueue::new(LIMITS),
             certificates: HashMap::new(),
             held: HeldBytes::default(),
             accounts: HashMap::new(),

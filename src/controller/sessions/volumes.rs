@@ -23,7 +23,7 @@ use crate::runtime::Key;
 /// name.
 const VOLUME: &str = "volume:";
 /// How often a request looks without an answer: after a while a session serves that is not as good.
-const LOOK: Duration = Duration::from_secs(2);
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// How long a request waits for its session. It has a place that others need, and the driver tries again.
 const PATIENCE: Duration = Duration::from_secs(4);
 
@@ -59,7 +59,7 @@ pub async fn session_for_volume(
             Err(Failure::AwaitingSession) if begun.elapsed() >= PATIENCE => {
                 return Ok(Err(Problem::retried(FailureReason::CredentialsUnavailable, LATE.to_owned())));
             }
-            Err(Failure::AwaitingSession) => drop(timeout(LOOK, news).await),
+            Err(Failure::AwaitingSession) => drop(timeout(LONGEST_WAIT, news).await),
             found => return found,
         }
     }

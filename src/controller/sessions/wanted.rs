@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use crate::domain::Credentials;
 use crate::domain::session::{SessionKey, SessionOwner, StsAddress};
-use crate::runtime::schedule::{TurnLimits, WaitingCall};
+use crate::runtime::schedule::{CallLimits, WaitingCall};
 
 /// How many sessions are requested at a time. An STS that never answers does not hold up the others. A
 /// namespace with many broken roles does not keep the others from their sessions, nor does a broken signer with
 /// many namespaces.
-pub(super) const LIMITS: TurnLimits = TurnLimits { at_once: 32, per_server: 8, per_turn: 6, per_owner: 5 };
+pub(super) const LIMITS: CallLimits = CallLimits { at_once: 32, per_server: 8, per_flow: 6, per_owner: 5 };
 
 /// A session that was asked for.
 pub struct WantedSession {
@@ -26,7 +26,7 @@ pub struct WantedSession {
 impl WaitingCall for WantedSession {
     type Server = StsAddress;
 
-    fn turn(&self) -> &str {
+    fn flow(&self) -> &str {
         &self.turn
     }
 

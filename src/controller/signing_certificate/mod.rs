@@ -93,7 +93,7 @@ impl SigningCertificate {
         let jumps = clock::jumps(self.clock.clone(), TICK);
         let mut wakes = std::pin::pin!(futures::stream::select(jumps, self.leadership.begins()));
         loop {
-            let wait = self.look().await;
+            let wait = self.check().await;
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 Some(()) = wakes.next() => {}
@@ -101,8 +101,8 @@ impl SigningCertificate {
         }
     }
 
-    /// Looks once, and returns the time until the next look.
-    async fn look(&mut self) -> Duration {
+    /// Checks the certificate once, and returns the time until the next check.
+    async fn check(&mut self) -> Duration {
         let (kept, is_leading) = (self.keep().await, self.leadership.term().is_some());
         let most = if self.tls.has_certificate() { Duration::MAX } else { WAITING };
         let wait = self.settings.every.min(most);
@@ -115,14 +115,14 @@ impl SigningCertificate {
             // A standby that was the leader has written nothing, and the next leader does.
             Err(CertificateFailure::Api { .. }) if !is_leading && self.tls.has_certificate() => wait,
             Err(failure) => {
-                self.tell(&failure);
+                self.log_transition(&failure);
                 wait
             }
         }
     }
 
     /// Logs a failure when it is another one than before.
-    fn tell(&mut self, failure: &CertificateFailure) {
+    fn log_transition(&mut self, failure: &CertificateFailure) {
         let text = failure.to_string();
         if self.trouble.as_ref() != Some(&text) {
             let cause = failure.source().map(ToString::to_string);

@@ -9,7 +9,7 @@ use kube::core::ObjectMeta;
 use crate::controller::state::answer::Answered;
 use crate::controller::state::lean::LeanPresignedUrl;
 use crate::controller::state::packed_spec::PackedSpec;
-use crate::controller::state::packed_status::{Reported, Times};
+use crate::controller::state::packed_status::{PackedStatus, Times};
 use crate::controller::state::scopes::{Scope, Scopes};
 use crate::crd::names::ANNOTATION_RENEW;
 use crate::domain::stored::resource_version;
@@ -42,7 +42,7 @@ struct Packed {
     renew: Option<Box<str>>,
     deleted: Option<Box<Time>>,
     spec: PackedSpec,
-    reported: Reported,
+    status: PackedStatus,
 }
 
 impl Versioned for Packed {
@@ -58,7 +58,7 @@ impl Objects {
         Self { cache: Lock::new(VersionedCache::new(move |key| scopes.of(key))) }
     }
 
-    /// An object, with the outline of its status (see [`Reported::outline`]), and without its spec if
+    /// An object, with the outline of its status (see [`PackedStatus::outline`]), and without its spec if
     /// that is too large for the cache.
     #[must_use]
     pub fn get(&self, key: &Key) -> Option<LeanPresignedUrl> {
@@ -83,8 +83,8 @@ impl Objects {
 
     /// The status of an object, as the cache holds it.
     #[must_use]
-    pub fn reported(&self, key: &Key) -> Option<Reported> {
-        self.cache.read().get(key).map(|packed| packed.reported.clone())
+    pub fn status(&self, key: &Key) -> Option<PackedStatus> {
+        self.cache.read().get(key).map(|packed| packed.status.clone())
     }
 
     /// Stores an object that the watch showed, and returns its key and what was new.
@@ -125,7 +125,7 @@ impl Objects {
     }
 
     /// Begins a status write over version `onto` of the object.
-    pub fn begin_report(&self, key: Key, onto: u64) -> Ticket<Key> {
+    pub fn begin_status_write(&self, key: Key, onto: u64) -> Ticket<Key> {
         self.cache.write().begin_write(key, Some(onto))
     }
 
@@ -150,12 +150,12 @@ impl Objects {
     /// When the reported URL is due for renewal and when it expires; `None` when no URL was reported.
     #[must_use]
     pub fn times(&self, key: &Key) -> Option<Times> {
-        self.cache.read().get(key)?.reported.times()
+        self.cache.read().get(key)?.status.times()
     }
 
     /// Passes the status of every object to `look`.
-    pub fn survey(&self, look: impl FnMut(&Reported)) {
-        self.cache.read().iter().map(|(_, packed)| &packed.reported).for_each(look);
+    pub fn survey(&self, visit: impl FnMut(&PackedStatus)) {
+        self.cache.read().iter().map(|(_, packed)| &packed.status).for_each(visit);
     }
 
     /// The UID and the version of every object.
@@ -191,7 +191,7 @@ impl Packed {
             renew: object.renew().map(Into::into),
             deleted: metadata.deletion_timestamp.clone().map(Box::new),
             spec: PackedSpec::pack(&object.spec),
-            reported: Reported::pack(&object.status),
+            status: PackedStatus::pack(&object.status),
         }
     }
 
@@ -201,7 +201,7 @@ impl Packed {
             && self.renew == before.renew
             && inputs(self) == inputs(before)
             && self.spec == before.spec;
-        match (is_same, self.reported == before.reported) {
+        match (is_same, self.status == before.status) {
             (false, _) => ObjectNews::Object,
             (true, false) => ObjectNews::Status,
             (true, true) => ObjectNews::Nothing,
@@ -222,7 +222,7 @@ impl Packed {
                 ..ObjectMeta::default()
             },
             spec: self.spec.unpack(),
-            status: self.reported.outline(),
+            status: self.status.outline(),
         }
     }
 }

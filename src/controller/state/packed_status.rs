@@ -15,7 +15,7 @@ const SAFE: &str = "OverlapSufficient";
 
 /// A status as the cache keeps it.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Reported {
+pub enum PackedStatus {
     /// The usual status: a URL is issued, its rotation is safe, and its signer and its store, if they were
     /// asked, permit it.
     Issued(Box<Issued>),
@@ -55,7 +55,7 @@ struct IssuedVerified {
 /// The largest status that is kept, as JSON in bytes. The operator writes smaller ones.
 const LARGEST_KEPT: usize = 32_768;
 
-impl Reported {
+impl PackedStatus {
     /// Packs a status. A status that is too large was written by another client. It is kept as an empty
     /// one, so that the next report replaces it.
     #[must_use]
@@ -173,9 +173,10 @@ impl Issued {
         };
         let permitted = self.permitted_since.map(|since| condition(PERMITTED, ALLOWED, since));
         let verified = self.verified.as_ref();
-        let accepted = verified.map(|told| condition(VERIFIED, told.result.into(), told.since));
+        let accepted = verified.map(|verified| condition(VERIFIED, verified.result.into(), verified.since));
         PresignedUrlStatus {
-            verified: verified.map(|told| Verified { time: time(told.time), result: told.result }),
+            verified: verified
+                .map(|verified| Verified { time: time(verified.time), result: verified.result }),
             conditions: [
                 condition(READY, ISSUED, self.ready_since),
                 condition(ROTATION_SAFE, SAFE, self.safe_since),
@@ -223,9 +224,9 @@ mod tests {
     #[test]
     fn of_the_usual_one_the_next_pass_finds_what_it_asks_for() {
         let usual = status(|_| {});
-        let reported = Reported::pack(&usual);
-        assert!(!reported.is_whole() && reported.is(&usual));
-        let outline = reported.outline();
+        let packed = PackedStatus::pack(&usual);
+        assert!(!packed.is_whole() && packed.is(&usual));
+        let outline = packed.outline();
         for (kept, whole) in outline.conditions.iter().zip(&usual.conditions) {
             let parts = |c: &Condition| {
                 (c.type_.clone(), c.status.clone(), c.reason.clone(), c.last_transition_time.clone())
@@ -247,24 +248,24 @@ mod tests {
             status["verified"] = json!({"time": time, "result": "Accepted"});
         };
         let usual = status(|status| verified(status, "Accepted", "2030-01-02T03:05:00Z"));
-        let reported = Reported::pack(&usual);
-        assert!(!reported.is_whole() && reported.is(&usual));
-        assert_eq!(reported.outline().verified, usual.verified);
-        assert_eq!(reported.outline().conditions[2].reason, "Accepted");
+        let packed = PackedStatus::pack(&usual);
+        assert!(!packed.is_whole() && packed.is(&usual));
+        assert_eq!(packed.outline().verified, usual.verified);
+        assert_eq!(packed.outline().conditions[2].reason, "Accepted");
         let later = status(|status| verified(status, "Accepted", "2030-01-02T03:06:00Z"));
-        assert!(!reported.is(&later));
+        assert!(!packed.is(&later));
         let other = status(|status| verified(status, "NoSuchKey", "2030-01-02T03:05:00Z"));
-        assert!(Reported::pack(&other).is_whole());
+        assert!(PackedStatus::pack(&other).is_whole());
     }
 
     #[test]
     fn every_difference_is_told() {
-        let reported = Reported::pack(&status(|_| {}));
+        let packed = PackedStatus::pack(&status(|_| {}));
         for field in ["location", "secretName", "limitedBy", "signingTime", "renewalTime"] {
             let other = status(|status| status[field] = Value::Null);
-            assert!(!reported.is(&other), "{field}");
+            assert!(!packed.is(&other), "{field}");
         }
-        assert!(!reported.is(&status(|status| status["conditions"][1]["message"] = json!("n"))));
+        assert!(!packed.is(&status(|status| status["conditions"][1]["message"] = json!("n"))));
     }
 
     #[test]
@@ -278,9 +279,9 @@ mod tests {
         ];
         for change in changes {
             let status = status(change);
-            let reported = Reported::pack(&status);
-            assert!(reported.is_whole() && reported.is(&status));
-            assert_eq!(reported.outline(), status);
+            let packed = PackedStatus::pack(&status);
+            assert!(packed.is_whole() && packed.is(&status));
+            assert_eq!(packed.outline(), status);
         }
     }
 }

@@ -12,17 +12,17 @@ use crate::domain::stored::UrlDigest;
 use crate::domain::verification::{VerifyAnswer, VerifyNews, VerifyOutage};
 use crate::domain::{Credentials, Validity};
 use crate::runtime::Key;
-use crate::runtime::schedule::{TurnLimits, TurnQueue, WaitingCall};
+use crate::runtime::schedule::{CallLimits, CallQueue, WaitingCall};
 use crate::verify::StoreRoute;
 
 /// How many stores are asked at a time. One namespace never takes all places of a store.
-const LIMITS: TurnLimits = TurnLimits { at_once: 16, per_server: 4, per_turn: 8, per_owner: 3 };
+const LIMITS: CallLimits = CallLimits { at_once: 16, per_server: 4, per_flow: 8, per_owner: 3 };
 
 /// The questions to stores. Each open question waits in `queue` or in `again`, runs, or is held until its URL
 /// is seen in the Secret.
 pub(super) struct VerifyCache {
     pub(super) entries: HashMap<Key, AskedUrl>,
-    pub(super) queue: TurnQueue<QueuedQuestion>,
+    pub(super) queue: CallQueue<QueuedQuestion>,
     pub(super) hosts: Hosts,
     /// The questions that are asked again.
     pub(super) again: BTreeSet<(Instant, Key)>,
@@ -91,7 +91,7 @@ impl Default for VerifyCache {
     fn default() -> Self {
         Self {
             entries: HashMap::new(),
-            queue: TurnQueue::new(LIMITS),
+            queue: CallQueue::new(LIMITS),
             hosts: Hosts::default(),
             again: BTreeSet::new(),
             open: OpenQuestions::default(),
@@ -103,7 +103,7 @@ impl Default for VerifyCache {
 impl WaitingCall for QueuedQuestion {
     type Server = String;
 
-    fn turn(&self) -> &str {
+    fn flow(&self) -> &str {
         self.key.namespace()
     }
 
@@ -229,9 +229,9 @@ impl VerifyCache {
             self.enqueue(&key);
         }
         let Self { queue, hosts, .. } = self;
-        if let Some(queued) = queue.pop(|waiting| hosts.may_ask(&waiting.question.route, waiting.turn(), now))
+        if let Some(queued) = queue.pop(|waiting| hosts.may_ask(&waiting.question.route, waiting.flow(), now))
         {
-            let outage = hosts.begin(&queued.question.route, queued.turn(), now);
+            let outage = hosts.begin(&queued.question.route, queued.flow(), now);
             return (Some(DueQuestion { queued, outage, begun: now }), None);
         }
         let next_start = (!queue.is_empty()).then(|| now + hosts::SPACING);

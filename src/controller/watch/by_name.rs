@@ -27,26 +27,26 @@ pub enum SecretAccess {
 
 /// Checks every credentials Secret of a scope every five minutes, for as long as the process runs, and
 /// wakes the objects that depend on one that changed.
-pub async fn look_at_credentials(ctx: Arc<Context>, scope: Scope) {
+pub async fn check_credentials(ctx: Arc<Context>, scope: Scope) {
     let mut ticks = tokio::time::interval(SAFETY_NET);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        look_at_all(&ctx, scope).await;
+        check_all(&ctx, scope).await;
     }
 }
 
 /// Checks every credentials Secret of a scope once.
-pub(super) async fn look_at_all(ctx: &Context, scope: Scope) {
+pub(super) async fn check_all(ctx: &Context, scope: Scope) {
     let in_scope = |key: &Key| ctx.scopes.of(key) == scope;
     for key in ctx.credentials.keys().into_iter().filter(in_scope) {
         if ctx.leadership.term().is_some() {
-            look(ctx, &key).await;
+            check(ctx, &key).await;
         }
     }
 }
 
-async fn look(ctx: &Context, key: &Key) {
+async fn check(ctx: &Context, key: &Key) {
     if !ctx.dependents.has_any(key) {
         return ctx.credentials.shrink(&ctx.dependents, key);
     }

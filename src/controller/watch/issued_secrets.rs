@@ -19,7 +19,7 @@ use crate::runtime::watch::WatchEvent;
 use crate::runtime::{Check, Key};
 
 /// Watches our Secrets for as long as the process runs. `ready` passes after the first complete list.
-pub async fn follow(ctx: Arc<Context>, place: WatchScope, ready: Check) {
+pub async fn watch(ctx: Arc<Context>, place: WatchScope, ready: Check) {
     let config = Config::default().labels(&format!("{LABEL_MANAGED}={MANAGED}")).page_size(PAGE);
     let mut events = std::pin::pin!(stream::<Secret>(&ctx, "our Secrets", config, &place));
     let scope = place.scope;

@@ -22,7 +22,7 @@ pub use self::presigned_urls::forget_if_gone;
 use crate::controller::context::Context;
 use crate::controller::state::scopes::Scope;
 use crate::runtime::Key;
-use crate::runtime::watch::{WatchEvent, WatchSelection, follow, follow_cluster};
+use crate::runtime::watch::{WatchEvent, WatchSelection, watch, watch_cluster};
 
 /// How many objects one page of a list has. A single object can have a megabyte and more.
 const PAGE: u32 = 20;
@@ -65,7 +65,7 @@ where
     K: Clone + Debug + DeserializeOwned + Send + 'static,
 {
     let selection = WatchSelection { what, namespace: place.namespace.clone(), config };
-    follow(&ctx.client, selection, &ctx.restart, &ctx.watches)
+    watch(&ctx.client, selection, &ctx.restart, &ctx.watches)
 }
 
 /// The events of a watch of a resource that belongs to no namespace, as [`stream`] has them.
@@ -79,7 +79,7 @@ where
     K: Clone + Debug + DeserializeOwned + Send + 'static,
 {
     let selection = WatchSelection { what, namespace: None, config };
-    follow_cluster(&ctx.client, selection, &ctx.restart, &ctx.watches)
+    watch_cluster(&ctx.client, selection, &ctx.restart, &ctx.watches)
 }
 
 fn key(metadata: &ObjectMeta) -> Key {

@@ -16,7 +16,7 @@ use crate::runtime::watch::WatchEvent;
 
 /// Watches the namespaces for as long as the process runs. `ready` passes after the first complete list,
 /// or when the API server refuses one.
-pub async fn follow(ctx: Arc<Context>, ready: Check) {
+pub async fn watch(ctx: Arc<Context>, ready: Check) {
     let config = Config::default().page_size(PAGE_OF_METADATA);
     let events = cluster_stream::<PartialObjectMeta<Namespace>>(&ctx, "namespaces", config);
     let mut events = std::pin::pin!(events);

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::by_name::look_at_credentials;
+use super::by_name::check_credentials;
 use super::{issued_secrets, namespace_labels, other_secrets, presigned_urls, signers};
 use crate::controller::context::Context;
 use crate::controller::state::scopes::{Scope, Scopes};
@@ -31,20 +31,20 @@ pub(in crate::controller) fn watch(ctx: &Arc<Context>, probes: &Probes, tasks: &
         let place = WatchScope { scope, namespace };
         if ctx.reads_by_name() {
             ctx.synced.complete(scope, Listed::IssuedSecrets);
-            tasks.spawn("credentials", look_at_credentials(ctx.clone(), scope));
+            tasks.spawn("credentials", check_credentials(ctx.clone(), scope));
         } else {
-            let issued = issued_secrets::follow(ctx.clone(), place.clone(), check("our Secrets"));
+            let issued = issued_secrets::watch(ctx.clone(), place.clone(), check("our Secrets"));
             tasks.spawn("watch of our Secrets", issued);
-            let others = other_secrets::follow(ctx.clone(), place.clone(), check("other Secrets"));
+            let others = other_secrets::watch(ctx.clone(), place.clone(), check("other Secrets"));
             tasks.spawn("watch of other Secrets", others);
         }
-        let signers = signers::follow_signers(ctx.clone(), place.clone(), check("Signers"));
+        let signers = signers::watch_signers(ctx.clone(), place.clone(), check("Signers"));
         tasks.spawn("watch of Signers", signers);
-        let urls = presigned_urls::follow(ctx.clone(), place, check("PresignedUrls"));
+        let urls = presigned_urls::watch(ctx.clone(), place, check("PresignedUrls"));
         tasks.spawn("watch of PresignedUrls", urls);
     }
     if ctx.cluster_signers {
-        let signers = signers::follow_cluster_signers(ctx.clone(), probes.check("watch of ClusterSigners"));
+        let signers = signers::watch_cluster_signers(ctx.clone(), probes.check("watch of ClusterSigners"));
         tasks.spawn("watch of ClusterSigners", signers);
         watch_signer_namespace(ctx, probes, tasks);
     } else {
@@ -52,7 +52,7 @@ pub(in crate::controller) fn watch(ctx: &Arc<Context>, probes: &Probes, tasks: &
         ctx.synced.complete(0, Listed::ClusterSigners);
     }
     if ctx.selects_namespaces {
-        let labels = namespace_labels::follow(ctx.clone(), probes.check("watch of namespaces"));
+        let labels = namespace_labels::watch(ctx.clone(), probes.check("watch of namespaces"));
         tasks.spawn("watch of namespaces", labels);
     } else {
         ctx.synced.complete(0, Listed::NamespaceLabels);
@@ -66,11 +66,11 @@ const NO_CLUSTER_SIGNERS: &str = "cannot be used, because the operator runs with
 fn watch_signer_namespace(ctx: &Arc<Context>, probes: &Probes, tasks: &mut Tasks) {
     let Some((scope, namespace)) = ctx.scopes.of_signers() else { return };
     if ctx.reads_by_name() {
-        tasks.spawn("credentials of ClusterSigners", look_at_credentials(ctx.clone(), scope));
+        tasks.spawn("credentials of ClusterSigners", check_credentials(ctx.clone(), scope));
     } else {
         let ready = probes.check(&format!("watch of other Secrets in {namespace}"));
         let place = WatchScope { scope, namespace: Some(namespace) };
-        tasks.spawn("watch of the signer namespace", other_secrets::follow(ctx.clone(), place, ready));
+        tasks.spawn("watch of the signer namespace", other_secrets::watch(ctx.clone(), place, ready));
     }
 }
 

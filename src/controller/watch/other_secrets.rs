@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::core::{ObjectMeta, PartialObjectMeta};
 use kube::runtime::watcher::Config;
 
-use super::by_name::look_at_all;
+use super::by_name::check_all;
 use super::namespaces::WatchScope;
 use super::{PAGE_OF_METADATA, key, stream, wake_owner};
 use crate::controller::context::Context;
@@ -20,7 +20,7 @@ use crate::runtime::{Check, Key};
 
 /// Watches the other Secrets for as long as the process runs. `ready` passes after the first complete
 /// list.
-pub async fn follow(ctx: Arc<Context>, place: WatchScope, ready: Check) {
+pub async fn watch(ctx: Arc<Context>, place: WatchScope, ready: Check) {
     // Helm releases are large and service account tokens are many. Neither can hold an access key.
     let config = Config::default()
         .labels(&format!("{LABEL_MANAGED}!={MANAGED}"))
@@ -50,7 +50,7 @@ pub async fn follow(ctx: Arc<Context>, place: WatchScope, ready: Check) {
             WatchEvent::Denied => {
                 if ctx.scopes.of_signers().is_some_and(|(scope, _)| scope == place.scope) {
                     ready.pass();
-                    look_at_all(&ctx, place.scope).await;
+                    check_all(&ctx, place.scope).await;
                 }
             }
             WatchEvent::Delete(secret) => disappeared(&ctx, &secret.metadata),

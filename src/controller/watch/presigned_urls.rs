@@ -16,7 +16,7 @@ use crate::runtime::watch::WatchEvent;
 use crate::runtime::{Check, Key};
 
 /// Watches the objects for as long as the process runs. `ready` passes after the first complete list.
-pub async fn follow(ctx: Arc<Context>, place: WatchScope, ready: Check) {
+pub async fn watch(ctx: Arc<Context>, place: WatchScope, ready: Check) {
     let config = Config::default().page_size(PAGE);
     let mut events = std::pin::pin!(stream::<LeanPresignedUrl>(&ctx, "PresignedUrls", config, &place));
     let scope = place.scope;

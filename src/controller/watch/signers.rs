@@ -23,19 +23,19 @@ const UNREADABLE: &str = "cannot be read: the operator needs permission to list 
 
 /// Watches the `Signer`s of a scope for as long as the process runs. `ready` passes after the first
 /// complete list, or when the API server refuses one.
-pub async fn follow_signers(ctx: Arc<Context>, place: WatchScope, ready: Check) {
+pub async fn watch_signers(ctx: Arc<Context>, place: WatchScope, ready: Check) {
     let events = stream::<LeanSigner>(&ctx, "Signers", Config::default().page_size(PAGE), &place);
-    follow(&ctx, events, place.scope, &ready).await;
+    watch(&ctx, events, place.scope, &ready).await;
 }
 
-/// Watches the `ClusterSigner`s, as [`follow_signers`] does.
-pub async fn follow_cluster_signers(ctx: Arc<Context>, ready: Check) {
+/// Watches the `ClusterSigner`s, as [`watch_signers`] does.
+pub async fn watch_cluster_signers(ctx: Arc<Context>, ready: Check) {
     let events =
         cluster_stream::<LeanClusterSigner>(&ctx, "ClusterSigners", Config::default().page_size(PAGE));
-    follow(&ctx, events, 0, &ready).await;
+    watch(&ctx, events, 0, &ready).await;
 }
 
-async fn follow<K: WatchedSigner>(
+async fn watch<K: WatchedSigner>(
     ctx: &Context,
     events: impl Stream<Item = WatchEvent<K>>,
     scope: Scope,

@@ -71,8 +71,8 @@ impl NodeService {
     async fn publish(&self, request: NodePublishVolumeRequest) -> Result<(), Status> {
         let PublishCall { id, target, pod, inputs } = published(request, &self.folders)?;
         let path = PathBuf::from(&target);
-        let looked = tokio::task::spawn_blocking(move || VolumeFolders::is_in_place(&path)).await;
-        let (inputs, is_in_place) = (inputs.map(Box::new), looked.unwrap_or(false));
+        let checked = tokio::task::spawn_blocking(move || VolumeFolders::is_in_place(&path)).await;
+        let (inputs, is_in_place) = (inputs.map(Box::new), checked.unwrap_or(false));
         let call = |answer| VolumeCall::Publish { id, target, pod, inputs, is_in_place, answer };
         answered(self.calls.make(call).await)
     }

@@ -36,7 +36,7 @@ fn pair(names: Vec<String>, now: Timestamp) -> ServingPair {
 }
 
 /// What is stored, published, remembered, and at which time.
-struct Case {
+struct CertificateCase {
     stored: Option<StoredCertificates>,
     remembered: Option<StoredCertificates>,
     published: String,
@@ -45,7 +45,7 @@ struct Case {
     made: u32,
 }
 
-impl Case {
+impl CertificateCase {
     /// A certificate that was made at the start and is published.
     fn begun() -> Self {
         let (stored, remembered, published) = (None, None, String::new());
@@ -88,7 +88,7 @@ impl Case {
 
 #[test]
 fn a_good_certificate_stays_for_sixty_days() {
-    let mut case = Case::begun();
+    let mut case = CertificateCase::begun();
     let first = case.stored.clone().unwrap();
     assert!(first.is_usable(&case.names, case.now));
     assert_eq!((first.next.as_ref(), first.previous.as_ref()), (None, None));
@@ -98,7 +98,7 @@ fn a_good_certificate_stays_for_sixty_days() {
 
 #[test]
 fn the_next_certificate_is_served_a_day_after_its_ca_was_published() {
-    let mut case = Case::begun();
+    let mut case = CertificateCase::begun();
     let first = case.stored.clone().unwrap();
     let renewing = case.advance_by(60 * DAY);
     let next = renewing.next.clone().unwrap();
@@ -121,7 +121,7 @@ fn the_next_certificate_is_served_a_day_after_its_ca_was_published() {
 
 #[test]
 fn a_bundle_that_somebody_took_away_begins_the_day_again() {
-    let mut case = Case::begun();
+    let mut case = CertificateCase::begun();
     case.advance_by(60 * DAY);
     case.publish();
     case.step();
@@ -133,13 +133,13 @@ fn a_bundle_that_somebody_took_away_begins_the_day_again() {
 
 #[test]
 fn an_expired_certificate_is_replaced_at_once_by_the_next_one_or_by_a_new_one() {
-    let mut case = Case::begun();
+    let mut case = CertificateCase::begun();
     let next = case.advance_by(60 * DAY).next.unwrap();
     let replaced = case.advance_by(30 * DAY);
     assert_eq!(replaced.current, next.pair);
     assert!(replaced.next.is_none() && replaced.previous.is_some());
 
-    let mut case = Case::begun();
+    let mut case = CertificateCase::begun();
     let replaced = case.advance_by(200 * DAY);
     assert!(replaced.is_usable(&case.names, case.now));
     assert_eq!(case.made, 2);
@@ -147,7 +147,7 @@ fn an_expired_certificate_is_replaced_at_once_by_the_next_one_or_by_a_new_one() 
 
 #[test]
 fn a_lost_certificate_is_stored_again_while_it_is_remembered_and_a_renewal_begins() {
-    let mut case = Case::begun();
+    let mut case = CertificateCase::begun();
     let first = case.stored.take();
     case.remembered.clone_from(&first);
     let restored = case.step();
@@ -162,7 +162,7 @@ fn a_lost_certificate_is_stored_again_while_it_is_remembered_and_a_renewal_begin
 
 #[test]
 fn what_does_not_fit_together_is_replaced() {
-    let good = Case::begun().stored.unwrap();
+    let good = CertificateCase::begun().stored.unwrap();
     let other = pair(names(), at(START));
     let spoil: [fn(&mut ServingPair, &ServingPair); 5] = [
         |pair, other| pair.key = other.key.clone(),
@@ -172,7 +172,7 @@ fn what_does_not_fit_together_is_replaced() {
         |pair, _| pair.expires_at = at(START),
     ];
     for (number, spoil) in spoil.into_iter().enumerate() {
-        let mut case = Case::begun();
+        let mut case = CertificateCase::begun();
         let mut spoiled = good.clone();
         spoil(&mut spoiled.current, &other);
         case.stored = Some(spoiled);
@@ -191,7 +191,7 @@ fn what_does_not_fit_together_is_replaced() {
 
 #[test]
 fn other_names_need_another_certificate() {
-    let mut case = Case::begun();
+    let mut case = CertificateCase::begun();
     case.names.push("other.b.svc".to_owned());
     let first = case.stored.clone();
     case.remembered = first.clone();
@@ -201,7 +201,7 @@ fn other_names_need_another_certificate() {
 
 #[test]
 fn a_clock_that_was_ahead_plans_nothing_for_later_than_a_day() {
-    let mut case = Case::begun();
+    let mut case = CertificateCase::begun();
     case.advance_by(60 * DAY);
     case.publish();
     let mut state = case.step();
@@ -218,7 +218,7 @@ fn a_clock_that_was_ahead_plans_nothing_for_later_than_a_day() {
 
 #[test]
 fn data_that_is_not_complete_is_no_certificate() {
-    let state = Case::begun().stored.unwrap();
+    let state = CertificateCase::begun().stored.unwrap();
     let data = state.data();
     for key in data.keys() {
         let mut data = data.clone();

@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::Secret;
 use serde_json::json;
 
 use super::*;
-use crate::domain::model::{Server, THEM, US, World, at};
+use crate::domain::model::{SecretServer, THEM, US, World, at};
 
 /// A Secret that we wrote.
 fn ours() -> Secret {
@@ -15,7 +15,7 @@ fn ours() -> Secret {
     secret
 }
 
-fn read(server: &Server) -> OwnedFields {
+fn read(server: &SecretServer) -> OwnedFields {
     OwnedFields::read(&server.get().unwrap().metadata)
 }
 
@@ -66,7 +66,7 @@ fn what_we_wrote_is_ours_by_apply_and_by_create_but_not_what_others_declare() {
         (THEM, false, false),
         (("x", "Apply"), false, false),
     ] {
-        let mut server = Server::default();
+        let mut server = SecretServer::default();
         server.apply(manager, &ours(), at(0)).unwrap();
         let owned = read(&server);
         assert_eq!((owned.is_ours(url), owned.is_ours_alone(url)), (is_ours, is_alone), "{manager:?}");
@@ -79,7 +79,7 @@ fn what_we_wrote_is_ours_by_apply_and_by_create_but_not_what_others_declare() {
 
 #[test]
 fn a_label_that_somebody_else_declares_is_theirs_when_we_render_it_no_more() {
-    let mut server = Server::default();
+    let mut server = SecretServer::default();
     let label = Field::Label("app.kubernetes.io/managed-by");
     server.apply(US, &ours(), at(0)).unwrap();
     assert!(read(&server).is_removed(label));

@@ -210,19 +210,19 @@ fn a_status_that_could_not_be_written_is_tried_again_and_hides_no_earlier_time()
         (Interruption::LostLease, 5, Next::At(at(40))),
         (Interruption::Gone, 5, Next::At(at(40))),
     ] {
-        let (history, found) = unreported(&kept, &settled, &why, at(now));
+        let (history, found) = status_not_written(&kept, &settled, &why, at(now));
         assert_eq!(found, next, "{why:?} at {now}");
         assert!(history.held(&Inputs::default(), at(now)).is_none(), "the Secret is not left alone");
     }
     // The backoff of the failure goes on.
     let failing = plan(failed(FailureReason::ApiError), Seen::Nothing);
     let failing_once = done(&failing, &outcome(5, Ok(Done::Nothing)), &History::default());
-    let (history, next) = unreported(&failing_once, &failing, &api_error(None), at(6));
+    let (history, next) = status_not_written(&failing_once, &failing, &api_error(None), at(6));
     assert_eq!((history.held(&Inputs::default(), at(6)).is_some(), next), (true, Next::At(at(7))));
     // A report that waits for a change is tried again all the same.
     let waiting = plan(failed(FailureReason::CredentialsNotFound), Seen::Nothing);
     let waiting_once = done(&waiting, &outcome(5, Ok(Done::Nothing)), &History::default());
-    let (history, next) = unreported(&waiting_once, &waiting, &api_error(None), at(5));
+    let (history, next) = status_not_written(&waiting_once, &waiting, &api_error(None), at(5));
     assert_eq!((history.awaits(), next), (Some(Awaited::Credentials), Next::OnChange(Some(at(7)))));
 }
 

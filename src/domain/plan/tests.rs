@@ -5,7 +5,7 @@ use kube::ResourceExt as _;
 use super::*;
 use crate::crd::names::LABEL_MANAGED;
 use crate::domain::history::{History, Inputs};
-use crate::domain::model::{Server, THEM, World, at, credentials};
+use crate::domain::model::{SecretServer, THEM, World, at, credentials};
 use crate::domain::reason::{Disposition, FailureReason};
 
 /// Ten minutes after an hour's URL was issued.
@@ -20,8 +20,8 @@ fn plan_at_rest(world: &World) -> Plan {
     world.plan(&History::default(), &Inputs::default(), true)
 }
 
-fn observed(world: &World, look: impl FnOnce(Observation<'_>) -> Plan) -> Plan {
-    world.observe(&History::default(), &Inputs::default(), true, look)
+fn observed(world: &World, plan: impl FnOnce(Observation<'_>) -> Plan) -> Plan {
+    world.observe(&History::default(), &Inputs::default(), true, plan)
 }
 
 fn problem(plan: &Plan) -> &Problem {
@@ -35,12 +35,12 @@ fn trouble(reason: FailureReason) -> Problem {
     Problem::new(reason, "trouble".to_owned())
 }
 
-type Step = fn(&mut World);
+type PlanStep = fn(&mut World);
 
 #[test]
 fn each_decision_is_an_action() {
     let validity = |second| Validity { signing_time: at(second), lifetime: 3600 };
-    let cases: [(&str, Step, Action, Progress); 6] = [
+    let cases: [(&str, PlanStep, Action, Progress); 6] = [
         ("all is well", |_| {}, Action::Nothing, Progress::UpToDate),
         (
             "no Secret",
@@ -63,7 +63,7 @@ fn each_decision_is_an_action() {
         ("suspended", |w| w.request.suspend = true, Action::Nothing, Progress::Suspended),
         (
             "suspended without a Secret",
-            |w| (w.request.suspend, w.server) = (true, Server::default()),
+            |w| (w.request.suspend, w.server) = (true, SecretServer::default()),
             Action::Nothing,
             Progress::Suspended,
         ),
@@ -152,7 +152,7 @@ fn a_failure_holds_every_action_until_its_time_or_other_inputs() {
     let mut history = History::default();
     let retry_at = history.failed(&inputs, &trouble(FailureReason::ApiError), at(600), None, None);
     assert_eq!(retry_at, at(602));
-    let acts: [Step; 2] =
+    let acts: [PlanStep; 2] =
         [|w| w.server.delete(), |w| drop(w.request.target.labels.insert("team".to_owned(), "b".to_owned()))];
     for act in acts {
         let mut world = settled();
@@ -177,7 +177,7 @@ fn a_contested_write_waits_and_is_told_of_but_no_person_is_asked_to_act() {
         w.server.update(THEM, at(2400), |s| drop(s.data.as_mut().unwrap().remove("url")));
         w.server.update(THEM, at(2400), |s| drop(s.data.as_mut().unwrap().insert("url".into(), url)));
     };
-    let cases: [(&str, Step, Option<FailureReason>); 6] = [
+    let cases: [(&str, PlanStep, Option<FailureReason>); 6] = [
         ("deleted", |w| w.server.delete(), Some(FailureReason::SecretConflict)),
         ("drifted", take, Some(FailureReason::SecretConflict)),
         ("an older URL of ours", plant, Some(FailureReason::SecretConflict)),
@@ -221,7 +221,7 @@ fn what_nobody_contests_does_not_wait() {
     let mut world = settled();
     world.server.delete();
     assert!(!world.plan(&History::default(), &Inputs::default(), false).is_contested, "a first issue");
-    let cases: [(&str, Step); 4] = [
+    let cases: [(&str, PlanStep); 4] = [
         ("an expired URL", |w| w.now = at(3600)),
         ("a renewal", |w| w.now = at(2400)),
         ("another spec", |w| w.request.key.push('x')),
@@ -250,7 +250,7 @@ fn a_status_that_lost_its_times_ends_no_contest() {
 
 #[test]
 fn a_co_owned_secret_is_read_before_a_write_that_may_leave_something_behind() {
-    let cases: [(&str, Step, bool); 4] = [
+    let cases: [(&str, PlanStep, bool); 4] = [
         ("a renewal", |w| w.now = at(2400), false),
         ("a label added", |w| drop(w.request.target.labels.insert("team".into(), "b".into())), true),
         (

@@ -157,16 +157,16 @@ fn what_depends_on_the_store_names_the_signer() {
         "credentials": {"secretRef": {"name": "media-key"}},
     }}));
     let upper = PresignedUrlSpec { bucket: "UPPER".to_owned(), ..spec("a") };
-    let told = problem(resolved(TEAM_A, &upper, Some(&hosted), None));
-    assert_eq!(told.reason, FailureReason::InvalidSpec);
+    let found = problem(resolved(TEAM_A, &upper, Some(&hosted), None));
+    assert_eq!(found.reason, FailureReason::InvalidSpec);
     let expected =
         "spec.bucket: does not fit ClusterSigner \"media\" (its s3.addressingStyle: VirtualHosted needs";
-    assert!(told.message.starts_with(expected), "{}", told.message);
+    assert!(found.message.starts_with(expected), "{}", found.message);
     let odd = PresignedUrlSpec { bucket: "a b".to_owned(), ..spec("a") };
-    let told = problem(resolved(TEAM_A, &odd, Some(&hosted), None));
+    let found = problem(resolved(TEAM_A, &odd, Some(&hosted), None));
     assert!(
-        told.message.starts_with("spec.bucket: with s3.endpoint")
-            && told.message.ends_with("(ClusterSigner \"media\")")
+        found.message.starts_with("spec.bucket: with s3.endpoint")
+            && found.message.ends_with("(ClusterSigner \"media\")")
     );
 }
 
@@ -181,9 +181,9 @@ fn own_credentials_can_be_denied_everywhere_or_where_those_of_signers_are() {
     for (asker, denies, names) in
         [(TEAM_A, true, "--inline-credentials"), (Asker::new("platform", "a"), false, "this namespace holds")]
     {
-        let told = problem(ask(asker, denies));
-        assert_eq!(told.reason, FailureReason::NotPermitted);
-        assert!(told.message.contains(names), "{}", told.message);
+        let found = problem(ask(asker, denies));
+        assert_eq!(found.reason, FailureReason::NotPermitted);
+        assert!(found.message.contains(names), "{}", found.message);
     }
 }
 
@@ -192,8 +192,8 @@ fn a_spec_has_one_connection() {
     let both = PresignedUrlSpec { s3: model::spec().s3, ..spec("a") };
     let none = PresignedUrlSpec { signer_ref: None, ..spec("a") };
     for spec in [both, none] {
-        let told = problem(resolved(TEAM_A, &spec, Some(&model::signer()), None));
-        assert_eq!(told.reason, FailureReason::InvalidSpec);
-        assert!(told.message.starts_with("spec.s3: set s3 or signerRef"), "{}", told.message);
+        let found = problem(resolved(TEAM_A, &spec, Some(&model::signer()), None));
+        assert_eq!(found.reason, FailureReason::InvalidSpec);
+        assert!(found.message.starts_with("spec.s3: set s3 or signerRef"), "{}", found.message);
     }
 }

@@ -8,7 +8,7 @@ use super::*;
 use crate::crd::DeletionPolicy;
 use crate::domain::decision::Decision;
 use crate::domain::model::server::Manager;
-use crate::domain::model::{Server, THEM, US, World, at, owner, sign};
+use crate::domain::model::{SecretServer, THEM, US, World, at, owner, sign};
 use crate::domain::{Sensitive, render};
 
 /// A world with an hour's URL.
@@ -22,7 +22,7 @@ fn issued() -> World {
     world
 }
 
-fn read(server: &Server) -> Stored {
+fn read(server: &SecretServer) -> Stored {
     Stored::read(&server.get().unwrap())
 }
 
@@ -187,7 +187,7 @@ fn the_url_is_under_our_key_before_theirs() {
         (&[("curl", "curl -fsS", US), ("link", url, US)], Some("link"), true),
     ];
     for (number, (data, key, is_ours)) in cases.into_iter().enumerate() {
-        let mut server = Server::default();
+        let mut server = SecretServer::default();
         let mut ours = Secret { type_: Some("Opaque".to_owned()), ..Secret::default() };
         for (key, value, _) in data.iter().filter(|(.., manager)| *manager != THEM) {
             put(&mut ours, key, value);
@@ -208,7 +208,7 @@ fn the_url_is_under_our_key_before_theirs() {
 
 #[test]
 fn the_format_counts_only_as_we_wrote_it() {
-    let write = |server: &mut Server, manager: Manager, format: Option<&str>| {
+    let write = |server: &mut SecretServer, manager: Manager, format: Option<&str>| {
         server.update(manager, at(9), |secret| match format {
             Some(format) => {
                 drop(secret.annotations_mut().insert(ANNOTATION_FORMAT.to_owned(), format.to_owned()));

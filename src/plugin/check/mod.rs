@@ -2,7 +2,7 @@
 #![allow(clippy::doc_markdown, reason = "the comments on arguments are printed by --help")]
 
 mod judge;
-mod look;
+mod requests;
 
 use clap::Args;
 use serde::Serialize;
@@ -11,7 +11,7 @@ use super::console::Paint;
 use super::tree::Tree;
 use super::{PluginEnd, PluginSession};
 use crate::cli::ExitFailure;
-pub(super) use look::is_allowed;
+pub(super) use requests::is_allowed;
 
 /// Arguments of `check`.
 #[derive(Args, Debug)]
@@ -63,14 +63,14 @@ impl CheckedItem {
 pub(super) async fn check(session: &PluginSession<'_>, args: &CheckArgs) -> Result<PluginEnd, ExitFailure> {
     let client = session.cluster.client().await?;
     let namespace = session.cluster.namespace(&client);
-    let (items, now) = look::server(&client, &session.clock).await?;
+    let (items, now) = requests::server(&client, &session.clock).await?;
     let mut items = vec![items];
-    items.extend(look::definitions(&client).await?);
-    items.push(look::leader(&client, &args.operator_namespace, &args.lease_name, now).await?);
-    items.extend(look::rights(&client, &namespace).await?);
-    items.extend(look::policies(&client).await?);
-    items.push(look::driver(&client).await?);
-    items.extend(look::signers(&client, &namespace).await?);
+    items.extend(requests::definitions(&client).await?);
+    items.push(requests::leader(&client, &args.operator_namespace, &args.lease_name, now).await?);
+    items.extend(requests::rights(&client, &namespace).await?);
+    items.extend(requests::policies(&client).await?);
+    items.push(requests::driver(&client).await?);
+    items.extend(requests::signers(&client, &namespace).await?);
     let is_good = !items.iter().any(|item| item.state == ItemState::Bad);
     session.console.print(&items, |paint| {
         let first = if is_good { paint.good("nothing is wrong") } else { paint.bad("something is wrong") };

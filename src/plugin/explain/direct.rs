@@ -149,8 +149,8 @@ impl StatedSignature {
                 "give the signer the session token together with the access key",
             );
         }
-        let told = token.and_then(claims).and_then(|claims| claims.get("exp")?.as_i64());
-        let ended = told.and_then(|end| Timestamp::from_second(end).ok()).or(credentials.expiration);
+        let claimed = token.and_then(claims).and_then(|claims| claims.get("exp")?.as_i64());
+        let ended = claimed.and_then(|end| Timestamp::from_second(end).ok()).or(credentials.expiration);
         if let Some(end) = ended.filter(|end| *end <= now) {
             let ago = span((now.as_second() - end.as_second()).unsigned_abs());
             add(format!("the session that signed the {noun} ended {ago} ago"), "ask for a new one");

@@ -70,7 +70,7 @@ fn reads_conditions_however_they_are_written() {
     });
     let base64 = serde_json::to_value(ByteString(policy.to_string().into_bytes())).unwrap();
     let policy = FormPolicy::decode(base64.as_str().unwrap()).unwrap();
-    let told: Vec<_> = policy
+    let found: Vec<_> = policy
         .conditions
         .iter()
         .map(|condition| match condition {
@@ -82,7 +82,7 @@ fn reads_conditions_however_they_are_written() {
         .collect();
     let unknown = ["unknown"; 3];
     let known = ["acl is private", "bucket is b", "key is k", "Content-Type starts with a/", "1 to 2"];
-    assert_eq!(told, [&known[..], &unknown].concat());
+    assert_eq!(found, [&known[..], &unknown].concat());
 }
 
 #[test]

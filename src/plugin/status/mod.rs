@@ -30,7 +30,7 @@ pub(super) async fn status(session: &PluginSession<'_>, args: &StatusArgs) -> Re
     let api = Api::<PresignedUrl>::namespaced(client.clone(), &namespace);
     let object = api.get(&args.name).await.map_err(|error| failed("the PresignedUrl", &error))?;
     let name = overview::secret_name(&object);
-    let secret = look(&client, &namespace, &name).await?;
+    let secret = read_secret(&client, &namespace, &name).await?;
     let users = list(&client, &namespace, &name).await?;
     let now = session.clock.now();
     let overview = Overview::of(&object, secret, users);
@@ -39,7 +39,7 @@ pub(super) async fn status(session: &PluginSession<'_>, args: &StatusArgs) -> Re
 }
 
 /// Reads the metadata of the Secret, never the URL in it.
-async fn look(client: &Client, namespace: &str, name: &str) -> Result<SecretSeen, ExitFailure> {
+async fn read_secret(client: &Client, namespace: &str, name: &str) -> Result<SecretSeen, ExitFailure> {
     let api = Api::<Secret>::namespaced(client.clone(), namespace);
     match api.get_metadata_opt(name).await {
         Ok(Some(PartialObjectMeta { metadata, .. })) => Ok(SecretSeen::of(&metadata)),

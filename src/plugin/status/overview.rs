@@ -77,9 +77,9 @@ impl SecretSeen {
 
 /// The name of the Secret of an object: that of the status, or the one that the spec asks for.
 pub(super) fn secret_name(object: &PresignedUrl) -> String {
-    let told = object.status.as_ref().and_then(|status| status.secret_name.clone());
+    let in_status = object.status.as_ref().and_then(|status| status.secret_name.clone());
     let asked = object.spec.secret.as_ref().and_then(|secret| secret.name.clone());
-    told.or(asked).unwrap_or_else(|| object.name_any())
+    in_status.or(asked).unwrap_or_else(|| object.name_any())
 }
 
 impl Overview {

@@ -10,45 +10,45 @@ use std::ops::Range;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use self::history::{Ask, History, SCOPES, Step};
-use self::server::{Key, Value};
+use self::history::{CacheHistory, CallKind, HistoryStep, SCOPES};
+use self::server::{ScopedName, Value};
 use super::{Answer, Change, ListEnd, Ticket, VersionedCache};
 
 const NAMES: u8 = 2;
 
 /// All keys of the histories.
-fn keys() -> impl Iterator<Item = Key> {
+fn keys() -> impl Iterator<Item = ScopedName> {
     (0..SCOPES).flat_map(|scope| (0..NAMES).map(move |name| (scope, name)))
 }
 
 /// The steps by weight. Numbers instead of one strategy a step: a union of strategies takes
 /// ten times as long to draw from.
-fn step(kinds: Range<u8>) -> impl Strategy<Value = Step> {
+fn step(kinds: Range<u8>) -> impl Strategy<Value = HistoryStep> {
     (kinds, 0..SCOPES, 0..NAMES, 0..12_usize).prop_map(|(kind, scope, name, choice)| {
         let key = (scope, name);
         match kind {
-            0..50 => Step::Watch { scope, choice },
-            50..60 => Step::Put(key),
-            60..70 => Step::Delete(key),
-            70..74 => Step::Begin(key, Ask::Create),
-            74..78 => Step::Begin(key, Ask::Update),
-            78..81 => Step::Begin(key, Ask::Repeat),
-            81..84 => Step::Begin(key, Ask::Read),
-            84..104 => Step::CarryOut(choice),
-            104..119 => Step::Answer(choice),
-            119..122 => Step::Cancel(choice),
-            122..130 => Step::Break(scope),
-            130..132 => Step::Remove(key),
-            132 => Step::Clear,
-            133 => Step::Quiet { answers_first: choice.is_multiple_of(2) },
-            _ => Step::Restore(choice as u64 + 1),
+            0..50 => HistoryStep::Watch { scope, choice },
+            50..60 => HistoryStep::Put(key),
+            60..70 => HistoryStep::Delete(key),
+            70..74 => HistoryStep::Begin(key, CallKind::Create),
+            74..78 => HistoryStep::Begin(key, CallKind::Update),
+            78..81 => HistoryStep::Begin(key, CallKind::Repeat),
+            81..84 => HistoryStep::Begin(key, CallKind::Read),
+            84..104 => HistoryStep::CarryOut(choice),
+            104..119 => HistoryStep::Answer(choice),
+            119..122 => HistoryStep::Cancel(choice),
+            122..130 => HistoryStep::Break(scope),
+            130..132 => HistoryStep::Remove(key),
+            132 => HistoryStep::Clear,
+            133 => HistoryStep::Quiet { answers_first: choice.is_multiple_of(2) },
+            _ => HistoryStep::Restore(choice as u64 + 1),
         }
     })
 }
 
-fn run(steps: &[Step], answers_first: bool) {
-    let mut history = History::new();
-    for step in steps.iter().chain([&Step::Quiet { answers_first }]) {
+fn run(steps: &[HistoryStep], answers_first: bool) {
+    let mut history = CacheHistory::new();
+    for step in steps.iter().chain([&HistoryStep::Quiet { answers_first }]) {
         history.step(step);
     }
 }
@@ -67,18 +67,21 @@ proptest! {
     }
 }
 
-fn cache() -> VersionedCache<Key, Value, u8> {
-    VersionedCache::new(|key: &Key| key.0)
+fn cache() -> VersionedCache<ScopedName, Value, u8> {
+    VersionedCache::new(|key: &ScopedName| key.0)
 }
 
 fn value(version: u64) -> Value {
     Value { version, branch: 0 }
 }
 
-const KEY: Key = (0, 0);
+const KEY: ScopedName = (0, 0);
 
 /// What becomes of the answer to a write that `meanwhile` happens during.
-fn answer_after(held: Option<u64>, meanwhile: impl Fn(&mut VersionedCache<Key, Value, u8>)) -> Answer<Value> {
+fn answer_after(
+    held: Option<u64>,
+    meanwhile: impl Fn(&mut VersionedCache<ScopedName, Value, u8>),
+) -> Answer<Value> {
     let mut cache = cache();
     if let Some(version) = held {
         let _ = cache.observe(KEY, value(version));
@@ -207,7 +210,7 @@ fn a_list_can_be_older_than_an_answer() {
 #[test]
 fn calls_that_end_without_an_answer_are_forgotten() {
     let mut cache = cache();
-    let tickets: Vec<Ticket<Key>> = (0..32).map(|name| cache.begin_write((0, name), None)).collect();
+    let tickets: Vec<Ticket<ScopedName>> = (0..32).map(|name| cache.begin_write((0, name), None)).collect();
     assert_eq!(cache.calls_under_way(), 32);
     drop(tickets);
     assert_eq!(cache.calls_under_way(), 0);

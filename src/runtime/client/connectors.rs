@@ -12,14 +12,12 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_http_client::{Connector, ConnectorBuilder};
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use sha2::{Digest as _, Sha256};
 
 use super::guard::{AddressClass, Guard};
 use super::proxy::Proxy;
 use super::reach::Reach;
+use super::trust::read_roots;
 
 /// How many connectors are kept.
 const CAPACITY: usize = 32;
@@ -188,15 +186,8 @@ impl fmt::Debug for Connectors {
     }
 }
 
-/// Checks that certificates can be used.
 fn check(pem: &str) -> Result<(), InvalidCaBundle> {
-    let invalid = |problem| InvalidCaBundle { problem };
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-        let certificate = certificate.map_err(|_| invalid("is not PEM"))?;
-        roots.add(certificate).map_err(|_| invalid("has a certificate that cannot be used"))?;
-    }
-    if roots.is_empty() { Err(invalid("has no certificate")) } else { Ok(()) }
+    read_roots(pem.as_bytes()).map(drop).map_err(|problem| InvalidCaBundle { problem })
 }
 
 #[cfg(test)]
@@ -210,13 +201,12 @@ mod tests {
 
     #[test]
     fn certificates_are_checked_before_they_are_used() {
-        let two = certificate() + &certificate();
-        assert_eq!(check(&two), Ok(()));
-        let empty = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-        for bad in ["", "x", "-----BEGIN CERTIFICATE-----\n!", empty, &(certificate() + empty)] {
-            assert!(check(bad).unwrap_err().to_string().starts_with("caBundle "), "{bad}");
-        }
-        assert!(Connectors::new(Some("x".to_owned()), None, None).is_err());
+        let Err(InvalidConnectorTerms::CaBundle(invalid)) = Connectors::new(Some("x".to_owned()), None, None)
+        else {
+            panic!("x is no certificate");
+        };
+        assert!(invalid.to_string().starts_with("caBundle has no certificate"), "{invalid}");
+        assert!(Connectors::new(Some(certificate()), None, None).is_ok());
     }
 
     const URL: &str = "https://s3.example";

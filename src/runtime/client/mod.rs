@@ -21,6 +21,7 @@ mod request;
 mod skew;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -209,7 +210,7 @@ where
             };
             let overloaded = answer.as_ref().err().and_then(|error| error.downcast_ref::<Overloaded>());
             if let Some(overloaded) = overloaded {
-                overload.tell(overloaded);
+                overload.notify(overloaded);
             }
             let refused = overloaded.map(|_| StatusCode::TOO_MANY_REQUESTS);
             calls.count(named, answer.as_ref().map_or(refused, |answer| Some(answer.status())));

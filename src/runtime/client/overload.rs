@@ -49,7 +49,7 @@ impl Overload {
         Self(Arc::new(pause))
     }
 
-    pub(super) fn tell(&self, overloaded: &Overloaded) {
+    pub(super) fn notify(&self, overloaded: &Overloaded) {
         (self.0)(overloaded.pause);
     }
 }

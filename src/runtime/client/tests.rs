@@ -48,8 +48,8 @@ async fn start_for(leadership: Leadership, deadline: Duration, answer: &'static 
     let mut metrics = Registry::with_prefix("presign");
     let calls = ApiCalls::register(&mut metrics);
     let pauses = Arc::new(Mutex::new(Vec::new()));
-    let told = pauses.clone();
-    let overload = Overload::new(move |pause| told.lock().unwrap().push(pause));
+    let noted = pauses.clone();
+    let overload = Overload::new(move |pause| noted.lock().unwrap().push(pause));
     let skew = Skew::default();
     let terms = Terms { identity: "test".to_owned(), deadline, leadership, overload, skew: skew.clone() };
     let client = client(Config::new(url.parse().unwrap()), calls, terms).unwrap();

@@ -17,7 +17,7 @@ use crate::runtime::leader::leadership::{Leadership, Moment};
 use crate::runtime::leader::lease::{LeaseSettings, Newest, holder, patience, released};
 
 /// The longest pause between two reads of a standby, which takes a released lease that soon.
-const LOOK: Duration = Duration::from_secs(1);
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the release of the lease may take.
 const RELEASE: Duration = Duration::from_secs(2);
 
@@ -90,7 +90,7 @@ impl Elector {
                 // A write under way may still succeed. `release` covers that case.
                 () = &mut stop => break,
             };
-            self.tell();
+            self.log_transition();
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = &mut stop => break,
@@ -119,7 +119,7 @@ impl Elector {
                 return Duration::ZERO;
             }
             // Another process took the lease first.
-            Ok(Err(kube::Error::Api(status))) if status.code == 409 => return self.look_again(),
+            Ok(Err(kube::Error::Api(status))) if status.code == 409 => return self.retry_interval(),
             Ok(Err(kube::Error::Api(status))) => {
                 let trouble = if status.code == 429 { Trouble::Busy } else { Trouble::Serious };
                 (trouble, format!("{} {}", status.code, status.message))
@@ -131,7 +131,7 @@ impl Elector {
             Err(_) => (Trouble::Serious, "the API server did not answer in time".to_owned()),
         };
         self.tell_trouble(trouble.0, &trouble.1);
-        self.look_again()
+        self.retry_interval()
     }
 
     /// Logs one line for each kind of failure, until calls succeed again.
@@ -162,7 +162,7 @@ impl Elector {
                 Ok(self.wait_for(lease))
             }
             None => match self.seen.as_ref().and_then(|(lease, since)| self.left(lease, *since)) {
-                Some(left) => Ok(left.min(self.look_again())),
+                Some(left) => Ok(left.min(self.retry_interval())),
                 None => self.write(self.settings.first(self.clock.now())).await,
             },
         }
@@ -195,9 +195,9 @@ impl Elector {
             Some((seen, since)) if seen.metadata.resource_version == lease.metadata.resource_version => since,
             _ => Instant::now(),
         };
-        let left = self.left(&lease, since).unwrap_or_else(|| self.look_again());
+        let left = self.left(&lease, since).unwrap_or_else(|| self.retry_interval());
         self.seen = Some((lease, since));
-        left.min(self.look_again())
+        left.min(self.retry_interval())
     }
 
     /// Acquires or renews the lease.
@@ -239,16 +239,16 @@ impl Elector {
     fn left(&self, lease: &Lease, since: Instant) -> Option<Duration> {
         holder(lease)?;
         let patience = patience(lease).unwrap_or(self.settings.duration);
-        let end = since + patience.saturating_sub(self.look_again());
+        let end = since + patience.saturating_sub(self.retry_interval());
         end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
     }
 
-    fn look_again(&self) -> Duration {
-        LOOK.min(self.settings.duration / 10)
+    fn retry_interval(&self) -> Duration {
+        RETRY_INTERVAL.min(self.settings.duration / 10)
     }
 
     /// Logs one line when this process becomes leader or standby.
-    fn tell(&mut self) {
+    fn log_transition(&mut self) {
         let is_leading = self.leadership.left().is_some();
         if is_leading == std::mem::replace(&mut self.was_leading, is_leading) {
             return;

@@ -17,7 +17,7 @@ use crate::runtime::clock::Clock;
 use crate::runtime::leader::lease::{LeaseSettings, holder, patience};
 
 /// The time between two searches for rivals.
-const LOOK: Duration = Duration::from_secs(300);
+const SEARCH_INTERVAL: Duration = Duration::from_secs(300);
 /// How much longer than its duration a lease counts as held, because clocks differ.
 const GRACE: Duration = Duration::from_secs(60);
 
@@ -53,14 +53,14 @@ impl Party {
 ///
 /// Ends at once without the permission to list Leases in all namespaces, which the chart does not grant.
 /// The API server is asked about that permission first, so that no request is refused.
-pub async fn look_out(client: Client, settings: LeaseSettings, clock: Clock) {
+pub async fn search_rivals(client: Client, settings: LeaseSettings, clock: Clock) {
     if !matches!(may_list_leases(&client).await, Ok(true)) {
         return;
     }
     let leases = Api::<Lease>::all(client);
     let mut known = BTreeMap::new();
     loop {
-        if let Some(found) = look(&leases, &settings, &clock).await {
+        if let Some(found) = list_rivals(&leases, &settings, &clock).await {
             for ((namespace, lease), holder) in found.iter().filter(|(at, _)| !known.contains_key(*at)) {
                 tracing::warn!(
                     namespace,
@@ -73,12 +73,12 @@ pub async fn look_out(client: Client, settings: LeaseSettings, clock: Clock) {
             tracing::debug!(count = found.len(), "looked for other operators");
             known = found;
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(SEARCH_INTERVAL).await;
     }
 }
 
 /// Namespace, name and holder of the lease of each rival; `None` when leases cannot be listed.
-async fn look(
+async fn list_rivals(
     leases: &Api<Lease>,
     settings: &LeaseSettings,
     clock: &Clock,
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rival_holds_another_lease_and_looks_after_a_namespace_of_ours() {
+    fn a_rival_holds_another_lease_and_watches_a_namespace_of_ours() {
         let at = |second| Timestamp::from_second(second).unwrap();
         for (home, theirs, now, is_rival) in [
             ("desk", &["a"][..], 10, true),

@@ -6,10 +6,10 @@
 //! other servers.
 //! Not here: the backoff after a failure, which the reconcile decides.
 
+mod call_queue;
 mod fairness;
 mod limiter;
 mod queue;
-mod turns;
 mod workers;
 
 use std::collections::HashMap;
@@ -18,9 +18,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub use call_queue::{CallLimits, CallQueue, WaitingCall};
 pub use limiter::{Limiter, Permit};
 pub use queue::Queue;
-pub use turns::{TurnLimits, TurnQueue, WaitingCall};
 pub use workers::Workers;
 
 /// A key that belongs to a tenant.

@@ -72,7 +72,7 @@ pub async fn serve<A: Answers, S: Future>(listener: TcpListener, site: Site<A>, 
     let (mut connections, graceful) = (Connections::new(MAX_CONNECTIONS), GracefulShutdown::new());
     tokio::select! {
         () = accept(&listener, &site, &graceful, &mut connections) => {}
-        () = follow(site.tls.as_deref()) => {}
+        () = reload_on_change(site.tls.as_deref()) => {}
         _ = shutdown => {}
     }
     drop(listener);
@@ -81,9 +81,9 @@ pub async fn serve<A: Answers, S: Future>(listener: TcpListener, site: Site<A>, 
     }
 }
 
-async fn follow(tls: Option<&Tls>) {
+async fn reload_on_change(tls: Option<&Tls>) {
     match tls {
-        Some(tls) => tls.follow().await,
+        Some(tls) => tls.reload_on_change().await,
         None => std::future::pending().await,
     }
 }

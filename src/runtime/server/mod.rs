@@ -4,11 +4,11 @@ mod access;
 mod connections;
 pub mod http;
 mod pages;
+mod peer_limits;
 mod probes;
 pub mod reviews;
 mod scrapes;
 mod tls;
-mod turns;
 
 pub use access::Access;
 pub use http::{Answers, Site};

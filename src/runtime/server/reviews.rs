@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::runtime::server::turns::Turns;
+use crate::runtime::server::peer_limits::PeerLimits;
 
 /// How long the next review of a peer waits after a refusal, because invented tokens could cause many
 /// reviews.
@@ -63,7 +63,7 @@ pub struct Reviewer<V> {
     terms: ReviewTerms,
     verdicts: Mutex<Verdicts<V>>,
     asked: Semaphore,
-    turns: Turns,
+    peers: PeerLimits,
     is_in_trouble: Mutex<bool>,
 }
 
@@ -75,7 +75,7 @@ impl<V: Clone> Reviewer<V> {
             terms,
             verdicts: Mutex::new(Verdicts::new(terms)),
             asked: Semaphore::new(terms.at_once),
-            turns: Turns::new(terms.of_peer),
+            peers: PeerLimits::new(terms.of_peer),
             is_in_trouble: Mutex::default(),
         }
     }
@@ -93,7 +93,7 @@ impl<V: Clone> Reviewer<V> {
             return verdict;
         }
         let asked = async {
-            let _turn = self.turns.take(peer).await;
+            let _permit = self.peers.acquire(peer).await;
             let permit = self.asked.acquire().await;
             // Another request may have got the verdict meanwhile.
             if let Some(verdict) = known() {
@@ -101,7 +101,7 @@ impl<V: Clone> Reviewer<V> {
             }
             let answer = ask().await;
             drop(permit);
-            self.tell(answer.as_ref().err());
+            self.log_transition(answer.as_ref().err());
             let Ok(verdict) = answer else { return Err(Refusal::Unavailable) };
             if verdict.is_err() {
                 sleep(REST).await;
@@ -118,7 +118,7 @@ impl<V: Clone> Reviewer<V> {
     }
 
     /// Logs one line on a transition. Leaves out the text of the error, which could quote a token.
-    fn tell(&self, error: Option<&kube::Error>) {
+    fn log_transition(&self, error: Option<&kube::Error>) {
         let mut is_in_trouble = self.is_in_trouble.lock().unwrap_or_else(PoisonError::into_inner);
         let was_in_trouble = std::mem::replace(&mut *is_in_trouble, error.is_some());
         let purpose = self.terms.purpose;

@@ -19,11 +19,11 @@ use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::runtime::server::turns::Turns;
+use crate::runtime::server::peer_limits::PeerLimits;
 
 /// The time between two reads of the files. That is often enough: cert-manager renews weeks before the
 /// expiry, and kubelet takes a minute to update the files.
-const LOOK: Duration = Duration::from_secs(10);
+const RELOAD_INTERVAL: Duration = Duration::from_secs(10);
 /// The time between two handshakes of one peer. Each takes up to a millisecond of a core.
 const PACE: Duration = Duration::from_millis(20);
 
@@ -37,7 +37,7 @@ pub struct Tls {
     /// Where the certificate is read; `None` if it is given.
     paths: Option<Paths>,
     current: RwLock<Option<Current>>,
-    turns: Turns,
+    peers: PeerLimits,
 }
 
 #[derive(Debug)]
@@ -102,7 +102,7 @@ impl Tls {
     /// A port without a certificate, which refuses every handshake until it is [given](Self::give) one.
     #[must_use]
     pub fn without_certificate() -> Self {
-        Self { paths: None, current: RwLock::default(), turns: Turns::default() }
+        Self { paths: None, current: RwLock::default(), peers: PeerLimits::default() }
     }
 
     /// Serves this certificate, with this private key, both as PEM, from now on.
@@ -119,12 +119,12 @@ impl Tls {
     }
 
     /// Reads the files again and again, for as long as the process runs.
-    pub(super) async fn follow(&self) {
+    pub(super) async fn reload_on_change(&self) {
         let Some(paths) = &self.paths else { return std::future::pending().await };
         let mut is_in_trouble = false;
         loop {
-            sleep(LOOK).await;
-            match self.look(paths) {
+            sleep(RELOAD_INTERVAL).await;
+            match self.reload(paths) {
                 Ok(is_new) => {
                     if is_new {
                         tracing::info!(path = %paths.certificate.display(), "the certificate was read again");
@@ -142,7 +142,7 @@ impl Tls {
     }
 
     /// Reads the files again, and returns whether they have changed.
-    fn look(&self, paths: &Paths) -> Result<bool, TlsError> {
+    fn reload(&self, paths: &Paths) -> Result<bool, TlsError> {
         self.take(Files::read(paths)?, paths)
     }
 
@@ -165,10 +165,10 @@ impl Tls {
 
     /// Does the TLS handshake with a peer.
     pub(super) async fn accept(&self, peer: IpAddr, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-        let turn = self.turns.take(peer).await;
+        let permit = self.peers.acquire(peer).await;
         sleep(PACE).await;
-        // The turn ends before the handshake, so that a slow one does not delay others of the same peer.
-        drop(turn);
+        // The permit ends before the handshake, so that a slow one does not delay others of the same peer.
+        drop(permit);
         let config = self.config().ok_or_else(|| io::Error::other("this port has no certificate yet"))?;
         TlsAcceptor::from(config).accept(stream).await
     }
@@ -221,24 +221,24 @@ mod tests {
         write(folder.path());
         let tls = Tls::read(&certificate, &key).unwrap();
         let config = || tls.config().unwrap();
-        let look = || tls.look(tls.paths.as_ref().unwrap());
+        let reload = || tls.reload(tls.paths.as_ref().unwrap());
         let first = config();
-        assert!(!look().unwrap());
+        assert!(!reload().unwrap());
         let old_key = fs::read(&key).unwrap();
         write(folder.path());
         let new_key = fs::read(&key).unwrap();
 
         fs::write(&key, old_key).unwrap();
-        assert!(matches!(look(), Err(TlsError::Unusable { .. })));
+        assert!(matches!(reload(), Err(TlsError::Unusable { .. })));
         fs::write(&key, "none").unwrap();
-        let said = look().unwrap_err().to_string();
+        let said = reload().unwrap_err().to_string();
         assert!(said.contains("tls.key holds no private key as PEM"), "{said}");
         fs::remove_file(&key).unwrap();
-        assert!(matches!(look(), Err(TlsError::Unreadable { .. })));
+        assert!(matches!(reload(), Err(TlsError::Unreadable { .. })));
         assert!(Arc::ptr_eq(&first, &config()), "what cannot be used changes nothing");
 
         fs::write(&key, new_key).unwrap();
-        assert!(look().unwrap());
+        assert!(reload().unwrap());
         assert!(!Arc::ptr_eq(&first, &config()));
     }
 

@@ -82,7 +82,7 @@ impl Health {
             tracing::debug!(what, namespace, "the watch starts again");
             return;
         }
-        let Telling { is_first, level } = self.change(|state| state.failed(&cause, Instant::now()));
+        let ErrorLog { is_first, level } = self.change(|state| state.failed(&cause, Instant::now()));
         if is_first {
             self.failing.inc();
         }
@@ -128,7 +128,7 @@ struct Outage {
 
 /// How to log an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Telling {
+struct ErrorLog {
     /// Whether the watch worked until now.
     is_first: bool,
     level: Level,
@@ -148,7 +148,7 @@ impl Errors {
     }
 
     /// Notes an error. The same error again is logged at the level debug.
-    fn failed(&mut self, cause: &WatchError, now: Instant) -> Telling {
+    fn failed(&mut self, cause: &WatchError, now: Instant) -> ErrorLog {
         let is_first = self.0.is_none();
         let Outage { since, warned } = self.0.get_or_insert(Outage { since: now, warned: None });
         let is_usual = matches!(cause, WatchError::Refused { code: 429, .. }) && now - *since < BUSY_FOR;
@@ -166,7 +166,7 @@ impl Errors {
                 Level::Warn
             }
         };
-        Telling { is_first, level }
+        ErrorLog { is_first, level }
     }
 }
 

@@ -80,7 +80,7 @@ impl<K> From<Event<K>> for WatchEvent<K> {
 ///   thousand objects.)
 /// - After [`Restart::restart`] the watch is dropped and a new one is started: see
 ///   [`Restarted`](WatchEvent::Restarted).
-pub fn follow<K>(
+pub fn watch<K>(
     client: &Client,
     selection: WatchSelection,
     restart: &Restart,
@@ -94,11 +94,11 @@ where
         None => Api::all(client),
         Some(namespace) => Api::namespaced(client, namespace),
     };
-    follow_api(client, selection, restart, watches, api)
+    watch_api(client, selection, restart, watches, api)
 }
 
-/// Watches a resource that belongs to no namespace, as [`follow`] does.
-pub fn follow_cluster<K>(
+/// Watches a resource that belongs to no namespace, as [`watch`] does.
+pub fn watch_cluster<K>(
     client: &Client,
     selection: WatchSelection,
     restart: &Restart,
@@ -108,10 +108,10 @@ where
     K: Resource<DynamicType = (), Scope = ClusterResourceScope>,
     K: Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    follow_api(client, selection, restart, watches, |client, _| Api::all(client))
+    watch_api(client, selection, restart, watches, |client, _| Api::all(client))
 }
 
-fn follow_api<K>(
+fn watch_api<K>(
     client: &Client,
     selection: WatchSelection,
     restart: &Restart,
@@ -131,7 +131,7 @@ where
         };
         watcher(api.clone(), config).backoff(BoundedBackoff::default()).boxed()
     };
-    Follow::new(begin, restart, health).events()
+    RestartableWatch::new(begin, restart, health).events()
 }
 
 /// How lists are fetched.
@@ -144,7 +144,7 @@ enum ListMode {
 type EventStream<K> = BoxStream<'static, Result<Event<K>>>;
 
 /// A watch, and what restarts it.
-struct Follow<K, F> {
+struct RestartableWatch<K, F> {
     begin: F,
     lists: ListMode,
     current: EventStream<K>,
@@ -152,16 +152,16 @@ struct Follow<K, F> {
     health: Arc<Health>,
 }
 
-impl<K: Send + 'static, F: FnMut(ListMode) -> EventStream<K> + Send> Follow<K, F> {
+impl<K: Send + 'static, F: FnMut(ListMode) -> EventStream<K> + Send> RestartableWatch<K, F> {
     fn new(mut begin: F, restart: &Restart, health: Arc<Health>) -> Self {
         let lists = ListMode::Streamed;
         Self { current: begin(lists), begin, lists, restarts: restart.subscribe(), health }
     }
 
     fn events(self) -> impl Stream<Item = WatchEvent<K>> + Send {
-        unfold(self, |mut follow| async move {
-            let event = follow.next().await?;
-            Some((event, follow))
+        unfold(self, |mut watch| async move {
+            let event = watch.next().await?;
+            Some((event, watch))
         })
     }
 

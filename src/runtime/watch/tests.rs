@@ -15,7 +15,7 @@ use super::*;
 type Sender = mpsc::UnboundedSender<Result<Event<u32>>>;
 
 /// A watch whose events are sent by the test.
-struct Watch {
+struct TestedWatch {
     events: BoxStream<'static, WatchEvent<u32>>,
     /// What kube's watcher was begun with, and where its events are sent.
     begun: Arc<Mutex<VecDeque<(ListMode, Sender)>>>,
@@ -24,7 +24,7 @@ struct Watch {
     health: Arc<Health>,
 }
 
-impl Watch {
+impl TestedWatch {
     fn begin() -> Self {
         let mut registry = Registry::default();
         let watches = Watches::register(&mut registry);
@@ -36,7 +36,7 @@ impl Watch {
             starts.lock().unwrap().push_back((lists, sender));
             receiver.boxed()
         };
-        let events = Follow::new(begin, &restart, health.clone()).events().boxed();
+        let events = RestartableWatch::new(begin, &restart, health.clone()).events().boxed();
         Self { events, begun, restart, registry, health }
     }
 
@@ -79,7 +79,7 @@ fn listed(object: u32) -> [WatchEvent<u32>; 3] {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_cannot_stream_lists_gives_pages() {
-    let mut watch = Watch::begin();
+    let mut watch = TestedWatch::begin();
     let (lists, streamed) = watch.next_begun().unwrap();
     assert_eq!(lists, ListMode::Streamed);
     streamed.unbounded_send(Err(refused(422))).unwrap();
@@ -96,7 +96,7 @@ async fn a_server_that_cannot_stream_lists_gives_pages() {
 
 #[tokio::test(start_paused = true)]
 async fn a_restart_drops_the_watch_and_begins_with_a_list() {
-    let mut watch = Watch::begin();
+    let mut watch = TestedWatch::begin();
     let (_, old) = watch.next_begun().unwrap();
     send(&old, list(1));
     assert_eq!(watch.ready(), listed(1));
@@ -114,7 +114,7 @@ async fn a_restart_drops_the_watch_and_begins_with_a_list() {
 
 #[tokio::test(start_paused = true)]
 async fn a_restart_asks_for_streams_again_and_falls_back_again() {
-    let mut watch = Watch::begin();
+    let mut watch = TestedWatch::begin();
     watch.next_begun().unwrap().1.unbounded_send(Err(refused(422))).unwrap();
     assert_eq!(watch.ready(), []);
     assert_eq!(watch.next_begun().unwrap().0, ListMode::Paged);
@@ -129,7 +129,7 @@ async fn a_restart_asks_for_streams_again_and_falls_back_again() {
 
 #[tokio::test(start_paused = true)]
 async fn restarts_during_the_list_of_a_restart_are_one() {
-    let mut watch = Watch::begin();
+    let mut watch = TestedWatch::begin();
     for _ in 0..3 {
         watch.restart.restart();
     }
@@ -150,7 +150,7 @@ async fn restarts_during_the_list_of_a_restart_are_one() {
 
 #[tokio::test(start_paused = true)]
 async fn a_restart_soon_after_another_waits_and_is_not_lost() {
-    let mut watch = Watch::begin();
+    let mut watch = TestedWatch::begin();
     watch.next_begun().unwrap();
     watch.restart.restart();
     assert_eq!(watch.ready(), [WatchEvent::Restarted]);
@@ -169,14 +169,14 @@ async fn a_restart_soon_after_another_waits_and_is_not_lost() {
 
 #[tokio::test(start_paused = true)]
 async fn a_watch_fails_from_an_error_until_a_success() {
-    let mut watch = Watch::begin();
+    let mut watch = TestedWatch::begin();
     let (_, sender) = watch.next_begun().unwrap();
     assert_eq!(watch.failing(), 0);
-    for (code, told) in
+    for (code, is_ready) in
         [(429, vec![]), (429, vec![]), (403, vec![WatchEvent::Denied]), (404, vec![WatchEvent::Denied])]
     {
         sender.unbounded_send(Err(refused(code))).unwrap();
-        assert_eq!((watch.ready(), watch.failing()), (told, 1));
+        assert_eq!((watch.ready(), watch.failing()), (is_ready, 1));
     }
     send(&sender, [Event::Apply(1)]);
     assert_eq!((watch.ready(), watch.failing()), (vec![WatchEvent::Apply(1)], 0));

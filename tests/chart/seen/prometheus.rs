@@ -1,7 +1,6 @@
 //! Debian's Prometheus, scraping every second.
 
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -53,14 +52,8 @@ impl Prometheus {
 
     /// Asks it something: the field `data` of its answer.
     pub fn ask(&self, path: &str, parameters: &[(&str, &str)]) -> Result<Value, String> {
-        let mut curl = Command::new("curl");
-        curl.args([
-            "-sS",
-            "--max-time",
-            "10",
-            "--get",
-            &format!("http://127.0.0.1:{}/api/v1/{path}", self.port),
-        ]);
+        let mut curl = testbed::curl_command();
+        curl.args(["--get", &format!("http://127.0.0.1:{}/api/v1/{path}", self.port)]);
         for (name, value) in parameters {
             curl.args(["--data-urlencode", &format!("{name}={value}")]);
         }

@@ -10,7 +10,6 @@ use testbed::{Fault, Match, ObjectStore, Program, Proxy, Role, SessionStore, all
 
 use super::prometheus::Prometheus;
 use super::series::Snapshot;
-use crate::render::run;
 use crate::world::{WAIT, kubectl, kubectl_with, plane};
 
 /// The namespace of everything here.
@@ -69,7 +68,7 @@ impl Operator {
     /// What it says on a path, or nothing while it does not answer.
     pub fn page(&self, path: &str) -> Option<String> {
         let url = format!("http://127.0.0.1:{}{path}", self.port);
-        run(std::process::Command::new("curl").args(["-fsS", "--max-time", "5", &url])).ok()
+        testbed::curl(&["--max-time", "5", &url]).ok()
     }
 
     fn await_ready(&self) {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::exploit::use_url;
 use super::ledger::{Ledger, Outcome};
-use super::stage::{Place, Stage};
+use super::stage::{AttackNamespace, AttackSetup};
 use super::stores::Store;
 use crate::harness::{ready, text};
 
@@ -25,7 +25,7 @@ pub enum Must {
 pub struct Attack<'a> {
     pub row: &'a str,
     pub store: &'a Store,
-    pub place: Place,
+    pub place: AttackNamespace,
     pub spec: Value,
     /// A header that the attacker adds when using the URL.
     pub added: Option<String>,
@@ -34,13 +34,13 @@ pub struct Attack<'a> {
 
 impl Attack<'_> {
     /// Tries the attack and notes what became of it.
-    pub async fn try_on(self, stage: &Stage, ledger: &mut Ledger) {
+    pub async fn try_on(self, stage: &AttackSetup, ledger: &mut Ledger) {
         let row = format!("{}: {}", self.store.name, self.row);
         let outcome = Box::pin(self.outcome(stage)).await;
         ledger.note(&row, outcome);
     }
 
-    async fn outcome(&self, stage: &Stage) -> Outcome {
+    async fn outcome(&self, stage: &AttackSetup) -> Outcome {
         let name = stage.fresh_name("row");
         let object = json!({
             "apiVersion": "presign.dev/v1alpha1", "kind": "PresignedUrl", "metadata": {"name": name},
@@ -68,13 +68,13 @@ impl Attack<'_> {
     }
 
     /// The Secret of an object, if there is a URL in it.
-    async fn issued(&self, stage: &Stage, name: &str) -> Option<Secret> {
+    async fn issued(&self, stage: &AttackSetup, name: &str) -> Option<Secret> {
         let client = stage.tenancy.team.client.clone();
         let secrets = Api::<Secret>::namespaced(client, stage.namespace(self.place));
         secrets.get_opt(name).await.unwrap().filter(|secret| !text(secret, "url").is_empty())
     }
 
-    fn granted(&self, stage: &Stage, secret: &Secret) -> Outcome {
+    fn granted(&self, stage: &AttackSetup, secret: &Secret) -> Outcome {
         match (use_url(stage, self.store, secret, self.added.as_deref()), self.must) {
             (Some(harm), _) => Err(format!("it was granted, and the attacker {harm}")),
             (None, Must::BeRefused(_)) => Err("it was granted, though its URL reached nothing".to_owned()),

@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use super::attack::{Attack, Must};
 use super::ledger::Ledger;
-use super::stage::{Place, Stage};
+use super::stage::{AttackNamespace, AttackSetup};
 use super::stores::Store;
 use crate::harness::{Space, text};
+use AttackNamespace::{Elsewhere, Platform, Team};
 use Must::BeRefused;
-use Place::{Elsewhere, Platform, Team};
 
 /// Not in the buckets of the rule.
 const OTHER_BUCKET: Must = BeRefused("the signer allows");
@@ -16,7 +16,7 @@ const OTHER_BUCKET: Must = BeRefused("the signer allows");
 const NO_BUCKET: Must = BeRefused("with s3.endpoint this must be");
 const NOT_FOUND: Must = BeRefused("does not exist, is not valid, or does not allow this namespace");
 
-pub async fn try_all(stage: &Stage, store: &Store, ledger: &mut Ledger) {
+pub async fn try_all(stage: &AttackSetup, store: &Store, ledger: &mut Ledger) {
     let rows = [buckets(stage, store), signers(stage, store), credentials(stage, store)].concat();
     make_secrets_that_are_no_credentials(&stage.tenancy.team, store).await;
     for (row, place, spec, must) in rows {
@@ -27,9 +27,9 @@ pub async fn try_all(stage: &Stage, store: &Store, ledger: &mut Ledger) {
     ledger.note(&format!("{}: a longer lifetime than allowed", store.name), lifetime(stage, store).await);
 }
 
-type Row = (&'static str, Place, Value, Must);
+type Row = (&'static str, AttackNamespace, Value, Must);
 
-fn buckets(stage: &Stage, store: &Store) -> Vec<Row> {
+fn buckets(stage: &AttackSetup, store: &Store) -> Vec<Row> {
     let team = stage.team();
     let of = |role: &str, bucket: &str| {
         stage.spec(store, role, &stage.own_key("secret.txt"), json!({"bucket": bucket}))
@@ -52,7 +52,7 @@ fn buckets(stage: &Stage, store: &Store) -> Vec<Row> {
     ]
 }
 
-fn signers(stage: &Stage, store: &Store) -> Vec<Row> {
+fn signers(stage: &AttackSetup, store: &Store) -> Vec<Row> {
     let own = stage.own_key("report.txt");
     let with = |changes: Value| stage.spec(store, "plain", &own, changes);
     let name = stage.signer(store, "plain");
@@ -100,7 +100,7 @@ fn signers(stage: &Stage, store: &Store) -> Vec<Row> {
     ]
 }
 
-fn credentials(stage: &Stage, store: &Store) -> Vec<Row> {
+fn credentials(stage: &AttackSetup, store: &Store) -> Vec<Row> {
     let (own, secret) = (stage.own_key("report.txt"), store.secret());
     let inline = |reference: Value| {
         let mut s3 = store.connection(&secret);
@@ -199,7 +199,7 @@ async fn make_secrets_that_are_no_credentials(team: &Space, store: &Store) {
 }
 
 /// An object in the signer namespace whose URL would be written over the platform's key.
-async fn target(stage: &Stage, store: &Store) -> Result<(), String> {
+async fn target(stage: &AttackSetup, store: &Store) -> Result<(), String> {
     let secrets = stage.tenancy.platform_secrets();
     let before = secrets.get(&store.secret()).await.unwrap();
     let key = format!("tenants/{}/report.txt", stage.tenancy.platform);
@@ -221,7 +221,7 @@ async fn target(stage: &Stage, store: &Store) -> Result<(), String> {
 }
 
 /// A URL that would live for a week, where ten minutes are allowed.
-async fn lifetime(stage: &Stage, store: &Store) -> Result<(), String> {
+async fn lifetime(stage: &AttackSetup, store: &Store) -> Result<(), String> {
     let own = stage.own_key("report.txt");
     let name = stage.control(Team, stage.spec(store, "plain", &own, json!({"expiresIn": "168h"}))).await;
     let secret = stage.tenancy.team.secrets().get(&name).await.unwrap();

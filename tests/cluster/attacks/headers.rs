@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::attack::{Attack, Must};
 use super::ledger::Ledger;
-use super::stage::{Place, Stage};
+use super::stage::{AttackNamespace, AttackSetup};
 use super::stores::Store;
 use Must::BeRefused;
 
@@ -84,7 +84,7 @@ fn rows(source: &str) -> Vec<(&'static str, Value, Must)> {
     ]
 }
 
-pub async fn try_all(stage: &Stage, store: &Store, ledger: &mut Ledger) {
+pub async fn try_all(stage: &AttackSetup, store: &Store, ledger: &mut Ledger) {
     let source = format!("{}/tenants/{}/secret.txt", stage.team(), stage.victim);
     let upload = |row: String, role: &'static str, headers: &Value, must: Must| {
         let key = stage.own_key(&stage.fresh_name("upload"));
@@ -106,6 +106,8 @@ pub async fn try_all(stage: &Stage, store: &Store, ledger: &mut Ledger) {
     let spec = stage.spec(store, "plain", &stage.own_key("report.txt"), deletion);
     attacks.push(("a deletion of what is locked".to_owned(), spec, HARMFUL));
     for (row, spec, must) in attacks {
-        Attack { row: &row, store, place: Place::Team, spec, added: None, must }.try_on(stage, ledger).await;
+        Attack { row: &row, store, place: AttackNamespace::Team, spec, added: None, must }
+            .try_on(stage, ledger)
+            .await;
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::attack::{Attack, Must};
 use super::ledger::Ledger;
-use super::stage::{Place, Stage};
+use super::stage::{AttackNamespace, AttackSetup};
 use super::stores::Store;
 use Must::{BeHarmless, BeRefused};
 
@@ -91,7 +91,7 @@ fn rows(team: &str, victim: &str) -> Vec<(&'static str, String, Must)> {
 
 /// Tries each key in a download, those that may be granted in an upload too, and other methods on a key of
 /// the victim.
-pub async fn try_all(stage: &Stage, store: &Store, ledger: &mut Ledger) {
+pub async fn try_all(stage: &AttackSetup, store: &Store, ledger: &mut Ledger) {
     let mut attacks = Vec::new();
     let mut add = |row: String, role: &str, key: &str, changes: Value, must: Must| {
         attacks.push((row, stage.spec(store, role, key, changes), must));
@@ -114,6 +114,8 @@ pub async fn try_all(stage: &Stage, store: &Store, ledger: &mut Ledger) {
     let (row, changes) = ("a version in the query".to_owned(), json!({"query": {"versionId": "null"}}));
     add(row, "plain", &own, changes, BeRefused("may be added to the query"));
     for (row, spec, must) in attacks {
-        Attack { row: &row, store, place: Place::Team, spec, added: None, must }.try_on(stage, ledger).await;
+        Attack { row: &row, store, place: AttackNamespace::Team, spec, added: None, must }
+            .try_on(stage, ledger)
+            .await;
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::eventually;
 use super::ledger::{Ledger, Outcome};
-use super::stage::{Place, Stage};
+use super::stage::{AttackNamespace, AttackSetup};
 use super::stores::Store;
 use crate::harness::{Space, ready};
 use crate::tenancy::{KEY, Tenancy};
@@ -16,7 +16,7 @@ use crate::tenancy::{KEY, Tenancy};
 /// What is said to a namespace that a signer does not allow.
 const NOT_FOUND: &str = "does not exist, is not valid, or does not allow this namespace";
 
-pub async fn try_all(stage: &Stage, store: &Store, ledger: &mut Ledger) {
+pub async fn try_all(stage: &AttackSetup, store: &Store, ledger: &mut Ledger) {
     let row = |row: &str| format!("{}: {row}", store.name);
     let address = store.endpoint.split("://").nth(1).unwrap();
     let (platform, secret) = (stage.tenancy.platform.as_str(), store.secret());
@@ -26,7 +26,7 @@ pub async fn try_all(stage: &Stage, store: &Store, ledger: &mut Ledger) {
 
     let denied = stage.spec(store, "plain", "elsewhere", json!({}));
     let hidden = [&keys[..], &of_others[..]].concat();
-    let outcome = ask(stage, Place::Team, denied, "must begin with", &hidden).await;
+    let outcome = ask(stage, AttackNamespace::Team, denied, "must begin with", &hidden).await;
     ledger.note(&row("what a denial tells of the rules of others"), outcome);
 
     let key = stage.own_key("report.txt");
@@ -40,24 +40,30 @@ pub async fn try_all(stage: &Stage, store: &Store, ledger: &mut Ledger) {
         stage.make_signer(store, role, changes).await;
         let hidden = [&keys[..], &of_others[..], &[name, "hidden-value"]].concat();
         let spec = stage.spec(store, role, &key, json!({}));
-        let outcome = ask(stage, Place::Team, spec, said, &hidden).await;
+        let outcome = ask(stage, AttackNamespace::Team, spec, said, &hidden).await;
         ledger.note(&row(&format!("what a signer tells whose Secret is {name}")), outcome);
     }
 
     let spec = stage.spec(store, "plain", "report.txt", json!({}));
-    let outcome = ask(stage, Place::Elsewhere, spec, NOT_FOUND, &all).await;
+    let outcome = ask(stage, AttackNamespace::Elsewhere, spec, NOT_FOUND, &all).await;
     ledger.note(&row("what a signer tells to whom it does not serve"), outcome);
     ledger.note(&row("a signer of others and one that does not exist"), tell_apart(stage, store).await);
 }
 
 /// Asks for a URL that is refused with these words; nothing hidden may be told.
-async fn ask(stage: &Stage, place: Place, spec: Value, said: &str, hidden: &[&str]) -> Outcome {
+async fn ask(
+    stage: &AttackSetup,
+    place: AttackNamespace,
+    spec: Value,
+    said: &str,
+    hidden: &[&str],
+) -> Outcome {
     let name = create(stage, place, spec).await;
     stage.judged(place, &name).await;
     Box::pin(told(&stage.tenancy.team, stage.namespace(place), &name, said, hidden)).await
 }
 
-async fn create(stage: &Stage, place: Place, spec: Value) -> String {
+async fn create(stage: &AttackSetup, place: AttackNamespace, spec: Value) -> String {
     let name = stage.fresh_name("asked");
     let object = json!({
         "apiVersion": "presign.dev/v1alpha1", "kind": "PresignedUrl", "metadata": {"name": name}, "spec": spec,
@@ -100,12 +106,12 @@ async fn told(space: &Space, namespace: &str, name: &str, said: &str, hidden: &[
 }
 
 /// Whether an attacker can tell a signer that does not allow the namespace from one that does not exist.
-async fn tell_apart(stage: &Stage, store: &Store) -> Outcome {
+async fn tell_apart(stage: &AttackSetup, store: &Store) -> Outcome {
     let mut messages = Vec::new();
     for role in ["plain", "of-nobody"] {
         let spec = stage.spec(store, role, "report.txt", json!({}));
-        let name = create(stage, Place::Elsewhere, spec).await;
-        let object = stage.judged(Place::Elsewhere, &name).await;
+        let name = create(stage, AttackNamespace::Elsewhere, spec).await;
+        let object = stage.judged(AttackNamespace::Elsewhere, &name).await;
         let mut status = serde_json::to_value(&object.status).unwrap();
         for condition in status["conditions"].as_array_mut().unwrap() {
             condition["lastTransitionTime"] = json!("then");

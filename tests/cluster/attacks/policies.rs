@@ -7,7 +7,7 @@ use presign_operator::crd::ClusterSigner;
 use serde_json::{Value, json};
 
 use super::ledger::{Ledger, Outcome};
-use super::stage::Stage;
+use super::stage::AttackSetup;
 use crate::harness::merge;
 
 const PREFIX: &str = "each must end with a slash";
@@ -59,7 +59,7 @@ fn namespaces() -> Vec<(&'static str, Value, &'static str)> {
     ]
 }
 
-pub async fn try_all(stage: &Stage, ledger: &mut Ledger) {
+pub async fn try_all(stage: &AttackSetup, ledger: &mut Ledger) {
     let of_rule = |changes: Value| {
         let mut rule = stage.tenancy.rule(json!({}));
         merge(&mut rule, changes);
@@ -81,7 +81,7 @@ pub async fn try_all(stage: &Stage, ledger: &mut Ledger) {
 }
 
 /// Creates a signer, which the API server has to refuse with these words.
-async fn create(stage: &Stage, spec: Value, said: &str) -> Outcome {
+async fn create(stage: &AttackSetup, spec: Value, said: &str) -> Outcome {
     let name = format!("{}-{}", stage.team(), stage.fresh_name("refused"));
     let signer = json!({
         "apiVersion": "presign.dev/v1alpha1", "kind": "ClusterSigner", "metadata": {"name": name}, "spec": spec,

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use kube::api::{Api, ObjectMeta};
+use kube::api::Api;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use presign_operator::crd::PresignedUrl;
@@ -11,15 +11,15 @@ use serde_json::{Value, json};
 
 use super::eventually;
 use super::stores::Store;
-use crate::harness::{DEADLINE, curl, merge, ready};
-use crate::tenancy::{Tenancy, make_namespace, role};
+use crate::harness::{DEADLINE, curl, make_namespace_named, merge, ready};
+use crate::tenancy::{Tenancy, role};
 
 /// What each object holds that belongs to others.
 pub const OF_OTHERS: &str = "what belongs to another team";
 
 /// Where the attacker creates an object.
 #[derive(Clone, Copy, Debug)]
-pub enum Place {
+pub enum AttackNamespace {
     /// The namespace that the signers allow.
     Team,
     /// Another namespace of the attacker, which they do not allow.
@@ -28,7 +28,7 @@ pub enum Place {
     Platform,
 }
 
-pub struct Stage {
+pub struct AttackSetup {
     pub tenancy: Tenancy,
     /// The attacker's other namespace.
     pub elsewhere: String,
@@ -40,13 +40,12 @@ pub struct Stage {
     count: AtomicUsize,
 }
 
-impl Stage {
+impl AttackSetup {
     pub async fn set() -> Self {
         let mut tenancy = Tenancy::new("attacks").await;
         let (team, platform) = (tenancy.name().to_owned(), tenancy.platform.clone());
         let elsewhere = format!("{team}-else");
-        let metadata = ObjectMeta { name: Some(elsewhere.clone()), ..ObjectMeta::default() };
-        make_namespace(&tenancy.team.client, metadata).await;
+        make_namespace_named(&tenancy.team.client, &elsewhere).await;
         tenancy.restart_for(&[&team, &elsewhere, &platform], &[]);
         let attacker = attacker(&tenancy, &elsewhere).await;
         let stores = vec![Store::of(tenancy.team.world), Store::start_s3s()];
@@ -73,25 +72,25 @@ impl Stage {
         format!("{kind}-{:03}", self.count.fetch_add(1, Ordering::Relaxed))
     }
 
-    pub fn namespace(&self, place: Place) -> &str {
+    pub fn namespace(&self, place: AttackNamespace) -> &str {
         match place {
-            Place::Team => self.team(),
-            Place::Elsewhere => &self.elsewhere,
-            Place::Platform => &self.tenancy.platform,
+            AttackNamespace::Team => self.team(),
+            AttackNamespace::Elsewhere => &self.elsewhere,
+            AttackNamespace::Platform => &self.tenancy.platform,
         }
     }
 
     /// The `PresignedUrl`s of a namespace, with the rights of whoever attacks from there.
-    pub fn presigned_urls(&self, place: Place) -> Api<PresignedUrl> {
+    pub fn presigned_urls(&self, place: AttackNamespace) -> Api<PresignedUrl> {
         let client = match place {
-            Place::Team | Place::Elsewhere => &self.attacker,
-            Place::Platform => &self.tenancy.team.client,
+            AttackNamespace::Team | AttackNamespace::Elsewhere => &self.attacker,
+            AttackNamespace::Platform => &self.tenancy.team.client,
         };
         Api::namespaced(client.clone(), self.namespace(place))
     }
 
     /// The object once the operator has judged it.
-    pub async fn judged(&self, place: Place, name: &str) -> PresignedUrl {
+    pub async fn judged(&self, place: AttackNamespace, name: &str) -> PresignedUrl {
         let look = |object: Option<&PresignedUrl>| {
             let object = object?;
             ready(object).filter(|ready| ready.observed_generation == object.metadata.generation)?;
@@ -142,7 +141,7 @@ impl Stage {
     }
 
     /// Issues a URL that is permitted, which shows that the operator knows the signer and that it works.
-    pub async fn control(&self, place: Place, spec: Value) -> String {
+    pub async fn control(&self, place: AttackNamespace, spec: Value) -> String {
         let name = self.fresh_name("control");
         let object = json!({
             "apiVersion": "presign.dev/v1alpha1", "kind": "PresignedUrl", "metadata": {"name": name},
@@ -163,14 +162,15 @@ impl Stage {
     /// The same for a download of the attacker's own object, which is tried.
     async fn control_download(&self, store: &Store, role: &str) {
         let spec = self.spec(store, role, &self.own_key("report.txt"), json!({}));
-        let name = self.control(Place::Team, spec).await;
+        let name = self.control(AttackNamespace::Team, spec).await;
         assert_eq!(self.tenancy.team.download(&name).await.unwrap(), "content", "{} {role}", store.name);
     }
 
     /// The same for an upload.
     async fn control_upload(&self, store: &Store, role: &str) {
         let key = self.own_key("uploaded.txt");
-        let name = self.control(Place::Team, self.spec(store, role, &key, json!({"method": "PUT"}))).await;
+        let name =
+            self.control(AttackNamespace::Team, self.spec(store, role, &key, json!({"method": "PUT"}))).await;
         let body = self.tenancy.team.operator.folder().join("body");
         std::fs::write(&body, "uploaded").unwrap();
         curl(&["-T", body.to_str().unwrap(), &self.tenancy.team.data(&name, "url").await]).unwrap();
@@ -220,13 +220,13 @@ impl Stage {
         let for_platform = json!({"allowedNamespaces": {"names": [platform]}});
         self.make_signer(store, "home", for_platform).await;
         let key = format!("tenants/{platform}/report.txt");
-        self.control(Place::Platform, self.spec(store, "home", &key, json!({}))).await;
+        self.control(AttackNamespace::Platform, self.spec(store, "home", &key, json!({}))).await;
         // No URL for AWS can be tried here, but the verdicts can.
         let policy = rule("aws", &["GET"], &own, json!({"buckets": ["media-bucket"]}));
         let aws = json!({"s3": {"endpoint": null, "region": "us-east-1"}, "policy": policy});
         self.make_signer(store, "aws", aws).await;
         let there = json!({"bucket": "media-bucket"});
-        self.control(Place::Team, self.spec(store, "aws", &self.own_key("a"), there)).await;
+        self.control(AttackNamespace::Team, self.spec(store, "aws", &self.own_key("a"), there)).await;
     }
 }
 

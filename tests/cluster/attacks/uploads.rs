@@ -5,10 +5,10 @@ use serde_json::json;
 use super::attack::{Attack, Must};
 use super::exploit::{COPIED, use_url};
 use super::ledger::Ledger;
-use super::stage::{Place, Stage};
+use super::stage::{AttackNamespace, AttackSetup};
 use super::stores::Store;
 
-pub async fn try_all(stage: &Stage, store: &Store, ledger: &mut Ledger) {
+pub async fn try_all(stage: &AttackSetup, store: &Store, ledger: &mut Ledger) {
     let source = format!("x-amz-copy-source: {}/tenants/{}/secret.txt", stage.team(), stage.victim);
     let upload = |role: &str| {
         let key = stage.own_key(&stage.fresh_name("copied"));
@@ -17,13 +17,13 @@ pub async fn try_all(stage: &Stage, store: &Store, ledger: &mut Ledger) {
     let attack = |row: &'static str, role: &str, must: Must| Attack {
         row,
         store,
-        place: Place::Team,
+        place: AttackNamespace::Team,
         spec: upload(role),
         added: Some(source.clone()),
         must,
     };
     // Where the owner of the signer lies about its key, the store decides what the header does.
-    let name = stage.control(Place::Team, upload("lying")).await;
+    let name = stage.control(AttackNamespace::Team, upload("lying")).await;
     let secret = stage.tenancy.team.secrets().get(&name).await.unwrap();
     let harm = use_url(stage, store, &secret, Some(&source));
     assert_eq!(harm, store.acts_on_unsigned_headers.then_some(COPIED), "{}", store.name);

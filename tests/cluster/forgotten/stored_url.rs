@@ -35,9 +35,9 @@ async fn expect_drifted_from(prefix: &str, changes: &[impl Fn(&str) -> Vec<u8>])
     let drifted = format!("presign_issued_total{{reason=\"Drifted\"}} {}\n", changes.len());
     assert!(metrics.contains(&drifted), "{metrics}");
     // Nobody's clock is wrong.
-    let told = space.kubectl(&["get", "presignedurls,events", "-o", "yaml"]);
-    let told = String::from_utf8(told.stdout).unwrap();
-    assert!(told.contains("kind: PresignedUrl") && !told.to_lowercase().contains("clock"), "{told}");
+    let output = space.kubectl(&["get", "presignedurls,events", "-o", "yaml"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("kind: PresignedUrl") && !text.to_lowercase().contains("clock"), "{text}");
 }
 
 /// The URL with another value of `X-Amz-Date`.
@@ -95,6 +95,6 @@ async fn the_times_of_a_url_that_somebody_put_there_are_not_told() {
     let patch = json!({"stringData": {"url": signed_at(&url, "21910203T040506Z")}}).to_string();
     kubectl(&space, &["patch", "secret", "report", "--type=merge", "-p", &patch]);
     let object = space.wait_ready("report", "False", "Suspended").await;
-    let told = serde_json::to_string(&object.status).unwrap();
-    assert!(!told.contains("2191"), "{told}");
+    let text = serde_json::to_string(&object.status).unwrap();
+    assert!(!text.contains("2191"), "{text}");
 }

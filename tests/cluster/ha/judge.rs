@@ -34,9 +34,9 @@ pub struct Judge {
 
 impl Judge {
     pub fn begin(space: &Space) -> Self {
-        let (told, holders) = watch::channel(Vec::new());
+        let (sender, holders) = watch::channel(Vec::new());
         let leases = Api::<Lease>::namespaced(space.client.clone(), &space.namespace);
-        let following = tokio::spawn(follow(leases, told));
+        let following = tokio::spawn(watch_holder(leases, sender));
         let (read, signed) = watch::channel(BTreeMap::new());
         let reading = tokio::spawn(read_secrets(space.secrets(), read));
         Self { holders, following, signed, reading, notes: Mutex::default() }
@@ -163,7 +163,7 @@ fn show(version: Option<u64>) -> String {
 }
 
 /// Tells of each change of the holder.
-async fn follow(leases: Api<Lease>, holders: watch::Sender<Vec<String>>) {
+async fn watch_holder(leases: Api<Lease>, holders: watch::Sender<Vec<String>>) {
     let mut events = std::pin::pin!(watcher(leases, watcher::Config::default()));
     while let Some(event) = events.next().await {
         let Ok(watcher::Event::Apply(lease) | watcher::Event::InitApply(lease)) = event else { continue };

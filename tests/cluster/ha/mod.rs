@@ -134,10 +134,10 @@ async fn a_leader_with_a_long_queue_hands_over_without_working_it_off() {
     // Far faster than they are written, since 32 of them take six seconds.
     let names: Vec<String> = (0..120).map(|number| format!("r{number}")).collect();
     join_all(names.iter().map(|name| space.apply(name, space.spec(json!({}))))).await;
-    let told = Instant::now();
+    let begun = Instant::now();
     leader.signal("TERM");
     judge.another_than(&old, DEADLINE).await;
-    println!("with 120 objects to write another leads in {:?}", told.elapsed());
+    println!("with 120 objects to write another leads in {:?}", begun.elapsed());
     assert!(judge.gave_back(&old), "the lease is released, nobody waits for its end");
     for name in &names {
         space.wait_ready(name, "True", "Issued").await;

@@ -34,11 +34,11 @@ pub async fn round(number: usize, judge: &Judge, replicas: &mut Replicas<'_>, wo
 pub async fn roll_out(judge: &Judge, replicas: &mut Replicas<'_>) {
     let old = judge.holder().await;
     let leader = replicas.take(&old);
-    let told = Instant::now();
+    let begun = Instant::now();
     judge.note("SIGTERM to", leader.name());
     leader.signal("TERM");
     judge.another_than(&old, DEADLINE).await;
-    println!("after SIGTERM another leads in {:?}", told.elapsed());
+    println!("after SIGTERM another leads in {:?}", begun.elapsed());
     replicas.add().await;
 }
 

@@ -17,7 +17,10 @@ pub use audit::{audit, operators_log};
 #[allow(unused_imports, reason = "the tests of sessions use them")]
 pub use leaks::{assert_none as assert_no_leaks, hidden_sessions, hide_sessions};
 pub use operator::{Operator, UNOPPOSED};
-pub use space::{Space, condition, curl, merge, ready, text};
+pub use space::{Space, condition, merge, ready, text};
+#[allow(unused_imports, reason = "not every test binary makes further namespaces")]
+pub use space::{make_namespace, make_namespace_named};
+pub use testbed::curl;
 #[allow(unused_imports, reason = "the soak rotates to it")]
 pub use world::SECOND_KEY;
 pub use world::World;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use testbed::Program;
 
-use super::{World, leaks};
+use super::{DEADLINE, World, leaks};
 
 /// For an operator that comes after one that was killed, or beside another: it does not wait
 /// for a lease.
@@ -135,8 +135,7 @@ impl Operator {
     pub fn page(&self, path: &str) -> String {
         let Some(port) = self.port() else { return String::new() };
         let url = format!("http://127.0.0.1:{port}{path}");
-        let answer = std::process::Command::new("curl").args(["-sS", "--max-time", "10", &url]).output();
-        String::from_utf8_lossy(&answer.expect("curl is installed").stdout).into_owned()
+        testbed::output(testbed::curl_command().arg(&url)).unwrap_or_default()
     }
 
     /// Waits until its page of metrics is as wanted.
@@ -151,6 +150,13 @@ impl Operator {
             assert!(Instant::now() < ends, "not in time: {wanted}:\n{page}");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+    }
+
+    /// Waits until it has logged a text.
+    #[allow(dead_code, reason = "not every test binary waits for the log")]
+    pub async fn wait_log(&self, text: &str) {
+        let is_there = testbed::eventually(DEADLINE, async || self.log().contains(text)).await;
+        assert!(is_there, "it does not log {text:?}:\n{}", self.log());
     }
 
     /// Fails when it has ended by itself.

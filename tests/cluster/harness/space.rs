@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -14,7 +14,7 @@ use kube::{Client, Resource};
 use presign_operator::crd::{PresignedUrl, READY};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use testbed::Proxy;
+use testbed::{Proxy, curl, eventually};
 
 use super::{DEADLINE, Operator, UNOPPOSED, World, leaks};
 
@@ -41,10 +41,7 @@ impl Space {
     /// The same in another world.
     pub async fn in_world(world: &'static World, story: &str, environment: &[(&'static str, &str)]) -> Self {
         let client = world.client().await;
-        let metadata = ObjectMeta { generate_name: Some(format!("{story}-")), ..ObjectMeta::default() };
-        let namespace = Namespace { metadata, ..Namespace::default() };
-        let made = Api::all(client.clone()).create(&PostParams::default(), &namespace).await.unwrap();
-        let namespace = made.metadata.name.unwrap();
+        let namespace = make_namespace(&client, &format!("{story}-")).await;
         let operator = Operator::start(world, &namespace, environment);
         let space = Self { world, client, namespace, operator };
         space.write_keys(space.world.store.secret_access_key()).await;
@@ -157,7 +154,7 @@ impl Space {
             .await
     }
 
-    /// Waits, by a watch and with a deadline, until `look` finds what it wants in an object
+    /// Waits, by a watch and with a deadline, until `select` finds what it wants in an object
     /// that may be absent; otherwise fails with what there is.
     pub async fn wait_for<K, T>(
         &self,
@@ -165,7 +162,7 @@ impl Space {
         api: Api<K>,
         name: &str,
         wanted: &str,
-        look: impl Fn(Option<&K>) -> Option<T>,
+        select: impl Fn(Option<&K>) -> Option<T>,
     ) -> T
     where
         K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
@@ -184,7 +181,7 @@ impl Space {
                     Ok(watcher::Event::Delete(_)) => last = None,
                     Err(_) => continue,
                 }
-                if is_listed && let Some(found) = look(last.as_ref()) {
+                if is_listed && let Some(found) = select(last.as_ref()) {
                     return found;
                 }
             }
@@ -219,13 +216,9 @@ impl Space {
     /// Waits for an event about a `PresignedUrl`, as "Type Reason": they are written behind
     /// the status, one after the other.
     pub async fn wait_event(&self, name: &str, wanted: &str) {
-        let told = async {
-            while !self.events(name).await.iter().any(|event| event == wanted) {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        let told = tokio::time::timeout(DEADLINE, told).await;
-        told.unwrap_or_else(|_| panic!("{name}: no event {wanted:?}; {}", self.operator.log()));
+        let is_there = async || self.events(name).await.iter().any(|event| event == wanted);
+        let is_in_time = eventually(DEADLINE, is_there).await;
+        assert!(is_in_time, "{name}: no event {wanted:?}; {}", self.operator.log());
     }
 
     /// What curl gets through the URL in a Secret.
@@ -258,20 +251,27 @@ impl Drop for Space {
     }
 }
 
+/// Makes a namespace whose name begins so, and returns its name.
+pub async fn make_namespace(client: &Client, prefix: &str) -> String {
+    create(client, ObjectMeta { generate_name: Some(prefix.to_owned()), ..ObjectMeta::default() }).await
+}
+
+/// Makes a namespace of this name.
+#[allow(dead_code, reason = "not every test binary names namespaces")]
+pub async fn make_namespace_named(client: &Client, name: &str) {
+    create(client, ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() }).await;
+}
+
+async fn create(client: &Client, metadata: ObjectMeta) -> String {
+    let namespace = Namespace { metadata, ..Namespace::default() };
+    let made = Api::all(client.clone()).create(&PostParams::default(), &namespace).await.unwrap();
+    made.metadata.name.unwrap()
+}
+
 /// The text of a data key of a Secret.
 pub fn text(secret: &Secret, key: &str) -> String {
     let data = secret.data.as_ref().expect("the Secret has data");
     String::from_utf8(data[key].0.clone()).unwrap()
-}
-
-/// Runs curl as users do: its output, or how it failed, without the URL.
-pub fn curl(arguments: &[&str]) -> Result<String, String> {
-    let output = Command::new("curl").args(["-fsS", "--max-time", "20"]).args(arguments).output().unwrap();
-    if output.status.success() {
-        Ok(String::from_utf8(output.stdout).unwrap())
-    } else {
-        Err(String::from_utf8_lossy(&output.stderr).into_owned())
-    }
 }
 
 /// A condition of a `PresignedUrl`.
@@ -284,18 +284,8 @@ pub fn ready(object: &PresignedUrl) -> Option<&Condition> {
     condition(object, READY)
 }
 
-/// A JSON merge patch (RFC 7386).
+/// Applies changes as a JSON merge patch (RFC 7386).
+#[allow(clippy::needless_pass_by_value, reason = "callers write the changes in place")]
 pub fn merge(target: &mut Value, changes: Value) {
-    match (target, changes) {
-        (Value::Object(target), Value::Object(changes)) => {
-            for (name, change) in changes {
-                if change.is_null() {
-                    target.remove(&name);
-                } else {
-                    merge(target.entry(name).or_insert(Value::Null), change);
-                }
-            }
-        }
-        (target, changes) => *target = changes,
-    }
+    json_patch::merge(target, &changes);
 }

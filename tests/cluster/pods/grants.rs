@@ -87,7 +87,7 @@ async fn a_forbidden_look_is_said_and_not_repeated() {
     space.wait("report", "the reason", |object| is_forbidden(object, "patch")).await;
     grant(&space, "patch");
     renew(&space, "report", "two").await;
-    wait_told(&space, "web", &signing_time(&space, "report").await).await;
+    wait_annotated(&space, "web", &signing_time(&space, "report").await).await;
     space.wait("report", "no complaint", |object| !is_forbidden(object, "patch")).await;
 }
 

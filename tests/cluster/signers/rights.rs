@@ -24,8 +24,8 @@ async fn without_the_permission_for_cluster_signers_the_others_work_and_these_sa
     team.wait_ready("inline", "True", "Issued").await;
     assert_eq!(team.download("inline").await.unwrap(), "content");
     let log = team.operator.log();
-    let told = log.lines().find(|line| line.contains("cannot watch") && line.contains("ClusterSigners"));
-    assert!(told.is_some_and(|line| line.contains("403")), "{log}");
+    let warning = log.lines().find(|line| line.contains("cannot watch") && line.contains("ClusterSigners"));
+    assert!(warning.is_some_and(|line| line.contains("403")), "{log}");
 
     // What is granted later works without a restart.
     tenancy.grant_cluster_signers();

@@ -14,11 +14,11 @@ async fn wait_status(
     wanted: &str,
     is_so: impl Fn(&SignerStatus) -> bool,
 ) -> ClusterSigner {
-    let look = |signer: Option<&ClusterSigner>| {
+    let select = |signer: Option<&ClusterSigner>| {
         let signer = signer?;
         signer.status.as_ref().is_some_and(&is_so).then(|| signer.clone())
     };
-    tenancy.team.wait_for(BETWEEN_STATUSES, tenancy.signers(), tenancy.name(), wanted, look).await
+    tenancy.team.wait_for(BETWEEN_STATUSES, tenancy.signers(), tenancy.name(), wanted, select).await
 }
 
 /// The status, the reason and the message of the condition Ready.

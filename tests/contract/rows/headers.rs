@@ -1,8 +1,8 @@
 //! Rows about headers: those of the request, and those of the answer.
 
 use crate::crd::rules::{
-    HEADER_KEY, HEADER_LENGTH, HEADER_NAME, HEADER_REFUSED, HEADER_UNIQUE, HEADER_VALUE, REFUSED_HEADERS,
-    RESPONSE_METHOD, RESPONSE_VALUE,
+    HEADER_KEY, HEADER_LENGTH, HEADER_NAME, HEADER_REFUSED, HEADER_UNIQUE, HEADER_VALUE, KEY_HEADERS,
+    REFUSED_HEADERS, RESPONSE_METHOD, RESPONSE_VALUE,
 };
 use serde_json::{Value, json};
 
@@ -32,6 +32,10 @@ pub fn rows() -> Vec<Row> {
     // One of several is named.
     let refused =
         [refused, vec![json!({"headers": {"x-a": "v", "te": "v", "Host": "v", "HOSTS": "v"}})]].concat();
+    let endings = ["key", "key-md5", "algorithm"];
+    let of_keys = KEY_HEADERS.iter().flat_map(|start| endings.map(|ending| format!("{start}{ending}")));
+    let of_keys: Vec<Value> =
+        of_keys.flat_map(|name| in_any_case(&name.as_str())).map(|name| named(&name)).collect();
     let (long, too_long) = ("n".repeat(128), "n".repeat(129));
     [
         rule(
@@ -62,14 +66,7 @@ pub fn rows() -> Vec<Row> {
                 "x-goog-encryption",
             ]
             .map(named),
-            &[
-                "x-amz-server-side-encryption-customer-key",
-                "X-Amz-Server-Side-Encryption-Customer-Key-MD5",
-                "x-amz-server-side-encryption-customer-algorithm",
-                "X-AMZ-COPY-SOURCE-SERVER-SIDE-ENCRYPTION-CUSTOMER-KEY",
-                "x-goog-encryption-key",
-            ]
-            .map(named),
+            &of_keys,
         ),
         rule(
             HEADER_VALUE,

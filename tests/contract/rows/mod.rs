@@ -186,21 +186,6 @@ pub fn smallest() -> Value {
 
 /// A value with changes on top: a JSON merge patch (RFC 7386).
 pub fn patched(mut value: Value, changes: &Value) -> Value {
-    merge(&mut value, changes);
+    json_patch::merge(&mut value, changes);
     value
-}
-
-fn merge(target: &mut Value, changes: &Value) {
-    match (target, changes) {
-        (Value::Object(target), Value::Object(changes)) => {
-            for (name, change) in changes {
-                if change.is_null() {
-                    target.remove(name);
-                } else {
-                    merge(target.entry(name).or_insert(Value::Null), change);
-                }
-            }
-        }
-        (target, changes) => *target = changes.clone(),
-    }
 }

@@ -86,14 +86,14 @@ impl Past {
     }
 
     /// Judges what is there after a plan was carried out, and when the operator looks again.
-    pub fn judge_result(&mut self, world: &World, before: &Before, plan: &Plan, look: Option<Timestamp>) {
+    pub fn judge_result(&mut self, world: &World, before: &Before, plan: &Plan, next: Option<Timestamp>) {
         let waits = plan.contested_until.is_some();
         if self.ended.is_some() && !self.is_touched() && !waits {
             let key = self.issued.as_ref().map(|issued| issued.url_key.clone()).unwrap_or_default();
             let is_empty = judge::url(world, &key).as_deref() == Some("");
             self.claim("what ended stays empty", is_empty, plan);
         }
-        self.judge_deletion(world, before, plan, look);
+        self.judge_deletion(world, before, plan, next);
         if !before.is_clear || !is_writable(world) {
             return;
         }
@@ -101,8 +101,8 @@ impl Past {
             self.judge_secret(world, before, plan);
         }
         let is_alive = self.is_stored(world) && !self.is_over(world.now);
-        if let (true, Some(end), Some(look)) = (is_alive, self.expiration(), look) {
-            assert!(look <= end, "the next reconcile is at {look}, after the expiry at {end}: {plan:?}");
+        if let (true, Some(end), Some(next)) = (is_alive, self.expiration(), next) {
+            assert!(next <= end, "the next reconcile is at {next}, after the expiry at {end}: {plan:?}");
         }
     }
 
@@ -127,14 +127,14 @@ impl Past {
         }
     }
 
-    /// Whether the object is deleted when it has to be: so long after its URL expired. `look` is `None` if
+    /// Whether the object is deleted when it has to be: so long after its URL expired. `next` is `None` if
     /// it was deleted.
-    fn judge_deletion(&mut self, world: &World, before: &Before, plan: &Plan, look: Option<Timestamp>) {
+    fn judge_deletion(&mut self, world: &World, before: &Before, plan: &Plan, next: Option<Timestamp>) {
         let what = "an object is deleted in time and not earlier";
         let request = &world.request;
         let due = self.expiration().zip(request.ttl_after_expired);
         let due = due.map(|(end, ttl)| after(end, i64::from(ttl)));
-        if look.is_none() {
+        if next.is_none() {
             let is_meant = request.is_signed_once && !request.suspend;
             let is_due = !before.is_clear || due.is_some_and(|due| due <= world.now);
             self.claim(what, is_meant && is_due, plan);
@@ -146,7 +146,7 @@ impl Past {
             && plan.contested_until.is_none()
             && judge::url(world, "expires-at") == self.expiration().map(|end| end.to_string())
         {
-            let is_in_time = look.map_or(due <= world.now, |look| look <= due && world.now < due);
+            let is_in_time = next.map_or(due <= world.now, |next| next <= due && world.now < due);
             self.claim(what, is_in_time, plan);
         }
     }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::pod::{self, CsiPod, await_that, kubectl};
+use super::pod::{self, CsiPod, kubectl};
 use super::steady::SteadyReaders;
 use super::{LIFETIME, burst, node};
 use crate::cluster::{Cluster, file};
@@ -69,7 +69,7 @@ fn finish(cluster: &Cluster, before: usize, reader: &str) -> bool {
     pod::delete(cluster, &["--all"]);
     let left = node::mounts(cluster);
     // Those of containers go a moment later.
-    await_that("the mounts of the pods are gone", REPUBLISHED, || node::count_mounts(cluster) <= before);
+    wait_until("the mounts of the pods are gone", REPUBLISHED, || node::count_mounts(cluster) <= before);
     let after = node::count_mounts(cluster);
     println!("e2e: mounts of the node: {before} before, {after} after; of CSI volumes: {left:?}");
     let signatures = node::stored(cluster, "X-Amz-Signature");
@@ -126,7 +126,7 @@ fn kill_at_any_moment(cluster: &Cluster, kills: u64) {
     let last = names(&batch(kills - 1));
     pod::delete(cluster, &last.iter().map(String::as_str).collect::<Vec<_>>());
     let is_of_round = |name: &String| name.starts_with("killed-");
-    await_that("no pod is stuck", REPUBLISHED, || !names_of_pods(cluster).iter().any(is_of_round));
+    wait_until("no pod is stuck", REPUBLISHED, || !names_of_pods(cluster).iter().any(is_of_round));
 }
 
 /// The kubelet and the driver are killed, and a pod is deleted while both are away.
@@ -163,16 +163,16 @@ fn secret_changed(cluster: &Cluster) {
     assert!(url().contains("FIRSTKEYOFVOLUMES"));
     patch(&format!(r#"{{"access-key-id": "{OTHER_KEY}"}}"#));
     let begun = Instant::now();
-    await_that("the new key signs", REPUBLISHED, || url().contains(OTHER_KEY));
+    wait_until("the new key signs", REPUBLISHED, || url().contains(OTHER_KEY));
     println!("e2e: a changed Secret signed after {} s", begun.elapsed().as_secs());
     // Unusable, and then gone: the last key signs on.
     patch(r#"{"access-key-id": ""}"#);
     let calls = kept(cluster);
-    await_that("the kubelet brings it", REPUBLISHED, || kept(cluster) > calls);
+    wait_until("the kubelet brings it", REPUBLISHED, || kept(cluster) > calls);
     assert!(url().contains(OTHER_KEY));
     kubectl(cluster, &["delete", "secret", "changed"]);
     let first = url();
-    await_that("a URL after the Secret is gone", Duration::from_secs(240), || url() != first);
+    wait_until("a URL after the Secret is gone", Duration::from_secs(240), || url() != first);
     assert!(url().contains(OTHER_KEY));
     pod::delete(cluster, &["changed"]);
 }

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use super::pod::await_that;
 use crate::cluster::{Cluster, run};
 use crate::installation::CSI_NAMESPACE;
+use testbed::{curl_command, output, wait_until};
 
 const DAEMON_SET: &str = "daemonset/presign-operator-csi";
 /// How long the driver may take to be ready again. The kubelet waits longer after each crash.
@@ -34,7 +34,7 @@ fn namespaces(cluster: &Cluster) -> u32 {
 pub fn shell(cluster: &Cluster, command: &str) -> String {
     let mut nsenter = Command::new("nsenter");
     nsenter.arg(format!("--mount=/proc/{}/ns/mnt", namespaces(cluster))).args(["sh", "-c", command]);
-    run(&mut nsenter, "").unwrap_or_else(|said| panic!("{command}: {said}"))
+    output(&mut nsenter).unwrap_or_else(|said| panic!("{command}: {said}"))
 }
 
 /// The processes of the driver: those whose environment names the folder of this node's kubelet.
@@ -60,7 +60,7 @@ pub fn kill_driver(cluster: &Cluster) {
 /// Waits until the driver is ready.
 pub fn await_driver(cluster: &Cluster) {
     let path = "--output=jsonpath={.status.numberReady}";
-    await_that("the driver is ready", RETURN, || {
+    wait_until("the driver is ready", RETURN, || {
         cluster.kubectl(&["--namespace", CSI_NAMESPACE, "get", DAEMON_SET, path]) == "1"
             && !drivers(cluster).is_empty()
     });
@@ -70,7 +70,7 @@ pub fn await_driver(cluster: &Cluster) {
 pub fn take_driver_away(cluster: &Cluster) {
     select(cluster, r#"{"testbed/away": "true"}"#);
     kill_driver(cluster);
-    await_that("the driver is gone", RETURN, || drivers(cluster).is_empty());
+    wait_until("the driver is gone", RETURN, || drivers(cluster).is_empty());
 }
 
 /// Ends [`take_driver_away`].
@@ -89,9 +89,9 @@ pub fn replace_driver(cluster: &Cluster) {
 pub fn metrics(cluster: &Cluster) -> String {
     let path = "--output=jsonpath={.items[0].status.podIP}";
     let address = cluster.kubectl(&["--namespace", CSI_NAMESPACE, "get", "pods", path]);
-    let mut curl = Command::new("curl");
-    curl.args(["-sS", "--noproxy", "*", "--max-time", "10", &format!("http://{address}:8080/metrics")]);
-    run(&mut curl, "").unwrap_or_else(|said| panic!("the metrics of the driver: {said}"))
+    let mut curl = curl_command();
+    curl.arg(&format!("http://{address}:8080/metrics"));
+    output(&mut curl).unwrap_or_else(|said| panic!("the metrics of the driver: {said}"))
 }
 
 /// Chooses the nodes of the driver.

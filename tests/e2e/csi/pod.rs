@@ -141,12 +141,3 @@ pub fn delete(cluster: &Cluster, names: &[&str]) {
 pub fn read(cluster: &Cluster, name: &str, path: &str) -> String {
     kubectl(cluster, &["exec", name, "--", "cat", path])
 }
-
-/// Waits until something is so.
-pub fn await_that(what: &str, limit: Duration, mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < limit, "{what}: not after {} s", limit.as_secs());
-        std::thread::sleep(Duration::from_millis(200));
-    }
-}

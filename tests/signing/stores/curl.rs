@@ -1,7 +1,5 @@
 //! The caller: curl, told nothing but what stands in the Secret.
 
-use std::process::Command;
-
 use super::Answer;
 use crate::facts::Facts;
 use crate::scratch::Scratch;
@@ -40,8 +38,8 @@ pub(crate) fn post(facts: &Facts, file: &[u8], content_type: &str) -> Answer {
 
 /// Runs curl, which must not fail by itself.
 pub(super) fn run(arguments: &[&str]) -> Answer {
-    let fixed = ["--silent", "--show-error", "--include", "--globoff", "--noproxy", "*", "--max-time", "60"];
-    let output = Command::new("curl").args(fixed).args(arguments).output().unwrap();
+    let output =
+        testbed::curl_command().args(["--include", "--max-time", "60"]).args(arguments).output().unwrap();
     assert!(output.status.success(), "curl: {}", String::from_utf8_lossy(&output.stderr));
     Answer::read(&output.stdout)
 }

@@ -8,6 +8,8 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use clap::ValueEnum;
+use strum::IntoStaticStr;
 
 use crate::{
     go::{self, Recipe},
@@ -20,7 +22,8 @@ use crate::{
 const KUBERNETES: &str = "PRESIGN_TESTBED_KUBERNETES";
 
 /// A program that the testbed can run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, ValueEnum)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Binary {
     /// The store of the API server.
     Etcd,
@@ -53,16 +56,8 @@ impl Binary {
     pub const DEMO: [Self; 5] =
         [Self::Etcd, Self::Versitygw, Self::KubeApiserver, Self::KubeControllerManager, Self::Kubectl];
 
-    /// What every test needs.
-    pub const ALL: [Self; 7] = [
-        Self::Etcd,
-        Self::Versitygw,
-        Self::KubeApiserver,
-        Self::KubeControllerManager,
-        Self::Kubectl,
-        Self::Helm,
-        Self::HelmUnittest,
-    ];
+    /// What every test needs besides.
+    pub const TESTS: [Self; 2] = [Self::Helm, Self::HelmUnittest];
 
     /// What a testbed with a node needs besides.
     pub const NODE: [Self; 2] = [Self::KubeScheduler, Self::Kubelet];
@@ -70,42 +65,12 @@ impl Binary {
     /// What a [`SessionStore`](crate::SessionStore) needs besides.
     pub const SESSIONS: [Self; 1] = [Self::Weed];
 
-    /// All of them.
-    pub const EVERY: [Self; 12] = [
-        Self::Etcd,
-        Self::Versitygw,
-        Self::KubeApiserver,
-        Self::KubeControllerManager,
-        Self::Kubectl,
-        Self::Helm,
-        Self::HelmUnittest,
-        Self::KubeScheduler,
-        Self::Kubelet,
-        Self::Weed,
-        Self::Actionlint,
-        Self::CsiSanity,
-    ];
-
     /// The name of the executable, which is also that of its log.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Etcd => "etcd",
-            Self::KubeApiserver => "kube-apiserver",
-            Self::KubeControllerManager => "kube-controller-manager",
-            Self::Kubectl => "kubectl",
-            Self::Versitygw => "versitygw",
-            Self::Helm => "helm",
-            Self::HelmUnittest => "helm-unittest",
-            Self::KubeScheduler => "kube-scheduler",
-            Self::Kubelet => "kubelet",
-            Self::Weed => "weed",
-            Self::Actionlint => "actionlint",
-            Self::CsiSanity => "csi-sanity",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
-    /// How long a first build took on two cores, in the order of [`EVERY`](Self::EVERY); what several
-    /// programs share is built with the first one.
+    /// How long a first build took on two cores; what several programs share is built with the first one.
     const fn build_seconds(self) -> u64 {
         match self {
             Self::Etcd => 60,

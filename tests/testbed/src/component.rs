@@ -37,6 +37,13 @@ pub(crate) struct Launch {
     pub(crate) grace: Duration,
 }
 
+/// The argument that gives a flag, with its dashes, a value.
+pub(crate) fn flag(name: &str, value: impl Into<OsString>) -> OsString {
+    let mut argument = OsString::from(format!("{name}="));
+    argument.push(value.into());
+    argument
+}
+
 /// A child process under a guard (`guard.sh`), which ends it when we end.
 pub(crate) struct Component {
     name: &'static str,

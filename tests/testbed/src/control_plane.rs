@@ -19,7 +19,7 @@ use anyhow::Result;
 use crate::{Binary, component::Components, home::Home, locate, network::Addresses, ports};
 pub use builder::ControlPlaneBuilder;
 pub(crate) use files::NODE;
-use files::{Files, Tokens};
+use files::{PlaneFiles, Tokens};
 use flags::{Programs, Settings};
 pub use saved::SavedEtcd;
 
@@ -34,7 +34,7 @@ pub struct ControlPlane {
     // The order of the fields is the order in which they end.
     components: Components,
     settings: Settings,
-    files: Files,
+    files: PlaneFiles,
     kubectl: PathBuf,
     tokens: Tokens,
     home: Home,
@@ -63,7 +63,7 @@ impl ControlPlane {
             services: options.network.map_or("10.0.0.0/24".to_owned(), Addresses::services),
             apiserver_arguments: options.apiserver_arguments.clone(),
         };
-        let files = Files::below(home.folder());
+        let files = PlaneFiles::below(home.folder());
         let tokens = Tokens::random();
         files.write_all(settings.address, &tokens)?;
         let plane = Self { components: Components::default(), settings, files, kubectl, tokens, home };

@@ -3,10 +3,10 @@
 //! The one part of this crate that knows what a presigned URL is. It only uses what a
 //! person would: kubectl, curl, and the files in `deploy/examples`.
 
+mod cluster;
 mod example;
 mod narrator;
 mod shell;
-mod stage;
 
 use std::{
     path::PathBuf,
@@ -17,9 +17,10 @@ use std::{
 use anyhow::{Result, ensure};
 use clap::Args;
 
+use cluster::DemoCluster;
 use example::noise;
 use narrator::{Narrator, shortened, time_of_day};
-use stage::Stage;
+use testbed::disk;
 
 const STEPS: u32 = 12;
 
@@ -56,117 +57,117 @@ pub(crate) fn run(options: &Options) -> ExitCode {
 }
 
 fn play(options: &Options, narrator: &mut Narrator) -> Result<()> {
-    let stage = Stage::set(options.operator.as_deref(), narrator)?;
-    if let Err(failure) = tell(&stage, narrator) {
+    let cluster = DemoCluster::set(options.operator.as_deref(), narrator)?;
+    if let Err(failure) = tell(&cluster, narrator) {
         // When a program has ended by itself, that is the reason for everything else.
-        stage.check()?;
+        cluster.check()?;
         narrator.detail("The operator's last lines (PRESIGN_TESTBED_KEEP=1 keeps all logs):");
-        narrator.details(&stage.end_of_operator_log());
+        narrator.details(&cluster.end_of_operator_log());
         return Err(failure);
     }
     narrator.step("Stop everything, and remove its files");
-    drop(stage);
+    drop(cluster);
     Ok(())
 }
 
-fn tell(stage: &Stage, narrator: &mut Narrator) -> Result<()> {
-    issue(stage, narrator)?;
-    look(stage, narrator)?;
-    download(stage, narrator)?;
-    upload(stage, narrator)?;
-    renew(stage, narrator)?;
-    delete(stage, narrator)
+fn tell(cluster: &DemoCluster, narrator: &mut Narrator) -> Result<()> {
+    issue(cluster, narrator)?;
+    inspect(cluster, narrator)?;
+    download(cluster, narrator)?;
+    upload(cluster, narrator)?;
+    renew(cluster, narrator)?;
+    delete(cluster, narrator)
 }
 
-fn issue(stage: &Stage, narrator: &mut Narrator) -> Result<()> {
+fn issue(cluster: &DemoCluster, narrator: &mut Narrator) -> Result<()> {
     narrator.step("Apply deploy/examples/download.yaml, with this store's endpoint and access key");
-    narrator.details(&stage.apply_example("download.yaml")?);
+    narrator.details(&cluster.apply_example("download.yaml")?);
     narrator.detail("(Its Pod waits for a node, which is not here: curl plays its part below.)");
     narrator.step("Wait until the URL is there");
     narrator.command("kubectl wait --for=condition=Ready psu/report");
-    narrator.details(&stage.kubectl(&["wait", "--for=condition=Ready", "psu/report", "--timeout=30s"])?);
+    narrator.details(&cluster.kubectl(&["wait", "--for=condition=Ready", "psu/report", "--timeout=30s"])?);
     Ok(())
 }
 
-fn look(stage: &Stage, narrator: &mut Narrator) -> Result<()> {
+fn inspect(cluster: &DemoCluster, narrator: &mut Narrator) -> Result<()> {
     narrator.step("Look at it");
     narrator.command("kubectl get psu");
-    let table = stage.kubectl(&["get", "psu"])?;
+    let table = cluster.kubectl(&["get", "psu"])?;
     narrator.details(&table);
     narrator.command("kubectl describe psu report   (from its status on)");
-    let description = stage.kubectl(&["describe", "psu", "report"])?;
+    let description = cluster.kubectl(&["describe", "psu", "report"])?;
     let status = description.find("\nStatus:").map_or("", |at| &description[at + 1..]);
     narrator.details(status);
     let public =
-        [table, description, stage.kubectl(&["get", "events", "--output=yaml"])?, stage.operator_log()];
+        [table, description, cluster.kubectl(&["get", "events", "--output=yaml"])?, cluster.operator_log()];
     let is_told = public.iter().any(|text| text.contains("X-Amz-"));
     ensure!(!is_told, "a status, an event or the operator's log holds a URL's query");
     narrator.detail("The URL itself is in the Secret only: not in status, events or logs.");
     Ok(())
 }
 
-fn download(stage: &Stage, narrator: &mut Narrator) -> Result<()> {
+fn download(cluster: &DemoCluster, narrator: &mut Narrator) -> Result<()> {
     narrator.step("Download, as the Pod does: the Secret's keys are files");
-    let folder = stage.mount("report", "report")?;
-    narrator.detail(&format!("url: {}", shortened(&shell::read(&folder.join("url"))?)));
+    let folder = cluster.mount("report", "report")?;
+    narrator.detail(&format!("url: {}", shortened(&disk::read(&folder.join("url"))?)));
     let line = r#"curl -fsS -o summary.pdf "$(cat url)""#;
     narrator.command(line);
     shell::run(line, &folder)?;
-    let downloaded = shell::read_bytes(&folder.join("summary.pdf"))?;
-    ensure!(downloaded == stage.object(), "the downloaded file differs from the object");
+    let downloaded = disk::read_bytes(&folder.join("summary.pdf"))?;
+    ensure!(downloaded == cluster.object(), "the downloaded file differs from the object");
     narrator.detail(&format!("{} bytes, the same as in the store", downloaded.len()));
     Ok(())
 }
 
-fn upload(stage: &Stage, narrator: &mut Narrator) -> Result<()> {
+fn upload(cluster: &DemoCluster, narrator: &mut Narrator) -> Result<()> {
     narrator.step("Apply deploy/examples/upload.yaml, and upload with its PUT URL and headers");
-    narrator.details(&stage.apply_example("upload.yaml")?);
-    stage.kubectl(&["wait", "--for=condition=Ready", "psu/upload", "--timeout=30s"])?;
-    let folder = stage.mount("upload", "upload")?;
+    narrator.details(&cluster.apply_example("upload.yaml")?);
+    cluster.kubectl(&["wait", "--for=condition=Ready", "psu/upload", "--timeout=30s"])?;
+    let folder = cluster.mount("upload", "upload")?;
     let video = noise(1_000_000);
-    shell::write(&folder.join("video.mp4"), &video)?;
+    disk::write(&folder.join("video.mp4"), &video)?;
     narrator
-        .detail(&format!("headers: {}", shell::read(&folder.join("headers"))?.trim().replace('\n', " · ")));
+        .detail(&format!("headers: {}", disk::read(&folder.join("headers"))?.trim().replace('\n', " · ")));
     let careless = r#"curl -fsS -T video.mp4 "$(cat url)""#;
     ensure!(shell::run(careless, &folder).is_err(), "an upload without the signed headers was accepted");
     let line = r#"curl -fsS -T video.mp4 -H @headers "$(cat url)""#;
     narrator.command(line);
     shell::run(line, &folder)?;
-    ensure!(stage.uploaded()? == video, "the uploaded object differs from the file");
+    ensure!(cluster.uploaded()? == video, "the uploaded object differs from the file");
     narrator.detail(&format!("the store has {UPLOAD_BUCKET}/{UPLOAD_KEY}, {} bytes, the same", video.len()));
     narrator.detail("(The same without -H @headers was refused, as it should be.)");
     Ok(())
 }
 
-fn renew(stage: &Stage, narrator: &mut Narrator) -> Result<()> {
+fn renew(cluster: &DemoCluster, narrator: &mut Narrator) -> Result<()> {
     narrator.step("See a renewal happen: live for a minute, renew 50 s before the end");
     let patch = r#"{"spec":{"expiresIn":"1m","renewBefore":"50s"}}"#;
     narrator.command(&format!("kubectl patch psu report --type=merge -p '{patch}'"));
-    stage.kubectl(&["patch", "psu", "report", "--type=merge", "--patch", patch])?;
+    cluster.kubectl(&["patch", "psu", "report", "--type=merge", "--patch", patch])?;
     let seen = "--for=jsonpath={.status.observedGeneration}=2";
-    stage.kubectl(&["wait", seen, "psu/report", "--timeout=30s"])?;
-    let before = stage.mount("report", "before")?;
-    let (old, signed) = (shell::read(&before.join("url"))?, stage.signing_time()?);
+    cluster.kubectl(&["wait", seen, "psu/report", "--timeout=30s"])?;
+    let before = cluster.mount("report", "before")?;
+    let (old, signed) = (disk::read(&before.join("url"))?, cluster.signing_time()?);
     narrator
         .detail(&format!("a new URL at once, since the spec changed: signed at {}", time_of_day(&signed)));
-    let renewed = stage.await_other_signing_time(&signed)?;
-    let after = stage.mount("report", "after")?;
-    let is_new = shell::read(&after.join("url"))? != old;
+    let renewed = cluster.await_other_signing_time(&signed)?;
+    let after = cluster.mount("report", "after")?;
+    let is_new = disk::read(&after.join("url"))? != old;
     ensure!(is_new, "status tells of a renewal, but the Secret still holds the old URL");
     narrator.detail(&format!("renewed by itself: signed at {}", time_of_day(&renewed)));
     for (folder, which) in [(&after, "new"), (&before, "old")] {
         shell::run(r#"curl -fsS -o summary.pdf "$(cat url)""#, folder)?;
-        let expires = shell::read(&folder.join("expires-at"))?;
+        let expires = disk::read(&folder.join("expires-at"))?;
         narrator.detail(&format!("the {which} URL downloads, until {}", time_of_day(&expires)));
     }
     Ok(())
 }
 
-fn delete(stage: &Stage, narrator: &mut Narrator) -> Result<()> {
+fn delete(cluster: &DemoCluster, narrator: &mut Narrator) -> Result<()> {
     narrator.step("Delete both: their Secrets go with them");
     narrator.command("kubectl delete psu report upload");
-    narrator.details(&stage.kubectl(&["delete", "psu", "report", "upload"])?);
-    stage.kubectl(&["wait", "--for=delete", "secret/report", "secret/upload", "--timeout=60s"])?;
+    narrator.details(&cluster.kubectl(&["delete", "psu", "report", "upload"])?);
+    cluster.kubectl(&["wait", "--for=delete", "secret/report", "secret/upload", "--timeout=60s"])?;
     narrator.detail("both Secrets are gone");
     Ok(())
 }

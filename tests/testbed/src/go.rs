@@ -30,7 +30,7 @@ const STAMPED: &str = "k8s.io/kubernetes";
 const HELM: &str = "helm.sh/helm/v3";
 const UNFINISHED: &str = ".building-";
 /// How often a build tells that it goes on.
-const TOLD_EVERY: Duration = Duration::from_secs(15);
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(15);
 
 /// How to build one program.
 pub(crate) struct Recipe {
@@ -195,15 +195,15 @@ fn build(recipe: &Recipe, manifest: &Manifest, scratch: &Path) -> Result<PathBuf
     };
     say(format_args!("building {binary} (once; later runs find it in the cache)"));
     let started = Instant::now();
-    let mut told = Duration::ZERO;
+    let mut reported = Duration::ZERO;
     let mut go = Component::start_in(scratch, &launch, Stdio::null())?;
     let status = loop {
         if let Some(status) = go.ended()? {
             break status;
         }
-        if started.elapsed() >= told + TOLD_EVERY {
-            told += TOLD_EVERY;
-            say(format_args!("building {binary} {} s", told.as_secs()));
+        if started.elapsed() >= reported + PROGRESS_INTERVAL {
+            reported += PROGRESS_INTERVAL;
+            say(format_args!("building {binary} {} s", reported.as_secs()));
         }
         thread::sleep(Duration::from_millis(100));
     };

@@ -12,12 +12,12 @@ pub(crate) fn find(name: &str, pinned: &str) -> Option<PathBuf> {
         .filter(|folder| folder.is_absolute())
         .map(|folder| folder.join(name))
         .find(|candidate| candidate.is_file())?;
-    let found = minor(&told_version(&path)?)?;
+    let found = minor(&printed_version(&path)?)?;
     (Some(found) == minor(pinned)).then_some(path)
 }
 
 /// What the program prints about its version.
-fn told_version(program: &Path) -> Option<String> {
+fn printed_version(program: &Path) -> Option<String> {
     let output = Command::new(program).arg("--version").stdin(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
@@ -36,7 +36,7 @@ fn minor(text: &str) -> Option<(u32, u32)> {
 mod tests {
     use std::{fs, os::unix::fs::PermissionsExt as _};
 
-    use super::{minor, told_version};
+    use super::{minor, printed_version};
 
     #[test]
     fn reads_what_programs_print() {
@@ -54,7 +54,7 @@ mod tests {
         for (script, expected) in [("echo v3.6.1", Some("v3.6.1\n")), ("echo v3.6.1; exit 1", None)] {
             fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
             fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-            assert_eq!(told_version(&program).as_deref(), expected, "{script}");
+            assert_eq!(printed_version(&program).as_deref(), expected, "{script}");
         }
     }
 }

@@ -10,13 +10,15 @@
 mod assets;
 mod component;
 mod control_plane;
-mod disk;
+pub mod disk;
 mod go;
 mod home;
+mod http;
 mod installed;
 mod network;
 mod node;
 mod object_store;
+mod polling;
 mod ports;
 mod program;
 mod progress;
@@ -26,14 +28,17 @@ mod serving;
 mod session_store;
 mod settings;
 mod sts_front;
+mod tls;
 mod tool;
 
 pub use anyhow::Result;
 pub use assets::{Binary, locate, locate_all};
 pub use control_plane::{ControlPlane, ControlPlaneBuilder, SavedEtcd};
+pub use http::{HttpAnswer, http_get};
 pub use network::Network;
 pub use node::Node;
 pub use object_store::{ObjectStore, ObjectStoreBuilder};
+pub use polling::{eventually, wait_until};
 pub use program::Program;
 pub use proxy::{
     Awaited, Chance, Chances, Fault, Hold, Match, Pause, Proxy, Recorded, Sent, Shown, WatchEvent,
@@ -41,4 +46,5 @@ pub use proxy::{
 pub use session_store::{Role, SessionStore, SessionStoreBuilder, allow};
 pub use settings::number;
 pub use sts_front::{StsAnswer, StsFault, StsFront};
-pub use tool::feed;
+pub use tls::ServerCertificate;
+pub use tool::{curl, curl_command, feed, output, output_of};

@@ -47,8 +47,7 @@ enum Command {
     },
     /// Find or build one program, and print its path.
     Locate {
-        /// Its name, such as helm.
-        #[arg(value_parser = parse_binary)]
+        /// Its name.
         binary: Binary,
     },
     /// Show the operator at work on both, from a manifest to a URL that downloads.
@@ -151,7 +150,7 @@ fn print_environment(Up { node, plane, store }: &Up, helm: &Path) -> io::Result<
 }
 
 fn build(node: bool, sessions: bool) -> Result<()> {
-    let mut binaries = Binary::ALL.to_vec();
+    let mut binaries = [&Binary::DEMO[..], &Binary::TESTS].concat();
     binaries.extend(if node { &Binary::NODE[..] } else { &[] });
     binaries.extend(if sessions { &Binary::SESSIONS[..] } else { &[] });
     print_folders(&binaries)
@@ -174,15 +173,6 @@ fn print_folders(binaries: &[Binary]) -> Result<()> {
 fn print_path(binary: Binary) -> Result<()> {
     println!("{}", locate(binary)?.display());
     Ok(())
-}
-
-fn parse_binary(name: &str) -> Result<Binary, String> {
-    let binaries = Binary::EVERY.iter().copied();
-    let names = || Binary::EVERY.map(Binary::name).join(", ");
-    binaries
-        .into_iter()
-        .find(|binary| binary.name() == name)
-        .ok_or_else(|| format!("must be one of {}", names()))
 }
 
 /// For a shell, whatever is in it.

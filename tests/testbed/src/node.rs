@@ -22,7 +22,7 @@ use crate::{
     control_plane::NODE,
     disk, locate, tool,
 };
-use files::Files;
+use files::NodeFiles;
 
 const START_LIMIT: Duration = Duration::from_secs(90);
 
@@ -35,7 +35,7 @@ const CONTAINERD: &str = "containerd";
 pub struct Node {
     // The order of the fields is the order in which they end.
     components: Components,
-    files: Files,
+    files: NodeFiles,
     network: Network,
 }
 
@@ -52,7 +52,7 @@ impl Node {
     pub fn start(network: Network, plane: &ControlPlane) -> Result<Self> {
         let [scheduler, kubelet] = Binary::NODE.map(locate);
         let client = image::build_client(network.folder())?;
-        let files = Files::write(&network, plane)?;
+        let files = NodeFiles::write(&network, plane)?;
         let node = Self { components: Components::default(), files, network };
         node.launch(NAMESPACES, "unshare", node.namespaces())?;
         let ready = node.network.folder().join("namespaces-ready");

@@ -2,9 +2,7 @@
 
 use std::{
     ffi::OsString,
-    fs,
-    io::{Read, Write},
-    net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream},
+    net::{Ipv4Addr, SocketAddrV4},
     path::{self, Path, PathBuf},
     time::Duration,
 };
@@ -15,8 +13,9 @@ use serde_json::{Map, Value, json};
 use crate::{
     Binary, Network,
     component::{Components, Launch},
-    disk::{self, cannot},
+    disk,
     home::Home,
+    http::http_get,
     locate, ports, random,
 };
 
@@ -218,8 +217,7 @@ impl ObjectStore {
 
     /// The bytes of an object, as they are on the disk.
     pub fn get_object(&self, bucket: &str, key: &str) -> Result<Vec<u8>> {
-        let path = self.object(bucket, key)?;
-        fs::read(&path).map_err(cannot("read", path))
+        disk::read_bytes(&self.object(bucket, key)?)
     }
 
     /// The folder with all of its files, its log among them.
@@ -252,13 +250,5 @@ impl ObjectStore {
 /// Whether *our* server answers: nobody else knows this path, so a stranger on the port
 /// is not taken for it.
 fn answers(address: SocketAddrV4, path: &str) -> bool {
-    let ask = || -> std::io::Result<Vec<u8>> {
-        let mut stream = TcpStream::connect_timeout(&SocketAddr::V4(address), Duration::from_secs(1))?;
-        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
-        let mut status = vec![0; 12];
-        stream.read_exact(&mut status)?;
-        Ok(status)
-    };
-    ask().is_ok_and(|status| status.ends_with(b" 200"))
+    http_get(address, path, Duration::from_secs(1)).is_ok_and(|answer| answer.status == 200)
 }

@@ -74,13 +74,13 @@ impl Program {
         while Instant::now() < deadline {
             let is_running = self.is_running();
             let log = self.log();
-            let mut told = words.iter().flat_map(|word| log.split(*word).skip(1));
+            let mut addresses = words.iter().flat_map(|word| log.split(*word).skip(1));
             let port = |address: &str| {
                 let address = address.split(['"', ' ', '\n']).next()?;
                 // 0 is what it was asked for.
                 address.rsplit_once(':')?.1.parse().ok().filter(|port| *port != 0)
             };
-            if let Some(port) = told.find_map(port) {
+            if let Some(port) = addresses.find_map(port) {
                 return Some(port);
             }
             if !is_running {

@@ -33,7 +33,7 @@ use crate::{
 };
 use asked::Asked;
 use events::{Events, Paused};
-use hold::Place;
+use hold::HoldPoint;
 
 pub use chance::{Chance, Chances};
 pub use events::{Awaited, Pause, WatchEvent};
@@ -44,7 +44,7 @@ pub use record::{Recorded, Sent, Shown};
 #[derive(Clone)]
 enum Action {
     Fault(Fault),
-    Hold { place: Place, is_after: bool },
+    Hold { place: HoldPoint, is_after: bool },
 }
 
 /// How open watches end.
@@ -68,12 +68,12 @@ struct Rule {
 pub struct Proxy {
     serving: Serving,
     kubeconfig: PathBuf,
-    shared: Arc<Shared>,
+    shared: Arc<ProxyState>,
     // Last: it has to outlive what goes through it.
     _upstream: Program,
 }
 
-struct Shared {
+struct ProxyState {
     client: Caller,
     upstream: u16,
     rules: Mutex<Vec<Rule>>,
@@ -93,7 +93,7 @@ impl Proxy {
     /// Starts a proxy in front of a control plane.
     pub fn start(plane: &ControlPlane) -> Result<Self> {
         let (upstream, program) = upstream(plane)?;
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(ProxyState {
             client: serving::caller(),
             upstream,
             rules: Mutex::default(),
@@ -216,7 +216,7 @@ impl Proxy {
     }
 
     fn add_hold(&self, matching: Match, is_after: bool) -> Hold {
-        let (place, hold) = Place::new();
+        let (place, hold) = HoldPoint::new();
         self.add(matching, 1, Action::Hold { place, is_after });
         hold
     }
@@ -226,7 +226,7 @@ impl Proxy {
     }
 }
 
-impl Shared {
+impl ProxyState {
     /// What is to happen to a request: the first rule that matches and still applies. A
     /// rule that spares it leaves it to the next one.
     fn action(&self, asked: &Asked<'_>) -> Option<Action> {

@@ -26,12 +26,10 @@ use crate::{
 };
 pub use builder::SessionStoreBuilder;
 use filer::Filer;
-use files::Files;
+use files::SessionStoreFiles;
 use flags::Ports;
 pub use role::{Role, allow};
 
-/// The name of its program and of its log.
-const NAME: &str = Binary::Weed.name();
 /// Ready takes 4 s on two idle cores; this is for a machine that also compiles.
 const START_LIMIT: Duration = Duration::from_secs(90);
 /// How long the ports of an ended server may stay taken.
@@ -67,7 +65,7 @@ impl SessionStore {
         let home = Home::cleaned_by(&ports.cleaning())?;
         let access_key_id = random::hex(10).to_uppercase();
         let secret_access_key = random::hex(20);
-        let files = Files::below(home.folder());
+        let files = SessionStoreFiles::below(home.folder());
         files.write_all(options, (&access_key_id, &secret_access_key))?;
         let store = Self {
             components: Components::default(),
@@ -87,7 +85,7 @@ impl SessionStore {
     fn launch(&self, is_empty: bool) -> Result<()> {
         self.components.start(&self.launch, &self.home)?;
         let path = format!("/{}/probe", files::PROBED);
-        let ready = self.components.await_ready(NAME, START_LIMIT, || {
+        let ready = self.components.await_ready(Binary::Weed.name(), START_LIMIT, || {
             filer::is_healthy(self.ports.s3())
                 && (!is_empty || self.put_object(files::PROBED, "probe", "probe").is_ok())
                 && filer::gives(self.ports.s3(), &path)
@@ -100,7 +98,7 @@ impl SessionStore {
 
     /// Why it has given up, if it has: in its log that is followed by a stack.
     fn reason(&self) -> Option<String> {
-        let log = disk::read(&self.folder().join(format!("{NAME}.log"))).ok()?;
+        let log = disk::read(&self.folder().join(format!("{}.log", Binary::Weed.name()))).ok()?;
         log.lines().rfind(|line| line.starts_with('F')).map(str::to_owned)
     }
 
@@ -163,10 +161,10 @@ impl SessionStore {
 
     /// Kills the server, so that connections to it are refused until it is started again.
     pub fn stop(&self) -> Result<()> {
-        self.components.stop(&[NAME]);
+        self.components.stop(&[Binary::Weed.name()]);
         let deadline = Instant::now() + FREE_LIMIT;
         while !self.ports.are_free() {
-            ensure!(Instant::now() < deadline, "the ports of {NAME} stay taken");
+            ensure!(Instant::now() < deadline, "the ports of {} stay taken", Binary::Weed.name());
             thread::sleep(Duration::from_millis(20));
         }
         Ok(())
@@ -178,7 +176,7 @@ impl SessionStore {
         self.stop()?;
         // Somebody's connection may have got one of the ports meanwhile.
         ports::retry_once(|| {
-            self.components.stop(&[NAME]);
+            self.components.stop(&[Binary::Weed.name()]);
             self.launch(false)
         })
     }

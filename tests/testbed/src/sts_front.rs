@@ -32,19 +32,19 @@ const KEPT: usize = 10_000;
 /// A running server in front of an STS.
 pub struct StsFront {
     serving: Serving,
-    shared: Arc<Shared>,
+    shared: Arc<FrontState>,
 }
 
-struct Shared {
+struct FrontState {
     client: Caller,
     upstream: String,
-    state: Mutex<State>,
+    state: Mutex<FrontRecord>,
     /// Sent when everything is well again.
     healings: watch::Sender<()>,
 }
 
 #[derive(Default)]
-struct State {
+struct FrontRecord {
     counts: BTreeMap<(String, String), usize>,
     answers: Vec<StsAnswer>,
     /// What goes wrong for one role, and under `None` for all others.
@@ -59,7 +59,7 @@ impl StsFront {
         let upstream = upstream.into().trim_end_matches('/').to_owned();
         upstream.parse::<Uri>().with_context(|| format!("{upstream} is no address"))?;
         let (state, healings) = (Mutex::default(), watch::Sender::default());
-        let shared = Arc::new(Shared { client: serving::caller(), upstream, state, healings });
+        let shared = Arc::new(FrontState { client: serving::caller(), upstream, state, healings });
         let answering = shared.clone();
         let serving = Serving::start(move |request| answer(answering.clone(), request))?;
         Ok(Self { serving, shared })
@@ -115,7 +115,7 @@ impl StsFront {
     }
 }
 
-impl Shared {
+impl FrontState {
     /// Counts a request, and says what is to go wrong with it.
     fn begin(&self, call: &Call) -> Option<StsFault> {
         let mut state = self.state.lock();
@@ -147,7 +147,7 @@ impl Shared {
     }
 }
 
-async fn answer(shared: Arc<Shared>, request: Whole) -> Answer {
+async fn answer(shared: Arc<FrontState>, request: Whole) -> Answer {
     // Before the fault is chosen: a heal that follows at once is not missed.
     let mut healings = shared.healings.subscribe();
     let (parts, body) = request.into_parts();

@@ -61,9 +61,7 @@ fn processes(name: &str) -> Vec<String> {
 }
 
 fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    testbed::output(command).unwrap_or_else(|error| panic!("{command:?}: {error}"))
 }
 
 #[test]

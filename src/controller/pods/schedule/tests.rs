@@ -23,8 +23,8 @@ impl Hour {
     }
 
     /// A new URL in the Secret `s`.
-    fn renew(&mut self, second: u64, is_told: bool, is_routine: bool) -> bool {
-        let renewal = NewUrl { secret: "s", signing_time: signed(second), is_told, is_routine };
+    fn renew(&mut self, second: u64, needs_annotation: bool, is_routine: bool) -> bool {
+        let renewal = NewUrl { secret: "s", signing_time: signed(second), needs_annotation, is_routine };
         self.schedule.note("n", Some(renewal), self.at(second))
     }
 
@@ -33,12 +33,12 @@ impl Hour {
     }
 
     fn begin(&mut self, second: u64) -> Round {
-        self.schedule.begin(self.at(second)).expect("a look is due")
+        self.schedule.begin(self.at(second)).expect("a list is due")
     }
 
-    fn look(&mut self, second: u64, is_any_frozen: bool) -> Round {
+    fn list(&mut self, second: u64, is_any_stale: bool) -> Round {
         let round = self.begin(second);
-        self.schedule.looked(&round, is_any_frozen, self.at(second));
+        self.schedule.listed(&round, is_any_stale, self.at(second));
         round
     }
 }
@@ -47,20 +47,20 @@ fn signed(second: u64) -> Timestamp {
     Timestamp::from_second(i64::try_from(second).unwrap()).unwrap()
 }
 
-fn told(second: u64) -> HashMap<String, Timestamp> {
+fn to_annotate(second: u64) -> HashMap<String, Timestamp> {
     HashMap::from([("s".to_owned(), signed(second))])
 }
 
 #[test]
-fn a_namespace_is_looked_at_once_for_all_its_objects_and_then_left_alone() {
+fn a_namespace_is_listed_once_for_all_its_objects_and_then_left_alone() {
     let mut hour = Hour::new();
     assert!(hour.pass(0), "it is the first");
     assert!((0..1000).all(|_| !hour.pass(1)), "the others wait with it");
     assert_eq!(hour.schedule.begin(hour.at(2)), None);
     assert_eq!(hour.next(), Some(3));
-    assert!(!hour.schedule.was_looked_at("n"));
-    assert_eq!(hour.look(3, false), Round { namespace: "n".to_owned(), to_annotate: HashMap::new() });
-    assert!(hour.schedule.was_looked_at("n"));
+    assert!(!hour.schedule.was_listed("n"));
+    assert_eq!(hour.list(3, false), Round { namespace: "n".to_owned(), to_annotate: HashMap::new() });
+    assert!(hour.schedule.was_listed("n"));
     assert_eq!(hour.next(), None);
     assert!(!hour.pass(299));
     assert_eq!((hour.next(), hour.schedule.begin(hour.at(303))), (None, None));
@@ -68,14 +68,14 @@ fn a_namespace_is_looked_at_once_for_all_its_objects_and_then_left_alone() {
 }
 
 #[test]
-fn renewals_make_no_more_than_one_look_in_five_minutes() {
+fn renewals_make_no_more_than_one_list_in_five_minutes() {
     let mut hour = Hour::new();
     hour.pass(0);
-    hour.look(3, false);
+    hour.list(3, false);
     assert!(hour.renew(10, false, true));
     assert!((11..300).all(|second| !hour.renew(second, false, true)));
     assert_eq!(hour.next(), Some(303));
-    hour.look(303, false);
+    hour.list(303, false);
     assert_eq!(hour.next(), None, "a routine is not followed up");
     // The last list is long ago, so the next one is due soon.
     hour.renew(1000, false, true);
@@ -86,48 +86,48 @@ fn renewals_make_no_more_than_one_look_in_five_minutes() {
 fn pods_that_come_after_a_new_url_are_seen_five_minutes_later() {
     let mut hour = Hour::new();
     hour.renew(0, false, false);
-    hour.look(3, false);
+    hour.list(3, false);
     assert_eq!(hour.next(), Some(303));
-    hour.look(303, false);
+    hour.list(303, false);
     assert_eq!(hour.next(), None);
 }
 
 #[test]
-fn a_pod_that_never_refreshes_is_looked_at_until_it_goes() {
+fn a_namespace_is_listed_until_its_pod_that_never_refreshes_is_gone() {
     let mut hour = Hour::new();
     hour.pass(0);
-    hour.look(3, true);
+    hour.list(3, true);
     assert_eq!(hour.next(), Some(303));
-    hour.look(303, true);
+    hour.list(303, true);
     assert_eq!(hour.next(), Some(603));
-    hour.look(603, false);
+    hour.list(603, false);
     assert_eq!(hour.next(), None);
 }
 
 #[test]
-fn pods_are_told_within_seconds_and_several_urls_share_a_look() {
+fn pods_are_annotated_within_seconds_and_several_urls_share_a_list() {
     let mut hour = Hour::new();
     hour.pass(0);
-    hour.look(3, false);
+    hour.list(3, false);
     assert!(hour.renew(100, true, true));
     assert_eq!(hour.next(), Some(101));
     assert!(!hour.renew(100, true, true));
     let round = hour.begin(101);
-    assert_eq!((round.to_annotate.clone(), hour.next()), (told(100), None));
+    assert_eq!((round.to_annotate.clone(), hour.next()), (to_annotate(100), None));
     // This URL is signed during the list, so its pods are not annotated yet.
     hour.renew(102, true, true);
-    hour.schedule.looked(&round, false, hour.at(102));
+    hour.schedule.listed(&round, false, hour.at(102));
     assert_eq!(hour.next(), Some(103));
-    assert_eq!(hour.look(103, false).to_annotate, told(102));
+    assert_eq!(hour.list(103, false).to_annotate, to_annotate(102));
     // The next list for annotating pods is due after five seconds at the earliest.
     hour.renew(104, true, true);
     assert_eq!(hour.next(), Some(108));
-    assert_eq!(hour.look(108, false).to_annotate, told(104));
+    assert_eq!(hour.list(108, false).to_annotate, to_annotate(104));
     assert_eq!(hour.next(), None);
 }
 
 #[test]
-fn a_look_that_fails_is_repeated_less_and_less_and_a_late_annotation_is_dropped() {
+fn a_list_that_fails_is_repeated_less_and_less_and_a_late_annotation_is_dropped() {
     let mut hour = Hour::new();
     hour.renew(0, true, true);
     let mut second = 1;
@@ -138,7 +138,7 @@ fn a_look_that_fails_is_repeated_less_and_less_and_a_late_annotation_is_dropped(
         second += wait;
         assert_eq!(hour.next(), Some(second));
     }
-    hour.look(second, false);
+    hour.list(second, false);
     assert_eq!(hour.next(), None);
 }
 
@@ -151,11 +151,11 @@ fn where_it_is_forbidden_only_a_new_url_is_a_reason_to_try_again() {
     assert_eq!(hour.next(), None);
     assert!(!hour.pass(100));
     hour.renew(200, true, true);
-    assert_eq!(hour.look(201, false).to_annotate, told(200));
+    assert_eq!(hour.list(201, false).to_annotate, to_annotate(200));
 }
 
 #[test]
-fn who_waits_longest_is_looked_at_first_and_nobody_twice_at_a_time() {
+fn the_namespace_that_waits_longest_is_listed_first_and_nobody_twice_at_a_time() {
     let mut hour = Hour::new();
     hour.schedule.note("late", None, hour.at(1));
     hour.schedule.note("early", None, hour.at(0));

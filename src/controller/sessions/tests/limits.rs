@@ -6,7 +6,7 @@ use super::*;
 
 #[test]
 fn a_broken_signer_of_many_namespaces_leaves_room_for_another_at_the_same_sts() {
-    let (mut queue, mut other) = (TurnQueue::new(LIMITS), (*key("p")).clone());
+    let (mut queue, mut other) = (CallQueue::new(LIMITS), (*key("p")).clone());
     for number in 0..100 {
         let turn = format!("n{number}");
         queue.push(WantedSession { key: key("p"), base: None, ca_bundle: None, turn });

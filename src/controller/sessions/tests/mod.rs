@@ -6,7 +6,7 @@ use crate::crd::{NarrowTo, SignerKind};
 use crate::domain::Sensitive;
 use crate::domain::session::{SessionSource, SessionTerms, StsAddress};
 use crate::domain::stored::Digest;
-use crate::runtime::schedule::TurnQueue;
+use crate::runtime::schedule::CallQueue;
 
 mod limits;
 
@@ -217,7 +217,7 @@ fn a_session_that_ends_at_once_is_a_failure_and_a_lost_lease_is_none() {
 
 #[test]
 fn one_sts_that_never_answers_leaves_room_for_others() {
-    let mut queue = TurnQueue::new(LIMITS);
+    let mut queue = CallQueue::new(LIMITS);
     for number in 0..100 {
         let turn = format!("n{number}");
         queue.push(WantedSession { key: of_namespace(&turn, "p"), base: None, ca_bundle: None, turn });

@@ -22,7 +22,7 @@ fn over() -> World {
     world
 }
 
-type Step = fn(&mut World);
+type OnceStep = fn(&mut World);
 
 #[test]
 fn it_is_kept_until_it_expires_and_then_ends() {
@@ -36,7 +36,7 @@ fn it_is_kept_until_it_expires_and_then_ends() {
     assert_eq!(text(&world, "url"), "");
     assert_eq!(text(&world, "expires-at"), "2030-01-01T01:00:00Z");
     for step in [
-        (|w| w.now = at(999_999)) as Step,
+        (|w| w.now = at(999_999)) as OnceStep,
         |w| w.credentials = Some(credentials("OTHER", None)),
         |w| w.credentials = None,
         |w| drop(w.request.target.labels.insert("team".into(), "b".into())),
@@ -69,7 +69,7 @@ fn other_credentials_do_not_sign_it_again() {
 
 #[test]
 fn another_request_or_token_signs_it_again_before_and_after_its_end() {
-    let steps: [(&str, Step, IssueReason); 4] = [
+    let steps: [(&str, OnceStep, IssueReason); 4] = [
         ("another key", |w| w.request.key.push('x'), IssueReason::SpecChanged),
         ("a longer life", |w| w.request.expires_in = 7200, IssueReason::SpecChanged),
         ("other headers", |w| w.request.headers = vec![("a".into(), "b".into())], IssueReason::SpecChanged),

@@ -38,7 +38,7 @@ fn every_part_of_the_spec_that_the_url_depends_on_is_noticed() {
             world.credentials = Some(credentials("OTHER", expiration));
             assert_eq!(reason(&world), Some(rotated), "{name}");
             world.credentials = None;
-            assert_eq!(world.look(issue_reason), tells.then_some(IssueReason::SpecChanged), "{name}");
+            assert_eq!(world.with_case(issue_reason), tells.then_some(IssueReason::SpecChanged), "{name}");
         }
     }
 }
@@ -82,11 +82,11 @@ fn every_change_of_the_credentials_that_the_url_depends_on_is_noticed() {
             assert_eq!(reason(&world), Some(IssueReason::CredentialsChanged), "{:?}", changed.expiration);
         }
         world.credentials = Some(too_early_for_the_old.clone());
-        assert_eq!(world.look(issue_reason), Some(IssueReason::CredentialsChanged));
+        assert_eq!(world.with_case(issue_reason), Some(IssueReason::CredentialsChanged));
         let expired = CredentialsExpired { expiration: at(5) };
         assert_eq!(obstacle(&world), Some(Obstacle::CredentialsExpired(expired)));
         world.credentials = None;
-        assert_eq!(world.look(issue_reason), None, "without any, nothing is known to have changed");
+        assert_eq!(world.with_case(issue_reason), None, "without any, nothing is known to have changed");
     }
 }
 
@@ -96,7 +96,7 @@ fn an_expiration_too_early_to_have_been_signed_for_is_a_change() {
     world.now = at(0);
     assert!(matches!(world.decide(), Decision::Keep { .. }));
     world.credentials.as_mut().unwrap().expiration = Some(at(9));
-    assert_eq!(world.look(issue_reason), Some(IssueReason::CredentialsChanged));
+    assert_eq!(world.with_case(issue_reason), Some(IssueReason::CredentialsChanged));
 }
 
 #[test]

@@ -28,11 +28,11 @@ fn ends(world: &World, why: EndReason) -> Action {
     Action::End { why, request: Some(world.request.digest()) }
 }
 
-type Step = fn(&mut World);
+type EndStep = fn(&mut World);
 
 #[test]
 fn a_denied_url_stays_until_it_expires_or_is_withdrawn_at_once() {
-    let steps: [(&str, Step, bool, bool); 6] = [
+    let steps: [(&str, EndStep, bool, bool); 6] = [
         ("alive", |_| {}, false, true),
         ("renewal due", |w| w.now = at(3000), false, true),
         ("expired", |w| w.now = at(3600), true, true),
@@ -56,7 +56,7 @@ fn a_denied_url_stays_until_it_expires_or_is_withdrawn_at_once() {
 
 #[test]
 fn nothing_is_done_where_there_is_no_url_of_ours() {
-    let steps: [(&str, Step); 3] = [
+    let steps: [(&str, EndStep); 3] = [
         ("no Secret", |w| w.server.delete()),
         ("ended already", |w| w.end(EndReason::Denied)),
         ("a foreign Secret", |w| {

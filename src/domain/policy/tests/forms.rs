@@ -25,9 +25,9 @@ fn a_form_needs_a_rule_for_post() {
 fn a_rule_that_requires_headers_allows_no_form() {
     let required = vec![("If-None-Match".to_owned(), None)];
     let rule = PolicyRule { require_headers: required, ..uploads() };
-    let told = denial(rule, &posted("tenants/team-a/a", form()));
+    let message = denial(rule, &posted("tenants/team-a/a", form()));
     assert_eq!(
-        told,
+        message,
         "spec.method: the signer requires the header If-None-Match, which a form cannot have: use PUT"
     );
 }
@@ -37,8 +37,11 @@ fn a_prefix_is_a_matter_of_its_own() {
     let open = || Form { is_key_prefix: true, ..form() };
     let permitted = PolicyRule { allows_post_prefix: true, ..uploads() };
     for key in ["tenants/team-a/", "tenants/team-a/in/"] {
-        let told = denial(uploads(), &posted(key, open()));
-        assert!(told.starts_with("spec.form.keyPrefix: the signer does not allow forms whose"), "{told}");
+        let message = denial(uploads(), &posted(key, open()));
+        assert!(
+            message.starts_with("spec.form.keyPrefix: the signer does not allow forms whose"),
+            "{message}"
+        );
         assert!(is_allowed(permitted.clone(), &posted(key, open())), "{key}");
         assert!(!is_allowed(permitted.clone(), &posted(key, form())), "{key}: this is a whole key");
     }
@@ -57,8 +60,8 @@ fn a_whole_key_is_no_prefix() {
         let keys = KeyPatterns::Keys(vec![pattern.to_owned()]);
         let rule = PolicyRule { keys, allows_post_prefix: true, ..uploads() };
         let request = posted("tenants/team-a/", Form { is_key_prefix: true, ..form() });
-        let told = denial(rule, &request);
-        assert!(told.starts_with("spec.form.keyPrefix: the signer allows only whole keys"), "{told}");
+        let message = denial(rule, &request);
+        assert!(message.starts_with("spec.form.keyPrefix: the signer allows only whole keys"), "{message}");
     }
 }
 
@@ -67,8 +70,8 @@ fn the_size_is_bounded_where_the_rule_says_so() {
     let sized = |max_size| posted("tenants/team-a/a", Form { max_size, ..form() });
     let bounded = PolicyRule { max_form_size: Some(1000), ..uploads() };
     assert!(is_allowed(bounded.clone(), &sized(1000)));
-    let told = denial(bounded, &sized(1001));
-    assert_eq!(told, "spec.form.maxSize: the signer allows at most 1000 bytes: reduce it");
+    let message = denial(bounded, &sized(1001));
+    assert_eq!(message, "spec.form.maxSize: the signer allows at most 1000 bytes: reduce it");
 }
 
 #[test]
@@ -79,8 +82,8 @@ fn what_bounds_a_put_bounds_a_form_too() {
     {
         let rule = PolicyRule { max_content_length, max_form_size, ..uploads() };
         assert!(is_allowed(rule.clone(), &sized(1000)), "{max_content_length:?} {max_form_size:?}");
-        let told = denial(rule, &sized(1001));
-        assert_eq!(told, "spec.form.maxSize: the signer allows at most 1000 bytes: reduce it");
+        let message = denial(rule, &sized(1001));
+        assert_eq!(message, "spec.form.maxSize: the signer allows at most 1000 bytes: reduce it");
     }
 }
 

@@ -77,8 +77,8 @@ fn a_denial_names_the_field_and_what_would_be_allowed() {
         ),
         (with(|r| r.key = "tenants/team-a//b".to_owned()), "spec.key: with a signer, the key must not begin"),
     ] {
-        let told = denial(rule(), &request);
-        assert!(told.starts_with(expected), "{told}");
+        let message = denial(rule(), &request);
+        assert!(message.starts_with(expected), "{message}");
     }
 }
 
@@ -89,8 +89,8 @@ fn a_rule_is_for_its_namespaces_only_and_others_are_not_told_of_it() {
         keys: prefixes(&["secret-project/"]),
         ..rule()
     };
-    let told = denial(of_b.clone(), &asked("secret-project/a"));
-    assert_eq!(told, "spec.signerRef: no rule of the signer is for this namespace: ask its owner for one");
+    let message = denial(of_b.clone(), &asked("secret-project/a"));
+    assert_eq!(message, "spec.signerRef: no rule of the signer is for this namespace: ask its owner for one");
     let Verdict::Denied(denial) = judge(vec![of_b, rule()], &asked("secret-project/a")) else { panic!() };
     assert!(!denial.to_string().contains("secret-project") && denial.field == "key", "{denial}");
 }
@@ -245,8 +245,8 @@ fn the_longest_lifetime_of_the_rules_that_allow_counts() {
 #[test]
 fn a_message_names_a_few_of_many() {
     let keys: Vec<String> = (0..32).map(|number| format!("{}{number}/", "p".repeat(1000))).collect();
-    let told = denial(PolicyRule { keys: KeyPatterns::Prefixes(keys), ..rule() }, &asked("a"));
-    assert!(told.ends_with("or 27 others") && told.len() < 6000, "{}", told.len());
+    let message = denial(PolicyRule { keys: KeyPatterns::Prefixes(keys), ..rule() }, &asked("a"));
+    assert!(message.ends_with("or 27 others") && message.len() < 6000, "{}", message.len());
 }
 
 #[test]

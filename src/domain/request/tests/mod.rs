@@ -17,18 +17,8 @@ const ARN: &str = "arn:aws:s3:us-west-2:123456789012:accesspoint/name";
 /// The smallest useful spec with some fields replaced; `null` takes one away.
 fn parse(patch: &Value) -> Result<Request, InvalidSpec> {
     let mut spec = serde_json::to_value(model::spec()).unwrap();
-    merge(&mut spec, patch);
+    json_patch::merge(&mut spec, patch);
     Request::inline(Asker::new("team-a", "report"), &serde_json::from_value(spec).unwrap(), None)
-}
-
-fn merge(into: &mut Value, patch: &Value) {
-    let Some(fields) = patch.as_object() else {
-        *into = patch.clone();
-        return;
-    };
-    for (name, value) in fields {
-        merge(&mut into[name], value);
-    }
 }
 
 #[test]

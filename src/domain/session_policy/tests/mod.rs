@@ -191,8 +191,11 @@ fn a_header_that_names_another_object_is_refused() {
         let request = Request { headers: pairs(&[(header, "/other/key")]), ..asked(Method::Put) };
         let refused = of_object(&request).unwrap_err();
         assert_eq!(refused, Unnarrowable::Source { header: header.to_owned() });
-        let told = refused.to_string();
-        assert!(told.contains(&format!("the header {header} makes")) && !told.contains("/other"), "{told}");
+        let message = refused.to_string();
+        assert!(
+            message.contains(&format!("the header {header} makes")) && !message.contains("/other"),
+            "{message}"
+        );
     }
 }
 
@@ -208,6 +211,9 @@ fn a_policy_has_at_most_2048_characters() {
     // A key of half the permitted length, in characters that AWS takes only as escapes.
     let length = frame + 512 * 6;
     assert_eq!(long("я", 512), Err(Unnarrowable::LongForObject { length }));
-    let told = Unnarrowable::LongForObject { length: 2049 }.to_string();
-    assert!(told.contains("would have 2049 characters, and at most 2048 are possible: choose a"), "{told}");
+    let message = Unnarrowable::LongForObject { length: 2049 }.to_string();
+    assert!(
+        message.contains("would have 2049 characters, and at most 2048 are possible: choose a"),
+        "{message}"
+    );
 }

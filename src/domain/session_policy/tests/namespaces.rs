@@ -180,6 +180,6 @@ fn a_policy_that_would_be_too_long_is_refused() {
     let refused = narrowed(&[with_keys(&[Method::Get], keys(16))]).unwrap_err();
     let Unnarrowable::LongForNamespace { length } = refused else { panic!("{refused}") };
     assert!((2049..2500).contains(&length), "{length}");
-    let told = refused.to_string();
-    assert!(told.contains(&format!("would have {length} characters, and at most 2048 are")), "{told}");
+    let message = refused.to_string();
+    assert!(message.contains(&format!("would have {length} characters, and at most 2048 are")), "{message}");
 }

@@ -27,7 +27,7 @@ fn stale(others: usize) -> PodUses {
     PodUses { stale: StaleUsers::By(stale, others), no_annotation: None }
 }
 
-fn reported(standing: Standing, progress: Progress, pods: PodUses) -> PresignedUrlStatus {
+fn status_of(standing: Standing, progress: Progress, pods: PodUses) -> PresignedUrlStatus {
     let report = Report { pods, ..report(Seen::Url(standing), progress) };
     next_status(&PresignedUrlStatus::default(), &report, at(5))
 }
@@ -36,7 +36,7 @@ fn reported(standing: Standing, progress: Progress, pods: PodUses) -> PresignedU
 fn every_reason_outlives_a_look_that_failed() {
     let mut reasons = std::collections::BTreeSet::new();
     for (standing, progress, pods) in standings() {
-        let before = reported(standing, progress, pods);
+        let before = status_of(standing, progress, pods);
         let after = next_status(&before, &report(Seen::Unknown, failed(FailureReason::ApiError)), at(9));
         assert_eq!(condition(&after, ROTATION_SAFE), condition(&before, ROTATION_SAFE));
         reasons.insert(verdict(&before, ROTATION_SAFE).unwrap().1.to_owned());
@@ -47,8 +47,8 @@ fn every_reason_outlives_a_look_that_failed() {
 #[test]
 fn what_touches_every_pod_comes_before_what_touches_one() {
     for (standing, progress, pods) in standings() {
-        let alone = reported(standing.clone(), progress.clone(), pods);
-        let with_pod = reported(standing, progress, stale(0));
+        let alone = status_of(standing.clone(), progress.clone(), pods);
+        let with_pod = status_of(standing, progress, stale(0));
         let expected = match verdict(&alone, ROTATION_SAFE) {
             Some(("True", _)) => Some(("False", NEVER_REFRESHED)),
             other => other,
@@ -63,7 +63,7 @@ fn a_pod_that_never_refreshes_is_named_with_what_to_do() {
         (0, "Deployment \"web\" uses Secret \"report\" by an environment variable of container \"app\""),
         (2, "Deployment \"web\" (and 2 more) uses Secret \"report\" by an environment variable"),
     ] {
-        let status = reported(standing(), Progress::UpToDate, stale(others));
+        let status = status_of(standing(), Progress::UpToDate, stale(others));
         let message = &condition(&status, ROTATION_SAFE).unwrap().message;
         assert!(message.starts_with(text) && message.contains("mount the whole Secret"), "{message}");
         assert_eq!(verdict(&status, READY), Some(("True", "Issued")));
@@ -72,7 +72,7 @@ fn a_pod_that_never_refreshes_is_named_with_what_to_do() {
 
 #[test]
 fn until_pods_are_looked_at_again_the_report_stands() {
-    let before = reported(standing(), Progress::UpToDate, stale(0));
+    let before = status_of(standing(), Progress::UpToDate, stale(0));
     let not_yet = PodUses { stale: StaleUsers::Unchanged, no_annotation: None };
     let settled = |pods| Report { pods, ..report(Seen::Url(standing()), Progress::UpToDate) };
     assert_eq!(next_status(&before, &settled(not_yet.clone()), at(9)), before);
@@ -89,7 +89,7 @@ fn annotations_that_cannot_be_are_mentioned_once_and_change_no_reason() {
         (NoAnnotation::Forbidden("list"), "the API server forbids the operator to list pods"),
     ] {
         for (standing, progress, pods) in standings() {
-            let quiet = reported(standing.clone(), progress.clone(), pods.clone());
+            let quiet = status_of(standing.clone(), progress.clone(), pods.clone());
             let report = Report {
                 pods: PodUses { no_annotation: Some(no_annotation), ..pods },
                 ..report(Seen::Url(standing), progress)
@@ -112,7 +112,8 @@ fn annotations_that_cannot_be_are_mentioned_once_and_change_no_reason() {
 fn an_overlap_that_is_too_short_says_which_value_to_change_and_to_what() {
     let validity = Validity { signing_time: at(0), lifetime: 60 };
     let request = Request { expires_in: 60, overlap: Overlap::Seconds(20), ..request() };
-    let status = reported(Standing::new(&request, validity, None, 0), Progress::UpToDate, PodUses::default());
+    let status =
+        status_of(Standing::new(&request, validity, None, 0), Progress::UpToDate, PodUses::default());
     assert_eq!(
         condition(&status, ROTATION_SAFE).unwrap().message,
         "a new URL is written only 20s before the old one expires, and the kubelet updates a mounted Secret up to 2m later: set spec.renewBefore to 3m and set spec.expiresIn to 4m"
@@ -125,7 +126,7 @@ fn an_overlap_promises_no_url_that_cannot_be_written() {
     let standing = Standing::new(&request(), validity, None, 0);
     let problem = Problem::new(FailureReason::NotPermitted, "no rule allows it".to_owned());
     let message = |progress| {
-        let status = reported(standing.clone(), progress, PodUses::default());
+        let status = status_of(standing.clone(), progress, PodUses::default());
         let condition = condition(&status, ROTATION_SAFE).unwrap().clone();
         assert_eq!(condition.status, "True");
         condition.message

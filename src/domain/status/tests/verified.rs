@@ -4,7 +4,7 @@ use super::*;
 use crate::crd::VERIFIED;
 use crate::domain::verification::{Finding, VerifyAnswer, VerifyNews, VerifyPlace};
 
-fn told(seen: Seen, news: VerifyNews) -> Report {
+fn report_of(seen: Seen, news: VerifyNews) -> Report {
     Report { verification: news, ..report(seen, Progress::UpToDate) }
 }
 
@@ -23,7 +23,7 @@ fn later_url() -> Seen {
 }
 
 fn after(previous: &PresignedUrlStatus, seen: Seen, news: VerifyNews) -> PresignedUrlStatus {
-    next_status(previous, &told(seen, news), at(20))
+    next_status(previous, &report_of(seen, news), at(20))
 }
 
 #[test]

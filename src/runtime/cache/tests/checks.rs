@@ -1,9 +1,9 @@
 //! What must hold after each step, and when everything has been delivered.
 
 use super::super::Change;
-use super::history::{History, SCOPES};
-use super::server::{Objects, Value};
-use super::watches::{Snapshot, Watch};
+use super::history::{CacheHistory, SCOPES};
+use super::server::{ServerObjects, Value};
+use super::watches::{ModelWatch, ScopeSnapshot};
 
 /// A change must tell what became of a value that was shown.
 pub fn check_change(change: &Change<Value>, before: Option<Value>, shown: Value, after: Option<Value>) {
@@ -20,13 +20,13 @@ pub fn check_change(change: &Change<Value>, before: Option<Value>, shown: Value,
     }
 }
 
-impl History {
-    pub fn held(&self) -> Objects {
+impl CacheHistory {
+    pub fn held(&self) -> ServerObjects {
         self.cache.iter().map(|(key, value)| (*key, *value)).collect()
     }
 
     /// The cache holds nothing older than before, unless it was emptied in between.
-    pub fn check_newer(&self, before: &Objects) {
+    pub fn check_newer(&self, before: &ServerObjects) {
         for (key, after) in self.held() {
             let Some(before) = before.get(&key) else { continue };
             assert!(
@@ -50,14 +50,14 @@ impl History {
             assert!(absent.is_none_or(|at| value.version > *at), "{key:?} is back: {value:?}, {absent:?}");
         }
         for (scope, watch) in (0..SCOPES).zip(&self.watches) {
-            if let Watch::Watching(shown) = watch {
+            if let ModelWatch::Watching(shown) = watch {
                 self.check_shown(&held, scope, shown);
             }
         }
     }
 
     /// The cache holds what the watch has shown, or something newer.
-    fn check_shown(&self, held: &Objects, scope: u8, shown: &Snapshot) {
+    fn check_shown(&self, held: &ServerObjects, scope: u8, shown: &ScopeSnapshot) {
         let at = shown.revision;
         for key in super::keys().filter(|key| key.0 == scope) {
             match (shown.objects.get(&key), held.get(&key)) {

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::{Answer, Change, Ticket, VersionedCache};
 use super::checks::check_change;
-use super::server::{Key, Server, Value};
-use super::watches::Watches;
+use super::server::{ModelServer, ScopedName, Value};
+use super::watches::ModelWatches;
 
 pub const SCOPES: u8 = 2;
 
 /// What a call of ours asks for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Ask {
+pub enum CallKind {
     Create,
     Update,
     /// An update that changes nothing.
@@ -21,10 +21,10 @@ pub enum Ask {
 
 /// One step. Numbers choose among what there is.
 #[derive(Clone, Debug)]
-pub enum Step {
-    Put(Key),
-    Delete(Key),
-    Begin(Key, Ask),
+pub enum HistoryStep {
+    Put(ScopedName),
+    Delete(ScopedName),
+    Begin(ScopedName, CallKind),
     /// The server carries out a call, or refuses it.
     CarryOut(usize),
     /// Its answer arrives; if there is none so far, the call is cancelled.
@@ -38,7 +38,7 @@ pub enum Step {
     /// The watch of a scope breaks off and has to list again.
     Break(u8),
     /// A value is removed because of something else than its watch.
-    Remove(Key),
+    Remove(ScopedName),
     Restore(u64),
     Clear,
     /// Everything is delivered, the answers first or last.
@@ -48,8 +48,8 @@ pub enum Step {
 }
 
 pub struct Call {
-    ticket: Ticket<Key>,
-    ask: Ask,
+    ticket: Ticket<ScopedName>,
+    ask: CallKind,
     onto: Option<u64>,
     answer: Option<Value>,
     /// The version held, and the highest one seen in the scope, when the call began.
@@ -59,28 +59,28 @@ pub struct Call {
     is_void: bool,
 }
 
-pub struct History {
-    pub server: Server,
-    pub cache: VersionedCache<Key, Value, u8>,
-    pub watches: Watches,
+pub struct CacheHistory {
+    pub server: ModelServer,
+    pub cache: VersionedCache<ScopedName, Value, u8>,
+    pub watches: ModelWatches,
     pub calls: Vec<Call>,
     pub highest: BTreeMap<u8, u64>,
     /// The highest version at which the watch has shown that a key was not there.
-    pub absent: BTreeMap<Key, u64>,
+    pub absent: BTreeMap<ScopedName, u64>,
     /// What was removed and not shown since; it may be missing.
-    pub removed: BTreeSet<Key>,
+    pub removed: BTreeSet<ScopedName>,
     /// Whether the server was restored since the scopes were cleared.
     pub is_restored: bool,
     /// How often the cache was emptied.
     pub clears: u32,
 }
 
-impl History {
+impl CacheHistory {
     pub fn new() -> Self {
         Self {
-            server: Server::default(),
-            cache: VersionedCache::new(|key: &Key| key.0),
-            watches: Watches::default(),
+            server: ModelServer::default(),
+            cache: VersionedCache::new(|key: &ScopedName| key.0),
+            watches: ModelWatches::default(),
             calls: Vec::new(),
             highest: BTreeMap::new(),
             absent: BTreeMap::new(),
@@ -90,31 +90,33 @@ impl History {
         }
     }
 
-    pub fn step(&mut self, step: &Step) {
+    pub fn step(&mut self, step: &HistoryStep) {
         let (before, clears) = (self.held(), self.clears);
         match *step {
-            Step::Put(key) => drop(self.server.put(key)),
-            Step::Delete(key) => self.server.delete(key),
-            Step::Begin(key, ask) => self.begin(key, ask),
-            Step::CarryOut(choice) if !self.calls.is_empty() => self.carry_out(choice % self.calls.len()),
-            Step::Answer(choice) if !self.calls.is_empty() => self.answer(choice % self.calls.len()),
-            Step::Cancel(choice) if !self.calls.is_empty() => {
+            HistoryStep::Put(key) => drop(self.server.put(key)),
+            HistoryStep::Delete(key) => self.server.delete(key),
+            HistoryStep::Begin(key, ask) => self.begin(key, ask),
+            HistoryStep::CarryOut(choice) if !self.calls.is_empty() => {
+                self.carry_out(choice % self.calls.len());
+            }
+            HistoryStep::Answer(choice) if !self.calls.is_empty() => self.answer(choice % self.calls.len()),
+            HistoryStep::Cancel(choice) if !self.calls.is_empty() => {
                 self.calls.swap_remove(choice % self.calls.len());
             }
-            Step::CarryOut(_) | Step::Answer(_) | Step::Cancel(_) => {}
-            Step::Watch { scope, choice } => drop(self.watch(scope, choice)),
-            Step::Break(scope) => self.break_off(scope),
-            Step::Remove(key) => {
+            HistoryStep::CarryOut(_) | HistoryStep::Answer(_) | HistoryStep::Cancel(_) => {}
+            HistoryStep::Watch { scope, choice } => drop(self.watch(scope, choice)),
+            HistoryStep::Break(scope) => self.break_off(scope),
+            HistoryStep::Remove(key) => {
                 self.cache.remove(&key, u64::MAX);
                 self.delay(|called| called == key);
                 self.removed.insert(key);
             }
-            Step::Restore(back) => {
+            HistoryStep::Restore(back) => {
                 self.server.restore(back);
                 self.is_restored = true;
             }
-            Step::Clear => self.clear(),
-            Step::Quiet { answers_first } => self.quiet(answers_first),
+            HistoryStep::Clear => self.clear(),
+            HistoryStep::Quiet { answers_first } => self.quiet(answers_first),
         }
         if self.clears == clears {
             self.check_newer(&before);
@@ -122,16 +124,16 @@ impl History {
         self.check();
     }
 
-    fn begin(&mut self, key: Key, ask: Ask) {
+    fn begin(&mut self, key: ScopedName, ask: CallKind) {
         let held = self.cache.version(&key);
         let onto = match ask {
-            Ask::Create | Ask::Read => None,
+            CallKind::Create | CallKind::Read => None,
             // What is not in the cache was read by the reconcile.
-            Ask::Update | Ask::Repeat => held.or(self.server.get(key).map(|found| found.version)),
+            CallKind::Update | CallKind::Repeat => held.or(self.server.get(key).map(|found| found.version)),
         };
         let ticket = match ask {
-            Ask::Read => self.cache.begin_read(key),
-            Ask::Create | Ask::Update | Ask::Repeat => self.cache.begin_write(key, onto),
+            CallKind::Read => self.cache.begin_read(key),
+            CallKind::Create | CallKind::Update | CallKind::Repeat => self.cache.begin_write(key, onto),
         };
         let highest = self.highest.get(&key.0).copied().unwrap_or(0);
         let (is_late, is_void) = (false, false);
@@ -147,10 +149,10 @@ impl History {
         let found = self.server.get(key);
         let is_met = found.is_some() && found.map(|found| found.version) == call.onto;
         call.answer = match call.ask {
-            Ask::Create => found.is_none().then(|| self.server.put(key)),
-            Ask::Update => is_met.then(|| self.server.put(key)),
-            Ask::Repeat => found.filter(|_| is_met),
-            Ask::Read => found,
+            CallKind::Create => found.is_none().then(|| self.server.put(key)),
+            CallKind::Update => is_met.then(|| self.server.put(key)),
+            CallKind::Repeat => found.filter(|_| is_met),
+            CallKind::Read => found,
         };
     }
 
@@ -160,9 +162,9 @@ impl History {
         let key = *call.ticket.key();
         let is_behind = !call.is_void
             && match call.ask {
-                Ask::Create | Ask::Update => value.version <= call.highest,
-                Ask::Repeat => false,
-                Ask::Read => Some(value.version) < call.held,
+                CallKind::Create | CallKind::Update => value.version <= call.highest,
+                CallKind::Repeat => false,
+                CallKind::Read => Some(value.version) < call.held,
             };
         assert_eq!(call.ticket.is_behind(value.version), is_behind, "{:?}: {value:?}", call.ask);
         assert!(self.is_restored || !is_behind, "the model server went back by itself");
@@ -200,7 +202,7 @@ impl History {
         }
         assert!(self.cache.is_empty());
         self.clears += 1;
-        self.watches = Watches::default();
+        self.watches = ModelWatches::default();
         self.highest.clear();
         self.removed.clear();
         self.calls.iter_mut().for_each(|call| call.is_void = true);
@@ -210,7 +212,7 @@ impl History {
     }
 
     /// The answers to calls for these keys come too late to insert anything.
-    pub fn delay(&mut self, is_meant: impl Fn(Key) -> bool) {
+    pub fn delay(&mut self, is_meant: impl Fn(ScopedName) -> bool) {
         for call in &mut self.calls {
             call.is_late |= is_meant(*call.ticket.key());
         }

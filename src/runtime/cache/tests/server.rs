@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::super::Versioned;
 
 /// Scope and name.
-pub type Key = (u8, u8);
+pub type ScopedName = (u8, u8);
 
 /// One version of an object.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -22,18 +22,18 @@ impl Versioned for Value {
     }
 }
 
-pub type Objects = BTreeMap<Key, Value>;
+pub type ServerObjects = BTreeMap<ScopedName, Value>;
 
 /// What happened to a key at a revision; a deletion has no value.
 #[derive(Clone, Copy, Debug)]
 pub struct Event {
     pub revision: u64,
-    pub key: Key,
+    pub key: ScopedName,
     pub value: Option<Value>,
 }
 
 impl Event {
-    pub fn apply(&self, objects: &mut Objects) {
+    pub fn apply(&self, objects: &mut ServerObjects) {
         match self.value {
             Some(value) => objects.insert(self.key, value),
             None => objects.remove(&self.key),
@@ -42,35 +42,35 @@ impl Event {
 }
 
 #[derive(Debug, Default)]
-pub struct Server {
+pub struct ModelServer {
     pub revision: u64,
     branch: u32,
     log: Vec<Event>,
-    objects: Objects,
+    objects: ServerObjects,
 }
 
-impl Server {
-    pub fn get(&self, key: Key) -> Option<Value> {
+impl ModelServer {
+    pub fn get(&self, key: ScopedName) -> Option<Value> {
         self.objects.get(&key).copied()
     }
 
-    pub fn objects(&self) -> &Objects {
+    pub fn objects(&self) -> &ServerObjects {
         &self.objects
     }
 
     /// All objects of a scope.
-    pub fn list(&self, scope: u8) -> Objects {
+    pub fn list(&self, scope: u8) -> ServerObjects {
         self.objects.range((scope, 0)..=(scope, u8::MAX)).map(|(key, value)| (*key, *value)).collect()
     }
 
     /// Creates or updates.
-    pub fn put(&mut self, key: Key) -> Value {
+    pub fn put(&mut self, key: ScopedName) -> Value {
         let value = Value { version: self.revision + 1, branch: self.branch };
         self.append(key, Some(value));
         value
     }
 
-    pub fn delete(&mut self, key: Key) {
+    pub fn delete(&mut self, key: ScopedName) {
         if self.get(key).is_some() {
             self.append(key, None);
         }
@@ -92,7 +92,7 @@ impl Server {
         self.log[first..].iter().find(|event| event.key.0 == scope).copied()
     }
 
-    fn append(&mut self, key: Key, value: Option<Value>) {
+    fn append(&mut self, key: ScopedName, value: Option<Value>) {
         self.revision += 1;
         let event = Event { revision: self.revision, key, value };
         event.apply(&mut self.objects);

@@ -1,41 +1,41 @@
 //! The watches: lists in both ways that kube makes them, then events in order but late.
 
 use super::checks::check_change;
-use super::history::{History, SCOPES};
-use super::server::{Key, Objects, Value};
+use super::history::{CacheHistory, SCOPES};
+use super::server::{ScopedName, ServerObjects, Value};
 
 /// One watch a scope.
-pub type Watches = [Watch; SCOPES as usize];
+pub type ModelWatches = [ModelWatch; SCOPES as usize];
 
 /// The watch of a scope.
 #[derive(Default)]
-pub enum Watch {
+pub enum ModelWatch {
     #[default]
     Off,
     /// A streamed list: its state is chosen before the client begins the list.
-    Requested(Snapshot),
+    Requested(ScopeSnapshot),
     /// A list in pages: the client begins it before it sends the request.
     Begun,
-    Listing(Snapshot, Vec<(Key, Value)>),
-    Watching(Snapshot),
+    Listing(ScopeSnapshot, Vec<(ScopedName, Value)>),
+    Watching(ScopeSnapshot),
 }
 
 /// The state of a scope that a watch is about to show, or has shown.
-pub struct Snapshot {
+pub struct ScopeSnapshot {
     pub revision: u64,
-    pub objects: Objects,
+    pub objects: ServerObjects,
 }
 
-impl Watch {
-    fn listing(snapshot: Snapshot) -> Self {
+impl ModelWatch {
+    fn listing(snapshot: ScopeSnapshot) -> Self {
         let unlisted = snapshot.objects.iter().map(|(key, value)| (*key, *value)).collect();
         Self::Listing(snapshot, unlisted)
     }
 }
 
-impl History {
+impl CacheHistory {
     pub fn break_off(&mut self, scope: u8) {
-        self.watches[usize::from(scope)] = Watch::Off;
+        self.watches[usize::from(scope)] = ModelWatch::Off;
     }
 
     /// Until all watches have shown everything.
@@ -49,31 +49,31 @@ impl History {
     /// One step of a watch; returns whether there was anything to do.
     pub fn watch(&mut self, scope: u8, choice: usize) -> bool {
         let next = match std::mem::take(&mut self.watches[usize::from(scope)]) {
-            Watch::Off if choice.is_multiple_of(2) => Watch::Requested(self.snapshot(scope)),
-            Watch::Off => {
+            ModelWatch::Off if choice.is_multiple_of(2) => ModelWatch::Requested(self.snapshot(scope)),
+            ModelWatch::Off => {
                 self.begin_list(scope);
-                Watch::Begun
+                ModelWatch::Begun
             }
-            Watch::Requested(snapshot) => {
+            ModelWatch::Requested(snapshot) => {
                 self.begin_list(scope);
-                Watch::listing(snapshot)
+                ModelWatch::listing(snapshot)
             }
-            Watch::Begun => Watch::listing(self.snapshot(scope)),
-            Watch::Listing(snapshot, unlisted) if unlisted.is_empty() => {
+            ModelWatch::Begun => ModelWatch::listing(self.snapshot(scope)),
+            ModelWatch::Listing(snapshot, unlisted) if unlisted.is_empty() => {
                 if self.end_list(scope, &snapshot) {
                     self.clear();
                     return true;
                 }
-                Watch::Watching(snapshot)
+                ModelWatch::Watching(snapshot)
             }
-            Watch::Listing(snapshot, mut unlisted) => {
+            ModelWatch::Listing(snapshot, mut unlisted) => {
                 let (key, value) = unlisted.swap_remove(choice % unlisted.len());
                 self.show(key, value, choice);
-                Watch::Listing(snapshot, unlisted)
+                ModelWatch::Listing(snapshot, unlisted)
             }
-            Watch::Watching(mut shown) => {
+            ModelWatch::Watching(mut shown) => {
                 let Some(event) = self.server.next(scope, shown.revision) else {
-                    self.watches[usize::from(scope)] = Watch::Watching(shown);
+                    self.watches[usize::from(scope)] = ModelWatch::Watching(shown);
                     return false;
                 };
                 match event.value {
@@ -82,15 +82,15 @@ impl History {
                 }
                 event.apply(&mut shown.objects);
                 shown.revision = event.revision;
-                Watch::Watching(shown)
+                ModelWatch::Watching(shown)
             }
         };
         self.watches[usize::from(scope)] = next;
         true
     }
 
-    fn snapshot(&self, scope: u8) -> Snapshot {
-        Snapshot { revision: self.server.revision, objects: self.server.list(scope) }
+    fn snapshot(&self, scope: u8) -> ScopeSnapshot {
+        ScopeSnapshot { revision: self.server.revision, objects: self.server.list(scope) }
     }
 
     fn begin_list(&mut self, scope: u8) {
@@ -101,7 +101,7 @@ impl History {
     }
 
     /// Returns whether the list went back.
-    fn end_list(&mut self, scope: u8, snapshot: &Snapshot) -> bool {
+    fn end_list(&mut self, scope: u8, snapshot: &ScopeSnapshot) -> bool {
         let before = self.held();
         let end = self.cache.end_list(&scope);
         self.delay(|key| key.0 == scope);
@@ -124,7 +124,7 @@ impl History {
         end.went_back
     }
 
-    fn show(&mut self, key: Key, value: Value, choice: usize) {
+    fn show(&mut self, key: ScopedName, value: Value, choice: usize) {
         self.removed.remove(&key);
         self.seen(key.0, value.version);
         let before = self.cache.get(&key).copied();
@@ -139,7 +139,7 @@ impl History {
         check_change(&change, before, value, self.cache.get(&key).copied());
     }
 
-    fn show_deleted(&mut self, key: Key, revision: u64) {
+    fn show_deleted(&mut self, key: ScopedName, revision: u64) {
         let before = self.cache.get(&key).copied();
         let removed = self.cache.observe_deleted(&key, revision);
         assert_eq!(removed, before.filter(|before| before.version <= revision));

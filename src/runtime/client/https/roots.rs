@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::ClientConfig;
 use rustls::crypto::ring;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::io::AsyncReadExt as _;
 
+use crate::runtime::client::trust::read_roots;
 use crate::runtime::lock::Lock;
 
 /// How much of a file is read, in bytes.
@@ -40,7 +39,7 @@ impl RootsFile {
     /// # Errors
     /// What is wrong with the file, if it could not be used up to now.
     pub(super) async fn config(&self) -> Result<Arc<ClientConfig>, String> {
-        let outcome = self.look(read(&self.path).await);
+        let outcome = self.reload(read(&self.path).await);
         let mut current = self.current.write();
         match (outcome, &current.used) {
             (Ok(used), _) => {
@@ -60,7 +59,7 @@ impl RootsFile {
     }
 
     /// What is used from now on.
-    fn look(&self, read: std::io::Result<Vec<u8>>) -> Result<(Vec<u8>, Arc<ClientConfig>), String> {
+    fn reload(&self, read: std::io::Result<Vec<u8>>) -> Result<(Vec<u8>, Arc<ClientConfig>), String> {
         let path = self.path.display();
         let pem = read.map_err(|error| format!("cannot read {path}: {error}"))?;
         if let Some((known, config)) = &self.current.read().used
@@ -82,16 +81,13 @@ async fn read(path: &Path) -> std::io::Result<Vec<u8>> {
 /// The settings for connections that trust these certificates; `None` if one of them cannot be used, or if
 /// there are none.
 fn config(pem: &[u8]) -> Option<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        roots.add(certificate.ok()?).ok()?;
-    }
+    let roots = read_roots(pem).ok()?;
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .ok()?;
-    let mut config = builder.with_root_certificates(roots.clone()).with_no_client_auth();
+    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    (!roots.is_empty()).then_some(config)
+    Some(config)
 }
 
 #[cfg(test)]

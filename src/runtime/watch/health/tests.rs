@@ -25,14 +25,14 @@ fn the_same_error_is_told_once_and_a_busy_server_quietly_for_a_while() {
         (34, refused(403), false, Level::Warn),
         (35, refused(503), false, Level::Warn),
     ] {
-        let told = state.failed(&cause, start + Duration::from_secs(second));
-        assert_eq!(told, Telling { is_first, level }, "second {second}");
+        let log = state.failed(&cause, start + Duration::from_secs(second));
+        assert_eq!(log, ErrorLog { is_first, level }, "second {second}");
     }
     assert!(state.succeeded());
     assert!(!state.succeeded());
-    assert_eq!(state.failed(&refused(503), start), Telling { is_first: true, level: Level::Warn });
+    assert_eq!(state.failed(&refused(503), start), ErrorLog { is_first: true, level: Level::Warn });
     assert!(state.succeeded());
-    assert_eq!(state.failed(&refused(429), start), Telling { is_first: true, level: Level::Info });
+    assert_eq!(state.failed(&refused(429), start), ErrorLog { is_first: true, level: Level::Info });
     // Another error in between does not make it news.
     assert_eq!(state.failed(&WatchError::OutOfReach, start).level, Level::Warn);
     assert_eq!(state.failed(&refused(429), start).level, Level::Debug);

@@ -41,7 +41,7 @@ impl Tokens {
 }
 
 /// Where each file is.
-pub(super) struct Files {
+pub(super) struct PlaneFiles {
     pub(super) etcd_data: PathBuf,
     pub(super) certificates: PathBuf,
     pub(super) ca: PathBuf,
@@ -61,7 +61,7 @@ pub(super) fn url(address: SocketAddrV4) -> String {
     format!("https://{address}")
 }
 
-impl Files {
+impl PlaneFiles {
     /// Their places below a folder.
     pub(super) fn below(folder: &Path) -> Self {
         Self {

@@ -9,8 +9,12 @@ use std::{
 
 use anyhow::Result;
 
-use super::files::{self, Files};
-use crate::{Binary, component::Launch, locate};
+use super::files::{self, PlaneFiles};
+use crate::{
+    Binary,
+    component::{Launch, flag},
+    locate,
+};
 
 /// Enough for a clean end of etcd and the controllers; the API server would take 1.1 s.
 const GRACE: Duration = Duration::from_millis(500);
@@ -41,7 +45,7 @@ pub(super) struct Settings {
 }
 
 /// etcd without fsync: nothing here has to survive a power cut.
-pub(super) fn etcd(settings: &Settings, files: &Files) -> Launch {
+pub(super) fn etcd(settings: &Settings, files: &PlaneFiles) -> Launch {
     let client = etcd_url(settings);
     // A single member never calls its peer address, so any free port will do.
     let peer = "http://127.0.0.1:0";
@@ -49,49 +53,49 @@ pub(super) fn etcd(settings: &Settings, files: &Files) -> Launch {
         Binary::Etcd,
         &settings.programs.etcd,
         [
-            flag("name", "testbed"),
-            flag("data-dir", files.etcd_data.as_os_str()),
-            flag("listen-client-urls", &client),
-            flag("advertise-client-urls", &client),
-            flag("listen-peer-urls", peer),
-            flag("initial-advertise-peer-urls", peer),
-            flag("initial-cluster", format!("testbed={peer}")),
-            flag("unsafe-no-fsync", "true"),
-            flag("log-level", "warn"),
+            flag("--name", "testbed"),
+            flag("--data-dir", files.etcd_data.as_os_str()),
+            flag("--listen-client-urls", &client),
+            flag("--advertise-client-urls", &client),
+            flag("--listen-peer-urls", peer),
+            flag("--initial-advertise-peer-urls", peer),
+            flag("--initial-cluster", format!("testbed={peer}")),
+            flag("--unsafe-no-fsync", "true"),
+            flag("--log-level", "warn"),
         ],
     )
 }
 
 /// The API server.
-pub(super) fn apiserver(settings: &Settings, files: &Files) -> Launch {
+pub(super) fn apiserver(settings: &Settings, files: &PlaneFiles) -> Launch {
     let url = files::url(settings.address);
     let ip = settings.address.ip().to_string();
     let mut launch = launch(
         Binary::KubeApiserver,
         &settings.programs.apiserver,
         [
-            flag("etcd-servers", etcd_url(settings)),
-            flag("bind-address", &ip),
-            flag("secure-port", settings.address.port().to_string()),
+            flag("--etcd-servers", etcd_url(settings)),
+            flag("--bind-address", &ip),
+            flag("--secure-port", settings.address.port().to_string()),
             // Without it, the address of the default route is looked for, and there may be none.
-            flag("advertise-address", &ip),
+            flag("--advertise-address", &ip),
             // A loopback address is refused as an endpoint of the service `kubernetes`.
-            flag("endpoint-reconciler-type", "none"),
-            flag("service-cluster-ip-range", &settings.services),
-            flag("cert-dir", files.certificates.as_os_str()),
-            flag("token-auth-file", files.tokens.as_os_str()),
-            flag("authorization-mode", "Node,RBAC"),
-            flag("service-account-issuer", format!("{url}/")),
-            flag("service-account-key-file", files.public_key.as_os_str()),
-            flag("service-account-signing-key-file", files.private_key.as_os_str()),
-            flag("audit-policy-file", files.audit_policy.as_os_str()),
-            flag("audit-log-path", files.audit_log.as_os_str()),
-            flag("kubelet-client-certificate", files.kubelet_client_certificate.as_os_str()),
-            flag("kubelet-client-key", files.kubelet_client_key.as_os_str()),
+            flag("--endpoint-reconciler-type", "none"),
+            flag("--service-cluster-ip-range", &settings.services),
+            flag("--cert-dir", files.certificates.as_os_str()),
+            flag("--token-auth-file", files.tokens.as_os_str()),
+            flag("--authorization-mode", "Node,RBAC"),
+            flag("--service-account-issuer", format!("{url}/")),
+            flag("--service-account-key-file", files.public_key.as_os_str()),
+            flag("--service-account-signing-key-file", files.private_key.as_os_str()),
+            flag("--audit-policy-file", files.audit_policy.as_os_str()),
+            flag("--audit-log-path", files.audit_log.as_os_str()),
+            flag("--kubelet-client-certificate", files.kubelet_client_certificate.as_os_str()),
+            flag("--kubelet-client-key", files.kubelet_client_key.as_os_str()),
             // A node's name is in no DNS.
-            flag("kubelet-preferred-address-types", "InternalIP"),
-            flag("allow-privileged", "true"),
-            flag("profiling", "false"),
+            flag("--kubelet-preferred-address-types", "InternalIP"),
+            flag("--allow-privileged", "true"),
+            flag("--profiling", "false"),
         ],
     );
     launch.arguments.extend(settings.apiserver_arguments.iter().map(OsString::from));
@@ -99,21 +103,21 @@ pub(super) fn apiserver(settings: &Settings, files: &Files) -> Launch {
 }
 
 /// All default controllers: leaving most of them out makes the start no quicker.
-pub(super) fn controller_manager(settings: &Settings, files: &Files) -> Launch {
+pub(super) fn controller_manager(settings: &Settings, files: &PlaneFiles) -> Launch {
     launch(
         Binary::KubeControllerManager,
         &settings.programs.controller_manager,
         [
-            flag("kubeconfig", files.kubeconfig.as_os_str()),
-            flag("leader-elect", "false"),
-            flag("use-service-account-credentials", "true"),
-            flag("service-account-private-key-file", files.private_key.as_os_str()),
-            flag("root-ca-file", files.ca.as_os_str()),
+            flag("--kubeconfig", files.kubeconfig.as_os_str()),
+            flag("--leader-elect", "false"),
+            flag("--use-service-account-credentials", "true"),
+            flag("--service-account-private-key-file", files.private_key.as_os_str()),
+            flag("--root-ca-file", files.ca.as_os_str()),
             // Serves nothing, so it needs no port.
-            flag("secure-port", "0"),
+            flag("--secure-port", "0"),
             // The defaults (20 and 30 a second) are for clusters that share the API server.
-            flag("kube-api-qps", "500"),
-            flag("kube-api-burst", "1000"),
+            flag("--kube-api-qps", "500"),
+            flag("--kube-api-burst", "1000"),
         ],
     )
 }
@@ -127,12 +131,6 @@ fn launch<const N: usize>(binary: Binary, program: &Path, arguments: [OsString; 
         environment: vec![("NO_PROXY", "*".into()), ("no_proxy", "*".into())],
         grace: GRACE,
     }
-}
-
-fn flag(name: &str, value: impl Into<OsString>) -> OsString {
-    let mut argument = OsString::from(format!("--{name}="));
-    argument.push(value.into());
-    argument
 }
 
 fn etcd_url(settings: &Settings) -> String {

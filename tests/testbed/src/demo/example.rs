@@ -5,9 +5,7 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 use fastrand::Rng;
-use testbed::ObjectStore;
-
-use super::shell;
+use testbed::{ObjectStore, disk};
 
 /// Region that the examples for Qencode sign for; the demo's store has the same.
 pub(super) const REGION: &str = "us-west";
@@ -21,7 +19,7 @@ pub(super) fn read(name: &str, store: &ObjectStore) -> Result<String> {
         ("YOUR-ACCESS-KEY-ID", store.access_key_id()),
         ("YOUR-SECRET-ACCESS-KEY", store.secret_access_key()),
     ];
-    let mut text = shell::read(&path)?;
+    let mut text = disk::read(&path)?;
     for (placeholder, value) in replacements {
         ensure!(text.contains(placeholder), "{} holds no {placeholder:?} to replace", path.display());
         text = text.replace(placeholder, value);

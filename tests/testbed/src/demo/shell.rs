@@ -1,6 +1,6 @@
 //! Running what a person would type, and reading the files that it leaves.
 
-use std::{fs, path::Path, process::Command};
+use std::{path::Path, process::Command};
 
 use anyhow::{Context as _, Result, bail};
 use testbed::feed;
@@ -23,24 +23,4 @@ pub(super) fn output(command: &mut Command, name: &str, input: &str) -> Result<S
     let said = String::from_utf8_lossy(&output.stderr);
     let said = if said.contains("X-Amz-") { "what it said quotes a URL" } else { said.trim() };
     bail!("`{name}` failed ({}): {said}", output.status)
-}
-
-/// The bytes of a file.
-pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
-}
-
-/// The text of a file.
-pub(super) fn read(path: &Path) -> Result<String> {
-    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
-}
-
-/// Writes a file.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
-}
-
-/// Makes a folder and those above it.
-pub(super) fn make_folder(path: &Path) -> Result<()> {
-    fs::create_dir_all(path).with_context(|| format!("cannot make {}", path.display()))
 }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Where each file is.
-pub(super) struct Files {
+pub(super) struct NodeFiles {
     pub(super) containerd: PathBuf,
     pub(super) socket: PathBuf,
     pub(super) kubelet: PathBuf,
@@ -20,7 +20,7 @@ pub(super) struct Files {
     folder: PathBuf,
 }
 
-impl Files {
+impl NodeFiles {
     /// Writes all of them.
     pub(super) fn write(network: &Network, plane: &ControlPlane) -> Result<Self> {
         let folder = network.folder().to_owned();

@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use super::{Shared, asked::is_watch, fault, forward::forward, record::Record};
+use super::{ProxyState, asked::is_watch, fault, forward::forward, record::Record};
 use crate::serving::{Answer, Body, Whole, closed, path, whole};
 
 /// What goes wrong by chance.
@@ -124,7 +124,7 @@ impl ByChance {
 }
 
 /// Passes on a request that no rule is for.
-pub(super) async fn pass(shared: &Arc<Shared>, request: Whole) -> Answer {
+pub(super) async fn pass(shared: &Arc<ProxyState>, request: Whole) -> Answer {
     let by_chance = &shared.by_chance;
     let path = path(&request);
     let is_watch = is_watch(&path);
@@ -165,7 +165,7 @@ pub(super) async fn pass(shared: &Arc<Shared>, request: Whole) -> Answer {
 
 /// A watch whose events come late by chance, in their order, and are put on record as they are
 /// delivered.
-fn delivered(mut body: Body, shared: Arc<Shared>) -> Body {
+fn delivered(mut body: Body, shared: Arc<ProxyState>) -> Body {
     let (sender, due) = mpsc::unbounded_channel::<(Instant, io::Result<Frame<Bytes>>)>();
     let reader = shared.clone();
     tokio::spawn(async move {

@@ -10,7 +10,7 @@ use hyper::{
 use tokio::{sync::watch, time::sleep};
 
 use super::{
-    Action, Ending, Fault, Shared,
+    Action, Ending, Fault, ProxyState,
     asked::{Asked, is_watch},
     chance,
     events::Reader,
@@ -23,7 +23,7 @@ use crate::serving::{Answer, Body, Whole, closed, path};
 const TAKEN_IN: Duration = Duration::from_millis(300);
 
 /// One upstream call a request, unless something else is to happen to it.
-pub(super) async fn answer(shared: Arc<Shared>, request: Whole) -> Answer {
+pub(super) async fn answer(shared: Arc<ProxyState>, request: Whole) -> Answer {
     // Before the rule is chosen: a heal that follows at once is not missed.
     let mut healings = shared.healings.subscribe();
     let (parts, body) = request.into_parts();
@@ -79,7 +79,7 @@ pub(super) async fn answer(shared: Arc<Shared>, request: Whole) -> Answer {
     }
 }
 
-pub(super) async fn forward(shared: &Shared, mut request: Whole) -> Answer {
+pub(super) async fn forward(shared: &ProxyState, mut request: Whole) -> Answer {
     let path = path(&request);
     let uri: Uri = format!("http://127.0.0.1:{}{path}", shared.upstream).parse().map_err(io::Error::other)?;
     *request.uri_mut() = uri;

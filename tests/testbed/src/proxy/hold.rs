@@ -7,7 +7,7 @@ use tokio::sync::watch;
 /// A handle on one request that is to be held. It goes on when this is dropped.
 #[must_use = "what is held goes on when this is dropped"]
 pub struct Hold {
-    place: Place,
+    place: HoldPoint,
 }
 
 impl Hold {
@@ -33,12 +33,12 @@ impl Drop for Hold {
 
 /// Where the request stands.
 #[derive(Clone)]
-pub(super) struct Place {
+pub(super) struct HoldPoint {
     reached: Arc<watch::Sender<bool>>,
     released: Arc<watch::Sender<bool>>,
 }
 
-impl Place {
+impl HoldPoint {
     /// A place, and the handle on who comes by.
     pub(super) fn new() -> (Self, Hold) {
         let place = Self { reached: Arc::default(), released: Arc::default() };

@@ -1,12 +1,13 @@
 //! The way to the objects that asks nobody for permission: the filer, over plain HTTP.
 
 use std::{
-    io::{self, Read, Write},
-    net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream},
+    net::{Ipv4Addr, SocketAddrV4},
     time::Duration,
 };
 
 use anyhow::{Context as _, Result, ensure};
+
+use crate::http::{HttpAnswer, http_get, http_request};
 
 /// Longer than the server ever takes.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -37,7 +38,7 @@ impl Filer {
     }
 
     fn ask(&self, method: &str, path: &str, body: &[u8], is_fine: fn(u16) -> bool) -> Result<Vec<u8>> {
-        let (status, body) = ask(self.address, method, &encoded(path), body)
+        let HttpAnswer { status, body } = http_request(self.address, method, &encoded(path), body, LIMIT)
             .with_context(|| format!("cannot {method} {path} at the filer"))?;
         let said = String::from_utf8_lossy(&body);
         let is_done = (200..300).contains(&status) || is_fine(status);
@@ -54,27 +55,7 @@ pub(super) fn is_healthy(port: u16) -> bool {
 /// Whether S3 gives something to somebody without a key.
 pub(super) fn gives(port: u16, path: &str) -> bool {
     let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
-    ask(address, "GET", path, b"").is_ok_and(|(status, _)| status == 200)
-}
-
-/// One request on a connection of its own; the status and the body of the answer.
-fn ask(address: SocketAddrV4, method: &str, path: &str, body: &[u8]) -> io::Result<(u16, Vec<u8>)> {
-    let mut stream = TcpStream::connect_timeout(&SocketAddr::V4(address), LIMIT)?;
-    stream.set_read_timeout(Some(LIMIT))?;
-    let length = body.len();
-    // With a type, a path that ends in a slash would be a file.
-    let kind = if method == "PUT" { "Content-Type: application/octet-stream\r\n" } else { "" };
-    let head =
-        format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: {length}\r\n{kind}\r\n");
-    stream.write_all(head.as_bytes())?;
-    stream.write_all(body)?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    let parsed = answer.windows(4).position(|window| window == b"\r\n\r\n").and_then(|end| {
-        let status = String::from_utf8_lossy(&answer[..end]).split(' ').nth(1)?.parse().ok()?;
-        Some((status, answer[end + 4..].to_vec()))
-    });
-    parsed.ok_or_else(|| io::Error::other("an answer that is not HTTP"))
+    http_get(address, path, LIMIT).is_ok_and(|answer| answer.status == 200)
 }
 
 /// A path as a URL has it.

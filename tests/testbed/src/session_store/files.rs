@@ -18,13 +18,13 @@ pub(super) const PROVIDER: &str = "kube";
 pub(super) const PROBED: &str = "testbed-probe";
 
 /// Where each file is.
-pub(super) struct Files {
+pub(super) struct SessionStoreFiles {
     pub(super) data: PathBuf,
     pub(super) identities: PathBuf,
     pub(super) roles: PathBuf,
 }
 
-impl Files {
+impl SessionStoreFiles {
     /// Their places below a folder.
     pub(super) fn below(folder: &Path) -> Self {
         Self {

@@ -4,8 +4,12 @@ use std::{ffi::OsString, net::Ipv4Addr, net::SocketAddrV4, path::Path, time::Dur
 
 use anyhow::Result;
 
-use super::{NAME, files::Files};
-use crate::{component::Launch, ports};
+use super::files::SessionStoreFiles;
+use crate::{
+    Binary,
+    component::{Launch, flag},
+    ports,
+};
 
 /// The servers in the one program.
 const PARTS: [&str; 4] = ["master", "volume", "filer", "s3"];
@@ -47,35 +51,35 @@ impl Ports {
 }
 
 /// Everything on loopback, and nothing that is not needed.
-pub(super) fn launch(program: &Path, ports: &Ports, files: &Files, folder: &Path) -> Launch {
+pub(super) fn launch(program: &Path, ports: &Ports, files: &SessionStoreFiles, folder: &Path) -> Launch {
     let mut arguments: Vec<OsString> = vec![
         // Why a request was refused.
         "-v=2".into(),
         "server".into(),
-        flag("ip", "127.0.0.1"),
-        flag("ip.bind", "127.0.0.1"),
-        flag("dir", files.data.as_os_str()),
-        flag("filer", "true"),
-        flag("s3", "true"),
-        flag("s3.config", files.identities.as_os_str()),
-        flag("s3.iam.config", files.roles.as_os_str()),
-        flag("s3.port.iceberg", "0"),
-        flag("s3.port.lance", "0"),
-        flag("s3.localSocket", folder.join("s3.sock")),
-        flag("filer.localSocket", folder.join("filer.sock")),
-        flag("master.telemetry", "false"),
+        flag("-ip", "127.0.0.1"),
+        flag("-ip.bind", "127.0.0.1"),
+        flag("-dir", files.data.as_os_str()),
+        flag("-filer", "true"),
+        flag("-s3", "true"),
+        flag("-s3.config", files.identities.as_os_str()),
+        flag("-s3.iam.config", files.roles.as_os_str()),
+        flag("-s3.port.iceberg", "0"),
+        flag("-s3.port.lance", "0"),
+        flag("-s3.localSocket", folder.join("s3.sock")),
+        flag("-filer.localSocket", folder.join("filer.sock")),
+        flag("-master.telemetry", "false"),
         // There is nobody else to agree with, which a second start would wait 20 seconds for.
-        flag("master.peers", "none"),
+        flag("-master.peers", "none"),
         // As many as there is room for: each bucket needs some of its own.
-        flag("volume.max", "0"),
-        flag("master.volumeSizeLimitMB", "64"),
+        flag("-volume.max", "0"),
+        flag("-master.volumeSizeLimitMB", "64"),
     ];
     for (part, http, grpc) in ports.parts() {
-        arguments.push(flag(&format!("{part}.port"), http.to_string()));
-        arguments.push(flag(&format!("{part}.port.grpc"), grpc.to_string()));
+        arguments.push(flag(&format!("-{part}.port"), http.to_string()));
+        arguments.push(flag(&format!("-{part}.port.grpc"), grpc.to_string()));
     }
     Launch {
-        name: NAME,
+        name: Binary::Weed.name(),
         program: program.to_owned(),
         arguments,
         environment: vec![
@@ -91,10 +95,4 @@ pub(super) fn launch(program: &Path, ports: &Ports, files: &Files, folder: &Path
         // When asked to end it takes ten seconds, for nothing that anybody needs here.
         grace: Duration::ZERO,
     }
-}
-
-fn flag(name: &str, value: impl Into<OsString>) -> OsString {
-    let mut argument = OsString::from(format!("-{name}="));
-    argument.push(value.into());
-    argument
 }

@@ -5,14 +5,14 @@ use std::{
     sync::LazyLock,
 };
 
-use testbed::{Binary, ControlPlane};
+use testbed::{Binary, ControlPlane, output, wait_until};
 
-use crate::{eventually, is_running, run};
+use crate::{LIMIT, is_running};
 
 static PLANE: LazyLock<ControlPlane> = LazyLock::new(|| ControlPlane::start().unwrap());
 
 fn kubectl(arguments: &[&str]) -> Result<String, String> {
-    run(&mut PLANE.kubectl(), arguments)
+    output(PLANE.kubectl().args(arguments))
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn is_ready_once_started() {
 fn issues_tokens_for_service_accounts_without_rights() {
     let token = kubectl(&["create", "token", "default"]).unwrap();
     let kubeconfig = PLANE.kubeconfig_for("default", token.trim()).unwrap();
-    let account = |arguments: &[&str]| run(PLANE.kubectl().env("KUBECONFIG", &kubeconfig), arguments);
+    let account = |arguments: &[&str]| output(PLANE.kubectl().env("KUBECONFIG", &kubeconfig).args(arguments));
     let identity = account(&["auth", "whoami"]).unwrap();
     assert!(identity.contains("system:serviceaccount:default:default"), "{identity}");
     let refusal = account(&["get", "secrets"]).unwrap_err();
@@ -39,7 +39,7 @@ fn issues_tokens_for_service_accounts_without_rights() {
 #[test]
 fn writes_every_request_into_the_audit_log() {
     kubectl(&["create", "configmap", "audited"]).unwrap();
-    eventually("the audit log names the request", || {
+    wait_until("the audit log names the request", LIMIT, || {
         let log = fs::read_to_string(PLANE.audit_log()).unwrap();
         log.lines().any(|line| {
             line.contains(r#""verb":"create""#)
@@ -59,7 +59,7 @@ fn collects_what_a_deleted_owner_leaves() {
     );
     kubectl(&["patch", "configmap", "owned", "--patch", &reference]).unwrap();
     kubectl(&["delete", "configmap", "owner"]).unwrap();
-    eventually("the owned object is collected", || {
+    wait_until("the owned object is collected", LIMIT, || {
         kubectl(&["get", "configmap", "owned"]).is_err_and(|error| error.contains("NotFound"))
     });
 }
@@ -70,12 +70,12 @@ fn keeps_its_data_and_identity_over_a_restart() {
     let ca = || fs::read(plane.folder().join("ca.crt")).unwrap();
     let before = (plane.url(), ca());
     let pid = plane.pid(Binary::KubeApiserver);
-    run(&mut plane.kubectl(), &["create", "configmap", "kept"]).unwrap();
+    output(plane.kubectl().args(["create", "configmap", "kept"])).unwrap();
 
     plane.restart_apiserver().unwrap();
     plane.restart_controller_manager().unwrap();
 
-    run(&mut plane.kubectl(), &["get", "configmap", "kept"]).unwrap();
+    output(plane.kubectl().args(["get", "configmap", "kept"])).unwrap();
     assert_eq!((plane.url(), ca()), before);
     assert_ne!(plane.pid(Binary::KubeApiserver), pid);
     plane.check().unwrap();

@@ -10,25 +10,11 @@ mod surroundings;
 
 use std::{
     process::{Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-/// Polls until the condition holds; the test fails when it does not in time.
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !holds() {
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// What a command prints, or how it complains.
-fn run(command: &mut Command, arguments: &[&str]) -> Result<String, String> {
-    let output = command.args(arguments).output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
-}
+/// The longest that anything is waited for.
+const LIMIT: Duration = Duration::from_secs(30);
 
 fn is_running(pid: u32) -> bool {
     send("0", pid)

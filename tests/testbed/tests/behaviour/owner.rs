@@ -7,16 +7,18 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use crate::{eventually, is_running, send};
+use testbed::wait_until;
 
-struct Up {
+use crate::{LIMIT, is_running, send};
+
+struct RunningTestbed {
     owner: Child,
     pids: Vec<u32>,
     folders: Vec<PathBuf>,
 }
 
 /// `testbed up`, once it is ready.
-fn up(keep: &str) -> Up {
+fn up(keep: &str) -> RunningTestbed {
     let mut owner = Command::new(env!("CARGO_BIN_EXE_testbed"))
         .arg("up")
         .env("PRESIGN_TESTBED_KEEP", keep)
@@ -36,7 +38,7 @@ fn up(keep: &str) -> Up {
     }
     assert_eq!(pids.len(), 4);
     assert!(pids.iter().all(|pid| is_running(*pid)));
-    Up { owner, pids, folders }
+    RunningTestbed { owner, pids, folders }
 }
 
 #[test]
@@ -46,8 +48,8 @@ fn leaves_nothing_behind_when_killed() {
     assert!(send("STOP", up.pids[1]));
     up.owner.kill().unwrap();
     up.owner.wait().unwrap();
-    eventually("the components end", || !up.pids.iter().any(|pid| is_running(*pid)));
-    eventually("the folders go", || !up.folders.iter().any(|folder| folder.exists()));
+    wait_until("the components end", LIMIT, || !up.pids.iter().any(|pid| is_running(*pid)));
+    wait_until("the folders go", LIMIT, || !up.folders.iter().any(|folder| folder.exists()));
 }
 
 #[test]

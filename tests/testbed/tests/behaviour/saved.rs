@@ -2,15 +2,13 @@
 
 use std::time::Instant;
 
-use testbed::ControlPlane;
-
-use crate::run;
+use testbed::{ControlPlane, output};
 
 #[test]
 fn a_restored_control_plane_goes_on_from_what_was_saved() {
     // One of its own, since the others' clients would be put back too.
     let plane = ControlPlane::start().unwrap();
-    let kubectl = |arguments: &[&str]| run(&mut plane.kubectl(), arguments);
+    let kubectl = |arguments: &[&str]| output(plane.kubectl().args(arguments));
     let version = |name: &str| {
         let version = kubectl(&["get", "configmap", name, "-o", "jsonpath={.metadata.resourceVersion}"]);
         version.unwrap().parse::<u64>().unwrap()
@@ -47,7 +45,7 @@ fn a_restored_control_plane_goes_on_from_what_was_saved() {
     };
     let second = version("second");
     kubectl(&["create", "configmap", "third"]).unwrap();
-    let told = watch(second);
-    assert!(told.contains(r#""name":"third""#), "{told}");
+    let events = watch(second);
+    assert!(events.contains(r#""name":"third""#), "{events}");
     assert_eq!(watch(second + 1_000_000), "");
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use testbed::{Chance, Chances, Proxy, Recorded};
 
-use crate::{Lines, creation, curl, exists, output, proxy, through};
+use crate::{RunningProgram, creation, curl, exists, output, proxy, through};
 
 fn always(from: u64, to: u64) -> Chance {
     Chance::new(1000, Duration::from_millis(from), Duration::from_millis(to))
@@ -55,7 +55,7 @@ fn events_come_late_in_their_order_and_are_on_record_when_they_were_delivered() 
     let proxy = proxy();
     proxy.keep_record();
     output(&mut through(&proxy, &["create", "namespace", "recorded"])).unwrap();
-    let watch = Lines::watch(&proxy, "recorded");
+    let watch = RunningProgram::watch(&proxy, "recorded");
     watch.wait_for("kube-root-ca.crt");
     proxy.set_chances(Some(Chances { late_events: always(200, 600), ..Chances::default() }));
     for name in ["first", "second"] {

@@ -7,7 +7,7 @@ use std::{
 
 use testbed::{Fault, Match, WatchEvent};
 
-use crate::{Lines, PLANE, creation, curl, exists, namespace, output, proxy, through};
+use crate::{PLANE, RunningProgram, creation, curl, exists, namespace, output, proxy, through};
 
 #[test]
 fn a_dropped_request_never_arrives() {
@@ -45,7 +45,7 @@ fn a_request_that_hangs_ends_without_an_answer_and_never_arrives() {
 #[test]
 fn an_answer_can_come_after_what_a_watch_shows_of_later() {
     let (proxy, namespace) = (proxy(), namespace("overtaken"));
-    let watch = Lines::watch(&proxy, &namespace);
+    let watch = RunningProgram::watch(&proxy, &namespace);
     watch.wait_for("kube-root-ca.crt");
     let deleted = WatchEvent::new("configmaps", "DELETED", "short-lived");
     let create = || Match::write("configmaps", "short-lived");

@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use testbed::{ControlPlane, Proxy};
+use testbed::{ControlPlane, Proxy, curl_command, output};
 
 /// The longest that anything is waited for.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -46,16 +46,9 @@ fn through(proxy: &Proxy, arguments: &[&str]) -> Command {
 fn creation(proxy: &Proxy, namespace: &str, name: &str) -> Command {
     let url = format!("{}/api/v1/namespaces/{namespace}/configmaps", proxy.url());
     let body = format!(r#"{{"metadata": {{"name": "{name}"}}}}"#);
-    let mut curl = Command::new("curl");
-    curl.args(["-fsS", "--max-time", "20", "-H", "Content-Type: application/json", "-d", &body, &url]);
+    let mut curl = curl_command();
+    curl.args(["--fail", "-H", "Content-Type: application/json", "-d", &body, &url]);
     curl
-}
-
-/// What a command prints, or how it complains.
-fn output(command: &mut Command) -> Result<String, String> {
-    let output = command.output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
 }
 
 /// Whether a config map is there, asked without the proxy.
@@ -65,16 +58,16 @@ fn exists(name: &str) -> bool {
 
 /// A GET with curl: status line, headers and body, or curl's complaint.
 fn curl(proxy: &Proxy, path: &str) -> Result<String, String> {
-    output(Command::new("curl").args(["-sS", "-i", "--max-time", "20"]).arg(format!("{}{path}", proxy.url())))
+    output(curl_command().arg("-i").arg(format!("{}{path}", proxy.url())))
 }
 
 /// A program whose lines are read as they come. It is killed in the end.
-struct Lines {
+struct RunningProgram {
     child: Child,
     lines: mpsc::Receiver<String>,
 }
 
-impl Lines {
+impl RunningProgram {
     fn of(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = mpsc::channel();
@@ -86,7 +79,7 @@ impl Lines {
     /// A watch on the config maps of a namespace, by curl.
     fn watch(proxy: &Proxy, namespace: &str) -> Self {
         let url = format!("{}/api/v1/namespaces/{namespace}/configmaps?watch=true", proxy.url());
-        Self::of(Command::new("curl").args(["-sSN", &url]))
+        Self::of(curl_command().args(["--no-buffer", "--max-time", "0", &url]))
     }
 
     /// Waits for a line that contains `text`.
@@ -114,7 +107,7 @@ impl Lines {
     }
 }
 
-impl Drop for Lines {
+impl Drop for RunningProgram {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

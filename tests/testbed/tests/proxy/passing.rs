@@ -1,10 +1,11 @@
 //! Without faults, nobody notices the proxy.
 
-use std::{net::TcpStream, process::Command};
+use std::net::TcpStream;
 
 use serde_json::{Value, json};
+use testbed::curl_command;
 
-use crate::{DEADLINE, Lines, PLANE, curl, exists, output, proxy, through};
+use crate::{DEADLINE, PLANE, RunningProgram, curl, exists, output, proxy, through};
 
 #[test]
 fn kubectl_notices_nothing() {
@@ -48,7 +49,7 @@ fn a_watch_streams_each_event_as_it_happens() {
     let proxy = proxy();
     output(PLANE.kubectl().args(["create", "namespace", "streams"])).unwrap();
     let in_streams = ["-n", "streams"];
-    let watch = Lines::of(through(&proxy, &in_streams).args([
+    let watch = RunningProgram::of(through(&proxy, &in_streams).args([
         "get",
         "configmaps",
         "--watch",
@@ -72,7 +73,7 @@ fn a_client_keeps_its_own_identity() {
     assert!(kubeconfig.contains(token) && kubeconfig.contains(&proxy.url()), "{kubeconfig}");
     let bearer = format!("Authorization: Bearer {token}");
     let url = format!("{}/api/v1/secrets", proxy.url());
-    let answer = output(Command::new("curl").args(["-sS", "-H", &bearer, &url])).unwrap();
+    let answer = output(curl_command().args(["-H", &bearer, &url])).unwrap();
     assert!(answer.contains(r#"User \"system:serviceaccount:default:default\" cannot list"#), "{answer}");
 }
 
@@ -82,7 +83,7 @@ async fn what_passes_is_written_down_and_can_be_waited_for() {
     assert!(!proxy.wait_for("/healthz", 1, std::time::Duration::from_millis(50)).await);
     let url = format!("{}/healthz?a=b", proxy.url());
     let mut asked =
-        Command::new("curl").args(["-sS", "-X", "POST", &url, "-o", "/dev/null"]).spawn().unwrap();
+        curl_command().args(["--max-time", "0", "-X", "POST", &url, "-o", "/dev/null"]).spawn().unwrap();
     assert!(proxy.wait_for("POST /healthz?a=b", 1, DEADLINE).await);
     asked.wait().unwrap();
     curl(&proxy, "/readyz").unwrap();

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use testbed::{Fault, Match, WatchEvent};
 
-use crate::{DEADLINE, Lines, PLANE, curl, namespace, output, proxy};
+use crate::{DEADLINE, PLANE, RunningProgram, curl, namespace, output, proxy};
 
 const GONE: &str = r#""code":410"#;
 
 #[test]
 fn a_cut_watch_breaks_and_the_next_one_goes_on() {
     let (proxy, namespace) = (proxy(), namespace("cut"));
-    let watches = [Lines::watch(&proxy, &namespace), Lines::watch(&proxy, &namespace)];
+    let watches = [RunningProgram::watch(&proxy, &namespace), RunningProgram::watch(&proxy, &namespace)];
     for watch in &watches {
         watch.wait_for("kube-root-ca.crt");
     }
@@ -20,28 +20,28 @@ fn a_cut_watch_breaks_and_the_next_one_goes_on() {
         let (ended_well, rest) = watch.end();
         assert!(!ended_well && rest.is_empty(), "{rest:?}");
     }
-    Lines::watch(&proxy, &namespace).wait_for("kube-root-ca.crt");
+    RunningProgram::watch(&proxy, &namespace).wait_for("kube-root-ca.crt");
 }
 
 #[test]
 fn an_expired_watch_says_so_and_ends() {
     let (proxy, namespace) = (proxy(), namespace("expired"));
-    let watch = Lines::watch(&proxy, &namespace);
+    let watch = RunningProgram::watch(&proxy, &namespace);
     watch.wait_for("kube-root-ca.crt");
     proxy.expire_watches();
     let (ended_well, rest) = watch.end();
     assert!(ended_well && rest.len() == 1 && rest[0].contains(GONE), "{rest:?}");
-    Lines::watch(&proxy, &namespace).wait_for("kube-root-ca.crt");
+    RunningProgram::watch(&proxy, &namespace).wait_for("kube-root-ca.crt");
 }
 
 #[test]
 fn a_watch_can_break_off_in_the_middle_of_an_event() {
     let (proxy, namespace) = (proxy(), namespace("broken"));
     proxy.fault(Match::new("GET", "watch=true"), 1, Fault::BreakOff(40));
-    let (ended_well, rest) = Lines::watch(&proxy, &namespace).end();
+    let (ended_well, rest) = RunningProgram::watch(&proxy, &namespace).end();
     assert!(!ended_well, "{rest:?}");
     assert_eq!(rest.concat().len(), 40, "{rest:?}");
-    Lines::watch(&proxy, &namespace).wait_for("kube-root-ca.crt");
+    RunningProgram::watch(&proxy, &namespace).wait_for("kube-root-ca.crt");
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn an_api_server_without_streaming_lists() {
 #[tokio::test]
 async fn what_a_watch_delivers_can_be_waited_for() {
     let (proxy, namespace) = (proxy(), namespace("awaited"));
-    let watch = Lines::watch(&proxy, &namespace);
+    let watch = RunningProgram::watch(&proxy, &namespace);
     watch.wait_for("kube-root-ca.crt");
     let event = |kind: &str, name: &str| proxy.expect(WatchEvent::new("configmaps", kind, name));
     let (added, modified, deleted) = (event("ADDED", "a"), event("MODIFIED", "a"), event("DELETED", "a"));
@@ -83,7 +83,7 @@ async fn what_a_watch_delivers_can_be_waited_for() {
 #[tokio::test]
 async fn a_paused_watch_shows_later_what_happened_meanwhile() {
     let (proxy, namespace) = (proxy(), namespace("paused"));
-    let watch = Lines::watch(&proxy, &namespace);
+    let watch = RunningProgram::watch(&proxy, &namespace);
     watch.wait_for("kube-root-ca.crt");
     let added = proxy.expect(WatchEvent::new("configmaps", "ADDED", "late"));
     let pauses = [proxy.pause_watches("configmaps"), proxy.pause_watches("configmaps")];

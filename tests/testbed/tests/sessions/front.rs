@@ -8,7 +8,7 @@ use std::{
 
 use testbed::{SessionStore, StsFault, StsFront};
 
-use crate::{Key, STORE, answer, ask, assert_refused, curl, field, get, run, session, token};
+use crate::{Key, STORE, answer, ask, assert_refused, curl, field, get, output, session, token};
 
 static TOKEN: LazyLock<String> = LazyLock::new(|| token("uploader", SessionStore::AUDIENCE));
 
@@ -140,12 +140,12 @@ fn the_clock_can_be_off() {
     let times = || {
         let mut curl = curl(None, "sts");
         curl.args(["-D", "/dev/stderr", "-d", "Action=GetCallerIdentity", &front.endpoint()]);
-        let output = curl.output().unwrap();
-        let head = String::from_utf8(output.stderr).unwrap().to_lowercase();
+        let fetched = curl.output().unwrap();
+        let head = String::from_utf8(fetched.stderr).unwrap().to_lowercase();
         let date = head.lines().find_map(|line| line.strip_prefix("date: ")).unwrap().to_owned();
         let seconds = |time: &str| {
-            let output = run(std::process::Command::new("date").args(["-u", "+%s", "-d", time]));
-            output.unwrap().trim().parse::<i64>().unwrap()
+            let printed = output(std::process::Command::new("date").args(["-u", "+%s", "-d", time]));
+            printed.unwrap().trim().parse::<i64>().unwrap()
         };
         let (_, body) = exchange(&front).unwrap();
         (seconds(&date), seconds(&field(&body, "Expiration")))

@@ -9,12 +9,12 @@ mod store;
 
 use std::{process::Command, sync::LazyLock};
 
-use testbed::{ControlPlane, Role, SessionStore, allow};
+use testbed::{ControlPlane, Role, SessionStore, allow, curl_command, output};
 
 static PLANE: LazyLock<ControlPlane> = LazyLock::new(|| {
     let plane = ControlPlane::start().unwrap();
     for account in ["uploader", "stranger"] {
-        run(plane.kubectl().args(["create", "serviceaccount", account])).unwrap();
+        output(plane.kubectl().args(["create", "serviceaccount", account])).unwrap();
     }
     plane
 });
@@ -49,13 +49,6 @@ fn fill(store: &SessionStore) {
     store.put_object("bucket", "team-b/report", "of b").unwrap();
 }
 
-/// What a command prints, or how it complains.
-fn run(command: &mut Command) -> Result<String, String> {
-    let output = command.output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
-}
-
 /// An access key, with a token if it is of a session.
 struct Key {
     id: String,
@@ -85,14 +78,14 @@ fn field(body: &str, name: &str) -> String {
 /// A token of a service account.
 fn token(account: &str, audience: &str) -> String {
     let audience = format!("--audience={audience}");
-    let token = run(PLANE.kubectl().args(["create", "token", account, &audience]));
+    let token = output(PLANE.kubectl().args(["create", "token", account, &audience]));
     token.unwrap().trim().to_owned()
 }
 
 /// curl, which prints the status in a last line of its own.
 fn curl(key: Option<&Key>, service: &str) -> Command {
-    let mut curl = Command::new("curl");
-    curl.args(["-sS", "--noproxy", "*", "--max-time", "20", "-w", "\n%{http_code}"]);
+    let mut curl = curl_command();
+    curl.args(["-w", "\n%{http_code}"]);
     if let Some(Key { id, secret, token }) = key {
         curl.args(["--aws-sigv4", &format!("aws:amz:us-east-1:{service}")]);
         curl.args(["--user", &format!("{id}:{secret}")]);
@@ -109,8 +102,8 @@ fn curl(key: Option<&Key>, service: &str) -> Command {
 
 /// The status and the body, or curl's complaint.
 fn answer(curl: &mut Command) -> Result<(u16, String), String> {
-    let output = run(curl)?;
-    let (body, status) = output.rsplit_once('\n').unwrap();
+    let said = output(curl)?;
+    let (body, status) = said.rsplit_once('\n').unwrap();
     Ok((status.parse().unwrap(), body.to_owned()))
 }
 

@@ -28,15 +28,15 @@ use crate::domain::signer_status::SignerObservation;
 /// How long after a write of a status the next one may follow, so that a burst of changes of its users
 /// costs little.
 const BETWEEN_WRITES: Duration = Duration::from_secs(30);
-/// How long changes are collected before the statuses are looked at.
+/// How long changes are collected before the statuses are compared.
 const COLLECTED: Duration = Duration::from_millis(500);
 
-/// How many signers are looked at at a time.
+/// How many signers are observed at a time.
 const AT_A_TIME: usize = 4;
 
 /// Keeps the statuses of all signers up to date, for as long as the process runs.
-pub async fn report_signers(ctx: Arc<Context>) {
-    let mut reports = Reports::default();
+pub async fn write_signer_statuses(ctx: Arc<Context>) {
+    let mut statuses = SignerStatuses::default();
     let mut due: Option<Instant> = None;
     loop {
         tokio::select! {
@@ -44,7 +44,7 @@ pub async fn report_signers(ctx: Arc<Context>) {
             () = at(due) => {}
         }
         tokio::time::sleep(COLLECTED).await;
-        due = reports.look_at_all(&ctx).await;
+        due = statuses.write_all(&ctx).await;
     }
 }
 
@@ -57,14 +57,14 @@ async fn at(due: Option<Instant>) {
 
 /// What was written, and since when this process leads.
 #[derive(Default)]
-struct Reports {
+struct SignerStatuses {
     written: HashMap<SignerId, Instant>,
     term: Option<(u64, Instant)>,
 }
 
-impl Reports {
-    /// Writes every status that changed, and returns when to look again without a change.
-    async fn look_at_all(&mut self, ctx: &Context) -> Option<Instant> {
+impl SignerStatuses {
+    /// Writes every status that changed, and returns when to compare again without a change.
+    async fn write_all(&mut self, ctx: &Context) -> Option<Instant> {
         // When a term begins, all objects are woken, and this task too.
         let term = ctx.leadership.term()?;
         let begun =
@@ -84,11 +84,14 @@ impl Reports {
         });
         let observed: Vec<_> = observed.buffer_unordered(AT_A_TIME).collect().await;
         for (id, known, observing) in observed {
-            let next = if let Ok(SignerReport { status, expiration, has_failed }) = observing {
+            let next = if let Ok(ObservedSigner { status, expiration, has_failed }) = observing {
                 let expires = expiration.filter(|expiration| *expiration > now);
                 let expires = expires.map(|time| Instant::now() + ctx.clock.until(time).min(SAFETY_NET));
                 let again = has_failed.then(|| Instant::now() + BETWEEN_WRITES);
-                [expires, again, self.report(ctx, &id, &known, &status).await].into_iter().flatten().min()
+                [expires, again, self.write_if_changed(ctx, &id, &known, &status).await]
+                    .into_iter()
+                    .flatten()
+                    .min()
             } else {
                 ctx.metrics.panicked();
                 tracing::error!(signer = %id, "a bug in the operator stopped the look at a signer");
@@ -100,7 +103,7 @@ impl Reports {
     }
 
     /// Writes a status if it changed and may be written, and returns when to try again.
-    async fn report(
+    async fn write_if_changed(
         &mut self,
         ctx: &Context,
         id: &SignerId,
@@ -122,7 +125,7 @@ impl Reports {
 }
 
 /// What was observed about a signer.
-struct SignerReport {
+struct ObservedSigner {
     /// The status that it should have.
     status: SignerStatus,
     /// When its credentials expire.
@@ -137,7 +140,7 @@ async fn observe(
     known: &KnownSigner,
     now: Timestamp,
     has_counts: bool,
-) -> SignerReport {
+) -> ObservedSigner {
     // Nobody asks for its sessions, so that nobody would notice that its ServiceAccount was mended.
     if !ctx.signer_users.is_used(id) {
         ctx.sessions.forget_unused_account(id, now);
@@ -168,7 +171,7 @@ async fn observe(
         counts: before.unwrap_or_else(|| ctx.signer_users.counts(id)),
         knows_labels: ctx.selects_namespaces,
     };
-    SignerReport { status: observation.status(&known.status, now), expiration, has_failed }
+    ObservedSigner { status: observation.status(&known.status, now), expiration, has_failed }
 }
 
 /// The access key of a signer, `None` if it has none, or what is wrong with it and why.

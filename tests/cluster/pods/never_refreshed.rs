@@ -4,7 +4,7 @@ use super::*;
 
 #[tokio::test]
 async fn who_never_refreshes_is_named_until_it_goes() {
-    let space = Space::with("frozen", &[GRANTED]).await;
+    let space = Space::with("never-refreshed", &[GRANTED]).await;
     await_default_account(&space).await;
     let mut template = json!({"metadata": {"labels": {"app": "web"}}});
     template["spec"] = with_env("by-env");
@@ -35,7 +35,7 @@ async fn who_never_refreshes_is_named_until_it_goes() {
     // Whoever is told was found in the list that the ended pod would be in, and the report of the next
     // URL says what that list has shown.
     space.wait_ready("fine", "True", "Issued").await;
-    wait_told(&space, "refreshed", &signing_time(&space, "fine").await).await;
+    wait_annotated(&space, "refreshed", &signing_time(&space, "fine").await).await;
     renew(&space, "fine", "one").await;
     assert_eq!(rotation(&space.presigned_urls().get("fine").await.unwrap()).1, "OverlapSufficient");
 

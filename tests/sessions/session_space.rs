@@ -17,13 +17,13 @@ use crate::stores::{self, ACCOUNT};
 pub const AGAIN: Duration = Duration::from_secs(240);
 
 /// A namespace with the `ServiceAccount` [`ACCOUNT`], which permits every role.
-pub struct Place {
+pub struct SessionSpace {
     pub space: Space,
     pub front: Arc<StsFront>,
     pub store: &'static SessionStore,
 }
 
-impl Place {
+impl SessionSpace {
     /// With the usual store.
     pub async fn new(story: &str) -> Self {
         Self::with(story, stores::usual().await, &[]).await
@@ -100,12 +100,12 @@ impl Place {
     /// again what it keeps.
     pub async fn wait_again(&self, name: &str, status: &str, reason: &str) -> PresignedUrl {
         let wanted = format!("Ready {status} {reason}");
-        let look = |object: Option<&PresignedUrl>| {
+        let select = |object: Option<&PresignedUrl>| {
             let object = object?;
             let ready = ready(object)?;
             (ready.status == status && ready.reason == reason).then(|| object.clone())
         };
-        self.space.wait_for(AGAIN, self.space.presigned_urls(), name, &wanted, look).await
+        self.space.wait_for(AGAIN, self.space.presigned_urls(), name, &wanted, select).await
     }
 
     /// Asks for a new URL by the annotation, and waits until that is done.

@@ -15,18 +15,18 @@ use crate::pages::{read, root};
 const OPERATOR: &str = env!("CARGO_BIN_EXE_presign-operator");
 
 /// Everything that the guides share.
-pub struct Stage {
+pub struct GuideCluster {
     plane: ControlPlane,
     store: ObjectStore,
     operator: Program,
 }
 
-static STAGE: LazyLock<Stage> = LazyLock::new(Stage::start);
+static GUIDE_CLUSTER: LazyLock<GuideCluster> = LazyLock::new(GuideCluster::start);
 
-impl Stage {
+impl GuideCluster {
     /// The stage, started by whoever comes first.
     pub fn get() -> &'static Self {
-        &STAGE
+        &GUIDE_CLUSTER
     }
 
     fn start() -> Self {
@@ -105,14 +105,12 @@ impl Stage {
 fn page_of(program: &Program) -> String {
     let port = program.port("listen").unwrap_or_else(|| panic!("{}", program.last_lines()));
     let url = format!("http://127.0.0.1:{port}/metrics");
-    let output = Command::new("curl").args(["-fsS", "--noproxy", "*", &url]).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    testbed::curl(&[&url]).unwrap()
 }
 
 /// Where one guide is played.
 pub struct Desk<'a> {
-    stage: &'a Stage,
+    stage: &'a GuideCluster,
     folder: PathBuf,
     namespace: String,
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use testbed::{ControlPlane, ObjectStore, Program};
+use testbed::{ControlPlane, ObjectStore, Program, disk};
 
 use super::example::{self, REGION, noise};
 use super::narrator::Narrator;
@@ -18,7 +18,7 @@ use super::{BUCKET, KEY, PATIENCE, UPLOAD_BUCKET, UPLOAD_KEY, shell};
 
 /// Everything that runs. Dropping it ends it and removes its files; the testbed's guards
 /// do the same when the demo is killed.
-pub(super) struct Stage {
+pub(super) struct DemoCluster {
     // The order of the fields is the order in which they end.
     operator: Program,
     plane: ControlPlane,
@@ -27,7 +27,7 @@ pub(super) struct Stage {
     object: Vec<u8>,
 }
 
-impl Stage {
+impl DemoCluster {
     /// Starts everything and installs the definitions.
     pub(super) fn set(operator: Option<&Path>, narrator: &mut Narrator) -> Result<Self> {
         let program = find_operator(operator)?;
@@ -35,7 +35,7 @@ impl Stage {
         let plane = ControlPlane::start()?;
         let store = ObjectStore::builder().region(REGION).start()?;
         let folder = plane.folder().join("demo");
-        shell::make_folder(&folder)?;
+        disk::make_folder(&folder)?;
         narrator.detail(&format!("Kubernetes at {}", plane.url()));
         narrator.detail(&format!("S3 at {}, region {REGION}", store.endpoint()));
 
@@ -58,10 +58,10 @@ impl Stage {
 
         narrator.step("Start the operator");
         let (operator, address) = start_operator(&program, &plane)?;
-        let stage = Self { operator, plane, store, folder, object };
-        stage.await_operator(&address)?;
+        let cluster = Self { operator, plane, store, folder, object };
+        cluster.await_operator(&address)?;
         narrator.detail(&format!("it is ready: http://{address}/readyz"));
-        Ok(stage)
+        Ok(cluster)
     }
 
     fn await_operator(&self, address: &str) -> Result<()> {
@@ -126,11 +126,11 @@ impl Stage {
     /// Writes the keys of a Secret as files into a folder of this name, as kubelet does.
     pub(super) fn mount(&self, secret: &str, folder: &str) -> Result<PathBuf> {
         let folder = self.folder.join(folder);
-        shell::make_folder(&folder)?;
+        disk::make_folder(&folder)?;
         for key in ["url", "method", "headers", "expires-at"] {
             let template = format!("--template={{{{index .data \"{key}\" | base64decode}}}}");
             let value = self.kubectl(&["get", "secret", secret, &template])?;
-            shell::write(&folder.join(key), value.as_bytes())?;
+            disk::write(&folder.join(key), value.as_bytes())?;
         }
         Ok(folder)
     }

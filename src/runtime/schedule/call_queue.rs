@@ -1,5 +1,5 @@
-//! Calls to servers that wait. Whoever asks takes turns with others, and a server that never answers does
-//! not hold up the others.
+//! A fair queue of calls to servers. Flows take turns, and a server that never answers does not hold up
+//! calls to others.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -9,88 +9,88 @@ pub trait WaitingCall {
     /// What tells servers apart.
     type Server: Clone + Eq + Hash;
 
-    /// Who takes turns with others.
-    fn turn(&self) -> &str;
+    /// The flow of the call. Flows take turns.
+    fn flow(&self) -> &str;
 
-    /// Whose call it is. Calls of one owner may have different turns, and do not take all places at a server.
+    /// Whose call it is. Calls of one owner may be of different flows, and do not take all places at a server.
     fn owner(&self) -> &str {
-        self.turn()
+        self.flow()
     }
 
     /// The server that is called.
     fn server(&self) -> &Self::Server;
 
-    /// Whether a call that waits with the same turn need not be made, because this one takes its place.
+    /// Whether a call that waits in the same flow need not be made, because this one takes its place.
     fn replaces(&self, waiting: &Self) -> bool;
 }
 
 /// How many calls run at a time.
 #[derive(Clone, Copy, Debug)]
-pub struct TurnLimits {
+pub struct CallLimits {
     /// Of all.
     pub at_once: usize,
     /// To one server.
     pub per_server: usize,
-    /// With the same turn.
-    pub per_turn: usize,
+    /// Of one flow.
+    pub per_flow: usize,
     /// Of the same owner to one server. If it is less than the others, a server that never answers one owner leaves room
     /// for other owners.
     pub per_owner: usize,
 }
 
-/// The calls that wait, by whose turn they have.
+/// The calls that wait, by flow.
 #[derive(Debug)]
-pub struct TurnQueue<C: WaitingCall> {
-    limits: TurnLimits,
-    turns: VecDeque<(String, VecDeque<C>)>,
+pub struct CallQueue<C: WaitingCall> {
+    limits: CallLimits,
+    flows: VecDeque<(String, VecDeque<C>)>,
     running: HashMap<String, usize>,
     /// How many run at each server, by owner.
     by_server: HashMap<C::Server, HashMap<String, usize>>,
 }
 
-impl<C: WaitingCall> TurnQueue<C> {
+impl<C: WaitingCall> CallQueue<C> {
     /// An empty queue.
     #[must_use]
-    pub fn new(limits: TurnLimits) -> Self {
-        Self { limits, turns: VecDeque::new(), running: HashMap::new(), by_server: HashMap::new() }
+    pub fn new(limits: CallLimits) -> Self {
+        Self { limits, flows: VecDeque::new(), running: HashMap::new(), by_server: HashMap::new() }
     }
 
     /// How many calls wait.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.turns.iter().map(|(_, queue)| queue.len()).sum()
+        self.flows.iter().map(|(_, queue)| queue.len()).sum()
     }
 
     /// Whether no call waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.turns.is_empty()
+        self.flows.is_empty()
     }
 
     /// Adds a call, at the place of the one that it replaces.
     pub fn push(&mut self, call: C) {
-        match self.turns.iter_mut().find(|(turn, _)| *turn == call.turn()) {
+        match self.flows.iter_mut().find(|(flow, _)| *flow == call.flow()) {
             Some((_, queue)) => match queue.iter_mut().find(|waiting| call.replaces(waiting)) {
                 Some(waiting) => *waiting = call,
                 None => queue.push_back(call),
             },
-            None => self.turns.push_back((call.turn().to_owned(), VecDeque::from([call]))),
+            None => self.flows.push_back((call.flow().to_owned(), VecDeque::from([call]))),
         }
     }
 
-    /// Removes the calls of a turn that are not to be made any more.
-    pub fn remove(&mut self, turn: &str, is_over: impl Fn(&C) -> bool) {
-        if let Some(place) = self.turns.iter().position(|(name, _)| name == turn) {
-            self.turns[place].1.retain(|call| !is_over(call));
-            if self.turns[place].1.is_empty() {
-                self.turns.remove(place);
+    /// Removes the calls of a flow that are not to be made any more.
+    pub fn remove(&mut self, flow: &str, is_over: impl Fn(&C) -> bool) {
+        if let Some(place) = self.flows.iter().position(|(name, _)| name == flow) {
+            self.flows[place].1.retain(|call| !is_over(call));
+            if self.flows[place].1.is_empty() {
+                self.flows.remove(place);
             }
         }
     }
 
     /// Takes the next call among those that `may_start` permits; `None` if none may start now.
     pub fn pop(&mut self, may_start: impl Fn(&C) -> bool) -> Option<C> {
-        let Self { limits, turns, running, by_server } = self;
+        let Self { limits, flows, running, by_server } = self;
         if running.values().sum::<usize>() >= limits.at_once {
             return None;
         }
@@ -100,18 +100,18 @@ impl<C: WaitingCall> TurnQueue<C> {
                     && owners.get(call.owner()).is_none_or(|count| *count < limits.per_owner)
             }) && may_start(call)
         };
-        // Of each turn the first that may start, so that a busy server holds up no other.
-        let first = |(turn, queue): &(String, VecDeque<C>)| {
-            let is_free = running.get(turn).is_none_or(|count| *count < limits.per_turn);
+        // Of each flow the first that may start, so that a busy server holds up no other.
+        let first = |(flow, queue): &(String, VecDeque<C>)| {
+            let is_free = running.get(flow).is_none_or(|count| *count < limits.per_flow);
             if is_free { queue.iter().position(has_room) } else { None }
         };
-        let (place, at) = turns.iter().enumerate().find_map(|(place, turn)| Some((place, first(turn)?)))?;
-        let (turn, mut queue) = turns.remove(place)?;
+        let (place, at) = flows.iter().enumerate().find_map(|(place, flow)| Some((place, first(flow)?)))?;
+        let (flow, mut queue) = flows.remove(place)?;
         let call = queue.remove(at)?;
         if !queue.is_empty() {
-            turns.push_back((turn.clone(), queue));
+            flows.push_back((flow.clone(), queue));
         }
-        *running.entry(turn).or_default() += 1;
+        *running.entry(flow).or_default() += 1;
         let owners = by_server.entry(call.server().clone()).or_default();
         *owners.entry(call.owner().to_owned()).or_default() += 1;
         Some(call)
@@ -119,7 +119,7 @@ impl<C: WaitingCall> TurnQueue<C> {
 
     /// Notes that a call ended.
     pub fn ended(&mut self, call: &C) {
-        count_down(&mut self.running, call.turn());
+        count_down(&mut self.running, call.flow());
         if let Some(owners) = self.by_server.get_mut(call.server()) {
             count_down(owners, call.owner());
             if owners.is_empty() {
