@@ -1,8 +1,8 @@
 //! How soon a fresh process leads. Not a part of `cargo test`, since a debug build says nothing
 //! about it: `make image-check` runs it with the binary of the image.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::{BufRead as _, BufReader};
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
