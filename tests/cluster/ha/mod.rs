@@ -11,9 +11,6 @@ mod troubles;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use kube::Api;
-use kube::api::ListParams;
 use serde_json::json;
 use testbed::{Fault, Match, number};
 
@@ -31,41 +28,13 @@ async fn one_leads_through_every_trouble_and_nothing_is_forgotten() {
     let judge = Judge::begin(&space);
     let work = troubles::Work::begin(&space, 6).await;
 
-    // A blip that is shorter than the deadline changes nothing: it is over as soon as a renewal was lost.
-    let before = judge.holder().await;
-    let first = lease(&space).await;
-    let leader = replicas.leader(&before);
-    let renewals = leader.proxy().seen().iter().filter(|request| request.contains("/leases/")).count();
-    leader.cut_off();
-    assert!(leader.proxy().wait_for("/leases/", renewals + 1, DEADLINE).await, "no renewal was lost");
-    leader.heal();
-    let healed = lease(&space).await;
-    let ends = Instant::now() + DEADLINE;
-    let after = loop {
-        let after = lease(&space).await;
-        if after.renew_time != healed.renew_time {
-            break after;
-        }
-        assert!(Instant::now() < ends, "nobody renews the lease: {after:?}");
-        tokio::time::sleep(LEASE / 20).await;
-    };
-    let term = |lease: &LeaseSpec| (lease.holder_identity.clone(), lease.lease_transitions);
-    assert_eq!(term(&after), term(&first));
-
+    troubles::blip(&judge, &replicas, &space).await;
     for round in 0..troubles::KINDS {
         troubles::round(round, &judge, &mut replicas, &work, &space).await;
     }
     work.end(&space).await;
     replicas.stop();
     judge.verdict(&space, troubles::KINDS - 1).await;
-}
-
-/// The lease as it is now.
-async fn lease(space: &Space) -> LeaseSpec {
-    let leases = Api::<Lease>::namespaced(space.client.clone(), &space.namespace);
-    let mut all = leases.list(&ListParams::default()).await.unwrap().items;
-    assert_eq!(all.len(), 1, "{all:?}");
-    all.remove(0).spec.unwrap()
 }
 
 #[tokio::test]

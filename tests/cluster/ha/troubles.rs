@@ -93,9 +93,33 @@ pub async fn buffer(judge: &Judge, replicas: &mut Replicas<'_>) {
     is_a_standby(replicas, &old).await;
 }
 
-/// How often the lead may be lost for another reason while writes hang: a machine that is too busy
+/// How often the lead may be lost for another reason where it is to be kept: a machine that is too busy
 /// to renew a lease of a few seconds.
 const TRIES: usize = 5;
+
+/// The leader is cut off until a renewal of its lease was lost, and goes on leading.
+pub async fn blip(judge: &Judge, replicas: &Replicas<'_>, space: &Space) {
+    for _ in 0..TRIES {
+        if leads_through_a_blip(judge, replicas, space).await {
+            return;
+        }
+    }
+    panic!("{TRIES} times the lead was lost in a blip");
+}
+
+/// The same once: whether the leader went on leading.
+async fn leads_through_a_blip(judge: &Judge, replicas: &Replicas<'_>, space: &Space) -> bool {
+    let leader = replicas.leader(&judge.holder().await);
+    let terms = || leader.log().matches("no longer leading").count();
+    let (first, before) = (lease(space).await, terms());
+    let renewals = leader.proxy().seen().iter().filter(|request| request.contains("/leases/")).count();
+    leader.cut_off();
+    // A request is counted before its fate is decided, so the first of two was lost.
+    assert!(leader.proxy().wait_for("/leases/", renewals + 2, DEADLINE).await, "no renewal was lost");
+    leader.heal();
+    assert!(leader.proxy().wait_for("/leases/", renewals + 4, DEADLINE).await, "the lease is not renewed");
+    lease(space).await == first && terms() == before
+}
 
 /// What the leader writes hangs for longer than its lease, which it renews: it gives up call
 /// after call, goes on leading, and forgets none of its objects.
