@@ -9,7 +9,7 @@ use clap::Args;
 use super::run_args::{check_label, check_name};
 use crate::controller::CertificateSettings;
 
-/// The time between two looks at the Secret.
+/// The time between two checks of the Secret.
 const CHECK_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Flags about the certificate.

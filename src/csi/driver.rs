@@ -25,7 +25,7 @@ use crate::domain::volume::{
 };
 use crate::runtime::{Clock, Probes};
 
-/// How often all volumes are looked at. Times of day are compared each time, so a jump of the clock is
+/// How often all volumes are checked. Times of day are compared each time, so a jump of the clock is
 /// noticed at once.
 const TICK: Duration = Duration::from_secs(1);
 /// How long the kubelet waits for the first URLs at most. It would give up after two minutes.

@@ -49,7 +49,7 @@ pub(super) struct PendingRenewal {
     pub(super) before: Option<String>,
 }
 
-/// The requests that wait, by namespace and name, each with what its object last told about why.
+/// The requests that wait, by namespace and name, each with the reason that its object gave last.
 type WaitingRenewals = BTreeMap<(String, String), (PendingRenewal, Option<String>)>;
 
 /// Waits until the operator has handled the requests, and tells the outcome of each.

@@ -22,7 +22,7 @@ pub(super) struct SessionCache {
     pub(super) entries: HashMap<Arc<SessionKey>, SessionEntry>,
     pub(super) by_object: SessionUsers,
     pub(super) queue: CallQueue<WantedSession>,
-    /// The certificates of those that wait, by turn.
+    /// The certificates of those that wait, by flow.
     pub(super) certificates: HashMap<String, SharedCertificates>,
     pub(super) held: HeldBytes,
     /// Why the ServiceAccount of a signer cannot be used, with the UID and the generation that this is about, and
@@ -78,10 +78,10 @@ impl SessionCache {
     /// Notes that a request ended, or is not made any more.
     pub(super) fn ended(&mut self, wanted: &WantedSession) {
         self.queue.ended(wanted);
-        if let Some(of_turn) = self.certificates.get_mut(&wanted.turn)
-            && of_turn.ended(wanted.key.ca_bundle.as_ref())
+        if let Some(of_flow) = self.certificates.get_mut(&wanted.flow)
+            && of_flow.ended(wanted.key.ca_bundle.as_ref())
         {
-            self.certificates.remove(&wanted.turn);
+            self.certificates.remove(&wanted.flow);
         }
     }
 

@@ -5,10 +5,10 @@ use std::sync::{Arc, Weak};
 
 use crate::domain::stored::Digest;
 
-/// How many different certificates the requests with one turn may need at a time. Each can have 16 KiB.
+/// How many different certificates the requests of one flow may need at a time. Each can have 16 KiB.
 pub(super) const MOST: usize = 200;
 
-/// The certificates of the requests with one turn that wait or run.
+/// The certificates of the requests of one flow that wait or run.
 #[derive(Debug, Default)]
 pub(super) struct SharedCertificates(HashMap<Digest, Weak<str>>);
 

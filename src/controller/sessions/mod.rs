@@ -107,8 +107,8 @@ impl Sessions {
             return better().unwrap_or_else(|| FoundSession::Failed(past.failure.clone()));
         }
         if let (Some(digest), Some(text)) = (&wanted.key.ca_bundle, &wanted.ca_bundle) {
-            let of_turn = cache.certificates.entry(wanted.turn.clone()).or_default();
-            let Some(shared) = of_turn.share(digest, text) else {
+            let of_flow = cache.certificates.entry(wanted.flow.clone()).or_default();
+            let Some(shared) = of_flow.share(digest, text) else {
                 return better().unwrap_or(FoundSession::Failed(SessionFailure::TooManyCertificates));
             };
             wanted.ca_bundle = Some(shared);
@@ -138,7 +138,7 @@ impl Sessions {
         now: Timestamp,
     ) -> BTreeSet<Key> {
         let woken = self.cache.write().take_in(wanted, answer, now);
-        // Others may be waiting for this turn.
+        // Others may be waiting for this place.
         self.asked.notify_one();
         self.news.notify_waiters();
         woken

@@ -77,7 +77,7 @@ pub async fn obtain(
         Some(signer) => SessionOwner::Signer(signer.uid.clone()),
     };
     // A session that many namespaces share must not wait behind those of the first that asks.
-    let turn = match (&session_owner, signer) {
+    let flow = match (&session_owner, signer) {
         (SessionOwner::Signer(uid), Some(signer))
             if signer.id.kind == SignerKind::ClusterSigner && terms.policy.is_none() =>
         {
@@ -88,7 +88,7 @@ pub async fn obtain(
     let (key, ca_bundle) = SessionKey::new(source, (**terms).clone(), session_owner);
     let key = Arc::new(key);
     let ca_bundle = ca_bundle.map(Arc::from);
-    match ctx.sessions.find(&object, WantedSession { key, base, ca_bundle, turn }, need, now) {
+    match ctx.sessions.find(&object, WantedSession { key, base, ca_bundle, flow }, need, now) {
         FoundSession::Ready(credentials) => Ok(Ok(Arc::new(credentials))),
         FoundSession::Failed(failure) => Ok(Err(failure.problem(request))),
         FoundSession::Pending(since) if now.duration_since(since).as_secs() >= SAID_AFTER => {

@@ -39,12 +39,12 @@ async fn serve(ctx: Arc<Context>, wanted: WantedSession) {
     let answer = AssertUnwindSafe(request(&ctx, &wanted)).catch_unwind().await;
     let answer = answer.unwrap_or_else(|_| {
         ctx.metrics.panicked();
-        tracing::error!(owner = wanted.turn, "a bug in the operator stopped the request of a session");
+        tracing::error!(owner = wanted.flow, "a bug in the operator stopped the request of a session");
         Err(SessionFailure::Bug)
     });
     ctx.metrics.session(kind, answer.as_ref().err().map(SessionFailure::reason));
     if let Err(failure) = &answer {
-        tracing::debug!(owner = wanted.turn, source = kind, "{failure}");
+        tracing::debug!(owner = wanted.flow, source = kind, "{failure}");
     }
     let now = ctx.clock.now();
     for user in ctx.sessions.answered(&wanted, answer, now) {

@@ -19,15 +19,15 @@ pub struct WantedSession {
     pub(super) base: Option<Arc<Credentials>>,
     /// The certificates of private authorities to reach the STS with, as PEM.
     pub(super) ca_bundle: Option<Arc<str>>,
-    /// Who takes turns with others: a namespace, or a signer that many namespaces share a session of.
-    pub(super) turn: String,
+    /// The flow of the request: a namespace, or a signer that many namespaces share a session of.
+    pub(super) flow: String,
 }
 
 impl WaitingCall for WantedSession {
     type Server = StsAddress;
 
     fn flow(&self) -> &str {
-        &self.turn
+        &self.flow
     }
 
     fn owner(&self) -> &str {

@@ -39,7 +39,7 @@ pub struct CertificateSettings {
     pub ca_namespace: String,
     /// The names that clients call the signing service by.
     pub names: Vec<String>,
-    /// The time between two looks at the Secret.
+    /// The time between two checks of the Secret.
     pub every: Duration,
 }
 

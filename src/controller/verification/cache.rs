@@ -48,7 +48,7 @@ pub(super) struct AskedUrl {
     pub(super) answer: Option<Box<VerifyAnswer>>,
 }
 
-/// What a question is made of, when its turn comes.
+/// What a question is made of, when it is asked.
 pub struct StoreQuestion {
     /// The request, which is valid and permitted.
     pub resolved: Arc<Resolved>,
@@ -78,7 +78,7 @@ pub(super) struct QueuedQuestion {
     pub(super) question: Arc<StoreQuestion>,
 }
 
-/// A question whose turn has come.
+/// A question that is asked next.
 pub(super) struct DueQuestion {
     pub(super) queued: QueuedQuestion,
     /// Why nothing was reached a moment ago; the store is not asked again so soon.

@@ -160,7 +160,7 @@ impl Verifications {
         let mut cache = self.cache.write();
         let cache = &mut *cache;
         cache.queue.ended(&due.queued);
-        // Others may be waiting for this turn.
+        // Others may be waiting for this place.
         self.asked.notify_one();
         if let (None, Some(answer)) = (due.outage, &answer) {
             cache.hosts.answered(&question.route, (key.namespace(), due.begun), &answer.finding, now);

@@ -83,7 +83,7 @@ impl Denial {
 
 impl Policy {
     /// Judges a request. Of several rules that allow it, the one with the longest lifetime counts, and
-    /// of these the first. Of several that do not, the one of which most holds is told.
+    /// of these the first. Of several that do not, the one of which most holds is named.
     #[must_use]
     pub fn judge(&self, request: &Request, asker: Asker<'_>) -> Verdict {
         if let Some(denial) = self.safety(request, asker) {

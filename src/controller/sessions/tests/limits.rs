@@ -8,18 +8,18 @@ use super::*;
 fn a_broken_signer_of_many_namespaces_leaves_room_for_another_at_the_same_sts() {
     let (mut queue, mut other) = (CallQueue::new(LIMITS), (*key("p")).clone());
     for number in 0..100 {
-        let turn = format!("n{number}");
-        queue.push(WantedSession { key: key("p"), base: None, ca_bundle: None, turn });
+        let flow = format!("n{number}");
+        queue.push(WantedSession { key: key("p"), base: None, ca_bundle: None, flow });
     }
     other.owner = SessionOwner::Signer("healthy".to_owned());
-    queue.push(WantedSession { key: Arc::new(other), base: None, ca_bundle: None, turn: "z".to_owned() });
+    queue.push(WantedSession { key: Arc::new(other), base: None, ca_bundle: None, flow: "z".to_owned() });
     let running: Vec<_> = std::iter::from_fn(|| queue.pop(|_| true)).collect();
     assert_eq!(
-        running.iter().map(|call| call.turn.as_str()).collect::<Vec<_>>(),
+        running.iter().map(|call| call.flow.as_str()).collect::<Vec<_>>(),
         ["n0", "n1", "n2", "n3", "n4", "z"]
     );
     queue.ended(&running[0]);
-    assert_eq!(queue.pop(|_| true).map(|call| call.turn).as_deref(), Some("n5"));
+    assert_eq!(queue.pop(|_| true).map(|call| call.flow).as_deref(), Some("n5"));
 }
 
 /// A request with certificates of its own for one of two servers.
@@ -27,7 +27,7 @@ fn with_certificates(number: usize, region: &str, text: &str) -> WantedSession {
     let mut key = (*of_namespace("n", &number.to_string())).clone();
     key.terms.sts.region = region.to_owned();
     key.ca_bundle = Some(Digest::of(text));
-    WantedSession { key: Arc::new(key), base: None, ca_bundle: Some(Arc::from(text)), turn: "n".to_owned() }
+    WantedSession { key: Arc::new(key), base: None, ca_bundle: Some(Arc::from(text)), flow: "n".to_owned() }
 }
 
 fn ask(sessions: &Sessions, number: usize, wanted: WantedSession, now: i64) -> FoundSession {
@@ -94,7 +94,7 @@ fn a_session_at_hand_prolongs_a_url_while_the_sts_does_not_answer() {
     sessions.answered(&wanted, Ok(session(0, 3600)), at(0));
     let renew = |now, current| {
         let need = SessionNeed { until: at(5401), longer_than: Some(at(current)) };
-        let wanted = WantedSession { key: key("p"), base: None, ca_bundle: None, turn: "n".to_owned() };
+        let wanted = WantedSession { key: key("p"), base: None, ca_bundle: None, flow: "n".to_owned() };
         sessions.find(&Key::new("n", "a"), wanted, need, at(now))
     };
     assert!(matches!(renew(1800, 3000), FoundSession::Pending(_)));

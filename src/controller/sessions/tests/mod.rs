@@ -62,7 +62,7 @@ fn session(begun: i64, end: i64) -> Session {
 
 /// What an object is told that wants a URL of an hour.
 fn find(sessions: &Sessions, namespace: &str, name: &str, policy: &str, now: i64) -> FoundSession {
-    let wanted = WantedSession { key: key(policy), base: None, ca_bundle: None, turn: namespace.to_owned() };
+    let wanted = WantedSession { key: key(policy), base: None, ca_bundle: None, flow: namespace.to_owned() };
     let need = SessionNeed { until: at(now + 3600), longer_than: None };
     sessions.find(&Key::new(namespace, name), wanted, need, at(now))
 }
@@ -185,7 +185,7 @@ fn a_session_that_is_left_serves_while_no_other_can_be_got() {
     assert!(matches!(find(&sessions, "n", "b", "p", 1801), FoundSession::Ready(_)), "a shorter URL");
     let renew = |current| {
         let need = SessionNeed { until: at(5401), longer_than: Some(at(current)) };
-        let wanted = WantedSession { key: key("p"), base: None, ca_bundle: None, turn: "n".to_owned() };
+        let wanted = WantedSession { key: key("p"), base: None, ca_bundle: None, flow: "n".to_owned() };
         sessions.find(&Key::new("n", "a"), wanted, need, at(1801))
     };
     assert!(matches!(renew(3600), FoundSession::Failed(_)), "a renewal gains nothing");
@@ -219,24 +219,24 @@ fn a_session_that_ends_at_once_is_a_failure_and_a_lost_lease_is_none() {
 fn one_sts_that_never_answers_leaves_room_for_others() {
     let mut queue = CallQueue::new(LIMITS);
     for number in 0..100 {
-        let turn = format!("n{number}");
-        queue.push(WantedSession { key: of_namespace(&turn, "p"), base: None, ca_bundle: None, turn });
+        let flow = format!("n{number}");
+        queue.push(WantedSession { key: of_namespace(&flow, "p"), base: None, ca_bundle: None, flow });
     }
     let mut other = (*of_namespace("n", "p")).clone();
     other.terms.sts.region = "eu-west-1".to_owned();
-    queue.push(WantedSession { key: Arc::new(other), base: None, ca_bundle: None, turn: "n".to_owned() });
+    queue.push(WantedSession { key: Arc::new(other), base: None, ca_bundle: None, flow: "n".to_owned() });
     let running: Vec<_> = std::iter::from_fn(|| queue.pop(|_| true)).collect();
     assert_eq!(running.len(), 9);
-    assert_eq!(running[8].turn, "n");
+    assert_eq!(running[8].flow, "n");
 }
 
 #[test]
 fn namespaces_take_turns_and_none_has_all() {
     let sessions = Sessions::default();
     let ask = |namespace: &str, name: &str| {
-        let (key, turn) = (of_namespace(namespace, name), namespace.to_owned());
+        let (key, flow) = (of_namespace(namespace, name), namespace.to_owned());
         let need = SessionNeed { until: at(3600), longer_than: None };
-        let wanted = WantedSession { key, base: None, ca_bundle: None, turn };
+        let wanted = WantedSession { key, base: None, ca_bundle: None, flow };
         assert!(matches!(
             sessions.find(&Key::new(namespace, name), wanted, need, at(0)),
             FoundSession::Pending(_)
@@ -247,11 +247,11 @@ fn namespaces_take_turns_and_none_has_all() {
     }
     ask("quiet", "a");
     let running = asked(&sessions);
-    assert_eq!(running.iter().filter(|wanted| wanted.turn == "flood").count(), 5);
-    assert!(running.iter().any(|wanted| wanted.turn == "quiet"));
-    // One that ends gives its turn away.
+    assert_eq!(running.iter().filter(|wanted| wanted.flow == "flood").count(), 5);
+    assert!(running.iter().any(|wanted| wanted.flow == "quiet"));
+    // One that ends gives its place away.
     sessions.answered(
-        running.iter().find(|wanted| wanted.turn == "flood").unwrap(),
+        running.iter().find(|wanted| wanted.flow == "flood").unwrap(),
         Err(SessionFailure::Bug),
         at(0),
     );

@@ -92,11 +92,11 @@ async fn one_read_is_for_every_selection_that_was_asked_for() {
 async fn what_was_read_before_a_change_is_not_kept() {
     let bed = Bed::new(1);
     let reader = bed.ask("a");
-    let turn = reader.lock().await;
+    let lock = reader.lock().await;
     assert!(bed.changed(2), "it may be reading the version before");
     assert_eq!(bed.answer(&reader, "a", 1).await, 1, "who reads it is woken again");
     assert_eq!(bed.known("a"), None);
-    drop(turn);
+    drop(lock);
     bed.read("a", 2).await;
     assert_eq!(bed.known("a"), Some(2));
 }

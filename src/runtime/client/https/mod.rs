@@ -43,7 +43,7 @@ pub struct HttpsClient {
     origin: HttpsOrigin,
     roots: RootsFile,
     /// With which address the next request begins.
-    turn: AtomicUsize,
+    next: AtomicUsize,
 }
 
 /// An answer. It has no `Debug`, because its body can hold secrets.
@@ -88,7 +88,7 @@ impl HttpsClient {
     /// appear later.
     #[must_use]
     pub fn new(origin: HttpsOrigin, roots: PathBuf) -> Self {
-        Self { origin, roots: RootsFile::new(roots), turn: AtomicUsize::new(0) }
+        Self { origin, roots: RootsFile::new(roots), next: AtomicUsize::new(0) }
     }
 
     /// Sends JSON with the method POST.
@@ -127,8 +127,8 @@ impl HttpsClient {
         let config = self.roots.config().await.map_err(HttpsFailure::Roots)?;
         let found = tokio::net::lookup_host(self.origin.target()).await;
         let mut addresses: Vec<SocketAddr> = found.map_err(|_| HttpsFailure::Unresolved)?.collect();
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let first = turn.checked_rem(addresses.len()).ok_or(HttpsFailure::Unresolved)?;
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
+        let first = next.checked_rem(addresses.len()).ok_or(HttpsFailure::Unresolved)?;
         addresses.rotate_left(first);
         let mut last = HttpsFailure::Unresolved;
         for address in addresses {
