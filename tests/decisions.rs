@@ -252,7 +252,7 @@ proptest! {
     #![proptest_config(config(10))]
 
     #[test]
-    fn a_look_every_second_changes_nothing(
+    fn a_reconcile_every_second_changes_nothing(
         seed in any::<u32>(),
         expires_in in 60..120_u32,
         events in prop::collection::vec((event(), 0..90_i64), 1..8),

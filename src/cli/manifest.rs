@@ -218,7 +218,7 @@ spec:
     }
 
     #[test]
-    fn a_slip_in_one_of_several_is_told_with_its_place() {
+    fn a_mistake_in_one_of_several_is_reported_with_its_line() {
         for (from, to, expected) in [
             ("key: a", "key: 2026", "line 14"),
             ("key: a", "key: a\n  versionId: b", "document 2: spec.versionId: there is no such field"),

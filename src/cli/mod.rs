@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_only_when_told_to() {
+    fn runs_only_on_request() {
         let cli = Cli::try_parse_from(["presign-operator", "run"]).unwrap();
         assert!(matches!(cli.command, Command::Run(_)));
         let error = Cli::try_parse_from(["presign-operator"]).unwrap_err();

@@ -5,7 +5,7 @@ use tokio::sync::watch;
 
 use super::ExitFailure;
 use super::node_args::NodeArgs;
-use super::run::{is_true, log_filter, told_to_stop};
+use super::run::{is_true, log_filter, stop_signal};
 use super::sites::bind;
 use crate::csi::{NodeDriver, NodeFailure, NodeProcess};
 use crate::runtime::{Clock, MetricsRegistry, Pages, Probes, Scrapes, Site, http, logging};
@@ -34,7 +34,7 @@ pub(super) fn run(args: NodeArgs) -> Result<(), ExitFailure> {
 }
 
 async fn serve(args: NodeArgs) -> Result<(), ExitFailure> {
-    let stop = told_to_stop()?;
+    let stop = stop_signal()?;
     let listener = bind("--listen", args.listen).await?;
     let listen = listener.local_addr().context("cannot read the address that it listens on")?;
     let mut metrics = MetricsRegistry::new("presign", env!("CARGO_PKG_VERSION"));

@@ -65,7 +65,7 @@ pub(super) fn log_filter(flag: Option<String>) -> String {
 
 async fn operate(args: RunArgs, observe: impl FnOnce(Memory)) -> Result<(), ExitFailure> {
     // First, because the kernel drops a signal that process 1 of a container does not handle.
-    let stop = told_to_stop()?;
+    let stop = stop_signal()?;
     let config = kube::Config::infer().await.map_err(|error| {
         ExitFailure::configuration(anyhow!(
             "cannot find the API server: neither a kubeconfig nor a ServiceAccount can be used: {error}"
@@ -244,7 +244,7 @@ pub(super) fn is_true(sender: &watch::Sender<bool>) -> impl Future<Output = ()> 
 }
 
 /// Resolves when the process gets SIGTERM or SIGINT.
-pub(super) fn told_to_stop() -> Result<impl Future<Output = ()> + Send + 'static, ExitFailure> {
+pub(super) fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, ExitFailure> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;

@@ -120,7 +120,7 @@ users:
     }
 
     #[test]
-    fn an_unknown_name_is_told_with_the_known_ones() {
+    fn an_unknown_name_is_reported_with_the_known_ones() {
         for (context, cluster, user, expected) in [
             (
                 Some("four"),

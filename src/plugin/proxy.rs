@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn another_kind_of_proxy_is_told_without_its_password() {
+    fn another_kind_of_proxy_is_reported_without_its_password() {
         for (of_cluster, https, expected) in [
             (Some("https://me:hidden@p:1"), "", "proxy-url of the kubeconfig begins with https://"),
             (Some("p:1"), "", "proxy-url of the kubeconfig is not a URL"),

@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_told_from_an_outage() {
+    fn a_refusal_is_distinguished_from_an_outage() {
         let of = |status, code: &str| StsFailure::of_status(StsStep::WebIdentity, status, proper(code));
         for (status, code, outage) in [
             (429, "", StsOutage::Throttled),

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_that_is_there_in_part_is_told() {
+    fn a_source_that_is_there_in_part_is_reported() {
         for (variables, problem) in [
             ("WEB_IDENTITY_TOKEN_FILE=/t REGION=a CONTAINER_CREDENTIALS_FULL_URI=http://a", "AWS_ROLE_ARN"),
             ("WEB_IDENTITY_TOKEN_FILE=/t ROLE_ARN=r", "AWS_REGION"),

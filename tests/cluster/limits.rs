@@ -51,7 +51,7 @@ async fn urls_point_only_where_they_may() {
 }
 
 #[tokio::test]
-async fn a_renew_token_that_is_too_long_is_told_and_stops_nothing() {
+async fn a_renew_token_that_is_too_long_is_reported_and_stops_nothing() {
     let space = Space::new("long-token").await;
     space.apply("report", space.spec(json!({}))).await;
     space.wait_ready("report", "True", "Issued").await;

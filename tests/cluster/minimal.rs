@@ -44,7 +44,7 @@ async fn five_minutes_pass() {
 }
 
 #[tokio::test]
-async fn a_rotated_key_is_noticed_by_one_look_for_all_its_urls() {
+async fn a_rotated_key_is_noticed_by_one_read_for_all_its_urls() {
     let space = space("looks").await;
     let inside = start(&space).await;
     let names: Vec<String> = (0..10).map(|number| format!("r{number}")).collect();

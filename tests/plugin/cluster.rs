@@ -114,7 +114,7 @@ async fn renew_asks_and_waits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn renew_waits_as_long_as_it_is_told() {
+async fn renew_waits_as_long_as_its_flag_says() {
     let space = Space::new("plugin-wait").await;
     space.operator.kill();
     space.apply("report", space.spec(json!({}))).await;

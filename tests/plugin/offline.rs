@@ -29,7 +29,7 @@ fn the_first_argument_makes_it_the_plugin_and_inspect_works_offline() {
 }
 
 #[test]
-fn a_list_of_exceptions_from_the_proxy_that_cannot_be_read_is_told() {
+fn a_list_of_exceptions_from_the_proxy_that_cannot_be_read_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("kubeconfig");
     let text = r#"

@@ -63,7 +63,7 @@ async fn survive(place: &SessionSpace, number: usize, fault: StsFault, said: &st
 }
 
 #[tokio::test]
-async fn each_way_to_fail_is_told_and_ends_before_the_url_does() {
+async fn each_way_to_fail_is_reported_and_ends_before_the_url_does() {
     let place = SessionSpace::brief("outage").await;
     let faults = [
         (StsFault::Hang, "did not answer within 10 seconds", 1),

@@ -89,7 +89,7 @@ async fn each_namespace_can_bring_its_account_and_its_role() {
 }
 
 #[tokio::test]
-async fn a_user_of_a_cluster_signer_is_told_nothing_of_its_role() {
+async fn a_user_of_a_cluster_signer_sees_nothing_of_its_role() {
     let mut shared = SharedSigner::new("untold", 1).await;
     let (team, platform) = (shared.teams[0].clone(), shared.tenancy.platform.clone());
     let arn = shared.store.role_arn("role-of-the-platform");

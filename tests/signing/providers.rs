@@ -140,7 +140,7 @@ const REGIONS: [&str; 10] = [
 ];
 
 #[test]
-fn the_host_that_a_limit_looks_at_is_the_one_that_is_signed() {
+fn the_host_that_a_limit_checks_is_the_one_that_is_signed() {
     for region in REGIONS {
         for (bucket, style) in [
             ("reports".to_owned(), "Auto"),
@@ -154,7 +154,7 @@ fn the_host_that_a_limit_looks_at_is_the_one_that_is_signed() {
 }
 
 #[test]
-fn the_other_addresses_of_aws_are_signed_as_they_are_looked_at() {
+fn the_other_addresses_of_aws_are_signed_as_they_are_checked() {
     for (dual_stack, fips) in [(true, false), (false, true), (true, true)] {
         for region in REGIONS.iter().filter(|region| !(fips && region.starts_with("cn-"))) {
             for (bucket, style) in [

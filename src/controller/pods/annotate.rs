@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_pod_that_waits_is_told_once_of_the_newest() {
+    async fn a_pod_that_waits_is_annotated_once_for_the_newest() {
         let queue = Arc::new(AnnotationQueue::default());
         queue.add("n", vec![to_annotate("a", 2), to_annotate("b", 2)]);
         queue.add("n", vec![to_annotate("a", 1), to_annotate("b", 3)]);

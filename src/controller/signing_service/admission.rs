@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_asks_too_often_is_told_and_nobody_else() {
+    async fn a_client_that_asks_too_often_is_refused_and_no_other() {
         let admission = Admission::default();
         let pod = |namespace: &str, node: &str| AskingPod::made_up(namespace, node);
         let ask = async |pod: AskingPod| admission.admit(&pod).await.err().map(|fault| fault.result);

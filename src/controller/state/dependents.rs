@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn forgets_what_an_object_no_longer_looks_at() {
+    fn forgets_what_an_object_no_longer_depends_on() {
         let dependents = Dependents::default();
         let set = |name: &str, secrets: &[&str]| {
             let secrets = secrets.iter().map(|name| Key::new("n", name)).collect();

@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn what_passes_look_at_comes_back_as_it_was() {
+    fn what_reconciles_read_comes_back_as_it_was() {
         let renew = json!({"presign.dev/renew": "t"});
         for changes in
             [vec![], vec![("/metadata/annotations", renew)], vec![("/spec", json!({"bucket": []}))]]

@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_too_large_is_not_kept_and_still_told_from_others() {
+    fn a_spec_that_is_too_large_is_not_kept_and_still_differs_from_others() {
         let large = |letter: &str| Ok(spec(&letter.repeat(LARGEST_KEPT)));
         let packed = PackedSpec::pack(&large("a"));
         assert_eq!(packed.unpack(), Err(NoSpec::NotKept));

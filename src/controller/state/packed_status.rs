@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn every_difference_is_told() {
+    fn every_difference_is_noticed() {
         let packed = PackedStatus::pack(&status(|_| {}));
         for field in ["location", "secretName", "limitedBy", "signingTime", "renewalTime"] {
             let other = status(|status| status[field] = Value::Null);

@@ -119,7 +119,7 @@ fn each_interruption_has_its_next_reconcile() {
 }
 
 #[test]
-fn what_happens_three_times_in_a_row_is_told() {
+fn what_happens_three_times_in_a_row_is_reported() {
     for interruption in [Interruption::Outdated, Interruption::Overloaded { retry_after: None }] {
         let plan = plan(Progress::UpToDate, Seen::Nothing);
         let mut history = History::default();
@@ -136,7 +136,7 @@ fn what_happens_three_times_in_a_row_is_told() {
 }
 
 #[test]
-fn a_time_that_passes_during_the_reconcile_is_still_to_be_looked_at() {
+fn a_time_that_passes_during_the_reconcile_causes_another() {
     let cases = [
         (Progress::UpToDate, 39, Next::At(at(40))),
         (Progress::UpToDate, 45, Next::At(at(40))),
@@ -165,7 +165,7 @@ fn a_time_that_passes_during_the_reconcile_is_still_to_be_looked_at() {
 }
 
 #[test]
-fn what_was_looked_at_is_not_looked_at_again() {
+fn what_was_reconciled_is_not_reconciled_again() {
     let mut plan = plan(Progress::AwaitingCredentials, Seen::Url(standing()));
     for (made_at, next) in [(39, Some(40)), (40, Some(60)), (59, Some(60)), (60, None), (99, None)] {
         plan.made_at = at(made_at);

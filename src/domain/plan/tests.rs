@@ -93,7 +93,7 @@ fn a_session_that_ends_is_waited_for_and_does_not_keep_a_repair_away() {
 }
 
 #[test]
-fn what_stands_in_the_way_is_told_in_this_order() {
+fn obstacles_are_reported_in_this_order() {
     let mut world = settled();
     world.now = at(2400);
     world.server.update(THEM, at(2400), |secret| secret.immutable = Some(true));
@@ -135,7 +135,7 @@ fn what_stands_in_the_way_is_told_in_this_order() {
 }
 
 #[test]
-fn without_credentials_their_problem_is_told_and_the_stored_url_compared_without_them() {
+fn without_credentials_their_problem_is_reported_and_the_stored_url_compared_without_them() {
     let mut world = settled();
     world.now = at(2400);
     world.credentials = None;
@@ -169,7 +169,7 @@ fn a_failure_holds_every_action_until_its_time_or_other_inputs() {
 }
 
 #[test]
-fn a_contested_write_waits_and_is_told_of_but_no_person_is_asked_to_act() {
+fn a_contested_write_waits_and_is_reported_but_no_person_is_asked_to_act() {
     let take = |w: &mut World| w.server.update(THEM, w.now, |s| drop(s.data.take()));
     let plant = |w: &mut World| {
         w.now = at(2400);

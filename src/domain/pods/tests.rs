@@ -22,7 +22,7 @@ fn container(part: &Value) -> Value {
 }
 
 #[test]
-fn each_way_to_use_a_secret_is_told_apart() {
+fn each_way_to_use_a_secret_is_distinguished() {
     use StaleUse::{Env, EnvFrom, SubPath};
     let secret = json!([{"name": "v", "secret": {"secretName": "s", "defaultMode": 420}}]);
     let projected = json!([{"name": "v", "projected": {"sources": [

@@ -166,7 +166,7 @@ fn reports_the_url_that_is_stored() {
 }
 
 #[test]
-fn what_cannot_be_looked_at_is_reported_as_it_was() {
+fn what_cannot_be_read_is_reported_as_it_was() {
     let before = first(Seen::Url(standing()), Progress::UpToDate, 5);
     let mut unknown = report(Seen::Unknown, failed(FailureReason::ApiError));
     unknown.generation = Some(8);
@@ -243,7 +243,7 @@ fn a_shorter_life_than_asked_for_is_limited_by_the_credentials() {
 }
 
 #[test]
-fn a_token_that_is_too_long_is_told_and_stops_nothing() {
+fn a_token_that_is_too_long_is_reported_and_stops_nothing() {
     let report = Report { is_renew_refused: true, ..report(Seen::Url(standing()), Progress::UpToDate) };
     let status = next_status(&PresignedUrlStatus::default(), &report, at(0));
     assert_eq!(verdict(&status, READY), Some(("True", "Issued")));

@@ -230,7 +230,7 @@ fn the_format_counts_only_as_we_wrote_it() {
 }
 
 #[test]
-fn what_can_never_be_changed_is_told() {
+fn what_can_never_be_changed_is_recognized() {
     for (edit, is_fixed) in [
         ((|s| s.immutable = Some(true)) as fn(&mut Secret), true),
         (|s| s.immutable = Some(false), false),

@@ -77,7 +77,7 @@ async fn hands_on_the_answer_and_counts_it() {
 }
 
 #[tokio::test]
-async fn an_overloaded_server_is_asked_once_and_told_of() {
+async fn an_overloaded_server_is_asked_once_and_reported() {
     let answer = "HTTP/1.1 429 Slow\r\nretry-after: 3\r\ncontent-length: 4\r\nconnection: close\r\n\r\nbusy";
     let server = start(answer).await;
     for path in [SECRET, WATCH] {

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_version_than_before_is_a_restore_and_told_once() {
+    fn an_older_version_than_before_is_a_restore_and_logged_once() {
         let mut newest = Newest::default();
         let mut shows = |version: Option<&str>| {
             let mut lease = settings("a").first(Timestamp::UNIX_EPOCH);

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_that_cannot_be_served_in_time_is_told() {
+    async fn a_scrape_that_cannot_be_served_in_time_is_reported() {
         let (scrapes, let_through) = held();
         tokio::time::pause();
         let mut pages = std::pin::pin!(join_all([scrapes.page(), scrapes.page()]));

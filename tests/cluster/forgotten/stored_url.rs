@@ -85,7 +85,7 @@ async fn a_value_that_is_no_url_at_all_is_replaced() {
 }
 
 #[tokio::test]
-async fn the_times_of_a_url_that_somebody_put_there_are_not_told() {
+async fn the_times_of_a_url_that_somebody_put_there_are_not_reported() {
     let space = Space::new("planted-times").await;
     space.apply("report", space.spec(json!({}))).await;
     space.wait_ready("report", "True", "Issued").await;

@@ -61,7 +61,7 @@ fn without_pods(space: &Space, user: &str) -> std::path::PathBuf {
 }
 
 #[tokio::test]
-async fn a_forbidden_look_is_said_and_not_repeated() {
+async fn a_forbidden_list_is_logged_and_not_repeated() {
     let space = Space::new("forbidden").await;
     await_default_account(&space).await;
     space.operator.stop();

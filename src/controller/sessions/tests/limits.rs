@@ -142,7 +142,7 @@ fn what_is_known_of_a_service_account_is_over_with_another_spec_and_with_the_sig
 }
 
 #[test]
-fn what_a_volume_was_told_of_a_signer_is_shown_for_a_while_although_no_object_uses_it() {
+fn the_answer_to_a_volume_about_a_signer_is_shown_for_a_while_although_no_object_uses_it() {
     let (sessions, signer) = (Sessions::default(), signer());
     let failure = SessionFailure::NoAccount { account: "a".to_owned() };
     assert!(sessions.note_account(&signer, Some(&failure), Some(at(100))));

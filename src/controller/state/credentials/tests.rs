@@ -102,7 +102,7 @@ async fn what_was_read_before_a_change_is_not_kept() {
 }
 
 #[tokio::test]
-async fn who_was_given_what_was_dropped_is_told_of_another_version() {
+async fn a_reader_of_dropped_credentials_learns_of_another_version() {
     let bed = Bed::new(1);
     bed.read("first", 1).await;
     for name in ["second", "third", "fourth"] {
@@ -120,7 +120,7 @@ async fn who_was_given_what_was_dropped_is_told_of_another_version() {
 }
 
 #[tokio::test]
-async fn what_is_kept_is_bounded_by_the_objects_that_look_at_it() {
+async fn what_is_kept_is_bounded_by_the_objects_that_use_it() {
     let bed = Bed::new(3);
     for number in 0..100 {
         bed.read(&number.to_string(), 1).await;

@@ -83,7 +83,7 @@ fn a_denial_names_the_field_and_what_would_be_allowed() {
 }
 
 #[test]
-fn a_rule_is_for_its_namespaces_only_and_others_are_not_told_of_it() {
+fn a_rule_is_for_its_namespaces_only_and_others_do_not_see_it() {
     let of_b = PolicyRule {
         namespaces: Some(vec!["team-b".to_owned()]),
         keys: prefixes(&["secret-project/"]),

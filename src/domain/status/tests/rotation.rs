@@ -33,7 +33,7 @@ fn status_of(standing: Standing, progress: Progress, pods: PodUses) -> Presigned
 }
 
 #[test]
-fn every_reason_outlives_a_look_that_failed() {
+fn every_reason_outlives_a_read_that_failed() {
     let mut reasons = std::collections::BTreeSet::new();
     for (standing, progress, pods) in standings() {
         let before = status_of(standing, progress, pods);
@@ -71,7 +71,7 @@ fn a_pod_that_never_refreshes_is_named_with_what_to_do() {
 }
 
 #[test]
-fn until_pods_are_looked_at_again_the_report_stands() {
+fn until_pods_are_listed_again_the_condition_stays() {
     let before = status_of(standing(), Progress::UpToDate, stale(0));
     let not_yet = PodUses { stale: StaleUsers::Unchanged, no_annotation: None };
     let settled = |pods| Report { pods, ..report(Seen::Url(standing()), Progress::UpToDate) };

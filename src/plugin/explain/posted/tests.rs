@@ -209,7 +209,7 @@ fn clocks_and_keys() -> Vec<BrokenForm> {
 }
 
 #[test]
-fn the_cause_of_every_broken_form_is_found_and_nothing_secret_is_told() {
+fn the_cause_of_every_broken_form_is_found_and_nothing_secret_is_shown() {
     let mut counts = BTreeMap::new();
     let mut faults = Vec::new();
     for one in [requests(), fields(), clocks_and_keys()].into_iter().flatten() {

@@ -155,7 +155,7 @@ async fn with_a_certificate_only_tls_is_spoken() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stops_when_told_and_does_not_wait_for_a_peer_for_ever() {
+async fn stops_on_request_and_does_not_wait_for_a_peer_for_ever() {
     let server = start(Probes::new(Duration::from_hours(1))).await;
     let _idle = TcpStream::connect(server.address).await.unwrap();
     server.ask("GET", "/livez").await;

@@ -12,7 +12,7 @@ fn refused(code: u16) -> WatchError {
 }
 
 #[test]
-fn the_same_error_is_told_once_and_a_busy_server_quietly_for_a_while() {
+fn the_same_error_is_logged_once_and_a_busy_server_quietly_for_a_while() {
     let (mut state, start) = (Errors::default(), Instant::now());
     for (second, cause, is_first, level) in [
         (0, refused(429), true, Level::Info),
@@ -39,7 +39,7 @@ fn the_same_error_is_told_once_and_a_busy_server_quietly_for_a_while() {
 }
 
 #[test]
-fn an_error_is_told_by_its_code_and_never_by_its_text() {
+fn an_error_is_logged_by_its_code_and_never_by_its_text() {
     let overloaded = Overloaded { pause: std::time::Duration::from_secs(1) };
     let status = || kube::core::Status::failure("secret", "Reason").with_code(403).boxed();
     let json = serde_json::from_str::<u8>("\"secret\"").unwrap_err();

@@ -184,7 +184,7 @@ fn two_faults_are_both_named() {
 }
 
 #[test]
-fn a_missing_header_of_unknown_value_is_told() {
+fn a_missing_header_of_unknown_value_is_reported() {
     let url = signed(headers(json!({"x-amz-meta-team": "red"})));
     let clocks = Clocks { here: at("2030-01-02T03:10:00Z"), store: None };
     let found =
