@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use testbed::{curl_command, output};
 
-use crate::cluster::{Cluster, file, run};
+use crate::cluster::{Cluster, file};
 
 const NAMESPACE: &str = "examples";
 /// The namespace that `cluster-signer.yaml` and `role-for-each-team.yaml` allow.

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::cluster::{Cluster, file, run};
+use crate::cluster::{Cluster, file};
 
 const NAMESPACE: &str = "presign-system";
 /// Where the `DaemonSet` of the CSI driver is, which must be privileged.

@@ -189,7 +189,7 @@ impl Deed {
             }
             Self::Rotate(namespace, number) => rotate(state, namespace, number),
             Self::TakeCredentials(namespace) => {
-                cluster.write_secret(&credentials(namespace), SecretServer::delete)
+                cluster.write_secret(&credentials(namespace), SecretServer::delete);
             }
             Self::DeleteSecret(who) => cluster.write_secret(&name(who), SecretServer::delete),
             Self::SpoilUrl(who) => {

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use testbed::wait_until;
+
 use super::pod::{self, CsiPod, kubectl};
 use super::steady::SteadyReaders;
 use super::{LIFETIME, burst, node};

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::cluster::{Cluster, run};
+use crate::cluster::Cluster;
 use crate::installation::CSI_NAMESPACE;
 use testbed::{curl_command, output, wait_until};
 
@@ -90,7 +90,7 @@ pub fn metrics(cluster: &Cluster) -> String {
     let path = "--output=jsonpath={.items[0].status.podIP}";
     let address = cluster.kubectl(&["--namespace", CSI_NAMESPACE, "get", "pods", path]);
     let mut curl = curl_command();
-    curl.arg(&format!("http://{address}:8080/metrics"));
+    curl.arg(format!("http://{address}:8080/metrics"));
     output(&mut curl).unwrap_or_else(|said| panic!("the metrics of the driver: {said}"))
 }
 

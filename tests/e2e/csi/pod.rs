@@ -1,7 +1,5 @@
 //! A pod with a CSI volume, as a manifest.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 use testbed::Node;
 
