@@ -17,7 +17,7 @@ use crate::controller::{Memory, Presigner, Process, Settings, SigningCertificate
 use crate::runtime::schedule::Limiter;
 use crate::runtime::{
     Access, ApiCalls, Clock, Elector, Leadership, LeaseSettings, MetricsRegistry, Overload, Probes, Scrapes,
-    Skew, Terms, client, http, logging, search_rivals,
+    Skew, Terms, client, http, logging, search_for_rivals,
 };
 use crate::sts::Sts;
 use crate::verify::StoreVerifier;
@@ -82,7 +82,7 @@ async fn operate(args: RunArgs, observe: impl FnOnce(Memory)) -> Result<(), Exit
         .map(|settings| SigningCertificate::new(settings, &client, leadership.clone(), clock.clone()));
     let uses_cluster_signers = args.signers.cluster_signers;
     let access = args.metrics.metrics_auth.then(|| Access::new(asking.clone()));
-    tokio::spawn(search_rivals(asking.clone(), lease, clock.clone()));
+    tokio::spawn(search_for_rivals(asking.clone(), lease, clock.clone()));
     let registry = metrics.registry();
     let process =
         Process { asking, clock, leadership, registry, probes: probes.clone(), limiter, skew, sts, verifier };

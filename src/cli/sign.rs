@@ -66,9 +66,10 @@ struct Signed<'a> {
 /// Signs all objects of the file, and prints the URLs.
 pub(super) fn sign(args: &SignArgs) -> anyhow::Result<()> {
     let (name, manifest) = read_all(&args.files)?;
+    let signers = OfflineSigners::parse(&manifest).with_context(|| name.clone())?;
     let (limits, credentials) = (args.limits.limits()?, credentials()?);
     let now = args.signed_at.unwrap_or_else(|| Clock::system().now());
-    let signed = sign_manifest(&manifest, &limits, &credentials, now).with_context(|| name.clone())?;
+    let signed = sign_all(&manifest, &signers, &limits, &credentials, now).with_context(|| name.clone())?;
     for (Resolved { request, permission }, _) in &signed {
         let said = match permission {
             Permission::Allowed { why } | Permission::Audited { why } => Some(why.clone()),
@@ -91,17 +92,27 @@ pub(super) fn sign(args: &SignArgs) -> anyhow::Result<()> {
 /// Signs every object of a manifest, as of the second of `now`.
 ///
 /// # Errors
-/// The first object that cannot be signed, and why. Its name is in the error if there are several.
+/// A signer that cannot be used, or the first object that cannot be signed, and why. The name of the object is in
+/// the error if there are several.
 pub fn sign_manifest(
     manifest: &Manifest,
     limits: &Limits,
     credentials: &Credentials,
     now: Timestamp,
 ) -> anyhow::Result<Vec<(Resolved, SignedUrl)>> {
-    let signers = OfflineSigners::parse(manifest)?;
+    sign_all(manifest, &OfflineSigners::parse(manifest)?, limits, credentials, now)
+}
+
+fn sign_all(
+    manifest: &Manifest,
+    signers: &OfflineSigners,
+    limits: &Limits,
+    credentials: &Credentials,
+    now: Timestamp,
+) -> anyhow::Result<Vec<(Resolved, SignedUrl)>> {
     let signing_time = Timestamp::from_second(now.as_second())?;
     let sign = |object: &PresignedUrl| {
-        let signed = presign(object, &signers, limits, credentials, signing_time);
+        let signed = presign(object, signers, limits, credentials, signing_time);
         // A single object needs no name in its error.
         let is_one = manifest.objects.len() == 1;
         if is_one { signed } else { signed.with_context(|| format!("{:?}", object.name_any())) }

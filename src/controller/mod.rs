@@ -210,7 +210,7 @@ impl Presigner {
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), TaskEnded> {
         let Self { context, recorder, queued_events, width, probes } = self;
         let mut tasks = Tasks::default();
-        watch::namespaces::watch(&context, &probes, &mut tasks);
+        watch::namespaces::spawn_watches(&context, &probes, &mut tasks);
         tasks.spawn("the writer of events", events::publish(context.clone(), recorder, queued_events));
         tasks.spawn("the list of pods", pods::rounds(context.clone()));
         tasks.spawn("the annotation of pods", pods::annotate(context.clone()));

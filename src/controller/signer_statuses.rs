@@ -94,7 +94,7 @@ impl SignerStatuses {
                     .min()
             } else {
                 ctx.metrics.panicked();
-                tracing::error!(signer = %id, "a bug in the operator stopped the look at a signer");
+                tracing::error!(signer = %id, "a bug in the operator stopped the status of a signer");
                 Some(Instant::now() + SAFETY_NET)
             };
             due = [due, next].into_iter().flatten().min();

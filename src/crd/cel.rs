@@ -14,7 +14,7 @@ macro_rules! is_huge {
     };
 }
 
-/// Whether a duration is in a range.
+/// Whether a duration is in a range. It comes after `is_duration!`, and in parentheses behind another operator.
 macro_rules! is_between {
     ($text:literal, $least:literal, $most:literal) => {
         concat!(
@@ -33,7 +33,7 @@ macro_rules! is_between {
     };
 }
 
-/// Whether an optional duration, if it is one, is at most an hour.
+/// Whether an optional duration, if it is one, is at most an hour. It needs parentheses behind another operator.
 macro_rules! is_at_most_an_hour {
     ($text:literal) => {
         concat!(
@@ -92,7 +92,7 @@ macro_rules! is_visible {
     };
 }
 
-/// Whether a label or an annotation is one that the operator sets.
+/// Whether a label or an annotation is one that the operator sets. It needs parentheses behind another operator.
 macro_rules! is_set_by_the_operator {
     ($text:literal) => {
         concat!($text, ".startsWith('presign.dev/') || ", $text, " == 'app.kubernetes.io/managed-by'")

@@ -235,7 +235,7 @@ impl History {
     }
 
     /// Notes that the status is up to date.
-    pub fn status_written(&mut self) {
+    pub fn status_is_current(&mut self) {
         self.failed_status_writes = 0;
     }
 

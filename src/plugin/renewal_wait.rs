@@ -14,9 +14,9 @@ use crate::crd::{PresignedUrl, READY};
 
 /// Up to how many objects are read one by one instead of in a list.
 const FEW: usize = 4;
-/// The least time between two looks.
+/// The least time between two polls.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
-/// The most time between two looks. In between, a pause is four times as long as the look before it.
+/// The most time between two polls. In between, a pause is four times as long as the poll before it.
 const MOST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Where the objects are.
@@ -49,7 +49,7 @@ pub(super) struct PendingRenewal {
     pub(super) before: Option<String>,
 }
 
-/// The requests that wait, by namespace and name, each with the reason that its object gave last.
+/// The requests that wait, by namespace and name, each with the last reason of its object for having no new URL.
 type WaitingRenewals = BTreeMap<(String, String), (PendingRenewal, Option<String>)>;
 
 /// Waits until the operator has handled the requests, and tells the outcome of each.

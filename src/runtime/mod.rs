@@ -25,7 +25,7 @@ pub use client::{ApiCalls, NotLeading, Overload, Overloaded, Skew, Terms, client
 pub use clock::{Clock, ClockOffset};
 pub use hardening::harden;
 pub use key::Key;
-pub use leader::{Elector, Leadership, LeaseSettings, Party, search_rivals};
+pub use leader::{Elector, Leadership, LeaseSettings, Party, search_for_rivals};
 pub use logging::LogFormat;
 pub use metrics::MetricsRegistry;
 pub use server::{Access, Answers, Check, Pages, Probes, Scrapes, Site, Tls, http, reviews};

@@ -24,7 +24,7 @@ fn refused(downloads: &[Download]) -> Vec<Violation> {
     let orders: Vec<String> = downloads.iter().map(order).collect();
     // From standard input, so that no URL shows in the list of processes.
     let mut curl = Command::new("curl")
-        .args(["--config", "-"])
+        .args(["--noproxy", "*", "--config", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

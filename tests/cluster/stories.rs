@@ -93,7 +93,8 @@ async fn renews_before_the_old_url_expires_and_the_old_one_still_works() {
     };
     let renewed = space.wait("report", "a renewal", |object| signed(object) > signed(&first)).await;
     let waited = signed(&renewed).duration_since(signed(&first)).as_secs();
-    assert!(waited >= 10, "renewed after {waited} s, which is to be the floor of a sixth");
+    // The floor is a sixth of the lifetime; half of it would be too late, also on a slow machine.
+    assert!((10..30).contains(&waited), "renewed after {waited} s");
     assert_ne!(space.data("report", "url").await, old);
     assert_eq!(space.download("report").await.unwrap(), "content");
     assert_eq!(curl(&[&old]).unwrap(), "content");

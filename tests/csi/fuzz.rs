@@ -165,7 +165,9 @@ impl Scene {
             1 => request.volume_id = text,
             2 => request.readonly = random.usize(..2) == 0,
             3 => {
-                let keys: Vec<String> = request.volume_context.keys().cloned().collect();
+                let mut keys: Vec<String> = request.volume_context.keys().cloned().collect();
+                // A map has another order in each process.
+                keys.sort();
                 request.volume_context.insert(keys[random.usize(..keys.len())].clone(), text);
             }
             4 => drop(request.volume_context.insert(text, String::new())),

@@ -61,14 +61,21 @@ fn is_listed(metric: &str, label: &str) -> bool {
     }
 }
 
+/// Where sessions come from.
+const SESSION_SOURCES: [&str; 3] = ["Ambient", "Secret", "WebIdentity"];
+
 fn table(page: &str) -> String {
     let mut text = String::from("| metric | type | labels | meaning |\n|---|---|---|---|\n");
-    for (name, Metric { kind, help, labels }) in metrics(page) {
+    for (name, Metric { kind, help, mut labels }) in metrics(page) {
         let suffix = match kind.as_str() {
             "counter" => "_total",
             "info" => "_info",
             _ => "",
         };
+        // No session is there yet, and so no label.
+        if name == "presign_session_expiration_timestamp_seconds" {
+            labels.entry("source".to_owned()).or_default().extend(SESSION_SOURCES.map(str::to_owned));
+        }
         let labels = labels.iter().filter(|(label, _)| *label != "le").map(|(label, values)| {
             if is_listed(&name, label) {
                 format!("`{label}`: {}", values.iter().cloned().collect::<Vec<_>>().join(", "))

@@ -75,15 +75,15 @@ fn collect_rules(path: &str, schema: &Value, found: &mut Vec<(String, String)>) 
 }
 
 /// A message that CEL puts together, with dots where it inserts a name: `'a ' + names + ' b'` → `a ... b`.
-/// If the name is one of a list, the list follows.
+/// If the name is one of a list, the list follows. Names that end in a hyphen are the beginnings of names.
 fn readable(expression: &str) -> String {
     let parts: Vec<&str> = expression.split('\'').collect();
     let texts: Vec<&str> = parts.iter().skip(1).step_by(2).copied().collect();
     // Only the first and the last are texts; what is between may have texts of its own.
     let message = format!("{}...{}", texts.first().unwrap_or(&""), texts.last().unwrap_or(&""));
     let names = expression.split_once("' + [").and_then(|(_, rest)| rest.split_once(']'));
-    let names = names.map(|(names, _)| names.replace('\'', "`"));
-    names.map_or(message.clone(), |names| format!("{message} ({names})"))
+    let names = names.map(|(names, _)| names.replace("-'", "-*'").replace('\'', "`"));
+    names.map_or(message.clone(), |names| format!("{message}. This applies to {names}"))
 }
 
 fn collect<'a>(path: &str, schema: &'a Value, fields: &mut Vec<Field<'a>>) {

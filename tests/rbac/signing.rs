@@ -1,17 +1,17 @@
 //! The signing service and its certificate with the rights of the chart.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use serde_json::json;
+use testbed::curl_command;
 
+use super::CLUSTER;
 use super::chart::{Mode, Permission, Roles};
 use super::harness::{DEADLINE, Operator};
 use super::place::{RestrictedOperator, apply, token_with};
-use super::{AT_A_TIME, CLUSTER};
 
 /// Objects with the label of the operator, and nothing that can be used.
 fn spoiled(place: &RestrictedOperator, name: &str) -> String {
@@ -70,9 +70,9 @@ fn ask(replica: &Operator, token: &str) -> String {
     let signer = json!({"kind": "Signer", "name": "own"});
     let urls = json!({"": {"bucket": "reports", "key": "a", "signerRef": signer}});
     let body = json!({"urls": urls, "longerThan": null, "seed": 7}).to_string();
-    let mut curl = Command::new("curl");
+    let mut curl = curl_command();
     // Who the peer is plays no part here.
-    curl.args(["-sSk", "--max-time", "30", "--output", "/dev/null", "--write-out", "%{http_code}"]);
+    curl.args(["--insecure", "--max-time", "30", "--output", "/dev/null", "--write-out", "%{http_code}"]);
     curl.args(["--header", &format!("Authorization: Bearer {token}"), "--data-binary", &body]);
     let output = curl.arg(format!("https://localhost:{}/v1/sign", replica.signing_port())).output();
     String::from_utf8(output.expect("curl is installed").stdout).unwrap()
@@ -86,7 +86,7 @@ async fn the_certificate_is_made_and_mended_and_pods_are_judged_and_each_permiss
     let whole = [(Seen::Fresh, None), (Seen::Spoiled, None)];
     let cases = permissions.iter().map(|without| (Seen::of(without), Some(without)));
     futures::stream::iter(whole.into_iter().chain(cases))
-        .for_each_concurrent(AT_A_TIME, async |(seen, without)| judge(seen, without).await)
+        .for_each_concurrent(4, async |(seen, without)| judge(seen, without).await)
         .await;
 }
 

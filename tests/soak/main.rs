@@ -49,7 +49,7 @@ pub struct Soak {
 impl Soak {
     /// The random choices of one trouble, the same in every run with the same seed.
     pub fn random(&self, trouble: u64) -> Rng {
-        Rng::with_seed((self.seed << 8) | trouble)
+        Rng::with_seed(self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ trouble)
     }
 }
 
@@ -91,7 +91,7 @@ async fn main() {
     let operator = soak.operator.lock().await;
     // What was asked for last may not have been issued yet.
     let patience = Instant::now() + DEADLINE;
-    while soak.report.lacks_reasons(&operator.log()) && Instant::now() < patience {
+    while soak.report.lacks_urls(&operator.log(), objects, minutes) && Instant::now() < patience {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     operator.expect_running();

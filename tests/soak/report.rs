@@ -38,9 +38,39 @@ struct Seen {
     with_sessions: BTreeMap<String, u64>,
 }
 
-/// Why URLs are issued in a soak. Where one of these is missing, no edit, no rotation or no renewal has
-/// reached the operator, and the downloads say nothing.
-const REASONS: [&str; 3] = ["SpecChanged", "CredentialsChanged", "RenewalDue"];
+/// The least number of URLs of a kind. With fewer, edits, rotations or renewals have not reached the operator,
+/// and the downloads say nothing.
+struct IssuedFloor {
+    what: &'static str,
+    reason: &'static str,
+    /// Whether only those with sessions count.
+    with_sessions: bool,
+    least: u64,
+}
+
+impl IssuedFloor {
+    fn counts(&self, number: usize, reason: &str) -> bool {
+        reason == self.reason && (!self.with_sessions || uses_session(number))
+    }
+
+    fn seen(&self, seen: &Seen) -> u64 {
+        let issued = if self.with_sessions { &seen.with_sessions } else { &seen.issued };
+        issued.get(self.reason).copied().unwrap_or_default()
+    }
+}
+
+fn issued_floors(objects: u64, minutes: u64) -> [IssuedFloor; 4] {
+    let floor = |what, reason, least| IssuedFloor { what, reason, with_sessions: false, least };
+    [
+        floor("renewals", "RenewalDue", objects / 3 * minutes),
+        floor("URLs after an edit", "SpecChanged", 2 * minutes),
+        floor("URLs with other credentials", "CredentialsChanged", objects / 4),
+        IssuedFloor {
+            with_sessions: true,
+            ..floor("renewals with sessions", "RenewalDue", objects / 10 * minutes)
+        },
+    ]
+}
 
 impl Report {
     /// A download through a URL, and how it went.
@@ -121,11 +151,13 @@ impl Report {
         });
     }
 
-    /// Whether one of [`REASONS`] stands neither in this log nor in those before.
-    pub fn lacks_reasons(&self, log: &str) -> bool {
+    /// Whether this log and those before have fewer URLs of a kind than must have been issued.
+    pub fn lacks_urls(&self, log: &str, objects: usize, minutes: u64) -> bool {
+        let objects = u64::try_from(objects).unwrap();
         self.with(|seen| {
-            REASONS.into_iter().any(|wanted| {
-                !seen.issued.contains_key(wanted) && issued(log).all(|(_, reason)| reason != wanted)
+            issued_floors(objects, minutes).into_iter().any(|floor| {
+                let in_log = issued(log).filter(|(number, reason)| floor.counts(*number, reason)).count();
+                floor.seen(seen) + u64::try_from(in_log).unwrap() < floor.least
             })
         })
     }
@@ -134,26 +166,22 @@ impl Report {
     pub fn failures(&self, objects: usize, minutes: u64) -> Vec<String> {
         let objects = u64::try_from(objects).unwrap();
         self.with(|seen| {
-            let issued = |reason| seen.issued.get(reason).copied().unwrap_or_default();
-            let renewed = seen.with_sessions.get("RenewalDue").copied().unwrap_or_default();
             // The first is what was seen, the second the least that must have been: a fraction of what the
             // paces in `troubles.rs` come to, because a busy machine is slower.
             let counted = [
                 ("downloads", seen.downloads, 60 * minutes),
-                ("edits", seen.edits, 10 * minutes),
+                ("edits", seen.edits, 4 * minutes),
                 ("rotations", seen.rotations, (minutes / 2).max(1)),
                 ("kills", seen.kills, (minutes / 2).max(1)),
                 ("hanging writes", seen.met(), (minutes / 2).max(1)),
                 ("restarts of the API server", seen.restarts, if minutes < 3 { 1 } else { 2 }),
                 ("failures of the STS", seen.sts_failures, minutes),
                 ("URLs that the store is said to accept", seen.verified[0], objects / 4 * minutes),
-                ("renewals", issued("RenewalDue"), objects / 3 * minutes),
-                ("renewals with sessions", renewed, objects / 10 * minutes),
-                ("URLs after an edit", issued("SpecChanged"), 2 * minutes),
-                ("URLs with other credentials", issued("CredentialsChanged"), objects / 4),
                 ("looks at the memory", u64::try_from(seen.memory.len()).unwrap(), minutes),
             ];
-            let missing = counted.into_iter().filter(|(_, count, least)| count < least);
+            let floors = issued_floors(objects, minutes);
+            let of_urls = floors.iter().map(|floor| (floor.what, floor.seen(seen), floor.least));
+            let missing = counted.into_iter().chain(of_urls).filter(|(_, count, least)| count < least);
             let missing =
                 missing.map(|(what, count, least)| format!("{count} {what} are fewer than {least}"));
             missing.chain(seen.refused.iter().cloned()).collect()

@@ -115,7 +115,7 @@ async fn reconcile_object(ctx: &Context, job: &Job<Key>, object: &LeanPresignedU
     let (history, next) = match report_finished(ctx, &job.key, object, request, &finished).await {
         Ok(()) => {
             let mut history = finished.history.clone();
-            history.status_written();
+            history.status_is_current();
             (history, finished.next)
         }
         Err(failure) => {
@@ -139,7 +139,7 @@ async fn report_finished(
     let written = report(ctx, object, content, finished.issued).await;
     ctx.pods.note(key, request, content, finished.issued);
     if written.is_ok() {
-        ctx.verifications.status_written(key, &content.verification);
+        ctx.verifications.status_is_current(key, &content.verification);
     }
     written
 }

@@ -22,8 +22,8 @@ use crate::runtime::Key;
 /// What the names of the users begin with that stand for volumes. No object in Kubernetes has a colon in its
 /// name.
 const VOLUME: &str = "volume:";
-/// How often a request looks without an answer: after a while a session serves that is not as good.
-const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// How long a request waits for news before it tries again: after a while a session serves that is not as good.
+const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 /// How long a request waits for its session. It has a place that others need, and the driver tries again.
 const PATIENCE: Duration = Duration::from_secs(4);
 
@@ -59,7 +59,7 @@ pub async fn session_for_volume(
             Err(Failure::AwaitingSession) if begun.elapsed() >= PATIENCE => {
                 return Ok(Err(Problem::retried(FailureReason::CredentialsUnavailable, LATE.to_owned())));
             }
-            Err(Failure::AwaitingSession) => drop(timeout(LONGEST_WAIT, news).await),
+            Err(Failure::AwaitingSession) => drop(timeout(RETRY_INTERVAL, news).await),
             found => return found,
         }
     }

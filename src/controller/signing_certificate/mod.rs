@@ -23,9 +23,9 @@ use objects::{CertificateObjects, published};
 
 /// How often the wall clock is compared with the monotonic one.
 const TICK: Duration = Duration::from_secs(2);
-/// The longest time between two looks while there is no certificate to serve.
+/// The longest time between two checks while there is no certificate to serve.
 const WAITING: Duration = Duration::from_secs(5);
-/// The time until the next look after another process wrote first.
+/// The time until the next check after another process wrote first.
 const AFTER_CONFLICT: Duration = Duration::from_secs(1);
 
 /// Where the certificate is kept, and for which names it is.
@@ -115,14 +115,14 @@ impl SigningCertificate {
             // A standby that was the leader has written nothing, and the next leader does.
             Err(CertificateFailure::Api { .. }) if !is_leading && self.tls.has_certificate() => wait,
             Err(failure) => {
-                self.log_transition(&failure);
+                self.log_failure(&failure);
                 wait
             }
         }
     }
 
     /// Logs a failure when it is another one than before.
-    fn log_transition(&mut self, failure: &CertificateFailure) {
+    fn log_failure(&mut self, failure: &CertificateFailure) {
         let text = failure.to_string();
         if self.trouble.as_ref() != Some(&text) {
             let cause = failure.source().map(ToString::to_string);

@@ -153,7 +153,7 @@ impl Objects {
         self.cache.read().get(key)?.status.times()
     }
 
-    /// Passes the status of every object to `look`.
+    /// Passes the status of every object to `visit`.
     pub fn survey(&self, visit: impl FnMut(&PackedStatus)) {
         self.cache.read().iter().map(|(_, packed)| &packed.status).for_each(visit);
     }

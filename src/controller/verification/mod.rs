@@ -105,7 +105,7 @@ impl Verifications {
     }
 
     /// Notes that the status of an object shows this, which then need not be kept.
-    pub fn status_written(&self, key: &Key, news: &VerifyNews) {
+    pub fn status_is_current(&self, key: &Key, news: &VerifyNews) {
         if !self.cache.read().entries.contains_key(key) {
             return;
         }

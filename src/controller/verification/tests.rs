@@ -132,8 +132,8 @@ impl Story {
         self.verifications.known(&key(name), "u", seen)
     }
 
-    fn status_written(&self, name: &str, news: &VerifyNews) {
-        self.verifications.status_written(&key(name), news);
+    fn status_is_current(&self, name: &str, news: &VerifyNews) {
+        self.verifications.status_is_current(&key(name), news);
     }
 
     /// How many questions are open, how many wait, and how many are asked again.
@@ -155,14 +155,14 @@ fn an_answer_is_kept_until_it_is_reported() {
     assert_eq!(story.news("a"), VerifyNews::Unchanged);
     story.issue("a", HOST);
     assert_eq!(story.news("a"), VerifyNews::Asking);
-    story.status_written("a", &VerifyNews::Asking);
+    story.status_is_current("a", &VerifyNews::Asking);
     let due = story.due().unwrap();
     assert!(story.answered(&due, answer(Finding::Accepted)));
     let news = story.news("a");
     assert!(is_answered(&news, &Finding::Accepted));
-    story.status_written("a", &VerifyNews::Asking);
+    story.status_is_current("a", &VerifyNews::Asking);
     assert_eq!(story.news("a"), news, "another report does not count");
-    story.status_written("a", &news);
+    story.status_is_current("a", &news);
     assert!(story.verifications.cache.read().entries.is_empty());
 }
 
@@ -268,10 +268,10 @@ fn a_renewal_keeps_the_report_until_there_is_an_answer() {
     let story = Story::new();
     story.renew("a", None);
     assert_eq!(story.news("a"), VerifyNews::Renewed);
-    story.status_written("a", &VerifyNews::Renewed);
+    story.status_is_current("a", &VerifyNews::Renewed);
     assert_eq!(story.news("a"), VerifyNews::Unchanged);
     story.renew("a", Some(question(StoreRoute::public(HOST, None))));
-    story.status_written("a", &VerifyNews::Renewed);
+    story.status_is_current("a", &VerifyNews::Renewed);
     assert_eq!(story.news("a"), VerifyNews::Renewed);
 }
 

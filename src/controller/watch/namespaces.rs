@@ -24,7 +24,7 @@ pub struct WatchScope {
 }
 
 /// Spawns the watches of every scope into `tasks`.
-pub(in crate::controller) fn watch(ctx: &Arc<Context>, probes: &Probes, tasks: &mut Tasks) {
+pub(in crate::controller) fn spawn_watches(ctx: &Arc<Context>, probes: &Probes, tasks: &mut Tasks) {
     for (scope, namespace) in ctx.scopes.all() {
         let suffix = namespace.as_ref().map(|namespace| format!(" in {namespace}")).unwrap_or_default();
         let check = |what: &str| probes.check(&format!("watch of {what}{suffix}"));

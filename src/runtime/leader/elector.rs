@@ -130,12 +130,12 @@ impl Elector {
             },
             Err(_) => (Trouble::Serious, "the API server did not answer in time".to_owned()),
         };
-        self.tell_trouble(trouble.0, &trouble.1);
+        self.log_trouble(trouble.0, &trouble.1);
         self.retry_interval()
     }
 
     /// Logs one line for each kind of failure, until calls succeed again.
-    fn tell_trouble(&mut self, trouble: Trouble, what: &str) {
+    fn log_trouble(&mut self, trouble: Trouble, what: &str) {
         let LeaseSettings { name, namespace, .. } = &self.settings;
         match (self.trouble, trouble) {
             (Some(Trouble::Serious), _) | (Some(Trouble::Busy), Trouble::Busy) => return,

@@ -10,4 +10,4 @@ pub use leadership::Leadership;
 #[cfg(test)]
 pub(in crate::runtime) use leadership::Moment;
 pub use lease::LeaseSettings;
-pub use rivals::{Party, search_rivals};
+pub use rivals::{Party, search_for_rivals};

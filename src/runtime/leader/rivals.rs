@@ -53,7 +53,7 @@ impl Party {
 ///
 /// Ends at once without the permission to list Leases in all namespaces, which the chart does not grant.
 /// The API server is asked about that permission first, so that no request is refused.
-pub async fn search_rivals(client: Client, settings: LeaseSettings, clock: Clock) {
+pub async fn search_for_rivals(client: Client, settings: LeaseSettings, clock: Clock) {
     if !matches!(may_list_leases(&client).await, Ok(true)) {
         return;
     }

@@ -19,7 +19,7 @@ impl PeerLimits {
         Self { at_once, all: std::sync::Mutex::default() }
     }
 
-    /// Waits until this connection of the peer may go on, which holds until the permit is dropped.
+    /// Waits until this connection of the peer may go on. It counts against the limit until the permit is dropped.
     pub async fn acquire(&self, peer: IpAddr) -> Option<OwnedSemaphorePermit> {
         let semaphore = {
             let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);

@@ -167,7 +167,7 @@ impl Tls {
     pub(super) async fn accept(&self, peer: IpAddr, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         let permit = self.peers.acquire(peer).await;
         sleep(PACE).await;
-        // The permit ends before the handshake, so that a slow one does not delay others of the same peer.
+        // The permit is dropped before the handshake, so that a slow one does not delay others of the same peer.
         drop(permit);
         let config = self.config().ok_or_else(|| io::Error::other("this port has no certificate yet"))?;
         TlsAcceptor::from(config).accept(stream).await

@@ -34,8 +34,16 @@ pub fn rows() -> Vec<Row> {
         [refused, vec![json!({"headers": {"x-a": "v", "te": "v", "Host": "v", "HOSTS": "v"}})]].concat();
     let endings = ["key", "key-md5", "algorithm"];
     let of_keys = KEY_HEADERS.iter().flat_map(|start| endings.map(|ending| format!("{start}{ending}")));
-    let of_keys: Vec<Value> =
-        of_keys.flat_map(|name| in_any_case(&name.as_str())).map(|name| named(&name)).collect();
+    let of_keys = of_keys.flat_map(|name| in_any_case(&name.as_str()));
+    // Also without the table of the product.
+    let written = [
+        "x-amz-server-side-encryption-customer-key",
+        "X-Amz-Server-Side-Encryption-Customer-Key-MD5",
+        "x-amz-server-side-encryption-customer-algorithm",
+        "X-AMZ-COPY-SOURCE-SERVER-SIDE-ENCRYPTION-CUSTOMER-KEY",
+        "x-goog-encryption-key",
+    ];
+    let of_keys: Vec<Value> = of_keys.chain(written.map(str::to_owned)).map(|name| named(&name)).collect();
     let (long, too_long) = ("n".repeat(128), "n".repeat(129));
     [
         rule(

@@ -22,12 +22,10 @@ pub fn wait_until(what: &str, limit: Duration, mut is_so: impl FnMut() -> bool) 
 
 /// Polls until something is so, and says whether it is within the limit.
 pub async fn eventually(limit: Duration, mut is_so: impl AsyncFnMut() -> bool) -> bool {
-    let begun = Instant::now();
-    while !is_so().await {
-        if begun.elapsed() >= limit {
-            return false;
+    let is_reached = async {
+        while !is_so().await {
+            tokio::time::sleep(INTERVAL).await;
         }
-        tokio::time::sleep(INTERVAL).await;
-    }
-    true
+    };
+    tokio::time::timeout(limit, is_reached).await.is_ok()
 }

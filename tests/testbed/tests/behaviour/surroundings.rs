@@ -1,6 +1,6 @@
 //! What `testbed build` makes of its surroundings.
 
-use std::{fs, process::Command};
+use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
 use tempfile::TempDir;
 
@@ -12,6 +12,20 @@ fn build(cache: &TempDir, adapt: impl FnOnce(&mut Command)) -> String {
     let output = command.output().unwrap();
     assert!(!output.status.success());
     String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn a_build_that_fails_tells_what_it_needs_and_what_go_said() {
+    let (cache, folder) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let go = folder.path().join("go");
+    fs::write(&go, "#!/bin/sh\necho 'dial tcp 127.0.0.1:9: connection refused' >&2\nexit 1\n").unwrap();
+    fs::set_permissions(&go, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    let said = build(&cache, |command| {
+        command.env("PATH", path);
+    });
+    assert!(said.contains("etcd could not be built. That needs Go 1."), "{said}");
+    assert!(said.contains("connection refused"), "{said}");
 }
 
 #[test]
