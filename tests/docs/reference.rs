@@ -153,5 +153,8 @@ pub fn cell(text: &str) -> String {
 fn nothing_in_a_cell_is_html_or_another_cell() {
     assert_eq!(cell("a\n <b> `<c>` | *"), "a &lt;b> `<c>` \\| \\*");
     assert_eq!(readable("'a ' + self.filter(n, n != '').join(', ') + ': b'"), "a ...: b");
-    assert_eq!(readable("'a ' + ['n', 'm'].filter(n, n != 'o')[0] + ': b'"), "a ...: b (`n`, `m`)");
+    assert_eq!(
+        readable("'a ' + ['n', 'm'].filter(n, n != 'o')[0] + ': b'"),
+        "a ...: b. This applies to `n`, `m`"
+    );
 }
