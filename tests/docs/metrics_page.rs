@@ -61,20 +61,20 @@ fn is_listed(metric: &str, label: &str) -> bool {
     }
 }
 
-/// Where sessions come from.
-const SESSION_SOURCES: [&str; 3] = ["Ambient", "Secret", "WebIdentity"];
-
 fn table(page: &str) -> String {
     let mut text = String::from("| metric | type | labels | meaning |\n|---|---|---|---|\n");
-    for (name, Metric { kind, help, mut labels }) in metrics(page) {
+    let metrics = metrics(page);
+    let of_sessions = metrics.iter().find(|(name, _)| name == "presign_sessions");
+    let sources = of_sessions.map(|(_, metric)| metric.labels["source"].clone());
+    for (name, Metric { kind, help, mut labels }) in metrics {
         let suffix = match kind.as_str() {
             "counter" => "_total",
             "info" => "_info",
             _ => "",
         };
-        // No session is there yet, and so no label.
+        // No session is there yet, and so no label: it has the sources of the requests for sessions.
         if name == "presign_session_expiration_timestamp_seconds" {
-            labels.entry("source".to_owned()).or_default().extend(SESSION_SOURCES.map(str::to_owned));
+            labels.insert("source".to_owned(), sources.clone().expect("requests are counted from the start"));
         }
         let labels = labels.iter().filter(|(label, _)| *label != "le").map(|(label, values)| {
             if is_listed(&name, label) {
