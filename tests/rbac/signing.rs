@@ -1,12 +1,10 @@
 //! The signing service and its certificate with the rights of the chart.
 
-use std::time::{Duration, Instant};
-
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use serde_json::json;
-use testbed::curl_command;
+use testbed::{curl_command, eventually};
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
@@ -119,16 +117,11 @@ async fn judge(seen: Seen, without: Option<&Permission>) {
     let what = format!("{permission:?} is refused");
     wait_for(&replica, &what, async || place.was_refused(permission).await).await;
     if seen != Seen::Asked {
-        let told = "the certificate of the signing service: cannot ";
-        wait_for(&replica, told, async || replica.log().contains(told)).await;
+        replica.wait_log("the certificate of the signing service: cannot ").await;
         assert!(!has_ca(&place, &name).await, "{permission:?}");
     }
 }
 
-async fn wait_for(replica: &Operator, what: &str, is_so: impl AsyncFn() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !is_so().await {
-        assert!(Instant::now() < deadline, "{what}: {}", replica.log());
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+async fn wait_for(replica: &Operator, what: &str, is_so: impl AsyncFnMut() -> bool) {
+    assert!(eventually(DEADLINE, is_so).await, "{what}: {}", replica.log());
 }

@@ -90,10 +90,8 @@ async fn main() {
     }
     let operator = soak.operator.lock().await;
     // What was asked for last may not have been issued yet.
-    let patience = Instant::now() + DEADLINE;
-    while soak.report.lacks_urls(&operator.log(), objects, minutes) && Instant::now() < patience {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    let is_complete = async || !soak.report.lacks_urls(&operator.log(), objects, minutes);
+    testbed::eventually(DEADLINE, is_complete).await;
     operator.expect_running();
     soak.report.add_log(&operator.log());
     soak.report.not_met(soak.proxy.unmet());
