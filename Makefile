@@ -45,10 +45,10 @@ demo: tools ## Show the operator on a real control plane and a real S3 server
 	@echo "make: step 3 of 3: the demo" >&2
 	@$(CARGO) run --quiet --package testbed -- demo
 
-demo-cluster: ## Show it on the cluster of your kubeconfig, after asking, and remove it again (TRY_IMAGE)
+demo-cluster: ## Show the operator on the cluster of your kubeconfig, after asking, and remove it again (TRY_IMAGE)
 	@deploy/try-on-cluster
 
-up: testbed ## Start both for playing with kubectl, until Ctrl-C
+up: testbed ## Start an API server and an S3 server to try kubectl, until Ctrl-C
 	@$(CARGO) run --quiet --package testbed -- up
 
 test: PACKAGES += lua5.4:lua5.4 tmux:tmux $(NODE_PACKAGES)
@@ -73,19 +73,19 @@ test-browser: testbed ## Download and upload with headless Chromium
 history: tools ## Hundreds of random histories of the controller over models of the API server and an STS (HISTORY_SEED, HISTORY_COUNT)
 	$(CARGO) test --profile history --test history
 
-ha-soak: testbed sessions ## Ten minutes of leaders that are paused, cut off, killed and rolled out (HA_MINUTES)
+ha-soak: testbed sessions ## Pause, disconnect, kill and roll out leaders for ten minutes (HA_MINUTES)
 	$(CARGO) test --test cluster -- --ignored --nocapture ha::soak
 
-soak: testbed sessions ## Ten minutes of everything at once (SOAK_MINUTES, SOAK_OBJECTS, SOAK_SEED)
+soak: testbed sessions ## Run edits, rotations, kills and faults for ten minutes (SOAK_MINUTES, SOAK_OBJECTS, SOAK_SEED)
 	$(CARGO) test --test soak
 
-soak-short: testbed sessions ## A minute of it with fewer objects
+soak-short: testbed sessions ## Run `make soak` for a minute with fewer objects
 	SOAK_MINUTES=1 SOAK_OBJECTS=60 $(CARGO) test --test soak
 
 chaos: testbed sessions ## Random events and faults in 20 namespaces, and invariants (CHAOS_MINUTES, CHAOS_SEED)
 	$(CARGO) test --test chaos
 
-chaos-short: testbed sessions ## A minute of it in four namespaces
+chaos-short: testbed sessions ## Run `make chaos` for a minute in four namespaces
 	$(CARGO) test --test chaos -- --short
 
 debug-image: node ## Build an image around a debug binary, for the tests on a node
@@ -93,10 +93,10 @@ debug-image: node ## Build an image around a debug binary, for the tests on a no
 	$(CARGO) rustc --package presign-operator --bin presign-operator -- -Ctarget-feature=+crt-static -Cstrip=symbols
 	deploy/build-image target/debug/presign-operator $(VERSION) target/e2e/presign-operator-$(VERSION).tar
 
-e2e-short: debug-image ## Three minutes of it with a debug binary and URLs of one minute (root)
+e2e-short: debug-image ## Run `make e2e` for three minutes, with a debug binary and URLs of one minute (root)
 	$(CARGO) test --test e2e -- --short
 
-e2e-csi: debug-image ## The CSI driver and its pods alone, with a debug binary (root)
+e2e-csi: debug-image ## Run only the tests of the CSI driver of `make e2e`, with a debug binary (root)
 	$(CARGO) test --test e2e -- --csi
 	$(CARGO) test --test e2e -- --csi --unprivileged
 
@@ -210,7 +210,7 @@ release-dry-run: tools ## Build every file of a release twice into out/release, 
 	@HELM=$${HELM:-$$($(CARGO) run --quiet --package testbed -- locate helm)} && export HELM && \
 	  deploy/build-release out/release && RELEASE_AGAIN=true deploy/check-release out/release
 
-release-check: tools ## The same once, with binaries that are built already (RELEASE_BINARIES)
+release-check: tools ## Run `make release-dry-run` once, with binaries that are built already (RELEASE_BINARIES)
 	@HELM=$${HELM:-$$($(CARGO) run --quiet --package testbed -- locate helm)} && export HELM && \
 	  deploy/build-release out/release && deploy/check-release out/release
 

@@ -13,6 +13,8 @@ mod metrics_args;
 mod node;
 #[cfg(target_os = "linux")]
 mod node_args;
+#[cfg(target_os = "linux")]
+mod node_sts_args;
 mod offline_signers;
 mod run;
 mod run_args;

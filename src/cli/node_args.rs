@@ -9,8 +9,8 @@ use clap::Args;
 
 use super::flags;
 use super::limit_args::EndpointArgs;
+use super::node_sts_args::NodeStsArgs;
 use super::signer_args::InlineCredentials;
-use super::sts_args::StsArgs;
 use crate::csi::{NodeSettings, SigningServiceSettings};
 use crate::domain::Limits;
 use crate::domain::volume::VolumeTerms;
@@ -45,8 +45,8 @@ pub struct NodeArgs {
     /// The folder of the kubelet. Volumes are published below it, and nowhere else.
     #[arg(long, env = "PRESIGN_KUBELET_DIR", value_name = "FOLDER", default_value = "/var/lib/kubelet")]
     kubelet_dir: PathBuf,
-    /// The folder for what a restart needs, access keys and tokens among it. It must be in memory, and last
-    /// longer than this process.
+    /// The folder in which the driver stores what it needs after a restart, including access keys and tokens.
+    /// It must be in memory (tmpfs), and must exist longer than the process.
     #[arg(long, env = "PRESIGN_STATE_DIR", value_name = "FOLDER", default_value = "/run/presign-operator")]
     state_dir: PathBuf,
     /// Mount nothing: write the URLs to the disk of the node. For clusters that forbid mounts.
@@ -62,13 +62,13 @@ pub struct NodeArgs {
     /// refused.
     #[arg(long, env = "PRESIGN_SIGNING_SERVICE", value_name = "URL", requires = "signing_ca")]
     signing_service: Option<HttpsOrigin>,
-    /// A file with the certificate authority of the signing service, as PEM. No other is trusted. It is read
-    /// again when it changes, and can appear later.
+    /// A file with the certificate authority of the signing service, as PEM. The driver trusts no other
+    /// certificate authority. It reads the file again when it changes. The file may be missing at the start.
     #[arg(long, env = "PRESIGN_SIGNING_CA", value_name = "FILE", requires = "signing_service")]
     signing_ca: Option<PathBuf>,
     /// Which sessions the driver may request.
     #[command(flatten)]
-    pub(super) sts: StsArgs,
+    pub(super) sts: NodeStsArgs,
 }
 
 impl NodeArgs {
@@ -83,10 +83,7 @@ impl NodeArgs {
         for (flag, folder) in [("--kubelet-dir", &self.kubelet_dir), ("--state-dir", &self.state_dir)] {
             ensure!(folder.is_absolute(), "{flag}: must be an absolute path");
         }
-        ensure!(
-            !self.sts.limits()?.ambient,
-            "--ambient-credentials: volumes cannot use the identity of the driver: remove the flag"
-        );
+        self.sts.limits()?;
         self.endpoints.patterns().map(drop)
     }
 
@@ -140,6 +137,9 @@ mod tests {
         for alone in service.into_iter().chain(["--signing-service=http://presign.svc"]) {
             assert!(Cli::try_parse_from(words.into_iter().chain([alone])).is_err(), "{alone}");
         }
+        for of_run in ["--ambient-credentials", "--verify"] {
+            assert!(Cli::try_parse_from(words.into_iter().chain([of_run])).is_err(), "{of_run}");
+        }
         args(&["--sts-endpoints=sts.example.com", "--allow-endpoints=*.example.com"]).check().unwrap();
     }
 
@@ -151,12 +151,11 @@ mod tests {
             "--kubelet-dir=kubelet",
             "--state-dir=run",
             "--allow-endpoints=https://a.b",
-            "--ambient-credentials",
             "--token-audiences=",
             "--token-audiences=sts.example.com,presign.dev",
         ] {
             let error = args(&[flag]).check().unwrap_err().to_string();
-            let name = flag.split_once('=').map_or(flag, |(name, _)| name);
+            let name = flag.split_once('=').unwrap().0;
             assert!(error.starts_with(name) && !error.contains('\n'), "{flag}: {error}");
         }
     }

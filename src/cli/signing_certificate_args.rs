@@ -16,9 +16,10 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(60);
 #[derive(Args, Clone, Debug)]
 #[expect(clippy::struct_field_names, reason = "they are the names of the flags")]
 pub(super) struct SigningCertificateArgs {
-    /// Make the certificate of the signing service: keep it in the Secret with this name, in the namespace
-    /// of the operator, and the CAs that clients must trust in the ConfigMap with this name, as ca.crt. The
-    /// operator renews the certificate. It needs the permission to get, create and update both.
+    /// The operator creates and renews the certificate of the signing service. It stores the certificate in
+    /// the Secret with this name, in the namespace of the operator. It stores the CAs that clients must trust
+    /// in the ConfigMap with the same name, as ca.crt. It needs the permission to get, create and update
+    /// both.
     #[arg(
         long,
         env = "PRESIGN_SIGNING_CERTIFICATE",

@@ -22,7 +22,7 @@ pub struct StsArgs {
         value_delimiter = ',',
         default_value = "sts.amazonaws.com"
     )]
-    token_audiences: Vec<String>,
+    pub(super) token_audiences: Vec<String>,
     /// The STS endpoints that the operator may send tokens and signed requests to: aws for those of AWS, a
     /// host, *.DOMAIN, or *. Only aws and a host that is named exactly may have private addresses.
     /// http:// before a host permits it without TLS. Repeat the flag, or separate endpoints by commas.
@@ -33,24 +33,24 @@ pub struct StsArgs {
         value_delimiter = ',',
         default_value = "aws"
     )]
-    sts_endpoints: Vec<String>,
+    pub(super) sts_endpoints: Vec<String>,
     /// Let ClusterSigners use the operator's own AWS identity (credentials.ambient): web identity files, the
     /// container credentials endpoint, or instance metadata.
     #[arg(long, env = "PRESIGN_AMBIENT_CREDENTIALS")]
-    ambient_credentials: bool,
+    pub(super) ambient_credentials: bool,
     /// A file with certificates of private certificate authorities, as PEM, for the calls to an STS and to
     /// stores (--verify). Those of the system also count.
     #[arg(long, env = "PRESIGN_CA_BUNDLE", value_name = "FILE")]
-    ca_bundle: Option<PathBuf>,
-    /// The proxy for the calls over https to an STS that --sts-endpoints names exactly or as aws, and to the
-    /// stores that --verify-allow names exactly and without addresses, such as http://proxy.example:3128. It
-    /// resolves their names.
+    pub(super) ca_bundle: Option<PathBuf>,
+    /// The HTTP proxy, such as http://proxy.example:3128. The operator uses it for HTTPS calls to AWS (aws)
+    /// and to STS hosts with an exact name in --sts-endpoints, and to stores with an exact name and no CIDR
+    /// in --verify-allow. The proxy resolves the names.
     #[arg(long, env = "PRESIGN_HTTPS_PROXY", value_name = "URL", hide_env_values = true)]
-    https_proxy: Option<String>,
+    pub(super) https_proxy: Option<String>,
     /// The hosts that are reached without the proxy: names, domains with a dot in front, addresses or
     /// networks. Separate them by commas.
     #[arg(long, env = "PRESIGN_NO_PROXY", value_name = "HOSTS")]
-    no_proxy: Option<String>,
+    pub(super) no_proxy: Option<String>,
 }
 
 /// A variable of the environment, for the identity of the operator.

@@ -45,7 +45,7 @@ pub struct S3Connection {
     /// Where the bucket is in the URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addressing_style: Option<AddressingStyle>,
-    /// Which of the addresses of AWS to use, without an endpoint.
+    /// Which addresses of AWS to use: dual-stack or FIPS. Only without `endpoint`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aws: Option<AwsOptions>,
     /// The certificates of private certificate authorities, as PEM, for the calls that the operator
@@ -61,11 +61,11 @@ pub struct S3Connection {
     pub credentials: CredentialsSource,
 }
 
-/// Where the bucket is in the URL. Auto: Path with an endpoint or a bucket name with dots,
-/// otherwise VirtualHosted. Path: after the host, `https://host/bucket/key`. VirtualHosted: before
-/// the host, `https://bucket.host/key`. BucketEndpoint: the host of the endpoint is the bucket, as
-/// with your own domain, `https://host/key`. The store must support VirtualHosted and
-/// BucketEndpoint: another store takes the first part of the key for the bucket. Default: Auto.
+/// Where the bucket is in the URL. Auto: Path with an endpoint or a bucket name with dots, otherwise
+/// VirtualHosted. Path: after the host, `https://host/bucket/key`. VirtualHosted: before the host,
+/// `https://bucket.host/key`. BucketEndpoint: the host of the endpoint serves only this bucket, as your own
+/// domain may do, `https://host/key`. The store must support VirtualHosted and BucketEndpoint: another store
+/// takes the first part of the key for the bucket. Default: Auto.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub enum AddressingStyle {
     /// Path with an endpoint or a bucket name with dots, otherwise `VirtualHosted`.

@@ -263,12 +263,12 @@ pub enum RenewPolicy {
     Never,
 }
 
-/// How the pods that mount the Secret get a new URL. Kubelet: the kubelet updates the mounted files
-/// within about two minutes. Annotate: after each new URL, the operator sets the annotation
-/// `presign.dev/url-renewed-at` of the running pods that mount the Secret as a volume, so that the
-/// kubelet updates their files within seconds. No pod restarts, because no pod template changes. The
-/// operator needs permission to list and patch pods (chart value `pods.enabled`); without it, the
-/// condition `RotationSafe` says so. Default: Kubelet.
+/// How the pods that mount the Secret get a new URL. Kubelet: the kubelet updates the mounted files within
+/// about 90 seconds. Annotate: after each new URL, the operator sets the annotation
+/// `presign.dev/url-renewed-at` of the running pods that mount the Secret as a volume, so that the kubelet
+/// updates their files within seconds. No pod restarts, because no pod template changes. The operator needs
+/// permission to list and patch pods (chart value `pods.enabled`); without it, the condition `RotationSafe`
+/// says so. Default: Kubelet.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub enum PodRefresh {
     /// The kubelet updates the mounted files by itself.

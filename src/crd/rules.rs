@@ -183,7 +183,7 @@ rules! {
         "with Never nothing is renewed: remove renewBefore and renewBeforePercentage, or set renewPolicy to Always";
     TTL_NEVER, "ttlAfterExpired",
         "!has(self.ttlAfterExpired) || (has(self.renewPolicy) && self.renewPolicy == 'Never')",
-        "works only with renewPolicy: Never, because any other URL does not expire: set that, or remove ttlAfterExpired";
+        "works only with renewPolicy: Never, because other URLs are renewed before they expire: set renewPolicy to Never, or remove ttlAfterExpired";
     TTL_FORM, "ttlAfterExpired",
         concat!("!has(self.ttlAfterExpired) || ", is_duration!("self.ttlAfterExpired")),
         "must be whole hours, minutes and seconds, such as 24h for a day";

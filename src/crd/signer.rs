@@ -177,11 +177,11 @@ pub enum NamespacesFrom {
     All,
 }
 
-/// What the operator last saw. Written every 30 seconds at most.
+/// What the operator last saw. Written at most once in 30 seconds.
 #[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SignerStatus {
-    /// The generation of the spec that this status describes; -1 before the first look.
+    /// The generation of the spec that this status describes; -1 before the first reconcile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// Ready: whether the signer can sign.

@@ -37,15 +37,15 @@ pub enum Enforcement {
     Audit,
 }
 
-/// What happens to the URL of a PresignedUrl that was allowed and is denied now. Keep: it stays in
-/// its Secret until it expires. Withdraw: it is removed from its Secret at once. A URL that somebody
-/// has copied works until it expires in both cases. Default: Keep.
+/// What happens to the URL of a PresignedUrl that was allowed and is denied now. Keep: the Secret keeps the
+/// URL until it expires. Withdraw: the operator empties the data key `url` at once; the Secret stays. A URL
+/// that somebody has copied works until it expires in both cases. Default: Keep.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub enum WhenDenied {
     /// The URL stays in its Secret until it expires.
     #[default]
     Keep,
-    /// The URL is removed from its Secret at once.
+    /// The data key `url` is emptied at once.
     Withdraw,
 }
 

@@ -8,7 +8,8 @@ use crate::crd::LimitedBy;
 
 /// Nothing is signed with credentials that have less than this left, in seconds.
 const MIN_CREDENTIALS_LIFETIME: i64 = 10;
-/// The overlap that a mounted Secret needs to reach all pods, in seconds: kubelet may lag by two minutes.
+/// The overlap that a mounted Secret needs to reach all pods, in seconds. By default, the kubelet may lag by
+/// 90 seconds.
 pub(super) const SAFE_OVERLAP: u32 = 180;
 
 /// The time during which a URL works.

@@ -83,7 +83,8 @@ enum PluginCommand {
     /// Ask for new URLs now.
     ///
     /// Sets the annotation presign.dev/renew, so the permission to patch presignedurls is enough. With
-    /// --wait, the command ends when the operator has issued the URLs, and exits with 1 if it has not.
+    /// --wait, the command waits until the operator has issued the URLs. It exits with 1 if this does not
+    /// happen before --timeout.
     Renew(renew::RenewArgs),
     /// Show what a presigned URL or a form permits, what the client must send, and when it is valid.
     ///

@@ -28,13 +28,13 @@ pub(super) struct RenewArgs {
     #[arg(value_name = "NAME", required_unless_present_any = ["selector", "all"],
         conflicts_with_all = ["selector", "all"])]
     names: Vec<String>,
-    /// Those with these labels: KEY=VALUE, and more separated by commas.
+    /// Renew the PresignedUrls with these labels. Write KEY=VALUE; separate several by commas.
     #[arg(short = 'l', long, value_name = "LABELS", conflicts_with = "all")]
     selector: Option<String>,
-    /// All of the namespace.
+    /// Renew all PresignedUrls in the namespace.
     #[arg(long)]
     all: bool,
-    /// In all namespaces, with -l or --all.
+    /// Renew in all namespaces. Use it with -l or --all.
     #[arg(short = 'A', long, conflicts_with = "names")]
     all_namespaces: bool,
     /// Wait until the operator has issued the URLs.

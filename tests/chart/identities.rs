@@ -1,5 +1,5 @@
-//! What a platform team and two teams can do with the roles of the chart: each tries it at a real API
-//! server. The table in `docs/multi-tenancy.md` is made from the answers.
+//! What a platform team and two teams can do with the roles of the chart: each tries it at a real API server.
+//! The table in `docs/rbac.md` is made from the answers.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use super::generated::settle;
 use super::render::{chart, read, template};
 use super::world::{DEADLINE, helm_with, kubectl, kubectl_with, wait_until};
 
-const PAGE: &str = "docs/multi-tenancy.md";
+const PAGE: &str = "docs/rbac.md";
 const MARKS: (&str, &str) = ("<!-- identities:begin -->\n", "<!-- identities:end -->");
 
 /// The release, and the role of the platform team that it brings.
@@ -181,7 +181,7 @@ fn reading() -> Attempt {
 }
 
 fn key_reading() -> Attempt {
-    let what = "read the Secret with the key of the ClusterSigner `media`";
+    let what = "read the Secret with the access key of the ClusterSigner `media`";
     call(what, format!("-n {PLATFORM} get secret media-key"))
 }
 
@@ -207,7 +207,7 @@ fn attempts() -> Vec<Attempt> {
         call("read a Secret with a URL in `team-a`", format!("-n {TEAM_A} get secret report")),
         call("read a Secret with a URL in `team-b`", format!("-n {TEAM_B} get secret report")),
         key_reading(),
-        call("replace that key", format!("-n {PLATFORM} patch secret media-key -p {key} {dry}")),
+        call("replace that access key", format!("-n {PLATFORM} patch secret media-key -p {key} {dry}")),
         call("list the ClusterSigners", "get clustersigners".to_owned()),
         call("read the ClusterSigner `media`", format!("get clustersigner {MEDIA}")),
         signer_creation(),

@@ -31,8 +31,8 @@ fn explain_shows_our_descriptions() {
         ("clustersigners.spec.allowedNamespaces.selector", "chart value `signers.namespaceSelectors`"),
         ("clustersigners.spec.policy.rules", "What no rule allows is denied."),
         ("clustersigners.spec.policy.rules.keyPrefixes", "Each prefix ends with a slash."),
-        ("clustersigners.spec.policy.whenDenied", "it is removed from its Secret at once"),
-        ("clustersigners.status", "Written every 30 seconds at most."),
+        ("clustersigners.spec.policy.whenDenied", "the operator empties the data key `url` at once"),
+        ("clustersigners.status", "Written at most once in 30 seconds."),
     ] {
         let mut explained = String::new();
         server.eventually(&format!("kubectl explain {what}"), || {

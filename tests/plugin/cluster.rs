@@ -45,7 +45,7 @@ async fn status_shows_everything_around_an_object() {
                 "signer: credentials in Secret \"keys\"",
                 "Secret: report holds the URL",
                 "reader, Pending",
-                "a volume: gets a new URL within about two minutes",
+                "a volume: gets a new URL within about 90 seconds",
                 "container main: envFrom: never gets a new URL",
                 "expires: ",
                 "RotationSafe",

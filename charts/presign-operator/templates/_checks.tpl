@@ -39,7 +39,7 @@
 {{- fail "csi.signers.enabled: has no effect without csi.enabled: set csi.enabled to true, or set csi.signers.enabled to false" }}
 {{- end }}
 {{- if and .enabled (or .audiences .signers.enabled) (semverCompare "<1.35.0-0" $.Capabilities.KubeVersion.Version) }}
-{{- fail (printf "%s: needs Kubernetes 1.35 or newer, and this is %s: older ones pass the tokens of pods on where logs can show them: upgrade the cluster, or unset the value (helm template: give --kube-version)" (.signers.enabled | ternary "csi.signers.enabled" "csi.audiences") $.Capabilities.KubeVersion.Version) }}
+{{- fail (printf "%s: needs Kubernetes 1.35 or newer, but this cluster has %s. Older versions pass the tokens of pods in the volume context, which drivers may log. Upgrade the cluster, or unset the value. With helm template, set --kube-version." (.signers.enabled | ternary "csi.signers.enabled" "csi.audiences") $.Capabilities.KubeVersion.Version) }}
 {{- end }}
 {{- if and .signers.enabled $.Values.metrics.secure.enabled (eq (int $.Values.metrics.secure.port) 9443) }}
 {{- fail "metrics.secure.port: 9443 is the port of csi.signers: choose another port" }}

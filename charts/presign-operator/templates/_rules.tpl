@@ -26,7 +26,8 @@
   verbs: [patch]
 {{- if .Values.rbac.minimal }}
 # get: the access key that a URL is signed with, and a target before it is written.
-# create, patch: the Secret that holds the URL, by server-side apply.
+# create: the Secret that holds the URL, by a POST, which cannot change an existing Secret.
+# patch: to change it, by server-side apply.
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, create, patch]
@@ -34,7 +35,8 @@
 # get: the access key that a URL is signed with, and a target that is not known yet.
 # list, watch: to notice at once when a key is rotated, or a target is changed or deleted.
 # Of Secrets without the operator's label, only the metadata is requested.
-# create, patch: the Secret that holds the URL, by server-side apply.
+# create: the Secret that holds the URL, by a POST, which cannot change an existing Secret.
+# patch: to change it, by server-side apply.
 # delete: the Secret of an earlier spec.secret.name, once its own URL has expired.
 - apiGroups: [""]
   resources: [secrets]

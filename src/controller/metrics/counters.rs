@@ -94,7 +94,7 @@ impl Metrics {
         let help = "Requests for sessions, by source and by Issued or the reason of the failure";
         registry.register("sessions", help, sessions);
         let verifications = metrics.verifications.clone();
-        let help = "Questions to stores about URLs, by the reason of the condition Verified";
+        let help = "Requests to stores that check a URL, by the reason of the condition Verified";
         registry.register("verifications", help, verifications);
         let signings = metrics.signing_requests.clone();
         registry.register("signing_requests", "Requests for the URLs of CSI volumes, by result", signings);

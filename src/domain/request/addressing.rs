@@ -12,7 +12,7 @@ pub enum Addressing {
     Path,
     /// `https://bucket.host/key`.
     VirtualHosted,
-    /// `https://host/key`: the host of the endpoint is the bucket.
+    /// `https://host/key`: the host of the endpoint serves only this bucket.
     BucketEndpoint,
 }
 

@@ -202,7 +202,7 @@ impl Overview {
             return Tree::fact("pods", "none uses the Secret");
         }
         let noun = self.noun();
-        let soon = if self.is_annotated { "within seconds" } else { "within about two minutes" };
+        let soon = if self.is_annotated { "within seconds" } else { "within about 90 seconds" };
         let pod = |user: &super::users::SecretUser| {
             let of = if user.of.starts_with("Pod ") { String::new() } else { format!(" of {}", user.of) };
             let uses = user.uses.iter().map(|one| {
