@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::process::ExitStatus;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use testbed::Program;
+use testbed::{Program, eventually};
 
 use super::{DEADLINE, World, leaks};
 
@@ -141,21 +141,14 @@ impl Operator {
     /// Waits until its page of metrics is as wanted.
     #[allow(dead_code, reason = "not every test binary waits for metrics")]
     pub async fn wait_metrics(&self, deadline: Duration, wanted: &str, is_so: impl Fn(&str) -> bool) {
-        let ends = Instant::now() + deadline;
-        loop {
-            let page = self.page("/metrics");
-            if is_so(&page) {
-                return;
-            }
-            assert!(Instant::now() < ends, "not in time: {wanted}:\n{page}");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        let is_in_time = eventually(deadline, async || is_so(&self.page("/metrics"))).await;
+        assert!(is_in_time, "not in time: {wanted}:\n{}", self.page("/metrics"));
     }
 
     /// Waits until it has logged a text.
     #[allow(dead_code, reason = "not every test binary waits for the log")]
     pub async fn wait_log(&self, text: &str) {
-        let is_there = testbed::eventually(DEADLINE, async || self.log().contains(text)).await;
+        let is_there = eventually(DEADLINE, async || self.log().contains(text)).await;
         assert!(is_there, "it does not log {text:?}:\n{}", self.log());
     }
 

@@ -38,7 +38,7 @@ pub use http::{HttpAnswer, http_get};
 pub use network::Network;
 pub use node::Node;
 pub use object_store::{ObjectStore, ObjectStoreBuilder};
-pub use polling::{eventually, wait_until};
+pub use polling::{answered, eventually, wait_until};
 pub use program::Program;
 pub use proxy::{
     Awaited, Chance, Chances, Fault, Hold, Match, Pause, Proxy, Recorded, Sent, Shown, WatchEvent,
