@@ -230,8 +230,7 @@ impl Drop for Tenancy {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             let story = format!("story={}", self.name());
-            let output = self.team.kubectl(&["delete", "clustersigners", "--selector", &story]);
-            assert!(output.status.success(), "{output:?}");
+            self.team.kubectl(&["delete", "clustersigners", "--selector", &story]);
         }
     }
 }
