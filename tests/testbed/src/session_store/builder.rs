@@ -13,7 +13,6 @@ use crate::{Binary, ControlPlane, locate, ports, tool};
 #[must_use = "it is to be started"]
 pub struct SessionStoreBuilder {
     pub(super) issuer: Option<Issuer>,
-    pub(super) audiences: Vec<String>,
     pub(super) identities: Vec<Identity>,
     pub(super) roles: Vec<Role>,
     pub(super) longest_session: Option<Duration>,
@@ -58,13 +57,6 @@ impl SessionStoreBuilder {
         Ok(self)
     }
 
-    /// Takes tokens for this audience too, beside [`SessionStore::AUDIENCE`]. Which audience a
-    /// token is for makes no difference to a role's trust.
-    pub fn audience(mut self, audience: impl Into<String>) -> Self {
-        self.audiences.push(audience.into());
-        self
-    }
-
     /// A further access key, which may do what `actions` say in the server's own words: `Admin`,
     /// or `Read`, `Write`, `List` and the like, for everything or for `Read:BUCKET/PREFIX*`.
     pub fn identity(
@@ -96,7 +88,6 @@ impl SessionStoreBuilder {
 
     /// Starts it and waits until it answers.
     pub fn start(&self) -> Result<SessionStore> {
-        self.roles.iter().try_for_each(Role::check)?;
         let program = locate(Binary::Weed)?;
         ports::retry_once(|| SessionStore::start_with(self, &program))
     }
