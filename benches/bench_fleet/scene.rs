@@ -29,14 +29,7 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) async fn set() -> Self {
-        let plane = tokio::task::spawn_blocking(|| {
-            // An audit log would take a part of what is measured. Its path goes as well:
-            // a policy without a path is refused.
-            ControlPlane::builder()
-                .apiserver_argument("--audit-policy-file=")
-                .apiserver_argument("--audit-log-path=")
-                .start()
-        });
+        let plane = tokio::task::spawn_blocking(ControlPlane::start);
         let plane = plane.await.unwrap().expect("the control plane starts");
         let client = client(plane.kubeconfig()).await;
         let scene = Self { plane, client, numbers: AtomicUsize::new(0) };
