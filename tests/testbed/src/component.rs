@@ -17,8 +17,6 @@ use parking_lot::Mutex;
 
 use crate::{disk::cannot, home::Home};
 
-/// What an error says of a component that ended by itself.
-pub(crate) const ENDED_EARLY: &str = "ended early";
 /// Lines of a log that an error quotes.
 pub(crate) const LOG_LINES: usize = 15;
 const POLL: Duration = Duration::from_millis(20);
@@ -117,7 +115,7 @@ impl Component {
     /// An error if it has ended.
     pub(crate) fn check(&mut self) -> Result<()> {
         if let Some(status) = self.ended()? {
-            bail!("{} {ENDED_EARLY} ({status}); the end of its log:\n{}", self.name, self.last_lines());
+            bail!("{} ended early ({status}); the end of its log:\n{}", self.name, self.last_lines());
         }
         Ok(())
     }
