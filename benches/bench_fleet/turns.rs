@@ -4,15 +4,15 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use testbed::Binary;
+use testbed::{Binary, processor_seconds};
 
 use super::ceiling::{NAMESPACE, Sample, Written};
 use super::follow::Follower;
 use super::operator::Operator;
+use super::plain;
 use super::result::Turns;
 use super::scene::Scene;
 use super::watches::Watch;
-use super::{plain, processor};
 
 /// How many turns each side has: one for so many objects, an even number, at most twenty.
 const OBJECTS_A_TURN: usize = 1_000;
@@ -101,7 +101,10 @@ impl Begun {
             ("presign-operator", operator.pid()),
             ("benchmark", std::process::id()),
         ];
-        Self(Instant::now(), processes.map(|(name, pid)| (name, processor::seconds(pid))).to_vec())
+        Self(
+            Instant::now(),
+            processes.map(|(name, pid)| (name, processor_seconds(pid).expect("it runs"))).to_vec(),
+        )
     }
 
     /// Adds the turn, in which so many objects were written.

@@ -20,6 +20,7 @@ mod node;
 mod object_store;
 mod polling;
 mod ports;
+mod process;
 mod program;
 mod progress;
 mod proxy;
@@ -39,6 +40,7 @@ pub use network::Network;
 pub use node::Node;
 pub use object_store::{ObjectStore, ObjectStoreBuilder};
 pub use polling::{answered, eventually, wait_until};
+pub use process::{kibibytes, processor_seconds};
 pub use program::Program;
 pub use proxy::{
     Awaited, Chance, Chances, Fault, Hold, Match, Pause, Proxy, Recorded, Sent, Shown, WatchEvent,
