@@ -1,6 +1,7 @@
 //! The operator as users run it: the binary, as a child process.
 
 use std::ffi::OsString;
+use std::ops::Deref;
 use std::process::ExitStatus;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -62,21 +63,6 @@ impl Operator {
         }
     }
 
-    /// A folder for the files of a story, which goes with the operator.
-    pub fn folder(&self) -> &std::path::Path {
-        self.program.folder()
-    }
-
-    /// Everything that it has logged.
-    pub fn log(&self) -> String {
-        self.program.log()
-    }
-
-    /// Whether it runs.
-    pub fn is_running(&self) -> bool {
-        self.program.is_running()
-    }
-
     /// Kills it, as a node that fails does.
     pub fn kill(&self) {
         self.is_ended.store(true, Ordering::Relaxed);
@@ -87,12 +73,6 @@ impl Operator {
     pub fn signal(&self, signal: &str) {
         self.is_ended.fetch_or(["KILL", "TERM", "INT"].contains(&signal), Ordering::Relaxed);
         self.program.signal(signal).unwrap();
-    }
-
-    /// Its process id.
-    #[allow(dead_code, reason = "the soak weighs it")]
-    pub fn pid(&self) -> u32 {
-        self.program.pid()
     }
 
     /// Ends it, as a rollout does, and requires success, unless a signal of a story was there before.
@@ -155,6 +135,14 @@ impl Operator {
     /// Fails when it has ended by itself.
     pub fn expect_running(&self) {
         assert!(self.is_running(), "the operator ended by itself:\n{}", self.log());
+    }
+}
+
+impl Deref for Operator {
+    type Target = Program;
+
+    fn deref(&self) -> &Program {
+        &self.program
     }
 }
 
