@@ -7,7 +7,7 @@ use presign_operator::runtime::Clock;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::result::{Fleet, Neighbours, OfSessions, Signed};
+use super::result::Fleet;
 use super::{operator, plot, table};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -41,23 +41,13 @@ fn draw(folder: &Path) {
     fs::write(folder.join("memory.svg"), plot::memory(fleets)).unwrap();
 }
 
-/// The same for the renewals beside other namespaces.
-pub(crate) fn write_neighbours(neighbours: &Neighbours, into_docs: bool) {
-    write_part("neighbours", neighbours, table::render_neighbours, into_docs);
-}
-
-/// The same for the objects of a signer.
-pub(crate) fn write_signers(signed: &Signed, into_docs: bool) {
-    write_part("signers", signed, table::render_signers, into_docs);
-}
-
-/// The same for the objects that are signed with sessions.
-pub(crate) fn write_sessions(sessions: &OfSessions, into_docs: bool) {
-    write_part("sessions", sessions, table::render_sessions, into_docs);
-}
-
 /// Prints the table of one part, and writes it and its figures under the name of the part.
-fn write_part<T: Serialize>(name: &str, part: &T, render: fn(&T, &About) -> String, into_docs: bool) {
+pub(crate) fn write_part<T: Serialize>(
+    name: &str,
+    part: &T,
+    render: fn(&T, &About) -> String,
+    into_docs: bool,
+) {
     let about = About::read();
     let text = render(part, &about);
     println!("\n{text}");
