@@ -114,6 +114,11 @@ impl Operator {
         self.program.pid()
     }
 
+    /// Sends it a signal by name.
+    pub(crate) fn signal(&self, signal: &str) {
+        self.program.signal(signal).unwrap();
+    }
+
     /// Ends it, as a rollout does.
     pub(crate) fn stop(self) {
         self.program.stop().unwrap();

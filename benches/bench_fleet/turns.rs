@@ -1,7 +1,6 @@
 //! The operator and the plain client in turns at the same writes: the speed of a machine
 //! drifts within minutes, so a ceiling of before or after would be that of another machine.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use testbed::{Binary, processor_seconds};
@@ -67,7 +66,7 @@ pub(crate) async fn take(
         let begun = Begun::now(scene, operator);
         let before = follower.done();
         follower.until((objects * (turn + 1) / turns) as u64).await;
-        signal(operator, "-STOP");
+        operator.signal("STOP");
         begun.end(&mut sides[0], follower.done() - before, scene, operator);
         let plain = async {
             // What was on its way arrives, and is nobody's.
@@ -77,15 +76,11 @@ pub(crate) async fn take(
             let part = turn * writes..(turn + 1) * writes;
             let count = written.write(&scene.client, part, side.width, LONGEST).await;
             begun.end(side, count as u64, scene, operator);
-            signal(operator, "-CONT");
+            operator.signal("CONT");
         };
         follower.pause(plain).await;
     }
     sides
-}
-
-fn signal(operator: &Operator, signal: &str) {
-    assert!(Command::new("kill").args([signal, &operator.pid().to_string()]).status().unwrap().success());
 }
 
 /// A turn that has begun: when, and what each process had used by then.

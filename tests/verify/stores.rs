@@ -1,7 +1,7 @@
 //! What two real stores answer to each fault.
 
 use presign_operator::domain::verification::Finding;
-use testbed::{ObjectStore, Role, SessionStore, allow};
+use testbed::{ObjectStore, Role, SessionStore, allow, element};
 
 use crate::harness::curl;
 use crate::scratch::Signing;
@@ -81,10 +81,7 @@ fn assume(store: &SessionStore, (id, secret): (&str, &str), role: &str) -> (Stri
     let endpoint = store.endpoint();
     arguments.push(&endpoint);
     let answer = curl(&arguments).unwrap();
-    let field = |name: &str| {
-        let (_, after) = answer.split_once(&format!("<{name}>")).unwrap_or_else(|| panic!("{answer}"));
-        after.split_once('<').unwrap().0.to_owned()
-    };
+    let field = |name: &str| element(&answer, name).unwrap_or_else(|| panic!("{answer}"));
     (field("AccessKeyId"), field("SecretAccessKey"), field("SessionToken"))
 }
 

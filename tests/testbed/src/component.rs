@@ -208,10 +208,11 @@ fn end_together(mut components: Vec<Component>) {
     drop(components);
 }
 
-/// Sends a process a signal by name, and says whether it was there.
-pub(crate) fn signal(pid: u32, signal: &str) -> Result<bool> {
+/// Sends a process a signal by name, and says whether it was there. The signal `0` only asks that.
+pub fn signal(pid: u32, signal: &str) -> Result<bool> {
     Command::new("sh")
         .args(["-c", "kill -s \"$1\" \"$2\"", "sh", signal, &pid.to_string()])
+        .stderr(Stdio::null())
         .status()
         .map(|status| status.success())
         .map_err(cannot("run", "sh"))

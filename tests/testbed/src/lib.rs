@@ -34,6 +34,7 @@ mod tool;
 
 pub use anyhow::Result;
 pub use assets::{Binary, locate, locate_all};
+pub use component::signal;
 pub use control_plane::{ControlPlane, ControlPlaneBuilder, SavedEtcd};
 pub use http::{HttpAnswer, http_get};
 pub use network::Network;
@@ -47,6 +48,6 @@ pub use proxy::{
 };
 pub use session_store::{Role, SessionStore, SessionStoreBuilder, allow};
 pub use settings::number;
-pub use sts_front::{StsAnswer, StsFault, StsFront};
+pub use sts_front::{StsAnswer, StsFault, StsFront, element};
 pub use tls::ServerCertificate;
 pub use tool::{curl, curl_command, feed, output, output_of};

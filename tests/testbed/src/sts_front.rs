@@ -22,7 +22,7 @@ use tokio::{sync::watch, time::sleep};
 
 use crate::serving::{self, Answer, Body, Caller, Serving, Whole, closed};
 use call::Call;
-pub use call::StsAnswer;
+pub use call::{StsAnswer, element};
 use clock::Clock;
 pub use fault::StsFault;
 

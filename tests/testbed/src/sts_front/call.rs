@@ -30,6 +30,12 @@ pub struct StsAnswer {
     pub body: String,
 }
 
+/// The text of the first XML element of this name in an answer.
+pub fn element(answer: &str, name: &str) -> Option<String> {
+    let (_, after) = answer.split_once(&format!("<{name}>"))?;
+    Some(after.split_once("</")?.0.to_owned())
+}
+
 /// A request that is not answered yet.
 pub(super) struct Call {
     pub(super) action: String,
