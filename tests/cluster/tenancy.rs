@@ -219,8 +219,7 @@ impl Tenancy {
         for manifest in manifests {
             let mut kubectl = self.team.world.plane.kubectl();
             kubectl.args(["apply", "--server-side", "--field-manager=person", "-f", "-"]);
-            let output = testbed::feed(&mut kubectl, &manifest.to_string()).unwrap();
-            assert!(output.status.success(), "{output:?}");
+            testbed::output_of(&mut kubectl, &manifest.to_string()).unwrap();
         }
     }
 }

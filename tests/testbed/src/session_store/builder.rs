@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use super::{Role, SessionStore};
@@ -38,16 +38,10 @@ impl SessionStoreBuilder {
     /// Trusts the service accounts of a control plane, which lets anybody read its public keys
     /// from then on.
     pub fn issuer(mut self, plane: &ControlPlane) -> Result<Self> {
-        let output = tool::feed(
-            plane.kubectl().args(["apply", "--server-side", "--force-conflicts", "-f", "-"]),
-            &discovery().to_string(),
-        )
-        .context("cannot run kubectl")?;
-        ensure!(
-            output.status.success(),
-            "the keys of service accounts cannot be made public: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let arguments = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
+        tool::output_of(plane.kubectl().args(arguments), &discovery().to_string())
+            .map_err(anyhow::Error::msg)
+            .context("the keys of service accounts cannot be made public")?;
         let url = plane.url();
         self.issuer = Some(Issuer {
             keys: format!("{url}/openid/v1/jwks"),
