@@ -56,7 +56,8 @@ pub(crate) async fn create(
             if number >= count {
                 return made;
             }
-            let answer = plain::post(client, &path, &object(number)).await;
+            let answer =
+                plain::create(client, &path, "person", object(number).to_string().into_bytes()).await;
             let text = |field: &str| text_after(&answer, &format!("\"{field}\":\""));
             made.push((number, Identity { uid: text("uid"), version: text("resourceVersion") }));
         }
@@ -74,7 +75,7 @@ pub(crate) async fn write_keys(client: &Client, namespace: &str, name: &str, sec
         "stringData": {"access-key-id": KEY_ID, "secret-access-key": secret_key},
     });
     let path = format!("{}/{namespace}/secrets/{name}", plain::CORE);
-    plain::apply(client, &path, "person", true, body.to_string().into_bytes()).await;
+    plain::apply(client, &path, "person", body.to_string().into_bytes()).await;
 }
 
 /// How many objects of a collection have this reason of `Ready`.

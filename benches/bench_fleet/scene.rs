@@ -13,7 +13,6 @@ use serde_json::Value;
 use testbed::ControlPlane;
 
 use super::ceiling::{NAMESPACE, Sample};
-use super::operator::Operator;
 use super::{bulk, plain};
 
 /// The namespace that the operator looks after.
@@ -63,8 +62,8 @@ impl Scene {
         self.numbers.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// What the operator writes for one object, which is left in place.
-    pub(crate) async fn sample(&self, _operator: &Operator) -> Sample {
+    /// What the operator, which has to run, writes for one object, which is left in place.
+    pub(crate) async fn sample(&self) -> Sample {
         let name = "object-sample".to_owned();
         let object = |_| bulk::presigned_url(&name, "keys", &Value::Null);
         let uid = bulk::create(&self.client, FLEET, 1, object).await.remove(0).uid;

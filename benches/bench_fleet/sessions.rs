@@ -148,5 +148,5 @@ async fn write_signer(scene: &Scene, side: SignedWith, sts: &Sts, round: usize) 
         "spec": {"s3": s3},
     });
     let path = format!("{}/{}/signers/store", plain::GROUP, side.namespace());
-    plain::apply(&scene.client, &path, "person", true, body.to_string().into_bytes()).await;
+    plain::apply(&scene.client, &path, "person", body.to_string().into_bytes()).await;
 }

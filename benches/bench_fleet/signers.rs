@@ -154,7 +154,7 @@ async fn write_policy(scene: &Scene, prefixes: &[&str], has_another_rule: bool) 
             "policy": {"rules": rules},
         },
     });
-    plain::apply(&scene.client, SIGNER, "person", true, body.to_string().into_bytes()).await;
+    plain::apply(&scene.client, SIGNER, "person", body.to_string().into_bytes()).await;
 }
 
 /// Has an operator issue everything.

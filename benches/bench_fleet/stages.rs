@@ -28,7 +28,7 @@ pub(crate) async fn run(objects: usize, idle_seconds: usize) -> Fleet {
     operator.ready().await;
     operator.quiet().await;
     let empty_kib = operator.memory();
-    let sample = scene.sample(&operator).await;
+    let sample = scene.sample().await;
     operator.stop();
 
     bulk::create(&scene.client, FLEET, objects, fleet_object).await;

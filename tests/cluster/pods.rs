@@ -12,9 +12,9 @@ use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use presign_operator::crd::PresignedUrl;
 use serde_json::{Value, json};
-use testbed::{Match, Proxy};
+use testbed::Match;
 
-use super::harness::{DEADLINE, Operator, Space, World, audit, await_default_account, condition, ready};
+use super::harness::{DEADLINE, Operator, Space, audit, await_default_account, condition, ready};
 
 const GRANTED: (&str, &str) = ("PRESIGN_PODS", "true");
 const RENEWED_AT: &str = "presign.dev/url-renewed-at";
@@ -202,10 +202,7 @@ async fn many_pods_are_annotated_at_a_bounded_rate() {
 
 #[tokio::test]
 async fn an_annotation_that_hangs_keeps_no_url_waiting() {
-    let proxy = tokio::task::spawn_blocking(|| Proxy::start(&World::get_blocking().plane)).await;
-    let proxy = proxy.unwrap().unwrap();
-    let kubeconfig = proxy.kubeconfig().to_str().unwrap();
-    let space = Space::with("hangs", &[GRANTED, ("KUBECONFIG", kubeconfig)]).await;
+    let (space, proxy) = Space::behind_proxy_with("hangs", &[GRANTED]).await;
     await_default_account(&space).await;
     let spec = json!({"volumes": secret_volume("report"), "containers": [mounting(None)]});
     for name in ["first", "second"] {

@@ -6,7 +6,7 @@ use kube::api::{DeleteParams, Preconditions};
 use serde_json::json;
 use testbed::{Fault, Hold, Match, Proxy, WatchEvent};
 
-use super::{delivered, issue_another, kubectl, secret_writes, status_writes, times_of_writes, uid};
+use super::{delivered, issue_another, secret_writes, status_writes, times_of_writes, uid};
 use crate::harness::{DEADLINE, Space, UNOPPOSED, text};
 
 /// Deletes the Secret called `report`, if it is still this one.

@@ -1,10 +1,9 @@
 //! Signers where the operator may not do everything: Secrets by name only, no `ClusterSigner`s, no
 //! credentials of the teams themselves.
 
-use presign_operator::crd::PresignedUrl;
 use serde_json::json;
 
-use super::{apply_signer_of_namespace, ask_for_renewal, message, stalled};
+use super::{apply_signer_of_namespace, message, stalled};
 use crate::harness::{SECOND_KEY, Space};
 use crate::tenancy::{Tenancy, permitted};
 

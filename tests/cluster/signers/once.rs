@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Secret;
 use presign_operator::crd::PresignedUrl;
 use serde_json::{Value, json};
 
-use super::{A_LIFETIME, ask_for_renewal, message, stalled, uid, version};
+use super::{A_LIFETIME, message, stalled, uid, version};
 use crate::harness::{DEADLINE, Operator, SECOND_KEY, Space, condition, text};
 use crate::tenancy::{Tenancy, is_emptied, is_filled};
 
