@@ -18,6 +18,7 @@ mod installed;
 mod network;
 mod node;
 mod object_store;
+pub mod page;
 mod polling;
 mod ports;
 mod process;
