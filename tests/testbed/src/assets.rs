@@ -13,7 +13,6 @@ use strum::IntoStaticStr;
 
 use crate::{
     go::{self, Recipe},
-    installed,
     progress::say,
 };
 
@@ -108,14 +107,13 @@ impl Binary {
     }
 }
 
-/// The path of a program: out of `KUBEBUILDER_ASSETS` where it is there, or from the `PATH` if it is etcd
-/// or part of the control plane and has the pinned minor version; otherwise built from its pinned Go
+/// The path of a program: out of `KUBEBUILDER_ASSETS` where it is there; otherwise built from its pinned Go
 /// module and kept in the per-user cache.
 ///
 /// The cache is `$PRESIGN_TESTBED_CACHE`, or `presign-operator/testbed` under
 /// `$XDG_CACHE_HOME` or `$HOME/.cache`.
 pub fn locate(binary: Binary) -> Result<PathBuf> {
-    match find_installed(binary)? {
+    match find_installed(binary) {
         Some(path) => Ok(path),
         None => go::find_or_build(&binary.recipe(), &cache()?),
     }
@@ -125,7 +123,7 @@ pub fn locate(binary: Binary) -> Result<PathBuf> {
 /// all that are left take.
 pub fn locate_all(binaries: &[Binary]) -> Result<Vec<PathBuf>> {
     let cache = cache()?;
-    let find = |binary: &Binary| match find_installed(*binary)? {
+    let find = |binary: &Binary| match find_installed(*binary) {
         Some(path) => Ok(Some(path)),
         None => go::find(&binary.recipe(), &cache),
     };
@@ -149,11 +147,11 @@ pub fn locate_all(binaries: &[Binary]) -> Result<Vec<PathBuf>> {
 }
 
 /// A program that the user has already.
-fn find_installed(binary: Binary) -> Result<Option<PathBuf>> {
+fn find_installed(binary: Binary) -> Option<PathBuf> {
     if let Some(folder) = variable("KUBEBUILDER_ASSETS") {
         let candidate = folder.join(binary.name());
         if candidate.is_file() {
-            return Ok(Some(candidate));
+            return Some(candidate);
         }
         say(format_args!(
             "KUBEBUILDER_ASSETS ({}) has no {}; the testbed's own is used",
@@ -161,13 +159,7 @@ fn find_installed(binary: Binary) -> Result<Option<PathBuf>> {
             binary.name(),
         ));
     }
-    let module = match binary {
-        Binary::Etcd => "go.etcd.io/etcd/server/v3",
-        Binary::KubeApiserver | Binary::KubeControllerManager => "k8s.io/kubernetes",
-        _ => return Ok(None),
-    };
-    let pinned = go::pinned_version(&binary.recipe(), module)?;
-    Ok(pinned.and_then(|pinned| installed::find(binary.name(), &pinned)))
+    None
 }
 
 fn cache() -> Result<PathBuf> {

@@ -48,12 +48,6 @@ pub(crate) fn find(recipe: &Recipe, cache: &Path) -> Result<Option<PathBuf>> {
     Ok(path.is_file().then_some(path))
 }
 
-/// The pinned version of a module that a recipe builds from.
-pub(crate) fn pinned_version(recipe: &Recipe, module: &str) -> Result<Option<String>> {
-    let go_mod = disk::read(&recipe.module.join("go.mod"))?;
-    Ok(directive(&go_mod, module).map(str::to_owned))
-}
-
 /// Finds the program in the cache, or builds it into it. Runs no Go when it is there.
 ///
 /// Several may call this at the same time: one builds, the others wait.

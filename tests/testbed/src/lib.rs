@@ -14,7 +14,6 @@ pub mod disk;
 mod go;
 mod home;
 mod http;
-mod installed;
 mod network;
 mod node;
 mod object_store;
