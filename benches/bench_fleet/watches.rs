@@ -22,7 +22,9 @@ impl Watch {
     pub(crate) async fn open(client: &Client, path: &str, selector: &str, metadata_only: bool) -> Self {
         let events = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&events);
-        let on_event = move |_: &[u8]| drop(count.fetch_add(1, Ordering::Relaxed));
+        let on_event = move |_: &[u8]| {
+            count.fetch_add(1, Ordering::Relaxed);
+        };
         Self { events, _task: follow(client, path, selector, metadata_only, on_event).await }
     }
 

@@ -119,31 +119,28 @@ pub fn locate(binary: Binary) -> Result<PathBuf> {
     }
 }
 
-/// The paths of several programs. Says before each build which one of how many it is, and about how long
-/// all that are left take.
-pub fn locate_all(binaries: &[Binary]) -> Result<Vec<PathBuf>> {
+/// Builds those of several programs that are not there. Says before each build which one of how many it is, and
+/// about how long all that are left take.
+pub fn build_all(binaries: &[Binary]) -> Result<()> {
     let cache = cache()?;
-    let find = |binary: &Binary| match find_installed(*binary) {
-        Some(path) => Ok(Some(path)),
-        None => go::find(&binary.recipe(), &cache),
-    };
-    let found: Vec<Option<PathBuf>> = binaries.iter().map(find).collect::<Result<_>>()?;
-    let is_missing = |(_, path): &(&Binary, &Option<PathBuf>)| path.is_none();
-    let missing: Vec<Binary> =
-        binaries.iter().zip(&found).filter(is_missing).map(|(binary, _)| *binary).collect();
-    let mut number = 0;
-    let mut build = |binary: &Binary| {
+    let mut missing = Vec::new();
+    for binary in binaries {
+        if find_installed(*binary).is_none() && !go::is_built(&binary.recipe(), &cache)? {
+            missing.push(binary);
+        }
+    }
+    for (number, binary) in missing.iter().enumerate() {
         let seconds: u64 = missing[number..].iter().map(|binary| binary.build_seconds()).sum();
-        number += 1;
         say(format_args!(
-            "program {number} of {} to build: {}; about {} min left on two cores",
+            "program {} of {} to build: {}; about {} min left on two cores",
+            number + 1,
             missing.len(),
             binary.name(),
             seconds.div_ceil(60),
         ));
-        go::find_or_build(&binary.recipe(), &cache)
-    };
-    binaries.iter().zip(found).map(|(binary, path)| path.map_or_else(|| build(binary), Ok)).collect()
+        go::find_or_build(&binary.recipe(), &cache)?;
+    }
+    Ok(())
 }
 
 /// A program that the user has already.

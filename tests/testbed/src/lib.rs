@@ -33,7 +33,7 @@ mod tls;
 mod tool;
 
 pub use anyhow::Result;
-pub use assets::{Binary, locate, locate_all};
+pub use assets::{Binary, build_all, locate};
 pub use component::signal;
 pub use control_plane::{ControlPlane, ControlPlaneBuilder, SavedEtcd};
 pub use http::{HttpAnswer, http_get};

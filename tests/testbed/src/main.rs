@@ -16,7 +16,7 @@ use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
 };
-use testbed::{Binary, ControlPlane, Network, Node, ObjectStore, locate, locate_all};
+use testbed::{Binary, ControlPlane, Network, Node, ObjectStore, build_all, locate};
 
 /// A real Kubernetes control plane and a real S3 server on loopback.
 #[derive(Parser)]
@@ -57,7 +57,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Up { node } => up(node),
-        Command::Build { demo: true, .. } => locate_all(&Binary::DEMO).map(drop),
+        Command::Build { demo: true, .. } => build_all(&Binary::DEMO),
         Command::Build { node, sessions, demo: false } => build(node, sessions),
         Command::Locate { binary } => print_path(binary),
         Command::Demo(options) => return demo::run(&options),
@@ -153,7 +153,7 @@ fn build(node: bool, sessions: bool) -> Result<()> {
     let mut binaries = [&Binary::DEMO[..], &Binary::TESTS].concat();
     binaries.extend(if node { &Binary::NODE[..] } else { &[] });
     binaries.extend(if sessions { &Binary::SESSIONS[..] } else { &[] });
-    locate_all(&binaries).map(drop)
+    build_all(&binaries)
 }
 
 fn print_path(binary: Binary) -> Result<()> {
