@@ -21,7 +21,6 @@ use parking_lot::Mutex;
 use tokio::{sync::watch, time::sleep};
 
 use crate::serving::{self, Answer, Body, Caller, Serving, Whole, closed};
-
 pub use call::{StsAnswer, element};
 use clock::Clock;
 pub use fault::StsFault;
