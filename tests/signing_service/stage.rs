@@ -195,6 +195,13 @@ impl SigningSetup {
         wanted.unwrap_or_else(|| panic!("not {status}: {:?}", ask()))
     }
 
+    /// The first answer of an operator that has just started, other than that it cannot answer yet.
+    pub async fn first_answer_of(&self, operator: &Operator, token: &str, body: &str) -> Answer {
+        let ask = || self.send(operator.signing_port(), Some(token), body);
+        let answer = testbed::answered(DEADLINE, async || Some(ask()).filter(|a| a.status != 503)).await;
+        answer.unwrap_or_else(|| panic!("{:?}", ask()))
+    }
+
     /// Sends a body to the signing service at a port.
     pub fn send(&self, port: u16, token: Option<&str>, body: &str) -> Answer {
         let mut curl = testbed::curl_command();
