@@ -137,7 +137,8 @@ fn draw_into(
     let mut chart = ChartBuilder::on(area)
         .caption(frame.title, ("sans-serif", 20).into_font().color(&TEXT))
         .margin(12)
-        .margin_right(20)
+        // The last number below the axis stands out on the right.
+        .margin_right(36)
         .x_label_area_size(48)
         .y_label_area_size(82)
         .build_cartesian_2d(0.0..most(|point| point.0), 0.0..most(|point| point.1) * 1.05)?;
