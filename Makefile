@@ -41,7 +41,7 @@ demo: tools ## Show the operator on a real control plane and a real S3 server
 	@echo "make: step 1 of 3: the operator" >&2
 	@$(CARGO) build --package presign-operator --bin presign-operator
 	@echo "make: step 2 of 3: the servers" >&2
-	@$(CARGO) run --quiet --package testbed -- build --demo > /dev/null
+	@$(CARGO) run --quiet --package testbed -- build --demo
 	@echo "make: step 3 of 3: the demo" >&2
 	@$(CARGO) run --quiet --package testbed -- demo
 
@@ -234,7 +234,7 @@ $(MDBOOK):
 
 # Builds the servers once, where one can see it: without them on the first test's clock.
 testbed: tools
-	@$(CARGO) run --quiet --package testbed -- build > /dev/null
+	@$(CARGO) run --quiet --package testbed -- build
 
 csi-sanity: tools ## Build csi-sanity once, for the tests of the CSI driver
 	@$(CARGO) run --quiet --package testbed -- locate csi-sanity > /dev/null
@@ -253,10 +253,10 @@ prometheus: tools
 
 node: PACKAGES += $(NODE_PACKAGES)
 node: tools ## Install and build what the testbed's node needs (root)
-	@$(CARGO) run --quiet --package testbed -- build --node > /dev/null
+	@$(CARGO) run --quiet --package testbed -- build --node
 
 sessions: tools ## Build SeaweedFS once, for the tests of sessions
-	@$(CARGO) run --quiet --package testbed -- build --sessions > /dev/null
+	@$(CARGO) run --quiet --package testbed -- build --sessions
 
 # What is missing is installed where that is possible without asking, and named elsewhere.
 # No package starts a service by that (policy-rc.d).

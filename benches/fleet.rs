@@ -18,7 +18,7 @@
 
 mod bench_fleet;
 
-use bench_fleet::{neighbours, output, sessions, signers, stages};
+use bench_fleet::{neighbours, output, sessions, signers, stages, table};
 use testbed::number;
 
 fn main() {
@@ -40,14 +40,17 @@ fn main() {
     }
     let signed = number("BENCH_SIGNERS", largest.min(10_000));
     if signed > 0 {
-        output::write_signers(&runtime.block_on(signers::run(signed)), write);
+        let signed = runtime.block_on(signers::run(signed));
+        output::write_part("signers", &signed, table::render_signers, write);
     }
     let of_sessions = number("BENCH_SESSIONS", largest.min(5_000));
     if of_sessions > 0 {
-        output::write_sessions(&runtime.block_on(sessions::run(of_sessions)), write);
+        let of_sessions = runtime.block_on(sessions::run(of_sessions));
+        output::write_part("sessions", &of_sessions, table::render_sessions, write);
     }
     let creations = number("BENCH_NEIGHBOURS", 20_000);
     if creations > 0 {
-        output::write_neighbours(&runtime.block_on(neighbours::run(creations)), write);
+        let neighbours = runtime.block_on(neighbours::run(creations));
+        output::write_part("neighbours", &neighbours, table::render_neighbours, write);
     }
 }

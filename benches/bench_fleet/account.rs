@@ -33,7 +33,6 @@ fn kubeconfig(scene: &Scene, namespace: &str, account: &str) -> PathBuf {
 }
 
 fn kubectl(scene: &Scene, arguments: &[&str], input: &str) -> String {
-    let output = testbed::feed(scene.plane.kubectl().args(arguments), input).unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    let done = testbed::output_of(scene.plane.kubectl().args(arguments), input);
+    done.unwrap_or_else(|said| panic!("{arguments:?}: {said}"))
 }

@@ -56,7 +56,8 @@ pub(crate) async fn create(
             if number >= count {
                 return made;
             }
-            let answer = plain::post(client, &path, &object(number)).await;
+            let answer =
+                plain::create(client, &path, "person", object(number).to_string().into_bytes()).await;
             let text = |field: &str| text_after(&answer, &format!("\"{field}\":\""));
             made.push((number, Identity { uid: text("uid"), version: text("resourceVersion") }));
         }
@@ -74,14 +75,16 @@ pub(crate) async fn write_keys(client: &Client, namespace: &str, name: &str, sec
         "stringData": {"access-key-id": KEY_ID, "secret-access-key": secret_key},
     });
     let path = format!("{}/{namespace}/secrets/{name}", plain::CORE);
-    plain::apply(client, &path, "person", true, body.to_string().into_bytes()).await;
+    plain::apply(client, &path, "person", body.to_string().into_bytes()).await;
 }
 
-/// The reason of `Ready`.
-pub(crate) fn reason_of(object: &Value) -> String {
-    let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
-    let mut ready = conditions.filter(|condition| condition["type"] == "Ready");
-    ready.next().and_then(|ready| ready["reason"].as_str()).unwrap_or_default().to_owned()
+/// How many objects of a collection have this reason of `Ready`.
+pub(crate) async fn count(client: &Client, path: &str, reason: &str) -> usize {
+    let has_it = |object: &Value| {
+        let mut conditions = object["status"]["conditions"].as_array().into_iter().flatten();
+        conditions.any(|condition| condition["type"] == "Ready" && condition["reason"] == reason)
+    };
+    plain::pages(client, path, has_it).await.into_iter().filter(|it| *it).count()
 }
 
 /// The text between `mark` and the next quote.

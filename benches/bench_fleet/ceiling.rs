@@ -128,10 +128,10 @@ impl Written {
         if onto.is_none() {
             plain::create(client, &secrets, OPERATOR, secret.clone()).await;
         } else {
-            plain::apply(client, &format!("{secrets}/{name}"), OPERATOR, true, secret.clone()).await;
+            plain::apply(client, &format!("{secrets}/{name}"), OPERATOR, secret.clone()).await;
         }
         let urls = format!("{}/{NAMESPACE}/presignedurls/{name}/status", plain::GROUP);
-        plain::apply(client, &urls, OPERATOR, true, status.clone()).await;
+        plain::apply(client, &urls, OPERATOR, status.clone()).await;
     }
 }
 

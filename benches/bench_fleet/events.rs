@@ -2,49 +2,28 @@
 
 use std::time::Instant;
 
-use http_body_util::BodyExt as _;
 use kube::Client;
 use serde_json::Value;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
-use super::plain;
+use super::watches;
 
 /// An open watch. Ends when dropped.
 pub(crate) struct Events {
     receiver: mpsc::UnboundedReceiver<(Value, Instant)>,
-    task: JoinHandle<()>,
-}
-
-impl Drop for Events {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+    _task: JoinSet<()>,
 }
 
 impl Events {
     /// Watches a collection from now on.
     pub(crate) async fn open(client: &Client, path: &str) -> Self {
-        let from = plain::version(client, path).await;
-        let selector = format!("watch=true&resourceVersion={from}&timeoutSeconds=7200");
-        let response = plain::open(client, path, &selector, false).await;
-        assert!(response.status().is_success(), "{path}: {}", response.status());
         let (sender, receiver) = mpsc::unbounded_channel();
-        let task = tokio::spawn(async move {
-            let (mut body, mut line) = (response.into_body(), Vec::new());
-            while let Some(Ok(frame)) = body.frame().await {
-                for byte in frame.into_data().unwrap_or_default() {
-                    if byte == b'\n' {
-                        let mut event: Value = serde_json::from_slice(&line).unwrap();
-                        let _ = sender.send((event["object"].take(), Instant::now()));
-                        line.clear();
-                    } else {
-                        line.push(byte);
-                    }
-                }
-            }
-        });
-        Self { receiver, task }
+        let on_event = move |event: &[u8]| {
+            let mut event: Value = serde_json::from_slice(event).unwrap();
+            let _ = sender.send((event["object"].take(), Instant::now()));
+        };
+        Self { receiver, _task: watches::follow(client, path, "", false, on_event).await }
     }
 
     /// The next object that changed.

@@ -37,7 +37,7 @@ pub(crate) async fn apply_to_url(client: &Client, samples: usize) -> Spread {
         let body = bulk::presigned_url(&name, "keys", &Value::Null).to_string().into_bytes();
         let path = format!("{}/{FLEET}/presignedurls/{name}", plain::GROUP);
         let begun = Instant::now();
-        plain::apply(client, &path, "person", true, body).await;
+        plain::apply(client, &path, "person", body).await;
         loop {
             let (secret, at) = events.next().await;
             if secret["metadata"]["name"] == name && secret["data"]["url"].is_string() {
@@ -62,7 +62,7 @@ pub(crate) async fn of_others(client: &Client, done: impl Fn() -> bool) -> Sprea
             "data": {"number": number.to_string()},
         });
         let begun = Instant::now();
-        plain::apply(client, &path, "person", true, body.to_string().into_bytes()).await;
+        plain::apply(client, &path, "person", body.to_string().into_bytes()).await;
         times.push(begun.elapsed().as_secs_f64() * 1e3);
         tokio::time::sleep(Duration::from_millis(200)).await;
     }

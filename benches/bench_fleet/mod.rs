@@ -12,7 +12,6 @@ pub(crate) mod operator;
 pub(crate) mod output;
 pub(crate) mod plain;
 pub(crate) mod plot;
-pub(crate) mod processor;
 pub(crate) mod renewals;
 pub(crate) mod result;
 pub(crate) mod scene;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use presign_operator::runtime::Clock;
 use serde_json::{Value, json};
+use testbed::eventually;
 
 use super::operator::Operator;
 use super::renewals::Renewals;
@@ -37,12 +38,9 @@ pub(crate) async fn run(creations: usize) -> Neighbours {
     let mut renewals = Renewals::watch(&scene.client, RENEWED).await;
     let begun = Clock::system().now();
     bulk::create(&scene.client, RENEWED, renewed, short_lived).await;
-    let deadline = Instant::now() + LIMIT;
     // A URL may have been signed in the second in which this began.
-    while renewals.signed_since(second_of(begun)) < renewed {
-        assert!(Instant::now() < deadline, "not issued in time");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    let are_issued = async || renewals.signed_since(second_of(begun)) >= renewed;
+    assert!(eventually(LIMIT, are_issued).await, "not issued in time");
     say(&format!("{renewed} objects are issued and will be renewed"));
     let creations = beside_creations(&scene, &mut renewals, renewed, creations).await;
     say(&format!("beside {} creations: {:?}", creations.objects, creations.renewed));
@@ -92,11 +90,8 @@ async fn beside_hot_objects(scene: &Scene, renewals: &mut Renewals, renewed: usi
         Watch::open(&scene.client, &secrets_of(HOT), "labelSelector=presign.dev/managed", false).await;
     let object = |number| bulk::presigned_url(&format!("hot-{number:04}"), "keys", &Value::Null);
     bulk::create(&scene.client, HOT, hot, object).await;
-    let deadline = Instant::now() + LIMIT;
-    while secrets.events() < hot as u64 {
-        assert!(Instant::now() < deadline, "not issued in time");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    let are_issued = async || secrets.events() >= hot as u64;
+    assert!(eventually(LIMIT, are_issued).await, "not issued in time");
     let issued = secrets.events();
     let heat = async {
         for number in 0_u64.. {

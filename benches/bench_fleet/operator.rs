@@ -6,10 +6,9 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use testbed::{HttpAnswer, Program, http_get};
+use testbed::{HttpAnswer, Program, http_get, kibibytes, processor_seconds};
 
 use super::calls::Calls;
-use super::processor;
 use super::scene::{FLEET, Scene};
 
 /// How long a page may take.
@@ -85,14 +84,12 @@ impl Operator {
 
     /// Resident memory in KiB.
     pub(crate) fn memory(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.program.pid())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
+        kibibytes(self.pid(), "VmRSS").expect("it runs")
     }
 
     /// Seconds of processor time so far.
     pub(crate) fn cpu_seconds(&self) -> f64 {
-        processor::seconds(self.pid())
+        processor_seconds(self.pid()).expect("it runs")
     }
 
     async fn metrics(&self) -> String {
@@ -115,6 +112,11 @@ impl Operator {
     /// The process.
     pub(crate) fn pid(&self) -> u32 {
         self.program.pid()
+    }
+
+    /// Sends it a signal by name.
+    pub(crate) fn signal(&self, signal: &str) {
+        self.program.signal(signal).unwrap();
     }
 
     /// Ends it, as a rollout does.

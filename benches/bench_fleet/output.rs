@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use presign_operator::runtime::Clock;
 use serde::Serialize;
 use serde_json::{Value, json};
+use testbed::page;
 
-use super::result::{Fleet, Neighbours, OfSessions, Signed};
+use super::result::Fleet;
 use super::{operator, plot, table};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/performance.md");
 
 /// Prints the table, and writes it, the plots and the figures.
 pub(crate) fn write(fleets: &[Fleet], into_docs: bool) {
@@ -23,7 +25,7 @@ pub(crate) fn write(fleets: &[Fleet], into_docs: bool) {
     draw(&folder);
     println!("figures and plots are in {}", folder.display());
     if into_docs {
-        put_on_page("bench", &text);
+        page::put(Path::new(PAGE), "bench", &text).unwrap();
     }
 }
 
@@ -41,30 +43,20 @@ fn draw(folder: &Path) {
     fs::write(folder.join("memory.svg"), plot::memory(fleets)).unwrap();
 }
 
-/// The same for the renewals beside other namespaces.
-pub(crate) fn write_neighbours(neighbours: &Neighbours, into_docs: bool) {
-    write_part("neighbours", neighbours, table::render_neighbours, into_docs);
-}
-
-/// The same for the objects of a signer.
-pub(crate) fn write_signers(signed: &Signed, into_docs: bool) {
-    write_part("signers", signed, table::render_signers, into_docs);
-}
-
-/// The same for the objects that are signed with sessions.
-pub(crate) fn write_sessions(sessions: &OfSessions, into_docs: bool) {
-    write_part("sessions", sessions, table::render_sessions, into_docs);
-}
-
 /// Prints the table of one part, and writes it and its figures under the name of the part.
-fn write_part<T: Serialize>(name: &str, part: &T, render: fn(&T, &About) -> String, into_docs: bool) {
+pub(crate) fn write_part<T: Serialize>(
+    name: &str,
+    part: &T,
+    render: fn(&T, &About) -> String,
+    into_docs: bool,
+) {
     let about = About::read();
     let text = render(part, &about);
     println!("\n{text}");
     let figures = json!({"about": about.text(), name: part});
     fs::write(folder(into_docs).join(format!("{name}.json")), format!("{figures}\n")).unwrap();
     if into_docs {
-        put_on_page(&format!("bench-{name}"), &text);
+        page::put(Path::new(PAGE), &format!("bench-{name}"), &text).unwrap();
     }
 }
 
@@ -72,16 +64,6 @@ fn folder(into_docs: bool) -> PathBuf {
     let folder = Path::new(ROOT).join(if into_docs { "docs/performance" } else { "target/bench-fleet" });
     fs::create_dir_all(&folder).unwrap();
     folder
-}
-
-/// Puts a text between two marks of the page.
-fn put_on_page(mark: &str, text: &str) {
-    let (begin, end) = (format!("<!-- {mark}: begin -->\n"), format!("<!-- {mark}: end -->"));
-    let page = Path::new(ROOT).join("docs/performance.md");
-    let old = fs::read_to_string(&page).unwrap();
-    let (before, rest) = old.split_once(&begin).unwrap();
-    let (_, after) = rest.split_once(&end).unwrap();
-    fs::write(page, format!("{before}{begin}{text}{end}{after}")).unwrap();
 }
 
 /// What was measured, where and when.
@@ -94,12 +76,9 @@ pub(crate) struct About {
 
 impl About {
     fn read() -> Self {
-        let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
-        let cores = cpu.lines().filter(|line| line.starts_with("processor")).count();
         Self {
             date: Clock::system().now().strftime("%Y-%m-%d").to_string(),
-            machine: format!("{}, {cores} cores", model.unwrap_or("unknown processor")),
+            machine: page::machine(),
             versions: format!(
                 "Kubernetes {}, etcd {} without fsync; kube {}",
                 module_version(
@@ -110,7 +89,7 @@ impl About {
                     include_str!("../../tests/testbed/go/etcd/go.mod"),
                     "go.etcd.io/etcd/server/v3 "
                 ),
-                kube_version(),
+                page::locked_version(include_str!("../../Cargo.lock"), "kube").unwrap(),
             ),
             binary_mib: operator::binary_size() as f64 / f64::from(1 << 20),
         }
@@ -125,9 +104,4 @@ impl About {
 fn module_version<'a>(text: &'a str, module: &str) -> &'a str {
     let (_, rest) = text.split_once(module).unwrap();
     rest.split_whitespace().next().unwrap().trim_start_matches('v')
-}
-
-fn kube_version() -> &'static str {
-    let (_, rest) = include_str!("../../Cargo.lock").split_once("name = \"kube\"\nversion = \"").unwrap();
-    rest.split('"').next().unwrap()
 }

@@ -50,10 +50,6 @@ pub(crate) async fn get(client: &Client, path: &str) -> Vec<u8> {
     bytes(send(client, Method::GET, path, (JSON, JSON), Vec::new()).await, path).await
 }
 
-pub(crate) async fn post(client: &Client, path: &str, body: &Value) -> Vec<u8> {
-    bytes(send(client, Method::POST, path, (JSON, JSON), body.to_string().into_bytes()).await, path).await
-}
-
 /// A create, as large as the body: what is there already is a failure.
 pub(crate) async fn create(client: &Client, path: &str, manager: &str, body: Vec<u8>) -> Vec<u8> {
     let path = format!("{path}?fieldManager={manager}");
@@ -64,9 +60,9 @@ pub(crate) async fn delete(client: &Client, path: &str) {
     bytes(send(client, Method::DELETE, path, (JSON, JSON), Vec::new()).await, path).await;
 }
 
-/// A server-side apply.
-pub(crate) async fn apply(client: &Client, path: &str, manager: &str, force: bool, body: Vec<u8>) -> Vec<u8> {
-    let path = format!("{path}?fieldManager={manager}{}", if force { "&force=true" } else { "" });
+/// A server-side apply that takes the fields of others over.
+pub(crate) async fn apply(client: &Client, path: &str, manager: &str, body: Vec<u8>) -> Vec<u8> {
+    let path = format!("{path}?fieldManager={manager}&force=true");
     bytes(send(client, Method::PATCH, &path, (APPLY, JSON), body).await, &path).await
 }
 

@@ -17,32 +17,18 @@ use super::table::thousands;
 const SIZE: (u32, u32) = (900, 420);
 /// More points than that are not seen.
 const POINTS: usize = 60;
-/// The least distance of two labels at the ends of lines, in pixels.
-const LABELS_APART: i32 = 18;
 const TEXT: RGBColor = RGBColor(0x33, 0x33, 0x33);
 const BLUE: RGBColor = RGBColor(0x16, 0x68, 0xb8);
 const GREY: RGBColor = RGBColor(0x77, 0x77, 0x77);
 const ORANGE: RGBColor = RGBColor(0xb8, 0x6e, 0x00);
 const GREEN: RGBColor = RGBColor(0x2b, 0x8a, 0x3e);
 
-/// A line: its name, where that stands, its colour and points.
+/// A line: its name, colour and points.
 struct PlottedLine {
     name: String,
-    label: Label,
     colour: RGBColor,
     is_dashed: bool,
     points: Vec<(f64, f64)>,
-}
-
-/// Where the name of a line stands.
-#[derive(Clone, Copy, PartialEq)]
-enum Label {
-    /// On the left of its middle.
-    Left,
-    /// On the right of its middle.
-    Right,
-    /// Beside its last point.
-    End,
 }
 
 /// What surrounds the lines.
@@ -50,8 +36,6 @@ struct Frame {
     title: &'static str,
     across: &'static str,
     up: &'static str,
-    /// Room on the right for labels at the ends of lines, in pixels.
-    right: u32,
 }
 
 /// Objects issued over time, beside what the ceiling would have done.
@@ -63,21 +47,13 @@ pub(crate) fn issuance(fleets: &[Value]) -> String {
     let lines = [
         PlottedLine {
             name: format!("a plain client, {width} at a time (the ceiling)"),
-            label: Label::Left,
             colour: GREY,
             is_dashed: true,
             points: (0..=2).map(|step| seconds / 2.0 * f64::from(step)).map(|at| (at, at * rate)).collect(),
         },
-        PlottedLine {
-            name: "the operator".to_owned(),
-            label: Label::Right,
-            colour: BLUE,
-            is_dashed: false,
-            points: issued,
-        },
+        PlottedLine { name: "the operator".to_owned(), colour: BLUE, is_dashed: false, points: issued },
     ];
-    let frame =
-        Frame { title: "PresignedUrls issued over time", across: "seconds", up: "URLs issued", right: 20 };
+    let frame = Frame { title: "PresignedUrls issued over time", across: "seconds", up: "URLs issued" };
     draw(&frame, &lines, None)
 }
 
@@ -97,28 +73,25 @@ pub(crate) fn memory(fleets: &[Value]) -> String {
     let lines = [
         PlottedLine {
             name: format!("while it issues {objects}"),
-            label: Label::End,
             colour: ORANGE,
             is_dashed: false,
             points: growing,
         },
         PlottedLine {
             name: "at rest after issuing".to_owned(),
-            label: Label::End,
             colour: BLUE,
             is_dashed: false,
             points: rest("issued_kib"),
         },
         PlottedLine {
             name: "at rest after a start".to_owned(),
-            label: Label::End,
             colour: GREEN,
             is_dashed: true,
             points: rest("started_kib"),
         },
     ];
     let across = "URLs issued so far (orange) · objects in the fleet (blue, green)";
-    let frame = Frame { title: "Resident memory of the operator", across, up: "MiB", right: 190 };
+    let frame = Frame { title: "Resident memory of the operator", across, up: "MiB" };
     draw(&frame, &lines, Some((first, &note)))
 }
 
@@ -134,10 +107,9 @@ fn timeline(fleet: &Value, point: impl Fn(&Value) -> (f64, f64)) -> Vec<(f64, f6
     all.iter().step_by(step).chain(last).map(point).collect()
 }
 
-/// Width and objects a second of the plain client at its best. Older figures have the turns of the
-/// issuance beside it.
+/// Width and objects a second of the plain client at its best.
 fn ceiling(fleet: &Value) -> (u64, f64) {
-    let turns = fleet["issuance"]["turns"].as_array().or_else(|| fleet["turns"].as_array()).unwrap();
+    let turns = fleet["issuance"]["turns"].as_array().unwrap();
     let rates = turns
         .iter()
         .map(|side| (side["width"].as_u64().unwrap(), number(&side["objects"]) / number(&side["seconds"])));
@@ -165,7 +137,8 @@ fn draw_into(
     let mut chart = ChartBuilder::on(area)
         .caption(frame.title, ("sans-serif", 20).into_font().color(&TEXT))
         .margin(12)
-        .margin_right(frame.right)
+        // The last number below the axis stands out on the right.
+        .margin_right(36)
         .x_label_area_size(48)
         .y_label_area_size(82)
         .build_cartesian_2d(0.0..most(|point| point.0), 0.0..most(|point| point.1) * 1.05)?;
@@ -184,52 +157,26 @@ fn draw_into(
     for line in lines {
         let style = line.colour.stroke_width(2);
         let points = line.points.iter().copied();
-        if line.is_dashed {
-            chart.draw_series(DashedLineSeries::new(points, 7, 5, style))?;
+        let drawn = if line.is_dashed {
+            chart.draw_series(DashedLineSeries::new(points, 7, 5, style))?
         } else {
-            chart.draw_series(LineSeries::new(points, style))?;
-        }
-    }
-    let mut labels: Vec<_> = lines.iter().map(|line| (line, place(&chart, line))).collect();
-    labels.sort_by_key(|(_, (_, y))| *y);
-    let mut lowest = i32::MIN / 2;
-    for (line, (x, y)) in labels {
-        let y = if line.label == Label::End { y.max(lowest + LABELS_APART) } else { y };
-        lowest = y;
-        let (horizontal, vertical, aside) = match line.label {
-            Label::Left => (HPos::Right, VPos::Bottom, -10),
-            Label::Right => (HPos::Left, VPos::Top, 10),
-            Label::End => (HPos::Left, VPos::Center, 8),
+            chart.draw_series(LineSeries::new(points, style))?
         };
-        write(area, &line.name, (x + aside, y), line.colour, Pos::new(horizontal, vertical))?;
+        drawn.label(&line.name).legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], style));
     }
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperLeft)
+        .label_font(("sans-serif", 15).into_font().color(&TEXT))
+        .background_style(WHITE.mix(0.8))
+        .draw()?;
     if let Some((point, text)) = note {
         let (x, y) = chart.backend_coord(&point);
         area.draw(&Circle::new((x, y), 4, ORANGE.filled()))?;
         area.draw(&PathElement::new([(x, y), (x + 8, y - 58)], ORANGE))?;
-        write(area, text, (x + 10, y - 60), ORANGE, Pos::new(HPos::Left, VPos::Bottom))?;
+        let style = ("sans-serif", 16).into_font().color(&ORANGE).pos(Pos::new(HPos::Left, VPos::Bottom));
+        area.draw(&Text::new(text.to_owned(), (x + 10, y - 60), style))?;
     }
     area.present()?;
-    Ok(())
-}
-
-type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
-type RangedCoordf64 = plotters::coord::types::RangedCoordf64;
-
-/// The pixel beside which the name of a line stands.
-fn place(chart: &Chart<'_>, line: &PlottedLine) -> (i32, i32) {
-    let last = line.points.len() - 1;
-    chart.backend_coord(&line.points[if line.label == Label::End { last } else { last.div_ceil(2) }])
-}
-
-fn write(
-    area: &DrawingArea<SVGBackend<'_>, Shift>,
-    text: &str,
-    at: (i32, i32),
-    colour: RGBColor,
-    anchor: Pos,
-) -> Drawn {
-    let style = ("sans-serif", 16).into_font().color(&colour).pos(anchor);
-    area.draw(&Text::new(text.to_owned(), at, style))?;
     Ok(())
 }

@@ -13,7 +13,6 @@ use serde_json::Value;
 use testbed::ControlPlane;
 
 use super::ceiling::{NAMESPACE, Sample};
-use super::operator::Operator;
 use super::{bulk, plain};
 
 /// The namespace that the operator looks after.
@@ -29,14 +28,7 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) async fn set() -> Self {
-        let plane = tokio::task::spawn_blocking(|| {
-            // An audit log would take a part of what is measured. Its path goes as well:
-            // a policy without a path is refused.
-            ControlPlane::builder()
-                .apiserver_argument("--audit-policy-file=")
-                .apiserver_argument("--audit-log-path=")
-                .start()
-        });
+        let plane = tokio::task::spawn_blocking(ControlPlane::start);
         let plane = plane.await.unwrap().expect("the control plane starts");
         let client = client(plane.kubeconfig()).await;
         let scene = Self { plane, client, numbers: AtomicUsize::new(0) };
@@ -70,8 +62,8 @@ impl Scene {
         self.numbers.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// What the operator writes for one object, which is left in place.
-    pub(crate) async fn sample(&self, _operator: &Operator) -> Sample {
+    /// What the operator, which has to run, writes for one object, which is left in place.
+    pub(crate) async fn sample(&self) -> Sample {
         let name = "object-sample".to_owned();
         let object = |_| bulk::presigned_url(&name, "keys", &Value::Null);
         let uid = bulk::create(&self.client, FLEET, 1, object).await.remove(0).uid;

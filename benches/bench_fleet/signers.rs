@@ -125,7 +125,8 @@ pub(crate) async fn run(objects: usize) -> Signed {
     say(objects, &format!("the same verdicts: {same:?}"));
     let denying = judge(&scene, &operator, objects, denied, (&both[1..], true)).await;
     say(objects, &format!("{denied} denied: {denying:?}"));
-    assert_eq!(count(&scene, "NotPermitted").await, denied, "the statuses say which are denied");
+    let not_permitted = bulk::count(&scene.client, &KeyOwner::Signer.path(), "NotPermitted").await;
+    assert_eq!(not_permitted, denied, "the statuses say which are denied");
     operator.stop();
     let [own, signer]: [Sided; 2] = measured.try_into().expect("there are two kinds");
     Signed { objects, denied, own, signer, same, denying }
@@ -153,7 +154,7 @@ async fn write_policy(scene: &Scene, prefixes: &[&str], has_another_rule: bool) 
             "policy": {"rules": rules},
         },
     });
-    plain::apply(&scene.client, SIGNER, "person", true, body.to_string().into_bytes()).await;
+    plain::apply(&scene.client, SIGNER, "person", body.to_string().into_bytes()).await;
 }
 
 /// Has an operator issue everything.
@@ -163,9 +164,7 @@ async fn issue(scene: &Scene, side: KeyOwner, objects: usize) {
     Follower::new(&observer, &operator, objects as u64).until(objects as u64).await;
     operator.quiet().await;
     operator.stop();
-    let is_issued = |object: &Value| bulk::reason_of(object) == "Issued";
-    let issued = plain::pages(&scene.client, &side.path(), is_issued).await;
-    assert!(issued.len() == objects && issued.into_iter().all(|issued| issued), "all are issued");
+    assert_eq!(bulk::count(&scene.client, &side.path(), "Issued").await, objects, "all are issued");
 }
 
 /// Rotates the access key, and follows the statuses.
@@ -204,10 +203,4 @@ async fn judge(
         by_operator: operator.calls().await.since(&before.1),
     };
     Judging { seconds, cpu_seconds: operator.cpu_seconds() - cpu, calls }
-}
-
-/// How many objects of the signer have this reason.
-async fn count(scene: &Scene, reason: &str) -> usize {
-    let has_it = |object: &Value| bulk::reason_of(object) == reason;
-    plain::pages(&scene.client, &KeyOwner::Signer.path(), has_it).await.into_iter().filter(|it| *it).count()
 }

@@ -28,7 +28,7 @@ pub(crate) async fn run(objects: usize, idle_seconds: usize) -> Fleet {
     operator.ready().await;
     operator.quiet().await;
     let empty_kib = operator.memory();
-    let sample = scene.sample(&operator).await;
+    let sample = scene.sample().await;
     operator.stop();
 
     bulk::create(&scene.client, FLEET, objects, fleet_object).await;
@@ -111,10 +111,8 @@ fn say_turns(objects: usize, writing: &Writing) {
 }
 
 async fn everything_is_issued(scene: &Scene, objects: usize) {
-    let path = plain::presigned_urls(FLEET);
-    let is_issued = |object: &Value| object["status"]["conditions"][0]["reason"] == "Issued";
-    let issued = plain::pages(&scene.client, &path, is_issued).await.into_iter().filter(|issued| *issued);
-    assert_eq!(issued.count(), objects + 1, "with the sample");
+    let issued = bulk::count(&scene.client, &plain::presigned_urls(FLEET), "Issued").await;
+    assert_eq!(issued, objects + 1, "with the sample");
 }
 
 async fn start(scene: &Scene) -> (Operator, Start) {

@@ -8,7 +8,7 @@ use super::result::{Beside, Fleet, Judging, Neighbours, OfSessions, Rotated, Sig
 /// One line of the table: what it is, what was wanted, and how to say it of a fleet.
 type TableLine = (&'static str, &'static str, fn(&Fleet) -> String);
 
-const LINES: [TableLine; 18] = [
+const LINES: [TableLine; 19] = [
     ("ceiling (a plain client), objects/s: first write · rewrite, with the calls in flight", "", |fleet| {
         let [first, again] = [&fleet.issuance, &fleet.rotation.writing].map(Writing::ceiling);
         format!("{:.0} ({}) · {:.0} ({})", first.rate(), first.width, again.rate(), again.width)
@@ -74,6 +74,10 @@ const LINES: [TableLine; 18] = [
     ("renewals spread over this share of the lifetime", "9 %", |fleet| {
         format!("{:.1} %", 100.0 * fleet.renewals_spread)
     }),
+    ("a write of another client, p50 · p99, ms: alone → during the issuance", "", |fleet| {
+        let (idle, busy) = (fleet.others_idle, fleet.others_busy);
+        format!("{:.1} · {:.1} → {:.1} · {:.1}", idle.p50, idle.p99, busy.p50, busy.p99)
+    }),
 ];
 
 /// The table, with all that a reader needs to judge it.
@@ -91,12 +95,6 @@ pub(crate) fn render(fleets: &[Fleet], about: &About) -> String {
         }
         text.push('\n');
     }
-    text += "| a write of another client, p50 · p99, ms: alone → during the issuance | |";
-    for fleet in fleets {
-        let (idle, busy) = (fleet.others_idle, fleet.others_busy);
-        let _ = write!(text, " {:.1} · {:.1} → {:.1} · {:.1} |", idle.p50, idle.p99, busy.p50, busy.p99);
-    }
-    text.push('\n');
     text
 }
 

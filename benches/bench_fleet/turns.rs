@@ -1,18 +1,17 @@
 //! The operator and the plain client in turns at the same writes: the speed of a machine
 //! drifts within minutes, so a ceiling of before or after would be that of another machine.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use testbed::Binary;
+use testbed::{Binary, processor_seconds};
 
 use super::ceiling::{NAMESPACE, Sample, Written};
 use super::follow::Follower;
 use super::operator::Operator;
+use super::plain;
 use super::result::Turns;
 use super::scene::Scene;
 use super::watches::Watch;
-use super::{plain, processor};
 
 /// How many turns each side has: one for so many objects, an even number, at most twenty.
 const OBJECTS_A_TURN: usize = 1_000;
@@ -67,7 +66,7 @@ pub(crate) async fn take(
         let begun = Begun::now(scene, operator);
         let before = follower.done();
         follower.until((objects * (turn + 1) / turns) as u64).await;
-        signal(operator, "-STOP");
+        operator.signal("STOP");
         begun.end(&mut sides[0], follower.done() - before, scene, operator);
         let plain = async {
             // What was on its way arrives, and is nobody's.
@@ -77,15 +76,11 @@ pub(crate) async fn take(
             let part = turn * writes..(turn + 1) * writes;
             let count = written.write(&scene.client, part, side.width, LONGEST).await;
             begun.end(side, count as u64, scene, operator);
-            signal(operator, "-CONT");
+            operator.signal("CONT");
         };
         follower.pause(plain).await;
     }
     sides
-}
-
-fn signal(operator: &Operator, signal: &str) {
-    assert!(Command::new("kill").args([signal, &operator.pid().to_string()]).status().unwrap().success());
 }
 
 /// A turn that has begun: when, and what each process had used by then.
@@ -101,7 +96,10 @@ impl Begun {
             ("presign-operator", operator.pid()),
             ("benchmark", std::process::id()),
         ];
-        Self(Instant::now(), processes.map(|(name, pid)| (name, processor::seconds(pid))).to_vec())
+        Self(
+            Instant::now(),
+            processes.map(|(name, pid)| (name, processor_seconds(pid).expect("it runs"))).to_vec(),
+        )
     }
 
     /// Adds the turn, in which so many objects were written.

@@ -7,54 +7,25 @@ use http_body_util::BodyExt as _;
 use kube::Client;
 use kube::client::Body;
 use serde_json::Value;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 use super::plain;
 
 /// An open watch. Ends when dropped.
 pub(crate) struct Watch {
     events: Arc<AtomicU64>,
-    task: JoinHandle<()>,
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+    _task: JoinSet<()>,
 }
 
 impl Watch {
-    /// Watches a collection from now on. When the API server ends the watch, as it does with one
-    /// that it finds too slow, it is opened again where it ended, or from now on if the API server no longer has that version.
+    /// Watches a collection from now on.
     pub(crate) async fn open(client: &Client, path: &str, selector: &str, metadata_only: bool) -> Self {
-        let from = plain::version(client, path).await;
         let events = Arc::new(AtomicU64::new(0));
-        let (client, path, selector) = (client.clone(), path.to_owned(), selector.to_owned());
-        let mut body = begin(&client, &path, &selector, metadata_only, &from).await;
         let count = Arc::clone(&events);
-        let task = tokio::spawn(async move {
-            let (mut last, mut line) = (Vec::new(), Vec::new());
-            loop {
-                while let Some(Ok(frame)) = body.frame().await {
-                    let Ok(data) = frame.into_data() else { continue };
-                    for part in data.split_inclusive(|byte| *byte == b'\n') {
-                        line.extend_from_slice(part);
-                        if part.ends_with(b"\n") {
-                            count.fetch_add(1, Ordering::Relaxed);
-                            last = std::mem::take(&mut line);
-                        }
-                    }
-                }
-                line.clear();
-                // An error, such as 410, has no version: then the watch goes on from now.
-                let shown = match version_of(&last) {
-                    Some(version) => version,
-                    None => plain::version(&client, &path).await,
-                };
-                body = begin(&client, &path, &selector, metadata_only, &shown).await;
-            }
-        });
-        Self { events, task }
+        let on_event = move |_: &[u8]| {
+            count.fetch_add(1, Ordering::Relaxed);
+        };
+        Self { events, _task: follow(client, path, selector, metadata_only, on_event).await }
     }
 
     /// The three that the operator holds, in a namespace.
@@ -71,6 +42,45 @@ impl Watch {
     pub(crate) fn events(&self) -> u64 {
         self.events.load(Ordering::Relaxed)
     }
+}
+
+/// Watches a collection from now on, until the task is dropped. When the API server ends the watch, as it does
+/// with one that it finds too slow, it is opened again where it ended, or from now on if the API server no longer
+/// has that version.
+pub(crate) async fn follow(
+    client: &Client,
+    path: &str,
+    selector: &str,
+    metadata_only: bool,
+    mut on_event: impl FnMut(&[u8]) + Send + 'static,
+) -> JoinSet<()> {
+    let from = plain::version(client, path).await;
+    let (client, path, selector) = (client.clone(), path.to_owned(), selector.to_owned());
+    let mut body = begin(&client, &path, &selector, metadata_only, &from).await;
+    let mut task = JoinSet::new();
+    task.spawn(async move {
+        let (mut last, mut line) = (Vec::new(), Vec::new());
+        loop {
+            while let Some(Ok(frame)) = body.frame().await {
+                let Ok(data) = frame.into_data() else { continue };
+                for part in data.split_inclusive(|byte| *byte == b'\n') {
+                    line.extend_from_slice(part);
+                    if part.ends_with(b"\n") {
+                        on_event(&line);
+                        last = std::mem::take(&mut line);
+                    }
+                }
+            }
+            line.clear();
+            // An error, such as 410, has no version: then the watch goes on from now.
+            let shown = match version_of(&last) {
+                Some(version) => version,
+                None => plain::version(&client, &path).await,
+            };
+            body = begin(&client, &path, &selector, metadata_only, &shown).await;
+        }
+    });
+    task
 }
 
 async fn begin(client: &Client, path: &str, selector: &str, metadata_only: bool, from: &str) -> Body {

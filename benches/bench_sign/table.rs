@@ -1,14 +1,13 @@
 //! The result as Markdown, and its place in the documentation.
 
 use std::fmt::Write as _;
-use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use presign_operator::runtime::Clock;
+use testbed::page;
 
-const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/performance.md");
-const BEGIN: &str = "<!-- bench-sign: begin -->\n";
-const END: &str = "<!-- bench-sign: end -->";
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/performance.md");
 
 /// What was measured of a case: seconds for a URL, and allocations with their bytes.
 pub(crate) struct Row {
@@ -24,9 +23,9 @@ pub(crate) fn render(rows: &[Row], boto3: &str) -> String {
     let mut text = format!(
         "Measured on {} ({}; {}; aws-sdk-s3 {}; {boto3}), {}.\n\n",
         Clock::system().now().strftime("%Y-%m-%d"),
-        machine(),
+        page::machine(),
         rustc(),
-        version_of("aws-sdk-s3"),
+        page::locked_version(include_str!("../../Cargo.lock"), "aws-sdk-s3").unwrap(),
         "one core, processor time, median of seven rounds",
     );
     text +=
@@ -49,10 +48,7 @@ pub(crate) fn render(rows: &[Row], boto3: &str) -> String {
 
 /// Puts the table between its marks.
 pub(crate) fn write(table: &str) {
-    let text = fs::read_to_string(FILE).unwrap();
-    let (before, rest) = text.split_once(BEGIN).unwrap();
-    let (_, after) = rest.split_once(END).unwrap();
-    fs::write(FILE, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
+    page::put(Path::new(PAGE), "bench-sign", table).unwrap();
 }
 
 /// Rounded to what can be told apart: `43 200`.
@@ -63,26 +59,8 @@ fn per_second(seconds: f64) -> String {
     if thousands < 1.0 { rest } else { format!("{thousands:.0} {rest}") }
 }
 
-fn machine() -> String {
-    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = text.lines().find(|line| line.starts_with("model name"));
-    let model = model.and_then(|line| line.split(": ").nth(1)).unwrap_or("unknown processor");
-    format!("{model}, {} cores", text.lines().filter(|line| line.starts_with("processor")).count())
-}
-
 fn rustc() -> String {
     let output = Command::new("rustc").arg("--version").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     text.split(' ').take(2).collect::<Vec<_>>().join(" ")
-}
-
-/// The version of a crate in the lock file.
-fn version_of(name: &str) -> &'static str {
-    let entry = include_str!("../../Cargo.lock")
-        .split("[[package]]")
-        .find(|entry| entry.contains(&format!("name = \"{name}\"\n")));
-    entry
-        .and_then(|entry| entry.split("version = \"").nth(1))
-        .and_then(|rest| rest.split('"').next())
-        .unwrap()
 }

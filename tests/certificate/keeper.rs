@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -12,7 +12,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
 use presign_operator::controller::{CertificateSettings, SigningCertificate};
 use presign_operator::runtime::{Clock, ClockOffset, Leadership, Pages, Site, http};
-use testbed::Proxy;
+use testbed::{Proxy, answered, eventually};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -83,28 +83,15 @@ impl CertificateNamespace {
 
     /// Waits until the published CAs are as wanted.
     pub async fn wait_bundle(&self, wanted: &str, is_so: impl Fn(&str) -> bool) -> String {
-        let deadline = Instant::now() + DEADLINE;
-        loop {
-            let bundle = self.bundle().await;
-            if is_so(&bundle) && !bundle.is_empty() {
-                return bundle;
-            }
-            assert!(Instant::now() < deadline, "not in time: {wanted}");
-            tokio::time::sleep(EVERY / 4).await;
-        }
+        let wanted_one = |bundle: &String| !bundle.is_empty() && is_so(bundle);
+        let bundle = answered(DEADLINE, async || Some(self.bundle().await).filter(wanted_one)).await;
+        bundle.unwrap_or_else(|| panic!("not in time: {wanted}"))
     }
 
     /// Waits until the Secret is as wanted.
     pub async fn wait_secret(&self, wanted: &str, is_so: impl Fn(&Secret) -> bool) -> Secret {
-        let deadline = Instant::now() + DEADLINE;
-        loop {
-            let secret = self.secrets.get_opt(&self.name).await.unwrap();
-            if let Some(secret) = secret.filter(&is_so) {
-                return secret;
-            }
-            assert!(Instant::now() < deadline, "not in time: {wanted}");
-            tokio::time::sleep(EVERY / 4).await;
-        }
+        let ask = async || self.secrets.get_opt(&self.name).await.unwrap().filter(&is_so);
+        answered(DEADLINE, ask).await.unwrap_or_else(|| panic!("not in time: {wanted}"))
     }
 }
 
@@ -134,11 +121,8 @@ impl Keeper {
     pub async fn start_at(place: &CertificateNamespace, seconds: i64) -> Self {
         let keeper = Self::begin(place, seconds).await;
         place.wait_bundle("a CA", |_| true).await;
-        let deadline = Instant::now() + DEADLINE;
-        while keeper.ask(&place.bundle().await) == Answer::Refused {
-            assert!(Instant::now() < deadline, "it has no certificate");
-            tokio::time::sleep(EVERY).await;
-        }
+        let is_served = async || keeper.ask(&place.bundle().await) != Answer::Refused;
+        assert!(eventually(DEADLINE, is_served).await, "it has no certificate");
         keeper
     }
 
@@ -190,11 +174,8 @@ impl Keeper {
 
     /// Waits until a client that trusts only these CAs makes this of the certificate.
     pub async fn wait_for(&self, bundle: &str, answer: Answer) {
-        let deadline = Instant::now() + DEADLINE;
-        while self.ask(bundle) != answer {
-            assert!(Instant::now() < deadline, "not in time: {answer:?}");
-            tokio::time::sleep(EVERY / 2).await;
-        }
+        let is_so = async || self.ask(bundle) == answer;
+        assert!(eventually(DEADLINE, is_so).await, "not in time: {answer:?}");
     }
 }
 

@@ -109,11 +109,8 @@ async fn two_operators_that_both_write_agree_on_one_certificate() {
     let (one, two) = tokio::join!(Keeper::start(&place), Keeper::start(&place));
     let agree = async |what: &str| {
         for keeper in [&one, &two] {
-            let deadline = std::time::Instant::now() + harness::DEADLINE;
-            while keeper.ask(&place.bundle().await) != Answer::Trusted {
-                assert!(std::time::Instant::now() < deadline, "{what}");
-                tokio::time::sleep(keeper::EVERY).await;
-            }
+            let is_trusted = async || keeper.ask(&place.bundle().await) == Answer::Trusted;
+            assert!(testbed::eventually(harness::DEADLINE, is_trusted).await, "{what}");
         }
     };
     agree("after the start").await;

@@ -47,8 +47,7 @@ async fn a_late_write_cannot_replace_newer_work() {
     // A URL signed within the same second would be the same URL.
     tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     let late = proxy.hold(secret_writes("report"));
-    let output = space.kubectl(&["annotate", "psu", "report", "presign.dev/renew=one"]);
-    assert!(output.status.success(), "{output:?}");
+    space.ask_for_renewal("report", "one");
     assert!(late.reached(DEADLINE).await);
 
     // While that write is under way, another operator does the work, and more.
@@ -82,10 +81,8 @@ async fn an_object_deleted_while_its_url_is_written_leaves_nothing() {
             && entry["objectRef"]["resource"] == "secrets"
             && entry["responseStatus"]["code"] == 201
     };
-    let begun = std::time::Instant::now();
-    while !operators_log(&space).await.iter().any(is_made) {
-        assert!(begun.elapsed() < DEADLINE, "the write that was held never arrived");
-    }
+    let has_arrived = async || operators_log(&space).await.iter().any(is_made);
+    assert!(testbed::eventually(DEADLINE, has_arrived).await, "the write that was held never arrived");
     space
         .wait_for(DEADLINE, space.secrets(), "report", "no Secret", |secret| secret.is_none().then_some(()))
         .await;

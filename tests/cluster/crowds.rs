@@ -177,12 +177,9 @@ async fn probes_are_answered_whatever_crowd_is_at_the_port() {
         })
         .await;
     let to = space.operator.address();
-    let begun = Instant::now();
     #[allow(clippy::cast_precision_loss, reason = "a few thousand")]
-    while objects(&ask(to, "/metrics").await.unwrap()) < OBJECTS as f64 {
-        assert!(begun.elapsed() < DEADLINE, "not all objects are counted");
-        sleep(Duration::from_millis(200)).await;
-    }
+    let are_counted = async || objects(&ask(to, "/metrics").await.unwrap()) >= OBJECTS as f64;
+    assert!(testbed::eventually(DEADLINE, are_counted).await, "not all objects are counted");
     probe(to, "nobody").await;
 
     for manners in [Manners::Silent, Manners::Slow, Manners::Deaf, Manners::Garbage, Manners::Insistent] {

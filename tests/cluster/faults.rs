@@ -71,8 +71,7 @@ async fn a_valid_url_stays_ready_while_its_successor_cannot_be_written() {
     proxy.fault(secret_writes("report"), u64::MAX, answer(500, "InternalError"));
     let is_try = |request: &&String| request.contains("/secrets/report?");
     let (before, begun) = (proxy.seen().iter().filter(is_try).count(), Instant::now());
-    let output = space.kubectl(&["annotate", "psu", "report", "presign.dev/renew=now"]);
-    assert!(output.status.success(), "{output:?}");
+    space.ask_for_renewal("report", "now");
     let object = space.wait_ready("report", "True", "RenewalFailing").await;
     let message = &ready(&object).unwrap().message;
     assert!(message.contains("500") && message.contains("works until"), "{message}");

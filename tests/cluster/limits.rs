@@ -56,12 +56,7 @@ async fn a_renew_token_that_is_too_long_is_reported_and_stops_nothing() {
     space.apply("report", space.spec(json!({}))).await;
     space.wait_ready("report", "True", "Issued").await;
     let url = space.data("report", "url").await;
-    let annotate = |token: &str| {
-        let annotation = format!("presign.dev/renew={token}");
-        let output = space.kubectl(&["annotate", "--overwrite", "psu", "report", &annotation]);
-        assert!(output.status.success(), "{output:?}");
-    };
-    annotate(&"r".repeat(10_000));
+    space.ask_for_renewal("report", &"r".repeat(10_000));
     let is_told = |object: &presign_operator::crd::PresignedUrl| {
         ready(object).is_some_and(|ready| ready.message.contains("presign.dev/renew is refused"))
     };
@@ -70,7 +65,7 @@ async fn a_renew_token_that_is_too_long_is_reported_and_stops_nothing() {
     assert_eq!(space.data("report", "url").await, url);
     // A URL signed within the same second would be the same URL.
     tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
-    annotate("now");
+    space.ask_for_renewal("report", "now");
     space.wait("report", "the message gone", |object| !is_told(object)).await;
     assert_ne!(space.data("report", "url").await, url);
 }

@@ -24,14 +24,12 @@ const PATIENCE: Duration = Duration::from_secs(240);
 
 /// The most memory that the operator ever had, in MiB.
 fn peak(space: &Space) -> u64 {
-    kibibytes(space, "VmHWM:") / 1024
+    kibibytes(space, "VmHWM") / 1024
 }
 
-/// A line of what the kernel says about the operator's process.
-fn kibibytes(space: &Space, line: &str) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", space.operator.pid())).unwrap();
-    let value = status.lines().find_map(|found| found.strip_prefix(line)).unwrap();
-    value.trim().trim_end_matches(" kB").parse().unwrap()
+/// A kind of memory of the operator's process.
+fn kibibytes(space: &Space, kind: &str) -> u64 {
+    testbed::kibibytes(space.operator.pid(), kind).unwrap()
 }
 
 /// A namespace whose operator has issued a URL, and what it took until then. It reconciles few objects at a
@@ -55,7 +53,7 @@ async fn wait_for(space: &Space, count: usize, reason: &str) {
 /// everything, so that the search for leaks at the end of a story has little to read.
 async fn expect_room(space: Space, idle: u64, room: u64) {
     let highest = peak(&space);
-    let now = kibibytes(&space, "VmRSS:") / 1024;
+    let now = kibibytes(&space, "VmRSS") / 1024;
     println!("{}: {idle} MiB at rest, {highest} MiB at most, {now} MiB now", space.namespace);
     for name in ["first", "keys"] {
         let _ = space.secrets().delete(name, &DeleteParams::default()).await;
@@ -180,7 +178,7 @@ async fn issued_secrets_that_somebody_fills_take_little() {
 async fn memory_by_the_size_of_the_spec() {
     for size in [0, 1, 2, 3, 4, 8, 31] {
         let (space, _) = at_rest(&format!("memory-{size}-kib")).await;
-        let before = kibibytes(&space, "VmRSS:");
+        let before = kibibytes(&space, "VmRSS");
         let values = (0..size).map(|number| (format!("a{number:02}"), Value::from("v".repeat(1018))));
         let spec = json!({"suspend": true, "secret": {"annotations": values.collect::<Map<_, _>>()}});
         for_each(async |number| {
@@ -188,6 +186,6 @@ async fn memory_by_the_size_of_the_spec() {
         })
         .await;
         wait_for(&space, *COUNT, "Suspended").await;
-        println!("{size} KiB: {} KiB more", kibibytes(&space, "VmRSS:").saturating_sub(before));
+        println!("{size} KiB: {} KiB more", kibibytes(&space, "VmRSS").saturating_sub(before));
     }
 }

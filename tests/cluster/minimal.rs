@@ -78,8 +78,7 @@ async fn a_key_is_read_before_each_new_url() {
     space.apply("report", space.spec(json!({}))).await;
     space.wait_ready("report", "True", "Issued").await;
     space.write_keys("rotated").await;
-    let output = space.kubectl(&["annotate", "psu", "report", "presign.dev/renew=one"]);
-    assert!(output.status.success(), "{output:?}");
+    space.ask_for_renewal("report", "one");
     space
         .wait("report", "an answer", |object| {
             object.status.as_ref().is_some_and(|status| status.last_handled_renew.is_some())
@@ -110,8 +109,7 @@ async fn the_renewal_finds_what_somebody_did_and_an_earlier_name_stays() {
     space.apply("report", space.spec(json!({}))).await;
     space.wait_ready("report", "True", "Issued").await;
     space.secrets().delete("report", &DeleteParams::default()).await.unwrap();
-    let output = space.kubectl(&["annotate", "psu", "report", "presign.dev/renew=one"]);
-    assert!(output.status.success(), "{output:?}");
+    space.ask_for_renewal("report", "one");
     space.wait_secret("report", "a new URL", |_| true).await;
 
     space.apply("report", space.spec(json!({"secret": {"name": "renamed"}}))).await;

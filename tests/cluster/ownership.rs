@@ -39,9 +39,7 @@ async fn a_secret_of_somebody_else_is_left_alone() {
 async fn a_secret_of_a_type_that_no_watch_shows_is_left_alone_too() {
     let space = Space::new("unwatched").await;
     let release = ["--type=helm.sh/release.v1", "--from-literal=release=theirs"];
-    assert!(
-        space.kubectl(&[&["create", "secret", "generic", "report"], &release[..]].concat()).status.success()
-    );
+    space.kubectl(&[&["create", "secret", "generic", "report"], &release[..]].concat());
     let before = space.secrets().get("report").await.unwrap();
     space.apply("report", space.spec(json!({}))).await;
     space.wait_ready("report", "False", "SecretConflict").await;
@@ -50,7 +48,7 @@ async fn a_secret_of_a_type_that_no_watch_shows_is_left_alone_too() {
 
     // Nobody tells when it goes; the next look sees it.
     space.secrets().delete("report", &DeleteParams::default()).await.unwrap();
-    assert!(space.kubectl(&["annotate", "psu", "report", "presign.dev/renew=1"]).status.success());
+    space.ask_for_renewal("report", "1");
     space.wait_ready("report", "True", "Issued").await;
 }
 
@@ -138,8 +136,7 @@ async fn an_immutable_secret_is_a_conflict_that_says_what_to_do() {
     space.apply("report", space.spec(json!({}))).await;
     space.wait_ready("report", "True", "Issued").await;
     let url = space.data("report", "url").await;
-    let output = space.kubectl(&["patch", "secret", "report", "--type=merge", "-p", r#"{"immutable":true}"#]);
-    assert!(output.status.success(), "{output:?}");
+    space.kubectl(&["patch", "secret", "report", "--type=merge", "-p", r#"{"immutable":true}"#]);
     let object = space.wait_ready("report", "False", "SecretConflict").await;
     assert!(ready(&object).unwrap().message.contains("immutable"));
     assert_eq!(space.data("report", "url").await, url);
@@ -154,7 +151,7 @@ async fn what_others_add_stays_through_a_renewal() {
     space.wait_ready("report", "True", "Issued").await;
     let url = space.data("report", "url").await;
     let patch = r#"{"metadata":{"annotations":{"theirs":"1"}},"data":{"theirs":"MQ=="}}"#;
-    assert!(space.kubectl(&["patch", "secret", "report", "--type=merge", "-p", patch]).status.success());
+    space.kubectl(&["patch", "secret", "report", "--type=merge", "-p", patch]);
     space.apply("report", space.spec(json!({"expiresIn": "2h"}))).await;
     let secret = space.wait_secret("report", "a new URL", |secret| text(secret, "url") != url).await;
     assert_eq!(text(&secret, "theirs"), "1");
@@ -218,8 +215,7 @@ async fn an_orphaned_secret_is_found_again() {
     space.apply("report", space.spec(json!({}))).await;
     space.wait_ready("report", "True", "Issued").await;
     let url = space.data("report", "url").await;
-    let output = space.kubectl(&["delete", "psu", "report", "--cascade=orphan"]);
-    assert!(output.status.success(), "{output:?}");
+    space.kubectl(&["delete", "psu", "report", "--cascade=orphan"]);
     space.wait_secret("report", "no owner", |secret| secret.metadata.owner_references.is_none()).await;
     space.apply("report", space.spec(json!({}))).await;
     let secret =

@@ -12,9 +12,9 @@ use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use presign_operator::crd::PresignedUrl;
 use serde_json::{Value, json};
-use testbed::{Match, Proxy};
+use testbed::Match;
 
-use super::harness::{DEADLINE, Operator, Space, World, audit, await_default_account, condition, ready};
+use super::harness::{DEADLINE, Operator, Space, audit, await_default_account, condition, ready};
 
 const GRANTED: (&str, &str) = ("PRESIGN_PODS", "true");
 const RENEWED_AT: &str = "presign.dev/url-renewed-at";
@@ -71,17 +71,6 @@ async fn wait_rotation(space: &Space, name: &str, reason: &str) -> PresignedUrl 
     space.wait(name, &format!("RotationSafe {reason}"), is_so).await
 }
 
-/// Asks for a new URL, and waits until it is reported.
-async fn renew(space: &Space, name: &str, token: &str) {
-    let output =
-        space.kubectl(&["annotate", "--overwrite", "psu", name, &format!("presign.dev/renew={token}")]);
-    assert!(output.status.success(), "{output:?}");
-    let is_so = |object: &PresignedUrl| {
-        object.status.as_ref().is_some_and(|status| status.last_handled_renew.as_deref() == Some(token))
-    };
-    space.wait(name, "the new URL", is_so).await;
-}
-
 async fn calls_about_pods(space: &Space) -> Vec<String> {
     let mut calls = audit(space).await;
     calls.retain(|call| call.contains("pods"));
@@ -113,7 +102,7 @@ async fn a_new_url_touches_exactly_the_running_pods_that_mount_it() {
         before.insert(name, make(&space, name, spec, phase).await);
     }
     // The annotation of the first URL may have met the first of them.
-    renew(&space, "report", "one").await;
+    space.renew("report", "one").await;
     let signed = signing_time(&space, "report").await;
     for name in ["f-whole", "g-projected"] {
         wait_annotated(&space, name, &signed).await;
@@ -213,10 +202,7 @@ async fn many_pods_are_annotated_at_a_bounded_rate() {
 
 #[tokio::test]
 async fn an_annotation_that_hangs_keeps_no_url_waiting() {
-    let proxy = tokio::task::spawn_blocking(|| Proxy::start(&World::get_blocking().plane)).await;
-    let proxy = proxy.unwrap().unwrap();
-    let kubeconfig = proxy.kubeconfig().to_str().unwrap();
-    let space = Space::with("hangs", &[GRANTED, ("KUBECONFIG", kubeconfig)]).await;
+    let (space, proxy) = Space::behind_proxy_with("hangs", &[GRANTED]).await;
     await_default_account(&space).await;
     let spec = json!({"volumes": secret_volume("report"), "containers": [mounting(None)]});
     for name in ["first", "second"] {

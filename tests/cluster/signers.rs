@@ -48,13 +48,6 @@ fn version(secret: &Secret) -> &str {
     secret.metadata.resource_version.as_deref().unwrap()
 }
 
-/// Asks for a new URL by the annotation of a `PresignedUrl`.
-fn ask_for_renewal(space: &Space, name: &str, token: &str) {
-    let annotation = format!("presign.dev/renew={token}");
-    let output = space.kubectl(&["annotate", "--overwrite", "presignedurl", name, &annotation]);
-    assert!(output.status.success(), "{output:?}");
-}
-
 /// Applies a `Signer` of the namespace with the key of the Secret `keys`, and `changes` on top.
 async fn apply_signer_of_namespace(space: &Space, name: &str, changes: Value) {
     let store = &space.world.store;

@@ -16,8 +16,6 @@ const AT_ONCE: usize = 8;
 const IDLE: Duration = Duration::from_secs(30);
 /// URLs of five minutes are renewed before this time.
 const RENEWED: Duration = Duration::from_secs(260);
-/// The clock ticks of a second in `/proc/PID/stat`.
-const TICKS: f64 = 100.0;
 /// The limit of the chart.
 const LIMIT: u64 = 128 << 20;
 
@@ -117,17 +115,13 @@ async fn measure(volumes: u32) -> Costs {
 
 /// The processor time of the driver, in seconds.
 fn processor(node: &CsiNode) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", node.pid())).unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    let ticks = |at: usize| fields[at].parse::<f64>().unwrap();
-    (ticks(11) + ticks(12)) / TICKS
+    testbed::processor_seconds(node.pid()).unwrap()
 }
 
 /// The memory of the driver's process, in MiB.
 fn resident(node: &CsiNode) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", node.pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
+    let kibibytes = testbed::kibibytes(node.pid(), "VmRSS").unwrap();
+    f64::from(u32::try_from(kibibytes).unwrap()) / 1024.0
 }
 
 /// A number on the page of the metrics.

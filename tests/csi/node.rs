@@ -52,11 +52,9 @@ impl CsiNode {
 
     async fn await_namespace(&self) {
         let of = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
-        let begun = Instant::now();
-        while of(&self.holder.id().to_string()) == of("self") {
-            assert!(begun.elapsed() < WAIT, "there is no mount namespace: the tests need root");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let is_another = async || of(&self.holder.id().to_string()) != of("self");
+        let is_there = testbed::eventually(WAIT, is_another).await;
+        assert!(is_there, "there is no mount namespace: the tests need root");
     }
 
     /// The folder of the kubelet.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-use testbed::{ControlPlane, ObjectStore, Program, feed};
+use testbed::{ControlPlane, ObjectStore, Program, output_of};
 
 use crate::pages::{read, root};
 
@@ -34,8 +34,7 @@ impl GuideCluster {
         let store = ObjectStore::builder().region("us-west").start().unwrap();
         // Its pods would wait for a node: the operator runs as a process.
         let manifest = read("deploy/install.yaml").replace("replicas: 2\n", "replicas: 0\n");
-        let applied = feed(plane.kubectl().args(["apply", "--server-side", "-f", "-"]), &manifest).unwrap();
-        assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+        output_of(plane.kubectl().args(["apply", "--server-side", "-f", "-"]), &manifest).unwrap();
         let established = ["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"];
         assert!(plane.kubectl().args(established).status().unwrap().success());
         // By itself garbage collection looks for new kinds every 30 s only.

@@ -1,9 +1,11 @@
 //! Pods that download and upload while their URLs are renewed under them.
 
+mod pods;
+
 use std::slice;
 use std::time::{Duration, Instant};
 
-use crate::cluster::{Cluster, file};
+use crate::cluster::Cluster;
 use crate::totals::ReadTotals;
 
 const NAMESPACE: &str = "team";
@@ -24,7 +26,7 @@ const LIMIT: Duration = Duration::from_secs(180);
 /// How long URLs live, and which pods use them.
 #[derive(Clone, Copy)]
 pub enum Scale {
-    /// Four minutes, as in `traffic.yaml`, and all pods.
+    /// Four minutes, and all pods.
     Whole,
     /// One minute, so only the pod that the operator tells of new URLs can keep up with it.
     Short,
@@ -44,23 +46,6 @@ impl Scale {
             Self::Short => 60,
         }
     }
-
-    /// The manifests of the pods that take part, and of what they use.
-    fn manifests(self) -> String {
-        let whole = std::fs::read_to_string(file("tests/e2e/traffic.yaml")).unwrap();
-        let short = || {
-            let is_used = |document: &&str| {
-                !CAREFUL.iter().any(|name| {
-                    let deployment = format!("kind: Deployment\nmetadata: {{name: {name}}}");
-                    *name != ANNOTATED && document.contains(&deployment)
-                })
-            };
-            let documents: Vec<&str> = whole.split("\n---\n").filter(is_used).collect();
-            let documents = documents.join("\n---\n").replace("expiresIn: 4m", "expiresIn: 1m");
-            documents.replace("renewBefore: 3m", "renewBefore: 45s")
-        };
-        if matches!(self, Self::Short) { short() } else { whole.clone() }
-    }
 }
 
 /// Starts them.
@@ -69,7 +54,7 @@ pub fn start(cluster: &Cluster, scale: Scale) {
     cluster.store.put_object("reports", "invoices/ä+b.txt", "to be paid").unwrap();
     cluster.store.create_bucket("videos").unwrap();
     cluster.create_namespace(NAMESPACE);
-    cluster.apply(NAMESPACE, &scale.manifests());
+    cluster.apply(NAMESPACE, &pods::manifests(scale).to_string());
     let available = ["--namespace", NAMESPACE, "wait", "--for=condition=Available", "--timeout=90s"];
     let deployments = scale.careful().iter().chain([&CARELESS]).map(|name| format!("deployment/{name}"));
     let deployments: Vec<String> = deployments.collect();

@@ -13,8 +13,6 @@ mod signing;
 mod story;
 mod tokens;
 
-use std::time::{Duration, Instant};
-
 use futures::StreamExt as _;
 use serde_json::json;
 use tokio::sync::RwLock;
@@ -23,6 +21,7 @@ use chart::{Mode, Permission, Roles};
 use harness::DEADLINE;
 use place::RestrictedOperator;
 use story::{Step, first_failure};
+use testbed::eventually;
 
 /// An operator for the whole cluster must not meet those of the other stories.
 pub(crate) static CLUSTER: RwLock<()> = RwLock::const_new(());
@@ -135,20 +134,15 @@ async fn a_namespace_that_refuses_is_named_and_holds_up_no_other() {
     place.restart_for(&[&place.space.namespace, &other]);
     place.space.apply("report", place.space.spec(json!({}))).await;
     place.space.wait_ready("report", "True", "Issued").await;
-    let deadline = Instant::now() + DEADLINE;
-    let missing = format!("watch of our Secrets in {other}\nwatch of other Secrets in {other}");
-    while place.page("/readyz").trim() != missing {
-        assert!(Instant::now() < deadline, "{}", place.page("/readyz"));
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let says = async |wanted: &str| {
+        let is_so = eventually(DEADLINE, async || place.page("/readyz").trim() == wanted).await;
+        assert!(is_so, "{}", place.page("/readyz"));
+    };
+    says(&format!("watch of our Secrets in {other}\nwatch of other Secrets in {other}")).await;
     let log = place.log();
     let told = log.lines().find(|line| line.contains("cannot watch") && line.contains(&other));
     assert!(told.is_some_and(|line| line.contains("403")), "{log}");
     // What is granted later is taken up, without a restart.
     place.grant(&other, |_| true);
-    let deadline = Instant::now() + DEADLINE;
-    while place.page("/readyz").trim() != "ok" {
-        assert!(Instant::now() < deadline, "{}", place.page("/readyz"));
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    says("ok").await;
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
-use testbed::Proxy;
+use testbed::{Proxy, output, output_of};
 
 use super::chart::{Mode, Permission, Roles};
 use super::harness::{Operator, PERMITTED_STS, Space, World, audit_log};
@@ -288,9 +288,8 @@ fn token(world: &World, namespace: &str, account: &str) -> String {
 /// A token that is asked for with these flags.
 pub fn token_with(world: &World, namespace: &str, account: &str, flags: &[&str]) -> String {
     let mut kubectl = world.plane.kubectl();
-    let output = kubectl.args(["-n", namespace, "create", "token", account]).args(flags).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    let made = output(kubectl.args(["-n", namespace, "create", "token", account]).args(flags));
+    made.unwrap().trim().to_owned()
 }
 
 /// Applies a manifest with all rights.
@@ -302,6 +301,5 @@ fn apply_in(world: &World, namespace: Option<&str>, manifest: &str) {
     let mut kubectl = world.plane.kubectl();
     kubectl.args(namespace.map(|namespace| ["-n", namespace]).into_iter().flatten());
     kubectl.args(["apply", "--server-side", "--field-manager=person", "-f", "-"]);
-    let output = testbed::feed(&mut kubectl, manifest).unwrap();
-    assert!(output.status.success(), "{}\n{manifest}", String::from_utf8_lossy(&output.stderr));
+    output_of(&mut kubectl, manifest).unwrap_or_else(|said| panic!("{said}\n{manifest}"));
 }

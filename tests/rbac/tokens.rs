@@ -90,9 +90,9 @@ impl TokenNamespaces {
 
     /// Runs kubectl: what it prints, or how it complains.
     fn kubectl(&self, arguments: &[&str], input: &str) -> Result<String, String> {
-        let output = testbed::feed(self.world.plane.kubectl().args(arguments), input).unwrap();
-        let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-        if output.status.success() { Ok(said(&output.stdout)) } else { Err(said(&output.stderr)) }
+        let done = testbed::output_of(self.world.plane.kubectl().args(arguments), input);
+        let trimmed = |said: String| said.trim().to_owned();
+        done.map(trimmed).map_err(trimmed)
     }
 
     /// The same as the operator.

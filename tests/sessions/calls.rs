@@ -2,7 +2,7 @@
 //! make them.
 
 use jiff::Timestamp;
-use testbed::{SessionStore, StsAnswer};
+use testbed::{SessionStore, StsAnswer, element};
 
 /// The object that the URLs of the stories are for.
 pub const KEY: &str = "dir/report.txt";
@@ -21,10 +21,7 @@ pub struct StolenSession {
 impl StolenSession {
     /// The session in an answer; `None` if there is none.
     pub fn of(answer: &StsAnswer) -> Option<Self> {
-        let field = |name: &str| {
-            let (_, after) = answer.body.split_once(&format!("<{name}>"))?;
-            Some(after.split_once("</")?.0.to_owned())
-        };
+        let field = |name: &str| element(&answer.body, name);
         Some(Self {
             id: field("AccessKeyId")?,
             expiration: field("Expiration")?.parse().ok()?,

@@ -110,13 +110,7 @@ impl SessionSpace {
 
     /// Asks for a new URL by the annotation, and waits until that is done.
     pub async fn renew(&self, name: &str, token: &str) -> Secret {
-        let annotation = format!("presign.dev/renew={token}");
-        let output = self.space.kubectl(&["annotate", "--overwrite", "presignedurl", name, &annotation]);
-        assert!(output.status.success(), "{output:?}");
-        let is_done = |object: &PresignedUrl| {
-            object.status.as_ref().is_some_and(|status| status.last_handled_renew.as_deref() == Some(token))
-        };
-        self.space.wait(name, "another URL", is_done).await;
+        self.space.renew(name, token).await;
         self.space.secrets().get(name).await.unwrap()
     }
 

@@ -2,7 +2,6 @@
 //! looks after all of them.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use kube::api::{Api, ListParams, Patch, PatchParams};
 use presign_operator::crd::PresignedUrl;
@@ -91,19 +90,16 @@ impl SharedSigner {
 
     /// Waits until all `PresignedUrl`s of a team have this status and reason.
     pub async fn wait_all(&self, team: &str, status: &str, reason: &str) -> Vec<PresignedUrl> {
-        let ends = Instant::now() + AGAIN;
-        loop {
+        let is_so = |object: &PresignedUrl| {
+            ready(object).is_some_and(|ready| ready.status == status && ready.reason == reason)
+        };
+        let ask = async || {
             let all = self.urls(team).list(&ListParams::default()).await.unwrap().items;
-            let is_so = |object: &PresignedUrl| {
-                ready(object).is_some_and(|ready| ready.status == status && ready.reason == reason)
-            };
-            if !all.is_empty() && all.iter().all(is_so) {
-                return all;
-            }
-            let log = || self.tenancy.team.operator.log();
-            assert!(Instant::now() < ends, "{team}: not all are {status} {reason}:\n{}", log());
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        }
+            (!all.is_empty() && all.iter().all(is_so)).then_some(all)
+        };
+        let log = || self.tenancy.team.operator.log();
+        let all = testbed::answered(AGAIN, ask).await;
+        all.unwrap_or_else(|| panic!("{team}: not all are {status} {reason}:\n{}", log()))
     }
 
     /// What curl gets through the URL in a Secret of a team.

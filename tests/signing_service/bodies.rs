@@ -1,12 +1,13 @@
 //! Bodies that are no requests, and peers that do not finish.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Map, Value, json};
+use testbed::eventually;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -57,17 +58,15 @@ async fn a_node_whose_requests_do_not_end_holds_up_no_other() {
     // Many more than have a place at a time, so that those that end leave theirs to others.
     let begun = (0..4 * PLACES).map(|_| SlowPeer::begin(&stage, port, &slow, 100));
     let mut begun = futures::future::join_all(begun).await;
-    let ends = Instant::now() + DEADLINE;
-    loop {
-        let mut read = 0;
+    let mut read = 0;
+    let is_full = async || {
+        read = 0;
         for peer in &mut begun {
             read += usize::from(peer.is_read().await);
         }
-        if read >= PLACES {
-            break;
-        }
-        assert!(Instant::now() < ends, "only {read} of the slow requests got a place");
-    }
+        read >= PLACES
+    };
+    assert!(eventually(DEADLINE, is_full).await, "only {read} of the slow requests got a place");
     let answered = stage.ask(Some(&other), json!({}));
     assert_eq!(answered.status, 200, "{answered:?}");
     // Had the other one waited behind the slow ones, none of them would wait for a place any more.
@@ -93,23 +92,14 @@ async fn a_request_in_progress_is_answered_before_the_operator_stops() {
     let body = json!({"urls": {"": stage.spec(json!({}))}, "longerThan": null, "seed": 7}).to_string();
     let operator = &stage.team().operator;
     let mut peer = SlowPeer::begin(&stage, operator.signing_port(), &token, body.len()).await;
-    let ends = Instant::now() + DEADLINE;
-    while !peer.is_read().await {
-        assert!(Instant::now() < ends, "the request is not read");
-    }
+    assert!(eventually(DEADLINE, async || peer.is_read().await).await, "the request is not read");
     operator.signal("TERM");
-    while !operator.log().contains("stopping: ") {
-        assert!(Instant::now() < ends, "{}", operator.log());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    operator.wait_log("stopping: ").await;
     assert!(peer.is_waiting().await);
     peer.stream.write_all(&body.as_bytes()[1..]).await.unwrap();
     let answer = peer.answer().await;
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("expirationTime"), "{answer:?}");
-    while operator.is_running() {
-        assert!(Instant::now() < ends, "it does not stop");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    assert!(eventually(DEADLINE, async || !operator.is_running()).await, "it does not stop");
 }
 
 /// A peer that sends the begin of a body and no more, and asks to be told when its body is read.

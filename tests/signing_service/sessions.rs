@@ -1,12 +1,11 @@
 //! A signer that signs with sessions: the replica that is asked gets them, whether it leads or not.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use serde_json::json;
 use testbed::{Role, SessionStore, StsFront};
 
-use crate::harness::{DEADLINE, PERMITTED_STS, World, everything, hide_sessions, write_account};
+use crate::harness::{PERMITTED_STS, World, everything, hide_sessions, write_account};
 use crate::stage::{SigningSetup, apply, download};
 
 /// The ServiceAccount of the signer, which is not that of the pods.
@@ -49,14 +48,8 @@ async fn a_session_is_waited_for_and_shared_and_a_standby_gets_its_own() {
 
     let standby = stage.standby_with(&[PERMITTED_STS]);
     let body = json!({"urls": {"": stage.spec(wanted)}, "longerThan": null, "seed": 7}).to_string();
-    let ends = Instant::now() + DEADLINE;
-    let answer = loop {
-        let answer = stage.send(standby.signing_port(), Some(&token), &body);
-        if answer.status == 200 {
-            break answer;
-        }
-        assert!(answer.status == 503 && Instant::now() < ends, "{answer:?}");
-    };
+    let answer = stage.first_answer_of(&standby, &token, &body).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
     assert!(standby.page("/metrics").contains("presign_leader 0"), "it does not lead");
     assert_eq!(download(answer.file("url")), "by a session");
     assert_eq!(front.count(None), 2);

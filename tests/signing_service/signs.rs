@@ -20,15 +20,8 @@ async fn every_replica_signs_urls_that_work_and_nothing_is_written_down() {
     let standby = stage.standby();
     let body = json!({"urls": {"in": stage.spec(json!({})), "out": stage.spec(json!({"method": "HEAD"}))},
         "longerThan": null, "seed": 7});
-    let ends = std::time::Instant::now() + crate::harness::DEADLINE;
-    let second = loop {
-        let answer = stage.send(standby.signing_port(), Some(&token), &body.to_string());
-        if answer.status == 200 {
-            break answer;
-        }
-        // It has just started.
-        assert!(answer.status == 503 && std::time::Instant::now() < ends, "{answer:?}");
-    };
+    let second = stage.first_answer_of(&standby, &token, &body.to_string()).await;
+    assert_eq!(second.status, 200, "{second:?}");
     assert!(standby.page("/metrics").contains("presign_leader 0"), "it does not lead");
     let folders =
         second.body["files"].as_array().unwrap().iter().map(|file| file["folder"].as_str().unwrap());

@@ -1,7 +1,5 @@
 //! A team with pods, a platform team with a `ClusterSigner`, and an operator that serves the signing service.
 
-use std::time::{Duration, Instant};
-
 use k8s_openapi::api::authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{Node, Pod, ServiceAccount};
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
@@ -192,15 +190,16 @@ impl SigningSetup {
 
     /// Asks again until the answer is as wanted: roles and caches take a moment.
     pub async fn ask_until(&self, token: &str, status: u16, changes: Value) -> Answer {
-        let ends = Instant::now() + DEADLINE;
-        loop {
-            let answer = self.ask(Some(token), changes.clone());
-            if answer.status == status {
-                return answer;
-            }
-            assert!(Instant::now() < ends, "not {status}: {answer:?}");
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
+        let ask = || self.ask(Some(token), changes.clone());
+        let wanted = testbed::answered(DEADLINE, async || Some(ask()).filter(|a| a.status == status)).await;
+        wanted.unwrap_or_else(|| panic!("not {status}: {:?}", ask()))
+    }
+
+    /// The first answer of an operator that has just started, other than that it cannot answer yet.
+    pub async fn first_answer_of(&self, operator: &Operator, token: &str, body: &str) -> Answer {
+        let ask = || self.send(operator.signing_port(), Some(token), body);
+        let answer = testbed::answered(DEADLINE, async || Some(ask()).filter(|a| a.status != 503)).await;
+        answer.unwrap_or_else(|| panic!("{:?}", ask()))
     }
 
     /// Sends a body to the signing service at a port.

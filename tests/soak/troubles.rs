@@ -123,9 +123,6 @@ pub async fn restart_apiserver(soak: Arc<Soak>) {
 pub async fn weigh(soak: Arc<Soak>) {
     while another_round(&soak, Duration::from_secs(10)).await {
         let pid = soak.operator.lock().await.pid();
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kibibytes = resident.and_then(|text| text.trim().trim_end_matches(" kB").parse().ok());
-        soak.report.weighed(kibibytes);
+        soak.report.weighed(testbed::kibibytes(pid, "VmRSS"));
     }
 }

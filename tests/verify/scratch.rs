@@ -65,6 +65,12 @@ pub struct Signing {
 }
 
 impl Signing {
+    /// By a key of the store, without a session and with the right clock.
+    pub fn new(endpoint: String, region: &str, id: &str, secret: &str) -> Self {
+        let (region, id, secret) = (region.to_owned(), id.to_owned(), secret.to_owned());
+        Self { endpoint, region, id, secret, token: None, ahead: 0 }
+    }
+
     fn request(&self, bucket: &str, key: &str, method: &str) -> Request {
         let mut spec: Value = json!({
             "bucket": bucket, "key": key, "method": method,
@@ -77,6 +83,11 @@ impl Signing {
             spec["form"] = json!({"maxSize": 10});
         }
         Request::inline(Asker::new("n", "a"), &serde_json::from_value(spec).unwrap(), None).unwrap()
+    }
+
+    /// Asks about the URL of an object, and expects this finding.
+    pub async fn expect(&self, bucket: &str, key: &str, method: &str, finding: Finding) {
+        assert_eq!(self.ask(bucket, key, method).await, finding, "{method} {bucket}/{key}");
     }
 
     /// What the store says about the URL of an object.

@@ -1,7 +1,7 @@
 //! What two real stores answer to each fault.
 
 use presign_operator::domain::verification::Finding;
-use testbed::{ObjectStore, Role, SessionStore, allow};
+use testbed::{ObjectStore, Role, SessionStore, allow, element};
 
 use crate::harness::curl;
 use crate::scratch::Signing;
@@ -25,11 +25,11 @@ fn accepted(method: &str) -> Finding {
 /// store refuses a URL from the future.
 async fn faults(right: impl Fn() -> Signing, bucket: &str, key: &str, empty: &str) {
     for method in ALL {
-        assert_eq!(right().ask(bucket, key, method).await, accepted(method), "{method}");
+        right().expect(bucket, key, method, accepted(method)).await;
         let unknown = Signing { id: "NOBODYSKEY".to_owned(), ..right() };
-        assert_eq!(unknown.ask(bucket, key, method).await, Finding::UnknownKey, "{method}");
+        unknown.expect(bucket, key, method, Finding::UnknownKey).await;
         let forged = Signing { secret: "not-the-secret".to_owned(), ..right() };
-        assert_eq!(forged.ask(bucket, key, method).await, Finding::SignatureDoesNotMatch, "{method}");
+        forged.expect(bucket, key, method, Finding::SignatureDoesNotMatch).await;
         let behind = Signing { ahead: -7200, ..right() };
         let found = behind.ask(bucket, key, method).await;
         let Finding::ClockSkewed { ahead: Some(ahead) } = found else {
@@ -38,8 +38,8 @@ async fn faults(right: impl Fn() -> Signing, bucket: &str, key: &str, empty: &st
         assert!((7190..=7210).contains(&ahead), "{ahead}");
     }
     for method in ["GET", "HEAD"] {
-        assert_eq!(right().ask(bucket, empty, method).await, Finding::Accepted, "an empty object: {method}");
-        assert_eq!(right().ask(bucket, "no/such/key", method).await, Finding::NoSuchKey, "{method}");
+        right().expect(bucket, empty, method, Finding::Accepted).await;
+        right().expect(bucket, "no/such/key", method, Finding::NoSuchKey).await;
     }
 }
 
@@ -51,26 +51,20 @@ async fn versitygw_tells_each_fault_apart() {
     store.create_bucket("bucket").unwrap();
     store.put_object("bucket", "dir/a file.txt", "content").unwrap();
     store.put_object("bucket", "empty", "").unwrap();
-    let right = || Signing {
-        endpoint: store.endpoint(),
-        region: store.region().to_owned(),
-        id: store.access_key_id().to_owned(),
-        secret: store.secret_access_key().to_owned(),
-        token: None,
-        ahead: 0,
-    };
+    let (id, secret) = (store.access_key_id(), store.secret_access_key());
+    let right = || Signing::new(store.endpoint(), store.region(), id, secret);
     faults(right, "bucket", "dir/a file.txt", "empty").await;
     for method in ALL {
-        assert_eq!(right().ask("no-such-bucket", "key", method).await, Finding::NoSuchBucket, "{method}");
+        right().expect("no-such-bucket", "key", method, Finding::NoSuchBucket).await;
         let wrong = Signing { region: "us-east-1".to_owned(), ..right() };
         let named = Finding::WrongRegion { named: Some("eu-west-7".to_owned()) };
-        assert_eq!(wrong.ask("bucket", "key", method).await, named, "{method}");
+        wrong.expect("bucket", "key", method, named).await;
     }
     let strange = || Signing { id: stranger.0.to_owned(), secret: stranger.1.to_owned(), ..right() };
     for (method, expected) in DENIED {
-        assert_eq!(strange().ask("bucket", "dir/a file.txt", method).await, expected, "{method}");
+        strange().expect("bucket", "dir/a file.txt", method, expected).await;
         let forged = Signing { token: Some("forged".to_owned()), ..right() };
-        assert_eq!(forged.ask("bucket", "key", method).await, Finding::TokenRefused, "{method}");
+        forged.expect("bucket", "key", method, Finding::TokenRefused).await;
     }
     assert_eq!(store.get_object("bucket", "dir/a file.txt").unwrap(), b"content", "nothing was written");
     assert!(store.get_object("bucket", "key").is_err());
@@ -87,10 +81,7 @@ fn assume(store: &SessionStore, (id, secret): (&str, &str), role: &str) -> (Stri
     let endpoint = store.endpoint();
     arguments.push(&endpoint);
     let answer = curl(&arguments).unwrap();
-    let field = |name: &str| {
-        let (_, after) = answer.split_once(&format!("<{name}>")).unwrap_or_else(|| panic!("{answer}"));
-        after.split_once('<').unwrap().0.to_owned()
-    };
+    let field = |name: &str| element(&answer, name).unwrap_or_else(|| panic!("{answer}"));
     (field("AccessKeyId"), field("SecretAccessKey"), field("SessionToken"))
 }
 
@@ -105,14 +96,8 @@ async fn seaweedfs_tells_each_fault_apart() {
     store.create_bucket("bucket").unwrap();
     store.put_object("bucket", "dir/a file.txt", "content").unwrap();
     store.put_object("bucket", "empty", "").unwrap();
-    let right = || Signing {
-        endpoint: store.endpoint(),
-        region: store.region().to_owned(),
-        id: store.access_key_id().to_owned(),
-        secret: store.secret_access_key().to_owned(),
-        token: None,
-        ahead: 0,
-    };
+    let (id, secret) = (store.access_key_id(), store.secret_access_key());
+    let right = || Signing::new(store.endpoint(), store.region(), id, secret);
     faults(right, "bucket", "dir/a file.txt", "empty").await;
     // A key that may only write is right to be refused.
     let write_only = || Signing { id: writer.0.to_owned(), secret: writer.1.to_owned(), ..right() };
@@ -120,17 +105,17 @@ async fn seaweedfs_tells_each_fault_apart() {
     let session =
         || Signing { id: id.clone(), secret: secret.clone(), token: Some(token.clone()), ..right() };
     for (method, expected) in DENIED {
-        assert_eq!(write_only().ask("bucket", "dir/a file.txt", method).await, expected, "{method}");
-        assert_eq!(right().ask("no-such-bucket", "key", method).await, Finding::NoSuchBucket, "{method}");
-        assert_eq!(session().ask("bucket", "dir/a file.txt", method).await, accepted(method), "{method}");
+        write_only().expect("bucket", "dir/a file.txt", method, expected).await;
+        right().expect("no-such-bucket", "key", method, Finding::NoSuchBucket).await;
+        session().expect("bucket", "dir/a file.txt", method, accepted(method)).await;
         // It finds the key of a session in the token, and says the same without a token.
         for token in [Some("forged".to_owned()), None] {
             let refused = Signing { token, ..session() };
-            assert_eq!(refused.ask("bucket", "key", method).await, Finding::UnknownKey, "{method}");
+            refused.expect("bucket", "key", method, Finding::UnknownKey).await;
         }
+        // It takes every region.
         let elsewhere = Signing { region: "eu-west-3".to_owned(), ..right() };
-        let found = elsewhere.ask("bucket", "dir/a file.txt", method).await;
-        assert_eq!(found, accepted(method), "it takes every region: {method}");
+        elsewhere.expect("bucket", "dir/a file.txt", method, accepted(method)).await;
     }
     assert_eq!(store.get_object("bucket", "dir/a file.txt").unwrap(), b"content", "nothing was written");
 }

@@ -67,8 +67,7 @@ async fn renewal() -> Outcome {
     tenancy.apply_signer(json!({})).await;
     tenancy.issue("report", json!({})).await;
     let hold = proxy.hold(Match::write("secrets", "report"));
-    let output = team.kubectl(&["annotate", "presignedurl", "report", "presign.dev/renew=now"]);
-    assert!(output.status.success(), "{output:?}");
+    team.ask_for_renewal("report", "now");
     assert!(hold.reached(DEADLINE).await, "another write of the Secret");
     withdraw(&tenancy).await;
     hold.release();
@@ -100,8 +99,7 @@ async fn replaced() -> Outcome {
     tenancy.signers().delete(tenancy.name(), &DeleteParams::default()).await.unwrap();
     team.wait_ready("report", "True", "RenewalFailing").await;
     tenancy.apply_signer(json!({"s3": {"endpoint": "https://evil.example.com"}})).await;
-    let output = team.kubectl(&["annotate", "presignedurl", "report", "presign.dev/renew=now"]);
-    assert!(output.status.success(), "{output:?}");
+    team.ask_for_renewal("report", "now");
     team.apply("another", tenancy.spec(json!({}))).await;
     for name in ["report", "another"] {
         let is_refused = async || {

@@ -6,7 +6,7 @@ use kube::api::{DeleteParams, Preconditions};
 use serde_json::json;
 use testbed::{Fault, Hold, Match, Proxy, WatchEvent};
 
-use super::{delivered, issue_another, kubectl, secret_writes, status_writes, times_of_writes, uid};
+use super::{delivered, issue_another, secret_writes, status_writes, times_of_writes, uid};
 use crate::harness::{DEADLINE, Space, UNOPPOSED, text};
 
 /// Deletes the Secret called `report`, if it is still this one.
@@ -138,13 +138,13 @@ async fn nothing_is_made_for_an_object_that_is_being_deleted_in_the_foreground()
     let modified = || WatchEvent::new("presignedurls", "MODIFIED", "report");
     // It stays for as long as somebody else's finalizer does, as it would for its dependents.
     let finalizer = r#"{"metadata":{"finalizers":["example.com/stay"]}}"#;
-    let patching = async { kubectl(&space, &["patch", "psu", "report", "--type=merge", "-p", finalizer]) };
+    let patching = async { space.kubectl(&["patch", "psu", "report", "--type=merge", "-p", finalizer]) };
     delivered(&proxy, modified(), patching).await;
     let deleting =
-        async { kubectl(&space, &["delete", "psu", "report", "--cascade=foreground", "--wait=false"]) };
+        async { space.kubectl(&["delete", "psu", "report", "--cascade=foreground", "--wait=false"]) };
     delivered(&proxy, modified(), deleting).await;
     expect_no_secret(&space, hold).await;
-    kubectl(&space, &["patch", "psu", "report", "--type=merge", "-p", r#"{"metadata":{"finalizers":null}}"#]);
+    space.kubectl(&["patch", "psu", "report", "--type=merge", "-p", r#"{"metadata":{"finalizers":null}}"#]);
 }
 
 #[tokio::test]

@@ -22,9 +22,9 @@ enum Foreign {
 async fn create_foreign(space: &Space, how: Foreign) {
     let create = ["create", "secret", "generic", "report", "--from-literal=theirs=1"];
     match how {
-        Foreign::Created => super::kubectl(space, &create),
+        Foreign::Created => drop(space.kubectl(&create)),
         Foreign::CreatedWithType => {
-            super::kubectl(space, &[&create[..], &["--type=example.com/other"]].concat());
+            space.kubectl(&[&create[..], &["--type=example.com/other"]].concat());
         }
         Foreign::Applied => {
             let body = json!({

@@ -4,7 +4,6 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, PostParams};
 use serde_json::{Value, json};
 
-use super::kubectl;
 use crate::harness::{DEADLINE, Operator, Space, text};
 
 const RESET: &str = r#"{"metadata":{"managedFields":[{}]}}"#;
@@ -18,7 +17,7 @@ async fn reset(prefix: &str, spec: Value) -> Space {
     let space = Space::new(prefix).await;
     space.apply("report", space.spec(spec)).await;
     space.wait_ready("report", "True", "Issued").await;
-    kubectl(&space, &["patch", "secret", "report", "--type=merge", "-p", RESET]);
+    space.kubectl(&["patch", "secret", "report", "--type=merge", "-p", RESET]);
     space.wait_secret("report", "a repair of what was reset", is_repaired).await;
     space
 }

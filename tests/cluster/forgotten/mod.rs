@@ -62,12 +62,6 @@ async fn issue_another(space: &Space, name: &str) {
     space.wait_ready(name, "True", "Issued").await;
 }
 
-/// Runs kubectl in the namespace, which has to succeed.
-fn kubectl(space: &Space, arguments: &[&str]) {
-    let output = space.kubectl(arguments);
-    assert!(output.status.success(), "{arguments:?}: {output:?}");
-}
-
 /// Waits until so many seconds after a time.
 async fn pass(time: Timestamp, seconds: i64) {
     let left = time.as_millisecond() + 1000 * seconds - now().as_millisecond();

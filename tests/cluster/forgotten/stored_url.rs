@@ -3,7 +3,6 @@
 use k8s_openapi::ByteString;
 use serde_json::json;
 
-use super::kubectl;
 use crate::harness::Space;
 
 /// Replaces the stored URL by `change` of it, and waits until it is gone again. Fails unless
@@ -25,7 +24,7 @@ async fn expect_drifted_from(prefix: &str, changes: &[impl Fn(&str) -> Vec<u8>])
         let name = format!("r{number}");
         let planted = ByteString(change(&space.data(&name, "url").await));
         let patch = json!({"data": {"url": planted}}).to_string();
-        kubectl(&space, &["patch", "secret", &name, "--type=merge", "-p", &patch]);
+        space.kubectl(&["patch", "secret", &name, "--type=merge", "-p", &patch]);
         let wanted = format!("a URL of ours again after change {number}");
         space.wait_secret(&name, &wanted, |secret| secret.data.as_ref().unwrap()["url"] != planted).await;
         space.wait_ready(&name, "True", "Issued").await;
@@ -35,8 +34,7 @@ async fn expect_drifted_from(prefix: &str, changes: &[impl Fn(&str) -> Vec<u8>])
     let drifted = format!("presign_issued_total{{reason=\"Drifted\"}} {}\n", changes.len());
     assert!(metrics.contains(&drifted), "{metrics}");
     // Nobody's clock is wrong.
-    let output = space.kubectl(&["get", "presignedurls,events", "-o", "yaml"]);
-    let text = String::from_utf8(output.stdout).unwrap();
+    let text = space.kubectl(&["get", "presignedurls,events", "-o", "yaml"]);
     assert!(text.contains("kind: PresignedUrl") && !text.to_lowercase().contains("clock"), "{text}");
 }
 
@@ -93,7 +91,7 @@ async fn the_times_of_a_url_that_somebody_put_there_are_not_reported() {
     space.apply("report", space.spec(json!({"suspend": true}))).await;
     space.wait_ready("report", "True", "Suspended").await;
     let patch = json!({"stringData": {"url": signed_at(&url, "21910203T040506Z")}}).to_string();
-    kubectl(&space, &["patch", "secret", "report", "--type=merge", "-p", &patch]);
+    space.kubectl(&["patch", "secret", "report", "--type=merge", "-p", &patch]);
     let object = space.wait_ready("report", "False", "Suspended").await;
     let text = serde_json::to_string(&object.status).unwrap();
     assert!(!text.contains("2191"), "{text}");

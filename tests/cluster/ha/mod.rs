@@ -72,7 +72,7 @@ async fn a_write_of_a_stopped_leader_that_arrives_late_is_refused() {
     let old = judge.holder().await;
     let leader = replicas.leader(&old);
     let late = leader.proxy().hold(Match::new("PATCH", "/secrets/report?"));
-    renew(&space, "one");
+    space.ask_for_renewal("report", "one");
     assert!(late.reached(DEADLINE).await);
     leader.signal("STOP");
     judge.another_than(&old, DEADLINE).await;
@@ -166,12 +166,6 @@ async fn soak() {
     replicas.stop();
     // Through a hang the leader stays.
     judge.verdict(&space, rounds - rounds.div_ceil(troubles::KINDS)).await;
-}
-
-/// Asks for one new URL.
-fn renew(space: &Space, token: &str) {
-    let output = space.kubectl(&["annotate", "psu", "report", &format!("presign.dev/renew={token}")]);
-    assert!(output.status.success(), "{output:?}");
 }
 
 /// The renewal that was answered last.

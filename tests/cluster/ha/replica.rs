@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use testbed::{Fault, Match, Proxy};
+use testbed::{Fault, Match, Proxy, eventually};
 
 use super::super::harness::{Operator, Space, World};
 
@@ -108,11 +108,8 @@ impl<'a> Replicas<'a> {
     pub async fn add(&mut self) {
         self.started += 1;
         let replica = Replica::start(self.space, format!("replica-{}", self.started), self.lease).await;
-        let deadline = std::time::Instant::now() + super::DEADLINE;
-        while replica.page("/readyz").trim() != "ok" {
-            assert!(std::time::Instant::now() < deadline, "not ready:\n{}", replica.log());
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        let is_ready = async || replica.page("/readyz").trim() == "ok";
+        assert!(eventually(super::DEADLINE, is_ready).await, "not ready:\n{}", replica.log());
         self.running.push(replica);
     }
 

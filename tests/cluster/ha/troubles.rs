@@ -164,12 +164,10 @@ async fn lease(space: &Space) -> (Option<String>, Option<i32>) {
 /// Waits until an old leader knows that it is none; it goes on running, and is ready.
 async fn is_a_standby(replicas: &Replicas<'_>, identity: &str) {
     let replica = replicas.leader(identity);
-    let deadline = Instant::now() + DEADLINE;
-    while !(replica.page("/metrics").contains("presign_leader 0\n") && replica.page("/readyz").trim() == "ok")
-    {
-        assert!(Instant::now() < deadline, "no standby:\n{}", replica.log());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let is_so = async || {
+        replica.page("/metrics").contains("presign_leader 0\n") && replica.page("/readyz").trim() == "ok"
+    };
+    assert!(testbed::eventually(DEADLINE, is_so).await, "no standby:\n{}", replica.log());
 }
 
 /// Objects that nothing brings to mind but one request for a renewal, once in a hang.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use testbed::{StsAnswer, StsFront};
+use testbed::{StsAnswer, StsFront, element};
 
 use super::{World, world::SECOND_KEY};
 
@@ -24,10 +24,7 @@ pub fn hidden_sessions(namespace: &str) -> Vec<String> {
 }
 
 fn secrets(answer: &StsAnswer) -> Vec<String> {
-    let field = |name: &str| {
-        let (_, after) = answer.body.split_once(&format!("<{name}>"))?;
-        Some(after.split_once("</")?.0.to_owned())
-    };
+    let field = |name: &str| element(&answer.body, name);
     [field("SecretAccessKey"), field("SessionToken"), answer.token.clone()].into_iter().flatten().collect()
 }
 

@@ -1,12 +1,13 @@
 //! The operator as users run it: the binary, as a child process.
 
 use std::ffi::OsString;
+use std::ops::Deref;
 use std::process::ExitStatus;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use testbed::Program;
+use testbed::{Program, eventually};
 
 use super::{DEADLINE, World, leaks};
 
@@ -62,21 +63,6 @@ impl Operator {
         }
     }
 
-    /// A folder for the files of a story, which goes with the operator.
-    pub fn folder(&self) -> &std::path::Path {
-        self.program.folder()
-    }
-
-    /// Everything that it has logged.
-    pub fn log(&self) -> String {
-        self.program.log()
-    }
-
-    /// Whether it runs.
-    pub fn is_running(&self) -> bool {
-        self.program.is_running()
-    }
-
     /// Kills it, as a node that fails does.
     pub fn kill(&self) {
         self.is_ended.store(true, Ordering::Relaxed);
@@ -87,12 +73,6 @@ impl Operator {
     pub fn signal(&self, signal: &str) {
         self.is_ended.fetch_or(["KILL", "TERM", "INT"].contains(&signal), Ordering::Relaxed);
         self.program.signal(signal).unwrap();
-    }
-
-    /// Its process id.
-    #[allow(dead_code, reason = "the soak weighs it")]
-    pub fn pid(&self) -> u32 {
-        self.program.pid()
     }
 
     /// Ends it, as a rollout does, and requires success, unless a signal of a story was there before.
@@ -141,27 +121,28 @@ impl Operator {
     /// Waits until its page of metrics is as wanted.
     #[allow(dead_code, reason = "not every test binary waits for metrics")]
     pub async fn wait_metrics(&self, deadline: Duration, wanted: &str, is_so: impl Fn(&str) -> bool) {
-        let ends = Instant::now() + deadline;
-        loop {
-            let page = self.page("/metrics");
-            if is_so(&page) {
-                return;
-            }
-            assert!(Instant::now() < ends, "not in time: {wanted}:\n{page}");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        let is_in_time = eventually(deadline, async || is_so(&self.page("/metrics"))).await;
+        assert!(is_in_time, "not in time: {wanted}:\n{}", self.page("/metrics"));
     }
 
     /// Waits until it has logged a text.
     #[allow(dead_code, reason = "not every test binary waits for the log")]
     pub async fn wait_log(&self, text: &str) {
-        let is_there = testbed::eventually(DEADLINE, async || self.log().contains(text)).await;
+        let is_there = eventually(DEADLINE, async || self.log().contains(text)).await;
         assert!(is_there, "it does not log {text:?}:\n{}", self.log());
     }
 
     /// Fails when it has ended by itself.
     pub fn expect_running(&self) {
         assert!(self.is_running(), "the operator ended by itself:\n{}", self.log());
+    }
+}
+
+impl Deref for Operator {
+    type Target = Program;
+
+    fn deref(&self) -> &Program {
+        &self.program
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::process::Output;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -14,7 +13,7 @@ use kube::{Client, Resource};
 use presign_operator::crd::{PresignedUrl, READY};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use testbed::{Proxy, curl, eventually};
+use testbed::{Proxy, curl, eventually, output};
 
 use super::{DEADLINE, Operator, UNOPPOSED, World, leaks};
 
@@ -226,10 +225,26 @@ impl Space {
         curl(&[&self.data(secret, "url").await])
     }
 
-    /// Runs kubectl in the namespace.
-    pub fn kubectl(&self, arguments: &[&str]) -> Output {
+    /// Asks for a new URL of a `PresignedUrl`.
+    pub fn ask_for_renewal(&self, name: &str, token: &str) {
+        let annotation = format!("presign.dev/renew={token}");
+        self.kubectl(&["annotate", "--overwrite", "presignedurl", name, &annotation]);
+    }
+
+    /// Asks for a new URL of a `PresignedUrl`, and waits until it is reported.
+    pub async fn renew(&self, name: &str, token: &str) {
+        self.ask_for_renewal(name, token);
+        let is_done = |object: &PresignedUrl| {
+            object.status.as_ref().is_some_and(|status| status.last_handled_renew.as_deref() == Some(token))
+        };
+        self.wait(name, "the new URL", is_done).await;
+    }
+
+    /// Runs kubectl in the namespace, which has to succeed, and returns what it printed.
+    pub fn kubectl(&self, arguments: &[&str]) -> String {
         let mut command = self.world.plane.kubectl();
-        command.args(["-n", &self.namespace]).args(arguments).output().unwrap()
+        let done = output(command.args(["-n", &self.namespace]).args(arguments));
+        done.unwrap_or_else(|said| panic!("kubectl {arguments:?}: {said}"))
     }
 }
 
@@ -237,9 +252,7 @@ impl Drop for Space {
     /// Every story ends with a search of what a reader without access to Secrets can see.
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            let output = self.kubectl(&["get", "presignedurls,events", "-o", "yaml"]);
-            assert!(output.status.success(), "what is shown cannot be searched: {output:?}");
-            let shown = String::from_utf8_lossy(&output.stdout);
+            let shown = self.kubectl(&["get", "presignedurls,events", "-o", "yaml"]);
             leaks::assert_none(self.world, &self.namespace, "status or events", &shown);
             // One that was killed or stopped shows nothing.
             if self.operator.is_running() {

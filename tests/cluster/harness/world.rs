@@ -21,11 +21,7 @@ pub const SECOND_KEY: (&str, &str) = ("SECONDKEYFORROTATION", "a-second-secret-f
 
 static WORLD: LazyLock<World> = LazyLock::new(|| {
     let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/harness/audit-policy.yaml");
-    let plane = ControlPlane::builder()
-        .apiserver_argument(format!("--audit-policy-file={policy}"))
-        // By default the log is begun anew after 100 MB, which a soak exceeds.
-        .apiserver_argument("--audit-log-maxsize=10000");
-    World::start(&plane)
+    World::start(&ControlPlane::builder().audit_policy(policy))
 });
 
 /// For stories with hundreds of megabytes of objects, which nobody wants in an audit log.
@@ -40,7 +36,7 @@ impl World {
         tokio::task::spawn_blocking(|| &*WORLD).await.expect("the testbed starts")
     }
 
-    /// Another one, whose audit log has no contents in it.
+    /// Another one, without an audit log.
     #[allow(dead_code, reason = "not every test binary is about memory")]
     pub async fn spacious() -> &'static Self {
         tokio::task::spawn_blocking(|| &*SPACIOUS).await.expect("the testbed starts")

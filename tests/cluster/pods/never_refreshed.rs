@@ -36,7 +36,7 @@ async fn who_never_refreshes_is_named_until_it_goes() {
     // URL says what that list has shown.
     space.wait_ready("fine", "True", "Issued").await;
     wait_annotated(&space, "refreshed", &signing_time(&space, "fine").await).await;
-    renew(&space, "fine", "one").await;
+    space.renew("fine", "one").await;
     assert_eq!(rotation(&space.presigned_urls().get("fine").await.unwrap()).1, "OverlapSufficient");
 
     // A restart changes nothing, and still sees the pod go.
@@ -50,7 +50,7 @@ async fn who_never_refreshes_is_named_until_it_goes() {
 
     // The next URL is a reason to look.
     pods(&space).delete("whole", &DeleteParams::default()).await.unwrap();
-    renew(&space, "by-all", "one").await;
+    space.renew("by-all", "one").await;
     wait_rotation(&space, "by-all", "OverlapSufficient").await;
     again.stop();
 }

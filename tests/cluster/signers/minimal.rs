@@ -1,10 +1,9 @@
 //! Signers where the operator may not do everything: Secrets by name only, no `ClusterSigner`s, no
 //! credentials of the teams themselves.
 
-use presign_operator::crd::PresignedUrl;
 use serde_json::json;
 
-use super::{apply_signer_of_namespace, ask_for_renewal, message, stalled};
+use super::{apply_signer_of_namespace, message, stalled};
 use crate::harness::{SECOND_KEY, Space};
 use crate::tenancy::{Tenancy, permitted};
 
@@ -18,11 +17,7 @@ async fn a_cluster_signer_works_where_secrets_are_read_by_name() {
     assert_eq!(team.download("report").await.unwrap(), "content");
 
     tenancy.write_key(SECOND_KEY).await;
-    ask_for_renewal(team, "report", "rotated");
-    let is_answered = |object: &PresignedUrl| {
-        object.status.as_ref().is_some_and(|status| status.last_handled_renew.as_deref() == Some("rotated"))
-    };
-    team.wait("report", "an answer", is_answered).await;
+    team.renew("report", "rotated").await;
     assert!(team.data("report", "url").await.contains(SECOND_KEY.0), "the next URL is of the rotated key");
     assert_eq!(team.download("report").await.unwrap(), "content");
 

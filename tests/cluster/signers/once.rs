@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Secret;
 use presign_operator::crd::PresignedUrl;
 use serde_json::{Value, json};
 
-use super::{A_LIFETIME, ask_for_renewal, message, stalled, uid, version};
+use super::{A_LIFETIME, message, stalled, uid, version};
 use crate::harness::{DEADLINE, Operator, SECOND_KEY, Space, condition, text};
 use crate::tenancy::{Tenancy, is_emptied, is_filled};
 
@@ -38,7 +38,7 @@ async fn a_link_is_signed_once_and_a_rotated_key_does_not_sign_it_again() {
     assert_eq!(space.data("link", "url").await, url);
     assert_eq!(space.download("link").await.unwrap(), "content");
 
-    ask_for_renewal(&space, "link", "again");
+    space.ask_for_renewal("link", "again");
     let object = space.wait_ready("link", "True", "Issued").await;
     assert_eq!(stalled(&object), None);
     assert!(space.data("link", "url").await.contains(SECOND_KEY.0));
@@ -72,7 +72,7 @@ async fn a_link_that_expired_is_emptied_and_stays_so_through_a_restart() {
     let after = space.presigned_urls().get("link").await.unwrap();
     assert_eq!(after.metadata.resource_version, object.metadata.resource_version);
 
-    ask_for_renewal(&space, "link", "again");
+    space.ask_for_renewal("link", "again");
     space.wait_ready("link", "True", "Issued").await;
     let again = space.wait_secret("link", "a URL and no mark of its end", is_filled).await;
     assert_ne!(text(&again, "url"), text(&before, "url"));
@@ -96,7 +96,7 @@ async fn a_link_that_was_withdrawn_is_not_signed_again_by_itself() {
         assert_eq!(stalled(&object), Some("Expired"), "{name}");
         assert!(message(&object).contains("presign.dev/renew"), "{name}: {}", message(&object));
         assert!(is_emptied(&team.secrets().get(name).await.unwrap(), "Denied"), "{name}");
-        ask_for_renewal(team, name, "again");
+        team.ask_for_renewal(name, "again");
         team.wait_ready(name, "True", "Issued").await;
         assert_eq!(team.download(name).await.unwrap(), "content", "{name}");
     }

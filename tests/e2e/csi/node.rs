@@ -53,7 +53,7 @@ pub fn drivers(cluster: &Cluster) -> Vec<u32> {
 pub fn kill_driver(cluster: &Cluster) {
     for pid in drivers(cluster) {
         // One that has ended meanwhile is as good.
-        let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).output().unwrap();
+        let _was_there = testbed::signal(pid, "KILL").unwrap();
     }
 }
 

@@ -13,7 +13,6 @@ use strum::IntoStaticStr;
 
 use crate::{
     go::{self, Recipe},
-    installed,
     progress::say,
 };
 
@@ -108,52 +107,48 @@ impl Binary {
     }
 }
 
-/// The path of a program: out of `KUBEBUILDER_ASSETS` where it is there, or from the `PATH` if it is etcd
-/// or part of the control plane and has the pinned minor version; otherwise built from its pinned Go
+/// The path of a program: out of `KUBEBUILDER_ASSETS` where it is there; otherwise built from its pinned Go
 /// module and kept in the per-user cache.
 ///
 /// The cache is `$PRESIGN_TESTBED_CACHE`, or `presign-operator/testbed` under
 /// `$XDG_CACHE_HOME` or `$HOME/.cache`.
 pub fn locate(binary: Binary) -> Result<PathBuf> {
-    match find_installed(binary)? {
+    match find_installed(binary) {
         Some(path) => Ok(path),
         None => go::find_or_build(&binary.recipe(), &cache()?),
     }
 }
 
-/// The paths of several programs. Says before each build which one of how many it is, and about how long
-/// all that are left take.
-pub fn locate_all(binaries: &[Binary]) -> Result<Vec<PathBuf>> {
+/// Builds those of several programs that are not there. Says before each build which one of how many it is, and
+/// about how long all that are left take.
+pub fn build_all(binaries: &[Binary]) -> Result<()> {
     let cache = cache()?;
-    let find = |binary: &Binary| match find_installed(*binary)? {
-        Some(path) => Ok(Some(path)),
-        None => go::find(&binary.recipe(), &cache),
-    };
-    let found: Vec<Option<PathBuf>> = binaries.iter().map(find).collect::<Result<_>>()?;
-    let is_missing = |(_, path): &(&Binary, &Option<PathBuf>)| path.is_none();
-    let missing: Vec<Binary> =
-        binaries.iter().zip(&found).filter(is_missing).map(|(binary, _)| *binary).collect();
-    let mut number = 0;
-    let mut build = |binary: &Binary| {
+    let mut missing = Vec::new();
+    for binary in binaries {
+        if find_installed(*binary).is_none() && !go::is_built(&binary.recipe(), &cache)? {
+            missing.push(binary);
+        }
+    }
+    for (number, binary) in missing.iter().enumerate() {
         let seconds: u64 = missing[number..].iter().map(|binary| binary.build_seconds()).sum();
-        number += 1;
         say(format_args!(
-            "program {number} of {} to build: {}; about {} min left on two cores",
+            "program {} of {} to build: {}; about {} min left on two cores",
+            number + 1,
             missing.len(),
             binary.name(),
             seconds.div_ceil(60),
         ));
-        go::find_or_build(&binary.recipe(), &cache)
-    };
-    binaries.iter().zip(found).map(|(binary, path)| path.map_or_else(|| build(binary), Ok)).collect()
+        go::find_or_build(&binary.recipe(), &cache)?;
+    }
+    Ok(())
 }
 
 /// A program that the user has already.
-fn find_installed(binary: Binary) -> Result<Option<PathBuf>> {
+fn find_installed(binary: Binary) -> Option<PathBuf> {
     if let Some(folder) = variable("KUBEBUILDER_ASSETS") {
         let candidate = folder.join(binary.name());
         if candidate.is_file() {
-            return Ok(Some(candidate));
+            return Some(candidate);
         }
         say(format_args!(
             "KUBEBUILDER_ASSETS ({}) has no {}; the testbed's own is used",
@@ -161,13 +156,7 @@ fn find_installed(binary: Binary) -> Result<Option<PathBuf>> {
             binary.name(),
         ));
     }
-    let module = match binary {
-        Binary::Etcd => "go.etcd.io/etcd/server/v3",
-        Binary::KubeApiserver | Binary::KubeControllerManager => "k8s.io/kubernetes",
-        _ => return Ok(None),
-    };
-    let pinned = go::pinned_version(&binary.recipe(), module)?;
-    Ok(pinned.and_then(|pinned| installed::find(binary.name(), &pinned)))
+    None
 }
 
 fn cache() -> Result<PathBuf> {

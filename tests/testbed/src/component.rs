@@ -17,8 +17,6 @@ use parking_lot::Mutex;
 
 use crate::{disk::cannot, home::Home};
 
-/// What an error says of a component that ended by itself.
-pub(crate) const ENDED_EARLY: &str = "ended early";
 /// Lines of a log that an error quotes.
 pub(crate) const LOG_LINES: usize = 15;
 const POLL: Duration = Duration::from_millis(20);
@@ -117,7 +115,7 @@ impl Component {
     /// An error if it has ended.
     pub(crate) fn check(&mut self) -> Result<()> {
         if let Some(status) = self.ended()? {
-            bail!("{} {ENDED_EARLY} ({status}); the end of its log:\n{}", self.name, self.last_lines());
+            bail!("{} ended early ({status}); the end of its log:\n{}", self.name, self.last_lines());
         }
         Ok(())
     }
@@ -210,10 +208,11 @@ fn end_together(mut components: Vec<Component>) {
     drop(components);
 }
 
-/// Sends a process a signal by name, and says whether it was there.
-pub(crate) fn signal(pid: u32, signal: &str) -> Result<bool> {
+/// Sends a process a signal by name, and says whether it was there. The signal `0` only asks that.
+pub fn signal(pid: u32, signal: &str) -> Result<bool> {
     Command::new("sh")
         .args(["-c", "kill -s \"$1\" \"$2\"", "sh", signal, &pid.to_string()])
+        .stderr(Stdio::null())
         .status()
         .map(|status| status.success())
         .map_err(cannot("run", "sh"))

@@ -61,7 +61,7 @@ impl ControlPlane {
             etcd_port: ports::free()?,
             address: options.address()?,
             services: options.network.map_or("10.0.0.0/24".to_owned(), Addresses::services),
-            apiserver_arguments: options.apiserver_arguments.clone(),
+            audit_policy: options.audit_policy.clone(),
         };
         let files = PlaneFiles::below(home.folder());
         let tokens = Tokens::random();
@@ -118,8 +118,8 @@ impl ControlPlane {
         kubectl
     }
 
-    /// One JSON object per line for each request that was answered, without bodies.
-    /// A line is written when its request ends, a watch also has one when it starts.
+    /// The audit log, if there is a policy for one: a JSON object per line. A line is written when its request
+    /// ends, a watch also has one when it starts.
     pub fn audit_log(&self) -> PathBuf {
         self.files.audit_log.clone()
     }

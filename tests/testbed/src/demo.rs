@@ -62,7 +62,7 @@ fn play(options: &Options, narrator: &mut Narrator) -> Result<()> {
         // When a program has ended by itself, that is the reason for everything else.
         cluster.check()?;
         narrator.detail("The operator's last lines (PRESIGN_TESTBED_KEEP=1 keeps all logs):");
-        narrator.details(&cluster.end_of_operator_log());
+        narrator.details(&cluster.operator.last_lines());
         return Err(failure);
     }
     narrator.step("Stop everything, and remove its files");
@@ -99,7 +99,7 @@ fn inspect(cluster: &DemoCluster, narrator: &mut Narrator) -> Result<()> {
     let status = description.find("\nStatus:").map_or("", |at| &description[at + 1..]);
     narrator.details(status);
     let public =
-        [table, description, cluster.kubectl(&["get", "events", "--output=yaml"])?, cluster.operator_log()];
+        [table, description, cluster.kubectl(&["get", "events", "--output=yaml"])?, cluster.operator.log()];
     let is_told = public.iter().any(|text| text.contains("X-Amz-"));
     ensure!(!is_told, "a status, an event or the operator's log holds a URL's query");
     narrator.detail("The URL itself is in the Secret only: not in status, events or logs.");
@@ -114,7 +114,7 @@ fn download(cluster: &DemoCluster, narrator: &mut Narrator) -> Result<()> {
     narrator.command(line);
     shell::run(line, &folder)?;
     let downloaded = disk::read_bytes(&folder.join("summary.pdf"))?;
-    ensure!(downloaded == cluster.object(), "the downloaded file differs from the object");
+    ensure!(downloaded == cluster.object, "the downloaded file differs from the object");
     narrator.detail(&format!("{} bytes, the same as in the store", downloaded.len()));
     Ok(())
 }
@@ -133,7 +133,10 @@ fn upload(cluster: &DemoCluster, narrator: &mut Narrator) -> Result<()> {
     let line = r#"curl -fsS -T video.mp4 -H @headers "$(cat url)""#;
     narrator.command(line);
     shell::run(line, &folder)?;
-    ensure!(cluster.uploaded()? == video, "the uploaded object differs from the file");
+    ensure!(
+        cluster.store.get_object(UPLOAD_BUCKET, UPLOAD_KEY)? == video,
+        "the uploaded object differs from the file"
+    );
     narrator.detail(&format!("the store has {UPLOAD_BUCKET}/{UPLOAD_KEY}, {} bytes, the same", video.len()));
     narrator.detail("(The same without -H @headers was refused, as it should be.)");
     Ok(())

@@ -42,16 +42,9 @@ pub(crate) struct Recipe {
     pub(crate) binary: String,
 }
 
-/// The program in the cache, if it is there.
-pub(crate) fn find(recipe: &Recipe, cache: &Path) -> Result<Option<PathBuf>> {
-    let path = cache.join(Manifest::read(recipe)?.cache_key(recipe)).join(&recipe.binary);
-    Ok(path.is_file().then_some(path))
-}
-
-/// The pinned version of a module that a recipe builds from.
-pub(crate) fn pinned_version(recipe: &Recipe, module: &str) -> Result<Option<String>> {
-    let go_mod = disk::read(&recipe.module.join("go.mod"))?;
-    Ok(directive(&go_mod, module).map(str::to_owned))
+/// Whether the program is in the cache.
+pub(crate) fn is_built(recipe: &Recipe, cache: &Path) -> Result<bool> {
+    Ok(cache.join(Manifest::read(recipe)?.cache_key(recipe)).join(&recipe.binary).is_file())
 }
 
 /// Finds the program in the cache, or builds it into it. Runs no Go when it is there.

@@ -16,7 +16,7 @@ use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
 };
-use testbed::{Binary, ControlPlane, Network, Node, ObjectStore, locate, locate_all};
+use testbed::{Binary, ControlPlane, Network, Node, ObjectStore, build_all, locate};
 
 /// A real Kubernetes control plane and a real S3 server on loopback.
 #[derive(Parser)]
@@ -33,7 +33,7 @@ enum Command {
         #[arg(long)]
         node: bool,
     },
-    /// Only find or build the programs, and print their folders.
+    /// Only find or build the programs.
     Build {
         /// Only those that the demo needs.
         #[arg(long, conflicts_with_all = ["node", "sessions"])]
@@ -57,7 +57,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Up { node } => up(node),
-        Command::Build { demo: true, .. } => print_folders(&Binary::DEMO),
+        Command::Build { demo: true, .. } => build_all(&Binary::DEMO),
         Command::Build { node, sessions, demo: false } => build(node, sessions),
         Command::Locate { binary } => print_path(binary),
         Command::Demo(options) => return demo::run(&options),
@@ -153,21 +153,7 @@ fn build(node: bool, sessions: bool) -> Result<()> {
     let mut binaries = [&Binary::DEMO[..], &Binary::TESTS].concat();
     binaries.extend(if node { &Binary::NODE[..] } else { &[] });
     binaries.extend(if sessions { &Binary::SESSIONS[..] } else { &[] });
-    print_folders(&binaries)
-}
-
-fn print_folders(binaries: &[Binary]) -> Result<()> {
-    let mut folders = Vec::new();
-    for path in locate_all(binaries)? {
-        let folder = path.parent().map(Path::to_owned);
-        if !folders.contains(&folder) {
-            folders.push(folder);
-        }
-    }
-    for folder in folders.into_iter().flatten() {
-        println!("{}", folder.display());
-    }
-    Ok(())
+    build_all(&binaries)
 }
 
 fn print_path(binary: Binary) -> Result<()> {

@@ -60,26 +60,17 @@ impl ObjectStoreBuilder {
     }
 
     /// A further access key that may do everything, beside the root key.
-    pub fn account(mut self, access_key_id: impl Into<String>, secret_access_key: impl Into<String>) -> Self {
-        self.accounts.push(Account {
-            id: access_key_id.into(),
-            secret: secret_access_key.into(),
-            role: "admin",
-        });
-        self
+    pub fn account(self, access_key_id: &str, secret_access_key: &str) -> Self {
+        self.with(access_key_id, secret_access_key, "admin")
     }
 
     /// A further access key that may do nothing in the buckets of others.
-    pub fn stranger(
-        mut self,
-        access_key_id: impl Into<String>,
-        secret_access_key: impl Into<String>,
-    ) -> Self {
-        self.accounts.push(Account {
-            id: access_key_id.into(),
-            secret: secret_access_key.into(),
-            role: "user",
-        });
+    pub fn stranger(self, access_key_id: &str, secret_access_key: &str) -> Self {
+        self.with(access_key_id, secret_access_key, "user")
+    }
+
+    fn with(mut self, id: &str, secret: &str, role: &'static str) -> Self {
+        self.accounts.push(Account { id: id.to_owned(), secret: secret.to_owned(), role });
         self
     }
 

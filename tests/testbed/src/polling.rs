@@ -22,10 +22,18 @@ pub fn wait_until(what: &str, limit: Duration, mut is_so: impl FnMut() -> bool) 
 
 /// Polls until something is so, and says whether it is within the limit.
 pub async fn eventually(limit: Duration, mut is_so: impl AsyncFnMut() -> bool) -> bool {
-    let is_reached = async {
-        while !is_so().await {
+    answered(limit, async || is_so().await.then_some(())).await.is_some()
+}
+
+/// Asks until there is an answer; `None` if there is none within the limit.
+pub async fn answered<T>(limit: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> Option<T> {
+    let asked = async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
             tokio::time::sleep(INTERVAL).await;
         }
     };
-    tokio::time::timeout(limit, is_reached).await.is_ok()
+    tokio::time::timeout(limit, asked).await.ok()
 }

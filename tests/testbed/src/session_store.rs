@@ -50,8 +50,7 @@ pub struct SessionStore {
 }
 
 impl SessionStore {
-    /// What the token of a service account has to be for, unless the builder names another
-    /// audience too.
+    /// What the token of a service account has to be for.
     pub const AUDIENCE: &str = "sts.amazonaws.com";
 
     /// For a server on free loopback ports, with a random key for everything, no role and no

@@ -21,8 +21,7 @@ use parking_lot::Mutex;
 use tokio::{sync::watch, time::sleep};
 
 use crate::serving::{self, Answer, Body, Caller, Serving, Whole, closed};
-use call::Call;
-pub use call::StsAnswer;
+pub use call::{StsAnswer, element};
 use clock::Clock;
 pub use fault::StsFault;
 
@@ -117,7 +116,7 @@ impl StsFront {
 
 impl FrontState {
     /// Counts a request, and says what is to go wrong with it.
-    fn begin(&self, call: &Call) -> Option<StsFault> {
+    fn begin(&self, call: &StsAnswer) -> Option<StsFault> {
         let mut state = self.state.lock();
         *state.counts.entry((call.action.clone(), call.role.clone())).or_default() += 1;
         let for_role = state.faults.get(&Some(call.role.clone()));
@@ -135,7 +134,7 @@ impl FrontState {
     }
 
     /// Keeps an answer, as it is sent.
-    fn end(&self, call: Call, answer: Response<Bytes>) -> Response<Body> {
+    fn end(&self, call: StsAnswer, answer: Response<Bytes>) -> Response<Body> {
         let mut state = self.state.lock();
         let mut answer = state.clock.put_off(answer);
         answer.headers_mut().remove(CONTENT_LENGTH);
@@ -153,7 +152,8 @@ async fn answer(shared: Arc<FrontState>, request: Whole) -> Answer {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     let authorization = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let call = Call::read(parts.uri.query().unwrap_or_default(), &body, authorization.unwrap_or_default());
+    let call =
+        StsAnswer::asked(parts.uri.query().unwrap_or_default(), &body, authorization.unwrap_or_default());
     let request = Request::from_parts(parts, Full::new(body));
     let answer = match shared.begin(&call) {
         None => shared.forward(request).await?,

@@ -5,30 +5,18 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 
 use crate::component::last_lines;
 
 const SAID_LINES: usize = 5;
 
-/// Debian's package of each program that a node is made of.
-const PACKAGES: [(&str, &str); 7] = [
-    ("containerd", "containerd"),
-    ("ctr", "containerd"),
-    ("runc", "runc"),
-    ("buildah", "buildah"),
-    ("busybox", "busybox-static"),
-    ("curl", "curl"),
-    ("ip", "iproute2"),
-];
-
 /// Runs it to its end and returns what it printed.
 pub(crate) fn run(command: &mut Command) -> anyhow::Result<String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.stdin(Stdio::null()).output();
-    let output = output.map_err(|error| {
-        let why = if error.kind() == io::ErrorKind::NotFound { missing(&program) } else { None };
-        anyhow::Error::new(error).context(why.unwrap_or_else(|| format!("cannot run {program}")))
+    let output = output.with_context(|| {
+        format!("cannot run {program}: `make node` installs the programs that a node needs")
     })?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{program} failed: {}", last_lines(&said, SAID_LINES));
@@ -77,9 +65,4 @@ pub fn feed(command: &mut Command, input: &str) -> io::Result<Output> {
         let _ = stdin.write_all(input.as_bytes());
     }
     child.wait_with_output()
-}
-
-fn missing(program: &str) -> Option<String> {
-    let (_, package) = PACKAGES.iter().find(|(name, _)| *name == program)?;
-    Some(format!("a node needs {program}: install it (Debian's package is {package})"))
 }

@@ -9,11 +9,10 @@ use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use testbed::{ControlPlane, Network, Node, ObjectStore};
+use testbed::{ControlPlane, Network, Node, ObjectStore, wait_until};
 
 /// What a node could leave behind, by the name of its folder.
 struct Traces {
@@ -44,11 +43,8 @@ impl Traces {
     }
 
     fn go(&self) {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while !self.found().is_empty() {
-            assert!(Instant::now() < deadline, "left behind: {:#?}", self.found());
-            thread::sleep(Duration::from_millis(50));
-        }
+        let is_gone = || self.found().is_empty();
+        wait_until("nothing of the node is left", Duration::from_secs(30), is_gone);
     }
 }
 

@@ -1,6 +1,9 @@
 //! What a control plane can be told before it starts.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::{
+    net::{Ipv4Addr, SocketAddrV4},
+    path::PathBuf,
+};
 
 use anyhow::Result;
 
@@ -12,7 +15,7 @@ use crate::{Network, network::Addresses, ports};
 #[must_use = "it is to be started"]
 pub struct ControlPlaneBuilder {
     pub(super) network: Option<Addresses>,
-    pub(super) apiserver_arguments: Vec<String>,
+    pub(super) audit_policy: Option<PathBuf>,
 }
 
 impl ControlPlaneBuilder {
@@ -22,10 +25,9 @@ impl ControlPlaneBuilder {
         self
     }
 
-    /// One more argument for the API server, such as `--feature-gates=WatchList=false`.
-    /// It comes last, so it overrides the testbed's own.
-    pub fn apiserver_argument(mut self, argument: impl Into<String>) -> Self {
-        self.apiserver_arguments.push(argument.into());
+    /// Writes an audit log (see [`ControlPlane::audit_log`]) by the policy in a file.
+    pub fn audit_policy(mut self, file: impl Into<PathBuf>) -> Self {
+        self.audit_policy = Some(file.into());
         self
     }
 

@@ -15,14 +15,6 @@ use crate::{
     random,
 };
 
-const AUDIT_POLICY: &str = "\
-apiVersion: audit.k8s.io/v1
-kind: Policy
-omitStages: [RequestReceived]
-rules:
-  - level: Metadata
-";
-
 const END: &str = "-----END CERTIFICATE-----";
 
 /// The name of the one node, if there is one.
@@ -49,7 +41,6 @@ pub(super) struct PlaneFiles {
     pub(super) tokens: PathBuf,
     pub(super) private_key: PathBuf,
     pub(super) public_key: PathBuf,
-    pub(super) audit_policy: PathBuf,
     pub(super) audit_log: PathBuf,
     pub(super) kubeconfig: PathBuf,
     pub(super) kubelet_client_certificate: PathBuf,
@@ -72,7 +63,6 @@ impl PlaneFiles {
             tokens: folder.join("tokens.csv"),
             private_key: folder.join("service-account.key"),
             public_key: folder.join("service-account.pub"),
-            audit_policy: folder.join("audit-policy.yaml"),
             audit_log: folder.join("audit.log"),
             kubeconfig: folder.join("admin.kubeconfig"),
             kubelet_client_certificate: folder.join("kubelet-client.crt"),
@@ -93,7 +83,6 @@ impl PlaneFiles {
             ),
         )?;
         self.write_kubelet_client()?;
-        write(&self.audit_policy, AUDIT_POLICY)?;
         self.write_kubeconfig(&self.kubeconfig, address, &tokens.admin)
     }
 

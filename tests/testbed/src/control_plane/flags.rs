@@ -41,7 +41,7 @@ pub(super) struct Settings {
     pub(super) etcd_port: u16,
     pub(super) address: SocketAddrV4,
     pub(super) services: String,
-    pub(super) apiserver_arguments: Vec<String>,
+    pub(super) audit_policy: Option<PathBuf>,
 }
 
 /// etcd without fsync: nothing here has to survive a power cut.
@@ -88,8 +88,6 @@ pub(super) fn apiserver(settings: &Settings, files: &PlaneFiles) -> Launch {
             flag("--service-account-issuer", format!("{url}/")),
             flag("--service-account-key-file", files.public_key.as_os_str()),
             flag("--service-account-signing-key-file", files.private_key.as_os_str()),
-            flag("--audit-policy-file", files.audit_policy.as_os_str()),
-            flag("--audit-log-path", files.audit_log.as_os_str()),
             flag("--kubelet-client-certificate", files.kubelet_client_certificate.as_os_str()),
             flag("--kubelet-client-key", files.kubelet_client_key.as_os_str()),
             // A node's name is in no DNS.
@@ -98,7 +96,14 @@ pub(super) fn apiserver(settings: &Settings, files: &PlaneFiles) -> Launch {
             flag("--profiling", "false"),
         ],
     );
-    launch.arguments.extend(settings.apiserver_arguments.iter().map(OsString::from));
+    if let Some(policy) = &settings.audit_policy {
+        launch.arguments.extend([
+            flag("--audit-policy-file", policy),
+            flag("--audit-log-path", files.audit_log.as_os_str()),
+            // By default the log is begun anew after 100 MB, which a soak exceeds.
+            flag("--audit-log-maxsize", "10000"),
+        ]);
+    }
     launch
 }
 

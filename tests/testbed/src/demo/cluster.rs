@@ -14,17 +14,18 @@ use testbed::{ControlPlane, ObjectStore, Program, disk};
 
 use super::example::{self, REGION, noise};
 use super::narrator::Narrator;
-use super::{BUCKET, KEY, PATIENCE, UPLOAD_BUCKET, UPLOAD_KEY, shell};
+use super::{BUCKET, KEY, PATIENCE, UPLOAD_BUCKET, shell};
 
 /// Everything that runs. Dropping it ends it and removes its files; the testbed's guards
 /// do the same when the demo is killed.
 pub(super) struct DemoCluster {
     // The order of the fields is the order in which they end.
-    operator: Program,
+    pub(super) operator: Program,
     plane: ControlPlane,
-    store: ObjectStore,
+    pub(super) store: ObjectStore,
     folder: PathBuf,
-    object: Vec<u8>,
+    /// The object in the store, as it was put there.
+    pub(super) object: Vec<u8>,
 }
 
 impl DemoCluster {
@@ -88,26 +89,6 @@ impl DemoCluster {
         self.operator.check()?;
         self.plane.check()?;
         self.store.check()
-    }
-
-    /// Everything that the operator has logged.
-    pub(super) fn operator_log(&self) -> String {
-        self.operator.log()
-    }
-
-    /// The end of it.
-    pub(super) fn end_of_operator_log(&self) -> String {
-        self.operator.last_lines()
-    }
-
-    /// The object in the store, as it was put there.
-    pub(super) fn object(&self) -> &[u8] {
-        &self.object
-    }
-
-    /// The object that was uploaded, as the store has it on its disk.
-    pub(super) fn uploaded(&self) -> Result<Vec<u8>> {
-        self.store.get_object(UPLOAD_BUCKET, UPLOAD_KEY)
     }
 
     /// Runs kubectl and returns what it printed.

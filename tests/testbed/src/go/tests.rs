@@ -1,6 +1,6 @@
 use std::{collections::HashSet, fs, os::unix::fs::MetadataExt, path::Path, process::Command, thread};
 
-use super::{Recipe, directive, find_or_build, ldflags};
+use super::{Recipe, find_or_build};
 
 fn tiny_module(folder: &Path) -> Recipe {
     let module = folder.join("tiny");
@@ -50,21 +50,4 @@ fn builds_again_when_the_module_changes_and_removes_what_a_killed_build_left() {
     fs::write(recipe.module.join("tools.go"), "//go:build tools\n\npackage main\n\n// changed\n").unwrap();
     let other = find_or_build(&recipe, folder.path()).unwrap();
     assert_ne!(first, other);
-}
-
-#[test]
-fn stamps_the_version_that_go_mod_requires() {
-    let go_mod = "module m\n\ngo 1.26.0\n\nrequire k8s.io/kubernetes v1.37.2\n";
-    assert_eq!(directive(go_mod, "go"), Some("1.26.0"));
-    let flags = ldflags(go_mod);
-    assert!(flags.contains("gitVersion=v1.37.2 "), "{flags}");
-    assert!(flags.ends_with("gitMinor=37"), "{flags}");
-    let helm =
-        "module m\n\nrequire (\n\thelm.sh/helm/v3 v3.22.0\n\tk8s.io/client-go v0.37.0 // indirect\n)\n";
-    let flags = ldflags(helm);
-    assert!(
-        flags.contains("chartutil.k8sVersionMajor=1 ") && flags.ends_with("k8sVersionMinor=37"),
-        "{flags}"
-    );
-    assert_eq!(ldflags("module m\n\ngo 1.26.0\n"), "-s -w");
 }

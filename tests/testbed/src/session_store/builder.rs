@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use super::{Role, SessionStore};
@@ -13,7 +13,6 @@ use crate::{Binary, ControlPlane, locate, ports, tool};
 #[must_use = "it is to be started"]
 pub struct SessionStoreBuilder {
     pub(super) issuer: Option<Issuer>,
-    pub(super) audiences: Vec<String>,
     pub(super) identities: Vec<Identity>,
     pub(super) roles: Vec<Role>,
     pub(super) longest_session: Option<Duration>,
@@ -39,16 +38,10 @@ impl SessionStoreBuilder {
     /// Trusts the service accounts of a control plane, which lets anybody read its public keys
     /// from then on.
     pub fn issuer(mut self, plane: &ControlPlane) -> Result<Self> {
-        let output = tool::feed(
-            plane.kubectl().args(["apply", "--server-side", "--force-conflicts", "-f", "-"]),
-            &discovery().to_string(),
-        )
-        .context("cannot run kubectl")?;
-        ensure!(
-            output.status.success(),
-            "the keys of service accounts cannot be made public: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let arguments = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
+        tool::output_of(plane.kubectl().args(arguments), &discovery().to_string())
+            .map_err(anyhow::Error::msg)
+            .context("the keys of service accounts cannot be made public")?;
         let url = plane.url();
         self.issuer = Some(Issuer {
             keys: format!("{url}/openid/v1/jwks"),
@@ -56,13 +49,6 @@ impl SessionStoreBuilder {
             ca: plane.ca().to_owned(),
         });
         Ok(self)
-    }
-
-    /// Takes tokens for this audience too, beside [`SessionStore::AUDIENCE`]. Which audience a
-    /// token is for makes no difference to a role's trust.
-    pub fn audience(mut self, audience: impl Into<String>) -> Self {
-        self.audiences.push(audience.into());
-        self
     }
 
     /// A further access key, which may do what `actions` say in the server's own words: `Admin`,
@@ -96,7 +82,6 @@ impl SessionStoreBuilder {
 
     /// Starts it and waits until it answers.
     pub fn start(&self) -> Result<SessionStore> {
-        self.roles.iter().try_for_each(Role::check)?;
         let program = locate(Binary::Weed)?;
         ports::retry_once(|| SessionStore::start_with(self, &program))
     }

@@ -60,9 +60,6 @@ pub(super) fn gives(port: u16, path: &str) -> bool {
 
 /// A path as a URL has it.
 fn encoded(path: &str) -> String {
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(byte);
-    let encode = |byte: u8| {
-        if is_plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
-    };
-    path.bytes().map(encode).collect()
+    let encoded: String = form_urlencoded::byte_serialize(path.as_bytes()).collect();
+    encoded.replace('+', "%20").replace("%2F", "/")
 }

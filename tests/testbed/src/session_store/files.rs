@@ -71,7 +71,7 @@ fn roles(options: &SessionStoreBuilder) -> Value {
     if let Some(limit) = options.longest_session {
         sts["maxSessionLength"] = format!("{}s", limit.as_secs()).into();
     }
-    let providers: Vec<_> = options.issuer.iter().map(|issuer| provider(issuer, options)).collect();
+    let providers: Vec<_> = options.issuer.iter().map(provider).collect();
     json!({
         "sts": sts,
         "policy": { "defaultEffect": "Deny", "storeType": "memory" },
@@ -81,9 +81,7 @@ fn roles(options: &SessionStoreBuilder) -> Value {
     })
 }
 
-fn provider(issuer: &Issuer, options: &SessionStoreBuilder) -> Value {
-    let further = options.audiences.iter().map(String::as_str);
-    let audiences: Vec<_> = [SessionStore::AUDIENCE].into_iter().chain(further).collect();
+fn provider(issuer: &Issuer) -> Value {
     json!({
         "name": PROVIDER,
         "type": "oidc",
@@ -92,7 +90,7 @@ fn provider(issuer: &Issuer, options: &SessionStoreBuilder) -> Value {
             "issuer": issuer.url,
             "jwksUri": issuer.keys,
             "tlsCaCert": issuer.ca,
-            "clientIds": audiences,
+            "clientIds": [SessionStore::AUDIENCE],
         },
     })
 }

@@ -1,14 +1,8 @@
 //! Roles: who may assume them, and what their sessions may do.
 
-use std::{ops::RangeInclusive, time::Duration};
-
-use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
 use super::ACCOUNT;
-
-/// What a role can limit its sessions to, in seconds.
-const POSSIBLE: RangeInclusive<u64> = 3600..=43200;
 
 /// A role: a set of permissions that whoever it trusts can have for a while.
 #[derive(Clone, Debug)]
@@ -19,15 +13,13 @@ pub struct Role {
     service_accounts: Vec<String>,
     identities: Vec<String>,
     roles: Vec<String>,
-    longest_session: Option<Duration>,
 }
 
 impl Role {
     /// A role that trusts nobody yet, with a policy in AWS's language (see [`allow`]).
     pub fn new(name: impl Into<String>, policy: Value) -> Self {
-        let (name, longest_session) = (name.into(), None);
         let (service_accounts, identities, roles) = <(Vec<_>, Vec<_>, Vec<_>)>::default();
-        Self { name, policy, service_accounts, identities, roles, longest_session }
+        Self { name: name.into(), policy, service_accounts, identities, roles }
     }
 
     /// Trusts a service account of the issuer (`AssumeRoleWithWebIdentity`). `*` stands for any
@@ -49,31 +41,14 @@ impl Role {
         self
     }
 
-    /// Its sessions live no longer. At least an hour, as on AWS.
-    pub fn longest_session(mut self, limit: Duration) -> Self {
-        self.longest_session = Some(limit);
-        self
-    }
-
-    /// An error for what makes the server leave it out, of which it says nothing but in its log.
-    pub(super) fn check(&self) -> Result<()> {
-        let is_possible = self.longest_session.is_none_or(|limit| POSSIBLE.contains(&limit.as_secs()));
-        ensure!(is_possible, "role {}: sessions live for an hour at least, 12 at most", self.name);
-        Ok(())
-    }
-
     /// As the server reads it.
     pub(super) fn definition(&self) -> Value {
-        let mut role = json!({
+        json!({
             "roleName": self.name,
             "roleArn": arn(&self.name),
             "trustPolicy": policy(&self.trust()),
             "attachedPolicies": [self.name],
-        });
-        if let Some(limit) = self.longest_session {
-            role["maxSessionDuration"] = limit.as_secs().into();
-        }
-        role
+        })
     }
 
     /// Its policy, which has its name.

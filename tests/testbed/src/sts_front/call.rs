@@ -30,19 +30,18 @@ pub struct StsAnswer {
     pub body: String,
 }
 
-/// A request that is not answered yet.
-pub(super) struct Call {
-    pub(super) action: String,
-    pub(super) role: String,
-    asked: StsAnswer,
+/// The text of the first XML element of this name in an answer.
+pub fn element(answer: &str, name: &str) -> Option<String> {
+    let (_, after) = answer.split_once(&format!("<{name}>"))?;
+    Some(after.split_once("</")?.0.to_owned())
 }
 
-impl Call {
-    /// Out of a query, a form, and the header `Authorization`.
-    pub(super) fn read(query: &str, form: &[u8], authorization: &str) -> Self {
+impl StsAnswer {
+    /// What was asked for, out of a query, a form, and the header `Authorization`; the answer is to come.
+    pub(super) fn asked(query: &str, form: &[u8], authorization: &str) -> Self {
         let credential = authorization.split_once("Credential=").map(|(_, after)| after);
         let access_key_id = credential.and_then(|scope| scope.split('/').next()).map(str::to_owned);
-        let mut asked = StsAnswer { access_key_id, ..StsAnswer::default() };
+        let mut asked = Self { access_key_id, ..Self::default() };
         let fields = form_urlencoded::parse(query.as_bytes()).chain(form_urlencoded::parse(form));
         for (name, value) in fields {
             let value = value.into_owned();
@@ -57,12 +56,12 @@ impl Call {
                 _ => {}
             }
         }
-        Self { action: asked.action.clone(), role: asked.role.clone(), asked }
+        asked
     }
 
-    pub(super) fn answered(self, answer: &Response<Bytes>) -> StsAnswer {
+    pub(super) fn answered(self, answer: &Response<Bytes>) -> Self {
         let body = answer.body();
         let body = String::from_utf8_lossy(&body[..body.len().min(KEPT)]).into_owned();
-        StsAnswer { status: answer.status().as_u16(), body, ..self.asked }
+        Self { status: answer.status().as_u16(), body, ..self }
     }
 }

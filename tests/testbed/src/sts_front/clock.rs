@@ -42,17 +42,3 @@ fn moved(body: &str, seconds: i64) -> Option<String> {
 fn later(time: Timestamp, seconds: i64) -> Option<Timestamp> {
     time.checked_add(SignedDuration::from_secs(seconds)).ok()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_end_of_a_session_moves() {
-        let body = |time: &str| format!("<A><Expiration>{time}</Expiration><B>2026-01-01T00:00:00Z</B></A>");
-        assert_eq!(moved(&body("2026-01-01T00:00:00Z"), 300), Some(body("2026-01-01T00:05:00Z")));
-        assert_eq!(moved(&body("2026-01-01T00:00:00Z"), -1), Some(body("2025-12-31T23:59:59Z")));
-        assert_eq!(moved("<Error/>", 300), None);
-        assert_eq!(moved(&body("soon"), 300), None);
-    }
-}

@@ -5,9 +5,9 @@ use std::{
     sync::LazyLock,
 };
 
-use testbed::{Binary, ControlPlane, output, wait_until};
+use testbed::{Binary, ControlPlane, output};
 
-use crate::{LIMIT, is_running};
+use crate::is_running;
 
 static PLANE: LazyLock<ControlPlane> = LazyLock::new(|| ControlPlane::start().unwrap());
 
@@ -23,45 +23,6 @@ fn is_ready_once_started() {
     kubectl(&["get", "serviceaccount", "default"]).unwrap();
     let version = kubectl(&["version"]).unwrap();
     assert!(!version.contains("v0.0.0"), "{version}");
-}
-
-#[test]
-fn issues_tokens_for_service_accounts_without_rights() {
-    let token = kubectl(&["create", "token", "default"]).unwrap();
-    let kubeconfig = PLANE.kubeconfig_for("default", token.trim()).unwrap();
-    let account = |arguments: &[&str]| output(PLANE.kubectl().env("KUBECONFIG", &kubeconfig).args(arguments));
-    let identity = account(&["auth", "whoami"]).unwrap();
-    assert!(identity.contains("system:serviceaccount:default:default"), "{identity}");
-    let refusal = account(&["get", "secrets"]).unwrap_err();
-    assert!(refusal.contains("forbidden"), "{refusal}");
-}
-
-#[test]
-fn writes_every_request_into_the_audit_log() {
-    kubectl(&["create", "configmap", "audited"]).unwrap();
-    wait_until("the audit log names the request", LIMIT, || {
-        let log = fs::read_to_string(PLANE.audit_log()).unwrap();
-        log.lines().any(|line| {
-            line.contains(r#""verb":"create""#)
-                && line.contains(r#""resource":"configmaps""#)
-                && line.contains(r#""name":"audited""#)
-        })
-    });
-}
-
-#[test]
-fn collects_what_a_deleted_owner_leaves() {
-    kubectl(&["create", "configmap", "owner"]).unwrap();
-    let uid = kubectl(&["get", "configmap", "owner", "--output=jsonpath={.metadata.uid}"]).unwrap();
-    kubectl(&["create", "configmap", "owned"]).unwrap();
-    let reference = format!(
-        r#"{{"metadata":{{"ownerReferences":[{{"apiVersion":"v1","kind":"ConfigMap","name":"owner","uid":"{uid}"}}]}}}}"#
-    );
-    kubectl(&["patch", "configmap", "owned", "--patch", &reference]).unwrap();
-    kubectl(&["delete", "configmap", "owner"]).unwrap();
-    wait_until("the owned object is collected", LIMIT, || {
-        kubectl(&["get", "configmap", "owned"]).is_err_and(|error| error.contains("NotFound"))
-    });
 }
 
 #[test]
@@ -96,12 +57,4 @@ fn leaves_nothing_behind_after_a_panic() {
     assert_eq!(pids.len(), 3);
     assert!(!pids.into_iter().any(is_running));
     assert!(!folder.exists());
-}
-
-#[test]
-fn shows_the_log_of_a_component_that_ended_early() {
-    let result = ControlPlane::builder().apiserver_argument("--no-such-flag").start();
-    let error = result.err().unwrap().to_string();
-    assert!(error.starts_with("kube-apiserver ended early (exit status: 1)"), "{error}");
-    assert!(error.contains("unknown flag: --no-such-flag"), "{error}");
 }

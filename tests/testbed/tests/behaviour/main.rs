@@ -8,23 +8,11 @@ mod owner;
 mod saved;
 mod surroundings;
 
-use std::{
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::time::Duration;
 
 /// The longest that anything is waited for.
 const LIMIT: Duration = Duration::from_secs(30);
 
 fn is_running(pid: u32) -> bool {
-    send("0", pid)
-}
-
-fn send(signal: &str, pid: u32) -> bool {
-    Command::new("sh")
-        .args(["-c", "kill -\"$1\" \"$2\"", "sh", signal, &pid.to_string()])
-        .stderr(Stdio::null())
-        .status()
-        .unwrap()
-        .success()
+    testbed::signal(pid, "0").unwrap()
 }

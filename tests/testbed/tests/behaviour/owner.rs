@@ -7,9 +7,9 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use testbed::wait_until;
+use testbed::{signal, wait_until};
 
-use crate::{LIMIT, is_running, send};
+use crate::{LIMIT, is_running};
 
 struct RunningTestbed {
     owner: Child,
@@ -45,7 +45,7 @@ fn up(keep: &str) -> RunningTestbed {
 fn leaves_nothing_behind_when_killed() {
     let mut up = up("");
     // A component that tests have stopped does not hear SIGTERM.
-    assert!(send("STOP", up.pids[1]));
+    assert!(signal(up.pids[1], "STOP").unwrap());
     up.owner.kill().unwrap();
     up.owner.wait().unwrap();
     wait_until("the components end", LIMIT, || !up.pids.iter().any(|pid| is_running(*pid)));
@@ -55,7 +55,7 @@ fn leaves_nothing_behind_when_killed() {
 #[test]
 fn ends_on_ctrl_c_and_keeps_its_files_when_told_to() {
     let mut up = up("1");
-    assert!(send("INT", up.owner.id()));
+    assert!(signal(up.owner.id(), "INT").unwrap());
     assert!(up.owner.wait().unwrap().success());
     assert!(!up.pids.iter().any(|pid| is_running(*pid)));
 

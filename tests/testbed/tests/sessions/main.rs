@@ -9,7 +9,7 @@ mod store;
 
 use std::{process::Command, sync::LazyLock};
 
-use testbed::{ControlPlane, Role, SessionStore, allow, curl_command, output};
+use testbed::{ControlPlane, Role, SessionStore, allow, curl_command, element, output};
 
 static PLANE: LazyLock<ControlPlane> = LazyLock::new(|| {
     let plane = ControlPlane::start().unwrap();
@@ -70,9 +70,7 @@ impl Key {
 
 /// The text of an XML element.
 fn field(body: &str, name: &str) -> String {
-    let after = body.split_once(&format!("<{name}>")).map(|(_, after)| after);
-    let text = after.and_then(|after| after.split_once("</")).map(|(text, _)| text);
-    text.unwrap_or_else(|| panic!("no {name}: {body}")).to_owned()
+    element(body, name).unwrap_or_else(|| panic!("no {name}: {body}"))
 }
 
 /// A token of a service account.
