@@ -224,13 +224,14 @@ mod tests {
             (0..1000).filter(|_| is_meant(by_chance.draw(is_write))).count()
         };
         let hanging = Chances { hanging_writes: chance, ..Chances::default() };
-        for (chances, is_meant) in [
-            (hanging.clone(), (|lot| matches!(lot, Lot::Hang { .. })) as fn(Lot) -> bool),
+        let cases: [(Chances, fn(Lot) -> bool); 5] = [
+            (hanging.clone(), |lot| matches!(lot, Lot::Hang { .. })),
             (Chances { refused: 500, ..Chances::default() }, |lot| matches!(lot, Lot::Refuse)),
             (Chances { failed: 500, ..Chances::default() }, |lot| matches!(lot, Lot::Fail)),
             (Chances { late_requests: chance, ..Chances::default() }, |lot| matches!(lot, Lot::Late(_))),
             (Chances { late_answers: chance, ..Chances::default() }, |lot| matches!(lot, Lot::LateAnswer(_))),
-        ] {
+        ];
+        for (chances, is_meant) in cases {
             let found = count(chances.clone(), true, is_meant);
             assert!((400..600).contains(&found), "{found} of 1000: {chances:?}");
         }
