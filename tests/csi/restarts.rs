@@ -100,6 +100,7 @@ async fn where_nothing_can_be_kept_a_restart_waits_for_the_kubelet() {
     age(&node, "renewal_time");
     node.start().await;
     wait_until("a restart renews what was kept", || node.read(&control, "url") != old).await;
+    node.pass(&node.volume("later").await).await;
     assert!(node.read(&volume, "url").contains(SECOND_KEY.0), "the old key signs again");
     let channel = node.channel().await;
     control.unpublish(&channel).await.unwrap();
