@@ -14,6 +14,8 @@ mod life;
 #[path = "decisions/model.rs"]
 mod model;
 
+use std::cell::Cell;
+
 use jiff::Timestamp;
 use presign_operator::crd::duration::{self, DurationText};
 use presign_operator::domain::Validity;
@@ -21,7 +23,7 @@ use presign_operator::domain::decision::{Decision, Obstacle};
 use presign_operator::domain::request::Overlap;
 use presign_operator::{crd, domain};
 use proptest::prelude::*;
-use proptest::test_runner::FileFailurePersistence;
+use proptest::test_runner::{FileFailurePersistence, TestRunner, contextualize_config};
 
 use self::arbitrary::{Edit, Event, Touch, credentials, edit, event, idle, lifetime, overlap, touch};
 use self::life::{Life, Rhythm};
@@ -208,22 +210,28 @@ proptest! {
     }
 }
 
-proptest! {
-    #![proptest_config(config(60))]
-
-    #[test]
-    fn days_go_by_without_a_gap_and_without_a_mint_for_nothing(
-        seed in any::<u32>(),
-        expires_in in lifetime(60),
-        events in prop::collection::vec((event(), idle()), 1..30),
-    ) {
-        let mut life = Life::begin(seed, expires_in, Rhythm::WhenDue);
-        for (event, idle) in events {
-            life.idle(idle);
-            life.happen(&event);
-        }
-        life.rest();
-    }
+#[test]
+fn days_go_by_without_a_gap_and_without_a_mint_for_nothing() {
+    let (all, alive) = (Cell::new(0), Cell::new(0));
+    let events = prop::collection::vec((event(), idle()), 1..30);
+    let outcome = TestRunner::new(contextualize_config(config(60))).run(
+        &(any::<u32>(), lifetime(60), events),
+        |(seed, lifetime, events)| {
+            let mut life = Life::begin(seed, lifetime, Rhythm::WhenDue);
+            for (event, idle) in events {
+                life.idle(idle);
+                life.happen(&event);
+            }
+            life.rest();
+            let (passed, of_it_alive) = life.seconds();
+            all.set(all.get() + passed);
+            alive.set(alive.get() + of_it_alive);
+            Ok(())
+        },
+    );
+    outcome.unwrap_or_else(|error| panic!("{error}"));
+    // For the rest of the time there was an excuse.
+    assert!(alive.get() * 4 >= all.get(), "a URL in {} of {} seconds", alive.get(), all.get());
 }
 
 proptest! {
@@ -273,7 +281,8 @@ fn a_herd_of_sessions_that_end_is_signed_a_bounded_number_of_times() {
         let before = life.mints();
         life.advance(2 * end);
         let most = end / 2400 + 2;
-        assert!(i64::from(life.mints() - before) <= most, "{end}: {} mints", life.mints() - before);
+        let mints = i64::from(life.mints() - before);
+        assert!((i64::from(end > 3600)..=most).contains(&mints), "{end}: {mints} mints");
         assert!(matches!(life.world.decide(), Decision::Wait { obstacle: Obstacle::CredentialsExpired(_) }));
     }
 }

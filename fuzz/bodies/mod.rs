@@ -145,12 +145,12 @@ pub(crate) fn stored(input: &[u8]) {
 pub(crate) fn manifest(input: &[u8]) {
     const SECRET: &str = "the/secret/access/key/of/the/fuzzer+1234";
 
-    let Ok(text) = str::from_utf8(input) else { return };
     let is_told = |refusal: &anyhow::Error| {
         let told = format!("{refusal:#}");
         assert!(!told.is_empty() && !told.contains(SECRET), "{told}");
+        assert!(str::from_utf8(input).is_ok() || told == "is not UTF-8 text", "{told}");
     };
-    let manifest = match cli::manifest::read(text) {
+    let manifest = match cli::manifest::read_bytes(input) {
         Ok(manifest) => manifest,
         Err(refusal) => return is_told(&refusal),
     };
@@ -160,14 +160,17 @@ pub(crate) fn manifest(input: &[u8]) {
     let credentials = Credentials::parse(&reference, &data).unwrap();
     let now = Timestamp::from_second(1_893_553_445).unwrap();
     let limits = Limits::new(Vec::new(), vec![HostPattern::All]);
-    let sign = || cli::sign_manifest(&manifest, &limits, &credentials, now);
-    let signed = match sign() {
+    let sign = |manifest: &_| cli::sign_manifest(manifest, &limits, &credentials, now);
+    let signed = match sign(&manifest) {
         Ok(signed) => signed,
         Err(refusal) => return is_told(&refusal),
     };
+    assert!(str::from_utf8(input).is_ok());
     assert_eq!(signed.len(), manifest.objects.len());
-    let again = sign().unwrap();
-    for ((resolved, signed), (_, again)) in signed.iter().zip(&again) {
+    let mut backwards = manifest;
+    backwards.objects.reverse();
+    let again = sign(&backwards).unwrap();
+    for ((resolved, signed), (_, again)) in signed.iter().zip(again.iter().rev()) {
         let url = signed.url.expose();
         let parts = match &signed.form {
             None => UrlParts::read(url),
@@ -177,7 +180,7 @@ pub(crate) fn manifest(input: &[u8]) {
         assert!((60..=604_800).contains(&lifetime), "{lifetime}");
         assert_eq!(parts.unwrap().validity, Validity { signing_time: now, lifetime });
         assert!(url::Url::parse(url).is_ok() && !url.contains(SECRET));
-        assert_eq!(url, again.url.expose(), "the same request is signed in the same way");
+        assert_eq!(url, again.url.expose(), "what is beside an object changes nothing");
     }
 }
 
@@ -192,12 +195,17 @@ pub(crate) fn object(input: &[u8]) {
             Ok(request) => {
                 assert!((60..=604_800).contains(&request.expires_in));
                 let _ = request.hints();
+                // As the API server stores it and sends it again.
+                let text = serde_json::to_string(&object.spec).unwrap();
+                let spec = serde_json::from_str(&text).unwrap();
+                let asker = Asker::new("team-a", object.metadata.name.as_deref().unwrap_or_default());
+                assert_eq!(Request::inline(asker, &spec, Some("token")).unwrap(), request);
             }
             Err(refusal) => assert!(refusal.to_string().starts_with("spec.")),
         }
     }
     if let Ok(secret) = serde_json::from_slice::<Secret>(input) {
-        let stored = Stored::read(&secret);
-        assert_eq!(stored, Stored::read(&secret));
+        let text = serde_json::to_string(&secret).unwrap();
+        assert_eq!(Stored::read(&secret), Stored::read(&serde_json::from_str(&text).unwrap()));
     }
 }

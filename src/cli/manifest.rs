@@ -68,6 +68,14 @@ pub fn read(text: &str) -> anyhow::Result<Manifest> {
     Ok(manifest)
 }
 
+/// Reads the bytes of a file like [`read`].
+///
+/// # Errors
+/// The error says what is wrong, and in which document.
+pub fn read_bytes(bytes: &[u8]) -> anyhow::Result<Manifest> {
+    read(std::str::from_utf8(bytes).map_err(|_| anyhow!("is not UTF-8 text"))?)
+}
+
 impl Manifest {
     fn add(&mut self, text: &str, document: &Value) -> anyhow::Result<()> {
         match document.get("kind").and_then(Value::as_str) {

@@ -127,8 +127,8 @@ fn read_all(files: &[PathBuf]) -> anyhow::Result<(String, Manifest)> {
     for file in files {
         let is_standard_input = file == Path::new("-");
         let name = if is_standard_input { "standard input".to_owned() } else { file.display().to_string() };
-        let text = read(file, is_standard_input).with_context(|| name.clone())?;
-        let manifest = manifest::read(&text).with_context(|| name.clone())?;
+        let bytes = read(file, is_standard_input).with_context(|| name.clone())?;
+        let manifest = manifest::read_bytes(&bytes).with_context(|| name.clone())?;
         for other in &manifest.others {
             let why =
                 "this command signs only PresignedUrls, with the access key from the environment variables";
@@ -157,15 +157,13 @@ fn presign(
     Ok((resolved, signed))
 }
 
-fn read(file: &Path, is_standard_input: bool) -> anyhow::Result<String> {
-    let bytes = if is_standard_input {
-        let mut bytes = Vec::new();
-        std::io::stdin().read_to_end(&mut bytes)?;
-        bytes
-    } else {
-        std::fs::read(file)?
-    };
-    String::from_utf8(bytes).map_err(|_| anyhow!("is not UTF-8 text"))
+fn read(file: &Path, is_standard_input: bool) -> std::io::Result<Vec<u8>> {
+    if !is_standard_input {
+        return std::fs::read(file);
+    }
+    let mut bytes = Vec::new();
+    std::io::stdin().read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// The access key from the environment, validated like one in a Secret.

@@ -231,6 +231,7 @@ fn misused(message: impl std::fmt::Display) -> ExitFailure {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
+    use clap::error::ErrorKind;
 
     use super::*;
 
@@ -259,20 +260,21 @@ mod tests {
 
     #[test]
     fn a_wrong_use_exits_with_2() {
-        for args in [
-            &["renew", "a", "--all"][..],
-            &["renew", "-l", "a=b", "--all"],
-            &["renew", "--wait"],
-            &["renew", "-A"],
-            &["status"],
-            &["inspect"],
-            &["explain", "-", "-H", "no-colon"],
-            &["policy"],
-            &["check", "-o", "wide"],
-            &["status", "a", "--request-timeout", "x"],
-            &["nothing"],
+        for (args, kind) in [
+            (&["renew", "a", "--all"][..], ErrorKind::ArgumentConflict),
+            (&["renew", "-l", "a=b", "--all"], ErrorKind::ArgumentConflict),
+            (&["renew", "--wait"], ErrorKind::MissingRequiredArgument),
+            (&["renew", "-A"], ErrorKind::MissingRequiredArgument),
+            (&["status"], ErrorKind::MissingRequiredArgument),
+            (&["inspect"], ErrorKind::MissingRequiredArgument),
+            (&["explain", "-", "-H", "no-colon"], ErrorKind::ValueValidation),
+            (&["policy"], ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),
+            (&["check", "-o", "wide"], ErrorKind::InvalidValue),
+            (&["status", "a", "--request-timeout", "x"], ErrorKind::ValueValidation),
+            (&["nothing"], ErrorKind::InvalidSubcommand),
         ] {
             let error = Plugin::try_parse_from([NAME].iter().chain(args)).unwrap_err();
+            assert_eq!(error.kind(), kind, "{args:?}");
             assert_eq!(error.exit_code(), 2, "{args:?}");
         }
     }

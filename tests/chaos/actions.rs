@@ -54,13 +54,13 @@ pub async fn act(tenant: &Tenant, random: &mut Random) {
         86..94 => ("delete foreign Secret", delete_foreign(tenant, random).await),
         _ => ("ask for a renewal", renew(tenant, random, name).await),
     };
-    if done.is_some() {
+    if done == Some(true) {
         tenant.history.count(what);
     }
 }
 
-/// What it came to; nothing if there was nothing to do it to.
-type Done = Option<()>;
+/// Whether it was done; nothing if there was nothing to do it to.
+type Done = Option<bool>;
 
 async fn create(tenant: &Tenant, random: &mut Random, name: &str) {
     let mut spec = tenant.spec("keys");
@@ -94,13 +94,14 @@ fn in_a_moment(tenant: &Tenant, random: &mut Random, name: &str) -> impl Future<
     }
 }
 
-async fn apply(tenant: &Tenant, name: &str, spec: &Value) {
+async fn apply(tenant: &Tenant, name: &str, spec: &Value) -> bool {
     let result = tenant.apply(name, spec).await;
     let outline = json!([spec["method"], spec["key"], spec["expiresIn"], spec["suspend"], spec["secret"]]);
-    tenant.note(format!("apply {name} {outline}"), &result);
-    if result.is_ok() {
+    let is_done = tenant.note(format!("apply {name} {outline}"), &result);
+    if is_done {
         tenant.known().specs.insert(name.to_owned(), spec.clone());
     }
+    is_done
 }
 
 /// A spec with one or more changes.
@@ -136,8 +137,7 @@ fn drop_nulls(value: &mut Value) {
 }
 
 async fn edit(tenant: &Tenant, random: &mut Random, name: &str, spec: Value) -> Done {
-    apply(tenant, name, &changed(random, name, spec)).await;
-    Some(())
+    Some(apply(tenant, name, &changed(random, name, spec)).await)
 }
 
 async fn delete(tenant: &Tenant, random: &mut Random, name: &str) -> Done {
@@ -147,24 +147,22 @@ async fn delete(tenant: &Tenant, random: &mut Random, name: &str) -> Done {
         ("foreground", DeleteParams::foreground())
     };
     let result = tenant.objects().delete(name, &params).await;
-    tenant.note(format!("delete {name} in the {how}"), &result);
+    let is_done = tenant.note(format!("delete {name} in the {how}"), &result);
     tenant.known().specs.remove(name);
-    Some(())
+    Some(is_done)
 }
 
 async fn re_create(tenant: &Tenant, random: &mut Random, name: &str, spec: Value) -> Done {
-    delete(tenant, random, name).await;
+    let is_deleted = delete(tenant, random, name).await?;
     let spec = if random.percent(50) { changed(random, name, spec) } else { spec };
-    apply(tenant, name, &spec).await;
-    Some(())
+    Some(apply(tenant, name, &spec).await && is_deleted)
 }
 
 async fn change_keys(tenant: &Tenant, random: &mut Random) -> Done {
     let choice = [Keys::First, Keys::Second, Keys::First, Keys::Second, Keys::Wrong, Keys::Missing];
     let keys = *random.pick(&choice)?;
     let result = tenant.write_keys("keys", keys).await;
-    tenant.note(format!("access keys: {keys:?}"), &result);
-    Some(())
+    Some(tenant.note(format!("access keys: {keys:?}"), &result))
 }
 
 /// A Secret that the operator issued and that things happen to.
@@ -190,26 +188,24 @@ async fn tamper(tenant: &Tenant, random: &mut Random) -> Done {
         3 => ("managedFields", json!({"metadata": {"managedFields": [{}]}})),
         4 => ("our label", json!({"metadata": {"labels": {LABEL_MANAGED: null}}})),
         _ => {
-            copy(tenant, secret).await;
-            return Some(());
+            return copy(tenant, secret).await;
         }
     };
     // Whoever tampers does so with what they have read.
     patch["metadata"]["resourceVersion"] = json!(secret.metadata.resource_version);
     let params = PatchParams { field_manager: Some("tamperer".to_owned()), ..PatchParams::default() };
     let result = tenant.secrets().patch(&name, &params, &Patch::Merge(patch)).await;
-    tenant.note(format!("tamper with {what} of Secret {name}"), &result);
-    Some(())
+    Some(tenant.note(format!("tamper with {what} of Secret {name}"), &result))
 }
 
 /// Copies a Secret to another name, as `kubectl get -o yaml` and an editor do.
-async fn copy(tenant: &Tenant, secret: Secret) {
+async fn copy(tenant: &Tenant, secret: Secret) -> Done {
     let number = {
         let mut known = tenant.known();
         if known.foreign.iter().filter(|foreign| foreign.is_copy && foreign.deleted.is_none()).count()
             >= COPIES
         {
-            return;
+            return None;
         }
         known.names += 1;
         known.names
@@ -220,17 +216,17 @@ async fn copy(tenant: &Tenant, secret: Secret) {
         annotations: secret.metadata.annotations,
         ..ObjectMeta::default()
     };
-    tenant.create_foreign(Secret { metadata, ..secret }, true).await;
+    Some(tenant.create_foreign(Secret { metadata, ..secret }, true).await)
 }
 
 async fn delete_secret(tenant: &Tenant, random: &mut Random) -> Done {
     let name = issued(tenant, random).await?.name_any();
     let result = tenant.secrets().delete(&name, &DeleteParams::default()).await;
-    tenant.note(format!("delete Secret {name}"), &result);
+    let is_done = tenant.note(format!("delete Secret {name}"), &result);
     if random.percent(20) {
         in_a_moment(tenant, random, &name).await;
     }
-    Some(())
+    Some(is_done)
 }
 
 fn foreign(name: &str, random: &mut Random) -> Secret {
@@ -243,8 +239,7 @@ fn foreign(name: &str, random: &mut Random) -> Secret {
 
 async fn create_foreign(tenant: &Tenant, random: &mut Random, name: &str) -> Done {
     let name = random.pick(&[name.to_owned(), format!("{name}-a"), format!("{name}-b")])?.clone();
-    tenant.create_foreign(foreign(&name, random), false).await;
-    Some(())
+    Some(tenant.create_foreign(foreign(&name, random), false).await)
 }
 
 async fn delete_foreign(tenant: &Tenant, random: &mut Random) -> Done {
@@ -258,14 +253,12 @@ async fn delete_foreign(tenant: &Tenant, random: &mut Random) -> Done {
         ..DeleteParams::default()
     };
     let result = tenant.secrets().delete(&chosen.name, &params).await;
-    tenant.note(format!("delete the foreign Secret {}", chosen.name), &result);
-    Some(())
+    Some(tenant.note(format!("delete the foreign Secret {}", chosen.name), &result))
 }
 
 async fn renew(tenant: &Tenant, random: &mut Random, name: &str) -> Done {
     let token = random.below(1_000_000).to_string();
     let patch = json!({"metadata": {"annotations": {ANNOTATION_RENEW: token}}});
     let result = tenant.objects().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await;
-    tenant.note(format!("ask {name} for a renewal"), &result);
-    Some(())
+    Some(tenant.note(format!("ask {name} for a renewal"), &result))
 }

@@ -39,15 +39,19 @@ pub const FAULTS: [&str; 11] = [
 pub async fn happen(chaos: &Chaos, random: &mut Random, until: Instant) {
     let mut restarts = u64::from(random.percent(50));
     while Instant::now() < until {
+        let chosen = any(random, 2);
         match random.below(100) {
-            0..12 => kill(chaos, random).await,
-            12..24 => pause(chaos, random).await,
-            24..36 => cut(chaos, random).await,
+            0..12 => kill(chaos, random, chosen).await,
+            12..24 => {
+                let longest = 2 * u64::try_from(LEASE.as_millis()).expect("short");
+                pause(chaos, chosen, Duration::from_millis(500 + random.below(longest))).await;
+            }
+            24..36 => cut(chaos, chosen, random.percent(30)).await,
             36..42 if restarts > 0 => {
                 restarts -= 1;
                 restart_apiserver(chaos).await;
             }
-            _ => disturb(chaos, random).await,
+            _ => disturb(chaos, random, chosen).await,
         }
         tokio::time::sleep(Duration::from_millis(500 + random.below(3500))).await;
     }
@@ -68,9 +72,8 @@ fn any(random: &mut Random, count: usize) -> usize {
     usize::try_from(random.below(u64::try_from(count).expect("small"))).expect("small")
 }
 
-async fn kill(chaos: &Chaos, random: &mut Random) {
+pub async fn kill(chaos: &Chaos, random: &mut Random, chosen: usize) {
     let mut replicas = chaos.replicas.lock().await;
-    let chosen = any(random, replicas.len());
     let away = Duration::from_millis(random.below(3000));
     chaos.history.note(EVERYWHERE, format!("kill replica {chosen}, start it again after {away:?}"));
     chaos.history.count("kill");
@@ -79,11 +82,8 @@ async fn kill(chaos: &Chaos, random: &mut Random) {
     tokio::task::block_in_place(|| replicas[chosen].start_again());
 }
 
-async fn pause(chaos: &Chaos, random: &mut Random) {
+pub async fn pause(chaos: &Chaos, chosen: usize, length: Duration) {
     let mut replicas = chaos.replicas.lock().await;
-    let chosen = any(random, replicas.len());
-    let length =
-        Duration::from_millis(500 + random.below(2 * u64::try_from(LEASE.as_millis()).expect("short")));
     chaos.history.note(EVERYWHERE, format!("pause replica {chosen} for {length:?}"));
     chaos.history.count("pause");
     replicas[chosen].freeze();
@@ -91,10 +91,8 @@ async fn pause(chaos: &Chaos, random: &mut Random) {
     replicas[chosen].thaw();
 }
 
-async fn cut(chaos: &Chaos, random: &mut Random) {
+pub async fn cut(chaos: &Chaos, chosen: usize, is_told: bool) {
     let mut replicas = chaos.replicas.lock().await;
-    let chosen = any(random, replicas.len());
-    let is_told = random.percent(30);
     chaos.history.note(EVERYWHERE, format!("cut the watches of replica {chosen}, told 410: {is_told}"));
     chaos.history.count("cut watches");
     let begun = Instant::now();
@@ -123,9 +121,8 @@ async fn restart_apiserver(chaos: &Chaos) {
 }
 
 /// Other chances on the way of one replica, or none.
-async fn disturb(chaos: &Chaos, random: &mut Random) {
+async fn disturb(chaos: &Chaos, random: &mut Random, chosen: usize) {
     let replicas = chaos.replicas.lock().await;
-    let chosen = any(random, replicas.len());
     let milliseconds = Duration::from_millis;
     let mut chances = Chances { seed: random.number(), ..Chances::default() };
     let mut what = Vec::new();
@@ -185,9 +182,10 @@ pub async fn restore(chaos: &Chaos, saved: SavedEtcd, at: Instant) {
             }
         })
         .await;
-    show_versions(chaos).await;
+    // A client could not tell otherwise.
+    let is_shown = show_versions(chaos).await;
     chaos.history.note(EVERYWHERE, format!("etcd goes back to what it held {:?} ago", at.elapsed()));
-    chaos.history.count("etcd restore");
+    chaos.history.count(if is_shown { "etcd restore" } else { "etcd restore that nobody can tell" });
     let begun = Instant::now();
     let restoring =
         tokio::task::spawn_blocking(move || World::get_blocking().plane.restore_etcd(&saved).map(|()| saved));
@@ -202,8 +200,8 @@ pub async fn restore(chaos: &Chaos, saved: SavedEtcd, at: Instant) {
 }
 
 /// Has every watch of both replicas deliver a version that the restored server does not reach:
-/// an object, a Secret of ours and another one.
-async fn show_versions(chaos: &Chaos) {
+/// an object, a Secret of ours and another one. Returns whether both hold them.
+async fn show_versions(chaos: &Chaos) -> bool {
     for replica in chaos.replicas.lock().await.iter_mut() {
         replica.proxy.set_chances(None);
     }
@@ -219,7 +217,7 @@ async fn show_versions(chaos: &Chaos) {
             held.namespace == tenant.namespace && held.name == STEADY && held.resource_version >= version
         })
     };
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         tokio::time::sleep(Duration::from_millis(500)).await;
         let memories: Vec<_> = chaos.replicas.lock().await.iter().filter_map(Replica::memory).collect();
@@ -228,11 +226,11 @@ async fn show_versions(chaos: &Chaos) {
                 && is_held(&memory.secrets, secret.resource_version())
         });
         if is_shown && memories.len() == 2 {
-            return;
+            return true;
         }
         if Instant::now() > deadline {
             chaos.history.note(EVERYWHERE, "the replicas do not hold what was changed last");
-            return;
+            return false;
         }
     }
 }

@@ -84,6 +84,17 @@ impl History {
         count >= least
     }
 
+    /// Whether one thing happened a tenth as often as others at most; prints it if not.
+    pub fn has_at_most_a_tenth(&self, what: &str, of: &[&str]) -> bool {
+        let told = self.lock();
+        let count = |what: &str| told.counts.get(what).copied().unwrap_or_default();
+        let (count, all) = (count(what), of.iter().map(|what| count(what)).sum::<u64>());
+        if count * 10 > all {
+            println!("IDLE {what}: {count} times, and {all} things were done");
+        }
+        count * 10 <= all
+    }
+
     /// Takes down a broken invariant, and prints it with what had happened before, once.
     pub fn accuse(&self, violation: Violation) {
         let mut told = self.lock();

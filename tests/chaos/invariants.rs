@@ -1,6 +1,7 @@
 //! What has to hold when nothing goes wrong any more and everything has had time.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::Secret;
@@ -16,7 +17,7 @@ use crate::history::Violation;
 use crate::read::{
     expires_at, is_current, is_labelled, is_ready, is_suspended, is_written_by_us, now, owner_of, target_of,
 };
-use crate::served::object_is_served;
+use crate::served::{is_accepted, object_is_served};
 use crate::tenant::Tenant;
 
 /// Memory that differs from the API server.
@@ -41,8 +42,14 @@ pub const COMPARED: &str = "compared with the memory of a replica";
 /// How many URLs of Ready objects were used.
 pub const USED: &str = "URLs used";
 
+/// How many objects were found whose URL the store had accepted.
+pub const ACCEPTED: &str = "accepted by the store";
+
 /// How late a Secret of an earlier name may be.
 const LATE: SignedDuration = SignedDuration::from_secs(30);
+
+/// How long the watch of the run may take.
+const SEEN_WITHIN: Duration = Duration::from_secs(60);
 
 /// Namespace and name.
 pub type Name = (String, String);
@@ -111,6 +118,8 @@ pub async fn broken(chaos: &Chaos) -> Vec<Violation> {
         }
     }
     chaos.history.add(USED, downloads.len());
+    let accepted = stored.objects.values().filter(|object| is_accepted(object)).count();
+    chaos.history.add(ACCEPTED, accepted);
     broken.extend(download(downloads).await);
     broken
 }
@@ -220,6 +229,15 @@ async fn foreign_is_untouched(broken: &mut Vec<Violation>, chaos: &Chaos, tenant
             }
             continue;
         };
+        if secret.resource_version().as_ref() != Some(&foreign.resource_version) {
+            let now = secret.resource_version();
+            accuse(format!("was version {}, and is {now:?}", foreign.resource_version));
+        }
+        // Without it the watch would have seen no other version either.
+        let is_seen = async || observer.has_seen(&foreign.uid, &foreign.resource_version);
+        if !testbed::eventually(SEEN_WITHIN, is_seen).await {
+            accuse("was not seen by the watch of this run".to_owned());
+        }
         let ours = |key: &String| key.starts_with(RESERVED_PREFIX);
         let is_marked = secret.labels().keys().chain(secret.annotations().keys()).any(ours);
         let is_owned = secret.owner_references().iter().any(|owner| owner.kind == KIND);

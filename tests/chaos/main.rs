@@ -25,6 +25,7 @@ mod read;
 mod replica;
 mod served;
 mod sessions;
+mod short;
 mod steady;
 mod tenant;
 
@@ -46,8 +47,6 @@ use random::Random;
 use replica::{HOME, Replica};
 use tenant::{Keys, Tenant};
 
-/// For the short form: one of them is taken at random.
-const SEEDS: [u64; 8] = [11, 23, 37, 41, 59, 67, 73, 97];
 /// From when after the last fault nothing of it is left: what hangs does so for 20 s.
 const UNTOUCHED: Duration = Duration::from_secs(25);
 
@@ -70,6 +69,12 @@ struct Size {
     idle: u64,
 }
 
+impl Size {
+    fn is_short(self) -> bool {
+        self.tenants == SHORT.tenants
+    }
+}
+
 const LONG: Size =
     Size { tenants: 20, acting: Duration::from_secs(40), faults: Duration::from_secs(35), idle: 4000 };
 const SHORT: Size =
@@ -83,6 +88,7 @@ pub struct Chaos {
     pub history: Arc<History>,
     pub observer: Mutex<Observer>,
     pub lag: &'static Lag,
+    pub is_short: bool,
     /// Held by who does something; nobody does while it is quiet.
     acting: RwLock<()>,
     /// When the last fault ended, unless there are some.
@@ -107,8 +113,7 @@ fn main() -> ExitCode {
         return operator::run();
     }
     let is_short = std::env::args().any(|argument| argument == "--short");
-    let chance = RandomState::new().hash_one("seed");
-    let drawn = if is_short { SEEDS[usize::try_from(chance % 8).unwrap()] } else { chance % 1_000_000 };
+    let drawn = RandomState::new().hash_one("seed") % 1_000_000;
     let seed =
         variable("CHAOS_SEED").map_or(drawn, |text| text.parse().expect("CHAOS_SEED is a whole number"));
     let minutes =
@@ -171,17 +176,16 @@ async fn run(seed: u64, size: Size, length: Duration) -> bool {
     }
     acting.shutdown().await;
     // A short run, too, judges the objects that nothing happens to.
-    chaos.set_quiet(Some(Instant::now()));
-    tokio::time::sleep(UNTOUCHED + Duration::from_secs(5)).await;
     let is_judged = async || steady::JUDGED.load(Ordering::Relaxed) >= least_judged;
-    testbed::eventually(Duration::from_secs(60), is_judged).await;
+    testbed::eventually(UNTOUCHED + Duration::from_secs(65), is_judged).await;
     let judged = steady::JUDGED.load(Ordering::Relaxed);
     println!("the steady objects were judged {judged} times");
     assert!(!sampling.is_finished(), "nobody looks at the steady objects any more: {:?}", sampling.await);
     sampling.abort();
     let mut replicas = chaos.replicas.lock().await;
     tokio::task::block_in_place(|| replicas.iter_mut().for_each(Replica::stop));
-    let holds = [chaos.history.conclude(), judged >= least_judged, was_busy(&chaos, &shown, turns)];
+    let is_busy = was_busy(&chaos, &shown, turns);
+    let holds = [chaos.history.conclude(), judged >= least_judged, is_busy];
     let holds = holds.into_iter().all(|holds| holds);
     if !holds {
         keep_logs(seed, &replicas);
@@ -201,28 +205,29 @@ fn was_busy(chaos: &Chaos, shown: &[Shown], turns: u64) -> bool {
     ] {
         history.add(what, count);
     }
-    let floors: [(u64, &[&str]); 8] = [
+    let floors: [(u64, &[&str]); 9] = [
         (3 * tenants * turns, &actions::ACTIONS),
         // A slow restart of the API server leaves no time for others in its turn.
         ((2 * turns).saturating_sub(1), &faults::FAULTS),
         (turns / 2, &["kill", "pause", "cut watches", "API server restart", "etcd restore"]),
         (tenants * turns, &[invariants::USED]),
         (2 * tenants * turns, &[invariants::COMPARED]),
+        (tenants * turns, &[invariants::ACCEPTED]),
         (turns, &[DELETIONS]),
         (2 * tenants * turns, &[WRITES]),
-        // In a single turn the replica that writes may be spared.
-        (u64::from(turns > 1), &[FAILED_WRITES]),
+        // In a single turn of a long run the replica that writes may be spared.
+        (u64::from(chaos.is_short || turns > 1), &[FAILED_WRITES]),
     ];
     let mut is_busy = true;
     for (least, what) in floors {
         is_busy &= history.has_at_least(least, what);
     }
-    // Each of these is in every third turn or more.
-    let rarely = (turns / 3).saturating_sub(1);
+    // Each of these is in every third turn or more, and in a short run.
+    let rarely = if chaos.is_short { 1 } else { (turns / 3).saturating_sub(1) };
     for what in ["kill", "pause", "cut watches", "etcd restore"] {
         is_busy &= history.has_at_least(rarely, &[what]);
     }
-    is_busy
+    is_busy && history.has_at_most_a_tenth(tenant::REFUSED, &actions::ACTIONS)
 }
 
 async fn assemble(seed: u64, size: Size) -> Chaos {
@@ -245,6 +250,7 @@ async fn assemble(seed: u64, size: Size) -> Chaos {
         history,
         observer,
         lag: &LAG,
+        is_short: size.is_short(),
         acting: RwLock::default(),
         quiet: std::sync::Mutex::default(),
     }
@@ -268,9 +274,18 @@ async fn turn(chaos: &Chaos, random: &mut Random, shown: &mut [Shown], size: Siz
     chaos.set_quiet(None);
     chaos.history.note(EVERYWHERE, "faults begin");
     let mut until = Instant::now() + size.faults;
-    // In every third turn, and in half of the short ones.
-    let goes_back = if size.tenants > SHORT.tenants { number % 3 == 2 } else { random.percent(50) };
-    let saved = if goes_back {
+    let saved = if size.is_short() {
+        let faults = short::each_once(random);
+        let (before, after) = faults.split_at(faults.len() / 2);
+        short::happen_each(chaos, random, before).await;
+        let saved = {
+            let _quiet = chaos.acting.write().await;
+            faults::save(chaos).await
+        };
+        short::happen_each(chaos, random, after).await;
+        until = Instant::now();
+        Some(saved)
+    } else if number % 3 == 2 {
         let middle = Instant::now() + size.faults / 2;
         faults::happen(chaos, random, middle).await;
         let _quiet = chaos.acting.write().await;
@@ -283,6 +298,10 @@ async fn turn(chaos: &Chaos, random: &mut Random, shown: &mut [Shown], size: Siz
     faults::happen(chaos, random, until).await;
     let _quiet = chaos.acting.write().await;
     if let Some((saved, at)) = saved {
+        // What the observer saw before goes with it.
+        for violation in invariants::touched(chaos).await {
+            chaos.history.accuse(violation);
+        }
         faults::restore(chaos, saved, at).await;
         *chaos.observer.lock().await = Observer::begin(&chaos.client, &chaos.history);
     }

@@ -34,6 +34,12 @@ impl Observer {
         Self { _watches: watches, versions }
     }
 
+    /// Whether this version of a Secret was seen.
+    pub fn has_seen(&self, uid: &str, version: &str) -> bool {
+        let versions = self.versions.0.lock().unwrap_or_else(PoisonError::into_inner);
+        versions.get(uid).is_some_and(|seen| seen.contains_key(version))
+    }
+
     /// What a Secret was like in versions other than this one.
     pub fn other_versions(&self, uid: &str, version: &str) -> Vec<String> {
         let versions = self.versions.0.lock().unwrap_or_else(PoisonError::into_inner);

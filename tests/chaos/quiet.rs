@@ -11,6 +11,9 @@ use crate::late_writes::Shown;
 /// failure, as long a one before, and 20 s of a hanging write.
 const SETTLED: Duration = Duration::from_secs(75);
 
+/// Until then a write that hangs may still be carried out, so a long run looks again after it.
+const HANGING: Duration = Duration::from_secs(20);
+
 /// Waits until all invariants hold, takes down those that do not, and says whether all did.
 pub async fn settle(chaos: &Chaos, shown: &mut [Shown]) -> bool {
     let begun = Instant::now();
@@ -39,14 +42,16 @@ pub async fn is_well(chaos: &Chaos) -> bool {
 /// What is broken when the time is up, at two looks in a row if possible; nothing as soon as
 /// nothing is broken.
 async fn settled(chaos: &Chaos) -> Vec<Violation> {
-    let deadline = Instant::now() + SETTLED;
+    let begun = Instant::now();
+    let earliest = begun + if chaos.is_short { Duration::ZERO } else { HANGING };
+    let deadline = begun + SETTLED;
     let mut before = invariants::broken(chaos).await;
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let now = invariants::broken(chaos).await;
         let is_still = |violation: &&Violation| before.iter().any(|old| old.key() == violation.key());
         let still: Vec<_> = now.iter().filter(is_still).cloned().collect();
-        if now.is_empty() {
+        if now.is_empty() && Instant::now() >= earliest {
             return now;
         }
         if Instant::now() > deadline {

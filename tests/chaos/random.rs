@@ -24,6 +24,10 @@ impl Random {
         self.below(100) < share
     }
 
+    pub fn shuffle<T>(&mut self, list: &mut [T]) {
+        self.0.shuffle(list);
+    }
+
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
         self.0.choice(from)
     }

@@ -17,6 +17,9 @@ use crate::read::{
     is_current, is_labelled, is_of, is_ready, is_suspended, now, readiness, target_of, text, url_key,
 };
 
+/// The reasons of Verified where there is no answer of the store.
+const UNASKED: [&str; 2] = ["NotAsked", "Unreachable"];
+
 /// c and g; what is to be downloaded is handed back.
 pub fn object_is_served(
     broken: &mut Vec<Violation>,
@@ -68,11 +71,22 @@ fn refusal(object: &PresignedUrl) -> Option<String> {
     object.spec.verify.filter(|verify| *verify != Verify::None)?;
     match condition(object, crd::VERIFIED) {
         None => Some("it has no condition Verified".to_owned()),
-        Some(verified) if verified.status == "False" => {
-            Some(format!("Verified is False: {} ({})", verified.reason, verified.message))
+        // A process that stood still while it asked has no answer either.
+        Some(verified)
+            if verified.status == "False"
+                || (verified.status == "Unknown" && !UNASKED.contains(&verified.reason.as_str())) =>
+        {
+            Some(format!("Verified is {}: {} ({})", verified.status, verified.reason, verified.message))
         }
         Some(_) => None,
     }
+}
+
+/// Whether the store has accepted the URL of the current spec.
+pub fn is_accepted(object: &PresignedUrl) -> bool {
+    condition(object, crd::VERIFIED).is_some_and(|verified| {
+        verified.status == "True" && verified.observed_generation == object.metadata.generation
+    })
 }
 
 /// What a Ready object and its Secret disagree about.

@@ -24,6 +24,10 @@ pub const KEYS: [&str; 2] = ["dir/a file.txt", "other"];
 /// What can be downloaded by them.
 pub const CONTENT: &str = "content";
 
+/// What a person asked for and the API server does not accept, which is a mistake of the run.
+pub const REFUSED: &str = "refused by the API server";
+const REFUSALS: [u16; 3] = [400, 403, 422];
+
 /// One namespace.
 pub struct Tenant {
     pub namespace: String,
@@ -99,12 +103,18 @@ impl Tenant {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes what was done and how it went.
-    pub fn note<T, E: Display>(&self, what: impl Display, result: &Result<T, E>) {
+    /// Notes what was done and how it went, and returns whether it was done.
+    pub fn note<T>(&self, what: impl Display, result: &Result<T, kube::Error>) -> bool {
         match result {
             Ok(_) => self.history.note(&self.namespace, what.to_string()),
-            Err(error) => self.history.note(&self.namespace, format!("{what}: failed: {error}")),
+            Err(error) => {
+                if matches!(error, kube::Error::Api(status) if REFUSALS.contains(&status.code)) {
+                    self.history.count(REFUSED);
+                }
+                self.history.note(&self.namespace, format!("{what}: failed: {error}"));
+            }
         }
+        result.is_ok()
     }
 
     /// A spec for an object that can be downloaded.
@@ -151,14 +161,15 @@ impl Tenant {
         self.secrets().patch(name, &PatchParams::apply(PERSON).force(), &Patch::Apply(body)).await.map(drop)
     }
 
-    /// Creates a Secret that is not the operator's, and remembers it.
-    pub async fn create_foreign(&self, secret: Secret, is_copy: bool) {
+    /// Creates a Secret that is not the operator's, and remembers it. Returns whether it was created.
+    pub async fn create_foreign(&self, secret: Secret, is_copy: bool) -> bool {
         let created = Instant::now();
         let params = PostParams { field_manager: Some(PERSON.to_owned()), ..PostParams::default() };
         let result = self.secrets().create(&params, &secret).await;
         let kind = if is_copy { "copy" } else { "foreign Secret" };
         let version = result.as_ref().ok().and_then(ResourceExt::resource_version).unwrap_or_default();
-        self.note(format!("create the {kind} {}, version {version}", secret.name_any()), &result);
+        let is_done =
+            self.note(format!("create the {kind} {}, version {version}", secret.name_any()), &result);
         if let Ok(secret) = result {
             self.known().foreign.push(Foreign {
                 name: secret.name_any(),
@@ -169,6 +180,7 @@ impl Tenant {
                 deleted: None,
             });
         }
+        is_done
     }
 
     /// Forgets what was made since then, which an earlier state does not have. Copies and

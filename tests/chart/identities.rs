@@ -279,5 +279,36 @@ fn the_page_says_what_each_identity_can_do() {
     let (before, rest) = page.split_once(MARKS.0).expect("the page has the mark");
     let (_, after) = rest.split_once(MARKS.1).expect("the page has the other mark");
     let (begin, end) = MARKS;
-    settle(PAGE, &format!("{before}{begin}{}{end}{after}", table()));
+    let table = table();
+    assert_separate(&table);
+    settle(PAGE, &format!("{before}{begin}{table}{end}{after}"));
+}
+
+/// What no team may do, whatever the page says.
+const NOT_OF_TEAMS: [&str; 7] = [
+    "write the status of a PresignedUrl in `team-a`",
+    "read the Secret with the key of the ClusterSigner `media`",
+    "replace that key",
+    "create a ClusterSigner",
+    "let `media` serve `team-b` too (`allowedNamespaces`)",
+    "delete the ClusterSigner `media`",
+    "grant `team-b` the verb `use` on `media`",
+];
+
+/// Fails if a team can do what belongs to the platform team or to the other team.
+fn assert_separate(table: &str) {
+    let mut found = 0;
+    for row in table.lines().skip(2) {
+        let [what, _, a, b] =
+            row.trim_matches(['|', ' ']).split(" | ").collect::<Vec<_>>().try_into().unwrap();
+        if NOT_OF_TEAMS.contains(&what) {
+            found += 1;
+            assert_eq!((a, b), ("no", "no"), "{row}");
+        } else if what.ends_with("`team-a`") || what.starts_with('…') {
+            assert_eq!(b, "no", "{row}");
+        } else if what.ends_with("`team-b`") {
+            assert_eq!(a, "no", "{row}");
+        }
+    }
+    assert_eq!(found, NOT_OF_TEAMS.len(), "{table}");
 }

@@ -34,6 +34,8 @@ async fn what_does_not_concern_the_url_writes_nothing() {
     // The key's Secret changed (a label), so it is read once more; nothing else is.
     let reads: Vec<_> = about_others.filter(|call| !call.contains("watch")).collect();
     assert!(reads.iter().all(|call| *call == "get secrets/keys"), "{reads:?}");
+    // The later object may need it before the label is seen.
+    assert!((1..=2).contains(&reads.len()), "{reads:?}");
 }
 
 #[tokio::test]

@@ -10,7 +10,14 @@ use super::kinds::Kind;
 use super::server::{ContractServer, object, spec};
 
 /// What has no maximum, because it is not ours to set or has a fixed form.
-const UNLIMITED: [&str; 5] = [
+const UNLIMITED: [&str; 10] = [
+    // One of three numbers, by a rule.
+    "spec.form.successStatus",
+    // What the API server and the operator count.
+    "status.allowed",
+    "status.conditions[].observedGeneration",
+    "status.denied",
+    "status.observedGeneration",
     // RFC 3339 times, whose form is checked.
     "status.conditions[].lastTransitionTime",
     "status.expirationTime",
@@ -74,7 +81,7 @@ fn is_limited(schema: &Value) -> bool {
         "object" if has("additionalProperties") => has("maxProperties"),
         "object" => has("properties") || schema["maxProperties"] == 0,
         "boolean" => true,
-        "integer" => has("maximum") || has("format"),
+        "integer" => has("maximum") || has("enum"),
         other => panic!("{schema} is of type {other}"),
     }
 }

@@ -11,6 +11,7 @@ mod examples;
 mod fragments;
 mod kinds;
 mod kubectl_views;
+mod mixtures;
 mod older;
 mod policy;
 mod policy_rows;

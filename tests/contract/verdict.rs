@@ -65,6 +65,12 @@ impl Refusal {
         self.causes.iter().filter_map(said).any(|said| said == text)
     }
 
+    /// Whether something is said about the field that such a text begins with.
+    pub fn is_about_field_of(&self, text: &str) -> bool {
+        let field = text.split_once(": ").map_or(text, |(field, _)| field);
+        self.causes.iter().any(|(at, _)| without_indexes(at) == field)
+    }
+
     /// The causes that are no sentence of ours: the schema's, or a rule that failed to run.
     pub fn others(&self) -> Vec<&str> {
         let is_ours = |at: &str, message: &str| {

@@ -35,7 +35,8 @@ async fn a_namespace_whose_sts_hangs_delays_no_other() {
         let (channel, volume) = (channel.clone(), volume(&node, &stuck, &format!("stuck-{number}")).await);
         tokio::spawn(async move { volume.publish(&channel).await });
     }
-    wait_until("the STS is asked", || stuck.count(None) >= 4).await;
+    let all_wait = format!("presign_csi_volumes{{state=\"Starting\"}} {STUCK}");
+    wait_until("all wait, and the STS is asked", || node.shows(&all_wait) && stuck.count(None) >= 4).await;
     let other =
         volume(&node, &healthy, "other").await.with(&[("csi.storage.k8s.io/pod.namespace", "team-b")]);
     other.publish(&channel).await.unwrap();

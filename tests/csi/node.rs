@@ -173,7 +173,7 @@ impl CsiNode {
 
     /// What the driver keeps of volumes.
     pub fn kept(&self) -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(self.state().join("volumes")).unwrap();
+        let entries = std::fs::read_dir(self.inside(&self.state().join("volumes"))).unwrap();
         entries.map(|entry| entry.unwrap().path()).collect()
     }
 
@@ -198,6 +198,28 @@ impl CsiNode {
         let port = started.split("listen=127.0.0.1:").nth(1).unwrap().split(' ').next().unwrap();
         let url = format!("http://127.0.0.1:{port}{path}");
         testbed::output(testbed::curl_command().arg(url)).unwrap_or_default()
+    }
+
+    /// Whether this line is in the metrics.
+    pub fn shows(&self, line: &str) -> bool {
+        self.page("/metrics").lines().any(|found| found == line)
+    }
+
+    /// How often this process has written URLs, for whatever reason.
+    pub fn issued(&self) -> u64 {
+        let page = self.page("/metrics");
+        assert!(page.contains("presign_csi_volumes{"), "no metrics: {page}");
+        let counts = page.lines().filter_map(|line| {
+            line.strip_prefix("presign_csi_issued_total{")?.rsplit_once(' ')?.1.parse::<u64>().ok()
+        });
+        counts.sum()
+    }
+
+    /// Publishes another volume and unpublishes it. What was to be signed before is signed then.
+    pub async fn pass(&self, control: &Mounted) {
+        let channel = self.channel().await;
+        control.publish(&channel).await.unwrap();
+        control.unpublish(&channel).await.unwrap();
     }
 
     /// A volume for the object of the store.

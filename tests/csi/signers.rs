@@ -8,7 +8,7 @@ use crate::calls::Mounted;
 use crate::node::CsiNode;
 use crate::restarts::age;
 use crate::service::{FakeService, Mood, certificate};
-use crate::stores::wait_until;
+use crate::stores::{next_second, wait_until};
 
 const TOKENS: &str = "csi.storage.k8s.io/serviceAccount.tokens";
 /// A word that must not be in the log.
@@ -69,8 +69,10 @@ async fn one_request_with_the_token_of_the_pod_signs_all_urls_of_a_volume() {
     // Another token is kept, and no reason to ask.
     let mut other = volume.clone();
     other.secrets.insert(TOKENS.to_owned(), tokens("a-secret-that-is-newer", "2098-01-01T00:00:00Z"));
+    next_second().await;
     other.publish(&node.channel().await).await.unwrap();
-    assert_eq!(service.asked().len(), 1);
+    node.pass(&self::volume(&node, "control").await).await;
+    assert_eq!((service.asked().len(), node.issued()), (2, 2), "once for each volume");
 
     // The next process renews at once what is due, with the token that was kept.
     node.stop();

@@ -27,6 +27,11 @@ pub async fn store() -> &'static ObjectStore {
 /// The longest that anything is waited for.
 pub const WAIT: Duration = Duration::from_secs(60);
 
+/// Waits for the next second, which gives another URL.
+pub async fn next_second() {
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+}
+
 /// Waits until something is so.
 pub async fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     assert!(testbed::eventually(WAIT, async || is_so()).await, "{what}");

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
 
 use serde_json::json;
 use testbed::{ControlPlane, Role, SessionStore, StsFault, StsFront, allow, curl};
@@ -10,7 +9,7 @@ use tonic::Code;
 
 use crate::calls::Mounted;
 use crate::node::CsiNode;
-use crate::stores::{BUCKET, CONTENT, KEY, store, wait_until};
+use crate::stores::{BUCKET, CONTENT, KEY, next_second, store, wait_until};
 
 const AUDIENCE: &str = "sts.amazonaws.com";
 const ROLE: &str = "reader";
@@ -110,15 +109,20 @@ async fn a_token_of_the_pod_becomes_a_url_that_is_narrowed_to_the_object() {
     // A new token is kept, and no reason to sign.
     let mut other = volume.clone();
     other.secrets.insert(TOKENS.to_owned(), world().await.tokens(AUDIENCE, "2098-01-01T00:00:00Z"));
+    next_second().await;
     other.publish(&channel).await.unwrap();
-    assert_eq!(front.answers().len(), 1);
+    let control = of_role(node.volume("control").await, &front).await;
+    node.pass(&control).await;
+    assert_eq!((front.answers().len(), node.issued()), (2, 2), "once for each volume");
     assert!(std::fs::read_to_string(&node.kept()[0]).unwrap().contains("2098-01-01"));
 
     // A restart asks for nothing while the URL is fresh.
     node.kill();
+    next_second().await;
     node.start().await;
     other.publish(&node.channel().await).await.unwrap();
-    assert_eq!(front.answers().len(), 1);
+    node.pass(&control).await;
+    assert_eq!((front.answers().len(), node.issued()), (3, 1), "only the other is signed");
 }
 
 #[tokio::test]
@@ -194,7 +198,8 @@ async fn while_the_sts_hangs_volumes_can_be_unpublished_and_others_published() {
         let (channel, stuck) = (channel.clone(), stuck.clone());
         async move { stuck.publish(&channel).await }
     });
-    wait_until("the STS is asked", || front.count(None) > before || publish.is_finished()).await;
+    wait_until("the STS is asked", || front.count(None) > before).await;
+    assert!(!publish.is_finished(), "it waits for the STS");
     node.kill();
     assert!(publish.await.unwrap().is_err());
     assert_eq!((node.mounts().len(), node.kept().len()), (1, 1));
@@ -210,10 +215,14 @@ async fn a_kubelet_that_gives_up_leaves_nothing_behind() {
     let (node, front) = place().await;
     let (channel, volume) = (node.channel().await, volume(&node, &front, "given-up").await);
     front.fault(StsFault::Hang);
-    let given_up = tokio::time::timeout(Duration::from_secs(2), volume.publish(&channel)).await;
-    assert!(given_up.is_err());
-    let gone = "presign_csi_volumes{state=\"Starting\"} 0";
-    wait_until("the volume is forgotten", || node.page("/metrics").lines().any(|line| line == gone)).await;
+    let publish = tokio::spawn({
+        let volume = volume.clone();
+        async move { volume.publish(&channel).await }
+    });
+    let starting = |count: usize| node.shows(&format!("presign_csi_volumes{{state=\"Starting\"}} {count}"));
+    wait_until("the STS is asked", || front.count(None) > 0 && starting(1)).await;
+    publish.abort();
+    wait_until("the volume is forgotten", || starting(0)).await;
     front.heal();
     node.expect_nothing_left(&volume);
 }

@@ -58,6 +58,9 @@ pub struct Life {
     mints: u32,
     /// Renewals up to the end of the credentials since they last changed.
     last_renewals: u32,
+    /// Seconds that have passed, and those of them with a valid URL.
+    passed: i64,
+    alive: i64,
 }
 
 fn after(time: Timestamp, seconds: i64) -> Timestamp {
@@ -98,6 +101,8 @@ impl Life {
             dead_since: Some(at(0)),
             mints: 0,
             last_renewals: 0,
+            passed: 0,
+            alive: 0,
         };
         life.reconcile();
         life
@@ -111,6 +116,11 @@ impl Life {
     /// URLs issued so far.
     pub fn mints(&self) -> u32 {
         self.mints
+    }
+
+    /// How many seconds have passed, and in how many of them there was a valid URL.
+    pub fn seconds(&self) -> (i64, i64) {
+        (self.passed, self.alive)
     }
 
     /// Another session, with so many seconds left.
@@ -230,6 +240,8 @@ impl Life {
     fn pass_time(&mut self, end: Timestamp) {
         let death = self.dead_since.or_else(|| Some(self.issued.as_ref()?.validity.expiration_time()));
         let gap = death.unwrap_or(self.world.now).max(self.world.now);
+        self.passed += between(self.world.now, end);
+        self.alive += between(self.world.now, gap.min(end));
         if gap < end {
             let credentials = self.world.credentials.as_ref();
             let cannot_sign =

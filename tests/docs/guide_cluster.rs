@@ -135,7 +135,7 @@ impl Desk<'_> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path = format!("{}:{}", self.folder.join("bin").display(), path.to_string_lossy());
         let output = Command::new("bash")
-            .args(["-eu", file.to_str().unwrap()])
+            .args(["-euo", "pipefail", file.to_str().unwrap()])
             .current_dir(&self.folder)
             .env_clear()
             .envs([

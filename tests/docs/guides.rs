@@ -12,10 +12,83 @@ const GUIDES: [(&str, &[&str]); 6] = [
     ("first-url", &[]),
     ("pod", &[S3, OBJECTS, FILES]),
     ("form-prefix", &[S3, OBJECTS, PREFIX, FILES]),
-    ("status", &[S3, OBJECTS]),
+    ("status", &[S3, OBJECTS, BROKEN]),
     ("signers", &[PLATFORM]),
     ("keys", &[]),
 ];
+
+/// What must be true after a block: the guide, a text in the block, and commands that fail otherwise.
+const AFTER: [(&str, &str, &str); 6] = [
+    (
+        "first-url",
+        "curl -fsS \"$(kubectl get secret report",
+        r#"
+[ "$(curl -fsS "$(kubectl get secret report -o go-template='{{.data.url | base64decode}}')")" = "the third quarter" ]
+"#,
+    ),
+    (
+        "first-url",
+        "# still Ready",
+        r#"
+keeps_its_url() { kubectl get psu report | grep ' True ' | grep RenewalFailing; }
+until_true keeps_its_url
+"#,
+    ),
+    ("keys", "access-key-id=AKIDEXAMPLE", URL_OF_KEY),
+    (
+        "keys",
+        "access-key-id=AKIDNEW",
+        r#"
+is_new() { [ "$(signed)" != "$first" ]; }
+until_true is_new
+has_event() { kubectl get events --field-selector reason=Issued | grep /report; }
+until_true has_event
+"#,
+    ),
+    (
+        "signers",
+        "tenants/team-b/catalog.json",
+        r#"
+kubectl -n team-a wait --for=condition=Permitted=false psu/catalog
+kubectl -n team-a get psu catalog | grep NotPermitted
+"#,
+    ),
+    ("status", "grep -v ' True '", "kubectl get presignedurls -A -o wide | grep -v ' True ' | grep broken\n"),
+];
+
+/// Waits until a command succeeds.
+const UNTIL_TRUE: &str = r#"
+until_true() {
+  for _ in $(seq 300); do if "$@"; then return; fi; sleep 0.2; done
+  echo "never true: $*" >&2
+  return 1
+}
+"#;
+
+/// A URL that is signed with the key of the page.
+const URL_OF_KEY: &str = r#"
+kubectl apply -f - <<END
+apiVersion: presign.dev/v1alpha1
+kind: PresignedUrl
+metadata: {name: report}
+spec:
+  bucket: reports
+  key: q3.pdf
+  s3: {endpoint: "$S3_ENDPOINT", region: "$S3_REGION", credentials: {secretRef: {name: store}}}
+END
+kubectl wait --for=condition=Ready psu/report
+signed() { kubectl get psu report -o jsonpath='{.status.signingTime}'; }
+first=$(signed)
+"#;
+
+/// A URL that cannot be signed.
+const BROKEN: &str = r#"
+object broken 'bucket: guide-reports
+  key: q3.txt'
+kubectl patch psu broken --type=merge -p '{"spec":{"s3":{"credentials":{"secretRef":{"name":"missing"}}},"key":"other"}}'
+kubectl delete secret broken --ignore-not-found
+kubectl wait --for=condition=Ready=false psu/broken
+"#;
 
 /// The function of the guide for a first URL, and buckets.
 pub const S3: &str = r#"
@@ -71,8 +144,8 @@ const PLATFORM: &str = "kubectl get namespace presign-system\n";
 
 fn play(name: &str) {
     let (_, before) = GUIDES.iter().find(|(guide, _)| *guide == name).unwrap();
-    let mut script = before.concat();
-    let mut count = 0;
+    let mut script = format!("{UNTIL_TRUE}{}", before.concat());
+    let (mut count, mut checks) = (0, 0);
     for block in blocks() {
         if block.mark != Some(Mark::Run { guide: name.to_owned() }) {
             continue;
@@ -81,8 +154,15 @@ fn play(name: &str) {
         // As long as a person needs at least: authorizers learn of a binding a moment later.
         let _ = writeln!(script, "sleep 1; echo '== {}' >&2", block.place);
         script.push_str(&block.text);
+        for (.., after) in AFTER.iter().filter(|(guide, text, _)| *guide == name && block.text.contains(text))
+        {
+            checks += 1;
+            script.push_str(after);
+        }
     }
     assert!(count > 0, "{name}: no page has blocks of this guide");
+    let all = AFTER.iter().filter(|(guide, ..)| *guide == name).count();
+    assert_eq!(checks, all, "{name}: what must be true after its blocks");
     GuideCluster::get().desk(name).run(&script);
 }
 

@@ -20,10 +20,12 @@ fn workflows() -> Vec<(String, Value)> {
 
 #[test]
 fn every_action_is_pinned_by_a_commit_and_says_its_version() {
+    let mut count = 0;
     for (name, _) in workflows() {
         let text = read(format!(".github/workflows/{name}"));
-        for line in text.lines().filter(|line| line.contains("uses: ")) {
-            let (_, used) = line.split_once("uses: ").unwrap();
+        for line in text.lines().filter(|line| line.contains("uses:")) {
+            count += 1;
+            let (_, used) = line.split_once("uses:").unwrap();
             let (action, version) =
                 used.split_once(" # v").unwrap_or_else(|| panic!("{name}: no version: {line}"));
             let (_, commit) = action.split_once('@').unwrap();
@@ -31,6 +33,7 @@ fn every_action_is_pinned_by_a_commit_and_says_its_version() {
             assert!(is_commit && version.split('.').count() == 3, "{name}: {line}");
         }
     }
+    assert!(count > 0, "no action is used");
 }
 
 #[test]
@@ -62,6 +65,7 @@ fn the_workflows_have_the_versions_of_go_and_rust_that_the_repository_asks_for()
     let toolchain = read("rust-toolchain.toml");
     let rust = minor(values(&toolchain, "channel = ").next().unwrap());
     let dockerfile = read("deploy/Dockerfile");
+    assert!(values(&dockerfile, "FROM rust:").count() > 0);
     for image in values(&dockerfile, "FROM rust:") {
         assert_eq!(minor(image.split('-').next().unwrap()), rust, "deploy/Dockerfile");
     }
@@ -73,27 +77,34 @@ fn the_workflows_have_the_versions_of_go_and_rust_that_the_repository_asks_for()
         minor(values(&module, "go ").next().unwrap())
     });
     let needed = needed.max().unwrap();
+    let (mut versions, mut images) = (0, 0);
     for (name, _) in workflows() {
         let text = read(format!(".github/workflows/{name}"));
         for version in values(&text, "go-version: ") {
+            versions += 1;
             assert!(
                 version.strip_suffix(".x").is_some() && minor(version) >= needed,
                 "{name}: {version}, needed: 1.{needed}"
             );
         }
         for image in values(&text, "image: rust:") {
+            images += 1;
             assert_eq!(minor(image.split('-').next().unwrap()), rust, "{name}");
         }
     }
+    assert!(versions > 0 && images > 0, "{versions} versions of Go, {images} images of Rust");
 }
 
 #[test]
 fn each_older_control_plane_keeps_its_minor_version() {
+    let mut count = 0;
     for entry in std::fs::read_dir(root().join("tests/testbed/go")).unwrap() {
         let folder = entry.unwrap().file_name().into_string().unwrap();
         let Some(expected) = folder.strip_prefix("kubernetes-") else { continue };
         let module = read(format!("tests/testbed/go/{folder}/go.mod"));
         let found = values(&module, "k8s.io/kubernetes v").next().unwrap();
         assert!(found.starts_with(&format!("{expected}.")), "{folder}: {found}");
+        count += 1;
     }
+    assert!(count > 0, "there is no older control plane");
 }

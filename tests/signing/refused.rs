@@ -1,6 +1,7 @@
 //! What must be refused is refused with a word on the field at fault; and whatever is
 //! written into a spec, a manifest or a Secret, nothing panics and no secret is repeated.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use clap::Parser as _;
@@ -14,6 +15,7 @@ use presign_operator::s3::UrlSigner;
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use serde_json::json;
 
 use crate::facts::{Facts, sign};
@@ -56,30 +58,30 @@ fn map() -> impl Strategy<Value = Option<BTreeMap<String, String>>> {
     option::of(btree_map(anything(), anything(), 0..3))
 }
 
-/// A spec with anything in it: what an older definition may have let through.
+/// A spec with anything in one or two of its fields: what an older definition may have let through.
 fn arbitrary_spec() -> impl Strategy<Value = PresignedUrlSpec> {
     let methods = prop::sample::select(vec![Method::Get, Method::Head, Method::Put, Method::Delete]);
-    let first = (spec(), option::of(anything()), option::of(anything()), option::of(option::of(anything())));
-    let second = (option::of(anything()), option::of(methods), map(), map(), option::of(anything()));
-    (first, second).prop_map(
-        |((mut spec, bucket, key, endpoint), (region, method, headers, query, version))| {
-            spec.bucket = bucket.unwrap_or(spec.bucket);
-            spec.key = key.unwrap_or(spec.key);
-            let s3 = spec.s3.as_mut().unwrap();
-            s3.endpoint = endpoint.unwrap_or(s3.endpoint.take());
-            s3.region = region.unwrap_or(std::mem::take(&mut s3.region));
-            spec.method = method.or(spec.method);
-            spec.headers = headers.or(spec.headers);
-            spec.query = query.or(spec.query);
-            spec.version_id = version.or(spec.version_id);
-            spec
-        },
-    )
+    let values = (anything(), option::of(anything()), methods, map());
+    (spec(), vec((0..8, values), 1..3)).prop_map(|(mut spec, changes)| {
+        for (field, (text, maybe, method, map)) in changes {
+            match field {
+                0 => spec.bucket = text,
+                1 => spec.key = text,
+                2 => spec.s3.as_mut().unwrap().endpoint = maybe,
+                3 => spec.s3.as_mut().unwrap().region = text,
+                4 => spec.method = Some(method),
+                5 => spec.headers = map,
+                6 => spec.query = map,
+                _ => spec.version_id = maybe,
+            }
+        }
+        spec
+    })
 }
 
 /// A good manifest in one of the forms that people write.
 fn manifest() -> impl Strategy<Value = String> {
-    let yaml = "---\n# a comment\napiVersion: presign.dev/v1alpha1\nkind: PresignedUrl\nmetadata: {name: report, namespace: 'team-a'}\nspec:\n  bucket: reports\n  key: \"2026/q3 \\u00e9.pdf\"\n  method: PUT\n  headers: &h\n    If-None-Match: '*'\n    Content-Type: application/pdf\n  expiresIn: 1h30m\n  renewBeforePercentage: 50\n  s3:\n    endpoint: https://store.example\n    region: us-west\n    credentials:\n      secretRef:\n        name: keys\n  secret: {name: >-\n    other, labels: {a: b}}\n  suspend: false\n";
+    let yaml = "---\n# a comment\napiVersion: presign.dev/v1alpha1\nkind: PresignedUrl\nmetadata: {name: report, namespace: 'team-a'}\nspec:\n  bucket: reports\n  key: \"2026/q3 \\u00e9.pdf\"\n  method: PUT\n  headers: &h\n    If-None-Match: '*'\n    Content-Type: application/pdf\n  expiresIn: 1h30m\n  renewBeforePercentage: 50\n  s3:\n    endpoint: https://store.example\n    region: us-west\n    credentials:\n      secretRef:\n        name: keys\n  secret:\n    name: >-\n      other\n    labels: {a: b}\n  suspend: false\n";
     let json = spec().prop_map(|spec| {
         json!({"apiVersion": "presign.dev/v1alpha1", "kind": "PresignedUrl", "metadata": {"name": "report"}, "spec": spec})
             .to_string()
@@ -87,8 +89,8 @@ fn manifest() -> impl Strategy<Value = String> {
     prop_oneof![Just(yaml.to_owned()), json]
 }
 
-/// A manifest with some of its bytes replaced, removed, doubled or put in.
-fn spoilt_manifest() -> impl Strategy<Value = Vec<u8>> {
+/// A manifest with some of its bytes replaced, removed, doubled or put in, and how often that was done.
+fn spoilt_manifest() -> impl Strategy<Value = (Vec<u8>, usize)> {
     let piece = prop_oneof![
         vec(any::<u8>(), 0..4),
         prop::sample::select(vec![
@@ -114,14 +116,15 @@ fn spoilt_manifest() -> impl Strategy<Value = Vec<u8>> {
         ])
         .prop_map(|text| text.as_bytes().to_vec()),
     ];
-    let change = (any::<prop::sample::Index>(), 0..20_usize, piece);
-    (manifest(), vec(change, 0..6)).prop_map(|(text, changes)| {
-        let mut bytes = text.into_bytes();
+    let change = (any::<prop::sample::Index>(), 0..20_usize, piece).boxed();
+    let changes = prop_oneof![2 => vec(change.clone(), 0..2), 1 => vec(change, 2..6)];
+    (manifest(), changes).prop_map(|(text, changes)| {
+        let (mut bytes, count) = (text.into_bytes(), changes.len());
         for (at, removed, piece) in changes {
             let at = at.index(bytes.len() + 1);
             bytes.splice(at..(at + removed).min(bytes.len()), piece);
         }
-        bytes
+        (bytes, count)
     })
 }
 
@@ -129,18 +132,50 @@ fn spoilt_manifest() -> impl Strategy<Value = Vec<u8>> {
 fn refusal_of_file(bytes: &[u8]) -> String {
     let file = Scratch::file(bytes);
     let arguments = ["presign-operator", "sign", "-f", file.path()];
-    execute(Cli::try_parse_from(arguments).unwrap()).unwrap_err().to_string()
+    let said = execute(Cli::try_parse_from(arguments).unwrap()).unwrap_err().to_string();
+    // What comes after the file, in a process without a key.
+    assert!(!said.contains("environment variable"), "the file was accepted: {said}");
+    said
+}
+
+/// What was drawn, and how much of it was signed.
+#[derive(Default)]
+struct Tally {
+    all: Cell<u32>,
+    signed: Cell<u32>,
+}
+
+impl Tally {
+    fn count(&self, is_signed: bool) {
+        self.all.set(self.all.get() + 1);
+        self.signed.set(self.signed.get() + u32::from(is_signed));
+    }
+
+    /// Fails unless one of four at least was signed, and one of four at least was refused where so many
+    /// are to be.
+    fn judge(&self, least_refused: u32) {
+        let (all, signed) = (self.all.get(), self.signed.get());
+        assert!(
+            signed * 4 >= all && (all - signed) * 4 >= all * least_refused,
+            "{signed} of {all} were signed"
+        );
+    }
+}
+
+/// Tries a property on many inputs.
+fn try_all<S: Strategy>(inputs: &S, property: impl Fn(S::Value) -> Result<(), TestCaseError>) {
+    TestRunner::new(profile()).run(inputs, property).unwrap_or_else(|error| panic!("{error}"));
 }
 
 /// Fails unless the spec is refused without a word on the key, or signed so that an independent
-/// verifier accepts the URL.
-fn check_spec(spec: &PresignedUrlSpec, case: &Case) -> Result<(), TestCaseError> {
-    let Ok(request) = Request::inline(Asker::new("team-a", "report"), spec, None) else { return Ok(()) };
+/// verifier accepts the URL. Returns whether it was signed.
+fn check_spec(spec: &PresignedUrlSpec, case: &Case) -> Result<bool, TestCaseError> {
+    let Ok(request) = Request::inline(Asker::new("team-a", "report"), spec, None) else { return Ok(false) };
     let credentials = case.credentials();
     if let Err(refusal) = sign(&request, &credentials, case.signing_time) {
         let text = refusal.to_string();
         prop_assert!(!text.contains(credentials.secret_access_key.expose().as_str()), "{}", text);
-        return Ok(());
+        return Ok(false);
     }
     let facts = Facts::issue(spec, &credentials, case.signing_time).unwrap();
     let key = Key {
@@ -150,23 +185,26 @@ fn check_spec(spec: &PresignedUrlSpec, case: &Case) -> Result<(), TestCaseError>
     };
     let arrived = Arrived { method: &facts.method, url: &facts.url, headers: &facts.headers() };
     prop_assert_eq!(verify(&arrived, &key), Ok(()));
-    Ok(())
+    Ok(true)
 }
 
 /// Fails unless a file is refused, by the command line, too, or each of its specs is signed right or
-/// refused.
-fn check_file(bytes: &[u8], case: &Case) -> Result<(), TestCaseError> {
+/// refused. Returns how many were signed.
+fn check_file(bytes: &[u8], case: &Case) -> Result<u32, TestCaseError> {
     let Ok(text) = std::str::from_utf8(bytes) else {
         prop_assert!(refusal_of_file(bytes).contains("is not UTF-8 text"));
-        return Ok(());
+        return Ok(0);
     };
     match manifest::read(text) {
         Err(error) => {
             let (said, why) = (refusal_of_file(bytes), format!("{error:#}"));
             prop_assert!(said.ends_with(&why), "{} instead of {}", said, why);
-            Ok(())
+            Ok(0)
         }
-        Ok(manifest) => manifest.objects.iter().try_for_each(|object| check_spec(&object.spec, case)),
+        Ok(manifest) => manifest
+            .objects
+            .iter()
+            .try_fold(0, |signed, object| Ok(signed + u32::from(check_spec(&object.spec, case)?))),
     }
 }
 
@@ -184,51 +222,13 @@ proptest! {
     }
 
     #[test]
-    fn whatever_a_spec_holds_there_is_a_right_url_or_a_refusal(spec in arbitrary_spec(), case in case()) {
-        check_spec(&spec, &case)?;
-    }
-
-    #[test]
-    fn any_manifest_is_refused_or_signed_right(bytes in spoilt_manifest(), case in case()) {
-        check_file(&bytes, &case)?;
-    }
-
-    #[test]
     fn any_bytes_are_no_manifest(bytes in prop_oneof![vec(any::<u8>(), 0..200), any::<String>().prop_map(String::into_bytes)]) {
-        prop_assert!(!refusal_of_file(&bytes).is_empty());
-    }
-
-    #[test]
-    fn no_bytes_of_a_secret_are_ever_repeated(
-        spec in spec(),
-        values in vec((any::<prop::sample::Index>(), vec(any::<u8>(), 0..20), vec(any::<u8>(), 0..20)), 0..5),
-        lifetime in 0..700_000_u32,
-    ) {
-        // Every value holds this mark, in all that may stand before and after it.
-        const MARK: &str = "hunter2";
-        let keys = [
-            "access-key-id", "secret-access-key", "session-token", "expiration", "rootUser", "AWS_SESSION_TOKEN",
-            "BucketInfo", "credentials",
-        ];
-        let data: BTreeMap<String, ByteString> = values
-            .into_iter()
-            .map(|(key, before, after)| {
-                let key = keys[key.index(keys.len())].to_owned();
-                (key, ByteString([before, MARK.into(), after].concat()))
-            })
-            .collect();
-        let shown = match Credentials::parse(&reference(), &data) {
-            Err(refusal) => format!("{refusal} {refusal:?}"),
-            Ok(credentials) => {
-                let request = Request::inline(Asker::new("team-a", "report"), &spec, None).unwrap();
-                let validity = Validity { signing_time: Timestamp::UNIX_EPOCH, lifetime };
-                match UrlSigner::default().presign(&request, &credentials, validity) {
-                    Err(refusal) => format!("{refusal} {refusal:?} {credentials:?}"),
-                    Ok(signed) => format!("{} {signed:?} {credentials:?}", signed.location()),
-                }
-            }
+        let why = match std::str::from_utf8(&bytes) {
+            Ok(text) => format!("{:#}", manifest::read(text).unwrap_err()),
+            Err(_) => "is not UTF-8 text".to_owned(),
         };
-        prop_assert!(!shown.contains(MARK), "{}", shown);
+        let said = refusal_of_file(&bytes);
+        prop_assert!(!why.is_empty() && said.ends_with(&why), "{} instead of {}", said, why);
     }
 
     #[test]
@@ -243,13 +243,97 @@ proptest! {
 }
 
 #[test]
+fn whatever_a_spec_holds_there_is_a_right_url_or_a_refusal() {
+    let tally = Tally::default();
+    try_all(&(arbitrary_spec(), case()), |(spec, case)| {
+        tally.count(check_spec(&spec, &case)?);
+        Ok(())
+    });
+    tally.judge(0);
+}
+
+#[test]
+fn any_manifest_is_refused_or_signed_right() {
+    let tally = Tally::default();
+    try_all(&(spoilt_manifest(), case()), |((bytes, changes), case)| {
+        let signed = check_file(&bytes, &case)?;
+        prop_assert!(changes > 0 || signed == 1, "a good manifest was not signed");
+        tally.count(signed > 0);
+        Ok(())
+    });
+    tally.judge(1);
+}
+
+/// Every value of a Secret holds this mark, in all that may stand before and after it.
+const MARK: &str = "hunter2";
+
+/// The data of a Secret: that of an access key, or anything.
+fn marked_data() -> impl Strategy<Value = BTreeMap<String, ByteString>> {
+    let keys = vec![
+        "access-key-id",
+        "secret-access-key",
+        "session-token",
+        "expiration",
+        "rootUser",
+        "AWS_SESSION_TOKEN",
+        "BucketInfo",
+        "credentials",
+    ];
+    let marked = |key: &str, before: Vec<u8>, after: Vec<u8>| {
+        (key.to_owned(), ByteString([before, MARK.into(), after].concat()))
+    };
+    let bytes = || vec(any::<u8>(), 0..20);
+    let random = vec((prop::sample::select(keys), bytes(), bytes()), 0..5).prop_map(move |values| {
+        values.into_iter().map(|(key, before, after)| marked(key, before, after)).collect()
+    });
+    // A key id takes only some characters; these are no text of a template and no base64 of a key.
+    let id = || "[A-Z0-9_]{0,12}".prop_map(String::into_bytes);
+    let text = || "[!-~]{0,12}".prop_map(String::into_bytes);
+    let token = option::of((text(), text()));
+    let good = (id(), id(), text(), text(), token).prop_map(move |(first, last, before, after, token)| {
+        let key = [marked("access-key-id", first, last), marked("secret-access-key", before, after)];
+        let token = token.map(|(before, after)| marked("session-token", before, after));
+        key.into_iter().chain(token).collect()
+    });
+    prop_oneof![random, good]
+}
+
+#[test]
+fn no_bytes_of_a_secret_are_ever_repeated() {
+    let tally = Tally::default();
+    try_all(&(spec(), marked_data(), 60..604_800_u32), |(spec, data, lifetime)| {
+        let credentials = Credentials::parse(&reference(), &data);
+        let request = Request::inline(Asker::new("team-a", "report"), &spec, None).unwrap();
+        let validity = Validity { signing_time: Timestamp::UNIX_EPOCH, lifetime };
+        let signed =
+            credentials.as_ref().ok().map(|key| UrlSigner::default().presign(&request, key, validity));
+        tally.count(matches!(signed, Some(Ok(_))));
+        let shown = match signed {
+            None => format!("{credentials:?} {}", credentials.as_ref().unwrap_err()),
+            Some(Err(refusal)) => format!("{refusal} {refusal:?} {credentials:?}"),
+            Some(Ok(signed)) => format!("{} {signed:?} {credentials:?}", signed.location()),
+        };
+        prop_assert!(!shown.contains(MARK), "{}", shown);
+        Ok(())
+    });
+    tally.judge(1);
+}
+
+#[test]
 fn a_manifest_cannot_eat_the_stack_or_the_memory() {
     let bomb = |width: usize| {
         let level = |n: u32| format!("l{n}: &l{n} [{}]\n", vec![format!("*l{}", n - 1); width].join(", "));
         (1..12).map(level).fold("l0: &l0 [x, x, x]\n".to_owned(), |text, level| text + &level)
     };
     let nested = |open: &str, close: &str| format!("spec: {}{}", open.repeat(100_000), close.repeat(100_000));
-    for text in [nested("[", "]"), nested("{a: ", "}"), nested("- ", ""), bomb(10), "a: ".repeat(100_000)] {
-        assert!(!refusal_of_file(text.as_bytes()).is_empty());
+    for (text, said) in [
+        (nested("[", "]"), "recursion limit exceeded"),
+        (nested("{a: ", "}"), "budget breached: Depth"),
+        (format!("spec:\n{}", "- ".repeat(100_000)), "budget breached: Depth"),
+        (bomb(10), "budget breached: Nodes"),
+        ("? ".repeat(100_000), "budget breached: Depth"),
+    ] {
+        let refusal = refusal_of_file(text.as_bytes());
+        assert!(refusal.contains(said), "{refusal}");
     }
 }

@@ -15,7 +15,7 @@ async fn the_policy_is_judged_as_for_a_presigned_url() {
     for (changes, status, reason, said) in [
         (json!({"key": "tenants/other/a"}), 403, "NotPermitted", "volumeAttributes.key"),
         (json!({"bucket": "other"}), 403, "NotPermitted", "volumeAttributes.bucket"),
-        (json!({"method": "PUT"}), 403, "NotPermitted", ""),
+        (json!({"method": "PUT"}), 403, "NotPermitted", "volumeAttributes.method"),
         (json!({"key": format!("{own}/a")}), 403, "NotPermitted", "with a signer"),
         (json!({"key": format!("{own}../a")}), 400, "InvalidAttributes", "'..'"),
         (json!({"expiresIn": "4m"}), 400, "InvalidAttributes", "at least 5m"),
@@ -51,6 +51,11 @@ async fn the_policy_is_judged_as_for_a_presigned_url() {
     let unserved = stage.ask_until(&token, 404, json!({})).await;
     let name = stage.tenancy.name();
     stage.tenancy.signers().delete(name, &DeleteParams::default()).await.unwrap();
-    let missing = stage.ask_until(&token, 404, json!({})).await;
+    // Whoever knows a later one knows that this one is gone.
+    let later = format!("{name}-later");
+    stage.tenancy.try_apply_signer(&later, stage.tenancy.signer_spec(json!({}))).await.unwrap();
+    stage.tenancy.issue("later", json!({"signerRef": {"name": later}})).await;
+    let missing = stage.ask(Some(&token), json!({}));
+    assert_eq!(missing.status, 404, "{missing:?}");
     assert_eq!(unserved.message(), missing.message());
 }

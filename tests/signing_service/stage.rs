@@ -100,6 +100,17 @@ impl SigningSetup {
         apply(&Api::<k8s_openapi::api::rbac::v1::ClusterRoleBinding>::all(client), name, binding).await;
     }
 
+    /// Waits until the API server lets the ServiceAccount do this with the `ClusterSigner`.
+    pub async fn wait_allowed(&self, verb: &str) {
+        let (name, kubectl) = (self.tenancy.name(), || self.team().world.plane.kubectl());
+        let account = format!("--as=system:serviceaccount:{name}:{ACCOUNT}");
+        let signer = format!("clustersigners.presign.dev/{name}");
+        let is_allowed = async || {
+            kubectl().args(["auth", "can-i", verb, &signer, &account]).output().unwrap().status.success()
+        };
+        assert!(testbed::eventually(DEADLINE, is_allowed).await, "{verb} is not allowed");
+    }
+
     /// Lets the ServiceAccount use every `Signer` of the namespace.
     pub async fn allow_own_signers(&self) {
         let (namespace, client) = (self.tenancy.name(), self.team().client.clone());

@@ -11,6 +11,8 @@ use crate::metadata::Metadata;
 use crate::scratch::{now, terms};
 use crate::server::{StubServer, answer, session};
 
+/// What the child logs first, at the lowest level.
+const LOGGED: &str = "the child begins";
 /// Addresses at which the child serves metadata, separated by commas.
 const SERVE: &str = "TEST_SERVE";
 /// A file that the child overwrites after its first call, and then calls again.
@@ -30,6 +32,7 @@ const SERVED: (&str, &str) = (SERVE, "169.254.170.2:80,169.254.170.23:80,169.254
 async fn child() {
     logging::init("trace,aws_smithy_runtime=trace,aws_config=trace,hyper_util=trace", LogFormat::Text)
         .unwrap();
+    tracing::trace!("{LOGGED}");
     let metadata = Metadata::new();
     for address in env::var(SERVE).unwrap_or_default().split(',').filter(|address| !address.is_empty()) {
         metadata.serve(address).await;
@@ -72,6 +75,7 @@ fn told(isolated: bool, variables: &[(&str, &str)]) -> Vec<String> {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let logged = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}\n{logged}");
+    assert!(logged.contains(LOGGED), "the child does not log: {logged}");
     assert!(!logged.contains("hidden"), "{logged}");
     let told: Vec<_> = text.lines().filter_map(|line| Some(line.split_once("TOLD ")?.1.to_owned())).collect();
     assert!(!told.is_empty(), "{text}");

@@ -49,7 +49,7 @@ async fn a_request_with_credentials_is_signed_for_the_region() {
 #[tokio::test]
 async fn the_expiration_counts_by_the_clock_of_the_server() {
     for (ahead, lifetime, expected) in [(0, 900, 900), (300, 900, 600 + 300), (-3000, 900, -2100)] {
-        let there = after(ahead);
+        let (there, read) = (after(ahead), now());
         let stated = there + SignedDuration::from_secs(lifetime);
         let body = session(WEB_IDENTITY, "ASIA", "secret", "token", &stated.to_string());
         let server = StubServer::sends(answer(200, &date(there), &body)).await;
@@ -62,7 +62,9 @@ async fn the_expiration_counts_by_the_clock_of_the_server() {
         }
         let session = session.unwrap();
         let left = session.credentials.expiration.unwrap().duration_since(begun).as_secs();
-        assert!((expected - 1..=expected + 3).contains(&left), "{ahead}: {left}");
+        // The header Date stands for the time of the answer, which came so much later.
+        let late = now().duration_since(read).as_secs();
+        assert!((expected - 1..=expected + 1 + late).contains(&left), "{ahead}: {left}, {late} s late");
         assert!((begun..=now()).contains(&session.begun));
     }
 }

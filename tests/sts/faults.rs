@@ -67,14 +67,14 @@ async fn a_port_without_a_server_is_an_outage() {
 
 #[tokio::test]
 async fn of_a_long_answer_only_the_beginning_is_read() {
-    const LENGTH: usize = 10 << 20;
+    // More than the kernel buffers.
+    const LENGTH: usize = 64 << 20;
     for status in [200, 403] {
         let server = StubServer::sends(answer(status, "", &"x".repeat(LENGTH))).await;
         let failure = web_identity(&server.url()).await.unwrap_err();
         assert_eq!(outage(&failure), Some(StsOutage::TooLong), "{failure:?}");
-        // The kernel takes some megabytes at most.
         let sent = server.sent_in(1).await;
-        assert!(sent < LENGTH, "{sent}");
+        assert!(sent < LENGTH / 2, "{sent} bytes were taken");
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::DeleteParams;
-use presign_operator::crd::{PresignedUrl, VERIFIED, VerifyResult};
+use presign_operator::crd::{PresignedUrl, READY, VERIFIED, VerifyResult};
 use serde_json::{Value, json};
 use testbed::{Proxy, StsFault, StsFront};
 
@@ -147,12 +147,23 @@ async fn once_asks_once_and_always_asks_about_each_url() {
     assert_eq!((place.front.count(None), result(&object)), (1, Some(VerifyResult::Accepted)));
 
     space.presigned_urls().delete("once", &DeleteParams::default()).await.unwrap();
-    space.apply("always", place.spec(with("Always"))).await;
+    space.apply("always", place.spec(json!({"verify": "Always"}))).await;
     place.verified("always", "True", "Accepted").await;
     let first = place.front.count(None);
     assert_eq!(first, 2);
-    wait_urls(space, "always", 2).await;
-    wait_asked(&place.front, first + 2).await;
+    for renewal in 1..=2 {
+        let before = space.data("always", "url").await;
+        // The next second gives another URL.
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+        let renew = format!("presign.dev/renew={renewal}");
+        space.kubectl(&["annotate", "psu", "always", "--overwrite", &renew]);
+        space.wait_secret("always", "another URL", |secret| text(secret, "url") != before).await;
+        wait_asked(&place.front, first + renewal).await;
+    }
+    // What comes later is asked about after all of that.
+    space.apply("later", place.spec(json!({"verify": "Once"}))).await;
+    place.verified("later", "True", "Accepted").await;
+    assert_eq!(place.front.count(None), first + 3, "each URL is asked about once");
     let events = space.events("always").await;
     assert_eq!(events.iter().filter(|event| *event == "Normal Accepted").count(), 1, "{events:?}");
 }
@@ -256,6 +267,10 @@ async fn a_store_that_never_answers_delays_no_url() {
     let object = place.verified("object-0", "Unknown", "Unreachable").await;
     assert!(message(&object).contains("did not answer within 5 seconds"), "{}", message(&object));
     assert_eq!(result(&object), Some(VerifyResult::Unreachable));
+    // The question took five seconds. Had the URL waited for it, both would have the same time.
+    let answered = object.status.as_ref().and_then(|status| status.verified.as_ref()).unwrap().time.0;
+    let ready = condition(&object, READY).unwrap().last_transition_time.0;
+    assert!(answered.duration_since(ready).as_secs() >= 2, "Ready at {ready}, answered at {answered}");
     join_all(names.iter().map(|name| place.verified(name, "Unknown", "Unreachable"))).await;
     let asked = place.front.count(None);
     assert!(asked < 20, "{asked} questions to a store that never answers");

@@ -227,6 +227,7 @@ mod tests {
         let packed = PackedStatus::pack(&usual);
         assert!(!packed.is_whole() && packed.is(&usual));
         let outline = packed.outline();
+        assert_eq!(outline.conditions.len(), usual.conditions.len());
         for (kept, whole) in outline.conditions.iter().zip(&usual.conditions) {
             let parts = |c: &Condition| {
                 (c.type_.clone(), c.status.clone(), c.reason.clone(), c.last_transition_time.clone())

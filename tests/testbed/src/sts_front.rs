@@ -165,6 +165,10 @@ async fn answer(shared: Arc<FrontState>, request: Whole) -> Answer {
             let whole = shared.forward(request).await?;
             whole.map(|body| body.slice(..body.len() / 2))
         }
+        Some(StsFault::Hold) => {
+            let _ = healings.changed().await;
+            shared.forward(request).await?
+        }
         Some(StsFault::Hang) => {
             let _ = healings.changed().await;
             return closed();

@@ -1,6 +1,9 @@
 //! Properties of all session policies, judged by an evaluator of its own.
 
+use std::cell::Cell;
+
 use proptest::prelude::*;
+use proptest::test_runner::{TestRunner, contextualize_config};
 
 use super::evaluator::{Asked, allows};
 use super::generators::{any_request, any_rule, below_namespaces, fitting, key, near, on, rest};
@@ -131,49 +134,82 @@ proptest! {
         }
     }
 
-    #[test]
-    fn what_a_policy_allows_the_session_of_the_namespace_can_do(
-        rules in prop::collection::vec(any_rule(), 1..4),
-        request in any_request(),
-        at in any::<prop::sample::Index>(),
-        rest in rest(),
-        is_aws in any::<bool>(),
-    ) {
-        let (connection, rules) = on(is_aws, rules);
-        let request = fitting(at.get(&rules), Request { connection, ..request }, at, &rest);
-        let policy = Policy { rules, lets_uploads_copy: false };
-        let verdict = policy.judge(&request, Asker::new("team-a", "report"));
-        let Verdict::Allowed { .. } = verdict else { return Ok(()) };
-        let narrowed = of_namespace(&policy, "team-a", &request.connection).unwrap();
-        let can = if is_aws { on_aws } else { elsewhere };
-        let all = if is_aws { needed(&request) } else { needed_elsewhere(&request) };
-        for action in all {
-            prop_assert!(can(&narrowed, action, &arn(&request.key)), "{action} {}: {narrowed}", request.key);
-        }
-        for action in needed_on_key(&request) {
-            prop_assert_eq!(can(&narrowed, action, KMS_KEY), is_aws, "{}: {}", action, narrowed);
-        }
-    }
 
-    #[test]
-    fn a_session_of_one_namespace_reaches_no_key_of_another(
-        rules in prop::collection::vec(any_rule(), 1..4),
-        before in prop::sample::select(vec!["", "tenants/", "*/", "tenants/?/$/"]),
-        request in any_request(),
-        at in any::<prop::sample::Index>(),
-        rest in rest(),
-        is_aws in any::<bool>(),
-    ) {
-        let rules = rules.into_iter().map(|rule| below_namespaces(rule, before)).collect();
-        let (connection, rules) = on(is_aws, rules);
-        let of_a = fitting(at.get(&rules), request, at, &rest).key;
-        let policy = Policy { rules, lets_uploads_copy: false };
-        let narrowed = of_namespace(&policy, "team-b", &connection).unwrap();
-        let can = if is_aws { on_aws } else { elsewhere };
-        for key in [of_a, format!("{before}team-a/{rest}"), format!("tenants/team-a/{rest}")] {
-            for action in ACTIONS {
-                prop_assert!(!can(&narrowed, action, &arn(&key)), "{action} {key}: {narrowed}");
+}
+
+#[test]
+fn what_a_policy_allows_the_session_of_the_namespace_can_do() {
+    let (all, able) = (Cell::new(0_u32), Cell::new(0_u32));
+    let inputs = (
+        prop::collection::vec(any_rule(), 1..4),
+        any_request(),
+        any::<prop::sample::Index>(),
+        rest(),
+        any::<bool>(),
+    );
+    let outcome = TestRunner::new(contextualize_config(ProptestConfig::with_cases(700))).run(
+        &inputs,
+        |(rules, request, at, rest, is_aws)| {
+            let (connection, rules) = on(is_aws, rules);
+            let request = fitting(at.get(&rules), Request { connection, ..request }, at, &rest);
+            let policy = Policy { rules, lets_uploads_copy: false };
+            let verdict = policy.judge(&request, Asker::new("team-a", "report"));
+            all.set(all.get() + 1);
+            let Verdict::Allowed { .. } = verdict else { return Ok(()) };
+            able.set(able.get() + 1);
+            let narrowed = of_namespace(&policy, "team-a", &request.connection).unwrap();
+            let can = if is_aws { on_aws } else { elsewhere };
+            let all = if is_aws { needed(&request) } else { needed_elsewhere(&request) };
+            for action in all {
+                prop_assert!(
+                    can(&narrowed, action, &arn(&request.key)),
+                    "{action} {}: {narrowed}",
+                    request.key
+                );
             }
-        }
-    }
+            for action in needed_on_key(&request) {
+                prop_assert_eq!(can(&narrowed, action, KMS_KEY), is_aws, "{}: {}", action, narrowed);
+            }
+            Ok(())
+        },
+    );
+    outcome.unwrap_or_else(|error| panic!("{error}"));
+    let (all, able) = (all.get(), able.get());
+    assert!(able * 8 >= all, "{able} of {all} were allowed");
+}
+
+#[test]
+fn a_session_of_one_namespace_reaches_no_key_of_another() {
+    let (all, able) = (Cell::new(0_u32), Cell::new(0_u32));
+    let inputs = (
+        prop::collection::vec(any_rule(), 1..4),
+        prop::sample::select(vec!["", "tenants/", "*/", "tenants/?/$/"]),
+        any_request(),
+        any::<prop::sample::Index>(),
+        rest(),
+        any::<bool>(),
+    );
+    let outcome = TestRunner::new(contextualize_config(ProptestConfig::with_cases(700))).run(
+        &inputs,
+        |(rules, before, request, at, rest, is_aws)| {
+            let rules = rules.into_iter().map(|rule| below_namespaces(rule, before)).collect();
+            let (connection, rules) = on(is_aws, rules);
+            let of_a = fitting(at.get(&rules), request, at, &rest).key;
+            let policy = Policy { rules, lets_uploads_copy: false };
+            let narrowed = of_namespace(&policy, "team-b", &connection).unwrap();
+            let can = if is_aws { on_aws } else { elsewhere };
+            all.set(all.get() + 1);
+            let own = arn(&of_a.replacen("team-a", "team-b", 1));
+            able.set(able.get() + u32::from(ACTIONS.iter().any(|action| can(&narrowed, action, &own))));
+            for key in [of_a, format!("{before}team-a/{rest}"), format!("tenants/team-a/{rest}")] {
+                for action in ACTIONS {
+                    prop_assert!(!can(&narrowed, action, &arn(&key)), "{action} {key}: {narrowed}");
+                }
+            }
+            Ok(())
+        },
+    );
+    outcome.unwrap_or_else(|error| panic!("{error}"));
+    let (all, able) = (all.get(), able.get());
+    assert!(able * 8 >= all, "{able} of {all} sessions reach a key of their own namespace");
 }

@@ -150,7 +150,11 @@ fn a_failing_renewal_is_tried_more_often_as_the_end_comes_near() {
         }
         now += 1;
     }
-    assert!(tries.len() > 12, "{tries:?}");
+    let gaps: Vec<i64> = tries.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let longest = *gaps.iter().max().unwrap();
+    let from_longest = gaps.iter().skip_while(|gap| **gap < longest).copied().collect::<Vec<_>>();
+    assert!(from_longest.is_sorted_by(|gap, next| next <= gap), "{gaps:?}");
+    assert!(tries.len() > 12 && *gaps.last().unwrap() * 2 < longest, "{gaps:?}");
     assert_eq!(volume.state(at(899)), VolumeState::Late);
     assert_eq!(volume.state(at(900)), VolumeState::Expired);
 }

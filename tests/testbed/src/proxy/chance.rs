@@ -215,4 +215,26 @@ mod tests {
         by_chance.set(None);
         assert_eq!(by_chance.event_delay(), Duration::ZERO);
     }
+
+    #[test]
+    fn each_chance_decides_how_many_requests_it_befalls() {
+        let (by_chance, chance) = (ByChance::default(), Chance::new(500, Duration::ZERO, Duration::ZERO));
+        let count = |chances: Chances, is_write, is_meant: fn(Lot) -> bool| {
+            by_chance.set(Some(chances));
+            (0..1000).filter(|_| is_meant(by_chance.draw(is_write))).count()
+        };
+        let hanging = Chances { hanging_writes: chance, ..Chances::default() };
+        let cases: [(Chances, fn(Lot) -> bool); 5] = [
+            (hanging.clone(), |lot| matches!(lot, Lot::Hang { .. })),
+            (Chances { refused: 500, ..Chances::default() }, |lot| matches!(lot, Lot::Refuse)),
+            (Chances { failed: 500, ..Chances::default() }, |lot| matches!(lot, Lot::Fail)),
+            (Chances { late_requests: chance, ..Chances::default() }, |lot| matches!(lot, Lot::Late(_))),
+            (Chances { late_answers: chance, ..Chances::default() }, |lot| matches!(lot, Lot::LateAnswer(_))),
+        ];
+        for (chances, is_meant) in cases {
+            let found = count(chances.clone(), true, is_meant);
+            assert!((400..600).contains(&found), "{found} of 1000: {chances:?}");
+        }
+        assert_eq!(count(hanging, false, |lot| !matches!(lot, Lot::Nothing)), 0, "a read does not hang");
+    }
 }

@@ -28,6 +28,8 @@ pub enum StsFault {
     },
     /// The request waits this long before it goes on.
     Delay(Duration),
+    /// The request waits until [`heal`](super::StsFront::heal), and goes on then.
+    Hold,
     /// Nothing is answered, until [`heal`](super::StsFront::heal) ends the connection.
     Hang,
     /// The connection is closed without an answer; the STS never hears of it.

@@ -1,4 +1,4 @@
-//! A volume is never lost, nothing is written after it was unmounted, and a URL that lives is never an error.
+//! A volume is never lost, nothing is written after it was unpublished, and a URL that lives is never an error.
 
 use std::collections::BTreeSet;
 
@@ -36,6 +36,9 @@ struct Shell {
     signing: Option<u64>,
     writing: Option<VolumeTimes>,
     is_unmounting: bool,
+    /// Whether it was unmounted, and whether the kubelet has unpublished it.
+    is_unmounted: bool,
+    is_ended: bool,
     is_forgotten: bool,
     answers: BTreeSet<&'static str>,
 }
@@ -51,6 +54,10 @@ impl Shell {
         self.answers.clear();
         for effect in effects {
             assert!(!self.is_forgotten, "nothing follows the end");
+            let is_work = matches!(effect, VolumeEffect::Sign(_) | VolumeEffect::Write(_));
+            assert!(!self.is_ended || !is_work, "nothing is signed or written after it was unpublished");
+            let says_gone = matches!(effect, VolumeEffect::AnswerUnpublish(Ok(())));
+            assert!(self.is_unmounted || !says_gone, "it is still mounted");
             match effect {
                 VolumeEffect::Sign(job) => self.signing = Some(job),
                 VolumeEffect::StopSigning => self.signing = None,
@@ -73,6 +80,7 @@ impl Shell {
         } else if self.writing.take().is_some() {
             volume.written(if is_good { Ok(()) } else { Err(temporary()) }, at(now))
         } else if std::mem::take(&mut self.is_unmounting) {
+            self.is_unmounted = is_good;
             volume.unmounted(if is_good { Ok(()) } else { Err(temporary()) }, at(now))
         } else {
             Vec::new()
@@ -84,7 +92,7 @@ impl Shell {
 proptest! {
     #[test]
     fn whatever_happens_a_volume_is_never_lost(happenings in prop::collection::vec(happening(), 1..60)) {
-        let (mut volume, mut shell, mut now, mut is_ended) = (UrlVolume::unknown(), Shell::default(), 0, false);
+        let (mut volume, mut shell, mut now) = (UrlVolume::unknown(), Shell::default(), 0);
         shell.carry_out(volume.publish(Ok((inputs(0), plan())), false, at(0)));
         for happening in happenings {
             if shell.is_forgotten {
@@ -100,7 +108,7 @@ proptest! {
                     prop_assert!(!lives || was_ending || !shell.answers.contains("error"));
                 }
                 Happening::Unpublish => {
-                    is_ended = true;
+                    shell.is_ended = true;
                     shell.carry_out(volume.unpublish());
                 }
                 Happening::Ends { is_good, is_temporary } => {
@@ -118,7 +126,7 @@ proptest! {
                     shell.carry_out(volume.tick(at(now), has_waiters));
                 }
             }
-            prop_assert!(!is_ended || (shell.signing.is_none()), "nothing is signed after the end");
+            prop_assert!(!shell.is_ended || shell.signing.is_none(), "nothing is signed after the end");
         }
         // From here on, everything succeeds.
         for _ in 0..1000 {
@@ -131,7 +139,7 @@ proptest! {
                 shell.carry_out(volume.tick(at(now), false));
             }
         }
-        prop_assert!(!is_ended, "a volume that ended is forgotten");
+        prop_assert!(!shell.is_ended, "a volume that ended is forgotten");
         prop_assert_eq!(volume.state(at(now)), VolumeState::Serving);
     }
 }
