@@ -5,7 +5,7 @@ use kube::api::DeleteParams;
 use serde_json::json;
 use testbed::Match;
 
-use super::harness::{DEADLINE, Space, operators_log, text};
+use super::harness::{COLLECTED, DEADLINE, Space, operators_log, text};
 
 fn secret_writes(name: &str) -> Match {
     Match::write("secrets", name)
@@ -84,6 +84,6 @@ async fn an_object_deleted_while_its_url_is_written_leaves_nothing() {
     let has_arrived = async || operators_log(&space).await.iter().any(is_made);
     assert!(testbed::eventually(DEADLINE, has_arrived).await, "the write that was held never arrived");
     space
-        .wait_for(DEADLINE, space.secrets(), "report", "no Secret", |secret| secret.is_none().then_some(()))
+        .wait_for(COLLECTED, space.secrets(), "report", "no Secret", |secret| secret.is_none().then_some(()))
         .await;
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use testbed::{Fault, Hold, Match, Proxy, WatchEvent};
 
 use super::{delivered, issue_another, secret_writes, status_writes, times_of_writes, uid};
-use crate::harness::{DEADLINE, Space, UNOPPOSED, text};
+use crate::harness::{COLLECTED, DEADLINE, Space, UNOPPOSED, text};
 
 /// Deletes the Secret called `report`, if it is still this one.
 async fn delete(space: &Space, secret: &Secret) {
@@ -95,7 +95,7 @@ async fn a_collected_secret_is_not_made_again_after_its_object_is_gone() {
     let (space, proxy) = Space::behind_proxy("gone-delete").await;
     let awaited = proxy.expect(secret_deleted());
     delete_before_the_answer_to_the_status(&space, &proxy, "Delete").await;
-    assert!(awaited.delivered(DEADLINE).await, "the garbage collector takes it");
+    assert!(awaited.delivered(COLLECTED).await, "the garbage collector takes it");
     for marker in ["second", "third"] {
         issue_another(&space, marker).await;
     }

@@ -37,3 +37,7 @@ pub fn mark_of_lists(proxy: &testbed::Proxy) -> &'static str {
 
 /// The longest that anything is waited for.
 pub const DEADLINE: Duration = Duration::from_secs(40);
+
+/// The same for Kubernetes' garbage collector, which shares the machine with everything else and takes its turn.
+#[allow(dead_code, reason = "not every test binary waits for it")]
+pub const COLLECTED: Duration = Duration::from_secs(120);

@@ -7,7 +7,7 @@ use presign_operator::crd::PresignedUrl;
 use serde_json::{Value, json};
 
 use super::{A_LIFETIME, message, stalled, uid, version};
-use crate::harness::{DEADLINE, Operator, SECOND_KEY, Space, condition, text};
+use crate::harness::{COLLECTED, DEADLINE, Operator, SECOND_KEY, Space, condition, text};
 use crate::tenancy::{Tenancy, is_emptied, is_filled};
 
 /// The spec of a link, with `changes` on top.
@@ -123,7 +123,7 @@ async fn a_link_is_deleted_some_time_after_its_end_but_not_while_it_is_suspended
     let is_gone = |object: Option<&PresignedUrl>| object.is_none().then_some(());
     space.wait_for(PATIENCE, space.presigned_urls(), "goes", "its end", is_gone).await;
     let is_collected = |secret: Option<&Secret>| secret.is_none().then_some(());
-    space.wait_for(DEADLINE, space.secrets(), "goes", "its end with its owner", is_collected).await;
+    space.wait_for(COLLECTED, space.secrets(), "goes", "its end with its owner", is_collected).await;
     // A later object shows that the operator is past what it had to do when the other one ended.
     space.apply("later", space.spec(json!({}))).await;
     space.wait_ready("later", "True", "Issued").await;

@@ -73,10 +73,10 @@ fn any_request() -> impl Strategy<Value = Request> {
     (method, bucket, key, versions, any::<bool>()).prop_map(|(method, bucket, key, query, is_key_prefix)| {
         let bucket = bucket.to_owned();
         if method != Method::Post {
-            return Request { method, bucket, query, ..asked(&key) };
+            return Request { bucket, method, query, ..asked(&key) };
         }
         let key = if is_key_prefix { format!("{}/", key.trim_end_matches('/')) } else { key };
-        Request { method, bucket, form: Some(Form { is_key_prefix, ..form() }), ..asked(&key) }
+        Request { bucket, method, form: Some(Form { is_key_prefix, ..form() }), ..asked(&key) }
     })
 }
 
