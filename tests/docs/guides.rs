@@ -29,10 +29,10 @@ const AFTER: [(&str, &str, &str); 6] = [
     (
         "first-url",
         "# still Ready",
-        r#"
+        r"
 keeps_its_url() { kubectl get psu report | grep ' True ' | grep RenewalFailing; }
 until_true keeps_its_url
-"#,
+",
     ),
     ("keys", "access-key-id=AKIDEXAMPLE", URL_OF_KEY),
     (
@@ -48,10 +48,10 @@ until_true has_event
     (
         "signers",
         "tenants/team-b/catalog.json",
-        r#"
+        r"
 kubectl -n team-a wait --for=condition=Permitted=false psu/catalog
 kubectl -n team-a get psu catalog | grep NotPermitted
-"#,
+",
     ),
     ("status", "grep -v ' True '", "kubectl get presignedurls -A -o wide | grep -v ' True ' | grep broken\n"),
 ];
