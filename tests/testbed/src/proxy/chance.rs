@@ -216,15 +216,18 @@ mod tests {
         assert_eq!(by_chance.event_delay(), Duration::ZERO);
     }
 
+    /// Whether a lot is of the kind that a chance is for.
+    type IsMeant = fn(Lot) -> bool;
+
     #[test]
     fn each_chance_decides_how_many_requests_it_befalls() {
         let (by_chance, chance) = (ByChance::default(), Chance::new(500, Duration::ZERO, Duration::ZERO));
-        let count = |chances: Chances, is_write, is_meant: fn(Lot) -> bool| {
+        let count = |chances: Chances, is_write, is_meant: IsMeant| {
             by_chance.set(Some(chances));
             (0..1000).filter(|_| is_meant(by_chance.draw(is_write))).count()
         };
         let hanging = Chances { hanging_writes: chance, ..Chances::default() };
-        let cases: [(Chances, fn(Lot) -> bool); 5] = [
+        let cases: [(Chances, IsMeant); 5] = [
             (hanging.clone(), |lot| matches!(lot, Lot::Hang { .. })),
             (Chances { refused: 500, ..Chances::default() }, |lot| matches!(lot, Lot::Refuse)),
             (Chances { failed: 500, ..Chances::default() }, |lot| matches!(lot, Lot::Fail)),
