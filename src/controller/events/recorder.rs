@@ -65,3 +65,31 @@ pub async fn publish(ctx: Arc<Context>, recorder: Recorder, mut waiting: mpsc::R
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(namespace: &str, number: usize) -> (ObjectReference, Event) {
+        let (namespace, uid) = (Some(namespace.to_owned()), Some(format!("{namespace:?} {number}")));
+        let (reason, action) = ("Failed".to_owned(), "Issue".to_owned());
+        let event = Event { type_: EventType::Warning, reason, action, note: None, secondary: None };
+        (ObjectReference { namespace, uid, ..ObjectReference::default() }, event)
+    }
+
+    #[tokio::test]
+    async fn a_namespace_leaves_room_for_others() {
+        let (events, mut waiting) = Events::new();
+        for number in 0..2 * ROOM {
+            let (object, event) = event("busy", number);
+            events.queue(object, event);
+        }
+        let (object, event) = event("other", 0);
+        events.queue(object, event);
+        let mut seen = Vec::new();
+        while let Ok(queued) = waiting.try_recv() {
+            seen.push(queued.object.namespace.unwrap());
+        }
+        assert_eq!(seen.iter().position(|namespace| namespace == "other"), Some(1));
+    }
+}

@@ -176,4 +176,23 @@ mod tests {
         let left: Vec<_> = paced(queue).take(1).map(|(key, _)| key.namespace).collect().await;
         assert_eq!(left, ["m"]);
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn namespaces_take_turns() {
+        let queue = Arc::new(AnnotationQueue::default());
+        queue.add("busy", (0..1000).map(|number| to_annotate(&format!("p{number}"), 1)).collect());
+        queue.add("other", vec![to_annotate("a", 1)]);
+        let taken: Vec<_> = paced(queue).take(3).map(|(key, _)| key.namespace).collect().await;
+        assert_eq!(taken, ["busy", "other", "busy"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_useless_by_now_is_not_sent() {
+        let queue = Arc::new(AnnotationQueue::default());
+        queue.add("n", (0..3000).map(|number| to_annotate(&format!("p{number}"), 1)).collect());
+        let begun = Instant::now();
+        let sent = paced(queue).map(|_| begun.elapsed()).take_until(tokio::time::sleep(Duration::from_secs(600)));
+        let sent: Vec<_> = sent.collect().await;
+        assert!(*sent.last().unwrap() < Duration::from_secs(121), "{:?}", sent.last());
+    }
 }

@@ -164,3 +164,13 @@ fn the_namespace_that_waits_longest_is_listed_first_and_nobody_twice_at_a_time()
     hour.schedule.note("early", None, hour.at(11));
     assert_eq!(hour.schedule.begin(hour.at(100)), None);
 }
+
+#[test]
+fn a_forbidden_list_drops_no_url_that_was_issued_meanwhile() {
+    let mut hour = Hour::new();
+    hour.renew(0, true, true);
+    hour.begin(1);
+    hour.renew(5, true, true);
+    hour.schedule.failed("n", true, hour.at(9));
+    assert_eq!(hour.list(14, false).to_annotate, to_annotate(5));
+}
