@@ -147,6 +147,20 @@ impl Objects {
         self.cache.read().iter_scope(&scope).map(|(key, _)| key.clone()).collect()
     }
 
+    /// Every object of a namespace.
+    #[must_use]
+    pub fn in_namespace(&self, namespace: &str) -> Vec<Key> {
+        let cache = self.cache.read();
+        let keys = cache.iter().map(|(key, _)| key).filter(|key| key.namespace() == namespace);
+        keys.cloned().collect()
+    }
+
+    /// Whether the cache holds an object of a namespace.
+    #[must_use]
+    pub fn has_any_in(&self, namespace: &str) -> bool {
+        self.cache.read().iter().any(|(key, _)| key.namespace() == namespace)
+    }
+
     /// When the reported URL is due for renewal and when it expires; `None` when no URL was reported.
     #[must_use]
     pub fn times(&self, key: &Key) -> Option<Times> {
