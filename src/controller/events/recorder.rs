@@ -137,15 +137,16 @@ fn namespace(object: &ObjectReference) -> &str {
 
 /// Writes the queued events, a few at a time.
 pub async fn publish(ctx: Arc<Context>, recorder: Recorder) {
-    let events = futures::stream::unfold((), async |()| {
+    let (ctx, recorder) = (&*ctx, &recorder);
+    let events = futures::stream::unfold((), |()| async move {
         let event = ctx.events.next().await;
         if ctx.queue.has_backlog() {
             tokio::time::sleep(PACE).await;
         }
         Some((event, ()))
     });
-    let one = async |event| {
-        write(&ctx, &recorder, &event).await;
+    let one = |event: QueuedEvent| async move {
+        write(ctx, recorder, &event).await;
         ctx.events.ended(&event);
     };
     events.for_each_concurrent(LIMITS.at_once, one).await;

@@ -138,9 +138,10 @@ impl AnnotationQueue {
 
 /// Annotates the queued pods, for as long as the process runs.
 pub async fn annotate(ctx: Arc<Context>) {
+    let ctx = &*ctx;
     let queue = &ctx.pods.to_annotate;
-    let one = async |(pod, planned)| {
-        touch(&ctx, &pod, planned).await;
+    let one = |(pod, planned): (PodKey, PlannedAnnotation)| async move {
+        touch(ctx, &pod, planned).await;
         queue.ended(&pod);
     };
     paced(queue, || ctx.metrics.annotated_pod("useless")).for_each_concurrent(LIMITS.at_once, one).await;
@@ -150,7 +151,7 @@ pub async fn annotate(ctx: Arc<Context>) {
 fn paced(queue: &AnnotationQueue, useless: impl Fn()) -> impl Stream<Item = (PodKey, PlannedAnnotation)> {
     let mut pace = tokio::time::interval(BETWEEN);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    futures::stream::unfold((pace, useless), async move |(mut pace, useless)| {
+    futures::stream::unfold((pace, useless), move |(mut pace, useless)| async move {
         let pod = queue.next(&useless).await;
         pace.tick().await;
         Some((pod, (pace, useless)))
