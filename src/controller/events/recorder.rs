@@ -25,7 +25,6 @@ const PACE: Duration = Duration::from_millis(100);
 const LIMITS: CallLimits = CallLimits { at_once: 2, per_server: 2, per_flow: 1, per_owner: 1 };
 
 /// The queue of events, in which namespaces take turns.
-#[derive(Debug)]
 pub struct Events {
     queue: Lock<EventQueue>,
     /// Notified when an event may be written that could not be before.
@@ -33,14 +32,12 @@ pub struct Events {
     rate_limit: RateLimit,
 }
 
-#[derive(Debug)]
 struct EventQueue {
     waiting: CallQueue<QueuedEvent>,
     places: SharedPlaces,
 }
 
 /// An event and the object that it concerns.
-#[derive(Debug)]
 struct QueuedEvent {
     object: ObjectReference,
     event: Event,
