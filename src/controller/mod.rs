@@ -27,7 +27,6 @@ use futures::StreamExt as _;
 use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
 use prometheus_client::registry::Registry;
-use tokio::sync::mpsc;
 
 use crate::crd::names::OPERATOR;
 use crate::domain::Limits;
@@ -39,7 +38,7 @@ use crate::s3::UrlSigner;
 use crate::sts::Sts;
 use crate::verify::StoreVerifier;
 use context::Context;
-use events::{Events, QueuedEvent};
+use events::Events;
 pub use memory::{HeldObject, Memory, Snapshot};
 use reconcile::reconcile;
 pub use signing_certificate::{CertificateSettings, SigningCertificate};
@@ -115,7 +114,6 @@ pub struct TaskEnded {
 pub struct Presigner {
     context: Arc<Context>,
     recorder: Recorder,
-    queued_events: mpsc::Receiver<QueuedEvent>,
     width: usize,
     probes: Probes,
 }
@@ -139,7 +137,6 @@ impl Presigner {
         registry.register_collector(Box::new(metrics::SessionEnds(sessions.clone())));
         let reporter = Reporter { controller: OPERATOR.to_owned(), instance: Some(instance) };
         let recorder = Recorder::new(client.clone(), reporter);
-        let (events, queued_events) = Events::new();
         let urgency = Urgency {
             objects: objects.clone(),
             issued_secrets: issued_secrets.clone(),
@@ -173,7 +170,7 @@ impl Presigner {
             queue: Arc::new(Queue::new(move |key: &Key| urgency.rank(key))),
             limiter,
             skew,
-            events,
+            events: Events::new(),
             pods: pods::Pods::new(pods),
             metrics: metrics::Metrics::register(registry),
             synced: Synced::new(scopes.clone()),
@@ -181,7 +178,7 @@ impl Presigner {
             restart: Restart::default(),
             watches: Watches::register(registry),
         });
-        Self { context, recorder, queued_events, width: max_in_flight, probes }
+        Self { context, recorder, width: max_in_flight, probes }
     }
 
     /// A handle on the caches, for tests.
@@ -208,10 +205,10 @@ impl Presigner {
     /// # Errors
     /// [`TaskEnded`] when one of its tasks ended. That is a bug, and the process must not go on.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), TaskEnded> {
-        let Self { context, recorder, queued_events, width, probes } = self;
+        let Self { context, recorder, width, probes } = self;
         let mut tasks = Tasks::default();
         watch::namespaces::spawn_watches(&context, &probes, &mut tasks);
-        tasks.spawn("the writer of events", events::publish(context.clone(), recorder, queued_events));
+        tasks.spawn("the writer of events", events::publish(context.clone(), recorder));
         tasks.spawn("the list of pods", pods::rounds(context.clone()));
         tasks.spawn("the annotation of pods", pods::annotate(context.clone()));
         tasks.spawn("the statuses of signers", signer_statuses::write_signer_statuses(context.clone()));

@@ -3,6 +3,7 @@
 
 mod grants;
 mod never_refreshed;
+mod turns;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -3,4 +3,4 @@
 mod rate_limit;
 mod recorder;
 
-pub use recorder::{Events, QueuedEvent, publish};
+pub use recorder::{Dropped, Events, publish};

@@ -4,64 +4,218 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder};
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 
 use super::rate_limit::RateLimit;
 use crate::controller::context::Context;
+use crate::runtime::lock::Lock;
+use crate::runtime::schedule::{CallLimits, CallQueue, SharedPlaces, WaitingCall};
 
-/// How many events the queue holds. Further events are dropped, as client-go does.
+/// How many events wait at most. Further events are dropped, as client-go does.
 const ROOM: usize = 1000;
 /// The part of the queue that is reserved for warnings, so that other events cannot fill it up.
 const ROOM_FOR_WARNINGS: usize = 200;
 /// How long each event waits while the queue of objects has a backlog.
 const PACE: Duration = Duration::from_millis(100);
+/// How many events are written at a time. Those of one namespace are written in order, and if the write hangs,
+/// the events of others are still written.
+const LIMITS: CallLimits = CallLimits { at_once: 2, per_server: 2, per_flow: 1, per_owner: 1 };
 
-/// The queue of events.
-#[derive(Debug)]
+/// The queue of events, in which namespaces take turns.
 pub struct Events {
-    handed_in: mpsc::Sender<QueuedEvent>,
+    queue: Lock<EventQueue>,
+    /// Notified when an event may be written that could not be before.
+    changed: Notify,
     rate_limit: RateLimit,
 }
 
+struct EventQueue {
+    waiting: CallQueue<QueuedEvent>,
+    places: SharedPlaces,
+}
+
 /// An event and the object that it concerns.
-pub struct QueuedEvent {
+struct QueuedEvent {
     object: ObjectReference,
     event: Event,
 }
 
-impl Events {
-    /// A queue of events, and its receiver.
-    #[must_use]
-    pub fn new() -> (Self, mpsc::Receiver<QueuedEvent>) {
-        let (handed_in, waiting) = mpsc::channel(ROOM);
-        (Self { handed_in, rate_limit: RateLimit::default() }, waiting)
-    }
+/// Why an event was dropped.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Dropped {
+    /// Its object has had too many.
+    RateLimited,
+    /// Its namespace has too many in the queue.
+    QueueFull,
+}
 
-    /// Queues an event. It is dropped when the queue is full, or when its object exceeds the rate limit.
-    pub fn queue(&self, object: ObjectReference, event: Event) {
-        let is_warning = matches!(event.type_, EventType::Warning);
-        let has_room = is_warning || self.handed_in.capacity() > ROOM_FOR_WARNINGS;
-        let Some(place) = self.handed_in.try_reserve().ok().filter(|_| has_room) else {
-            return tracing::debug!("an event was dropped: too many are waiting");
-        };
-        if self.rate_limit.permits(object.uid.as_deref().unwrap_or_default()) {
-            place.send(QueuedEvent { object, event });
-        }
+impl Default for EventQueue {
+    fn default() -> Self {
+        Self { waiting: CallQueue::new(LIMITS), places: SharedPlaces::default() }
     }
 }
 
-/// Writes the queued events, one at a time.
-pub async fn publish(ctx: Arc<Context>, recorder: Recorder, mut waiting: mpsc::Receiver<QueuedEvent>) {
-    while let Some(QueuedEvent { object, event }) = waiting.recv().await {
+impl WaitingCall for QueuedEvent {
+    type Server = ();
+
+    fn flow(&self) -> &str {
+        namespace(&self.object)
+    }
+
+    fn server(&self) -> &() {
+        &()
+    }
+
+    fn replaces(&self, _: &Self) -> bool {
+        false
+    }
+}
+
+impl Events {
+    /// An empty queue of events.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { queue: Lock::default(), changed: Notify::new(), rate_limit: RateLimit::default() }
+    }
+
+    /// Queues an event.
+    ///
+    /// # Errors
+    /// When the event was dropped, the reason.
+    pub fn queue(&self, object: ObjectReference, event: Event) -> Result<(), Dropped> {
+        let is_warning = matches!(event.type_, EventType::Warning);
+        let places = if is_warning { ROOM } else { ROOM - ROOM_FOR_WARNINGS };
+        let mut queue = self.queue.write();
+        let namespace = namespace(&object);
+        if !queue.places.has_room(namespace, places) {
+            return Err(Dropped::QueueFull);
+        }
+        if !self.rate_limit.permits(object.uid.as_deref().unwrap_or_default()) {
+            return Err(Dropped::RateLimited);
+        }
+        queue.places.add(namespace);
+        queue.waiting.push(QueuedEvent { object, event });
+        drop(queue);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Waits for the next event.
+    async fn next(&self) -> QueuedEvent {
+        loop {
+            if let Some(event) = self.pop() {
+                return event;
+            }
+            self.changed.notified().await;
+        }
+    }
+
+    fn pop(&self) -> Option<QueuedEvent> {
+        let mut queue = self.queue.write();
+        let event = queue.waiting.pop(|_| true)?;
+        queue.places.remove(event.flow());
+        Some(event)
+    }
+
+    /// Notes that the write of an event ended.
+    fn ended(&self, event: &QueuedEvent) {
+        self.queue.write().waiting.ended(event);
+        self.changed.notify_one();
+    }
+}
+
+/// The namespace of an object that an event concerns.
+fn namespace(object: &ObjectReference) -> &str {
+    object.namespace.as_deref().unwrap_or_default()
+}
+
+/// Writes the queued events, a few at a time.
+pub async fn publish(ctx: Arc<Context>, recorder: Recorder) {
+    let (ctx, recorder) = (&*ctx, &recorder);
+    let events = futures::stream::unfold((), |()| async move {
+        let event = ctx.events.next().await;
         if ctx.queue.has_backlog() {
             tokio::time::sleep(PACE).await;
         }
-        let _permit = ctx.limiter.beside().await;
-        if let Err(error) = recorder.publish(&event, &object).await {
-            let code = if let kube::Error::Api(status) = &error { status.code } else { 0 };
-            tracing::debug!(code, "an event could not be written");
+        Some((event, ()))
+    });
+    let one = |event: QueuedEvent| async move {
+        write(ctx, recorder, &event).await;
+        ctx.events.ended(&event);
+    };
+    events.for_each_concurrent(LIMITS.at_once, one).await;
+}
+
+async fn write(ctx: &Context, recorder: &Recorder, QueuedEvent { object, event }: &QueuedEvent) {
+    let _permit = ctx.limiter.beside().await;
+    let written = recorder.publish(event, object).await;
+    if let Err(error) = &written {
+        let code = if let kube::Error::Api(status) = error { status.code } else { 0 };
+        tracing::debug!(code, "an event could not be written");
+    }
+    ctx.metrics.event(if written.is_ok() { "done" } else { "failed" });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(namespace: &str, number: usize) -> (ObjectReference, Event) {
+        let (namespace, uid) = (Some(namespace.to_owned()), Some(format!("{namespace:?} {number}")));
+        let (reason, action) = ("Failed".to_owned(), "Issue".to_owned());
+        let event = Event { type_: EventType::Warning, reason, action, note: None, secondary: None };
+        (ObjectReference { namespace, uid, ..ObjectReference::default() }, event)
+    }
+
+    #[tokio::test]
+    async fn a_namespace_leaves_room_for_others() {
+        let events = Events::new();
+        for number in 0..2 * ROOM {
+            let (object, event) = event("busy", number);
+            let expected = if number < ROOM / 2 { Ok(()) } else { Err(Dropped::QueueFull) };
+            assert_eq!(events.queue(object, event), expected, "{number}");
         }
+        let (object, event) = event("other", 0);
+        assert_eq!(events.queue(object, event), Ok(()));
+        let mut seen = Vec::new();
+        while let Some(queued) = events.pop() {
+            events.ended(&queued);
+            seen.push(queued.object.namespace.unwrap());
+        }
+        assert_eq!(seen.len(), ROOM / 2 + 1);
+        assert_eq!(seen.iter().position(|namespace| namespace == "other"), Some(1));
+        assert_eq!(events.queue.read().places.taken(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_write_that_hangs_holds_up_its_namespace_only() {
+        let events = Events::new();
+        for (namespace, number) in [("hangs", 0), ("hangs", 1), ("other", 0), ("other", 1)] {
+            let (object, event) = event(namespace, number);
+            events.queue(object, event).unwrap();
+        }
+        let hangs = events.pop().unwrap();
+        for _ in 0..2 {
+            let other = events.pop().unwrap();
+            assert_eq!((hangs.flow(), other.flow()), ("hangs", "other"));
+            assert!(events.pop().is_none());
+            events.ended(&other);
+        }
+        events.ended(&hangs);
+        assert_eq!(events.pop().unwrap().flow(), "hangs");
+    }
+
+    #[tokio::test]
+    async fn an_object_has_few_events_and_takes_no_place_with_more() {
+        let events = Events::new();
+        let queue = || {
+            let (object, event) = event("n", 0);
+            events.queue(object, event)
+        };
+        let queued = (0..ROOM).filter(|_| queue() == Ok(())).count();
+        assert_eq!((queue(), queued), (Err(Dropped::RateLimited), events.queue.read().places.taken()));
     }
 }

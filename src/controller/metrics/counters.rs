@@ -46,7 +46,9 @@ const SESSION_RESULTS: [Option<FailureReason>; 3] =
 /// How lists of pods end.
 const LIST_RESULTS: [&str; 3] = ["done", "forbidden", "failed"];
 /// How annotations of pods end.
-const ANNOTATION_RESULTS: [&str; 4] = ["done", "gone", "forbidden", "failed"];
+const ANNOTATION_RESULTS: [&str; 5] = ["done", "gone", "forbidden", "failed", "useless"];
+/// What becomes of events.
+const EVENT_RESULTS: [&str; 4] = ["done", "failed", "limited", "dropped"];
 
 /// The controller's own metrics.
 #[derive(Clone, Debug)]
@@ -63,6 +65,7 @@ pub struct Metrics {
     renewal_lag_seconds: Histogram,
     pod_lists: Family<ResultLabel, Counter>,
     pods_annotated: Family<ResultLabel, Counter>,
+    events: Family<ResultLabel, Counter>,
 }
 
 impl Metrics {
@@ -82,6 +85,7 @@ impl Metrics {
             renewal_lag_seconds: Histogram::new([1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0]),
             pod_lists: Family::default(),
             pods_annotated: Family::default(),
+            events: Family::default(),
         };
         registry.register("issued", "URLs written, by the reason why", metrics.issued.clone());
         registry.register("repaired", "Secrets written again with the same URL", metrics.repaired.clone());
@@ -113,6 +117,7 @@ impl Metrics {
             "Pods whose annotation was updated after a new URL, by result",
             annotated,
         );
+        registry.register("events", "Kubernetes events about objects, by result", metrics.events.clone());
         for reason in IssueReason::VARIANTS {
             let _ = metrics.issued.get_or_create(&ReasonLabel { reason: Word(reason.into()) });
         }
@@ -135,6 +140,9 @@ impl Metrics {
         }
         for result in ANNOTATION_RESULTS.map(Word) {
             let _ = metrics.pods_annotated.get_or_create(&ResultLabel { result });
+        }
+        for result in EVENT_RESULTS.map(Word) {
+            let _ = metrics.events.get_or_create(&ResultLabel { result });
         }
         metrics
     }
@@ -190,9 +198,15 @@ impl Metrics {
         self.pod_lists.get_or_create(&ResultLabel { result: Word(result) }).inc();
     }
 
-    /// Counts an annotation of a pod: done, gone, forbidden or failed.
+    /// Counts an annotation of a pod: done, gone, forbidden, failed, or useless when it was not sent in time.
     pub fn annotated_pod(&self, result: &'static str) {
         self.pods_annotated.get_or_create(&ResultLabel { result: Word(result) }).inc();
+    }
+
+    /// Counts an event: done, failed, limited when its object has had too many, or dropped when its namespace
+    /// has too many in the queue.
+    pub fn event(&self, result: &'static str) {
+        self.events.get_or_create(&ResultLabel { result: Word(result) }).inc();
     }
 
     /// Records how late a renewal was, in seconds.

@@ -1,42 +1,45 @@
 //! Annotates running pods after a new URL: a patch of one annotation makes kubelet refresh the files of
-//! that pod at once. The rate is limited. A patch that fails is not retried, because kubelet refreshes the
-//! files by itself later.
+//! that pod at once. The rate is limited, and namespaces take turns. A patch that fails is not retried, and
+//! one that comes too late is not sent, because kubelet refreshes the files by itself later.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 use tokio::sync::Notify;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::list::RunningPod;
-use super::wake_named;
+use super::schedule::PlannedAnnotation;
+use super::set_refused;
 use crate::controller::context::Context;
 use crate::controller::reconcile::error::is_code;
 use crate::crd::names::{ANNOTATION_URL_RENEWED_AT, OPERATOR};
+use crate::runtime::schedule::{CallLimits, CallQueue, WaitingCall};
 
 /// The least time between two patches: 20 per second, in all namespaces together.
 const BETWEEN: Duration = Duration::from_millis(50);
-/// How many patches run at a time.
-const IN_FLIGHT: usize = 4;
+/// How many patches run at a time. A namespace whose patches hang leaves room for others.
+const LIMITS: CallLimits = CallLimits { at_once: 4, per_server: 4, per_flow: 2, per_owner: 2 };
 
-/// The queue of the pods to annotate. Each pod is in it at most once.
+/// The queue of the pods to annotate. Each pod is in it at most once, and namespaces take turns.
 #[derive(Debug, Default)]
 pub struct AnnotationQueue {
     queue: Mutex<PodQueue>,
-    filled: Notify,
+    /// Notified when a patch may start that could not before.
+    changed: Notify,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct PodQueue {
-    order: VecDeque<PodKey>,
-    pods: HashMap<PodKey, Timestamp>,
+    calls: CallQueue<PodKey>,
+    pods: HashMap<PodKey, PlannedAnnotation>,
 }
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -46,41 +49,86 @@ struct PodKey {
     uid: String,
 }
 
+impl Default for PodQueue {
+    fn default() -> Self {
+        Self { calls: CallQueue::new(LIMITS), pods: HashMap::new() }
+    }
+}
+
+impl WaitingCall for PodKey {
+    type Server = ();
+
+    fn flow(&self) -> &str {
+        &self.namespace
+    }
+
+    fn server(&self) -> &() {
+        &()
+    }
+
+    fn replaces(&self, waiting: &Self) -> bool {
+        self == waiting
+    }
+}
+
 impl AnnotationQueue {
     /// Queues pods of a namespace. A pod that is already queued keeps its place and the newer URL.
     pub fn add(&self, namespace: &str, pods: Vec<RunningPod>) {
         let mut queue = self.lock();
-        for RunningPod { name, uid, signing_time } in pods {
+        let PodQueue { calls, pods: waiting } = &mut *queue;
+        let new = pods.into_iter().filter_map(|RunningPod { name, uid, planned }| {
             let key = PodKey { namespace: namespace.to_owned(), name, uid };
-            let waits = queue.pods.get(&key).copied();
-            queue.pods.insert(key.clone(), waits.map_or(signing_time, |waits| waits.max(signing_time)));
-            if waits.is_none() {
-                queue.order.push_back(key);
+            match waiting.entry(key) {
+                Entry::Occupied(mut waits) => {
+                    let newer = planned.max(*waits.get());
+                    waits.insert(newer);
+                    None
+                }
+                Entry::Vacant(entry) => {
+                    let key = entry.key().clone();
+                    entry.insert(planned);
+                    Some(key)
+                }
+            }
+        });
+        calls.append(namespace, new.collect());
+        drop(queue);
+        self.changed.notify_one();
+    }
+
+    /// Removes the pods of a namespace from the queue, and returns how many they were.
+    fn drop_all(&self, namespace: &str) -> usize {
+        let mut queue = self.lock();
+        queue.calls.remove(namespace, |_| true);
+        queue.pods.extract_if(|key, _| key.namespace == namespace).count()
+    }
+
+    /// Waits for the next pod. `useless` is called for each one before it whose files kubelet has refreshed by
+    /// itself.
+    async fn next(&self, useless: impl Fn()) -> (PodKey, PlannedAnnotation) {
+        loop {
+            let popped = self.pop();
+            match popped {
+                Some((key, planned)) if planned.is_useless(Instant::now()) => {
+                    self.ended(&key);
+                    useless();
+                }
+                Some(pod) => return pod,
+                None => self.changed.notified().await,
             }
         }
-        drop(queue);
-        self.filled.notify_one();
     }
 
-    /// Removes the pods of a namespace from the queue.
-    fn drop_all(&self, namespace: &str) {
+    fn pop(&self) -> Option<(PodKey, PlannedAnnotation)> {
         let mut queue = self.lock();
-        queue.order.retain(|key| key.namespace != namespace);
-        queue.pods.retain(|key, _| key.namespace != namespace);
+        let key = queue.calls.pop(|_| true)?;
+        queue.pods.remove_entry(&key)
     }
 
-    /// Waits until a pod is in the queue.
-    async fn filled(&self) {
-        while self.lock().order.is_empty() {
-            self.filled.notified().await;
-        }
-    }
-
-    fn pop(&self) -> Option<(PodKey, Timestamp)> {
-        let mut queue = self.lock();
-        let key = queue.order.pop_front()?;
-        let signing_time = queue.pods.remove(&key)?;
-        Some((key, signing_time))
+    /// Notes that the patch of a pod ended.
+    fn ended(&self, pod: &PodKey) {
+        self.lock().calls.ended(pod);
+        self.changed.notify_one();
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, PodQueue> {
@@ -90,34 +138,38 @@ impl AnnotationQueue {
 
 /// Annotates the queued pods, for as long as the process runs.
 pub async fn annotate(ctx: Arc<Context>) {
-    let one = |(key, signing_time)| touch(&ctx, key, signing_time);
-    paced(ctx.pods.to_annotate.clone()).for_each_concurrent(IN_FLIGHT, one).await;
+    let ctx = &*ctx;
+    let queue = &ctx.pods.to_annotate;
+    let one = |(pod, planned): (PodKey, PlannedAnnotation)| async move {
+        touch(ctx, &pod, planned).await;
+        queue.ended(&pod);
+    };
+    paced(queue, || ctx.metrics.annotated_pod("useless")).for_each_concurrent(LIMITS.at_once, one).await;
 }
 
 /// The queued pods, one after the other, at the rate limit.
-fn paced(queue: Arc<AnnotationQueue>) -> impl Stream<Item = (PodKey, Timestamp)> {
+fn paced(queue: &AnnotationQueue, useless: impl Fn()) -> impl Stream<Item = (PodKey, PlannedAnnotation)> {
     let mut pace = tokio::time::interval(BETWEEN);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let popped = futures::stream::unfold((pace, queue), |(mut pace, queue)| async move {
-        queue.filled().await;
+    futures::stream::unfold((pace, useless), move |(mut pace, useless)| async move {
+        let pod = queue.next(&useless).await;
         pace.tick().await;
-        Some((queue.pop(), (pace, queue)))
-    });
-    popped.filter_map(std::future::ready)
+        Some((pod, (pace, useless)))
+    })
 }
 
-async fn touch(ctx: &Context, key: PodKey, signing_time: Timestamp) {
+async fn touch(ctx: &Context, key: &PodKey, planned: PlannedAnnotation) {
     let PodKey { namespace, name, uid } = key;
     // With the UID, the patch fails for a later pod of the same name.
     let patch = json!({"metadata": {
         "uid": uid,
-        "annotations": {ANNOTATION_URL_RENEWED_AT: signing_time.to_string()},
+        "annotations": {ANNOTATION_URL_RENEWED_AT: planned.signing_time.to_string()},
     }});
     let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
-    let pods = Api::<Pod>::namespaced(ctx.client.clone(), &namespace);
+    let pods = Api::<Pod>::namespaced(ctx.client.clone(), namespace);
     let answer = {
         let _permit = ctx.limiter.beside().await;
-        pods.patch_metadata(&name, &params, &Patch::Merge(patch)).await
+        pods.patch_metadata(name, &params, &Patch::Merge(patch)).await
     };
     let outcome = match answer {
         Ok(_) => "done",
@@ -128,10 +180,12 @@ async fn touch(ctx: &Context, key: PodKey, signing_time: Timestamp) {
     ctx.metrics.annotated_pod(outcome);
     tracing::debug!(namespace, pod = name, outcome, "annotated a pod");
     match outcome {
-        "done" => wake_named(ctx, &namespace, ctx.pods.refuse(&namespace, None)),
+        "done" => set_refused(ctx, namespace, None),
         "forbidden" => {
-            ctx.pods.to_annotate.drop_all(&namespace);
-            wake_named(ctx, &namespace, ctx.pods.refuse(&namespace, Some("patch")));
+            for _ in 0..ctx.pods.to_annotate.drop_all(namespace) {
+                ctx.metrics.annotated_pod(outcome);
+            }
+            set_refused(ctx, namespace, Some("patch"));
         }
         _ => {}
     }
@@ -139,41 +193,92 @@ async fn touch(ctx: &Context, key: PodKey, signing_time: Timestamp) {
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::Instant;
+    use jiff::Timestamp;
 
     use super::*;
 
-    fn to_annotate(name: &str, second: i64) -> RunningPod {
+    fn running(name: &str, second: i64) -> RunningPod {
         let signing_time = Timestamp::from_second(second).unwrap();
-        RunningPod { name: name.to_owned(), uid: format!("uid of {name}"), signing_time }
+        let planned = PlannedAnnotation { signing_time, since: Instant::now() };
+        RunningPod { name: name.to_owned(), uid: format!("uid of {name}"), planned }
+    }
+
+    fn many(count: usize) -> Vec<RunningPod> {
+        (0..count).map(|number| running(&format!("p{number}"), 1)).collect()
+    }
+
+    /// Takes up to so many pods, whose patches end at once: namespace, name, time of the URL, and when.
+    async fn take(queue: &AnnotationQueue, count: usize) -> Vec<(String, String, i64, Duration)> {
+        let begun = Instant::now();
+        let taken = paced(queue, || ()).map(|(key, planned)| {
+            queue.ended(&key);
+            (key.namespace, key.name, planned.signing_time.as_second(), begun.elapsed())
+        });
+        taken.take(count).take_until(tokio::time::sleep(Duration::from_secs(600))).collect().await
     }
 
     #[tokio::test(start_paused = true)]
     async fn twenty_a_second_and_no_more() {
-        let queue = Arc::new(AnnotationQueue::default());
-        queue.add("n", (0..100).map(|number| to_annotate(&format!("p{number}"), 1)).collect());
-        let begun = Instant::now();
-        let taken: Vec<_> = paced(queue).take(100).map(|_| begun.elapsed()).collect().await;
+        let queue = AnnotationQueue::default();
+        queue.add("n", many(100));
+        let taken = take(&queue, 100).await;
         for (number, pair) in taken.windows(2).enumerate() {
-            assert!(pair[1] >= pair[0] + BETWEEN, "{number}: {pair:?}");
+            assert!(pair[1].3 >= pair[0].3 + BETWEEN, "{number}: {pair:?}");
         }
-        assert!(taken[99] < Duration::from_secs(6), "{:?}", taken[99]);
+        assert!(taken[99].3 < Duration::from_secs(6), "{:?}", taken[99]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_pod_that_waits_is_annotated_once_for_the_newest() {
-        let queue = Arc::new(AnnotationQueue::default());
-        queue.add("n", vec![to_annotate("a", 2), to_annotate("b", 2)]);
-        queue.add("n", vec![to_annotate("a", 1), to_annotate("b", 3)]);
-        queue.add("m", vec![to_annotate("a", 4)]);
-        let taken: Vec<_> = paced(queue.clone()).take(3).collect().await;
+        let queue = AnnotationQueue::default();
+        queue.add("n", vec![running("a", 2), running("b", 2)]);
+        queue.add("n", vec![running("a", 1), running("b", 3)]);
+        queue.add("m", vec![running("a", 4)]);
+        let taken = take(&queue, 4).await;
         let seen: Vec<_> =
-            taken.iter().map(|(key, time)| (&*key.namespace, &*key.name, time.as_second())).collect();
-        assert_eq!(seen, [("n", "a", 2), ("n", "b", 3), ("m", "a", 4)]);
-        queue.add("n", vec![to_annotate("a", 5)]);
-        queue.add("m", vec![to_annotate("a", 6)]);
-        queue.drop_all("n");
-        let left: Vec<_> = paced(queue).take(1).map(|(key, _)| key.namespace).collect().await;
+            taken.iter().map(|(namespace, name, time, _)| (&**namespace, &**name, *time)).collect();
+        assert_eq!(seen, [("n", "a", 2), ("m", "a", 4), ("n", "b", 3)]);
+        queue.add("n", vec![running("a", 5), running("b", 5)]);
+        queue.add("m", vec![running("a", 6)]);
+        assert_eq!(queue.drop_all("n"), 2);
+        let left: Vec<_> = take(&queue, 2).await.into_iter().map(|pod| pod.0).collect();
         assert_eq!(left, ["m"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn namespaces_take_turns() {
+        let queue = AnnotationQueue::default();
+        queue.add("busy", many(1000));
+        queue.add("other", vec![running("a", 1)]);
+        let taken: Vec<_> = take(&queue, 3).await.into_iter().map(|pod| pod.0).collect();
+        assert_eq!(taken, ["busy", "other", "busy"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_namespace_whose_patches_hang_holds_up_no_other() {
+        let queue = AnnotationQueue::default();
+        queue.add("hangs", many(10));
+        queue.add("other", many(10));
+        let hanging = [queue.pop().unwrap().0, queue.pop().unwrap().0, queue.pop().unwrap().0];
+        queue.ended(&hanging[1]);
+        let others: Vec<_> = take(&queue, 20).await.into_iter().map(|pod| pod.0).collect();
+        assert_eq!(others, ["other"; 9]);
+        queue.ended(&hanging[0]);
+        assert_eq!(queue.pop().unwrap().0.namespace, "hangs");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_useless_by_now_is_counted_and_not_sent() {
+        let (queue, useless) = (AnnotationQueue::default(), std::cell::Cell::new(0));
+        queue.add("n", many(3000));
+        let begun = Instant::now();
+        let sent = paced(&queue, || useless.set(useless.get() + 1)).map(|(key, _)| {
+            queue.ended(&key);
+            begun.elapsed()
+        });
+        let sent: Vec<_> = sent.take_until(tokio::time::sleep(Duration::from_secs(600))).collect().await;
+        assert!(*sent.last().unwrap() < Duration::from_secs(121), "{:?}", sent.last());
+        assert_eq!(sent.len() + useless.get(), 3000);
+        assert!(queue.lock().pods.is_empty());
     }
 }

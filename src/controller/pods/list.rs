@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
 use kube::api::ListParams;
@@ -11,7 +10,7 @@ use kube::core::ObjectMeta;
 use kube::{Api, Resource};
 use serde::{Deserialize, Deserializer};
 
-use super::schedule::Round;
+use super::schedule::{PlannedAnnotation, Round};
 use crate::controller::context::Context;
 use crate::domain::pods::{PodSpec, StaleUser, first_of_each, user};
 use crate::runtime::Key;
@@ -40,8 +39,8 @@ pub struct RunningPod {
     pub name: String,
     /// UID of the pod.
     pub uid: String,
-    /// When the newest URL that it mounts was signed.
-    pub signing_time: Timestamp,
+    /// The annotation for the newest URL that it mounts.
+    pub planned: PlannedAnnotation,
 }
 
 /// Lists the pods of a namespace, and finds those that use our Secrets.
@@ -106,14 +105,13 @@ impl LeanPod {
     }
 
     /// The pod to annotate, if it runs and mounts one of the Secrets in `to_annotate`.
-    fn to_annotate(&self, to_annotate: &HashMap<String, Timestamp>) -> Option<RunningPod> {
+    fn to_annotate(&self, to_annotate: &HashMap<String, PlannedAnnotation>) -> Option<RunningPod> {
         if self.status.phase != "Running" {
             return None;
         }
-        let signing_time =
-            self.spec.mounted().into_iter().filter_map(|secret| to_annotate.get(secret)).max()?;
+        let planned = self.spec.mounted().into_iter().filter_map(|secret| to_annotate.get(secret)).max()?;
         let (name, uid) = (self.metadata.name.clone()?, self.metadata.uid.clone()?);
-        Some(RunningPod { name, uid, signing_time: *signing_time })
+        Some(RunningPod { name, uid, planned: *planned })
     }
 }
 

@@ -7,7 +7,7 @@ use futures::stream::FuturesUnordered;
 
 use super::list::list_pods;
 use super::schedule::Round;
-use super::wake_named;
+use super::set_refused;
 use crate::controller::context::Context;
 use crate::controller::reconcile::error::is_code;
 use crate::controller::watch::wake_owner;
@@ -50,9 +50,10 @@ async fn go(ctx: &Context, round: Round) {
         Ok(found) => {
             ctx.metrics.listed_pods("done");
             if ctx.pods.is_refused(namespace, "list") {
-                wake_named(ctx, namespace, ctx.pods.refuse(namespace, None));
+                set_refused(ctx, namespace, None);
             }
             wake(ctx, ctx.pods.learn(&round, found.stale));
+            wake_unchecked(ctx, namespace);
             ctx.pods.to_annotate.add(namespace, found.to_annotate);
         }
         Err(error) => {
@@ -61,9 +62,17 @@ async fn go(ctx: &Context, round: Round) {
             tracing::debug!(namespace, is_forbidden, "cannot list pods");
             wake(ctx, ctx.pods.failed(&round, is_forbidden));
             if is_forbidden {
-                wake_named(ctx, namespace, ctx.pods.refuse(namespace, Some("list")));
+                wake_unchecked(ctx, namespace);
+                set_refused(ctx, namespace, Some("list"));
             }
         }
+    }
+}
+
+/// Wakes the objects that report what an earlier process found.
+fn wake_unchecked(ctx: &Context, namespace: &str) {
+    for key in ctx.pods.take_unchecked(namespace) {
+        ctx.wake(&key);
     }
 }
 

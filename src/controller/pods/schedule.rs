@@ -40,9 +40,26 @@ struct NamespacePlan {
     failures: u32,
     /// Whether to list once more, for pods that start after the URL that they mount.
     is_followed_up: bool,
-    /// Secrets whose running pods have to be annotated, with the time when the URL was signed and the
-    /// time since when the annotation is planned.
-    to_annotate: HashMap<String, (Timestamp, Instant)>,
+    /// Secrets whose running pods have to be annotated.
+    to_annotate: HashMap<String, PlannedAnnotation>,
+}
+
+/// An annotation of the running pods that mount a Secret with a new URL. Of two, the one for the newer URL
+/// is the greater.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct PlannedAnnotation {
+    /// When the URL was signed.
+    pub signing_time: Timestamp,
+    /// Since when the annotation is planned.
+    pub since: Instant,
+}
+
+impl PlannedAnnotation {
+    /// Whether kubelet has refreshed the files by itself.
+    #[must_use]
+    pub fn is_useless(&self, now: Instant) -> bool {
+        now.duration_since(self.since) >= ANNOTATION_WORTH
+    }
 }
 
 /// A new URL.
@@ -63,8 +80,8 @@ pub struct NewUrl<'a> {
 pub struct Round {
     /// The namespace whose pods are listed.
     pub namespace: String,
-    /// Secrets whose running pods have to be annotated, with the time when each URL was signed.
-    pub to_annotate: HashMap<String, Timestamp>,
+    /// Secrets whose running pods have to be annotated.
+    pub to_annotate: HashMap<String, PlannedAnnotation>,
 }
 
 impl Schedule {
@@ -107,10 +124,8 @@ impl Schedule {
         let (_, name, plan) = waiting.min_by_key(|(due, ..)| *due)?;
         plan.due = None;
         plan.is_listing = true;
-        plan.to_annotate.retain(|_, (_, since)| now.duration_since(*since) < ANNOTATION_WORTH);
-        let to_annotate =
-            plan.to_annotate.iter().map(|(secret, (signed, _))| (secret.clone(), *signed)).collect();
-        Some(Round { namespace: name.clone(), to_annotate })
+        plan.to_annotate.retain(|_, planned| !planned.is_useless(now));
+        Some(Round { namespace: name.clone(), to_annotate: plan.to_annotate.clone() })
     }
 
     /// Notes a list that succeeded, with its annotations, and whether it found a pod that never
@@ -120,10 +135,7 @@ impl Schedule {
         plan.is_listing = false;
         plan.failures = 0;
         plan.listed_at = Some(now);
-        // Annotations for URLs that were signed during this list wait for the next list.
-        plan.to_annotate.retain(|secret, (signed, _)| {
-            round.to_annotate.get(secret).is_none_or(|annotated| annotated < signed)
-        });
+        plan.end(round);
         if is_any_stale || std::mem::take(&mut plan.is_followed_up) {
             plan.bring_forward(now + BETWEEN_LISTS);
         }
@@ -133,15 +145,14 @@ impl Schedule {
     }
 
     /// Notes a list that failed. It is repeated after a backoff. A forbidden one is not repeated until
-    /// the next URL is issued.
-    pub fn failed(&mut self, namespace: &str, is_forbidden: bool, now: Instant) {
-        let Some(plan) = self.namespaces.get_mut(namespace) else { return };
+    /// the next URL is issued, which may have been during the list.
+    pub fn failed(&mut self, round: &Round, is_forbidden: bool, now: Instant) {
+        let Some(plan) = self.namespaces.get_mut(&round.namespace) else { return };
         plan.is_listing = false;
         plan.failures += 1;
         if is_forbidden {
             plan.listed_at = Some(now);
-            plan.to_annotate.clear();
-            plan.due = None;
+            plan.end(round);
         } else {
             let wait = BETWEEN_ANNOTATIONS * 2u32.saturating_pow(plan.failures.min(10) - 1);
             plan.bring_forward(now + wait.min(BETWEEN_LISTS));
@@ -155,12 +166,20 @@ impl NamespacePlan {
         let after = |wait| self.listed_at.map_or(now, |listed_at| listed_at + wait);
         if renewal.needs_annotation {
             let due = after(BETWEEN_ANNOTATIONS).max(now + BEFORE_ANNOTATIONS);
-            self.to_annotate.insert(renewal.secret.to_owned(), (renewal.signing_time, now));
+            let planned = PlannedAnnotation { signing_time: renewal.signing_time, since: now };
+            self.to_annotate.insert(renewal.secret.to_owned(), planned);
             self.bring_forward(due)
         } else {
             let due = after(BETWEEN_LISTS).max(now + FIRST_LIST);
             self.bring_forward(due)
         }
+    }
+
+    /// Removes the annotations of a list that ended. Those for URLs that were signed during the list wait for
+    /// the next one.
+    fn end(&mut self, round: &Round) {
+        self.to_annotate
+            .retain(|secret, planned| round.to_annotate.get(secret).is_none_or(|old| old < planned));
     }
 
     fn bring_forward(&mut self, to: Instant) -> bool {

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::error::{Failure, is_code};
 use crate::controller::context::Context;
+use crate::controller::events::Dropped;
 use crate::controller::state::lean::LeanPresignedUrl;
 use crate::controller::state::objects::ObjectNews;
 use crate::crd::names::{GROUP, KIND, OPERATOR, VERSION};
@@ -197,7 +198,12 @@ fn publish(
         note.pop();
     }
     let (reason, action) = (reason.to_owned(), action.to_owned());
-    ctx.events.queue(object.reference(), Event { type_, reason, note: Some(note), action, secondary: None });
+    let event = Event { type_, reason, note: Some(note), action, secondary: None };
+    match ctx.events.queue(object.reference(), event) {
+        Ok(()) => {}
+        Err(Dropped::RateLimited) => ctx.metrics.event("limited"),
+        Err(Dropped::QueueFull) => ctx.metrics.event("dropped"),
+    }
 }
 
 #[cfg(test)]

@@ -6,17 +6,18 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::hosts::{self, Hosts};
-use super::open::OpenQuestions;
 use crate::domain::resolve::Resolved;
 use crate::domain::stored::UrlDigest;
 use crate::domain::verification::{VerifyAnswer, VerifyNews, VerifyOutage};
 use crate::domain::{Credentials, Validity};
 use crate::runtime::Key;
-use crate::runtime::schedule::{CallLimits, CallQueue, WaitingCall};
+use crate::runtime::schedule::{CallLimits, CallQueue, SharedPlaces, WaitingCall};
 use crate::verify::StoreRoute;
 
 /// How many stores are asked at a time. One namespace never takes all places of a store.
 const LIMITS: CallLimits = CallLimits { at_once: 16, per_server: 4, per_flow: 8, per_owner: 3 };
+/// How many questions may be open: those that wait, run, or are asked again.
+pub(super) const MOST_OPEN: usize = 10_000;
 
 /// The questions to stores. Each open question waits in `queue` or in `again`, runs, or is held until its URL
 /// is seen in the Secret.
@@ -26,7 +27,8 @@ pub(super) struct VerifyCache {
     pub(super) hosts: Hosts,
     /// The questions that are asked again.
     pub(super) again: BTreeSet<(Instant, Key)>,
-    pub(super) open: OpenQuestions,
+    /// The open questions of each namespace.
+    pub(super) open: SharedPlaces,
     last_id: u64,
 }
 
@@ -94,7 +96,7 @@ impl Default for VerifyCache {
             queue: CallQueue::new(LIMITS),
             hosts: Hosts::default(),
             again: BTreeSet::new(),
-            open: OpenQuestions::default(),
+            open: SharedPlaces::default(),
             last_id: 0,
         }
     }
@@ -151,7 +153,7 @@ impl VerifyCache {
             answer: None,
         };
         match question {
-            Some(question) if self.open.has_room(key.namespace()) => {
+            Some(question) if self.open.has_room(key.namespace(), MOST_OPEN) => {
                 self.open.add(key.namespace());
                 entry.question = Some(Arc::new(question));
             }

@@ -7,7 +7,6 @@
 
 mod cache;
 mod hosts;
-mod open;
 mod requests;
 
 use std::time::Duration;

@@ -8,7 +8,7 @@ use serde_json::json;
 mod crowds;
 mod outages;
 
-use super::open::MOST_OPEN;
+use super::cache::MOST_OPEN;
 use super::*;
 use crate::domain::policy::Asker;
 use crate::domain::resolve::{Permission, Resolved};
@@ -140,7 +140,7 @@ impl Story {
     fn counts(&self) -> (usize, usize, usize) {
         let cache = self.verifications.cache.read();
         let open = cache.entries.values().filter(|entry| entry.question.is_some()).count();
-        assert_eq!(open, cache.open.len());
+        assert_eq!(open, cache.open.taken());
         (open, cache.queue.len(), cache.again.len())
     }
 }

@@ -83,6 +83,7 @@ pub fn forget_if_gone(ctx: &Context, key: &Key) {
     }
     ctx.histories.remove(key);
     ctx.verifications.forget(key);
+    ctx.pods.forget(key, || !ctx.objects.has_any_in(key.namespace()));
     let had_failure = ctx.sessions.forget(key);
     if ctx.signer_users.set(key, None) || had_failure {
         ctx.signers.wake();

@@ -78,6 +78,15 @@ impl<C: WaitingCall> CallQueue<C> {
         }
     }
 
+    /// Adds calls of one flow that replace none, without a comparison with those that wait.
+    pub fn append(&mut self, flow: &str, calls: VecDeque<C>) {
+        match self.flows.iter_mut().find(|(name, _)| name == flow) {
+            Some((_, queue)) => queue.extend(calls),
+            None if calls.is_empty() => {}
+            None => self.flows.push_back((flow.to_owned(), calls)),
+        }
+    }
+
     /// Removes the calls of a flow that are not to be made any more.
     pub fn remove(&mut self, flow: &str, is_over: impl Fn(&C) -> bool) {
         if let Some(place) = self.flows.iter().position(|(name, _)| name == flow) {

@@ -2,14 +2,15 @@
 //! reconciled at a time.
 //!
 //! Here: the queue that every live object is always in, the order of the due objects, the workers that
-//! run reconciles, the limiter with the pause that the API server asks for, and the queue of calls to
-//! other servers.
+//! run reconciles, the limiter with the pause that the API server asks for, the queue of calls to servers,
+//! and the shares of the places in such a queue.
 //! Not here: the backoff after a failure, which the reconcile decides.
 
 mod call_queue;
 mod fairness;
 mod limiter;
 mod queue;
+mod shared_places;
 mod workers;
 
 use std::collections::HashMap;
@@ -21,6 +22,7 @@ use tokio::time::Instant;
 pub use call_queue::{CallLimits, CallQueue, WaitingCall};
 pub use limiter::{Limiter, Permit};
 pub use queue::Queue;
+pub use shared_places::SharedPlaces;
 pub use workers::Workers;
 
 /// A key that belongs to a tenant.

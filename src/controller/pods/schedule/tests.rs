@@ -36,6 +36,12 @@ impl Hour {
         self.schedule.begin(self.at(second)).expect("a list is due")
     }
 
+    /// The annotation of a URL that was issued then.
+    fn to_annotate(&self, second: u64) -> HashMap<String, PlannedAnnotation> {
+        let planned = PlannedAnnotation { signing_time: signed(second), since: self.at(second) };
+        HashMap::from([("s".to_owned(), planned)])
+    }
+
     fn list(&mut self, second: u64, is_any_stale: bool) -> Round {
         let round = self.begin(second);
         self.schedule.listed(&round, is_any_stale, self.at(second));
@@ -45,10 +51,6 @@ impl Hour {
 
 fn signed(second: u64) -> Timestamp {
     Timestamp::from_second(i64::try_from(second).unwrap()).unwrap()
-}
-
-fn to_annotate(second: u64) -> HashMap<String, Timestamp> {
-    HashMap::from([("s".to_owned(), signed(second))])
 }
 
 #[test]
@@ -113,16 +115,16 @@ fn pods_are_annotated_within_seconds_and_several_urls_share_a_list() {
     assert_eq!(hour.next(), Some(101));
     assert!(!hour.renew(100, true, true));
     let round = hour.begin(101);
-    assert_eq!((round.to_annotate.clone(), hour.next()), (to_annotate(100), None));
+    assert_eq!((&round.to_annotate, hour.next()), (&hour.to_annotate(100), None));
     // This URL is signed during the list, so its pods are not annotated yet.
     hour.renew(102, true, true);
     hour.schedule.listed(&round, false, hour.at(102));
     assert_eq!(hour.next(), Some(103));
-    assert_eq!(hour.list(103, false).to_annotate, to_annotate(102));
+    assert_eq!(hour.list(103, false).to_annotate, hour.to_annotate(102));
     // The next list for annotating pods is due after five seconds at the earliest.
     hour.renew(104, true, true);
     assert_eq!(hour.next(), Some(108));
-    assert_eq!(hour.list(108, false).to_annotate, to_annotate(104));
+    assert_eq!(hour.list(108, false).to_annotate, hour.to_annotate(104));
     assert_eq!(hour.next(), None);
 }
 
@@ -134,7 +136,7 @@ fn a_list_that_fails_is_repeated_less_and_less_and_a_late_annotation_is_dropped(
     for wait in [5, 10, 20, 40, 80, 160, 300, 300] {
         let round = hour.begin(second);
         assert_eq!(round.to_annotate.is_empty(), second >= 120, "{second}");
-        hour.schedule.failed("n", false, hour.at(second));
+        hour.schedule.failed(&round, false, hour.at(second));
         second += wait;
         assert_eq!(hour.next(), Some(second));
     }
@@ -146,12 +148,12 @@ fn a_list_that_fails_is_repeated_less_and_less_and_a_late_annotation_is_dropped(
 fn where_it_is_forbidden_only_a_new_url_is_a_reason_to_try_again() {
     let mut hour = Hour::new();
     hour.renew(0, true, true);
-    hour.begin(1);
-    hour.schedule.failed("n", true, hour.at(1));
+    let round = hour.begin(1);
+    hour.schedule.failed(&round, true, hour.at(1));
     assert_eq!(hour.next(), None);
     assert!(!hour.pass(100));
     hour.renew(200, true, true);
-    assert_eq!(hour.list(201, false).to_annotate, to_annotate(200));
+    assert_eq!(hour.list(201, false).to_annotate, hour.to_annotate(200));
 }
 
 #[test]
@@ -163,4 +165,14 @@ fn the_namespace_that_waits_longest_is_listed_first_and_nobody_twice_at_a_time()
     assert_eq!(hour.begin(10).namespace, "late");
     hour.schedule.note("early", None, hour.at(11));
     assert_eq!(hour.schedule.begin(hour.at(100)), None);
+}
+
+#[test]
+fn a_forbidden_list_drops_no_url_that_was_issued_meanwhile() {
+    let mut hour = Hour::new();
+    hour.renew(0, true, true);
+    let round = hour.begin(1);
+    hour.renew(5, true, true);
+    hour.schedule.failed(&round, true, hour.at(9));
+    assert_eq!(hour.list(14, false).to_annotate, hour.to_annotate(5));
 }
