@@ -9,6 +9,7 @@ use crate::domain::stored::Digest;
 use crate::runtime::schedule::CallQueue;
 
 mod limits;
+mod panics;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_893_456_000 + second).unwrap()
