@@ -8,6 +8,7 @@ use crate::domain::session::{SessionSource, SessionTerms, StsAddress};
 use crate::domain::stored::Digest;
 use crate::runtime::schedule::CallQueue;
 
+mod accounts;
 mod limits;
 mod panics;
 
