@@ -4,6 +4,7 @@
 //! `domain` makes the decisions and `s3` signs the URLs. This module connects them to the API server
 //! and contains no rules of its own.
 
+mod caught;
 mod context;
 mod events;
 mod memory;
@@ -262,3 +263,6 @@ async fn begin_watches_anew(ctx: Arc<Context>) {
     // Without an elector no lease is read and the stream may end, but this task must not end.
     std::future::pending::<()>().await;
 }
+
+#[cfg(test)]
+mod tests;

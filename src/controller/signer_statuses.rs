@@ -1,18 +1,18 @@
 //! Writes the statuses of the signers: whether each can sign, and how many objects it allows and denies.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::pending;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{FutureExt as _, StreamExt as _};
+use futures::StreamExt as _;
 use jiff::Timestamp;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 
+use crate::controller::caught::caught;
 use crate::controller::context::{Context, SAFETY_NET};
 use crate::controller::reconcile::error::{Failure, is_code};
 use crate::controller::state::credentials::KeySelection;
@@ -31,7 +31,7 @@ const BETWEEN_WRITES: Duration = Duration::from_secs(30);
 /// How long changes are collected before the statuses are compared.
 const COLLECTED: Duration = Duration::from_millis(500);
 
-/// How many signers are observed at a time.
+/// How many signers are observed, and their statuses written, at a time.
 const AT_A_TIME: usize = 4;
 
 /// Keeps the statuses of all signers up to date, for as long as the process runs.
@@ -75,53 +75,66 @@ impl SignerStatuses {
         let has_counts = Instant::now() >= counted;
         let all: Vec<_> =
             ctx.signers.all().into_iter().filter(|(id, _)| ctx.synced.has_signers(id)).collect();
-        self.written.retain(|id, _| all.iter().any(|(known, _)| known == id));
+        let ids: HashSet<_> = all.iter().map(|(id, _)| id).collect();
+        self.written.retain(|id, _| ids.contains(id));
         let mut due = (!has_counts && !all.is_empty()).then_some(counted);
-        let now = ctx.clock.now();
-        let observed = futures::stream::iter(all).map(|(id, known)| async move {
-            let observing = AssertUnwindSafe(observe(ctx, &id, &known, now, has_counts)).catch_unwind().await;
-            (id, known, observing)
-        });
-        let observed: Vec<_> = observed.buffer_unordered(AT_A_TIME).collect().await;
-        for (id, known, observing) in observed {
-            let next = if let Ok(ObservedSigner { status, expiration, has_failed }) = observing {
-                let expires = expiration.filter(|expiration| *expiration > now);
-                let expires = expires.map(|time| Instant::now() + ctx.clock.until(time).min(SAFETY_NET));
-                let again = has_failed.then(|| Instant::now() + BETWEEN_WRITES);
-                [expires, again, self.write_if_changed(ctx, &id, &known, &status).await]
-                    .into_iter()
-                    .flatten()
-                    .min()
-            } else {
-                ctx.metrics.panicked();
+        let before = &self.written;
+        let updates = futures::stream::iter(all).map(|(id, known)| async move {
+            let mut written = before.get(&id).copied();
+            let work = update(ctx, &id, &known, has_counts, &mut written);
+            let next = caught(&ctx.metrics, work, || {
                 tracing::error!(signer = %id, "a bug in the operator stopped the status of a signer");
                 Some(Instant::now() + SAFETY_NET)
-            };
+            });
+            (next.await, id, written)
+        });
+        // A signer that is read slowly must not delay the statuses of the others.
+        let updated: Vec<_> = updates.buffer_unordered(AT_A_TIME).collect().await;
+        for (next, id, written) in updated {
+            self.written.extend(written.map(|written| (id, written)));
             due = [due, next].into_iter().flatten().min();
         }
         due
     }
+}
 
-    /// Writes a status if it changed and may be written, and returns when to try again.
-    async fn write_if_changed(
-        &mut self,
-        ctx: &Context,
-        id: &SignerId,
-        known: &KnownSigner,
-        status: &SignerStatus,
-    ) -> Option<Instant> {
-        if *status == known.status {
-            return None;
-        }
-        let may_write = self.written.get(id).map(|last| *last + BETWEEN_WRITES);
-        if let Some(later) = may_write.filter(|time| *time > Instant::now()) {
-            return Some(later);
-        }
-        self.written.insert(id.clone(), Instant::now());
-        let failure = write(ctx, id, known, status).await.err()?;
-        tracing::warn!(signer = %id, namespace = id.namespace, "{failure}");
-        Some(Instant::now() + BETWEEN_WRITES)
+/// Observes a signer and writes its status if that changed and may be written. Returns when to do that again without
+/// a change. `written` is the time of the last write.
+async fn update(
+    ctx: &Context,
+    id: &SignerId,
+    known: &KnownSigner,
+    has_counts: bool,
+    written: &mut Option<Instant>,
+) -> Option<Instant> {
+    let now = ctx.clock.now();
+    let ObservedSigner { status, expiration, has_failed } = observe(ctx, id, known, now, has_counts).await;
+    let expires = expiration.filter(|expiration| *expiration > now);
+    let expires = expires.map(|time| Instant::now() + ctx.clock.until(time).min(SAFETY_NET));
+    let again = has_failed.then(|| Instant::now() + BETWEEN_WRITES);
+    let write = write_if_changed(ctx, id, known, &status, written).await;
+    [expires, again, write].into_iter().flatten().min()
+}
+
+/// Writes a status if it changed and may be written, and returns when to try again.
+async fn write_if_changed(
+    ctx: &Context,
+    id: &SignerId,
+    known: &KnownSigner,
+    status: &SignerStatus,
+    written: &mut Option<Instant>,
+) -> Option<Instant> {
+    if *status == known.status {
+        return None;
     }
+    let may_write = written.map(|last| last + BETWEEN_WRITES);
+    if let Some(later) = may_write.filter(|time| *time > Instant::now()) {
+        return Some(later);
+    }
+    *written = Some(Instant::now());
+    let failure = write(ctx, id, known, status).await.err()?;
+    tracing::warn!(signer = %id, namespace = id.namespace, "{failure}");
+    Some(Instant::now() + BETWEEN_WRITES)
 }
 
 /// What was observed about a signer.

@@ -6,6 +6,7 @@ mod consequence;
 use jiff::Timestamp;
 
 pub use self::around::Around;
+pub use self::consequence::SESSION_WAIT;
 use self::consequence::{Consequence, consequence_of};
 use super::backoff::backoff;
 use super::history::{Awaited, History};

@@ -8,9 +8,11 @@ use presign_operator::crd::PresignedUrl;
 use serde_json::json;
 use testbed::StsFault;
 
-use crate::harness::{DEADLINE, Operator, PERMITTED_STS, UNOPPOSED, make_namespace, ready, write_account};
+use crate::harness::{
+    DEADLINE, Operator, PERMITTED_STS, UNOPPOSED, audit, make_namespace, ready, write_account,
+};
 use crate::session_space::SessionSpace;
-use crate::stores::{ACCOUNT, OTHER_ROLE};
+use crate::stores::{ACCOUNT, OTHER_ROLE, ROLE};
 
 /// How many roles are broken.
 const ROLES: usize = 100;
@@ -18,6 +20,8 @@ const ROLES: usize = 100;
 const AT_A_TIME: usize = 5;
 /// How long the operator waits for the STS, in seconds.
 const PATIENCE: usize = 10;
+/// How long the operator keeps a `ServiceAccount` that it read, in seconds.
+const KEPT: usize = 10;
 
 #[tokio::test]
 async fn a_namespace_with_a_hundred_hanging_roles_holds_up_no_other() {
@@ -61,5 +65,31 @@ async fn a_namespace_with_a_hundred_hanging_roles_holds_up_no_other() {
     let turns = usize::try_from(begun.elapsed().as_secs()).unwrap() / PATIENCE + 1;
     assert!(asked <= AT_A_TIME * turns, "{asked} in {turns} turns");
     assert_eq!(place.sessions().len(), 1, "nobody else got one");
+    operator.expect_running();
+}
+
+#[tokio::test]
+async fn many_new_objects_read_their_service_account_once() {
+    let place = SessionSpace::new("reads").await;
+    place.space.operator.stop();
+    let names: Vec<_> = (0..60).map(|number| format!("object-{number}")).collect();
+    let all = names.iter().map(|name| {
+        let spec = place.spec(&place.web_identity(ROLE), json!({}));
+        place.space.apply(name, spec)
+    });
+    join_all(all).await;
+    let begun = Instant::now();
+    let variables = [PERMITTED_STS, UNOPPOSED];
+    let operator = Operator::start(place.space.world, &place.space.namespace, &variables);
+    for name in &names {
+        place.space.wait_ready(name, "True", "Issued").await;
+    }
+    let calls = audit(&place.space).await;
+    let read = format!("get serviceaccounts/{ACCOUNT}");
+    let reads = calls.iter().filter(|call| **call == read).count();
+    let turns = usize::try_from(begun.elapsed().as_secs()).unwrap() / KEPT + 1;
+    // Once for the objects, and once more before each session is requested.
+    let sessions = place.front.count(None);
+    assert!((2..=turns + sessions).contains(&reads), "{reads} reads in {turns} turns, {sessions} sessions");
     operator.expect_running();
 }

@@ -19,7 +19,7 @@ use crate::domain::plan::{Action, Plan};
 use crate::domain::reason::IssueReason;
 use crate::domain::status::{Seen, Standing};
 use crate::domain::stored::Digest;
-use crate::domain::{IssuedSecret, Removal, SignedUrl, Stored, Validity, render};
+use crate::domain::{IssuedSecret, Removal, Request, SignedUrl, Stored, Validity, render};
 use crate::runtime::Key;
 
 /// The result of an action.
@@ -72,12 +72,12 @@ pub async fn act(
             Ok(Acted::Done(Done::Ended))
         }
         Action::Create { reason, validity } => {
-            let (signed, rendered) = sign(ctx, observed, validity)?;
+            let (request, signed, rendered) = sign(ctx, observed, validity)?;
             let sent = SentUrl::of(observed, reason, &signed, &rendered);
             match create(ctx, object, observed, &key, rendered).await {
                 Ok(stored) => {
                     leave_question(ctx, object, observed, &sent);
-                    Ok(Acted::Done(issued(ctx, observed, plan, reason, &signed, &stored)))
+                    Ok(Acted::Done(issued(ctx, (observed, request), plan, reason, &signed, &stored)))
                 }
                 Err(failure) if failure.may_have_been_carried_out() => {
                     leave_question(ctx, object, observed, &sent.unconfirmed());
@@ -88,7 +88,7 @@ pub async fn act(
             }
         }
         Action::Replace { reason, validity } => {
-            let (signed, rendered) = sign(ctx, observed, validity)?;
+            let (request, signed, rendered) = sign(ctx, observed, validity)?;
             let sent = SentUrl::of(observed, reason, &signed, &rendered);
             let written = write(ctx, object, observed, &key, rendered, plan.reads_first).await;
             let stored = written.inspect_err(|failure| {
@@ -97,7 +97,7 @@ pub async fn act(
                 }
             })?;
             leave_question(ctx, object, observed, &sent);
-            Ok(Acted::Done(issued(ctx, observed, plan, reason, &signed, &stored)))
+            Ok(Acted::Done(issued(ctx, (observed, request), plan, reason, &signed, &stored)))
         }
     }
 }
@@ -117,12 +117,12 @@ async fn with_stored_url(
     rendered.with_url_of(&stored).ok_or(Failure::Outdated)
 }
 
-/// Signs a new URL and renders its Secret.
-fn sign(
+/// Signs a new URL and renders its Secret. Returns the request too.
+fn sign<'a>(
     ctx: &Context,
-    observed: &Observed,
+    observed: &'a Observed,
     validity: Validity,
-) -> Result<(SignedUrl, IssuedSecret), Failure> {
+) -> Result<(&'a Request, SignedUrl, IssuedSecret), Failure> {
     let (Some(request), Some(credentials)) = (observed.request(), observed.credentials()) else {
         return Err(Failure::Outdated);
     };
@@ -132,13 +132,13 @@ fn sign(
     let before = observed.stored().and_then(|stored| stored.handled_renew.as_deref());
     let token = request.renew.as_deref().or(before);
     let rendered = render(request, &signed, &observed.owner, token);
-    Ok((signed, rendered))
+    Ok((request, signed, rendered))
 }
 
 /// Counts and logs a new URL, and returns its description for the report.
 fn issued(
     ctx: &Context,
-    observed: &Observed,
+    (observed, request): (&Observed, &Request),
     plan: &Plan,
     reason: IssueReason,
     signed: &SignedUrl,
@@ -151,14 +151,12 @@ fn issued(
     }
     let (owner, expires) = (&observed.owner, signed.validity.expiration_time());
     tracing::info!(namespace = owner.namespace, name = owner.name, %reason, %expires, "issued");
-    let request = observed.request();
-    let standing = request.map(|request| Standing {
+    Done::Issued(Standing {
         location: Some(signed.location().to_owned()),
         digest: stored.content.url.map(Box::new),
         handled_renew: stored.handled_renew.as_deref().map(str::to_owned),
         ..Standing::new(request, signed.validity, observed.credentials(), observed.seed)
-    });
-    standing.map_or(Done::Nothing, Done::Issued)
+    })
 }
 
 fn since(from: Timestamp, to: Timestamp) -> f64 {

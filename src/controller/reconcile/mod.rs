@@ -15,11 +15,9 @@ mod target;
 mod verify;
 
 use std::borrow::Cow;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt as _;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -29,6 +27,7 @@ use self::expire::expire;
 use self::observe::{Observed, observe, reported_expiration};
 use self::prune::{prune, withdraw};
 use self::report::report;
+use crate::controller::caught::caught;
 use crate::controller::context::Context;
 use crate::controller::state::lean::{LeanPresignedUrl, NoSpec};
 use crate::controller::watch::forget_if_gone;
@@ -86,13 +85,14 @@ async fn reconcile_object(ctx: &Context, job: &Job<Key>, object: &LeanPresignedU
         Cause::SafetyNet => history.awaits(),
         Cause::Timer | Cause::Woken => history.overdue(ctx.clock.now()),
     };
-    let carried_out = if let Some(problem) = history.held_by_panic(&object.inputs(0), ctx.clock.now()) {
-        Ok(held(ctx, object, problem.clone()))
-    } else {
-        // A panic in one reconcile must not affect other objects.
-        AssertUnwindSafe(carry_out(ctx, &job.key, object, &history, looks_at)).catch_unwind().await
-    };
-    let (plan, outcome, resolved) = carried_out.unwrap_or_else(|_| panicked(ctx, object));
+    let (plan, outcome, resolved) =
+        if let Some(problem) = history.held_by_panic(&object.inputs(0), ctx.clock.now()) {
+            held(ctx, object, problem.clone())
+        } else {
+            // A panic in one reconcile must not affect other objects.
+            let work = carry_out(ctx, &job.key, object, &history, looks_at);
+            caught(&ctx.metrics, work, || interrupted(ctx, object, &Failure::Panicked)).await
+        };
     let request = resolved.as_deref().map(|resolved| &resolved.request);
     let seen = outcome.seen(&plan);
     let around = Around {
@@ -271,10 +271,4 @@ fn held(ctx: &Context, object: &LeanPresignedUrl, problem: Problem) -> CarriedOu
 /// the backoff.
 fn unseen(ctx: &Context, object: &LeanPresignedUrl, now: Timestamp) -> Plan {
     Plan::nothing(now, object.inputs(0), reported_expiration(ctx, &Key::from(object)))
-}
-
-/// The plan and outcome of a reconcile that panicked.
-fn panicked(ctx: &Context, object: &LeanPresignedUrl) -> CarriedOut {
-    ctx.metrics.panicked();
-    interrupted(ctx, object, &Failure::Panicked)
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::Api;
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::SessionFailure;
@@ -43,25 +44,70 @@ impl KnownAccount {
     }
 }
 
-/// The ServiceAccounts that were read lately; `None` for one that does not exist.
+/// What a read finds; `None` if there is no such ServiceAccount.
+type FoundAccount = Option<Arc<KnownAccount>>;
+
+/// The ServiceAccounts that were read lately.
 #[derive(Default)]
-pub(super) struct Accounts(Lock<HashMap<Key, (Instant, Option<Arc<KnownAccount>>)>>);
+pub(super) struct Accounts {
+    read: Lock<HashMap<Key, LastRead>>,
+    /// Locked by the first that reads a ServiceAccount.
+    readers: Lock<HashMap<Key, Arc<Mutex<()>>>>,
+}
+
+/// What the last read of a ServiceAccount found. Answers to reads that began earlier do not count.
+enum LastRead {
+    /// The read began then.
+    Found(Instant, FoundAccount),
+    /// What had been found was forgotten then.
+    Forgotten(Instant),
+}
+
+impl LastRead {
+    fn at(&self) -> Instant {
+        match self {
+            Self::Found(at, _) | Self::Forgotten(at) => *at,
+        }
+    }
+
+    fn is_recent(&self) -> bool {
+        self.at().elapsed() < KEPT
+    }
+}
 
 impl Accounts {
-    /// A ServiceAccount; `None` if it does not exist.
+    /// A ServiceAccount. Those that ask at the same time share one read.
     ///
     /// # Errors
     /// The failure of the read.
-    pub(super) async fn get(
-        &self,
-        ctx: &Context,
-        key: &Key,
-    ) -> Result<Option<Arc<KnownAccount>>, kube::Error> {
-        let is_recent = |(read, _): &(Instant, _)| read.elapsed() < KEPT;
-        if let Some((_, known)) = self.0.read().get(key).filter(|known| is_recent(known)) {
-            return Ok(known.clone());
+    pub(super) async fn get(&self, ctx: &Context, key: &Key) -> Result<FoundAccount, kube::Error> {
+        if let Some(known) = self.known(key) {
+            return Ok(known);
+        }
+        let reader = self.reader(key);
+        let turn = reader.try_lock();
+        if turn.is_err() {
+            // If the read fails or ends early, each reads for itself, so that nobody waits for several failures.
+            drop(reader.lock().await);
+            if let Some(known) = self.known(key) {
+                return Ok(known);
+            }
         }
         self.read(ctx, key).await
+    }
+
+    /// What was read lately; `None` if it has to be read.
+    fn known(&self, key: &Key) -> Option<FoundAccount> {
+        match self.read.read().get(key).filter(|last| last.is_recent())? {
+            LastRead::Found(_, known) => Some(known.clone()),
+            LastRead::Forgotten(_) => None,
+        }
+    }
+
+    fn reader(&self, key: &Key) -> Arc<Mutex<()>> {
+        let mut readers = self.readers.write();
+        readers.retain(|_, reader| Arc::strong_count(reader) > 1);
+        readers.entry(key.clone()).or_default().clone()
     }
 
     /// Requires that a ServiceAccount is still the one with this UID, and still permits the role: a request
@@ -82,14 +128,13 @@ impl Accounts {
         }
     }
 
-    /// Forgets what was read of a ServiceAccount.
+    /// Forgets what was read of a ServiceAccount, also by the reads that are under way.
     pub(super) fn forget(&self, key: &Key) {
-        self.0.write().remove(key);
+        self.read.write().insert(key.clone(), LastRead::Forgotten(Instant::now()));
     }
 
     /// Reads a ServiceAccount, however lately it was read.
-    async fn read(&self, ctx: &Context, key: &Key) -> Result<Option<Arc<KnownAccount>>, kube::Error> {
-        let is_recent = |(read, _): &(Instant, _)| read.elapsed() < KEPT;
+    async fn read(&self, ctx: &Context, key: &Key) -> Result<FoundAccount, kube::Error> {
         let begun = Instant::now();
         let accounts: Api<ServiceAccount> = Api::namespaced(ctx.client.clone(), key.namespace());
         let found = accounts.get_metadata_opt(key.name()).await?;
@@ -100,9 +145,11 @@ impl Accounts {
                 roles: roles.unwrap_or_default(),
             })
         });
-        let mut all = self.0.write();
-        all.retain(|_, known| is_recent(known));
-        all.insert(key.clone(), (begun, known.clone()));
+        let mut all = self.read.write();
+        all.retain(|_, last| last.is_recent());
+        if all.get(key).is_none_or(|last| last.at() < begun) {
+            all.insert(key.clone(), LastRead::Found(begun, known.clone()));
+        }
         Ok(known)
     }
 }

@@ -2,7 +2,6 @@
 //! the session of each namespace costs one call of the STS and not two.
 
 use std::collections::HashMap;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures::FutureExt as _;
@@ -13,6 +12,7 @@ use kube::Client;
 use super::SessionFailure;
 use super::attempt::FailedRequest;
 use super::requests::begin;
+use crate::controller::caught::caught;
 use crate::controller::context::Context;
 use crate::domain::session::SessionKey;
 use crate::runtime::lock::Lock;
@@ -81,12 +81,11 @@ fn start(
     failures: u32,
 ) -> SharedRequest {
     let request = async move {
-        let answer = AssertUnwindSafe(begin(&ctx, &client, &key, ca_bundle.as_deref())).catch_unwind().await;
-        let answer = answer.unwrap_or_else(|_| {
-            ctx.metrics.panicked();
+        let answer = caught(&ctx.metrics, begin(&ctx, &client, &key, ca_bundle.as_deref()), || {
             tracing::error!("a bug in the operator stopped the request of a session to assume a role with");
             Err(SessionFailure::Bug)
         });
+        let answer = answer.await;
         answer.map_err(|failure| FailedRequest::new(failure, failures + 1, ctx.clock.now()))
     };
     request.boxed().shared()

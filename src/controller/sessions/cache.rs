@@ -26,7 +26,7 @@ pub(super) struct SessionCache {
     pub(super) certificates: HashMap<String, SharedCertificates>,
     pub(super) held: HeldBytes,
     /// Why the ServiceAccount of a signer cannot be used, with the UID and the generation that this is about, and
-    /// when that was noted for a volume.
+    /// when a volume was told so last.
     pub(super) accounts: HashMap<SignerId, ((String, i64, SessionFailure), Option<Timestamp>)>,
 }
 

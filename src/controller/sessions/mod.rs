@@ -158,7 +158,7 @@ impl Sessions {
     }
 
     /// Notes whether the ServiceAccount of a signer can be used, and returns whether that is new. `for_volume` is the
-    /// time if a volume asks.
+    /// time if a volume asks; the last one counts.
     fn note_account(
         &self,
         signer: &ParsedSigner,
@@ -166,15 +166,22 @@ impl Sessions {
         for_volume: Option<Timestamp>,
     ) -> bool {
         let noted = failure.map(|failure| (signer.uid.clone(), signer.generation, failure.clone()));
-        if self.cache.read().accounts.get(&signer.id).map(|(known, _)| known) == noted.as_ref() {
+        let is_known =
+            |cache: &SessionCache| cache.accounts.get(&signer.id).map(|(known, _)| known) == noted.as_ref();
+        if is_known(&self.cache.read()) && (noted.is_none() || for_volume.is_none()) {
             return false;
         }
-        let accounts = &mut self.cache.write().accounts;
+        let mut cache = self.cache.write();
+        let is_new = !is_known(&cache);
+        let accounts = &mut cache.accounts;
         match noted {
-            Some(noted) => drop(accounts.insert(signer.id.clone(), (noted, for_volume))),
+            Some(noted) => {
+                let last = accounts.get(&signer.id).and_then(|(_, last)| *last);
+                accounts.insert(signer.id.clone(), (noted, for_volume.or(last)));
+            }
             None => drop(accounts.remove(&signer.id)),
         }
-        true
+        is_new
     }
 
     /// Forgets what is known of the ServiceAccount of a signer that is gone.

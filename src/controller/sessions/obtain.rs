@@ -9,6 +9,7 @@ use super::{FoundSession, SessionFailure, WantedSession};
 use crate::controller::context::Context;
 use crate::controller::reconcile::error::{Failure, is_code};
 use crate::crd::SignerKind;
+use crate::domain::finish::SESSION_WAIT;
 use crate::domain::reason::FailureReason;
 use crate::domain::session::{
     IdentitySource, ServiceAccountIdentity, SessionKey, SessionNeed, SessionOwner, SessionSource,
@@ -18,8 +19,6 @@ use crate::domain::status::Problem;
 use crate::domain::{Credentials, Owner, Request};
 use crate::runtime::Key;
 
-/// After how many seconds an object reports that it waits for a session.
-const SAID_AFTER: i64 = 15;
 const QUEUED: &str = "a session is being requested, and the STS or other requests take long";
 
 /// What a session is wanted for.
@@ -91,7 +90,7 @@ pub async fn obtain(
     match ctx.sessions.find(&object, WantedSession { key, base, ca_bundle, flow }, need, now) {
         FoundSession::Ready(credentials) => Ok(Ok(Arc::new(credentials))),
         FoundSession::Failed(failure) => Ok(Err(failure.problem(request))),
-        FoundSession::Pending(since) if now.duration_since(since).as_secs() >= SAID_AFTER => {
+        FoundSession::Pending(since) if now.duration_since(since).as_secs() >= i64::from(SESSION_WAIT) => {
             Ok(Err(Problem::retried(FailureReason::CredentialsUnavailable, QUEUED.to_owned())))
         }
         FoundSession::Pending(_) => Err(Failure::AwaitingSession),

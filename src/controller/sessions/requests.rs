@@ -1,16 +1,15 @@
 //! Requests sessions from an STS, beside the reconciles.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt as _;
 use kube::Client;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use super::tokens::token;
 use super::{SessionFailure, WantedSession};
+use crate::controller::caught::caught;
 use crate::controller::context::Context;
 use crate::domain::Credentials;
 use crate::domain::session::{SessionKey, SessionSource};
@@ -27,7 +26,7 @@ pub async fn request_sessions(ctx: Arc<Context>) {
     loop {
         tokio::select! {
             wanted = ctx.sessions.next_wanted() => drop(running.spawn(serve(ctx.clone(), wanted))),
-            Some(_) = running.join_next() => {}
+            Some(ended) = running.join_next() => if ended.is_err() { ctx.metrics.panicked() },
             _ = sweeps.tick() => ctx.sessions.sweep(ctx.clock.now(), ctx.leadership.term().is_some()),
         }
     }
@@ -36,16 +35,19 @@ pub async fn request_sessions(ctx: Arc<Context>) {
 /// Requests one session, and wakes the objects that use it.
 async fn serve(ctx: Arc<Context>, wanted: WantedSession) {
     let kind = wanted.key.source.kind();
-    let answer = AssertUnwindSafe(request(&ctx, &wanted)).catch_unwind().await;
-    let answer = answer.unwrap_or_else(|_| {
-        ctx.metrics.panicked();
+    let request = async {
+        let answer = request(&ctx, &wanted).await;
+        ctx.metrics.session(kind, answer.as_ref().err().map(SessionFailure::reason));
+        if let Err(failure) = &answer {
+            tracing::debug!(owner = wanted.flow, source = kind, "{failure}");
+        }
+        answer
+    };
+    let answer = caught(&ctx.metrics, request, || {
         tracing::error!(owner = wanted.flow, "a bug in the operator stopped the request of a session");
         Err(SessionFailure::Bug)
-    });
-    ctx.metrics.session(kind, answer.as_ref().err().map(SessionFailure::reason));
-    if let Err(failure) = &answer {
-        tracing::debug!(owner = wanted.flow, source = kind, "{failure}");
-    }
+    })
+    .await;
     let now = ctx.clock.now();
     for user in ctx.sessions.answered(&wanted, answer, now) {
         ctx.wake(&user);

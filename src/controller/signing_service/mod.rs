@@ -16,11 +16,9 @@ mod wanted_urls;
 
 use std::fmt;
 use std::net::IpAddr;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt as _;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -33,6 +31,7 @@ use self::admission::Admission;
 use self::fault::SigningFault;
 pub use self::fault::SigningResult;
 use self::pod::{AskingPod, NoPod};
+use crate::controller::caught::caught;
 use crate::controller::context::Context;
 use crate::domain::signer::SignerId;
 use crate::domain::volume::{SIGNING_AUDIENCE, SIGNING_PATH, SigningAnswer, SigningRefusal};
@@ -76,20 +75,20 @@ impl Answers for SigningService {
 
     async fn serve_request(&self, peer: IpAddr, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let (head, mut body) = request.into_parts();
-        let answer = AssertUnwindSafe(timeout(DEADLINE, self.answer(peer, &head, &mut body))).catch_unwind();
-        let answer = match answer.await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => {
+        let answer = async {
+            let answer = timeout(DEADLINE, self.answer(peer, &head, &mut body)).await;
+            answer.unwrap_or_else(|_| {
                 let message = "the API server, the STS or other requests take long: this is tried again";
                 Err(SigningFault::new(SigningResult::Unavailable, message))
-            }
-            Err(_) => {
-                self.0.ctx.metrics.panicked();
-                tracing::error!("a bug in the operator stopped a signing request");
-                let message = "a bug in the operator stopped the request: report it with the line from the operator's log";
-                Err(SigningFault::new(SigningResult::InternalError, message))
-            }
+            })
         };
+        let answer = caught(&self.0.ctx.metrics, answer, || {
+            tracing::error!("a bug in the operator stopped a signing request");
+            let message =
+                "a bug in the operator stopped the request: report it with the line from the operator's log";
+            Err(SigningFault::new(SigningResult::InternalError, message))
+        })
+        .await;
         let result = answer.as_ref().map_or_else(|fault| fault.result, |_| SigningResult::Signed);
         self.0.ctx.metrics.signing_request(result);
         match answer {
@@ -142,12 +141,15 @@ impl SigningService {
     async fn pod(&self, peer: IpAddr, token: Option<&str>) -> Result<Arc<AskingPod>, SigningFault> {
         let refused = |message: &str| SigningFault::new(SigningResult::Unauthenticated, message);
         let token = token.ok_or_else(|| refused("send the token of the pod: Authorization: Bearer TOKEN"))?;
-        let ask = || async {
-            let status = review_of(&self.0.ctx.asking, token, Some(SIGNING_AUDIENCE)).await?;
-            if status.authenticated != Some(true) {
-                return Ok(Err(Refusal::Unauthenticated));
+        let ask = || {
+            let (client, token) = (self.0.ctx.asking.clone(), token.to_owned());
+            async move {
+                let status = review_of(&client, &token, Some(SIGNING_AUDIENCE)).await?;
+                if status.authenticated != Some(true) {
+                    return Ok(Err(Refusal::Unauthenticated));
+                }
+                Ok(Ok(AskingPod::of(status).map(Arc::new)))
             }
-            Ok(Ok(AskingPod::of(status).map(Arc::new)))
         };
         match self.0.tokens.judge(peer, ReviewKey::of(&[token]), ask).await {
             Ok(pod) => pod.map_err(|lack| refused(&lack.to_string())),
@@ -167,9 +169,12 @@ impl SigningService {
         signer: &SignerId,
     ) -> Result<(), SigningFault> {
         let key = ReviewKey::of(&[&signer.kind.to_string(), &signer.name, token.unwrap_or_default()]);
-        let ask = || async {
-            let is_allowed = is_allowed(&self.0.ctx.asking, pod.use_of(signer)).await?;
-            Ok(if is_allowed { Ok(()) } else { Err(Refusal::Forbidden) })
+        let ask = || {
+            let (client, review) = (self.0.ctx.asking.clone(), pod.use_of(signer));
+            async move {
+                let is_allowed = is_allowed(&client, review).await?;
+                Ok(if is_allowed { Ok(()) } else { Err(Refusal::Forbidden) })
+            }
         };
         self.0.uses.judge(peer, key, ask).await.map_err(|refusal| match refusal {
             Refusal::Unavailable => unasked(),

@@ -1,14 +1,13 @@
 //! Asks stores about URLs, beside the reconciles.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use futures::FutureExt as _;
 use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::{DueQuestion, StoreQuestion};
+use crate::controller::caught::caught;
 use crate::controller::context::Context;
 use crate::crd::SignerKind;
 use crate::domain::verification::{Finding, NotAsked, Question, QuestionKind, VerifyAnswer, VerifyPlace};
@@ -26,39 +25,41 @@ pub async fn ask_stores(ctx: Arc<Context>) {
     loop {
         tokio::select! {
             due = ctx.verifications.next() => drop(running.spawn(serve(ctx.clone(), due))),
-            Some(_) = running.join_next() => {}
+            Some(ended) = running.join_next() => if ended.is_err() { ctx.metrics.panicked() },
         }
     }
 }
 
 /// Asks one question, and wakes the object.
 async fn serve(ctx: Arc<Context>, due: DueQuestion) {
-    let answer = AssertUnwindSafe(ask(&ctx, &due)).catch_unwind().await;
-    let finding = answer.unwrap_or_else(|_| {
-        ctx.metrics.panicked();
+    let found = async {
+        let finding = ask(&ctx, &due).await?;
+        if due.outage.is_none() {
+            ctx.metrics.verified(finding.result());
+        }
+        Some(verify_answer(&ctx, finding, &VerifyPlace::of(&due.queued.question.resolved.request)))
+    };
+    let answer = caught(&ctx.metrics, found, || {
         let key = &due.queued.key;
         tracing::error!(
             namespace = key.namespace(),
             name = key.name(),
             "a bug in the operator stopped a question to a store"
         );
-        Some(Finding::NotAsked(NotAsked::Impossible))
+        Some(verify_answer(&ctx, Finding::NotAsked(NotAsked::Impossible), &VerifyPlace::default()))
     });
-    let place = VerifyPlace::of(&due.queued.question.resolved.request);
-    let answer = finding.map(|finding| {
-        if due.outage.is_none() {
-            ctx.metrics.verified(finding.result());
-        }
-        let message = finding.message(&place);
-        let now = ctx.clock.now();
-        VerifyAnswer { at: Timestamp::from_second(now.as_second()).unwrap_or(now), finding, message }
-    });
+    let answer = answer.await;
     if ctx.verifications.answered(&due, answer, Instant::now()) {
         ctx.wake(&due.queued.key);
     }
 }
 
-/// The answer; `None` when the question is not to be asked any more.
+fn verify_answer(ctx: &Context, finding: Finding, place: &VerifyPlace) -> VerifyAnswer {
+    let (now, message) = (ctx.clock.now(), finding.message(place));
+    VerifyAnswer { at: Timestamp::from_second(now.as_second()).unwrap_or(now), finding, message }
+}
+
+/// What the store says; `None` when the question is not to be asked any more.
 async fn ask(ctx: &Context, due: &DueQuestion) -> Option<Finding> {
     let verifier = ctx.verifications.verifier.as_ref()?;
     let StoreQuestion { resolved, credentials, validity, .. } = &*due.queued.question;

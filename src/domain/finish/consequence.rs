@@ -11,7 +11,7 @@ use crate::domain::validity::plus;
 /// After how many overloaded or outdated reconciles in a row the status reports a failure.
 const TOLD_AFTER: u32 = 3;
 /// How long an object waits for a session before it looks again, in seconds. It then reports that it waits.
-const SESSION_WAIT: u32 = 15;
+pub const SESSION_WAIT: u32 = 15;
 
 /// What an interruption means for the status.
 pub(super) enum Consequence {

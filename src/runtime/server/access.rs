@@ -51,15 +51,16 @@ impl Access {
         let token = bearer(headers).ok_or(Refusal::Unauthenticated)?;
         // A path contains no NUL, so path and token cannot be confused.
         let key = ReviewKey::of(&[path, token]);
-        self.reviewer.judge(peer, key, || self.ask(token, path)).await
+        let client = self.client.clone();
+        self.reviewer.judge(peer, key, || ask(client, token.to_owned(), path.to_owned())).await
     }
+}
 
-    async fn ask(&self, token: &str, path: &str) -> Result<Result<(), Refusal>, kube::Error> {
-        let status = review_of(&self.client, token, None).await?;
-        let Some(user) = user_of(status) else { return Ok(Err(Refusal::Unauthenticated)) };
-        let is_allowed = is_allowed(&self.client, access_review(user, path)).await?;
-        Ok(if is_allowed { Ok(()) } else { Err(Refusal::Forbidden) })
-    }
+async fn ask(client: Client, token: String, path: String) -> Result<Result<(), Refusal>, kube::Error> {
+    let status = review_of(&client, &token, None).await?;
+    let Some(user) = user_of(status) else { return Ok(Err(Refusal::Unauthenticated)) };
+    let is_allowed = is_allowed(&client, access_review(user, &path)).await?;
+    Ok(if is_allowed { Ok(()) } else { Err(Refusal::Forbidden) })
 }
 
 impl fmt::Debug for Access {

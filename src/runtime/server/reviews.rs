@@ -5,7 +5,8 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::panic::resume_unwind;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hyper::HeaderMap;
@@ -15,7 +16,7 @@ use k8s_openapi::api::authorization::v1::{SubjectAccessReview, SubjectAccessRevi
 use kube::api::PostParams;
 use kube::{Api, Client};
 use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::runtime::server::peer_limits::PeerLimits;
@@ -57,26 +58,32 @@ pub enum Refusal {
 /// Asks the API server for verdicts, and caches them.
 ///
 /// # Guarantees
-/// A request is refused when the API server cannot be asked. Only digests of tokens are kept.
+/// A request is refused when the API server cannot be asked. Only digests of tokens are kept. A review that was
+/// sent ends, and counts against the limits of the peer, also when the client hangs up.
 #[derive(Debug)]
 pub struct Reviewer<V> {
+    asked: Arc<Semaphore>,
+    peers: PeerLimits,
+    reviews: Arc<Reviews<V>>,
+}
+
+/// What the reviews leave behind.
+#[derive(Debug)]
+struct Reviews<V> {
     terms: ReviewTerms,
     verdicts: Mutex<Verdicts<V>>,
-    asked: Semaphore,
-    peers: PeerLimits,
     is_in_trouble: Mutex<bool>,
 }
 
-impl<V: Clone> Reviewer<V> {
+impl<V: Clone + Send + 'static> Reviewer<V> {
     /// A reviewer without verdicts.
     #[must_use]
     pub fn new(terms: ReviewTerms) -> Self {
+        let verdicts = Mutex::new(Verdicts::new(terms));
         Self {
-            terms,
-            verdicts: Mutex::new(Verdicts::new(terms)),
-            asked: Semaphore::new(terms.at_once),
+            asked: Arc::new(Semaphore::new(terms.at_once)),
             peers: PeerLimits::new(terms.of_peer),
-            is_in_trouble: Mutex::default(),
+            reviews: Arc::new(Reviews { terms, verdicts, is_in_trouble: Mutex::default() }),
         }
     }
 
@@ -86,30 +93,55 @@ impl<V: Clone> Reviewer<V> {
     /// The verdict, if it refuses; [`Refusal::Unavailable`] if there is none in time.
     pub async fn judge<F>(&self, peer: IpAddr, key: ReviewKey, ask: impl FnOnce() -> F) -> Result<V, Refusal>
     where
-        F: Future<Output = Result<Result<V, Refusal>, kube::Error>>,
+        F: Future<Output = Result<Result<V, Refusal>, kube::Error>> + Send + 'static,
     {
-        let known = || self.verdicts.lock().unwrap_or_else(PoisonError::into_inner).get(&key, Instant::now());
-        if let Some(verdict) = known() {
+        if let Some(verdict) = self.reviews.known(&key) {
             return verdict;
         }
         let asked = async {
-            let _permit = self.peers.acquire(peer).await;
-            let permit = self.asked.acquire().await;
+            let peer_permit = self.peers.acquire(peer).await;
+            let permit = self.asked.clone().acquire_owned().await.ok();
             // Another request may have got the verdict meanwhile.
-            if let Some(verdict) = known() {
+            if let Some(verdict) = self.reviews.known(&key) {
                 return verdict;
             }
-            let answer = ask().await;
-            drop(permit);
-            self.log_transition(answer.as_ref().err());
-            let Ok(verdict) = answer else { return Err(Refusal::Unavailable) };
-            if verdict.is_err() {
-                sleep(REST).await;
-            }
-            self.keep(key.clone(), verdict.clone());
-            verdict
+            // A client that hangs up must neither end the review nor get the next one sooner.
+            let review = self.reviews.clone().review(key.clone(), ask(), permit, peer_permit);
+            tokio::spawn(review).await.unwrap_or_else(|ended| match ended.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                Err(_) => Err(Refusal::Unavailable),
+            })
         };
         timeout(PATIENCE, asked).await.unwrap_or(Err(Refusal::Unavailable))
+    }
+}
+
+impl<V: Clone> Reviews<V> {
+    fn known(&self, key: &ReviewKey) -> Option<Result<V, Refusal>> {
+        self.verdicts.lock().unwrap_or_else(PoisonError::into_inner).get(key, Instant::now())
+    }
+
+    /// Asks for a verdict and keeps it. Holds the permit of the peer for a while after a refusal.
+    async fn review(
+        self: Arc<Self>,
+        key: ReviewKey,
+        asked: impl Future<Output = Result<Result<V, Refusal>, kube::Error>>,
+        permit: Option<OwnedSemaphorePermit>,
+        peer_permit: Option<OwnedSemaphorePermit>,
+    ) -> Result<V, Refusal> {
+        let answer = timeout(PATIENCE, asked).await;
+        drop(permit);
+        let Ok(answer) = answer else { return Err(Refusal::Unavailable) };
+        self.log_transition(answer.as_ref().err());
+        let Ok(verdict) = answer else { return Err(Refusal::Unavailable) };
+        self.keep(key, verdict.clone());
+        if verdict.is_err() {
+            tokio::spawn(async move {
+                sleep(REST).await;
+                drop(peer_permit);
+            });
+        }
+        verdict
     }
 
     fn keep(&self, key: ReviewKey, verdict: Result<V, Refusal>) {

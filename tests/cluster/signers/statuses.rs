@@ -1,11 +1,13 @@
-//! What the owner of a `ClusterSigner` reads in its status. In this world no other operator reports it.
+//! What the owner of a signer reads in its status. In the world of the `ClusterSigner` no other operator reports
+//! it.
 
 use kube::api::DeleteParams;
-use presign_operator::crd::{ClusterSigner, SignerStatus};
+use presign_operator::crd::{ClusterSigner, Signer, SignerStatus};
 use serde_json::json;
+use testbed::Match;
 
-use super::BETWEEN_STATUSES;
-use crate::harness::World;
+use super::{BETWEEN_STATUSES, apply_signer_of_namespace, signers_of_namespace};
+use crate::harness::{DEADLINE, Operator, Space, UNOPPOSED, World};
 use crate::tenancy::{KEY, Tenancy};
 
 /// Waits until the status of the signer is as wanted.
@@ -61,4 +63,33 @@ async fn a_status_tells_whether_the_signer_can_sign_and_for_how_many() {
     let store = &team.world.store;
     tenancy.write_key((store.access_key_id(), store.secret_access_key())).await;
     wait_status(&tenancy, "that it can sign again", counts_all).await;
+}
+
+#[tokio::test]
+async fn a_signer_whose_secret_is_read_slowly_delays_the_statuses_of_no_others() {
+    let (space, proxy) = Space::behind_proxy("statuses-slow").await;
+    space.operator.stop();
+    let slow = json!({"s3": {"credentials": {"secretRef": {"name": "slow-keys"}}}});
+    apply_signer_of_namespace(&space, "slow", slow).await;
+    let others: Vec<_> = (0..8).map(|number| format!("other-{number}")).collect();
+    for name in &others {
+        apply_signer_of_namespace(&space, name, json!({})).await;
+    }
+    let read = proxy.hold(Match::new("GET", "/secrets/slow-keys"));
+    let kubeconfig = ("KUBECONFIG", proxy.kubeconfig().to_str().unwrap());
+    let variables = [kubeconfig, UNOPPOSED, ("PRESIGN_REQUEST_TIMEOUT", "300")];
+    let operator = Operator::start(space.world, &space.namespace, &variables);
+    assert!(read.reached(DEADLINE).await, "the Secret is read");
+    let has_status = |wanted: &'static str| {
+        move |signer: Option<&Signer>| {
+            let status = signer?.status.as_ref()?;
+            (ready(status).0 == wanted).then_some(())
+        }
+    };
+    for name in &others {
+        space.wait_for(DEADLINE, signers_of_namespace(&space), name, "Ready", has_status("True")).await;
+    }
+    read.release();
+    space.wait_for(DEADLINE, signers_of_namespace(&space), "slow", "a status", has_status("False")).await;
+    operator.expect_running();
 }

@@ -156,6 +156,28 @@ fn the_answer_to_a_volume_about_a_signer_is_shown_for_a_while_although_no_object
 }
 
 #[test]
+fn an_answer_is_shown_for_as_long_as_a_volume_gets_it_again_and_again() {
+    let (sessions, signer) = (Sessions::default(), signer());
+    let failure = SessionFailure::NoAccount { account: "a".to_owned() };
+    // An object gets it first, and is deleted.
+    assert!(sessions.note_account(&signer, Some(&failure), None));
+    for second in [0, 100, 200, 300] {
+        assert!(!sessions.note_account(&signer, Some(&failure), Some(at(second))));
+        // What another object gets does not make it older.
+        assert!(!sessions.note_account(&signer, Some(&failure), None));
+        sessions.forget_unused_account(&signer.id, at(second + FAILURE_KEPT));
+        assert_eq!(sessions.failure_of(&signer), Some(failure.clone()), "{second}");
+    }
+    // Nor does another failure.
+    let other = SessionFailure::unreadable("a");
+    assert!(sessions.note_account(&signer, Some(&other), None));
+    sessions.forget_unused_account(&signer.id, at(300 + FAILURE_KEPT));
+    assert_eq!(sessions.failure_of(&signer), Some(other));
+    sessions.forget_unused_account(&signer.id, at(301 + FAILURE_KEPT));
+    assert_eq!(sessions.failure_of(&signer), None);
+}
+
+#[test]
 fn the_volumes_of_a_namespace_use_so_many_sessions_and_no_more() {
     let (mut users, key) = (SessionUsers::default(), key("p"));
     let user = |namespace: &str, number: usize| Key::new(namespace, &format!("volume:{number:016x}"));

@@ -8,7 +8,9 @@ use crate::domain::session::{SessionSource, SessionTerms, StsAddress};
 use crate::domain::stored::Digest;
 use crate::runtime::schedule::CallQueue;
 
+mod accounts;
 mod limits;
+mod panics;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_893_456_000 + second).unwrap()

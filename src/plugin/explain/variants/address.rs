@@ -35,7 +35,7 @@ pub(super) fn hosts(sent: &SentRequest, known: &KnownSigned) -> Vec<Variant> {
             "ask for a URL with the host in lower case and without a dot at its end",
         ));
     }
-    let replaced = [("localhost", "127.0.0.1"), ("127.0.0.1", "localhost"), ("://", "://")];
+    let replaced = [("localhost", "127.0.0.1"), ("127.0.0.1", "localhost")];
     for (from, to) in replaced {
         if let Some(port) = host.strip_prefix(from) {
             let signed = format!("{to}{port}");

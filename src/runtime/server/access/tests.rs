@@ -152,3 +152,62 @@ fn tokens_that_were_made_up_do_not_push_out_one_that_may_read() {
     assert_eq!(verdicts.get(&key("good"), now), Some(Ok(())));
     assert_eq!(verdicts.get(&key("good"), now + TERMS.granted_for), None);
 }
+
+/// An API server that knows one token and takes some time for each review, and how many it was asked for.
+fn slow_api_server(takes: Duration) -> (Client, Arc<Mutex<usize>>) {
+    let asked = Arc::<Mutex<usize>>::default();
+    let count = asked.clone();
+    let answer = move |request: Request<Body>| {
+        let count = count.clone();
+        async move {
+            *count.lock().unwrap() += 1;
+            tokio::time::sleep(takes).await;
+            let bytes = request.into_body().collect_bytes().await.unwrap();
+            let mut review: Value = serde_json::from_slice(&bytes).unwrap();
+            review["status"] = match review["spec"]["token"].as_str() {
+                Some("good") => json!({"authenticated": true, "user": {"username": "good"}}),
+                Some(_) => json!({"authenticated": false}),
+                None => json!({"allowed": true}),
+            };
+            Ok::<_, kube::Error>(respond(StatusCode::CREATED, &review))
+        }
+    };
+    (Client::new(service_fn(answer), "default"), asked)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_hangs_up_gets_no_more_reviews_than_one_that_waits() {
+    let takes = Duration::from_millis(10);
+    let (client, asked) = slow_api_server(takes);
+    let access = Access::new(client);
+    let begin = Instant::now();
+    let mut number = 0;
+    while begin.elapsed() < 10 * REST {
+        number += 1;
+        let headers = headers(&format!("Bearer made-up-{number}"));
+        // It hangs up when the review was sent.
+        let judged = access.judge(PEER, &headers, "/metrics");
+        drop(tokio::time::timeout(takes / 2, judged).await);
+    }
+    let asked = *asked.lock().unwrap();
+    assert!((2..=10).contains(&asked), "{asked} reviews of {number} requests");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_verdict_that_nobody_waits_for_any_more_is_kept() {
+    let takes = Duration::from_millis(10);
+    let (client, asked) = slow_api_server(takes);
+    let access = Access::new(client);
+    for (token, verdict, reviews) in [("good", Ok(()), 2), ("made-up", Err(Refusal::Unauthenticated), 1)] {
+        *asked.lock().unwrap() = 0;
+        let headers = headers(&format!("Bearer {token}"));
+        let judged = access.judge(PEER, &headers, "/metrics");
+        assert!(tokio::time::timeout(takes / 2, judged).await.is_err(), "it hung up");
+        tokio::time::sleep(2 * takes).await;
+        // Another peer gets the verdict at once, also during the pause of the first.
+        let begin = Instant::now();
+        let other = "10.0.0.1".parse().unwrap();
+        assert_eq!(access.judge(other, &headers, "/metrics").await, verdict);
+        assert_eq!((begin.elapsed(), *asked.lock().unwrap()), (Duration::ZERO, reviews), "{token}");
+    }
+}
