@@ -19,7 +19,7 @@ use std::cell::Cell;
 use jiff::Timestamp;
 use presign_operator::crd::duration::{self, DurationText};
 use presign_operator::domain::Validity;
-use presign_operator::domain::decision::{Decision, Obstacle};
+use presign_operator::domain::decision::{Decision, WaitReason};
 use presign_operator::domain::request::Overlap;
 use presign_operator::{crd, domain};
 use proptest::prelude::*;
@@ -283,6 +283,6 @@ fn a_herd_of_sessions_that_end_is_signed_a_bounded_number_of_times() {
         let most = end / 2400 + 2;
         let mints = i64::from(life.mints() - before);
         assert!((i64::from(end > 3600)..=most).contains(&mints), "{end}: {mints} mints");
-        assert!(matches!(life.world.decide(), Decision::Wait { obstacle: Obstacle::CredentialsExpired(_) }));
+        assert!(matches!(life.world.decide(), Decision::Wait { reason: WaitReason::CredentialsExpired(_) }));
     }
 }

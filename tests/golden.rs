@@ -13,9 +13,9 @@ use presign_operator::crd::{
     ClusterSignerSpec, CredentialsSecretRef, PresignedUrlSpec, SignerKind, SignerSpec,
 };
 use presign_operator::domain::Credentials;
-use presign_operator::domain::policy::Asker;
+use presign_operator::domain::policy::Requester;
 use presign_operator::domain::reason::FailureReason;
-use presign_operator::domain::resolve::{ConnectionTerms, Permission, Surroundings, resolve, signer_id};
+use presign_operator::domain::resolve::{ConnectionSettings, Permission, ResolveContext, resolve, signer_id};
 use presign_operator::domain::signer::{ParsedSigner, SignerId};
 use serde_json::{Value, json};
 use strum::VariantArray as _;
@@ -127,9 +127,10 @@ fn permission(object: &Value, namespace: &str, signers: &[ParsedSigner]) -> Perm
     let spec: PresignedUrlSpec = serde_json::from_value(object["spec"].clone()).unwrap();
     let id = spec.signer_ref.as_ref().map(|reference| signer_id(reference, namespace));
     let signer = id.and_then(|id| signers.iter().find(|signer| signer.id == id));
-    let terms = ConnectionTerms { signer_namespace: SIGNERS.to_owned(), ..ConnectionTerms::default() };
-    let surroundings = Surroundings { terms: &terms, signer: signer.map(Ok), labels: None };
-    match resolve(Asker { namespace, name }, &spec, None, &surroundings) {
+    let settings =
+        ConnectionSettings { signer_namespace: SIGNERS.to_owned(), ..ConnectionSettings::default() };
+    let context = ResolveContext { settings: &settings, signer: signer.map(Ok), labels: None };
+    match resolve(Requester { namespace, name }, &spec, None, &context) {
         Ok(resolved) => resolved.permission,
         Err(problem) => panic!("{name}: {}", problem.message),
     }

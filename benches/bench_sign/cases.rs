@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
-use presign_operator::domain::policy::Asker;
+use presign_operator::domain::policy::Requester;
 use presign_operator::domain::{Credentials, Request, Validity};
 use presign_operator::runtime::Clock;
 use presign_operator::s3::UrlSigner;
@@ -91,7 +91,7 @@ impl Case {
 
     pub(crate) fn signer(&self) -> Signing {
         let request = Request::inline(
-            Asker::new("team-a", "bench"),
+            Requester::new("team-a", "bench"),
             &serde_json::from_value(self.spec()).unwrap(),
             None,
         )

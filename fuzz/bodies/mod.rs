@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Secret;
 use presign_operator::cli;
 use presign_operator::crd::PresignedUrl;
 use presign_operator::domain::limits::HostPattern;
-use presign_operator::domain::policy::Asker;
+use presign_operator::domain::policy::Requester;
 use presign_operator::domain::stored::Stored;
 use presign_operator::domain::{Credentials, Limits, Owner, Request, SignedForm, UrlParts, Validity, render};
 use presign_operator::s3::UrlSigner;
@@ -34,7 +34,7 @@ pub(crate) fn sign(input: &[u8]) {
     };
     let Some(object) = objects.into_iter().next() else { return };
     let name = object.metadata.name.unwrap_or_default();
-    let request = match Request::inline(Asker::new("team-a", &name), &object.spec, None) {
+    let request = match Request::inline(Requester::new("team-a", &name), &object.spec, None) {
         Ok(request) => request,
         Err(refusal) => return assert!(refusal.to_string().starts_with("spec.")),
     };
@@ -188,7 +188,7 @@ pub(crate) fn manifest(input: &[u8]) {
 pub(crate) fn object(input: &[u8]) {
     if let Ok(object) = serde_json::from_slice::<PresignedUrl>(input) {
         match Request::inline(
-            Asker::new("team-a", object.metadata.name.as_deref().unwrap_or_default()),
+            Requester::new("team-a", object.metadata.name.as_deref().unwrap_or_default()),
             &object.spec,
             Some("token"),
         ) {
@@ -198,8 +198,8 @@ pub(crate) fn object(input: &[u8]) {
                 // As the API server stores it and sends it again.
                 let text = serde_json::to_string(&object.spec).unwrap();
                 let spec = serde_json::from_str(&text).unwrap();
-                let asker = Asker::new("team-a", object.metadata.name.as_deref().unwrap_or_default());
-                assert_eq!(Request::inline(asker, &spec, Some("token")).unwrap(), request);
+                let requester = Requester::new("team-a", object.metadata.name.as_deref().unwrap_or_default());
+                assert_eq!(Request::inline(requester, &spec, Some("token")).unwrap(), request);
             }
             Err(refusal) => assert!(refusal.to_string().starts_with("spec.")),
         }

@@ -46,7 +46,7 @@ async fn serve(args: NodeArgs) -> Result<(), ExitFailure> {
     let pages =
         Pages { probes: Some(probes), metrics: Some(Scrapes::new(metrics.into_encoder())), access: None };
     let served = watch::Sender::new(false);
-    let server = tokio::spawn(http::serve(listener, Site { pages, tls: None }, is_true(&served)));
+    let server = tokio::spawn(http::serve(listener, Site { answers: pages, tls: None }, is_true(&served)));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %listen, node = args.node_name, "started");
     let ended = driver.run(stop).await;
     served.send_replace(true);

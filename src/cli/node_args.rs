@@ -13,7 +13,7 @@ use super::node_sts_args::NodeStsArgs;
 use super::signer_args::InlineCredentials;
 use crate::csi::{NodeSettings, SigningServiceSettings};
 use crate::domain::Limits;
-use crate::domain::volume::VolumeTerms;
+use crate::domain::volume::VolumeSettings;
 use crate::runtime::LogFormat;
 use crate::runtime::client::HttpsOrigin;
 
@@ -90,7 +90,7 @@ impl NodeArgs {
     /// How the driver runs.
     pub(super) fn settings(&self) -> anyhow::Result<NodeSettings> {
         let limits = Limits::new(Vec::new(), self.endpoints.patterns()?);
-        let terms = VolumeTerms {
+        let volumes = VolumeSettings {
             limits: limits.with_sessions(self.sts.limits()?),
             denies_inline: self.inline_credentials == InlineCredentials::Deny,
             has_signing_service: self.signing_service.is_some(),
@@ -102,7 +102,7 @@ impl NodeArgs {
             kubelet_dir: self.kubelet_dir.clone(),
             state_dir: self.state_dir.clone(),
             is_privileged: !self.unprivileged,
-            terms,
+            volumes,
             signing_service: service.map(|(origin, ca_file)| SigningServiceSettings { origin, ca_file }),
         })
     }
@@ -126,13 +126,13 @@ mod tests {
     #[test]
     fn the_flags_say_what_volumes_may_ask_for() {
         let settings = args(&[]).settings().unwrap();
-        assert!(settings.is_privileged && !settings.terms.denies_inline);
+        assert!(settings.is_privileged && !settings.volumes.denies_inline);
         let settings = args(&["--unprivileged", "--inline-credentials=Deny"]).settings().unwrap();
-        assert!(!settings.is_privileged && settings.terms.denies_inline);
-        assert!(!settings.terms.has_signing_service && settings.signing_service.is_none());
+        assert!(!settings.is_privileged && settings.volumes.denies_inline);
+        assert!(!settings.volumes.has_signing_service && settings.signing_service.is_none());
         let service = ["--signing-service=https://presign.svc:8443", "--signing-ca=/ca/ca.crt"];
         let settings = args(&service).settings().unwrap();
-        assert!(settings.terms.has_signing_service && settings.signing_service.is_some());
+        assert!(settings.volumes.has_signing_service && settings.signing_service.is_some());
         let words = ["presign-operator", "node", "--node-name", "n"];
         for alone in service.into_iter().chain(["--signing-service=http://presign.svc"]) {
             assert!(Cli::try_parse_from(words.into_iter().chain([alone])).is_err(), "{alone}");

@@ -7,8 +7,8 @@ use kube::ResourceExt as _;
 
 use super::manifest::Manifest;
 use crate::crd::{PresignedUrl, SignerKind};
-use crate::domain::policy::Asker;
-use crate::domain::resolve::{ConnectionTerms, Permission, Resolved, Surroundings, resolve, signer_id};
+use crate::domain::policy::Requester;
+use crate::domain::resolve::{ConnectionSettings, Permission, ResolveContext, Resolved, resolve, signer_id};
 use crate::domain::signer::{Labels, ParsedSigner, SignerId};
 
 /// The namespace of objects that name none.
@@ -51,17 +51,17 @@ impl OfflineSigners {
         let namespace = object.namespace().unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
         let name = object.name_any();
         let id = object.spec.signer_ref.as_ref().map(|reference| signer_id(reference, &namespace));
-        let surroundings = Surroundings {
-            terms: &ConnectionTerms::default(),
+        let context = ResolveContext {
+            settings: &ConnectionSettings::default(),
             signer: id.and_then(|id| self.all.get(&id)).map(Ok),
             labels: self.namespaces.get(&namespace),
         };
-        let selects_labels = matches!(surroundings.signer, Some(Ok(signer)) if signer.selects_labels());
-        let asker = Asker::new(&namespace, &name);
-        let resolved = resolve(asker, &object.spec, None, &surroundings);
+        let selects_labels = matches!(context.signer, Some(Ok(signer)) if signer.selects_labels());
+        let requester = Requester::new(&namespace, &name);
+        let resolved = resolve(requester, &object.spec, None, &context);
         let resolved = resolved.map_err(|problem| anyhow!(problem.message))?;
         match resolved.permission {
-            Permission::Denied { problem, .. } if surroundings.labels.is_none() && selects_labels => {
+            Permission::Denied { problem, .. } if context.labels.is_none() && selects_labels => {
                 let message = problem.message;
                 Err(anyhow!("{message}; to judge its labels, add the Namespace {namespace:?} to the files"))
             }

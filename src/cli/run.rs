@@ -13,11 +13,11 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 use super::ExitFailure;
 use super::run_args::RunArgs;
 use super::sites::{PortAddresses, Ports};
-use crate::controller::{Memory, Presigner, Process, Settings, SigningCertificate};
+use crate::controller::{Controller, Memory, Process, Settings, SigningCertificate};
 use crate::runtime::schedule::Limiter;
 use crate::runtime::{
-    Access, ApiCalls, Clock, Elector, Leadership, LeaseSettings, MetricsRegistry, Overload, Probes, Scrapes,
-    Skew, Terms, client, http, logging, search_for_rivals,
+    Access, ApiCalls, ClientSettings, Clock, Elector, Leadership, LeaseSettings, MetricsRegistry, Overload,
+    Probes, Scrapes, Skew, client, http, logging, search_for_rivals,
 };
 use crate::sts::Sts;
 use crate::verify::StoreVerifier;
@@ -74,20 +74,29 @@ async fn operate(args: RunArgs, observe: impl FnOnce(Memory)) -> Result<(), Exit
     let mut ports = Ports::open(&args).await?;
     let mut metrics = MetricsRegistry::new("presign", env!("CARGO_PKG_VERSION"));
     let (parts, probes) = (assemble(&args, &config, &mut metrics)?, Probes::new(STALE_AFTER));
-    let Parts { settings, clock, client, asking, lease, leadership, elector, limiter, skew, sts, verifier } =
+    let Parts { settings, clock, client, unfenced, lease, leadership, elector, limiter, skew, sts, verifier } =
         parts;
     let certificate = args
         .signing_certificate
         .settings(&config.default_namespace)
         .map(|settings| SigningCertificate::new(settings, &client, leadership.clone(), clock.clone()));
     let uses_cluster_signers = args.signers.cluster_signers;
-    let access = args.metrics.metrics_auth.then(|| Access::new(asking.clone()));
-    tokio::spawn(search_for_rivals(asking.clone(), lease, clock.clone()));
+    let access = args.metrics.metrics_auth.then(|| Access::new(unfenced.clone()));
+    tokio::spawn(search_for_rivals(unfenced.clone(), lease, clock.clone()));
     let registry = metrics.registry();
-    let process =
-        Process { asking, clock, leadership, registry, probes: probes.clone(), limiter, skew, sts, verifier };
-    let presigner = Presigner::new(settings, client, process);
-    observe(presigner.memory());
+    let process = Process {
+        unfenced,
+        clock,
+        leadership,
+        registry,
+        probes: probes.clone(),
+        limiter,
+        skew,
+        sts,
+        verifier,
+    };
+    let controller = Controller::new(settings, client, process);
+    observe(controller.memory());
 
     let own_tls = certificate.as_ref().map(SigningCertificate::tls);
     let certificate = kept(certificate);
@@ -98,7 +107,7 @@ async fn operate(args: RunArgs, observe: impl FnOnce(Memory)) -> Result<(), Exit
         ports.addresses().context("cannot read the address that it listens on")?;
     let stop = stop.shared();
     // The requests of the signing service need the controller, so the controller stops after them.
-    let signing = ports.signing_site(|| presigner.signing_service(), own_tls);
+    let signing = ports.signing_site(|| controller.signing_service(), own_tls);
     let signing = signing.map(|(listener, site)| tokio::spawn(http::serve(listener, site, stop.clone())));
     let signing_failure = Arc::new(OnceLock::new());
     let stop = {
@@ -122,7 +131,7 @@ async fn operate(args: RunArgs, observe: impl FnOnce(Memory)) -> Result<(), Exit
         );
     }
     let ended = tokio::select! {
-        ended = presigner.run(stop) => ended,
+        ended = controller.run(stop) => ended,
         never = certificate => match never {},
         // Without the election this process would never lead again, but would look alive.
         Some(ended) = ended(&mut election) => {
@@ -169,7 +178,7 @@ struct Parts {
     clock: Clock,
     client: kube::Client,
     /// The client for requests that a standby makes too. Its writes change no stored object.
-    asking: kube::Client,
+    unfenced: kube::Client,
     lease: LeaseSettings,
     leadership: Leadership,
     elector: Option<Elector>,
@@ -187,24 +196,24 @@ fn assemble(
     let (instance, clock) = (instance(), Clock::system());
     let identity = identity(&instance);
     let calls = ApiCalls::register(metrics.registry());
-    let (skew, limiter) = (Skew::register(metrics.registry(), clock.clone()), Presigner::limiter());
+    let (skew, limiter) = (Skew::register(metrics.registry(), clock.clone()), Controller::limiter());
     let paused = limiter.clone();
     let overload = Overload::new(move |pause| paused.pause(pause));
     let make_client = |leadership: &Leadership, overload: &Overload| {
         let deadline = Duration::from_secs(args.request_timeout);
-        let terms = Terms {
+        let client_settings = ClientSettings {
             identity: identity.clone(),
             deadline,
             leadership: leadership.clone(),
             overload: overload.clone(),
             skew: skew.clone(),
         };
-        client(config.clone(), calls.clone(), terms)
+        client(config.clone(), calls.clone(), client_settings)
             .map_err(|error| ExitFailure::configuration(anyhow!("cannot use the kubeconfig: {error}")))
     };
     let unopposed = Leadership::unopposed();
     // Scrapes cause these requests, and too many of them must not pause reconciles.
-    let asking = make_client(&unopposed, &Overload::default())?;
+    let unfenced = make_client(&unopposed, &Overload::default())?;
     let lease = args.lease(&identity, &config.default_namespace);
     let (elector, leadership) = if args.leader_elect {
         let (elector, leadership) =
@@ -226,13 +235,13 @@ fn assemble(
         max_in_flight,
         pods: args.pods,
         limits,
-        connection_terms: args.signers.terms(),
+        connection_settings: args.signers.settings(),
         cluster_signers: args.signers.cluster_signers,
         namespace_selectors: args.signers.namespace_selectors,
     };
     let sts = args.sts.sts().map_err(ExitFailure::configuration)?;
     let verifier = args.verify.verifier(&args.sts).map_err(ExitFailure::configuration)?;
-    Ok(Parts { settings, clock, client, asking, lease, leadership, elector, limiter, skew, sts, verifier })
+    Ok(Parts { settings, clock, client, unfenced, lease, leadership, elector, limiter, skew, sts, verifier })
 }
 
 /// Resolves when the value becomes true, or when the sender is dropped.

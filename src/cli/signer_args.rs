@@ -5,7 +5,7 @@ use anyhow::ensure;
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::run_args::check_label;
-use crate::domain::resolve::ConnectionTerms;
+use crate::domain::resolve::ConnectionSettings;
 
 /// Flags of `run`.
 #[derive(Args, Clone, Debug)]
@@ -60,8 +60,8 @@ impl SignerArgs {
     }
 
     /// Which connections are permitted.
-    pub(super) fn terms(&self) -> ConnectionTerms {
-        ConnectionTerms {
+    pub(super) fn settings(&self) -> ConnectionSettings {
+        ConnectionSettings {
             denies_inline: self.inline_credentials == InlineCredentials::Deny,
             // Without ClusterSigners no namespace holds their credentials.
             signer_namespace: if self.cluster_signers {
@@ -80,9 +80,9 @@ mod tests {
     use super::*;
     use crate::cli::{Cli, Command};
 
-    fn terms(flags: &[&str]) -> ConnectionTerms {
+    fn settings(flags: &[&str]) -> ConnectionSettings {
         match Cli::try_parse_from(["presign-operator", "run"].iter().chain(flags)).unwrap().command {
-            Command::Run(args) => args.signers.terms(),
+            Command::Run(args) => args.signers.settings(),
             other => panic!("{other:?}"),
         }
     }
@@ -95,8 +95,11 @@ mod tests {
             (&["--inline-credentials=allow"], OUTSIDE, false),
             (&["--cluster-signers=false", "--signer-namespace=platform"], "", false),
         ] {
-            let terms = terms(flags);
-            assert_eq!((terms.signer_namespace.as_str(), terms.denies_inline), (namespace, denies_inline));
+            let settings = settings(flags);
+            assert_eq!(
+                (settings.signer_namespace.as_str(), settings.denies_inline),
+                (namespace, denies_inline)
+            );
         }
     }
 

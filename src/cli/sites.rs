@@ -68,7 +68,7 @@ impl Ports {
         own: Option<Arc<Tls>>,
     ) -> Option<(TcpListener, Site<SigningService>)> {
         let (listener, of_files) = self.signing.take()?;
-        Some((listener, Site { pages: service(), tls: own.or(of_files) }))
+        Some((listener, Site { answers: service(), tls: own.or(of_files) }))
     }
 
     /// The listener and the site of each port.
@@ -77,12 +77,15 @@ impl Ports {
         match self.metrics {
             None => {
                 let pages = Pages { probes, metrics, access: None };
-                vec![(self.probes, Site { pages, tls: None })]
+                vec![(self.probes, Site { answers: pages, tls: None })]
             }
             Some((listener, tls)) => {
                 let pages = Pages { probes, metrics: None, access: None };
                 let guarded = Pages { probes: None, metrics, access: access.map(Arc::new) };
-                vec![(self.probes, Site { pages, tls: None }), (listener, Site { pages: guarded, tls })]
+                vec![
+                    (self.probes, Site { answers: pages, tls: None }),
+                    (listener, Site { answers: guarded, tls }),
+                ]
             }
         }
     }

@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::domain::limits::{SessionLimits, StsEndpoints};
 use crate::domain::volume::SIGNING_AUDIENCE;
-use crate::sts::{AmbientSource, Sts, StsTerms};
+use crate::sts::{AmbientSource, Sts, StsSettings};
 
 /// Flags of `run`.
 #[derive(Args, Clone, Debug)]
@@ -81,14 +81,14 @@ impl StsArgs {
 
     /// The client for calls to an STS.
     pub(super) fn sts(&self) -> anyhow::Result<Sts> {
-        let terms = StsTerms {
+        let settings = StsSettings {
             endpoints: self.limits()?.endpoints,
             ca_bundle: self.ca_bundle()?,
             proxy: self.proxy(),
             no_proxy: self.no_proxy.clone(),
             ambient: self.ambient_credentials.then(|| AmbientSource::find(variable)),
         };
-        Sts::new(terms).map_err(|error| anyhow!("{error}"))
+        Sts::new(settings).map_err(|error| anyhow!("{error}"))
     }
 
     /// The certificates for all calls.

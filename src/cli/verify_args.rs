@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::sts_args::StsArgs;
 use crate::domain::limits::VerifyEndpoints;
-use crate::verify::{StoreVerifier, VerifyTerms};
+use crate::verify::{StoreVerifier, VerifySettings};
 
 /// Flags of `run`.
 #[derive(Args, Clone, Debug)]
@@ -37,13 +37,13 @@ impl VerifyArgs {
     /// Asks stores, on the way that calls to an STS take too; `None` when none may be asked.
     pub(super) fn verifier(&self, calls: &StsArgs) -> anyhow::Result<Option<StoreVerifier>> {
         let Some(endpoints) = self.endpoints()? else { return Ok(None) };
-        let terms = VerifyTerms {
+        let settings = VerifySettings {
             endpoints,
             ca_bundle: calls.ca_bundle()?,
             proxy: calls.proxy(),
             no_proxy: calls.no_proxy(),
         };
-        Ok(Some(StoreVerifier::new(terms).map_err(|error| anyhow!("{error}"))?))
+        Ok(Some(StoreVerifier::new(settings).map_err(|error| anyhow!("{error}"))?))
     }
 }
 

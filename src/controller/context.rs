@@ -14,7 +14,7 @@ use crate::controller::metrics::Metrics;
 use crate::controller::pods::Pods;
 use crate::controller::reconcile::error::Failure;
 use crate::controller::sessions::Sessions;
-use crate::controller::state::answer::Answered;
+use crate::controller::state::answer::AnswerEffect;
 use crate::controller::state::credentials::CredentialsCache;
 use crate::controller::state::dependents::Dependents;
 use crate::controller::state::histories::Histories;
@@ -33,10 +33,10 @@ use crate::crd::SignerKind;
 use crate::domain::Limits;
 use crate::domain::finish::Next;
 use crate::domain::history;
-use crate::domain::resolve::ConnectionTerms;
+use crate::domain::resolve::ConnectionSettings;
 use crate::domain::signer::SignerId;
 use crate::runtime::schedule::{self, Cause, Limiter, Queue};
-use crate::runtime::watch::{Restart, Watches};
+use crate::runtime::watch::{RestartHandle, Watches};
 use crate::runtime::{Clock, Key, Leadership, Skew};
 use crate::s3::UrlSigner;
 use crate::sts::Sts;
@@ -49,7 +49,7 @@ pub struct Context {
     /// The client of the API server.
     pub client: Client,
     /// The client for requests that a standby makes too. They change no stored object.
-    pub asking: Client,
+    pub unfenced: Client,
     /// Whether this process is the leader, which is the one that writes.
     pub leadership: Leadership,
     /// The term in which the last reconcile ran.
@@ -63,11 +63,11 @@ pub struct Context {
     /// What the operator permits a spec to ask for.
     pub limits: Limits,
     /// Which connections and credentials the operator permits.
-    pub connection_terms: ConnectionTerms,
+    pub connection_settings: ConnectionSettings,
     /// Whether `ClusterSigner`s are watched.
     pub cluster_signers: bool,
     /// Whether the labels of namespaces are watched.
-    pub selects_namespaces: bool,
+    pub namespace_selectors: bool,
     /// The cache of signers.
     pub signers: Arc<Signers>,
     /// Which object uses which signer.
@@ -110,7 +110,7 @@ pub struct Context {
     /// The scopes whose first lists are complete.
     pub synced: Synced,
     /// Restarts the watches.
-    pub restart: Restart,
+    pub restart: RestartHandle,
     /// The health of the watches.
     pub watches: Watches,
 }
@@ -143,11 +143,11 @@ impl Context {
     }
 
     /// Does what has to happen after a cache took in an answer for a Secret or an object.
-    pub fn learned(&self, key: &Key, answered: Answered) {
-        match answered {
-            Answered::Known => {}
-            Answered::LookAgain => self.wake_owners(key),
-            Answered::WentBack => self.begin_watches_anew(),
+    pub fn apply_effect(&self, key: &Key, effect: AnswerEffect) {
+        match effect {
+            AnswerEffect::None => {}
+            AnswerEffect::Reconcile => self.wake_owners(key),
+            AnswerEffect::RestartWatches => self.restart_watches(),
         }
     }
 
@@ -181,7 +181,7 @@ impl Context {
 
     /// Restarts all watches with new lists. This is needed when the API server was restored to an
     /// earlier state, because the old watches show nothing of that.
-    pub fn begin_watches_anew(&self) {
+    pub fn restart_watches(&self) {
         tracing::warn!("the API server was restored to an earlier state: listing all objects again");
         self.restart.restart();
     }

@@ -16,14 +16,14 @@ pub struct Memory(pub(super) Arc<Context>);
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Snapshot {
     /// The `PresignedUrl`s.
-    pub presigned_urls: Vec<HeldObject>,
+    pub presigned_urls: Vec<CachedObject>,
     /// The Secrets in the cache of issued Secrets: those that carry our label.
-    pub secrets: Vec<HeldObject>,
+    pub secrets: Vec<CachedObject>,
 }
 
 /// One object in a cache.
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-pub struct HeldObject {
+pub struct CachedObject {
     /// Namespace of the object.
     pub namespace: String,
     /// Name of the object.
@@ -38,15 +38,15 @@ impl Memory {
     /// Takes a snapshot.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let held = |all: Vec<(Key, String, u64)>| all.into_iter().map(HeldObject::from).collect();
+        let cached = |all: Vec<(Key, String, u64)>| all.into_iter().map(CachedObject::from).collect();
         Snapshot {
-            presigned_urls: held(self.0.objects.versions()),
-            secrets: held(self.0.issued_secrets.versions()),
+            presigned_urls: cached(self.0.objects.versions()),
+            secrets: cached(self.0.issued_secrets.versions()),
         }
     }
 }
 
-impl From<(Key, String, u64)> for HeldObject {
+impl From<(Key, String, u64)> for CachedObject {
     fn from((key, uid, resource_version): (Key, String, u64)) -> Self {
         let (namespace, name) = (key.namespace().to_owned(), key.name().to_owned());
         Self { namespace, name, uid, resource_version }

@@ -31,16 +31,16 @@ use prometheus_client::registry::Registry;
 
 use crate::crd::names::OPERATOR;
 use crate::domain::Limits;
-use crate::domain::resolve::ConnectionTerms;
+use crate::domain::resolve::ConnectionSettings;
 use crate::runtime::schedule::{Cause, Limiter, NextRun, Queue, Workers};
-use crate::runtime::watch::{Restart, Watches};
+use crate::runtime::watch::{RestartHandle, Watches};
 use crate::runtime::{Clock, Key, Leadership, Probes, Skew, Tasks, clock};
 use crate::s3::UrlSigner;
 use crate::sts::Sts;
 use crate::verify::StoreVerifier;
 use context::Context;
 use events::Events;
-pub use memory::{HeldObject, Memory, Snapshot};
+pub use memory::{CachedObject, Memory, Snapshot};
 use reconcile::reconcile;
 pub use signing_certificate::{CertificateSettings, SigningCertificate};
 pub use signing_service::SigningService;
@@ -53,9 +53,9 @@ pub use watch::by_name::SecretAccess;
 use watch::namespaces::Synced;
 
 /// How often the wall clock is compared with the monotonic one.
-const TICK: Duration = Duration::from_secs(2);
+const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 /// How many requests run at a time outside of reconciles: events, pods, and checks of credentials.
-const BESIDE: usize = 8;
+const BACKGROUND_REQUESTS: usize = 8;
 /// When an object is reconciled again after a panic that `reconcile` does not catch, as in its report.
 const AFTER_PANIC: Duration = Duration::from_secs(60);
 
@@ -75,7 +75,7 @@ pub struct Settings {
     /// What the operator permits a spec to ask for.
     pub limits: Limits,
     /// Which connections and credentials the operator permits.
-    pub connection_terms: ConnectionTerms,
+    pub connection_settings: ConnectionSettings,
     /// Whether `ClusterSigner`s are watched.
     pub cluster_signers: bool,
     /// Whether the labels of namespaces are watched, for signers that select namespaces by them.
@@ -85,7 +85,7 @@ pub struct Settings {
 /// What the process provides to the controller.
 pub struct Process<'a> {
     /// The client for requests that a standby makes too. They change no stored object.
-    pub asking: Client,
+    pub unfenced: Client,
     /// The wall clock.
     pub clock: Clock,
     /// The leadership. A standby keeps its caches up to date and reconciles nothing.
@@ -112,21 +112,21 @@ pub struct TaskEnded {
 }
 
 /// The controller, assembled and not yet running.
-pub struct Presigner {
+pub struct Controller {
     context: Arc<Context>,
     recorder: Recorder,
     width: usize,
     probes: Probes,
 }
 
-impl Presigner {
+impl Controller {
     /// Assembles the controller, which reaches the API server through `client`.
     #[must_use]
     pub fn new(settings: Settings, client: Client, process: Process<'_>) -> Self {
         let Settings { instance, namespaces, secret_access, max_in_flight, pods, limits, .. } = settings;
-        let Settings { connection_terms, cluster_signers, namespace_selectors, .. } = settings;
-        let Process { asking, clock, leadership, registry, probes, limiter, skew, sts, verifier } = process;
-        let scopes = Scopes::new(&namespaces).with_signers(&connection_terms.signer_namespace);
+        let Settings { connection_settings, cluster_signers, namespace_selectors, .. } = settings;
+        let Process { unfenced, clock, leadership, registry, probes, limiter, skew, sts, verifier } = process;
+        let scopes = Scopes::new(&namespaces).with_signers(&connection_settings.signer_namespace);
         let objects = Arc::new(state::objects::Objects::new(scopes.clone()));
         let issued_secrets = Arc::new(state::issued_secrets::IssuedSecrets::new(scopes.clone()));
         let (signers, signer_users) = (Arc::new(Signers::default()), Arc::new(SignerUsers::default()));
@@ -146,16 +146,16 @@ impl Presigner {
         };
         let context = Arc::new(Context {
             client,
-            asking,
+            unfenced,
             leadership,
             last_term: watch::by_name::LastTerm::default(),
             secret_access,
             clock,
             signer: UrlSigner::default(),
             limits,
-            connection_terms,
+            connection_settings,
             cluster_signers,
-            selects_namespaces: namespace_selectors,
+            namespace_selectors,
             signers,
             signer_users,
             namespace_labels: NamespaceLabels::default(),
@@ -176,7 +176,7 @@ impl Presigner {
             metrics: metrics::Metrics::register(registry),
             synced: Synced::new(scopes.clone()),
             scopes,
-            restart: Restart::default(),
+            restart: RestartHandle::default(),
             watches: Watches::register(registry),
         });
         Self { context, recorder, width: max_in_flight, probes }
@@ -198,7 +198,7 @@ impl Presigner {
     /// needs.
     #[must_use]
     pub fn limiter() -> Limiter {
-        Limiter::new(BESIDE)
+        Limiter::new(BACKGROUND_REQUESTS)
     }
 
     /// Runs until `stop` resolves and the reconciles in flight have ended (20 s at most).
@@ -210,13 +210,13 @@ impl Presigner {
         let mut tasks = Tasks::default();
         watch::namespaces::spawn_watches(&context, &probes, &mut tasks);
         tasks.spawn("the writer of events", events::publish(context.clone(), recorder));
-        tasks.spawn("the list of pods", pods::rounds(context.clone()));
+        tasks.spawn("the list of pods", pods::list_when_due(context.clone()));
         tasks.spawn("the annotation of pods", pods::annotate(context.clone()));
         tasks.spawn("the statuses of signers", signer_statuses::write_signer_statuses(context.clone()));
         tasks.spawn("the requests for sessions", sessions::request_sessions(context.clone()));
         tasks.spawn("the questions to stores", verification::ask_stores(context.clone()));
         tasks.spawn("the clock", wake_everyone(context.clone()));
-        tasks.spawn("the check for a restored API server", begin_watches_anew(context.clone()));
+        tasks.spawn("the check for a restored API server", restart_watches_after_restores(context.clone()));
         let ctx = context.clone();
         let workers = Workers {
             queue: context.queue.clone(),
@@ -245,7 +245,7 @@ impl Presigner {
 /// Wakes all objects when a term begins, and after a jump of the wall clock, which makes every planned
 /// time wrong.
 async fn wake_everyone(ctx: Arc<Context>) {
-    let jumps = clock::jumps(ctx.clock.clone(), TICK);
+    let jumps = clock::jumps(ctx.clock.clone(), CHECK_INTERVAL);
     let mut reasons = std::pin::pin!(futures::stream::select(jumps, ctx.leadership.begins()));
     while reasons.next().await.is_some() {
         for (scope, _) in ctx.scopes.all() {
@@ -255,10 +255,10 @@ async fn wake_everyone(ctx: Arc<Context>) {
 }
 
 /// Restarts the watches when the lease shows that the API server was restored to an earlier state.
-async fn begin_watches_anew(ctx: Arc<Context>) {
-    let mut restores = std::pin::pin!(ctx.leadership.went_back());
+async fn restart_watches_after_restores(ctx: Arc<Context>) {
+    let mut restores = std::pin::pin!(ctx.leadership.restores());
     while restores.next().await.is_some() {
-        ctx.begin_watches_anew();
+        ctx.restart_watches();
     }
     // Without an elector no lease is read and the stream may end, but this task must not end.
     std::future::pending::<()>().await;

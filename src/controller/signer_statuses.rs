@@ -17,7 +17,7 @@ use crate::controller::context::{Context, SAFETY_NET};
 use crate::controller::reconcile::error::{Failure, is_code};
 use crate::controller::state::credentials::KeySelection;
 use crate::controller::state::lean_signer::{LeanClusterSigner, LeanSigner};
-use crate::controller::state::signers::KnownSigner;
+use crate::controller::state::signers::CachedSigner;
 use crate::crd::names::{GROUP, OPERATOR, VERSION};
 use crate::crd::{SignerKind, SignerStatus};
 use crate::domain::Credentials;
@@ -29,7 +29,7 @@ use crate::domain::signer_status::SignerObservation;
 /// costs little.
 const BETWEEN_WRITES: Duration = Duration::from_secs(30);
 /// How long changes are collected before the statuses are compared.
-const COLLECTED: Duration = Duration::from_millis(500);
+const DEBOUNCE: Duration = Duration::from_millis(500);
 
 /// How many signers are observed, and their statuses written, at a time.
 const AT_A_TIME: usize = 4;
@@ -41,14 +41,14 @@ pub async fn write_signer_statuses(ctx: Arc<Context>) {
     loop {
         tokio::select! {
             () = ctx.signers.changed() => {}
-            () = at(due) => {}
+            () = sleep_until_due(due) => {}
         }
-        tokio::time::sleep(COLLECTED).await;
+        tokio::time::sleep(DEBOUNCE).await;
         due = statuses.write_all(&ctx).await;
     }
 }
 
-async fn at(due: Option<Instant>) {
+async fn sleep_until_due(due: Option<Instant>) {
     match due {
         Some(due) => sleep_until(due).await,
         None => pending().await,
@@ -67,8 +67,7 @@ impl SignerStatuses {
     async fn write_all(&mut self, ctx: &Context) -> Option<Instant> {
         // When a term begins, all objects are woken, and this task too.
         let term = ctx.leadership.term()?;
-        let begun =
-            self.term.filter(|(known, _)| *known == term).map_or_else(Instant::now, |(_, begun)| begun);
+        let begun = self.term.filter(|(of, _)| *of == term).map_or_else(Instant::now, |(_, begun)| begun);
         self.term = Some((term, begun));
         let counted = begun + BETWEEN_WRITES;
         // In the first seconds of a term few objects have been judged.
@@ -79,9 +78,9 @@ impl SignerStatuses {
         self.written.retain(|id, _| ids.contains(id));
         let mut due = (!has_counts && !all.is_empty()).then_some(counted);
         let before = &self.written;
-        let updates = futures::stream::iter(all).map(|(id, known)| async move {
+        let updates = futures::stream::iter(all).map(|(id, cached)| async move {
             let mut written = before.get(&id).copied();
-            let work = update(ctx, &id, &known, has_counts, &mut written);
+            let work = update(ctx, &id, &cached, has_counts, &mut written);
             let next = caught(&ctx.metrics, work, || {
                 tracing::error!(signer = %id, "a bug in the operator stopped the status of a signer");
                 Some(Instant::now() + SAFETY_NET)
@@ -103,16 +102,16 @@ impl SignerStatuses {
 async fn update(
     ctx: &Context,
     id: &SignerId,
-    known: &KnownSigner,
+    cached: &CachedSigner,
     has_counts: bool,
     written: &mut Option<Instant>,
 ) -> Option<Instant> {
     let now = ctx.clock.now();
-    let ObservedSigner { status, expiration, has_failed } = observe(ctx, id, known, now, has_counts).await;
+    let ObservedSigner { status, expiration, has_failed } = observe(ctx, id, cached, now, has_counts).await;
     let expires = expiration.filter(|expiration| *expiration > now);
     let expires = expires.map(|time| Instant::now() + ctx.clock.until(time).min(SAFETY_NET));
     let again = has_failed.then(|| Instant::now() + BETWEEN_WRITES);
-    let write = write_if_changed(ctx, id, known, &status, written).await;
+    let write = write_if_changed(ctx, id, cached, &status, written).await;
     [expires, again, write].into_iter().flatten().min()
 }
 
@@ -120,11 +119,11 @@ async fn update(
 async fn write_if_changed(
     ctx: &Context,
     id: &SignerId,
-    known: &KnownSigner,
+    cached: &CachedSigner,
     status: &SignerStatus,
     written: &mut Option<Instant>,
 ) -> Option<Instant> {
-    if *status == known.status {
+    if *status == cached.status {
         return None;
     }
     let may_write = written.map(|last| last + BETWEEN_WRITES);
@@ -132,7 +131,7 @@ async fn write_if_changed(
         return Some(later);
     }
     *written = Some(Instant::now());
-    let failure = write(ctx, id, known, status).await.err()?;
+    let failure = write(ctx, id, cached, status).await.err()?;
     tracing::warn!(signer = %id, namespace = id.namespace, "{failure}");
     Some(Instant::now() + BETWEEN_WRITES)
 }
@@ -150,18 +149,18 @@ struct ObservedSigner {
 async fn observe(
     ctx: &Context,
     id: &SignerId,
-    known: &KnownSigner,
+    cached: &CachedSigner,
     now: Timestamp,
     has_counts: bool,
 ) -> ObservedSigner {
     // Nobody asks for its sessions, so that nobody would notice that its ServiceAccount was mended.
     if !ctx.signer_users.is_used(id) {
-        ctx.sessions.forget_unused_account(id, now);
+        ctx.sessions.forget_unused_account_failure(id, now);
     }
     let mut has_failed = false;
-    let credentials = match &known.parsed {
+    let credentials = match &cached.parsed {
         Ok(signer) => {
-            let found = credentials(ctx, signer).await.unwrap_or_else(|failure| {
+            let found = read_credentials(ctx, signer).await.unwrap_or_else(|failure| {
                 has_failed = true;
                 let problem = failure.problem();
                 Err((problem.reason, problem.message))
@@ -176,30 +175,30 @@ async fn observe(
         Err(_) => Err((FailureReason::InvalidSpec, String::new())),
     };
     let expiration = credentials.as_ref().ok().and_then(|key| key.as_ref()?.expiration);
-    let before = known.status.allowed.zip(known.status.denied).filter(|_| !has_counts);
+    let before = cached.status.allowed.zip(cached.status.denied).filter(|_| !has_counts);
     let observation = SignerObservation {
-        generation: known.generation,
-        parsed: known.parsed.as_deref().map_err(String::as_str),
+        generation: cached.generation,
+        parsed: cached.parsed.as_deref().map_err(String::as_str),
         credentials: credentials.as_ref().map(Option::as_deref).map_err(Clone::clone),
         counts: before.unwrap_or_else(|| ctx.signer_users.counts(id)),
-        knows_labels: ctx.selects_namespaces,
+        knows_labels: ctx.namespace_selectors,
     };
-    ObservedSigner { status: observation.status(&known.status, now), expiration, has_failed }
+    ObservedSigner { status: observation.status(&cached.status, now), expiration, has_failed }
 }
 
 /// The access key of a signer, `None` if it has none, or what is wrong with it and why.
 type FoundCredentials = Result<Option<Arc<Credentials>>, (FailureReason, String)>;
 
-async fn credentials(ctx: &Context, signer: &ParsedSigner) -> Result<FoundCredentials, Failure> {
+async fn read_credentials(ctx: &Context, signer: &ParsedSigner) -> Result<FoundCredentials, Failure> {
     let Some((key, selection)) = KeySelection::of_signer(signer) else { return Ok(Ok(None)) };
-    let known = if let Some(known) = ctx.credentials.known(&key, &selection) {
-        known
+    let cached = if let Some(cached) = ctx.credentials.cached(&key, &selection) {
+        cached
     } else {
-        let _permit = ctx.limiter.beside().await;
+        let _permit = ctx.limiter.permit().await;
         let read = ctx.credentials.get(ctx, &key, &selection).await;
         read.map_err(|error| Failure::api(format!("read Secret {:?}", key.name()), error))?
     };
-    Ok(match &known.credentials {
+    Ok(match &cached.credentials {
         Some(Ok(credentials)) => Ok(Some(credentials.clone())),
         Some(Err(error)) => Err((FailureReason::CredentialsInvalid, error.to_string())),
         None => {
@@ -215,11 +214,12 @@ async fn credentials(ctx: &Context, signer: &ParsedSigner) -> Result<FoundCreden
 async fn write(
     ctx: &Context,
     id: &SignerId,
-    known: &KnownSigner,
+    cached: &CachedSigner,
     status: &SignerStatus,
 ) -> Result<(), Failure> {
-    let _permit = ctx.limiter.beside().await;
-    let mut metadata = json!({"name": id.name, "uid": known.uid, "resourceVersion": known.resource_version});
+    let _permit = ctx.limiter.permit().await;
+    let mut metadata =
+        json!({"name": id.name, "uid": cached.uid, "resourceVersion": cached.resource_version});
     if id.kind == SignerKind::Signer {
         metadata["namespace"] = json!(id.namespace);
     }

@@ -7,12 +7,12 @@ use kube::Client;
 use prometheus_client::registry::Registry;
 
 use super::context::Context;
-use super::{Presigner, Process, SecretAccess, Settings};
+use super::{Controller, Process, SecretAccess, Settings};
 use crate::domain::Limits;
 use crate::domain::limits::StsEndpoints;
-use crate::domain::resolve::ConnectionTerms;
+use crate::domain::resolve::ConnectionSettings;
 use crate::runtime::{Clock, Leadership, Probes, Skew};
-use crate::sts::{Sts, StsTerms};
+use crate::sts::{Sts, StsSettings};
 
 /// The context of an operator that leads, and that has read nothing yet.
 pub(super) fn context(client: Client) -> Arc<Context> {
@@ -23,11 +23,11 @@ pub(super) fn context(client: Client) -> Arc<Context> {
         max_in_flight: 4,
         pods: false,
         limits: Limits::new(Vec::new(), Vec::new()),
-        connection_terms: ConnectionTerms::default(),
+        connection_settings: ConnectionSettings::default(),
         cluster_signers: true,
         namespace_selectors: false,
     };
-    let terms = StsTerms {
+    let terms = StsSettings {
         endpoints: StsEndpoints::default(),
         ca_bundle: None,
         proxy: None,
@@ -40,10 +40,10 @@ pub(super) fn context(client: Client) -> Arc<Context> {
         leadership: Leadership::unopposed(),
         registry: &mut Registry::default(),
         probes: Probes::new(Duration::from_secs(60)),
-        limiter: Presigner::limiter(),
+        limiter: Controller::limiter(),
         skew: Skew::default(),
         sts: Sts::new(terms).unwrap(),
         verifier: None,
     };
-    Presigner::new(settings, client, process).context
+    Controller::new(settings, client, process).context
 }

@@ -5,7 +5,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::domain::volume::{VolumeFailure, VolumeInputs, VolumePod, VolumeReason};
 
 /// How many calls can wait for the loop, which takes microseconds for each.
-const MOST: usize = 1024;
+const MAX_CALLS: usize = 1024;
 
 /// The answer to a call.
 pub(super) type VolumeAnswer = Result<(), VolumeFailure>;
@@ -46,7 +46,7 @@ pub(super) struct VolumeCalls(mpsc::Sender<VolumeCall>);
 impl VolumeCalls {
     /// The calls, and where the loop receives them.
     pub(super) fn new() -> (Self, mpsc::Receiver<VolumeCall>) {
-        let (sender, receiver) = mpsc::channel(MOST);
+        let (sender, receiver) = mpsc::channel(MAX_CALLS);
         (Self(sender), receiver)
     }
 

@@ -20,21 +20,21 @@ use super::records::{KeptVolume, VolumeRecords};
 use super::signing::{Signing, SigningWork};
 use super::takeover::{found, shown};
 use crate::domain::volume::{
-    UrlVolume, VolumeEffect, VolumeFailure, VolumeInputs, VolumePlan, VolumePod, VolumeReason, VolumeSize,
-    VolumeTerms, VolumeTimes,
+    UrlVolume, VolumeEffect, VolumeFailure, VolumeInputs, VolumePlan, VolumePod, VolumeReason,
+    VolumeSettings, VolumeSize, VolumeTimes,
 };
 use crate::runtime::{Clock, Probes};
 
 /// How often all volumes are checked. Times of day are compared each time, so a jump of the clock is
 /// noticed at once.
-const TICK: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the kubelet waits for the first URLs at most. It would give up after two minutes.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PUBLISH_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What the loop works with.
 #[derive(Debug)]
 pub(super) struct DriverParts {
-    pub(super) terms: VolumeTerms,
+    pub(super) volumes: VolumeSettings,
     pub(super) clock: Clock,
     pub(super) folders: Arc<VolumeFolders>,
     pub(super) records: VolumeRecords,
@@ -62,7 +62,7 @@ impl Driver {
     pub(super) fn adopt(&mut self) {
         for KeptVolume { id, inputs, times } in self.parts.records.all() {
             let target = PathBuf::from(&inputs.target);
-            let plan = VolumePlan::parse(&inputs, &self.parts.terms);
+            let plan = VolumePlan::parse(&inputs, &self.parts.volumes);
             let is_whole =
                 self.parts.folders.is_target(&inputs.target) && VolumeFolders::is_in_place(&target);
             if !is_whole {
@@ -94,7 +94,7 @@ impl Driver {
         mut calls: mpsc::Receiver<VolumeCall>,
         stop: impl Future<Output = ()> + Send,
     ) {
-        let mut ticks = tokio::time::interval(TICK);
+        let mut ticks = tokio::time::interval(CHECK_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stop = std::pin::pin!(stop);
         loop {
@@ -133,7 +133,7 @@ impl Driver {
                     return;
                 }
                 entry.pod = pod;
-                entry.await_published(answer, Instant::now() + PATIENCE);
+                entry.await_published(answer, Instant::now() + PUBLISH_TIMEOUT);
                 let asked = self.asked(&id, inputs);
                 let Some(entry) = self.volumes.get_mut(&id) else { return };
                 let effects = entry.volume.publish(asked, is_in_place, now);
@@ -161,7 +161,7 @@ impl Driver {
         inputs: Result<Box<VolumeInputs>, VolumeFailure>,
     ) -> Result<(VolumeInputs, VolumePlan), VolumeFailure> {
         let inputs = inputs?;
-        let plan = VolumePlan::parse(&inputs, &self.parts.terms)?;
+        let plan = VolumePlan::parse(&inputs, &self.parts.volumes)?;
         let size = VolumeSize::of(&inputs, &plan);
         let of_namespace = |(known, entry): (&String, &Entry)| {
             (known != id && entry.pod.namespace == inputs.pod.namespace).then_some(entry.size)
@@ -270,7 +270,7 @@ fn work(entry: &Entry, id: &str, now: Timestamp) -> Result<SigningWork, VolumeFa
     let (inputs, plan) = entry.volume.work().ok_or_else(missing)?;
     let current = entry.volume.issued().filter(|times| times.are_alive(now));
     let longer_than = current.map(|times| times.expiration_time);
-    Ok(SigningWork { inputs, plan: plan?, held: entry.held.clone(), longer_than, seed: seed(id) })
+    Ok(SigningWork { inputs, plan: plan?, sessions: entry.sessions.clone(), longer_than, seed: seed(id) })
 }
 
 fn keep(records: &VolumeRecords, id: &str, inputs: &VolumeInputs, times: VolumeTimes) {

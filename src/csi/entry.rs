@@ -7,7 +7,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::calls::VolumeAnswer;
-use super::held::HeldSessions;
+use super::sessions::VolumeSessions;
 use crate::domain::stored::Digest;
 use crate::domain::volume::{UrlVolume, VolumeFailure, VolumePod, VolumeSize};
 
@@ -29,7 +29,7 @@ pub(super) struct Entry {
     pub(super) size: VolumeSize,
     /// Aborts the job that signs.
     pub(super) signing: Option<AbortHandle>,
-    pub(super) held: HeldSessions,
+    pub(super) sessions: VolumeSessions,
     publishes: Vec<Waiter>,
     unpublishes: Vec<oneshot::Sender<VolumeAnswer>>,
 }
@@ -38,8 +38,8 @@ impl Entry {
     pub(super) fn new(volume: UrlVolume, target: PathBuf) -> Self {
         let (publishes, unpublishes) = (Vec::new(), Vec::new());
         let (pod, size) = (VolumePod::default(), VolumeSize::default());
-        let held = HeldSessions::default();
-        Self { volume, target, pod, size, signing: None, held, publishes, unpublishes }
+        let sessions = VolumeSessions::default();
+        Self { volume, target, pod, size, signing: None, sessions, publishes, unpublishes }
     }
 
     /// A call waits until the volume is published, but not for longer than this.

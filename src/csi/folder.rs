@@ -14,15 +14,15 @@ use crate::domain::volume::VolumeFile;
 
 /// The size of a volume in pages, of which each file takes one at least. Two sets of files exist for a moment.
 const PAGES: usize = 1024;
-const MOST_FILES: &str = "nr_inodes=2048";
+const MAX_FILES: &str = "nr_inodes=2048";
 /// `f_type` of a tmpfs.
 const TMPFS: u64 = 0x0102_1994;
 /// The longest path and the longest name in it, in bytes, and what no path can have.
-const LONGEST_PATH: usize = 4095;
-const LONGEST_NAME: usize = 255;
+const MAX_PATH: usize = 4095;
+const MAX_NAME: usize = 255;
 const NUL: char = '\0';
 /// How many mounts may lie over each other.
-const MOST_MOUNTS: usize = 64;
+const MAX_MOUNTS: usize = 64;
 /// What the last parts of the path of a volume are; `None` for any name.
 const SHAPE: [Option<&str>; 6] =
     [Some("pods"), None, Some("volumes"), Some("kubernetes.io~csi"), None, Some("mount")];
@@ -58,8 +58,8 @@ impl VolumeFolders {
     pub(super) fn is_target(&self, target: &str) -> bool {
         let path = Path::new(target);
         // What the system takes for no path could be neither mounted nor unmounted.
-        let is_possible = target.len() <= LONGEST_PATH && !target.contains(NUL);
-        let is_plain = |part: &str| !["", ".", ".."].contains(&part) && part.len() <= LONGEST_NAME;
+        let is_possible = target.len() <= MAX_PATH && !target.contains(NUL);
+        let is_plain = |part: &str| !["", ".", ".."].contains(&part) && part.len() <= MAX_NAME;
         let has_plain_parts = is_possible && target.split('/').skip(1).all(is_plain);
         let Ok(below) = path.strip_prefix(&self.kubelet_dir) else { return false };
         let parts: Vec<_> = below.components().collect();
@@ -134,7 +134,7 @@ fn make_folder(target: &Path) -> io::Result<()> {
 
 fn mount_tmpfs(target: &Path, fs_group: Option<u32>) -> io::Result<()> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    let size = format!("size={},{MOST_FILES}", PAGES * page_size());
+    let size = format!("size={},{MAX_FILES}", PAGES * page_size());
     let options = match fs_group {
         Some(group) => format!("{size},mode=0750,gid={group}"),
         None => format!("{size},mode=0755"),
@@ -156,7 +156,7 @@ fn is_tmpfs(target: &Path) -> bool {
 }
 
 fn unmount_all(target: &Path) -> Result<(), Errno> {
-    for _ in 0..MOST_MOUNTS {
+    for _ in 0..MAX_MOUNTS {
         match unmount(target, UnmountFlags::NOFOLLOW) {
             // Something uses it, such as a shell on the node. It goes when that ends.
             Err(Errno::BUSY) => unmount(target, UnmountFlags::NOFOLLOW | UnmountFlags::DETACH)?,

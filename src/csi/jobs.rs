@@ -11,7 +11,7 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use super::calls::VolumeAnswer;
 use super::folder::{FolderError, VolumeFolders};
 use super::signing::{Signing, SigningWork};
-use crate::domain::volume::{SignFault, SignedVolume, VolumeFailure, VolumeReason};
+use crate::domain::volume::{SignJobFailure, SignedVolume, VolumeFailure, VolumeReason};
 
 /// How long signing may take, with all calls of an STS or of the signing service.
 const SIGNING: Duration = Duration::from_secs(60);
@@ -20,7 +20,7 @@ const SIGNING: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) enum JobEnd {
     /// The job with this number has signed, or not.
-    Signed(u64, Result<SignedVolume, SignFault>),
+    Signed(u64, Result<SignedVolume, SignJobFailure>),
     /// The files were written, or not.
     Written(VolumeAnswer),
     /// The folder was unmounted and removed, or not.
@@ -67,13 +67,13 @@ impl VolumeJobs {
     ) -> AbortHandle {
         self.start(id, async move {
             let signed = tokio::time::timeout(SIGNING, signing.sign(work)).await;
-            JobEnd::Signed(job, signed.unwrap_or_else(|_| Err(SignFault::Failure(too_long()))))
+            JobEnd::Signed(job, signed.unwrap_or_else(|_| Err(SignJobFailure::Failure(too_long()))))
         })
     }
 
     /// Reports a failure in place of signing.
     pub(super) fn refuse(&mut self, id: &str, job: u64, failure: VolumeFailure) {
-        self.start(id, async move { JobEnd::Signed(job, Err(SignFault::Failure(failure))) });
+        self.start(id, async move { JobEnd::Signed(job, Err(SignJobFailure::Failure(failure))) });
     }
 
     /// Writes the files.

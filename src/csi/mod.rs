@@ -8,15 +8,15 @@ mod calls;
 mod driver;
 mod entry;
 mod folder;
-mod held;
 mod jobs;
 mod metrics;
 mod notes;
-mod places;
+mod permits;
 mod proto;
 mod publish;
 mod records;
 mod services;
+mod sessions;
 mod signing;
 mod signing_client;
 mod socket;
@@ -39,7 +39,7 @@ use self::records::VolumeRecords;
 use self::services::Services;
 use self::signing::Signing;
 use self::signing_client::SigningClient;
-use crate::domain::volume::VolumeTerms;
+use crate::domain::volume::VolumeSettings;
 use crate::runtime::{Clock, Probes};
 use crate::sts::Sts;
 
@@ -49,7 +49,7 @@ pub use self::signing_client::SigningServiceSettings;
 /// The name of the driver, which pods write into `csi.driver`.
 pub const DRIVER: &str = "url.presign.dev";
 /// How long the calls in flight may take after the process was told to stop.
-const DRAIN: Duration = Duration::from_secs(5);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How the driver runs.
 #[derive(Clone, Debug)]
@@ -65,7 +65,7 @@ pub struct NodeSettings {
     /// Whether each volume is a file system in memory, which needs privileges, and not a folder of the node.
     pub is_privileged: bool,
     /// What volumes may ask for.
-    pub terms: VolumeTerms,
+    pub volumes: VolumeSettings,
     /// Where the signing service of the operator is; `None` if volumes may not have a signer.
     pub signing_service: Option<SigningServiceSettings>,
 }
@@ -131,8 +131,15 @@ impl NodeDriver {
     /// # Errors
     /// When a folder cannot be used.
     pub fn new(settings: NodeSettings, process: NodeProcess<'_>) -> Result<Self, NodeFailure> {
-        let NodeSettings { node_name, socket, kubelet_dir, state_dir, is_privileged, terms, signing_service } =
-            settings;
+        let NodeSettings {
+            node_name,
+            socket,
+            kubelet_dir,
+            state_dir,
+            is_privileged,
+            volumes,
+            signing_service,
+        } = settings;
         let NodeProcess { clock, registry, probes, sts } = process;
         let folders = Arc::new(VolumeFolders::new(kubelet_dir, is_privileged));
         let records = VolumeRecords::open(&state_dir)?;
@@ -140,7 +147,7 @@ impl NodeDriver {
         let registered = probes.check("the kubelet has not registered the driver");
         let signing = Arc::new(Signing::new(clock.clone(), sts, signing_service.map(SigningClient::new)));
         let mut driver = Driver::new(driver::DriverParts {
-            terms,
+            volumes,
             clock,
             folders: folders.clone(),
             records,
@@ -181,9 +188,9 @@ impl NodeDriver {
         // The kubelet stops calling when the socket is gone, and calls again when the next driver opens it.
         drop(file);
         let _ = stop_server.send(());
-        let _ = tokio::time::timeout(DRAIN, &mut server).await;
+        let _ = tokio::time::timeout(DRAIN_TIMEOUT, &mut server).await;
         let _ = stop_loop.send(());
-        let _ = tokio::time::timeout(DRAIN, &mut volumes).await;
+        let _ = tokio::time::timeout(DRAIN_TIMEOUT, &mut volumes).await;
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use crate::domain::Sensitive;
 use crate::domain::volume::{VolumeFailure, VolumeInputs, VolumePod, VolumeReason};
 
 /// The longest id of a volume. That of the kubelet has 68 characters.
-const LONGEST_ID: usize = 256;
+const MAX_ID: usize = 256;
 /// The attribute and the secret with the tokens of the pod. No data key of a Secret can have this name.
 const TOKENS: &str = "csi.storage.k8s.io/serviceAccount.tokens";
 /// What the names of the attributes begin with that the kubelet adds.
@@ -21,8 +21,8 @@ const OLD_TOKENS: &str = "the CSIDriver object must have serviceAccountTokenInSe
 const NO_POD: &str = "the CSIDriver object must have podInfoOnMount: true: apply the one of the chart";
 /// The largest Secret and the largest attributes, in bytes. They are in memory twice for as long as the volume
 /// exists.
-const LARGEST_SECRET: usize = 32 * 1024;
-const LARGEST_ATTRIBUTES: usize = 32 * 1024;
+const MAX_SECRET: usize = 32 * 1024;
+const MAX_ATTRIBUTES: usize = 32 * 1024;
 const LARGE_SECRET: &str =
     "the Secret of nodePublishSecretRef has more than 32 KiB: name a Secret with an access key alone";
 
@@ -89,11 +89,11 @@ fn usable(
     }
     let tokens = secret.remove(TOKENS);
     let of_secret: usize = secret.iter().map(|(key, value)| key.len() + value.expose().len()).sum();
-    if of_secret > LARGEST_SECRET {
+    if of_secret > MAX_SECRET {
         return Err(VolumeFailure::lasting(VolumeReason::CredentialsInvalid, LARGE_SECRET));
     }
     let of_attributes: usize = attributes.iter().map(|(name, value)| name.len() + value.len()).sum();
-    if of_attributes > LARGEST_ATTRIBUTES {
+    if of_attributes > MAX_ATTRIBUTES {
         return Err(invalid("volumeAttributes: have more than 32 KiB together: use several volumes"));
     }
     Ok(VolumeInputs {
@@ -124,7 +124,7 @@ pub(super) fn unpublished(
 }
 
 fn check(volume_id: &str, target: &str, folders: &VolumeFolders) -> Result<(), Status> {
-    if volume_id.is_empty() || volume_id.len() > LONGEST_ID {
+    if volume_id.is_empty() || volume_id.len() > MAX_ID {
         return Err(Status::invalid_argument("volume_id: must have 1 to 256 characters"));
     }
     if !folders.is_target(target) {

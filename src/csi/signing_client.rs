@@ -16,9 +16,9 @@ use crate::domain::volume::{
 use crate::runtime::client::{HttpsClient, HttpsFailure, HttpsOrigin};
 
 /// How many volumes ask at a time.
-const MOST_CALLS: usize = 32;
+const MAX_CALLS: usize = 32;
 /// The longest answer that is read, in bytes.
-const LONGEST: usize = 1024 * 1024;
+const MAX_RESPONSE: usize = 1024 * 1024;
 
 /// Where the signing service is.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ pub(super) struct SigningClient {
 impl SigningClient {
     pub(super) fn new(settings: SigningServiceSettings) -> Self {
         let SigningServiceSettings { origin, ca_file } = settings;
-        Self { http: HttpsClient::new(origin, ca_file), calls: Semaphore::new(MOST_CALLS) }
+        Self { http: HttpsClient::new(origin, ca_file), calls: Semaphore::new(MAX_CALLS) }
     }
 
     /// Asks for the URLs of a volume, with a token of its pod. `now` is our clock.
@@ -57,7 +57,7 @@ impl SigningClient {
         let authorization = HeaderValue::from_str(&bearer).map_err(|_| bug())?;
         // It is never closed.
         let _permit = self.calls.acquire().await;
-        let answer = self.http.post(SIGNING_PATH, authorization, json, LONGEST).await;
+        let answer = self.http.post(SIGNING_PATH, authorization, json, MAX_RESPONSE).await;
         let mut answer = answer.map_err(|failure| unavailable(&failure))?;
         let names: Vec<&str> = urls.keys().map(String::as_str).collect();
         let signed = match answer.status {

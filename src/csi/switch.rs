@@ -28,7 +28,7 @@ const NEXT: &str = "..data_tmp";
 /// What the names of the folders with files begin with.
 const SET: &str = "..set-";
 /// How many sets can be there at a time, after crashes.
-const MOST_SETS: u32 = 1000;
+const MAX_SETS: u32 = 1000;
 
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 const NEW_FILE: OFlags =
@@ -86,7 +86,7 @@ pub(super) fn first_expiration(target: &Path) -> Option<Timestamp> {
 
 /// An empty folder for files.
 fn new_set(root: &OwnedFd) -> Result<(String, OwnedFd), Errno> {
-    for number in 0..MOST_SETS {
+    for number in 0..MAX_SETS {
         let name = format!("{SET}{number}");
         match mkdirat(root, &name, Mode::from_raw_mode(0o700)) {
             Ok(()) => return Ok((name.clone(), openat(root, &name, FOLDER, Mode::empty())?)),

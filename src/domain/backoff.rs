@@ -1,13 +1,13 @@
 //! The backoff after failures.
 
 /// The longest backoff, in seconds.
-pub(super) const LONGEST: u32 = 300;
+pub(super) const MAX_BACKOFF: u32 = 300;
 
 /// The backoff in seconds after `failures` failures in a row (1 for the first). It is at most a quarter
 /// of `left`, the seconds that the stored URL has left (`None` when there is no valid URL).
 #[must_use]
 pub fn backoff(failures: u32, left: Option<u32>) -> u32 {
-    let doubled = 1u32.checked_shl(failures.min(31)).unwrap_or(LONGEST).min(LONGEST);
+    let doubled = 1u32.checked_shl(failures.min(31)).unwrap_or(MAX_BACKOFF).min(MAX_BACKOFF);
     let capped = left.map_or(doubled, |left| doubled.min(left / 4));
     capped.max(1)
 }

@@ -61,13 +61,13 @@ pub enum Decision {
     /// Nothing can be issued or repaired for now.
     Wait {
         /// What it waits for.
-        obstacle: Obstacle,
+        reason: WaitReason,
     },
 }
 
 /// Why nothing can be issued.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Obstacle {
+pub enum WaitReason {
     /// The object is suspended by `spec.suspend`.
     Suspended,
     /// There are no credentials to sign with.
@@ -86,7 +86,7 @@ pub enum Obstacle {
 /// Decides what to do. The caller must have proven that the stored Secret is ours.
 pub fn decide(case: &Case<'_>) -> Decision {
     if case.request.suspend {
-        return wait(Obstacle::Suspended);
+        return wait(WaitReason::Suspended);
     }
     let decision = undisturbed(case);
     let url = case.stored.and_then(|stored| stored.content.url);
@@ -106,20 +106,20 @@ pub fn decide(case: &Case<'_>) -> Decision {
 fn undisturbed(case: &Case<'_>) -> Decision {
     let (reason, ended) = (issue_reason(case), case.stored.and_then(|stored| stored.ended.as_deref()));
     if let (None, Some(ended)) = (reason, ended) {
-        return wait(Obstacle::Ended(ended.why));
+        return wait(WaitReason::Ended(ended.why));
     }
     // A URL that a session signed stays, although that session may be gone.
     if case.credentials.is_none() && (reason.is_some() || !case.has_session()) {
-        return wait(Obstacle::NoCredentials);
+        return wait(WaitReason::NoCredentials);
     }
     let url = case.stored.and_then(|stored| Some((stored, stored.content.url?)));
     let difference = url.and_then(|(stored, url)| difference(case, stored, &url));
     let decision = match (reason, url) {
         (Some(reason), _) => case
             .credentials
-            .map_or(wait(Obstacle::NoCredentials), |credentials| issue(case, credentials, reason)),
+            .map_or(wait(WaitReason::NoCredentials), |credentials| issue(case, credentials, reason)),
         (None, Some(_)) if difference == Some(IssueReason::CredentialsChanged) => {
-            wait(Obstacle::CredentialsChanged)
+            wait(WaitReason::CredentialsChanged)
         }
         (None, Some((_, url))) if case.request.is_signed_once => {
             Decision::Keep { until: url.validity.expiration_time() }
@@ -128,23 +128,23 @@ fn undisturbed(case: &Case<'_>) -> Decision {
             Decision::Keep { until: url.validity.renewal_time(case.request.overlap, case.seed) }
         }
         // This cannot occur: without a readable URL there is a reason to issue.
-        (None, None) => wait(Obstacle::NoCredentials),
+        (None, None) => wait(WaitReason::NoCredentials),
     };
     let is_url_right = matches!(reason, None | Some(IssueReason::Requested | IssueReason::RenewalDue));
     // A renewal may have to wait for hours, which must not prevent a repair.
-    let is_repaired = is_url_right && url.is_some() && difference.is_none() && is_frame_wrong(case);
+    let is_repaired = is_url_right && url.is_some() && difference.is_none() && is_other_field_wrong(case);
     if is_repaired && !matches!(decision, Decision::Issue { .. }) { Decision::Repair } else { decision }
 }
 
-fn wait(obstacle: Obstacle) -> Decision {
-    Decision::Wait { obstacle }
+fn wait(reason: WaitReason) -> Decision {
+    Decision::Wait { reason }
 }
 
 /// Whether one of our fields other than the URL differs. A Secret in the format of another release
 /// always differs, and is left as it is.
-fn is_frame_wrong(case: &Case<'_>) -> bool {
+fn is_other_field_wrong(case: &Case<'_>) -> bool {
     let frames = case.stored.filter(|stored| !stored.is_other_format).zip(case.rendered);
-    frames.is_some_and(|(stored, rendered)| stored.content.frame != rendered.frame)
+    frames.is_some_and(|(stored, rendered)| stored.content.other_fields != rendered.other_fields)
 }
 
 fn issue(case: &Case<'_>, credentials: &Credentials, reason: IssueReason) -> Decision {
@@ -153,8 +153,8 @@ fn issue(case: &Case<'_>, credentials: &Credentials, reason: IssueReason) -> Dec
     let is_routine = reason == IssueReason::RenewalDue;
     match Validity::new(case.now, lifetime, credentials.expiration) {
         // A renewal waits until the credentials are renewed, because the stored URL still works.
-        Err(_) if is_routine => wait(Obstacle::AwaitingCredentials),
-        Err(expired) => wait(Obstacle::CredentialsExpired(expired)),
+        Err(_) if is_routine => wait(WaitReason::AwaitingCredentials),
+        Err(expired) => wait(WaitReason::CredentialsExpired(expired)),
         Ok(validity) => {
             // Any longer life counts. A URL that lives as long as its credentials cannot gain any, so an
             // expiring session is signed with once more, but not repeatedly.
@@ -162,7 +162,7 @@ fn issue(case: &Case<'_>, credentials: &Credentials, reason: IssueReason) -> Dec
             // The policy of a signer may have made the lifetime shorter, which is no reason to wait.
             let is_limited = validity.lifetime < lifetime;
             if is_routine && is_limited && !gains {
-                wait(Obstacle::AwaitingCredentials)
+                wait(WaitReason::AwaitingCredentials)
             } else {
                 Decision::Issue { reason, validity }
             }

@@ -119,7 +119,7 @@ impl Request {
 mod tests {
     use super::*;
     use crate::domain::model::{form, request, signer};
-    use crate::domain::policy::Asker;
+    use crate::domain::policy::Requester;
     use crate::domain::request::{Form, UploadAnswer};
 
     #[test]
@@ -132,7 +132,7 @@ mod tests {
         let usual = digest(|_| {});
         assert_eq!(usual, "83816d5b7f88b1fe477b7ab302e9fda3");
         let of_signer =
-            digest(|r| r.credentials = signer().credentials(Asker::new("team-a", "report")).unwrap());
+            digest(|r| r.credentials = signer().credentials(Requester::new("team-a", "report")).unwrap());
         let all = [
             digest(|r| r.key.push('x')),
             digest(|r| r.bucket.push('x')),
@@ -155,7 +155,7 @@ mod tests {
         let different: std::collections::BTreeSet<_> = all.iter().collect();
         assert_eq!(different.len(), all.len());
         let elsewhere = digest(|r| {
-            r.credentials = signer().credentials(Asker::new("team-a", "report")).unwrap();
+            r.credentials = signer().credentials(Requester::new("team-a", "report")).unwrap();
             r.connection.region.push('x');
             r.connection.endpoint = None;
         });

@@ -1,18 +1,18 @@
 //! The second pure step of a reconcile: from an outcome to the report, the next reconcile and the history.
 
-mod around;
 mod consequence;
+mod report_context;
 
 use jiff::Timestamp;
 
-pub use self::around::Around;
 pub use self::consequence::SESSION_WAIT;
 use self::consequence::{Consequence, consequence_of};
+pub use self::report_context::ReportContext;
 use super::backoff::backoff;
 use super::history::{Awaited, History};
 use super::plan::Plan;
 use super::reason::{Disposition, FailureReason, IssueReason};
-use super::status::{Problem, Progress, Report, Seen, Standing};
+use super::status::{Problem, Progress, Report, ReportedUrl, Seen};
 use super::validity::plus;
 
 /// The backoff of a renewal that waits for a longer session is that after so many failures.
@@ -34,7 +34,7 @@ impl Outcome {
     #[must_use]
     pub fn seen(&self, plan: &Plan) -> Seen {
         match &self.result {
-            Ok(Done::Issued(standing)) => Seen::Url(standing.clone()),
+            Ok(Done::Issued(reported)) => Seen::Url(reported.clone()),
             Ok(Done::Ended) => Seen::Nothing,
             _ => plan.seen.clone(),
         }
@@ -47,7 +47,7 @@ pub enum Done {
     /// Nothing, as planned.
     Nothing,
     /// A new URL was written.
-    Issued(Standing),
+    Issued(ReportedUrl),
     /// The same URL was written again.
     Repaired,
     /// The URL was emptied.
@@ -112,7 +112,7 @@ pub struct Finish {
 
 /// Finishes a reconcile.
 #[must_use]
-pub fn finish(plan: &Plan, outcome: &Outcome, history: &History, around: Around) -> Finish {
+pub fn finish(plan: &Plan, outcome: &Outcome, history: &History, context: ReportContext) -> Finish {
     let mut history = history.clone();
     let now = outcome.ended_at;
     let issued = issued(plan, outcome);
@@ -135,7 +135,7 @@ pub fn finish(plan: &Plan, outcome: &Outcome, history: &History, around: Around)
     if plan.has_session && progress == Progress::AwaitingCredentials {
         retry_at = Some(plus(now, backoff(SESSION_RETRY, plan.left(now))));
     }
-    history.set_awaits(Awaited::of(&progress), around.has_looked, now);
+    history.set_awaits(Awaited::of(&progress), context.has_read, now);
     let mut next = earliest(next_run(&progress, retry_at), plan, outcome, &seen);
     if plan.reads_first && matches!(outcome.result, Ok(Done::Issued(_) | Done::Repaired)) {
         // A patch creates no apply entry in `managedFields`, so an apply may have to follow.
@@ -143,7 +143,7 @@ pub fn finish(plan: &Plan, outcome: &Outcome, history: &History, around: Around)
         next = next.or_at(soon);
     }
     let label = label(&progress, issued);
-    let Around { generation, pods, verification, is_clock_skewed, is_renew_refused, .. } = around;
+    let ReportContext { generation, pods, verification, is_clock_skewed, is_renew_refused, .. } = context;
     let report = Report {
         generation,
         secret_name: plan.secret_name.clone(),
@@ -165,8 +165,8 @@ pub fn finish(plan: &Plan, outcome: &Outcome, history: &History, around: Around)
 fn note_contest(history: &mut History, plan: &Plan, outcome: &Outcome) {
     let now = outcome.ended_at;
     match &outcome.result {
-        Ok(Done::Issued(standing)) if plan.is_contested => {
-            history.contested(&plan.inputs, now, Some(standing.validity.lifetime));
+        Ok(Done::Issued(reported)) if plan.is_contested => {
+            history.contested(&plan.inputs, now, Some(reported.validity.lifetime));
         }
         // A repair keeps the URL, so the backoff is not limited by the lifetime of a new one.
         Ok(Done::Repaired | Done::Ended) if plan.is_contested => history.contested(&plan.inputs, now, None),
@@ -182,9 +182,9 @@ fn as_planned(
 ) -> (Progress, Option<FailureReason>, Option<Timestamp>) {
     let progress = plan.progress.clone();
     let (mut failure, mut retry_at) = (None, plan.contested_until);
-    match (&progress, history.held(&plan.inputs, now)) {
+    match (&progress, history.backoff(&plan.inputs, now)) {
         // The action was not tried again, because a backoff goes on.
-        (Progress::Failed(problem), Some((held, until))) if problem == held => retry_at = Some(until),
+        (Progress::Failed(problem), Some((last, until))) if problem == last => retry_at = Some(until),
         (Progress::Failed(problem), _) => {
             failure = Some(problem.reason);
             if problem.disposition != Disposition::Retry {
@@ -250,7 +250,7 @@ fn next_run(progress: &Progress, retry_at: Option<Timestamp>) -> Next {
 fn earliest(next: Next, plan: &Plan, outcome: &Outcome, seen: &Seen) -> Next {
     let is_suspended = plan.progress == Progress::Suspended;
     let renewal = match seen {
-        Seen::Url(standing) if !is_suspended => standing.renewal_time,
+        Seen::Url(reported) if !is_suspended => reported.renewal_time,
         _ => None,
     };
     let times = [renewal, seen.expiration()].into_iter().flatten().filter(|time| *time > plan.made_at);

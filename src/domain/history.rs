@@ -6,13 +6,13 @@ mod awaited;
 use jiff::Timestamp;
 
 pub use self::awaited::Awaited;
-use super::backoff::{LONGEST, backoff};
+use super::backoff::{MAX_BACKOFF, backoff};
 use super::reason::{FailureReason, IssueReason};
 use super::status::Problem;
 use super::validity::plus;
 
 /// The longest backoff of an object that needs a session, in seconds.
-const LONGEST_WITHOUT_SESSION: u32 = 60;
+const MAX_WITHOUT_SESSION: u32 = 60;
 
 /// How long an object waits for a watch event before the safety net reconciles it, in seconds.
 pub const SAFETY_NET: u32 = 300;
@@ -84,8 +84,8 @@ fn longest(reason: FailureReason) -> u32 {
     match reason {
         FailureReason::CredentialsNotFound
         | FailureReason::CredentialsDenied
-        | FailureReason::CredentialsUnavailable => LONGEST_WITHOUT_SESSION,
-        _ => LONGEST,
+        | FailureReason::CredentialsUnavailable => MAX_WITHOUT_SESSION,
+        _ => MAX_BACKOFF,
     }
 }
 
@@ -129,7 +129,7 @@ impl History {
 
     /// The failure whose backoff is on at `now`, and the end of that backoff.
     #[must_use]
-    pub fn held(&self, inputs: &Inputs, now: Timestamp) -> Option<(&Problem, Timestamp)> {
+    pub fn backoff(&self, inputs: &Inputs, now: Timestamp) -> Option<(&Problem, Timestamp)> {
         let failure = self.failure.as_ref().filter(|failure| failure.inputs == *inputs)?;
         failure.wait.is_on(now).then_some((&failure.problem, failure.wait.until))
     }
@@ -137,8 +137,8 @@ impl History {
     /// The panic whose backoff is on at `now`. A panic is noted with inputs of unknown credentials,
     /// because it may happen before the credentials are read.
     #[must_use]
-    pub fn held_by_panic(&self, inputs: &Inputs, now: Timestamp) -> Option<&Problem> {
-        let (problem, _) = self.held(inputs, now)?;
+    pub fn panic_backoff(&self, inputs: &Inputs, now: Timestamp) -> Option<&Problem> {
+        let (problem, _) = self.backoff(inputs, now)?;
         Some(problem).filter(|problem| problem.reason == FailureReason::InternalError)
     }
 
@@ -173,8 +173,8 @@ impl History {
     }
 
     /// Notes what the object waits for, and whether this reconcile read it from the API server.
-    pub(super) fn set_awaits(&mut self, awaits: Option<Awaited>, has_looked: bool, now: Timestamp) {
-        let before = self.awaits.filter(|before| Some(before.what) == awaits && !has_looked);
+    pub(super) fn set_awaits(&mut self, awaits: Option<Awaited>, has_read: bool, now: Timestamp) {
+        let before = self.awaits.filter(|before| Some(before.what) == awaits && !has_read);
         self.awaits = before.or(awaits.map(|what| Awaiting { what, since: now }));
     }
 
@@ -191,7 +191,7 @@ impl History {
         let before = self.failure.take().filter(|failure| failure.inputs == *inputs);
         let count = before.map_or(0, |failure| failure.count) + 1;
         let wait = backoff(count, left).min(longest(problem.reason));
-        let wait = Wait::new(now, wait.max(at_least.unwrap_or(0).min(LONGEST)));
+        let wait = Wait::new(now, wait.max(at_least.unwrap_or(0).min(MAX_BACKOFF)));
         self.failure = Some(PastFailure { inputs: inputs.clone(), count, problem: problem.clone(), wait });
         wait.until
     }
@@ -230,7 +230,7 @@ impl History {
         at_least: Option<u32>,
     ) -> Timestamp {
         self.failed_status_writes += 1;
-        let wait = backoff(self.failed_status_writes, left).max(at_least.unwrap_or(0).min(LONGEST));
+        let wait = backoff(self.failed_status_writes, left).max(at_least.unwrap_or(0).min(MAX_BACKOFF));
         plus(now, wait)
     }
 

@@ -8,12 +8,12 @@ mod waiting;
 
 use jiff::Timestamp;
 
-use self::ends::{deleted_at, deny, end, ended};
+use self::ends::{deleted_at, deny, ended, plan_end};
 pub use self::observation::{Observation, Rendering};
 use self::problems::{conflict, contested, fixed};
 use self::seen::seen;
 use self::waiting::{keep, session_need, wait};
-use super::decision::{Case, Decision, Obstacle, decide, issue_reason};
+use super::decision::{Case, Decision, WaitReason, decide, issue_reason};
 use super::ended::EndReason;
 use super::history::{Inputs, is_contested};
 use super::reason::IssueReason;
@@ -224,10 +224,10 @@ pub fn plan(observation: &Observation<'_>) -> Plan {
     if let Err(problem) = &observation.rendered {
         return plan.fail(problem.clone());
     }
-    act(plan, &case, observation)
+    plan_action(plan, &case, observation)
 }
 
-fn act(plan: Plan, case: &Case<'_>, observation: &Observation<'_>) -> Plan {
+fn plan_action(plan: Plan, case: &Case<'_>, observation: &Observation<'_>) -> Plan {
     let Observation { now, history, was_issued, inputs, .. } = observation;
     let repeats = |reason| {
         let is_url_ours = case.stored.is_none_or(|stored| stored.is_url_ours);
@@ -237,15 +237,15 @@ fn act(plan: Plan, case: &Case<'_>, observation: &Observation<'_>) -> Plan {
     };
     let (action, is_contested) = match decide(case) {
         Decision::Keep { .. } => return keep(plan, case, observation),
-        Decision::Wait { obstacle: Obstacle::NoCredentials } if observation.can_get_session => {
+        Decision::Wait { reason: WaitReason::NoCredentials } if observation.can_get_session => {
             let Some(reason) = issue_reason(case) else { return plan };
             (Action::GetSession { reason, need: session_need(case, reason) }, repeats(reason))
         }
-        Decision::Wait { obstacle } => return wait(plan, obstacle, case, observation),
+        Decision::Wait { reason } => return wait(plan, reason, case, observation),
         Decision::End => {
             let plan = Plan { delete_at: deleted_at(case), ..plan };
             let progress = ended(case, EndReason::Expired);
-            return end(plan, case, observation, EndReason::Expired, progress);
+            return plan_end(plan, case, observation, EndReason::Expired, progress);
         }
         Decision::Repair => (Action::Repair, true),
         Decision::Issue { reason, validity } => {
@@ -261,11 +261,12 @@ fn act(plan: Plan, case: &Case<'_>, observation: &Observation<'_>) -> Plan {
         Some(IssueReason::RenewalDue) if action == Action::Repair => Progress::AwaitingCredentials,
         _ => Progress::UpToDate,
     };
-    if let Some((problem, _)) = history.held(inputs, *now) {
+    if let Some((problem, _)) = history.backoff(inputs, *now) {
         return plan.fail(problem.clone());
     }
-    let leaves_nothing =
-        |stored: &&Stored| case.rendered.is_some_and(|rendered| rendered.frame == stored.content.frame);
+    let leaves_nothing = |stored: &&Stored| {
+        case.rendered.is_some_and(|rendered| rendered.other_fields == stored.content.other_fields)
+    };
     let reads_first =
         case.stored.filter(|stored| stored.is_shared).is_some_and(|stored| !leaves_nothing(&stored));
     let contested_until = history.contested_until(action.reason(), inputs, *now);

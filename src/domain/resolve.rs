@@ -7,7 +7,7 @@
 mod location;
 
 pub use self::location::CredentialsLocation;
-use super::policy::{Asker, Verdict};
+use super::policy::{Requester, Verdict};
 use super::reason::FailureReason;
 use super::request::{InvalidSpec, Provided, Request, signer_name};
 use super::session::{self, IdentitySource, ParsedCredentials, Whose};
@@ -20,7 +20,7 @@ use crate::crd::{
 
 /// What the operator permits, whatever a spec or a signer says.
 #[derive(Clone, Debug, Default)]
-pub struct ConnectionTerms {
+pub struct ConnectionSettings {
     /// Whether a `PresignedUrl` may have credentials of its own.
     pub denies_inline: bool,
     /// The namespace with the credentials of the `ClusterSigner`s, in which a `PresignedUrl` may not
@@ -30,9 +30,9 @@ pub struct ConnectionTerms {
 
 /// What a spec is resolved with.
 #[derive(Clone, Copy, Debug)]
-pub struct Surroundings<'a> {
+pub struct ResolveContext<'a> {
     /// What the operator permits.
-    pub terms: &'a ConnectionTerms,
+    pub settings: &'a ConnectionSettings,
     /// The signer that the spec names; `None` if there is none, and otherwise why it cannot be used.
     pub signer: Option<Result<&'a ParsedSigner, &'a str>>,
     /// The labels of the namespace; `None` if they are not known.
@@ -96,24 +96,24 @@ pub fn signer_id(reference: &SignerRef, namespace: &str) -> SignerId {
 /// # Errors
 /// The problem that the conditions show when there is no valid request.
 pub fn resolve(
-    asker: Asker<'_>,
+    requester: Requester<'_>,
     spec: &PresignedUrlSpec,
     renew: Option<&str>,
-    surroundings: &Surroundings<'_>,
+    context: &ResolveContext<'_>,
 ) -> Result<Resolved, Problem> {
     let invalid = |error: InvalidSpec| Problem::new(FailureReason::InvalidSpec, error.to_string());
     match (&spec.s3, &spec.signer_ref) {
         (Some(s3), None) => {
-            surroundings.terms.check_inline(asker)?;
-            let request = own(asker, spec, s3, renew).map_err(invalid)?;
+            context.settings.check_inline(requester)?;
+            let request = own(requester, spec, s3, renew).map_err(invalid)?;
             Ok(Resolved { request, permission: Permission::NotNeeded })
         }
         (None, Some(reference)) => {
             signer_name(&reference.name).map_err(invalid)?;
-            let id = signer_id(reference, asker.namespace);
-            let ask = Ask { asker, spec, renew };
-            match surroundings.signer {
-                Some(Ok(signer)) => with_signer(&ask, signer, surroundings.labels),
+            let id = signer_id(reference, requester.namespace);
+            let ask = Ask { requester, spec, renew };
+            match context.signer {
+                Some(Ok(signer)) => with_signer(&ask, signer, context.labels),
                 Some(Err(why)) => without_signer(&ask, &id, not_usable(format!("{id} {why}")), false),
                 None => without_signer(&ask, &id, not_found(&id), false),
             }
@@ -128,36 +128,36 @@ impl Request {
     /// # Errors
     /// The error names the first field that is not valid, and says what to write instead.
     pub fn inline(
-        asker: Asker<'_>,
+        requester: Requester<'_>,
         spec: &PresignedUrlSpec,
         renew: Option<&str>,
     ) -> Result<Self, InvalidSpec> {
         match (&spec.s3, &spec.signer_ref) {
-            (Some(s3), None) => own(asker, spec, s3, renew),
+            (Some(s3), None) => own(requester, spec, s3, renew),
             _ => Err(InvalidSpec::of_connection()),
         }
     }
 }
 
 fn own(
-    asker: Asker<'_>,
+    requester: Requester<'_>,
     spec: &PresignedUrlSpec,
     s3: &S3Connection,
     renew: Option<&str>,
 ) -> Result<Request, InvalidSpec> {
     session::check(s3, Whose::Inline)?;
-    let ParsedCredentials { source, session } = session::parse(s3, asker, None, false)?;
-    let namespace = asker.namespace.to_owned();
+    let ParsedCredentials { source, session } = session::parse(s3, requester, None, false)?;
+    let namespace = requester.namespace.to_owned();
     let credentials = CredentialsLocation { namespace, source, session, signer: None };
-    let request = Request::parse(asker.name, spec, renew, Provided { s3, credentials })?;
-    request.narrowed(None, asker)
+    let request = Request::parse(requester.name, spec, renew, Provided { s3, credentials })?;
+    request.narrowed(None, requester)
 }
 
-impl ConnectionTerms {
-    fn check_inline(&self, asker: Asker<'_>) -> Result<(), Problem> {
+impl ConnectionSettings {
+    fn check_inline(&self, requester: Requester<'_>) -> Result<(), Problem> {
         let why = if self.denies_inline {
             "spec.s3: PresignedUrls with credentials of their own are not permitted: use spec.signerRef, or ask the administrator of the operator to permit them (--inline-credentials)"
-        } else if !self.signer_namespace.is_empty() && self.signer_namespace == asker.namespace {
+        } else if !self.signer_namespace.is_empty() && self.signer_namespace == requester.namespace {
             "spec.s3: this namespace holds the credentials of ClusterSigners, so PresignedUrls in it cannot have credentials of their own: use spec.signerRef, or another namespace"
         } else {
             return Ok(());
@@ -168,14 +168,14 @@ impl ConnectionTerms {
 
 /// Who asks for what.
 struct Ask<'a> {
-    asker: Asker<'a>,
+    requester: Requester<'a>,
     spec: &'a PresignedUrlSpec,
     renew: Option<&'a str>,
 }
 
 impl Ask<'_> {
     fn parse(&self, s3: &S3Connection, credentials: CredentialsLocation) -> Result<Request, InvalidSpec> {
-        Request::parse(self.asker.name, self.spec, self.renew, Provided { s3, credentials })
+        Request::parse(self.requester.name, self.spec, self.renew, Provided { s3, credentials })
     }
 
     /// The request for a store that accepts every bucket that any store accepts.
@@ -221,13 +221,13 @@ fn without_signer(
 ///
 /// # Errors
 /// The problem that the spec has with every signer.
-pub fn check_for_any_signer(asker: Asker<'_>, spec: &PresignedUrlSpec) -> Result<u32, Problem> {
+pub fn check_for_any_signer(requester: Requester<'_>, spec: &PresignedUrlSpec) -> Result<u32, Problem> {
     let check = || {
         let (None, Some(reference)) = (&spec.s3, &spec.signer_ref) else {
             return Err(InvalidSpec::of_connection());
         };
         signer_name(&reference.name)?;
-        Ask { asker, spec, renew: None }.nowhere(&signer_id(reference, asker.namespace))
+        Ask { requester, spec, renew: None }.nowhere(&signer_id(reference, requester.namespace))
     };
     check()
         .map(|request| request.expires_in)
@@ -236,7 +236,7 @@ pub fn check_for_any_signer(asker: Asker<'_>, spec: &PresignedUrlSpec) -> Result
 
 fn with_signer(ask: &Ask<'_>, signer: &ParsedSigner, labels: Option<&Labels>) -> Result<Resolved, Problem> {
     let is_withdrawn = signer.when_denied == WhenDenied::Withdraw;
-    match signer.namespaces.serve(ask.asker.namespace, labels) {
+    match signer.namespaces.serve(ask.requester.namespace, labels) {
         Served::Yes => {}
         Served::No => return without_signer(ask, &signer.id, not_found(&signer.id), is_withdrawn),
         Served::Unknown => return without_signer(ask, &signer.id, not_found(&signer.id), false),
@@ -244,14 +244,14 @@ fn with_signer(ask: &Ask<'_>, signer: &ParsedSigner, labels: Option<&Labels>) ->
     let invalid = |error: InvalidSpec| {
         Problem::new(FailureReason::InvalidSpec, error.with_signer(&signer.id).to_string())
     };
-    let credentials = signer.credentials(ask.asker).map_err(invalid)?;
+    let credentials = signer.credentials(ask.requester).map_err(invalid)?;
     let mut request = ask.parse(&signer.s3, credentials).map_err(invalid)?;
     let Some(policy) = &signer.policy else {
         let why = format!("{} has no policy, so it allows everything", signer.id);
-        let request = request.narrowed(None, ask.asker).map_err(invalid)?;
+        let request = request.narrowed(None, ask.requester).map_err(invalid)?;
         return Ok(Resolved { request, permission: Permission::Allowed { why } });
     };
-    let permission = match policy.judge(&request, ask.asker) {
+    let permission = match policy.judge(&request, ask.requester) {
         Verdict::Allowed { rule, cap } => {
             request.cap = cap;
             Permission::Allowed { why: format!("rule {rule:?} of {} allows it", signer.id) }
@@ -269,8 +269,8 @@ fn with_signer(ask: &Ask<'_>, signer: &ParsedSigner, labels: Option<&Labels>) ->
         // A request that is denied needs no session.
         Permission::Denied { .. } => request,
         // What the policy would deny, a session of it denies too.
-        Permission::Audited { .. } => request.narrowed(None, ask.asker).map_err(invalid)?,
-        _ => request.narrowed(Some(policy), ask.asker).map_err(invalid)?,
+        Permission::Audited { .. } => request.narrowed(None, ask.requester).map_err(invalid)?,
+        _ => request.narrowed(Some(policy), ask.requester).map_err(invalid)?,
     };
     Ok(Resolved { request, permission })
 }

@@ -8,7 +8,7 @@ pub use self::namespaces::Labels;
 pub(super) use self::namespaces::Served;
 use self::namespaces::{ServedNamespaces, served};
 use super::limits::{Limits, NotPermitted};
-use super::policy::{Asker, KeyPatterns, Policy, PolicyRule, is_upload};
+use super::policy::{KeyPatterns, Policy, PolicyRule, Requester, is_upload};
 use super::request::{InvalidSpec, check_connection};
 use super::resolve::CredentialsLocation;
 use super::session::{self, ParsedCredentials, Whose};
@@ -121,16 +121,16 @@ impl ParsedSigner {
         })
     }
 
-    /// Where the credentials for the URL of `asker` come from.
+    /// Where the credentials for the URL of `requester` come from.
     ///
     /// # Errors
     /// The error names the field of the signer that is not valid.
-    pub fn credentials(&self, asker: Asker<'_>) -> Result<CredentialsLocation, InvalidSpec> {
+    pub fn credentials(&self, requester: Requester<'_>) -> Result<CredentialsLocation, InvalidSpec> {
         let has_policy = self.policy.is_some();
         let ParsedCredentials { source, session } =
-            session::parse(&self.s3, asker, Some(&self.id), has_policy)?;
+            session::parse(&self.s3, requester, Some(&self.id), has_policy)?;
         let of_signer = &self.credentials_namespace;
-        let namespace = if source.is_of_requester() { asker.namespace } else { of_signer }.to_owned();
+        let namespace = if source.is_of_requester() { requester.namespace } else { of_signer }.to_owned();
         Ok(CredentialsLocation { namespace, source, session, signer: Some(self.id.clone()) })
     }
 
@@ -146,9 +146,9 @@ impl ParsedSigner {
     /// The error names the field and the flag that permits it.
     pub fn check_sessions(&self, limits: &Limits) -> Result<(), NotPermitted> {
         // Who asks makes no difference to what is checked.
-        let Ok(credentials) = self.credentials(Asker::new("", "")) else { return Ok(()) };
+        let Ok(credentials) = self.credentials(Requester::new("", "")) else { return Ok(()) };
         match (limits.sessions(), &credentials.session) {
-            (Some(limits), Some(terms)) => limits.check_terms(&credentials.source, terms),
+            (Some(limits), Some(spec)) => limits.check_spec(&credentials.source, spec),
             _ => Ok(()),
         }
     }

@@ -1,6 +1,6 @@
 //! A stored Secret as the caches keep it: what a decision needs, and never the bytes of its data.
 
-mod held;
+mod stored_url;
 
 use std::fmt::{self, Write as _};
 
@@ -17,8 +17,8 @@ use crate::crd::names::{
     ANNOTATION_EXPIRES_IN, ANNOTATION_FORMAT, ANNOTATION_OWNER, ANNOTATION_RENEW, ANNOTATION_SOURCE,
     DATA_FIELDS, DATA_FORM, DATA_HEADERS, DATA_METHOD, FORMAT, LABEL_MANAGED, MANAGED,
 };
-use held::Held;
-pub(super) use held::{text, url_key};
+use stored_url::StoredUrl;
+pub(super) use stored_url::{text, url_key};
 
 /// The first half of a SHA-256: enough to distinguish texts, and it does not reveal them.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
@@ -57,7 +57,7 @@ pub struct Content {
     /// signature. `None` when they are missing or another client changed them.
     pub usage: Option<Digest>,
     /// Labels, annotations, side keys, owner reference and type.
-    pub frame: Digest,
+    pub other_fields: Digest,
 }
 
 /// A URL or a form as digests.
@@ -77,7 +77,7 @@ pub struct UrlDigest {
 
 /// The controller in a Secret's owner references.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Controller {
+pub struct ControllerRef {
     /// Whether the controller is a `PresignedUrl`.
     pub is_presigned_url: bool,
     /// Name of the controller.
@@ -97,7 +97,7 @@ pub struct Stored {
     /// Content of the Secret.
     pub content: Content,
     /// The controller among the owner references.
-    pub controller: Option<Controller>,
+    pub controller: Option<ControllerRef>,
     /// Whether the Secret carries our label.
     pub is_managed: bool,
     /// The `PresignedUrl` that the annotation of the Secret names.
@@ -133,13 +133,13 @@ impl Stored {
         let controller =
             metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
         let url_key = url_key(secret, &fields);
-        let held = Held::read(secret, url_key);
+        let stored_url = StoredUrl::read(secret, url_key);
         let format_is_ours = fields.is_ours(Field::Annotation(ANNOTATION_FORMAT));
         Self {
             uid: metadata.uid.clone().unwrap_or_default().into(),
             resource_version: resource_version(metadata.resource_version.as_deref()),
-            content: Content::read(secret, url_key, &held, Some(&fields)),
-            controller: controller.map(|owner| Controller {
+            content: Content::read(secret, url_key, &stored_url, Some(&fields)),
+            controller: controller.map(|owner| ControllerRef {
                 is_presigned_url: is_presigned_url(owner),
                 name: bounded(&owner.name).into(),
                 uid: bounded(&owner.uid).into(),
@@ -157,7 +157,7 @@ impl Stored {
             ended: Ended::read(secret, &fields).map(Box::new),
             is_label_ours: fields.is_ours(Field::Label(LABEL_MANAGED)),
             is_url_ours: url_key.is_some_and(|key| fields.is_ours(Field::Data(key)))
-                && held.file.is_none_or(|_| fields.is_ours(Field::Data(DATA_FORM))),
+                && stored_url.file.is_none_or(|_| fields.is_ours(Field::Data(DATA_FORM))),
             is_other_format: format_is_ours && annotation(ANNOTATION_FORMAT).is_some_and(|f| f != FORMAT),
             is_shared: present(secret)
                 .any(|field| (fields.is_ours(field) || is_reserved(field)) && !fields.is_ours_alone(field)),
@@ -171,7 +171,7 @@ impl Stored {
     /// The same Secret without its content. The caches keep foreign Secrets in this form.
     #[must_use]
     pub fn without_content(self) -> Self {
-        let content = Content { url: None, usage: None, frame: Digest::default() };
+        let content = Content { url: None, usage: None, other_fields: Digest::default() };
         Self { content, handled_renew: None, source: None, ended: None, ..self }
     }
 }
@@ -180,13 +180,13 @@ impl Content {
     /// The content of a Secret that we rendered, so that all of its fields are ours.
     #[must_use]
     pub fn rendered(secret: &Secret, url_key: &str) -> Self {
-        Self::read(secret, Some(url_key), &Held::read(secret, Some(url_key)), None)
+        Self::read(secret, Some(url_key), &StoredUrl::read(secret, Some(url_key)), None)
     }
 
     fn read(
         secret: &Secret,
         url_key: Option<&str>,
-        Held { parts, file }: &Held<'_>,
+        StoredUrl { parts, file }: &StoredUrl<'_>,
         fields: Option<&OwnedFields>,
     ) -> Self {
         let is_ours = |key| fields.is_none_or(|fields| fields.is_ours(Field::Data(key)));
@@ -204,13 +204,13 @@ impl Content {
             usage: usage
                 .filter(|_| is_ours(DATA_METHOD) && (file.is_some() || is_ours(DATA_HEADERS)))
                 .map(|(method, headers)| Digest::of(&format!("{method} {headers}"))),
-            frame: Digest::of(&frame(secret, url_key, *file, fields)),
+            other_fields: Digest::of(&other_fields(secret, url_key, *file, fields)),
         }
     }
 }
 
 /// The longest name that an object in Kubernetes can have.
-const LONGEST_NAME: usize = 253;
+const MAX_NAME: usize = 253;
 
 /// Parses a resource version. Since Kubernetes 1.35 clients may compare resource versions as numbers. One
 /// that is not a number counts as 0, so that its object is read again.
@@ -221,12 +221,17 @@ pub fn resource_version(text: Option<&str>) -> u64 {
 
 /// A name or UID from a field that any client can write. One that is too long for an object is not kept.
 fn bounded(name: &str) -> &str {
-    if name.len() > LONGEST_NAME { "(too long)" } else { name }
+    if name.len() > MAX_NAME { "(too long)" } else { name }
 }
 
 /// All of our fields except the URL or the form, as one text. `file` is that of the form. `fields` says which
 /// fields are ours; without it all are. A field with one of our names counts as ours, whichever client wrote it.
-fn frame(secret: &Secret, url_key: Option<&str>, file: Option<&str>, fields: Option<&OwnedFields>) -> String {
+fn other_fields(
+    secret: &Secret,
+    url_key: Option<&str>,
+    file: Option<&str>,
+    fields: Option<&OwnedFields>,
+) -> String {
     let is_ours =
         |field| fields.is_none_or(|fields: &OwnedFields| fields.is_ours(field) || is_reserved(field));
     let metadata = &secret.metadata;

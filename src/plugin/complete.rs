@@ -28,7 +28,7 @@ const NO_FILES: u8 = 4;
 /// To the shell: file names.
 const FILES: u8 = 0;
 /// How long names may take: a person waits.
-const PATIENCE: Duration = Duration::from_secs(3);
+const COMPLETION_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What can follow.
 #[derive(Debug, Eq, PartialEq)]
@@ -57,7 +57,7 @@ pub(super) async fn print(
         args.words.split_last().map_or(("", &[][..]), |(last, before)| (last.as_str(), before));
     let mut found = candidates(&Plugin::command(), before, last);
     if found.besides == Besides::Name {
-        let names = tokio::time::timeout(PATIENCE, names(session)).await;
+        let names = tokio::time::timeout(COMPLETION_TIMEOUT, names(session)).await;
         found.words.extend(names.unwrap_or_default().into_iter().map(|name| (name, String::new())));
     }
     let mut text = String::new();

@@ -5,7 +5,7 @@
 use kube::config::{KubeConfigOptions, Kubeconfig, NamedContext};
 
 /// The most names that a message lists.
-const MOST_NAMED: usize = 5;
+const MAX_NAMED: usize = 5;
 
 /// A wrong name in the flags, or a kubeconfig that chooses nothing.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -20,8 +20,8 @@ fn known(names: &[String], kind: &str) -> String {
     if names.is_empty() {
         return format!("it has no {kind}s");
     }
-    let more = if names.len() > MOST_NAMED { ", ..." } else { "" };
-    let named: Vec<_> = names.iter().take(MOST_NAMED).map(|name| format!("{name:?}")).collect();
+    let more = if names.len() > MAX_NAMED { ", ..." } else { "" };
+    let named: Vec<_> = names.iter().take(MAX_NAMED).map(|name| format!("{name:?}")).collect();
     format!("name one of {}{more}", named.join(", "))
 }
 

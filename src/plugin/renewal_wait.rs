@@ -17,7 +17,7 @@ const FEW: usize = 4;
 /// The least time between two polls.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
 /// The most time between two polls. In between, a pause is four times as long as the poll before it.
-const MOST_PAUSE: Duration = Duration::from_secs(10);
+const MAX_PAUSE: Duration = Duration::from_secs(10);
 
 /// Where the objects are.
 pub(super) enum RenewalPlace {
@@ -73,7 +73,7 @@ pub(super) async fn wait(
         if waiting.is_empty() || now >= ends {
             break;
         }
-        let pause = ((now - began) * 4).clamp(LEAST_PAUSE, MOST_PAUSE);
+        let pause = ((now - began) * 4).clamp(LEAST_PAUSE, MAX_PAUSE);
         tokio::time::sleep_until(ends.min(now + pause)).await;
     }
     for (one, why) in waiting.into_values() {

@@ -33,7 +33,7 @@ pub(super) enum GivenParts {
 }
 
 /// The longest URL or form that is read from standard input, in bytes.
-const LONGEST: u64 = 128 * 1024;
+const MAX_INPUT: u64 = 128 * 1024;
 
 impl GivenUrl {
     /// Reads what an argument names: a URL or a form, `-` for standard input, or `secret/NAME`.
@@ -47,7 +47,7 @@ impl GivenUrl {
         let mut text = argument.to_owned();
         if argument == "-" {
             text.clear();
-            let read = std::io::stdin().take(LONGEST).read_to_string(&mut text);
+            let read = std::io::stdin().take(MAX_INPUT).read_to_string(&mut text);
             read.context("standard input").map_err(ExitFailure::from)?;
         }
         Ok(Self { text: Sensitive::new(text), from: FromSecret::default() })

@@ -36,7 +36,7 @@ impl<V: Versioned> Versioned for Box<V> {
 #[must_use]
 pub enum Change<V> {
     /// Nothing: the cache held this version or a newer one.
-    Known,
+    Nothing,
     /// The key was not in the cache, and is now.
     Inserted,
     /// The value replaced this older one.
@@ -46,14 +46,14 @@ pub enum Change<V> {
 /// What the cache did with the answer to a call.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Answer<V> {
+pub enum AnswerOutcome<V> {
     /// The cache holds the value or a newer one.
     Taken(Change<V>),
     /// The value was dropped, because the object may be gone by now: reconcile the object again.
     Dropped,
     /// The value was dropped, because the API server was restored to an earlier state: clear every scope
     /// and restart the watches.
-    WentBack,
+    Restored,
 }
 
 /// What a complete list changed.
@@ -64,7 +64,7 @@ pub struct ListEnd<K, V> {
     pub removed: Vec<(K, V)>,
     /// Whether the list showed an older version than the watch had shown before. The API server was then
     /// restored to an earlier state: clear every scope and restart the watches.
-    pub went_back: bool,
+    pub is_restored: bool,
 }
 
 /// The newest known value of each key, in scopes.
@@ -208,22 +208,23 @@ impl<K: Clone + Eq + Hash, V: Versioned, S: Clone + Eq + Hash> VersionedCache<K,
 
     /// Stores the answer to a call. It replaces an older value, but it is inserted only if the object
     /// cannot have been deleted since.
-    pub fn answer(&mut self, ticket: Ticket<K>, value: V) -> Answer<V> {
+    pub fn answer(&mut self, ticket: Ticket<K>, value: V) -> AnswerOutcome<V> {
         let (key, version) = (ticket.key().clone(), value.version());
-        let (is_void, is_late, is_behind) = (ticket.is_void(), ticket.is_late(), ticket.is_behind(version));
+        let (is_void, is_late, shows_restore) =
+            (ticket.is_void(), ticket.is_late(), ticket.shows_restore(version));
         self.calls.end(ticket);
         if is_void {
-            return Answer::Dropped;
+            return AnswerOutcome::Dropped;
         }
-        if is_behind {
-            return Answer::WentBack;
+        if shows_restore {
+            return AnswerOutcome::Restored;
         }
         let scope = self.scope_mut(&key);
         scope.highest = scope.highest.max(version);
         if is_late && !scope.entries.contains_key(&key) {
-            return Answer::Dropped;
+            return AnswerOutcome::Dropped;
         }
-        Answer::Taken(scope.answered(key, value))
+        AnswerOutcome::Taken(scope.answered(key, value))
     }
 
     /// Clears a scope and its versions, and returns what it held. Answers to calls under way are dropped.

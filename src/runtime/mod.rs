@@ -21,7 +21,7 @@ pub mod server;
 mod tasks;
 pub mod watch;
 
-pub use client::{ApiCalls, NotLeading, Overload, Overloaded, Skew, Terms, client, client_over};
+pub use client::{ApiCalls, ClientSettings, NotLeading, Overload, Overloaded, Skew, client, client_over};
 pub use clock::{Clock, ClockOffset};
 pub use hardening::harden;
 pub use key::Key;

@@ -17,9 +17,9 @@ use crate::domain::{Credentials, Sensitive, SignedForm, SignedUrl, Validity};
 
 /// The most bytes that AWS accepts before the file, without the delimiters between the fields:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html>.
-const MOST_OF_AWS: usize = 20_000;
+const MAX_OF_AWS: usize = 20_000;
 /// The most bytes that are signed for another store.
-const MOST: usize = 60_000;
+const MAX_FORM: usize = 60_000;
 
 /// Signs a form. `start` is the signing time of `validity`.
 ///
@@ -50,7 +50,7 @@ pub(super) fn sign(
     fields.insert(SIGNATURE.to_owned(), calculate_signature(key, policy.as_bytes()));
     fields.insert(POLICY.to_owned(), policy);
     let bytes = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
-    let limit = if request.connection.endpoint.is_none() { MOST_OF_AWS } else { MOST };
+    let limit = if request.connection.endpoint.is_none() { MAX_OF_AWS } else { MAX_FORM };
     if bytes > limit {
         return Err(PresignError::FormTooLong { bytes, limit });
     }

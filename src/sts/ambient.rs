@@ -19,10 +19,10 @@ use super::failure::{StsFailure, StsOutage, StsStep};
 use super::http::CallClient;
 use super::source::AmbientSource;
 use crate::domain::Sensitive;
-use crate::runtime::client::{AddressClass, Guard, Reach, Way};
+use crate::runtime::client::{AddressClass, ConnectOptions, Guard, Reach};
 
 /// The longest session of the operator's own identity, in seconds: no role of AWS permits longer ones.
-const LONGEST: u32 = 43_200;
+const MAX_DURATION: u32 = 43_200;
 
 impl Sts {
     /// Gets a session of the AWS identity of the operator itself. `now` is our clock.
@@ -34,18 +34,18 @@ impl Sts {
         let forbidden = StsFailure::NoIdentity("the administrator has not permitted that it is used");
         match self.ambient.as_ref().ok_or(forbidden)? {
             AmbientSource::Nowhere(why) => Err(StsFailure::NoIdentity(why)),
-            AmbientSource::WebIdentity { token_file, hop } => {
-                address(&hop.service)?;
+            AmbientSource::WebIdentity { token_file, sts_request } => {
+                address(&sts_request.service)?;
                 let unread = |_| StsFailure::NoIdentity("AWS_WEB_IDENTITY_TOKEN_FILE cannot be read");
                 let token = Sensitive::new(tokio::fs::read_to_string(token_file).await.map_err(unread)?);
                 let token = Sensitive::new(token.expose().trim().to_owned());
                 // The administrator chose an endpoint in the environment, so that every address is meant.
-                let most = match hop.service.endpoint {
+                let most = match sts_request.service.endpoint {
                     Some(_) => AddressClass::Forbidden,
                     None => AddressClass::Private,
                 };
-                let way = Way { reach: Reach::up_to(most), may_use_proxy: true };
-                self.web_identity(hop, &token, &way, now).await
+                let way = ConnectOptions { reach: Reach::up_to(most), may_use_proxy: true };
+                self.web_identity(sts_request, &token, &way, now).await
             }
             AmbientSource::Container => {
                 let (http, config) = self.direct()?;
@@ -73,7 +73,7 @@ impl Sts {
     /// An HTTP client for the servers in the environment of the operator, which are link-local, and the
     /// settings that use it.
     fn direct(&self) -> Result<(CallClient, ProviderConfig), StsFailure> {
-        let way = Way { reach: Reach::anywhere(), may_use_proxy: false };
+        let way = ConnectOptions { reach: Reach::anywhere(), may_use_proxy: false };
         let http = CallClient::new(self.connectors.get(None, &way, "")?, way.reach);
         // At a clock of 1970 no answer is old. The SDK would prolong old credentials by ten minutes.
         let config = ProviderConfig::empty()
@@ -103,7 +103,7 @@ async fn provided(
     let stated = stated.ok_or_else(|| failed(StsOutage::Garbage))?;
     let token = credentials.session_token().unwrap_or_default();
     let values = [credentials.access_key_id(), credentials.secret_access_key(), token];
-    read(http, (begun, now()), LONGEST, stated, values).map_err(failed)
+    read(http, (begun, now()), MAX_DURATION, stated, values).map_err(failed)
 }
 
 /// Pauses of the SDK.

@@ -23,16 +23,16 @@ use super::failure::{StsFailure, StsOutage, StsStep};
 use super::http::CallClient;
 use super::source::AmbientSource;
 use crate::domain::limits::{AddressRule, StsEndpoints};
-use crate::domain::session::{Hop, StsAddress};
+use crate::domain::session::{StsAddress, StsRequest};
 use crate::domain::{Credentials, Sensitive};
-use crate::runtime::client::{AddressClass, Connectors, InvalidConnectorTerms, Reach, Way};
+use crate::runtime::client::{AddressClass, ConnectOptions, Connectors, InvalidConnectorSettings, Reach};
 
 /// How long a call may take in all, from the resolution of the name to the end of the answer.
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 
 /// The settings for all calls.
 #[derive(Clone)]
-pub struct StsTerms {
+pub struct StsSettings {
     /// The STS endpoints that may be called.
     pub endpoints: StsEndpoints,
     /// Certificates that are trusted in addition to those of the system, as PEM.
@@ -64,9 +64,9 @@ pub struct Session {
 }
 
 /// Without the proxy, whose URL can contain a password.
-impl fmt::Debug for StsTerms {
+impl fmt::Debug for StsSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StsTerms")
+        f.debug_struct("StsSettings")
             .field("endpoints", &self.endpoints)
             .field("ambient", &self.ambient)
             .finish_non_exhaustive()
@@ -75,9 +75,10 @@ impl fmt::Debug for StsTerms {
 
 impl Sts {
     /// Calls on these terms.
-    pub fn new(terms: StsTerms) -> Result<Self, InvalidConnectorTerms> {
-        let connectors = Connectors::new(terms.ca_bundle, terms.proxy.as_deref(), terms.no_proxy.as_deref())?;
-        Ok(Self { endpoints: terms.endpoints, ambient: terms.ambient, connectors })
+    pub fn new(settings: StsSettings) -> Result<Self, InvalidConnectorSettings> {
+        let connectors =
+            Connectors::new(settings.ca_bundle, settings.proxy.as_deref(), settings.no_proxy.as_deref())?;
+        Ok(Self { endpoints: settings.endpoints, ambient: settings.ambient, connectors })
     }
 
     /// Calls STSs over `connector` instead of the network, for tests with a simulated clock. Addresses and the
@@ -95,12 +96,12 @@ impl Sts {
     /// status and the code.
     pub async fn with_web_identity(
         &self,
-        hop: &Hop,
+        sts_request: &StsRequest,
         token: &Sensitive<String>,
         now: impl Fn() -> Timestamp + Send,
     ) -> Result<Session, StsFailure> {
-        let way = self.way(&hop.service)?;
-        self.web_identity(hop, token, &way, now).await
+        let way = self.way(&sts_request.service)?;
+        self.web_identity(sts_request, token, &way, now).await
     }
 
     /// Gets a session for credentials (`AssumeRole`). The request is signed with them. `now` is our clock.
@@ -109,46 +110,46 @@ impl Sts {
     /// As [`with_web_identity`](Self::with_web_identity).
     pub async fn with_credentials(
         &self,
-        hop: &Hop,
+        sts_request: &StsRequest,
         credentials: &Credentials,
         now: impl Fn() -> Timestamp + Send,
     ) -> Result<Session, StsFailure> {
-        let way = self.way(&hop.service)?;
-        let http = self.client(&hop.service, &way)?;
-        let config = configuration(&hop.service, &http).credentials_provider(identity(credentials));
+        let way = self.way(&sts_request.service)?;
+        let http = self.client(&sts_request.service, &way)?;
+        let config = configuration(&sts_request.service, &http).credentials_provider(identity(credentials));
         let call = Client::from_conf(config.build())
             .assume_role()
-            .set_role_arn(hop.role_arn.clone())
-            .set_external_id(hop.external_id.clone())
-            .role_session_name(&hop.session_name)
-            .duration_seconds(seconds(hop))
-            .set_policy(hop.policy.clone());
+            .set_role_arn(sts_request.role_arn.clone())
+            .set_external_id(sts_request.external_id.clone())
+            .role_session_name(&sts_request.session_name)
+            .duration_seconds(seconds(sts_request))
+            .set_policy(sts_request.policy.clone());
         let answer = async { call.send().await.map(|answer| answer.credentials) };
-        session(StsStep::AssumeRole, answer, &http, hop.duration, now).await
+        session(StsStep::AssumeRole, answer, &http, sts_request.duration, now).await
     }
 
     /// As [`with_web_identity`](Self::with_web_identity), for an STS that may be called.
     pub(super) async fn web_identity(
         &self,
-        hop: &Hop,
+        sts_request: &StsRequest,
         token: &Sensitive<String>,
-        way: &Way,
+        way: &ConnectOptions,
         now: impl Fn() -> Timestamp + Send,
     ) -> Result<Session, StsFailure> {
-        let http = self.client(&hop.service, way)?;
-        let call = Client::from_conf(configuration(&hop.service, &http).build())
+        let http = self.client(&sts_request.service, way)?;
+        let call = Client::from_conf(configuration(&sts_request.service, &http).build())
             .assume_role_with_web_identity()
-            .set_role_arn(hop.role_arn.clone())
-            .role_session_name(&hop.session_name)
+            .set_role_arn(sts_request.role_arn.clone())
+            .role_session_name(&sts_request.session_name)
             .web_identity_token(token.expose())
-            .duration_seconds(seconds(hop))
-            .set_policy(hop.policy.clone());
+            .duration_seconds(seconds(sts_request))
+            .set_policy(sts_request.policy.clone());
         let answer = async { call.send().await.map(|answer| answer.credentials) };
-        session(StsStep::WebIdentity, answer, &http, hop.duration, now).await
+        session(StsStep::WebIdentity, answer, &http, sts_request.duration, now).await
     }
 
     /// How to connect to an STS.
-    fn way(&self, service: &StsAddress) -> Result<Way, StsFailure> {
+    fn way(&self, service: &StsAddress) -> Result<ConnectOptions, StsFailure> {
         let rule = self.endpoints.permits(&address(service)?)?;
         let most = match rule {
             AddressRule::Public => AddressClass::Public,
@@ -157,10 +158,10 @@ impl Sts {
             AddressRule::Any => AddressClass::Forbidden,
         };
         // A wildcard also matches names that others chose, whose addresses the proxy would not judge.
-        Ok(Way { reach: Reach::up_to(most), may_use_proxy: rule > AddressRule::Public })
+        Ok(ConnectOptions { reach: Reach::up_to(most), may_use_proxy: rule > AddressRule::Public })
     }
 
-    fn client(&self, service: &StsAddress, way: &Way) -> Result<CallClient, StsFailure> {
+    fn client(&self, service: &StsAddress, way: &ConnectOptions) -> Result<CallClient, StsFailure> {
         let url = address(service)?.to_string();
         let connector = self.connectors.get(service.ca_bundle.as_deref(), way, &url)?;
         Ok(CallClient::new(connector, way.reach.clone()))
@@ -190,8 +191,8 @@ fn identity(credentials: &Credentials) -> SdkCredentials {
     SdkCredentials::new(id, secret, token, None, "presign-operator")
 }
 
-fn seconds(hop: &Hop) -> i32 {
-    i32::try_from(hop.duration).unwrap_or(i32::MAX)
+fn seconds(sts_request: &StsRequest) -> i32 {
+    i32::try_from(sts_request.duration).unwrap_or(i32::MAX)
 }
 
 /// Waits for the answer and reads the session in it.

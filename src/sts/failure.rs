@@ -8,7 +8,7 @@ use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 
 use super::http::Noted;
 use crate::domain::limits::StsNotPermitted;
-use crate::runtime::client::{CallFault, InvalidCaBundle};
+use crate::runtime::client::{CallFailure, InvalidCaBundle};
 
 /// Codes of an STS that ask for fewer calls. Codes that begin with `Throttl` do too.
 const THROTTLING: [&str; 5] = [
@@ -167,13 +167,13 @@ impl StsFailure {
         code: Option<String>,
         error: &(dyn Error + 'static),
     ) -> Self {
-        let is_cut = match CallFault::of(error) {
-            CallFault::InternalAddress => return Self::InternalAddress,
-            CallFault::TooLong => return StsOutage::TooLong.of(step),
-            CallFault::Tls => return StsOutage::Tls.of(step),
-            CallFault::Garbage => return StsOutage::Garbage.of(step),
-            CallFault::Cut => true,
-            CallFault::Unresolved | CallFault::Other => false,
+        let is_cut = match CallFailure::of(error) {
+            CallFailure::InternalAddress => return Self::InternalAddress,
+            CallFailure::TooLong => return StsOutage::TooLong.of(step),
+            CallFailure::Tls => return StsOutage::Tls.of(step),
+            CallFailure::Garbage => return StsOutage::Garbage.of(step),
+            CallFailure::Cut => true,
+            CallFailure::Unresolved | CallFailure::Other => false,
         };
         match noted.head.map(|head| head.status) {
             None => StsOutage::Unreachable.of(step),

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::runtime::client::{Reach, http_date};
 
 /// The longest answer that is read, in bytes. Those of AWS have about two thousand.
-const LONGEST: usize = 64 * 1024;
+const MAX_RESPONSE: usize = 64 * 1024;
 
 /// The client of one call.
 #[derive(Clone, Debug)]
@@ -92,7 +92,7 @@ impl HttpConnector for CallClient {
         HttpConnectorFuture::new(async move {
             let response = answer.await?;
             note.answered(&response);
-            Ok(response.map(|body| SdkBody::from_body_1_x(Limited::new(body, LONGEST))))
+            Ok(response.map(|body| SdkBody::from_body_1_x(Limited::new(body, MAX_RESPONSE))))
         })
     }
 }

@@ -13,6 +13,6 @@ mod failure;
 mod http;
 mod source;
 
-pub use call::{Session, Sts, StsTerms};
+pub use call::{Session, Sts, StsSettings};
 pub use failure::{StsFailure, StsOutage, StsStep};
 pub use source::AmbientSource;

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use crate::domain::request::{AwsAddress, Endpoint};
-use crate::domain::session::{Hop, StsAddress};
+use crate::domain::session::{StsAddress, StsRequest};
 
 /// How long a session for the token of the operator lasts, in seconds. Each role permits that.
 const DURATION: u32 = 3600;
@@ -18,7 +18,7 @@ pub enum AmbientSource {
         /// The file, which is read for each session.
         token_file: PathBuf,
         /// What to ask for.
-        hop: Box<Hop>,
+        sts_request: Box<StsRequest>,
     },
     /// The container credentials endpoint: EKS Pod Identity, ECS.
     Container,
@@ -64,7 +64,7 @@ fn web_identity(
     let aws =
         AwsAddress { dual_stack: is_on("AWS_USE_DUALSTACK_ENDPOINT"), fips: is_on("AWS_USE_FIPS_ENDPOINT") };
     let service = StsAddress { endpoint, region, aws, ca_bundle: None };
-    let hop = Box::new(Hop {
+    let sts_request = Box::new(StsRequest {
         service,
         role_arn: Some(role),
         external_id: None,
@@ -72,7 +72,7 @@ fn web_identity(
         duration: DURATION,
         policy: None,
     });
-    Ok(AmbientSource::WebIdentity { token_file, hop })
+    Ok(AmbientSource::WebIdentity { token_file, sts_request })
 }
 
 fn instance_metadata(get: impl Fn(&str) -> Option<String>) -> Result<AmbientSource, &'static str> {
@@ -108,10 +108,12 @@ mod tests {
     #[test]
     fn the_first_source_that_is_there_counts() {
         let all = "WEB_IDENTITY_TOKEN_FILE=/token ROLE_ARN=r REGION=eu-west-1 CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1";
-        let AmbientSource::WebIdentity { token_file, hop } = find(all) else { panic!("{:?}", find(all)) };
-        assert_eq!((token_file.to_str(), hop.role_arn.as_deref()), (Some("/token"), Some("r")));
+        let AmbientSource::WebIdentity { token_file, sts_request } = find(all) else {
+            panic!("{:?}", find(all))
+        };
+        assert_eq!((token_file.to_str(), sts_request.role_arn.as_deref()), (Some("/token"), Some("r")));
         assert_eq!(
-            (hop.service.region.as_str(), hop.session_name.as_str()),
+            (sts_request.service.region.as_str(), sts_request.session_name.as_str()),
             ("eu-west-1", "presign-operator")
         );
         for variables in

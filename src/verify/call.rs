@@ -16,19 +16,20 @@ use crate::domain::verification::{
     Finding, NotAsked, QuestionKind, StoreAnswer, VerifyOutage, finding, is_of_store,
 };
 use crate::runtime::client::{
-    AddressClass, AddressRange, CallFault, Connectors, InvalidConnectorTerms, Reach, Way, http_date,
+    AddressClass, AddressRange, CallFailure, ConnectOptions, Connectors, InvalidConnectorSettings, Reach,
+    http_date,
 };
 
 /// How long a question may take in all, from the resolution of the name to the end of the answer.
 const DEADLINE: Duration = Duration::from_secs(5);
 /// How much of an answer is read, in bytes.
-const LONGEST: usize = 64 * 1024;
+const MAX_RESPONSE: usize = 64 * 1024;
 /// The name of the operator in the logs of stores.
 const USER_AGENT: &str = concat!("presign-operator/", env!("CARGO_PKG_VERSION"));
 
 /// The settings for all questions.
 #[derive(Clone)]
-pub struct VerifyTerms {
+pub struct VerifySettings {
     /// The stores that may be asked, beside those of `ClusterSigner`s.
     pub endpoints: VerifyEndpoints,
     /// Certificates that are trusted in addition to those of the system, as PEM.
@@ -64,17 +65,18 @@ pub struct VerifyCall<'a> {
 }
 
 /// Without the proxy, whose URL can contain a password.
-impl fmt::Debug for VerifyTerms {
+impl fmt::Debug for VerifySettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerifyTerms").field("endpoints", &self.endpoints).finish_non_exhaustive()
+        f.debug_struct("VerifySettings").field("endpoints", &self.endpoints).finish_non_exhaustive()
     }
 }
 
 impl StoreVerifier {
     /// Asks on these terms.
-    pub fn new(terms: VerifyTerms) -> Result<Self, InvalidConnectorTerms> {
-        let connectors = Connectors::new(terms.ca_bundle, terms.proxy.as_deref(), terms.no_proxy.as_deref())?;
-        Ok(Self { endpoints: terms.endpoints, connectors })
+    pub fn new(settings: VerifySettings) -> Result<Self, InvalidConnectorSettings> {
+        let connectors =
+            Connectors::new(settings.ca_bundle, settings.proxy.as_deref(), settings.no_proxy.as_deref())?;
+        Ok(Self { endpoints: settings.endpoints, connectors })
     }
 
     /// Asks a store. `now` is our clock.
@@ -125,12 +127,15 @@ impl StoreVerifier {
     }
 }
 
-fn way(reach: VerifyReach) -> Way {
+fn way(reach: VerifyReach) -> ConnectOptions {
     let VerifyReach { is_public, networks, may_use_proxy } = reach;
     let ranges = networks.into_iter();
     let ranges = ranges.map(|network| AddressRange { address: network.address, prefix: network.prefix });
     let reach = Reach::within(ranges.collect());
-    Way { reach: if is_public { reach.and_up_to(AddressClass::Public) } else { reach }, may_use_proxy }
+    ConnectOptions {
+        reach: if is_public { reach.and_up_to(AddressClass::Public) } else { reach },
+        may_use_proxy,
+    }
 }
 
 /// Sends a question and reads what is needed of the answer.
@@ -138,15 +143,15 @@ async fn exchange(
     connector: &SharedHttpConnector,
     call: &VerifyCall<'_>,
     now: &(impl Fn() -> Timestamp + Send),
-) -> Result<StoreAnswer, CallFault> {
+) -> Result<StoreAnswer, CallFailure> {
     let mut request = HttpRequest::new(SdkBody::empty());
-    request.set_uri(call.url.expose().as_str()).map_err(|_| CallFault::Other)?;
+    request.set_uri(call.url.expose().as_str()).map_err(|_| CallFailure::Other)?;
     let agent = ("user-agent".to_owned(), USER_AGENT.to_owned());
     for (name, value) in call.headers.iter().chain([&agent]) {
         let (name, value) = (name.to_ascii_lowercase(), value.clone());
-        request.headers_mut().try_insert(name, value).map_err(|_| CallFault::Other)?;
+        request.headers_mut().try_insert(name, value).map_err(|_| CallFailure::Other)?;
     }
-    let response = connector.call(request).await.map_err(|error| CallFault::of(&error))?;
+    let response = connector.call(request).await.map_err(|error| CallFailure::of(&error))?;
     let status = response.status().as_u16();
     let date = response.headers().get("date").and_then(http_date);
     let clock_ahead = date.map(|date| date.as_second() - now().as_second());
@@ -161,26 +166,26 @@ async fn exchange(
 }
 
 /// The beginning of a body. A longer one is not read to its end.
-async fn beginning(response: HttpResponse) -> Result<String, CallFault> {
+async fn beginning(response: HttpResponse) -> Result<String, CallFailure> {
     let (mut body, mut bytes) = (response.into_body(), Vec::new());
-    while bytes.len() < LONGEST
+    while bytes.len() < MAX_RESPONSE
         && let Some(frame) = body.frame().await
     {
-        let frame = frame.map_err(|error| CallFault::of(&*error))?;
+        let frame = frame.map_err(|error| CallFailure::of(&*error))?;
         if let Ok(data) = frame.into_data() {
-            bytes.extend_from_slice(&data[..data.len().min(LONGEST - bytes.len())]);
+            bytes.extend_from_slice(&data[..data.len().min(MAX_RESPONSE - bytes.len())]);
         }
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn of_fault(fault: CallFault, authority: String) -> Finding {
+fn of_fault(fault: CallFailure, authority: String) -> Finding {
     Finding::Unreachable(match fault {
-        CallFault::InternalAddress => return Finding::NotAsked(NotAsked::Internal { authority }),
-        CallFault::Unresolved => VerifyOutage::Unresolved,
-        CallFault::Tls => VerifyOutage::Tls,
-        CallFault::Garbage => VerifyOutage::Garbage,
-        CallFault::TooLong | CallFault::Cut => VerifyOutage::Cut,
-        CallFault::Other => VerifyOutage::Unconnected,
+        CallFailure::InternalAddress => return Finding::NotAsked(NotAsked::Internal { authority }),
+        CallFailure::Unresolved => VerifyOutage::Unresolved,
+        CallFailure::Tls => VerifyOutage::Tls,
+        CallFailure::Garbage => VerifyOutage::Garbage,
+        CallFailure::TooLong | CallFailure::Cut => VerifyOutage::Cut,
+        CallFailure::Other => VerifyOutage::Unconnected,
     })
 }

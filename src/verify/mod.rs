@@ -6,5 +6,5 @@
 mod call;
 mod route;
 
-pub use call::{StoreVerifier, VerifyCall, VerifyTerms};
+pub use call::{StoreVerifier, VerifyCall, VerifySettings};
 pub use route::StoreRoute;

@@ -144,7 +144,7 @@ impl Keeper {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let pages = Pages { probes: None, metrics: None, access: None };
-        let site = Site { pages, tls: Some(certificate.tls()) };
+        let site = Site { answers: pages, tls: Some(certificate.tls()) };
         let serving = tokio::spawn(http::serve(listener, site, std::future::pending::<()>()));
         let keeping = tokio::spawn(async move {
             certificate.run().await;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt as _};
-use presign_operator::controller::HeldObject;
+use presign_operator::controller::CachedObject;
 use serde_json::json;
 use testbed::{Chance, Chances, SavedEtcd};
 
@@ -211,7 +211,7 @@ async fn show_versions(chaos: &Chaos) -> bool {
     tenant.secrets().patch("steady-keys", &params, &patch).await.unwrap();
     let secret = tenant.secrets().patch(STEADY, &params, &patch).await.unwrap();
     let object = tenant.objects().patch(STEADY, &params, &patch).await.unwrap();
-    let is_held = |held: &[HeldObject], version: Option<String>| {
+    let is_held = |held: &[CachedObject], version: Option<String>| {
         let version = version.and_then(|version| version.parse().ok()).unwrap_or(u64::MAX);
         held.iter().any(|held| {
             held.namespace == tenant.namespace && held.name == STEADY && held.resource_version >= version

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
-use presign_operator::controller::HeldObject;
+use presign_operator::controller::CachedObject;
 use presign_operator::crd::PresignedUrl;
 use presign_operator::crd::names::{KIND, RESERVED_PREFIX};
 
@@ -143,10 +143,10 @@ fn compare<K: ResourceExt>(
     broken: &mut Vec<Violation>,
     what: &str,
     (before, after): (&BTreeMap<Name, K>, &BTreeMap<Name, K>),
-    held: Vec<HeldObject>,
+    held: Vec<CachedObject>,
     must_be_held: impl Fn(&K) -> bool,
 ) {
-    let held: BTreeMap<Name, HeldObject> =
+    let held: BTreeMap<Name, CachedObject> =
         held.into_iter().map(|held| ((held.namespace.clone(), held.name.clone()), held)).collect();
     let version = |item: &K| {
         let number = item.resource_version().and_then(|version| version.parse::<u64>().ok());

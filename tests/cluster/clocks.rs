@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kube::Client;
-use presign_operator::controller::{Presigner, Process, SecretAccess, Settings};
+use presign_operator::controller::{Controller, Process, SecretAccess, Settings};
 use presign_operator::domain::Limits;
 use presign_operator::domain::limits::HostPattern;
 use presign_operator::domain::limits::StsEndpoints;
-use presign_operator::domain::resolve::ConnectionTerms;
+use presign_operator::domain::resolve::ConnectionSettings;
 use presign_operator::runtime::{Clock, ClockOffset, Leadership, MetricsRegistry, Probes, Skew};
-use presign_operator::sts::{Sts, StsTerms};
+use presign_operator::sts::{Sts, StsSettings};
 use serde_json::json;
 use tokio::sync::oneshot;
 
@@ -41,19 +41,19 @@ impl Inside {
             max_in_flight: 4,
             pods: false,
             limits: Limits::new(Vec::new(), vec![HostPattern::All]),
-            connection_terms: ConnectionTerms::default(),
+            connection_settings: ConnectionSettings::default(),
             cluster_signers: false,
             namespace_selectors: false,
         };
         let process = Process {
-            asking: client.clone(),
+            unfenced: client.clone(),
             clock,
             leadership: Leadership::unopposed(),
             registry: metrics.registry(),
             probes: Probes::new(Duration::from_secs(60)),
-            limiter: Presigner::limiter(),
+            limiter: Controller::limiter(),
             skew: Skew::default(),
-            sts: Sts::new(StsTerms {
+            sts: Sts::new(StsSettings {
                 endpoints: StsEndpoints::default(),
                 ca_bundle: None,
                 proxy: None,
@@ -63,12 +63,12 @@ impl Inside {
             .unwrap(),
             verifier: None,
         };
-        let presigner = Presigner::new(settings, client, process);
+        let controller = Controller::new(settings, client, process);
         let (stop, stopped) = oneshot::channel();
         let stopped = Arc::new(tokio::sync::Mutex::new(stopped));
         let running = tokio::spawn(async move {
             let stop = async move { drop((&mut *stopped.lock().await).await) };
-            presigner.run(stop).await.unwrap();
+            controller.run(stop).await.unwrap();
         });
         Self { offset, stop: Some(stop), running }
     }

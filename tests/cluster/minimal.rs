@@ -7,7 +7,7 @@ use kube::api::DeleteParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use presign_operator::controller::SecretAccess;
-use presign_operator::runtime::{ApiCalls, Leadership, Overload, Skew, Terms, client};
+use presign_operator::runtime::{ApiCalls, ClientSettings, Leadership, Overload, Skew, client};
 use prometheus_client::registry::Registry;
 use serde_json::json;
 
@@ -21,8 +21,12 @@ async fn operators_client(space: &Space) -> Client {
     let calls = ApiCalls::register(&mut Registry::default());
     let (deadline, leadership) = (Duration::from_secs(15), Leadership::unopposed());
     let (overload, skew) = (Overload::default(), Skew::default());
-    client(config, calls, Terms { identity: "inside".to_owned(), deadline, leadership, overload, skew })
-        .unwrap()
+    client(
+        config,
+        calls,
+        ClientSettings { identity: "inside".to_owned(), deadline, leadership, overload, skew },
+    )
+    .unwrap()
 }
 
 /// A space whose own operator, too, never lists: what it did before it is killed is logged

@@ -6,10 +6,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use presign_operator::csi::{NodeDriver, NodeProcess, NodeSettings};
 use presign_operator::domain::limits::{HostPattern, SessionLimits, StsEndpoints};
-use presign_operator::domain::volume::VolumeTerms;
+use presign_operator::domain::volume::VolumeSettings;
 use presign_operator::domain::{Limits, UrlParts};
 use presign_operator::runtime::{Clock, ClockOffset, MetricsRegistry, Probes};
-use presign_operator::sts::{Sts, StsTerms};
+use presign_operator::sts::{Sts, StsSettings};
 use testbed::{StsFault, curl};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -35,7 +35,7 @@ impl ClockedDriver {
             std::fs::create_dir_all(home.path().join(folder)).unwrap();
         }
         let endpoints = StsEndpoints::parse(["http://127.0.0.1"]).unwrap();
-        let sts = StsTerms {
+        let sts = StsSettings {
             endpoints: endpoints.clone(),
             ca_bundle: None,
             proxy: None,
@@ -51,7 +51,7 @@ impl ClockedDriver {
             kubelet_dir: home.path().to_owned(),
             state_dir: home.path().join("state"),
             is_privileged: false,
-            terms: VolumeTerms { limits, denies_inline: false, has_signing_service: false },
+            volumes: VolumeSettings { limits, denies_inline: false, has_signing_service: false },
             signing_service: None,
         };
         let mut metrics = MetricsRegistry::new("presign", "0");

@@ -23,12 +23,12 @@ use self::past::Past;
 use crate::arbitrary::{Edit, Idle};
 use crate::crd::{PresignedUrlStatus, SignerKind, SignerRef};
 use crate::domain::ended::end_patch;
-use crate::domain::finish::{Around, Done, Next, Outcome, finish};
+use crate::domain::finish::{Done, Next, Outcome, ReportContext, finish};
 use crate::domain::history::{History, Inputs};
 use crate::domain::plan::{self, Action, Plan};
-use crate::domain::policy::Asker;
-use crate::domain::resolve::{ConnectionTerms, Surroundings, resolve};
-use crate::domain::status::{Standing, next_status};
+use crate::domain::policy::Requester;
+use crate::domain::resolve::{ConnectionSettings, ResolveContext, resolve};
+use crate::domain::status::{ReportedUrl, next_status};
 use crate::domain::{Ownership, Request};
 use crate::model::{self, OUR_UPDATE, World, at, owner};
 
@@ -47,9 +47,9 @@ fn unserved(request: &Request) -> Request {
     let mut spec = model::spec();
     let reference = SignerRef { kind: Some(SignerKind::ClusterSigner), name: "media".to_owned() };
     (spec.s3, spec.signer_ref) = (None, Some(reference));
-    let terms = ConnectionTerms::default();
-    let nobody = Surroundings { terms: &terms, signer: None, labels: None };
-    let stranger = resolve(Asker::new("team-a", "report"), &spec, None, &nobody).unwrap().request;
+    let settings = ConnectionSettings::default();
+    let nobody = ResolveContext { settings: &settings, signer: None, labels: None };
+    let stranger = resolve(Requester::new("team-a", "report"), &spec, None, &nobody).unwrap().request;
     Request { connection: stranger.connection, credentials: stranger.credentials, ..request.clone() }
 }
 
@@ -88,7 +88,8 @@ impl Course {
         world.request.is_signed_once = start.is_once;
         world.request.ttl_after_expired = start.ttl.filter(|_| start.is_once);
         let word = if start.has_signer {
-            world.request.credentials = model::signer().credentials(Asker::new("team-a", "report")).unwrap();
+            world.request.credentials =
+                model::signer().credentials(Requester::new("team-a", "report")).unwrap();
             Word::Allowed(None)
         } else {
             Word::NoSigner
@@ -194,8 +195,8 @@ impl Course {
         let done = self.carry_out(&plan);
         let now = self.world.now;
         let outcome = Outcome { ended_at: now, result: Ok(done), prune_at: None };
-        let around = Around { generation: Some(self.generation), ..Around::default() };
-        let finish = finish(&plan, &outcome, &self.history, around);
+        let context = ReportContext { generation: Some(self.generation), ..ReportContext::default() };
+        let finish = finish(&plan, &outcome, &self.history, context);
         self.status = next_status(&self.status, finish.report.as_ref().unwrap(), now);
         self.history = finish.history;
         let is_deleted = plan.delete_at.is_some_and(|time| time <= now);
@@ -256,7 +257,7 @@ impl Course {
                 self.past.note_signed(&self.world, validity);
                 self.world.write(fresh, plan.reads_first).unwrap();
                 let World { request, credentials, seed, .. } = &self.world;
-                Done::Issued(Standing::new(request, validity, credentials.as_ref(), *seed))
+                Done::Issued(ReportedUrl::new(request, validity, credentials.as_ref(), *seed))
             }
         };
         assert_ne!(before, self.world.server.get(), "writes what is there already");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 
-use crate::domain::decision::{Decision, Obstacle};
+use crate::domain::decision::{Decision, WaitReason};
 use crate::domain::plan::Action;
 use crate::domain::reason::IssueReason;
 use crate::domain::secret::header_lines;
@@ -144,10 +144,10 @@ pub fn due(world: &World, issued: Option<&Issued>, credentials: &Credentials) ->
 pub fn assert_right(world: &World, issued: Option<&Issued>, decision: Decision) {
     let (now, request) = (world.now, &world.request);
     if request.suspend {
-        return assert_eq!(decision, Decision::Wait { obstacle: Obstacle::Suspended });
+        return assert_eq!(decision, Decision::Wait { reason: WaitReason::Suspended });
     }
     let Some(credentials) = &world.credentials else {
-        return assert_eq!(decision, Decision::Wait { obstacle: Obstacle::NoCredentials });
+        return assert_eq!(decision, Decision::Wait { reason: WaitReason::NoCredentials });
     };
     let due = due(world, issued, credentials);
     let fresh = lifetime(request, credentials, now);
@@ -172,11 +172,11 @@ pub fn assert_right(world: &World, issued: Option<&Issued>, decision: Decision) 
                 || matches!(due, Some(IssueReason::RenewalDue)) && !(is_signable && is_worth_it);
             assert!(due.is_none() || is_waiting, "repaired though {due:?}");
         }
-        Decision::Wait { obstacle: Obstacle::AwaitingCredentials } => {
+        Decision::Wait { reason: WaitReason::AwaitingCredentials } => {
             assert_eq!(due, Some(IssueReason::RenewalDue));
             assert!(!(is_signable && is_worth_it));
         }
-        Decision::Wait { obstacle: Obstacle::CredentialsExpired(expired) } => {
+        Decision::Wait { reason: WaitReason::CredentialsExpired(expired) } => {
             assert!(due.is_some() && due != Some(IssueReason::RenewalDue));
             assert_eq!(Some(expired.expiration), credentials.expiration);
             assert!(!is_signable);
@@ -199,7 +199,7 @@ pub fn action(decision: Decision, is_there: bool) -> Action {
 pub fn is_quiet(decision: Decision, is_after_repair: bool) -> bool {
     match decision {
         Decision::Keep { .. } => true,
-        Decision::Wait { obstacle: Obstacle::AwaitingCredentials | Obstacle::CredentialsExpired(_) } => {
+        Decision::Wait { reason: WaitReason::AwaitingCredentials | WaitReason::CredentialsExpired(_) } => {
             is_after_repair
         }
         Decision::Wait { .. } | Decision::Repair | Decision::End | Decision::Issue { .. } => false,

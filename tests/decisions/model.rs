@@ -21,7 +21,7 @@ use crate::domain::decision::{Case, Decision, comparable_validity, decide};
 use crate::domain::ended::{EndReason, end_patch};
 use crate::domain::history::{History, Inputs};
 use crate::domain::plan::{self, Observation, Plan, Rendering};
-use crate::domain::policy::Asker;
+use crate::domain::policy::Requester;
 use crate::domain::reason::FailureReason;
 use crate::domain::resolve::{Permission, Resolved};
 use crate::domain::signer::{ParsedSigner, SignerId};
@@ -51,7 +51,7 @@ pub fn spec() -> PresignedUrlSpec {
 
 /// [`spec`] of the `PresignedUrl` called `report`, checked.
 pub fn request() -> Request {
-    Request::inline(Asker::new("team-a", "report"), &spec(), None).unwrap()
+    Request::inline(Requester::new("team-a", "report"), &spec(), None).unwrap()
 }
 
 /// [`request`] with sessions for a ServiceAccount.
@@ -63,7 +63,7 @@ pub fn session_request() -> Request {
         "session": {"sts": {"endpoint": "https://us-west.s3.qencode.com"}},
     });
     spec.s3.as_mut().unwrap().credentials = serde_json::from_value(credentials).unwrap();
-    Request::inline(Asker::new("team-a", "report"), &spec, None).unwrap()
+    Request::inline(Requester::new("team-a", "report"), &spec, None).unwrap()
 }
 
 /// The `ClusterSigner` called `media`: everything below `tenants/NAMESPACE/` in `reports`, for an hour at

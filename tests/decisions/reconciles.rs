@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 
 use super::{Life, Rhythm, after, between};
-use crate::domain::finish::{Around, Done, Finish, Interruption, Next, Outcome, finish};
+use crate::domain::finish::{Done, Finish, Interruption, Next, Outcome, ReportContext, finish};
 use crate::domain::history::Inputs;
 use crate::domain::plan::{Action, Plan};
 use crate::domain::reason::{Disposition, FailureReason, IssueReason};
-use crate::domain::status::{Problem, Progress, Standing, next_status};
+use crate::domain::status::{Problem, Progress, ReportedUrl, next_status};
 use crate::domain::{Ownership, Validity};
 use crate::judge::{self, Issued};
 use crate::model::{World, owner, sign};
@@ -44,8 +44,8 @@ impl Life {
         let result = self.carry_out(&plan);
         let is_right = result.is_ok() && slowness == 0;
         let outcome = Outcome { ended_at: self.world.now, result, prune_at: None };
-        let around = Around { generation: Some(self.generation), ..Around::default() };
-        let finish = finish(&plan, &outcome, &self.history, around);
+        let context = ReportContext { generation: Some(self.generation), ..ReportContext::default() };
+        let finish = finish(&plan, &outcome, &self.history, context);
         self.check_history(&plan, &finish);
         self.take_in(&plan, &inputs, &finish);
         if is_right {
@@ -71,7 +71,7 @@ impl Life {
         }
         let decision = self.world.decide();
         judge::assert_right(&self.world, self.issued.as_ref(), decision);
-        let waits = self.history.held(inputs, now).is_some() || plan.contested_until.is_some();
+        let waits = self.history.backoff(inputs, now).is_some() || plan.contested_until.is_some();
         let expected = judge::action(decision, self.world.server.get().is_some());
         assert!(plan.action == expected || (waits && plan.action == Action::Nothing), "{plan:?}");
         if let (Some(_), Progress::Failed(problem)) = (plan.contested_until, &plan.progress) {
@@ -103,7 +103,7 @@ impl Life {
         self.note_death();
         let World { request, credentials, seed, .. } = &self.world;
         Ok(validity.map_or(Done::Repaired, |validity| {
-            Done::Issued(Standing::new(request, validity, credentials.as_ref(), *seed))
+            Done::Issued(ReportedUrl::new(request, validity, credentials.as_ref(), *seed))
         }))
     }
 
@@ -149,12 +149,12 @@ impl Life {
         match &finish.report.as_ref().unwrap().progress {
             Progress::Failed(problem) if plan.action != Action::Nothing => {
                 (self.failures, self.failed) = (self.failures + 1, now);
-                assert!(finish.history.held(&plan.inputs, now).is_some(), "{problem:?} is not remembered");
+                assert!(finish.history.backoff(&plan.inputs, now).is_some(), "{problem:?} is not remembered");
             }
             Progress::Failed(_) => {}
             _ => {
                 self.failures = 0;
-                assert_eq!(finish.history.held(&plan.inputs, now), None);
+                assert_eq!(finish.history.backoff(&plan.inputs, now), None);
             }
         }
         if plan.action != Action::Nothing && plan.is_contested {
@@ -168,7 +168,7 @@ impl Life {
         let report = finish.report.as_ref().unwrap();
         self.status = next_status(&self.status, report, now);
         self.history = finish.history.clone();
-        self.held_until = self.history.held(inputs, now).map(|(_, until)| until);
+        self.held_until = self.history.backoff(inputs, now).map(|(_, until)| until);
         self.is_settled = report.progress == Progress::UpToDate && plan.contested_until.is_none();
         self.next = match finish.next {
             Next::At(time) => time,

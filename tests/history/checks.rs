@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use std::time::Duration;
 
-use presign_operator::controller::{HeldObject, Snapshot};
+use presign_operator::controller::{CachedObject, Snapshot};
 
 use crate::cluster::{Kind, Name, uid};
 use crate::objects::key_id;
@@ -38,13 +38,13 @@ pub fn assert_well(state: &State, now: Timestamp, when: &str) {
 
 /// What the operator holds in memory is what is stored: no more, no less, nothing older.
 pub fn assert_remembered(state: &State, memory: &Snapshot, when: &str) {
-    let held = |object: &Value| HeldObject {
+    let held = |object: &Value| CachedObject {
         namespace: text(&object["metadata"]["namespace"]),
         name: text(&object["metadata"]["name"]),
         uid: text(&object["metadata"]["uid"]),
         resource_version: text(&object["metadata"]["resourceVersion"]).parse().unwrap(),
     };
-    let sorted = |mut objects: Vec<HeldObject>| {
+    let sorted = |mut objects: Vec<CachedObject>| {
         objects.sort();
         objects
     };

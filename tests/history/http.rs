@@ -11,7 +11,7 @@ use http_body_util::{BodyExt as _, StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::{Bytes, Frame};
 use hyper::{Method, Request, Response};
 use kube::client::Body;
-use presign_operator::runtime::{ApiCalls, Clock, ClockOffset, Terms, client_over};
+use presign_operator::runtime::{ApiCalls, ClientSettings, Clock, ClockOffset, client_over};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -78,11 +78,11 @@ impl Api {
     }
 
     /// The operator's client, reaching this API server.
-    pub fn client(&self, terms: Terms) -> kube::Client {
+    pub fn client(&self, settings: ClientSettings) -> kube::Client {
         let api = self.clone();
         let service =
             service_fn(move |request| -> BoxFuture<'static, _> { Box::pin(api.clone().call(request)) });
-        client_over(service, ApiCalls::default(), terms)
+        client_over(service, ApiCalls::default(), settings)
     }
 
     async fn call(self, request: Request<Body>) -> Result<Response<AnswerBody>, BoxError> {

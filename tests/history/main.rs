@@ -27,11 +27,13 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
-use presign_operator::controller::{Memory, Presigner, Process, SecretAccess, Settings};
+use presign_operator::controller::{Controller, Memory, Process, SecretAccess, Settings};
 use presign_operator::domain::Limits;
 use presign_operator::domain::limits::{HostPattern, SessionLimits, StsEndpoints};
-use presign_operator::domain::resolve::ConnectionTerms;
-use presign_operator::runtime::{Elector, Leadership, LeaseSettings, Overload, Party, Probes, Skew, Terms};
+use presign_operator::domain::resolve::ConnectionSettings;
+use presign_operator::runtime::{
+    ClientSettings, Elector, Leadership, LeaseSettings, Overload, Party, Probes, Skew,
+};
 use presign_operator::sts::Sts;
 use prometheus_client::registry::Registry;
 use proptest::prelude::*;
@@ -169,13 +171,13 @@ async fn operate(api: &Api, history: impl AsyncFnOnce(Memory)) {
         max_in_flight: 3,
         pods: false,
         limits: Limits::new(Vec::new(), vec![HostPattern::All]).with_sessions(sessions),
-        connection_terms: ConnectionTerms::default(),
+        connection_settings: ConnectionSettings::default(),
         cluster_signers: false,
         namespace_selectors: false,
     };
-    let (mut registry, limiter) = (Registry::default(), Presigner::limiter());
+    let (mut registry, limiter) = (Registry::default(), Controller::limiter());
     let paused = limiter.clone();
-    let terms = |leadership: Leadership| Terms {
+    let client_settings = |leadership: Leadership| ClientSettings {
         identity: "us".to_owned(),
         deadline: DEADLINE,
         leadership,
@@ -193,10 +195,10 @@ async fn operate(api: &Api, history: impl AsyncFnOnce(Memory)) {
         party: Party::default(),
     };
     let (elector, leadership) =
-        Elector::new(api.client(terms(Leadership::unopposed())), lease, api.clock.clone());
-    let client = api.client(terms(leadership.clone()));
+        Elector::new(api.client(client_settings(Leadership::unopposed())), lease, api.clock.clone());
+    let client = api.client(client_settings(leadership.clone()));
     let process = Process {
-        asking: client.clone(),
+        unfenced: client.clone(),
         clock: api.clock.clone(),
         leadership,
         registry: &mut registry,
@@ -206,10 +208,10 @@ async fn operate(api: &Api, history: impl AsyncFnOnce(Memory)) {
         sts: Sts::over(&SharedHttpConnector::new(Way(api.clone())), endpoints),
         verifier: None,
     };
-    let presigner = Presigner::new(settings, client, process);
-    let memory = presigner.memory();
+    let controller = Controller::new(settings, client, process);
+    let memory = controller.memory();
     tokio::select! {
-        ended = presigner.run(pending()) => panic!("the operator ended: {ended:?}"),
+        ended = controller.run(pending()) => panic!("the operator ended: {ended:?}"),
         () = elector.run(pending()) => panic!("the election ended"),
         () = history(memory) => {}
     }

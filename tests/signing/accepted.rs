@@ -3,7 +3,7 @@
 
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry};
-use presign_operator::domain::policy::Asker;
+use presign_operator::domain::policy::Requester;
 use presign_operator::domain::request::Addressing;
 use presign_operator::domain::stored::Stored;
 use presign_operator::domain::{Request, UrlParts, render};
@@ -112,7 +112,7 @@ proptest! {
 
     #[test]
     fn the_address_says_the_key_and_nothing_rewrites_it(case in case()) {
-        let request = Request::inline(Asker::new("team-a", "report"), &case.spec, None).unwrap();
+        let request = Request::inline(Requester::new("team-a", "report"), &case.spec, None).unwrap();
         let url = signed(sign(&request, &case.credentials(), case.signing_time))?.url.expose().clone();
         prop_assert_eq!(&key_in(&request, &url), &case.spec.key);
         // Browsers and most libraries parse an address by the rules of the `url` crate and
@@ -122,7 +122,7 @@ proptest! {
 
     #[test]
     fn what_the_secret_says_reads_back(case in case()) {
-        let request = Request::inline(Asker::new("team-a", "report"), &case.spec, None).unwrap();
+        let request = Request::inline(Requester::new("team-a", "report"), &case.spec, None).unwrap();
         let signed = signed(sign(&request, &case.credentials(), case.signing_time))?;
         let issued = render(&request, &signed, &owner(), Some("token"));
         let content = issued.content();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use presign_operator::crd::PresignedUrlSpec;
-use presign_operator::domain::policy::Asker;
+use presign_operator::domain::policy::Requester;
 use presign_operator::domain::{Credentials, Owner, Request, SignedUrl, Validity, render};
 use presign_operator::s3::{PresignError, UrlSigner};
 
@@ -33,7 +33,7 @@ impl Facts {
         credentials: &Credentials,
         signing_time: Timestamp,
     ) -> Result<Self, PresignError> {
-        let request = Request::inline(Asker::new("team-a", "report"), spec, None).unwrap();
+        let request = Request::inline(Requester::new("team-a", "report"), spec, None).unwrap();
         let signed = sign(&request, credentials, signing_time)?;
         Ok(Self::read(&render(&request, &signed, &owner(), None).into_secret()))
     }

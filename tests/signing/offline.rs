@@ -11,7 +11,7 @@ use std::thread;
 
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
-use presign_operator::domain::policy::Asker;
+use presign_operator::domain::policy::Requester;
 use presign_operator::domain::{Credentials, Request};
 use seccompiler::{SeccompAction, SeccompFilter, apply_filter};
 use serde_json::{Value, json};
@@ -107,7 +107,7 @@ fn a_directory_bucket_is_refused_before_and_asks_nobody_behind_the_door() {
         json!({"bucket": "reports", "key": "a", "s3": {"region": "us-east-1", "credentials": {"secretRef": {"name": "k"}}}}),
     )
     .unwrap();
-    let mut request = Request::inline(Asker::new("team-a", "report"), &spec, None).unwrap();
+    let mut request = Request::inline(Requester::new("team-a", "report"), &spec, None).unwrap();
     request.bucket = "reports--use1-az4--x-s3".to_owned();
     let data = ["access-key-id", "secret-access-key"].map(|key| (key.to_owned(), ByteString(b"x".to_vec())));
     let credentials = Credentials::parse(request.credentials.secret().unwrap(), &data.into()).unwrap();

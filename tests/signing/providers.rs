@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
-use presign_operator::domain::policy::Asker;
+use presign_operator::domain::policy::Requester;
 use presign_operator::domain::request::{Addressing, AwsAddress, aws_host};
 use presign_operator::domain::{Credentials, Request};
 use serde_json::{Value, json};
@@ -52,7 +52,7 @@ fn every_block_signs_for_the_address_beside_it() {
                 spec[name] = value.clone();
             }
             let spec = serde_json::from_value(spec).unwrap();
-            let request = Request::inline(Asker::new("team-a", "report"), &spec, None).unwrap();
+            let request = Request::inline(Requester::new("team-a", "report"), &spec, None).unwrap();
             let signed = sign(&request, &credentials(), Timestamp::UNIX_EPOCH).unwrap();
             assert_eq!(signed.location(), url, "{store}");
 
@@ -86,7 +86,7 @@ fn the_table_lists_every_store_and_claims_no_more_than_the_tests_do() {
         let (block, _) = blocks(sections()[store]).remove(0);
         let spec = json!({"bucket": "reports", "key": "a", "s3": block["s3"]});
         let request =
-            Request::inline(Asker::new("team-a", "report"), &serde_json::from_value(spec).unwrap(), None)
+            Request::inline(Requester::new("team-a", "report"), &serde_json::from_value(spec).unwrap(), None)
                 .unwrap();
         let expected = match request.connection.addressing {
             Addressing::Path => "in the path",
@@ -174,7 +174,7 @@ fn looked_at_as_signed(region: &str, bucket: &str, style: &str, address: AwsAddr
         "aws": {"dualStack": address.dual_stack, "fips": address.fips},
     });
     let spec = serde_json::from_value(json!({"bucket": bucket, "key": "k", "s3": s3})).unwrap();
-    let request = Request::inline(Asker::new("team-a", "report"), &spec, None).unwrap();
+    let request = Request::inline(Requester::new("team-a", "report"), &spec, None).unwrap();
     // The signer compares the host with that one, too.
     let signed = sign(&request, &credentials(), Timestamp::UNIX_EPOCH)
         .unwrap_or_else(|error| panic!("{bucket} in {region}: {error}"));

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use presign_operator::cli::{Cli, execute, manifest};
 use presign_operator::crd::{Method, PresignedUrlSpec};
-use presign_operator::domain::policy::Asker;
+use presign_operator::domain::policy::Requester;
 use presign_operator::domain::{Credentials, Request, Validity};
 use presign_operator::s3::UrlSigner;
 use proptest::collection::{btree_map, vec};
@@ -170,7 +170,9 @@ fn try_all<S: Strategy>(inputs: &S, property: impl Fn(S::Value) -> Result<(), Te
 /// Fails unless the spec is refused without a word on the key, or signed so that an independent
 /// verifier accepts the URL. Returns whether it was signed.
 fn check_spec(spec: &PresignedUrlSpec, case: &Case) -> Result<bool, TestCaseError> {
-    let Ok(request) = Request::inline(Asker::new("team-a", "report"), spec, None) else { return Ok(false) };
+    let Ok(request) = Request::inline(Requester::new("team-a", "report"), spec, None) else {
+        return Ok(false);
+    };
     let credentials = case.credentials();
     if let Err(refusal) = sign(&request, &credentials, case.signing_time) {
         let text = refusal.to_string();
@@ -215,7 +217,7 @@ proptest! {
     fn a_fault_is_refused_by_the_name_of_its_field(spec in spec(), fault in fault()) {
         let mut spec = spec;
         fault.apply(&mut spec);
-        let refusal = Request::inline(Asker::new("team-a", "report"), &spec, None).unwrap_err();
+        let refusal = Request::inline(Requester::new("team-a", "report"), &spec, None).unwrap_err();
         prop_assert_eq!(refusal.field, fault.field, "{:?}", fault);
         let begins = format!("spec.{}: ", fault.field);
         prop_assert!(refusal.to_string().starts_with(&begins));
@@ -303,7 +305,7 @@ fn no_bytes_of_a_secret_are_ever_repeated() {
     let tally = Tally::default();
     try_all(&(spec(), marked_data(), 60..604_800_u32), |(spec, data, lifetime)| {
         let credentials = Credentials::parse(&reference(), &data);
-        let request = Request::inline(Asker::new("team-a", "report"), &spec, None).unwrap();
+        let request = Request::inline(Requester::new("team-a", "report"), &spec, None).unwrap();
         let validity = Validity { signing_time: Timestamp::UNIX_EPOCH, lifetime };
         let signed =
             credentials.as_ref().ok().map(|key| UrlSigner::default().presign(&request, key, validity));

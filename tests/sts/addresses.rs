@@ -3,7 +3,7 @@
 use presign_operator::sts::{Sts, StsFailure, StsOutage};
 use testbed::ServerCertificate;
 
-use crate::scratch::{hop, now, sts, terms, token};
+use crate::scratch::{now, settings, sts, sts_request, token};
 use crate::server::{Deed, StubServer, answer, session};
 
 fn granted() -> String {
@@ -22,7 +22,7 @@ async fn a_wildcard_does_not_reach_this_machine_and_a_name_does() {
         ("*,http://localhost", &name, true),
     ] {
         let before = server.requests().len();
-        let answer = sts(list).with_web_identity(&hop(url), &token(), now).await;
+        let answer = sts(list).with_web_identity(&sts_request(url), &token(), now).await;
         if is_reached {
             answer.unwrap();
         } else {
@@ -36,7 +36,8 @@ async fn a_wildcard_does_not_reach_this_machine_and_a_name_does() {
 async fn what_is_not_listed_is_not_reached() {
     let server = StubServer::sends(granted()).await;
     for list in ["aws", "127.0.0.1", "*", "http://localhost"] {
-        let failure = sts(list).with_web_identity(&hop(&server.url()), &token(), now).await.unwrap_err();
+        let failure =
+            sts(list).with_web_identity(&sts_request(&server.url()), &token(), now).await.unwrap_err();
         let StsFailure::NotPermitted(denied) = failure else { panic!("{list}: {failure:?}") };
         assert_eq!(denied.host(), "127.0.0.1");
     }
@@ -56,7 +57,7 @@ async fn metadata_services_are_refused_under_a_wildcard_in_every_form() {
         "[::1]",
     ] {
         let url = format!("http://{host}/latest");
-        let answer = sts("http://*").with_web_identity(&hop(&url), &token(), now).await;
+        let answer = sts("http://*").with_web_identity(&sts_request(&url), &token(), now).await;
         assert_eq!(answer, Err(StsFailure::InternalAddress), "{host}");
     }
 }
@@ -65,36 +66,37 @@ async fn metadata_services_are_refused_under_a_wildcard_in_every_form() {
 async fn a_certificate_is_trusted_by_its_bundle_alone() {
     let certificate = ServerCertificate::of("localhost");
     let server = StubServer::start(Deed::Send(granted().into()), Some(certificate.acceptor())).await;
-    let mut hop = hop(&format!("https://localhost:{}", server.port));
+    let mut sts_request = sts_request(&format!("https://localhost:{}", server.port));
     let trusting =
-        presign_operator::sts::StsTerms { ca_bundle: Some(certificate.pem()), ..terms("localhost") };
-    Sts::new(trusting).unwrap().with_web_identity(&hop, &token(), now).await.unwrap();
+        presign_operator::sts::StsSettings { ca_bundle: Some(certificate.pem()), ..settings("localhost") };
+    Sts::new(trusting).unwrap().with_web_identity(&sts_request, &token(), now).await.unwrap();
     let sts = sts("localhost");
-    let failure = sts.with_web_identity(&hop, &token(), now).await.unwrap_err();
+    let failure = sts.with_web_identity(&sts_request, &token(), now).await.unwrap_err();
     assert!(matches!(failure, StsFailure::Unavailable { outage: StsOutage::Tls, .. }), "{failure:?}");
-    hop.service.ca_bundle = Some("-----BEGIN CERTIFICATE-----".to_owned());
-    let failure = sts.with_web_identity(&hop, &token(), now).await.unwrap_err();
+    sts_request.service.ca_bundle = Some("-----BEGIN CERTIFICATE-----".to_owned());
+    let failure = sts.with_web_identity(&sts_request, &token(), now).await.unwrap_err();
     assert!(failure.to_string().starts_with("caBundle "), "{failure}");
-    hop.service.ca_bundle = Some(certificate.pem());
-    sts.with_web_identity(&hop, &token(), now).await.unwrap();
+    sts_request.service.ca_bundle = Some(certificate.pem());
+    sts.with_web_identity(&sts_request, &token(), now).await.unwrap();
     assert_eq!(server.requests().len(), 2);
 }
 
 /// An STS client that reaches the servers in a list through a proxy.
 fn through(proxy: &str, no_proxy: Option<&str>, list: &str) -> Sts {
     let (proxy, no_proxy) = (Some(proxy.to_owned()), no_proxy.map(str::to_owned));
-    Sts::new(presign_operator::sts::StsTerms { proxy, no_proxy, ..terms(list) }).unwrap()
+    Sts::new(presign_operator::sts::StsSettings { proxy, no_proxy, ..settings(list) }).unwrap()
 }
 
 #[tokio::test]
 async fn a_proxy_gets_the_name_and_decides_where_it_leads() {
     let proxy = StubServer::sends(answer(502, "", "")).await;
     let sts = through(&format!("http://user:hidden@127.0.0.1:{}", proxy.port), None, "sts.invalid");
-    let failure = sts.with_web_identity(&hop("https://sts.invalid"), &token(), now).await.unwrap_err();
+    let failure =
+        sts.with_web_identity(&sts_request("https://sts.invalid"), &token(), now).await.unwrap_err();
     assert!(matches!(failure, StsFailure::Unavailable { .. }), "{failure:?}");
     let requests = proxy.requests();
     assert!(requests.len() == 1 && requests[0].starts_with("CONNECT sts.invalid:443 "), "{requests:?}");
-    let denied = sts.with_web_identity(&hop("https://sts.example"), &token(), now).await.unwrap_err();
+    let denied = sts.with_web_identity(&sts_request("https://sts.example"), &token(), now).await.unwrap_err();
     assert!(matches!(denied, StsFailure::NotPermitted(_)));
     assert!(!format!("{sts:?} {failure} {failure:?}").contains("hidden"));
 }
@@ -104,7 +106,8 @@ async fn a_proxy_gets_no_name_that_only_a_wildcard_permits() {
     let proxy = StubServer::sends(answer(502, "", "")).await;
     for list in ["*", "*.invalid"] {
         let sts = through(&format!("http://127.0.0.1:{}", proxy.port), None, list);
-        let failure = sts.with_web_identity(&hop("https://sts.invalid"), &token(), now).await.unwrap_err();
+        let failure =
+            sts.with_web_identity(&sts_request("https://sts.invalid"), &token(), now).await.unwrap_err();
         // The name is resolved here, and there is no such name.
         let outage = StsOutage::Unreachable;
         assert!(
@@ -124,7 +127,7 @@ async fn the_name_of_the_proxy_is_judged_when_it_is_that_of_the_sts() {
     {
         let sts = through(&proxy, no_proxy, list);
         let url = format!("{scheme}://localhost:{}", server.port);
-        let answer = sts.with_web_identity(&hop(&url), &token(), now).await;
+        let answer = sts.with_web_identity(&sts_request(&url), &token(), now).await;
         assert_eq!(answer, Err(StsFailure::InternalAddress), "{no_proxy:?} {url}");
     }
     assert!(server.requests().is_empty());

@@ -5,10 +5,10 @@ use std::process::Command;
 use std::{env, fs};
 
 use presign_operator::runtime::{LogFormat, logging};
-use presign_operator::sts::{AmbientSource, Sts, StsTerms};
+use presign_operator::sts::{AmbientSource, Sts, StsSettings};
 
 use crate::metadata::Metadata;
-use crate::scratch::{now, terms};
+use crate::scratch::{now, settings};
 use crate::server::{StubServer, answer, session};
 
 /// What the child logs first, at the lowest level.
@@ -38,7 +38,7 @@ async fn child() {
         metadata.serve(address).await;
     }
     let ambient = Some(AmbientSource::find(|name| env::var(name).ok()));
-    let sts = Sts::new(StsTerms { ambient, ..terms("aws") }).unwrap();
+    let sts = Sts::new(StsSettings { ambient, ..settings("aws") }).unwrap();
     tell(&sts).await;
     if let Ok(path) = env::var(REWRITE) {
         fs::write(path, "second").unwrap();

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use presign_operator::sts::{StsFailure, StsOutage};
 
-use crate::scratch::{TOKEN, assume_role, credentials, hop, now, sts, token, web_identity};
+use crate::scratch::{TOKEN, assume_role, credentials, now, sts, sts_request, token, web_identity};
 use crate::server::{StubServer, answer, date, session};
 
 const WEB_IDENTITY: &str = "AssumeRoleWithWebIdentity";
@@ -16,11 +16,11 @@ fn after(seconds: i64) -> Timestamp {
 async fn a_token_is_sent_without_a_signature_and_without_a_role_if_there_is_none() {
     let body = session(WEB_IDENTITY, "ASIA", "secret", "token", &after(900).to_string());
     let server = StubServer::sends(answer(200, "", &body)).await;
-    let mut hop = hop(&server.url());
+    let mut sts_request = sts_request(&server.url());
     let sts = sts("http://127.0.0.1");
-    sts.with_web_identity(&hop, &token(), now).await.unwrap();
-    hop.role_arn = None;
-    sts.with_web_identity(&hop, &token(), now).await.unwrap();
+    sts.with_web_identity(&sts_request, &token(), now).await.unwrap();
+    sts_request.role_arn = None;
+    sts.with_web_identity(&sts_request, &token(), now).await.unwrap();
     let requests = server.requests();
     assert_eq!(requests.len(), 2);
     for (request, has_role) in requests.iter().zip([true, false]) {

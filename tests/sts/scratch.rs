@@ -1,32 +1,32 @@
-//! What the tests start from: hops, credentials, a clock.
+//! What the tests start from: requests, credentials, a clock.
 
 use jiff::Timestamp;
 use presign_operator::domain::limits::StsEndpoints;
 use presign_operator::domain::request::AwsAddress;
 use presign_operator::domain::request::Endpoint;
-use presign_operator::domain::session::{Hop, StsAddress};
+use presign_operator::domain::session::{StsAddress, StsRequest};
 use presign_operator::domain::{Credentials, Sensitive};
 use presign_operator::runtime::Clock;
-use presign_operator::sts::{Session, Sts, StsFailure, StsTerms};
+use presign_operator::sts::{Session, Sts, StsFailure, StsSettings};
 
 /// What must never be shown.
 pub const TOKEN: &str = "eyJhbGciOiJSUzI1NiJ9.hidden.hidden";
 pub const KEY: &str = "hidden/secret/access/key";
 
-pub fn terms(list: &str) -> StsTerms {
+pub fn settings(list: &str) -> StsSettings {
     let endpoints = StsEndpoints::parse(list.split(',')).unwrap();
-    StsTerms { endpoints, ca_bundle: None, proxy: None, no_proxy: None, ambient: None }
+    StsSettings { endpoints, ca_bundle: None, proxy: None, no_proxy: None, ambient: None }
 }
 
 pub fn sts(list: &str) -> Sts {
-    Sts::new(terms(list)).unwrap()
+    Sts::new(settings(list)).unwrap()
 }
 
-pub fn hop(url: &str) -> Hop {
+pub fn sts_request(url: &str) -> StsRequest {
     let endpoint = Some(Endpoint::parse(url).unwrap());
     let region = "eu-central-1".to_owned();
     let service = StsAddress { endpoint, region, aws: AwsAddress::default(), ca_bundle: None };
-    Hop {
+    StsRequest {
         service,
         role_arn: Some("arn:aws:iam::123456789012:role/reports".to_owned()),
         external_id: Some("hidden-external-id".to_owned()),
@@ -60,10 +60,10 @@ fn sent<T: Send>(call: T) -> T {
 
 /// A call for a token, to a server that may be called.
 pub async fn web_identity(url: &str) -> Result<Session, StsFailure> {
-    sent(sts("http://127.0.0.1").with_web_identity(&hop(url), &token(), now)).await
+    sent(sts("http://127.0.0.1").with_web_identity(&sts_request(url), &token(), now)).await
 }
 
 /// A call for credentials, to a server that may be called.
 pub async fn assume_role(url: &str) -> Result<Session, StsFailure> {
-    sent(sts("http://127.0.0.1").with_credentials(&hop(url), &credentials(), now)).await
+    sent(sts("http://127.0.0.1").with_credentials(&sts_request(url), &credentials(), now)).await
 }

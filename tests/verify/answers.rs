@@ -8,7 +8,7 @@ use presign_operator::verify::StoreVerifier;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket};
 
-use crate::scratch::{OF_STORE, ask_raw, ask_url, internal, terms, unlisted, verifier};
+use crate::scratch::{OF_STORE, ask_raw, ask_url, internal, settings, unlisted, verifier};
 use crate::server::{Deed, StubServer, answer, date};
 
 const BOTH: [QuestionKind; 2] = [QuestionKind::Object, QuestionKind::Listing];
@@ -156,7 +156,8 @@ async fn a_request_has_the_headers_that_were_signed_and_no_body() {
 /// A verifier that reaches stores through a proxy, unless they are left out.
 fn through(proxy: &str, no_proxy: Option<&str>, list: &[&str]) -> StoreVerifier {
     let (proxy, no_proxy) = (Some(proxy.to_owned()), no_proxy.map(str::to_owned));
-    StoreVerifier::new(presign_operator::verify::VerifyTerms { proxy, no_proxy, ..terms(list) }).unwrap()
+    StoreVerifier::new(presign_operator::verify::VerifySettings { proxy, no_proxy, ..settings(list) })
+        .unwrap()
 }
 
 #[tokio::test]

@@ -2,25 +2,25 @@
 
 use jiff::{SignedDuration, Timestamp};
 use presign_operator::domain::limits::VerifyEndpoints;
-use presign_operator::domain::policy::Asker;
+use presign_operator::domain::policy::Requester;
 use presign_operator::domain::verification::{Finding, NotAsked, Question, QuestionKind};
 use presign_operator::domain::{Credentials, Request, Sensitive, Validity};
 use presign_operator::runtime::Clock;
 use presign_operator::s3::UrlSigner;
-use presign_operator::verify::{StoreVerifier, VerifyCall, VerifyTerms};
+use presign_operator::verify::{StoreVerifier, VerifyCall, VerifySettings};
 use serde_json::{Value, json};
 
 /// A header that stores send and other web servers do not.
 pub const OF_STORE: &str = "x-amz-request-id: r\r\n";
 
 /// This machine at every port of the tests is listed with its addresses.
-pub fn terms(list: &[&str]) -> VerifyTerms {
+pub fn settings(list: &[&str]) -> VerifySettings {
     let endpoints = VerifyEndpoints::parse(list.iter().copied()).unwrap();
-    VerifyTerms { endpoints, ca_bundle: None, proxy: None, no_proxy: None }
+    VerifySettings { endpoints, ca_bundle: None, proxy: None, no_proxy: None }
 }
 
 pub fn verifier(list: &[&str]) -> StoreVerifier {
-    StoreVerifier::new(terms(list)).unwrap()
+    StoreVerifier::new(settings(list)).unwrap()
 }
 
 pub fn now() -> Timestamp {
@@ -82,7 +82,7 @@ impl Signing {
         if method == "POST" {
             spec["form"] = json!({"maxSize": 10});
         }
-        Request::inline(Asker::new("n", "a"), &serde_json::from_value(spec).unwrap(), None).unwrap()
+        Request::inline(Requester::new("n", "a"), &serde_json::from_value(spec).unwrap(), None).unwrap()
     }
 
     /// Asks about the URL of an object, and expects this finding.

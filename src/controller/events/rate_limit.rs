@@ -15,7 +15,7 @@ const REFILL: Duration = Duration::from_secs(60);
 /// from time to time.
 #[derive(Debug, Default)]
 pub struct RateLimit {
-    known: Mutex<TokenBuckets>,
+    buckets: Mutex<TokenBuckets>,
 }
 
 #[derive(Debug, Default)]
@@ -29,20 +29,20 @@ struct TokenBuckets {
 impl RateLimit {
     /// Whether the object with this UID may have one more event now. If so, takes a token.
     pub fn permits(&self, uid: &str) -> bool {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        if known.refilled.len() >= known.full_at {
+        if buckets.refilled.len() >= buckets.full_at {
             // A full bucket needs no entry. The map may double until the next cleanup, so that not every
             // event scans all entries.
-            known.refilled.retain(|_, until| *until > now);
-            known.refilled.shrink_to_fit();
-            known.full_at = 2 * known.refilled.len() + 64;
+            buckets.refilled.retain(|_, until| *until > now);
+            buckets.refilled.shrink_to_fit();
+            buckets.full_at = 2 * buckets.refilled.len() + 64;
         }
-        let until = known.refilled.get(uid).copied().unwrap_or(now) + REFILL;
+        let until = buckets.refilled.get(uid).copied().unwrap_or(now) + REFILL;
         if until.duration_since(now) > REFILL * BURST {
             return false;
         }
-        known.refilled.insert(uid.to_owned(), until);
+        buckets.refilled.insert(uid.to_owned(), until);
         true
     }
 }

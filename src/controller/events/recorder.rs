@@ -15,11 +15,11 @@ use crate::runtime::lock::Lock;
 use crate::runtime::schedule::{CallLimits, CallQueue, SharedPlaces, WaitingCall};
 
 /// How many events wait at most. Further events are dropped, as client-go does.
-const ROOM: usize = 1000;
+const CAPACITY: usize = 1000;
 /// The part of the queue that is reserved for warnings, so that other events cannot fill it up.
-const ROOM_FOR_WARNINGS: usize = 200;
+const CAPACITY_FOR_WARNINGS: usize = 200;
 /// How long each event waits while the queue of objects has a backlog.
-const PACE: Duration = Duration::from_millis(100);
+const EVENT_INTERVAL: Duration = Duration::from_millis(100);
 /// How many events are written at a time. Those of one namespace are written in order, and if the write hangs,
 /// the events of others are still written.
 const LIMITS: CallLimits = CallLimits { at_once: 2, per_server: 2, per_flow: 1, per_owner: 1 };
@@ -87,10 +87,10 @@ impl Events {
     /// When the event was dropped, the reason.
     pub fn queue(&self, object: ObjectReference, event: Event) -> Result<(), Dropped> {
         let is_warning = matches!(event.type_, EventType::Warning);
-        let places = if is_warning { ROOM } else { ROOM - ROOM_FOR_WARNINGS };
+        let places = if is_warning { CAPACITY } else { CAPACITY - CAPACITY_FOR_WARNINGS };
         let mut queue = self.queue.write();
         let namespace = namespace(&object);
-        if !queue.places.has_room(namespace, places) {
+        if !queue.places.has_capacity(namespace, places) {
             return Err(Dropped::QueueFull);
         }
         if !self.rate_limit.permits(object.uid.as_deref().unwrap_or_default()) {
@@ -138,7 +138,7 @@ pub async fn publish(ctx: Arc<Context>, recorder: Recorder) {
     let events = futures::stream::unfold((), |()| async move {
         let event = ctx.events.next().await;
         if ctx.queue.has_backlog() {
-            tokio::time::sleep(PACE).await;
+            tokio::time::sleep(EVENT_INTERVAL).await;
         }
         Some((event, ()))
     });
@@ -150,7 +150,7 @@ pub async fn publish(ctx: Arc<Context>, recorder: Recorder) {
 }
 
 async fn write(ctx: &Context, recorder: &Recorder, QueuedEvent { object, event }: &QueuedEvent) {
-    let _permit = ctx.limiter.beside().await;
+    let _permit = ctx.limiter.permit().await;
     let written = recorder.publish(event, object).await;
     if let Err(error) = &written {
         let code = if let kube::Error::Api(status) = error { status.code } else { 0 };
@@ -173,9 +173,9 @@ mod tests {
     #[tokio::test]
     async fn a_namespace_leaves_room_for_others() {
         let events = Events::new();
-        for number in 0..2 * ROOM {
+        for number in 0..2 * CAPACITY {
             let (object, event) = event("busy", number);
-            let expected = if number < ROOM / 2 { Ok(()) } else { Err(Dropped::QueueFull) };
+            let expected = if number < CAPACITY / 2 { Ok(()) } else { Err(Dropped::QueueFull) };
             assert_eq!(events.queue(object, event), expected, "{number}");
         }
         let (object, event) = event("other", 0);
@@ -185,7 +185,7 @@ mod tests {
             events.ended(&queued);
             seen.push(queued.object.namespace.unwrap());
         }
-        assert_eq!(seen.len(), ROOM / 2 + 1);
+        assert_eq!(seen.len(), CAPACITY / 2 + 1);
         assert_eq!(seen.iter().position(|namespace| namespace == "other"), Some(1));
         assert_eq!(events.queue.read().places.taken(), 0);
     }
@@ -215,7 +215,7 @@ mod tests {
             let (object, event) = event("n", 0);
             events.queue(object, event)
         };
-        let queued = (0..ROOM).filter(|_| queue() == Ok(())).count();
+        let queued = (0..CAPACITY).filter(|_| queue() == Ok(())).count();
         assert_eq!((queue(), queued), (Err(Dropped::RateLimited), events.queue.read().places.taken()));
     }
 }

@@ -34,8 +34,8 @@ impl SignerInventory {
                 counts.insert((kind, status.to_owned()), 0);
             }
         }
-        for (id, known) in self.signers.all() {
-            let ready = known.status.conditions.iter().find(|condition| condition.type_ == READY);
+        for (id, cached) in self.signers.all() {
+            let ready = cached.status.conditions.iter().find(|condition| condition.type_ == READY);
             let status = ready.map_or("Unknown", |ready| ready.status.as_str());
             if let Some(count) = counts.get_mut(&(id.kind, status.to_owned())) {
                 *count += 1;

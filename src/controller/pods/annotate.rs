@@ -24,7 +24,7 @@ use crate::crd::names::{ANNOTATION_URL_RENEWED_AT, OPERATOR};
 use crate::runtime::schedule::{CallLimits, CallQueue, WaitingCall};
 
 /// The least time between two patches: 20 per second, in all namespaces together.
-const BETWEEN: Duration = Duration::from_millis(50);
+const PATCH_INTERVAL: Duration = Duration::from_millis(50);
 /// How many patches run at a time. A namespace whose patches hang leaves room for others.
 const LIMITS: CallLimits = CallLimits { at_once: 4, per_server: 4, per_flow: 2, per_owner: 2 };
 
@@ -139,9 +139,9 @@ impl AnnotationQueue {
 /// Annotates the queued pods, for as long as the process runs.
 pub async fn annotate(ctx: Arc<Context>) {
     let ctx = &*ctx;
-    let queue = &ctx.pods.to_annotate;
+    let queue = &ctx.pods.annotations;
     let one = |(pod, planned): (PodKey, PlannedAnnotation)| async move {
-        touch(ctx, &pod, planned).await;
+        annotate_pod(ctx, &pod, planned).await;
         queue.ended(&pod);
     };
     paced(queue, || ctx.metrics.annotated_pod("useless")).for_each_concurrent(LIMITS.at_once, one).await;
@@ -149,7 +149,7 @@ pub async fn annotate(ctx: Arc<Context>) {
 
 /// The queued pods, one after the other, at the rate limit.
 fn paced(queue: &AnnotationQueue, useless: impl Fn()) -> impl Stream<Item = (PodKey, PlannedAnnotation)> {
-    let mut pace = tokio::time::interval(BETWEEN);
+    let mut pace = tokio::time::interval(PATCH_INTERVAL);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     futures::stream::unfold((pace, useless), move |(mut pace, useless)| async move {
         let pod = queue.next(&useless).await;
@@ -158,7 +158,7 @@ fn paced(queue: &AnnotationQueue, useless: impl Fn()) -> impl Stream<Item = (Pod
     })
 }
 
-async fn touch(ctx: &Context, key: &PodKey, planned: PlannedAnnotation) {
+async fn annotate_pod(ctx: &Context, key: &PodKey, planned: PlannedAnnotation) {
     let PodKey { namespace, name, uid } = key;
     // With the UID, the patch fails for a later pod of the same name.
     let patch = json!({"metadata": {
@@ -168,7 +168,7 @@ async fn touch(ctx: &Context, key: &PodKey, planned: PlannedAnnotation) {
     let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
     let pods = Api::<Pod>::namespaced(ctx.client.clone(), namespace);
     let answer = {
-        let _permit = ctx.limiter.beside().await;
+        let _permit = ctx.limiter.permit().await;
         pods.patch_metadata(name, &params, &Patch::Merge(patch)).await
     };
     let outcome = match answer {
@@ -182,7 +182,7 @@ async fn touch(ctx: &Context, key: &PodKey, planned: PlannedAnnotation) {
     match outcome {
         "done" => set_refused(ctx, namespace, None),
         "forbidden" => {
-            for _ in 0..ctx.pods.to_annotate.drop_all(namespace) {
+            for _ in 0..ctx.pods.annotations.drop_all(namespace) {
                 ctx.metrics.annotated_pod(outcome);
             }
             set_refused(ctx, namespace, Some("patch"));
@@ -223,7 +223,7 @@ mod tests {
         queue.add("n", many(100));
         let taken = take(&queue, 100).await;
         for (number, pair) in taken.windows(2).enumerate() {
-            assert!(pair[1].3 >= pair[0].3 + BETWEEN, "{number}: {pair:?}");
+            assert!(pair[1].3 >= pair[0].3 + PATCH_INTERVAL, "{number}: {pair:?}");
         }
         assert!(taken[99].3 < Duration::from_secs(6), "{:?}", taken[99]);
     }

@@ -28,8 +28,8 @@ pub struct FoundPods {
     /// Our Secrets that a pod uses in a way that is never refreshed. For each Secret the first user, and
     /// the number of other users.
     pub stale: BTreeMap<String, (StaleUser, usize)>,
-    /// The running pods to annotate.
-    pub to_annotate: Vec<RunningPod>,
+    /// The running pods that mount a Secret with a new URL.
+    pub running: Vec<RunningPod>,
 }
 
 /// A running pod that mounts a Secret with a new URL.
@@ -52,19 +52,19 @@ pub async fn list_pods(ctx: &Context, round: &Round) -> Result<FoundPods, kube::
     let mut params = ListParams::default().fields(NOT_ENDED).limit(PAGE);
     let is_ours = |secret: &str| ctx.issued_secrets.get(&Key::new(&round.namespace, secret)).is_some();
     let mut stale = BTreeMap::new();
-    let mut to_annotate = Vec::new();
+    let mut running = Vec::new();
     loop {
         let page = {
-            let _permit = ctx.limiter.beside().await;
+            let _permit = ctx.limiter.permit().await;
             pods.list(&params).await?
         };
         for pod in page.items.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()) {
             pod.note_stale(&mut stale, is_ours);
-            to_annotate.extend(pod.to_annotate(&round.to_annotate));
+            running.extend(pod.running_with(&round.renewed));
         }
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => params = params.continue_token(&token),
-            None => return Ok(FoundPods { stale: first_of_each(stale), to_annotate }),
+            None => return Ok(FoundPods { stale: first_of_each(stale), running }),
         }
     }
 }
@@ -104,12 +104,12 @@ impl LeanPod {
         user(self.metadata.name.as_deref().unwrap_or_default(), controller, hash.map(String::as_str))
     }
 
-    /// The pod to annotate, if it runs and mounts one of the Secrets in `to_annotate`.
-    fn to_annotate(&self, to_annotate: &HashMap<String, PlannedAnnotation>) -> Option<RunningPod> {
+    /// The pod to annotate, if it runs and mounts one of the `renewed` Secrets.
+    fn running_with(&self, renewed: &HashMap<String, PlannedAnnotation>) -> Option<RunningPod> {
         if self.status.phase != "Running" {
             return None;
         }
-        let planned = self.spec.mounted().into_iter().filter_map(|secret| to_annotate.get(secret)).max()?;
+        let planned = self.spec.mounted().into_iter().filter_map(|secret| renewed.get(secret)).max()?;
         let (name, uid) = (self.metadata.name.clone()?, self.metadata.uid.clone()?);
         Some(RunningPod { name, uid, planned: *planned })
     }

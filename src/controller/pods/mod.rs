@@ -28,7 +28,7 @@ use crate::runtime::lock::Lock;
 
 use annotate::AnnotationQueue;
 pub use annotate::annotate;
-pub use rounds::rounds;
+pub use rounds::list_when_due;
 use schedule::{NewUrl, Round, Schedule};
 
 /// What was found about pods, and which lists and annotations are planned.
@@ -40,7 +40,7 @@ pub struct Pods {
     /// Notified when a list may be due earlier than before.
     due: Notify,
     /// The pods to annotate.
-    to_annotate: AnnotationQueue,
+    annotations: AnnotationQueue,
 }
 
 #[derive(Debug, Default)]
@@ -62,7 +62,7 @@ impl Pods {
             is_granted,
             state: Lock::default(),
             due: Notify::new(),
-            to_annotate: AnnotationQueue::default(),
+            annotations: AnnotationQueue::default(),
         }
     }
 
@@ -80,7 +80,7 @@ impl Pods {
         let no_annotation = refused.map(|verb| NoAnnotation::Forbidden(verb));
         let stale = match state.stale.get(&key) {
             Some((stale, others)) => StaleUsers::By(stale.clone(), *others),
-            None if !state.schedule.was_listed(&owner.namespace) && says_never_refreshed(object) => {
+            None if !state.schedule.was_answered(&owner.namespace) && says_never_refreshed(object) => {
                 state.unchecked.insert(Key::from(object));
                 StaleUsers::Unchanged
             }
@@ -92,16 +92,16 @@ impl Pods {
     /// Notes a reconcile of an object that has a URL. It may be time to list the pods of the namespace,
     /// and pods may have to be annotated for a URL that was `issued`.
     pub fn note(&self, owner: &Key, request: Option<&Request>, report: &Report, issued: Option<IssueReason>) {
-        let is_settled = issued.is_some() || report.progress == Progress::UpToDate;
-        let (Some(request), Seen::Url(standing), true) =
-            (request, &report.seen, self.is_granted && is_settled)
+        let is_up_to_date = issued.is_some() || report.progress == Progress::UpToDate;
+        let (Some(request), Seen::Url(reported), true) =
+            (request, &report.seen, self.is_granted && is_up_to_date)
         else {
             return;
         };
         let mut state = self.lock();
         let renewal = NewUrl {
             secret: &request.target.name,
-            signing_time: standing.validity.signing_time,
+            signing_time: reported.validity.signing_time,
             needs_annotation: request.annotates_pods,
             is_routine: issued == Some(IssueReason::RenewalDue),
         };
@@ -227,7 +227,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::policy::Asker;
+    use crate::domain::policy::Requester;
 
     /// An object that asks for annotated pods, and whose status reports a user of an earlier process.
     fn object(name: &str) -> (LeanPresignedUrl, Request) {
@@ -236,7 +236,7 @@ mod tests {
             "s3": {"endpoint": "https://s3.example", "region": "r", "credentials": {"secretRef": {"name": "keys"}}},
         });
         let request = serde_json::from_value(spec.clone()).unwrap();
-        let request = Request::inline(Asker::new("n", name), &request, None).unwrap();
+        let request = Request::inline(Requester::new("n", name), &request, None).unwrap();
         let condition = json!({
             "type": ROTATION_SAFE, "reason": NEVER_REFRESHED, "status": "False", "message": "",
             "lastTransitionTime": "2030-01-02T03:04:05Z",

@@ -17,13 +17,13 @@ use crate::runtime::Key;
 const IN_FLIGHT: usize = 2;
 
 /// Lists the pods of namespaces when they are due, for as long as the process runs.
-pub async fn rounds(ctx: Arc<Context>) {
+pub async fn list_when_due(ctx: Arc<Context>) {
     let mut lists = FuturesUnordered::new();
     loop {
         let mut next = None;
         while lists.len() < IN_FLIGHT {
             match ctx.pods.next_round() {
-                Ok(round) => lists.push(go(&ctx, round)),
+                Ok(round) => lists.push(run_round(&ctx, round)),
                 Err(due) => {
                     next = due;
                     break;
@@ -44,7 +44,7 @@ pub async fn rounds(ctx: Arc<Context>) {
     }
 }
 
-async fn go(ctx: &Context, round: Round) {
+async fn run_round(ctx: &Context, round: Round) {
     let namespace = &*round.namespace;
     match list_pods(ctx, &round).await {
         Ok(found) => {
@@ -54,7 +54,7 @@ async fn go(ctx: &Context, round: Round) {
             }
             wake(ctx, ctx.pods.learn(&round, found.stale));
             wake_unchecked(ctx, namespace);
-            ctx.pods.to_annotate.add(namespace, found.to_annotate);
+            ctx.pods.annotations.add(namespace, found.running);
         }
         Err(error) => {
             let is_forbidden = is_code(&error, 403);

@@ -34,14 +34,14 @@ pub struct Schedule {
 #[derive(Debug, Default)]
 struct NamespacePlan {
     due: Option<Instant>,
-    listed_at: Option<Instant>,
+    answered_at: Option<Instant>,
     is_listing: bool,
     /// How many lists failed in a row.
     failures: u32,
     /// Whether to list once more, for pods that start after the URL that they mount.
     is_followed_up: bool,
     /// Secrets whose running pods have to be annotated.
-    to_annotate: HashMap<String, PlannedAnnotation>,
+    renewed: HashMap<String, PlannedAnnotation>,
 }
 
 /// An annotation of the running pods that mount a Secret with a new URL. Of two, the one for the newer URL
@@ -81,7 +81,7 @@ pub struct Round {
     /// The namespace whose pods are listed.
     pub namespace: String,
     /// Secrets whose running pods have to be annotated.
-    pub to_annotate: HashMap<String, PlannedAnnotation>,
+    pub renewed: HashMap<String, PlannedAnnotation>,
 }
 
 impl Schedule {
@@ -93,7 +93,7 @@ impl Schedule {
         if is_first {
             plan.bring_forward(now + FIRST_LIST);
         }
-        let is_earlier = renewal.is_some_and(|renewal| plan.renewed(renewal, now));
+        let is_earlier = renewal.is_some_and(|renewal| plan.note_url(renewal, now));
         is_first || is_earlier
     }
 
@@ -105,8 +105,8 @@ impl Schedule {
 
     /// Whether the pods of a namespace were listed since its plan began.
     #[must_use]
-    pub fn was_listed(&self, namespace: &str) -> bool {
-        self.namespaces.get(namespace).is_some_and(|plan| plan.listed_at.is_some())
+    pub fn was_answered(&self, namespace: &str) -> bool {
+        self.namespaces.get(namespace).is_some_and(|plan| plan.answered_at.is_some())
     }
 
     /// When the next list is due.
@@ -124,8 +124,8 @@ impl Schedule {
         let (_, name, plan) = waiting.min_by_key(|(due, ..)| *due)?;
         plan.due = None;
         plan.is_listing = true;
-        plan.to_annotate.retain(|_, planned| !planned.is_useless(now));
-        Some(Round { namespace: name.clone(), to_annotate: plan.to_annotate.clone() })
+        plan.renewed.retain(|_, planned| !planned.is_useless(now));
+        Some(Round { namespace: name.clone(), renewed: plan.renewed.clone() })
     }
 
     /// Notes a list that succeeded, with its annotations, and whether it found a pod that never
@@ -134,12 +134,12 @@ impl Schedule {
         let Some(plan) = self.namespaces.get_mut(&round.namespace) else { return };
         plan.is_listing = false;
         plan.failures = 0;
-        plan.listed_at = Some(now);
+        plan.answered_at = Some(now);
         plan.end(round);
         if is_any_stale || std::mem::take(&mut plan.is_followed_up) {
             plan.bring_forward(now + BETWEEN_LISTS);
         }
-        if !plan.to_annotate.is_empty() {
+        if !plan.renewed.is_empty() {
             plan.bring_forward(now + BETWEEN_ANNOTATIONS);
         }
     }
@@ -151,7 +151,7 @@ impl Schedule {
         plan.is_listing = false;
         plan.failures += 1;
         if is_forbidden {
-            plan.listed_at = Some(now);
+            plan.answered_at = Some(now);
             plan.end(round);
         } else {
             let wait = BETWEEN_ANNOTATIONS * 2u32.saturating_pow(plan.failures.min(10) - 1);
@@ -161,13 +161,13 @@ impl Schedule {
 }
 
 impl NamespacePlan {
-    fn renewed(&mut self, renewal: NewUrl<'_>, now: Instant) -> bool {
+    fn note_url(&mut self, renewal: NewUrl<'_>, now: Instant) -> bool {
         self.is_followed_up |= !renewal.is_routine;
-        let after = |wait| self.listed_at.map_or(now, |listed_at| listed_at + wait);
+        let after = |wait| self.answered_at.map_or(now, |answered_at| answered_at + wait);
         if renewal.needs_annotation {
             let due = after(BETWEEN_ANNOTATIONS).max(now + BEFORE_ANNOTATIONS);
             let planned = PlannedAnnotation { signing_time: renewal.signing_time, since: now };
-            self.to_annotate.insert(renewal.secret.to_owned(), planned);
+            self.renewed.insert(renewal.secret.to_owned(), planned);
             self.bring_forward(due)
         } else {
             let due = after(BETWEEN_LISTS).max(now + FIRST_LIST);
@@ -178,8 +178,7 @@ impl NamespacePlan {
     /// Removes the annotations of a list that ended. Those for URLs that were signed during the list wait for
     /// the next one.
     fn end(&mut self, round: &Round) {
-        self.to_annotate
-            .retain(|secret, planned| round.to_annotate.get(secret).is_none_or(|old| old < planned));
+        self.renewed.retain(|secret, planned| round.renewed.get(secret).is_none_or(|old| old < planned));
     }
 
     fn bring_forward(&mut self, to: Instant) -> bool {
@@ -191,7 +190,7 @@ impl NamespacePlan {
     }
 
     fn is_forgettable(&self, now: Instant) -> bool {
-        let is_long_ago = self.listed_at.is_some_and(|at| now.duration_since(at) >= BETWEEN_LISTS);
+        let is_long_ago = self.answered_at.is_some_and(|at| now.duration_since(at) >= BETWEEN_LISTS);
         self.due.is_none() && !self.is_listing && is_long_ago
     }
 }

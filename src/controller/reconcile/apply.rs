@@ -17,7 +17,7 @@ use crate::domain::ended::{EndReason, end_patch};
 use crate::domain::finish::Done;
 use crate::domain::plan::{Action, Plan};
 use crate::domain::reason::IssueReason;
-use crate::domain::status::{Seen, Standing};
+use crate::domain::status::{ReportedUrl, Seen};
 use crate::domain::stored::Digest;
 use crate::domain::{IssuedSecret, Removal, Request, SignedUrl, Stored, Validity, render};
 use crate::runtime::Key;
@@ -42,7 +42,7 @@ pub enum Acted {
 ///
 /// # Errors
 /// [`Failure::Outdated`] when the Secret or the signer changed after the plan was made: reconcile again.
-pub async fn act(
+pub async fn carry_out_action(
     ctx: &Context,
     object: &LeanPresignedUrl,
     observed: &Observed,
@@ -67,7 +67,7 @@ pub async fn act(
         }
         Action::End { why, request } => {
             let Some(stored) = observed.stored() else { return Err(Failure::Outdated) };
-            end(ctx, object, observed, &key, stored, (why, request)).await?;
+            empty_secret(ctx, object, observed, &key, stored, (why, request)).await?;
             ctx.verifications.forget(&Key::from(object));
             Ok(Acted::Done(Done::Ended))
         }
@@ -77,7 +77,7 @@ pub async fn act(
             match create(ctx, object, observed, &key, rendered).await {
                 Ok(stored) => {
                     leave_question(ctx, object, observed, &sent);
-                    Ok(Acted::Done(issued(ctx, (observed, request), plan, reason, &signed, &stored)))
+                    Ok(Acted::Done(record_issue(ctx, (observed, request), plan, reason, &signed, &stored)))
                 }
                 Err(failure) if failure.may_have_been_carried_out() => {
                     leave_question(ctx, object, observed, &sent.unconfirmed());
@@ -97,7 +97,7 @@ pub async fn act(
                 }
             })?;
             leave_question(ctx, object, observed, &sent);
-            Ok(Acted::Done(issued(ctx, (observed, request), plan, reason, &signed, &stored)))
+            Ok(Acted::Done(record_issue(ctx, (observed, request), plan, reason, &signed, &stored)))
         }
     }
 }
@@ -136,7 +136,7 @@ fn sign<'a>(
 }
 
 /// Counts and logs a new URL, and returns its description for the report.
-fn issued(
+fn record_issue(
     ctx: &Context,
     (observed, request): (&Observed, &Request),
     plan: &Plan,
@@ -145,21 +145,21 @@ fn issued(
     stored: &Stored,
 ) -> Done {
     ctx.metrics.issued(reason);
-    if let (IssueReason::RenewalDue, Seen::Url(standing)) = (reason, &plan.seen) {
-        let due = standing.renewal_time.unwrap_or(signed.validity.signing_time);
-        ctx.metrics.renewal_lag(since(due, signed.validity.signing_time));
+    if let (IssueReason::RenewalDue, Seen::Url(reported)) = (reason, &plan.seen) {
+        let due = reported.renewal_time.unwrap_or(signed.validity.signing_time);
+        ctx.metrics.renewal_lag(seconds_between(due, signed.validity.signing_time));
     }
     let (owner, expires) = (&observed.owner, signed.validity.expiration_time());
     tracing::info!(namespace = owner.namespace, name = owner.name, %reason, %expires, "issued");
-    Done::Issued(Standing {
+    Done::Issued(ReportedUrl {
         location: Some(signed.location().to_owned()),
         digest: stored.content.url.map(Box::new),
         handled_renew: stored.handled_renew.as_deref().map(str::to_owned),
-        ..Standing::new(request, signed.validity, observed.credentials(), observed.seed)
+        ..ReportedUrl::new(request, signed.validity, observed.credentials(), observed.seed)
     })
 }
 
-fn since(from: Timestamp, to: Timestamp) -> f64 {
+fn seconds_between(from: Timestamp, to: Timestamp) -> f64 {
     to.duration_since(from).as_secs_f64()
 }
 
@@ -179,7 +179,7 @@ async fn create(
     let answer = ctx.secrets(key.namespace()).create(&params, &secret).await;
     let answer = answer.map_err(|error| Failure::api(format!("create Secret {:?}", key.name()), error))?;
     let stored = Stored::read(&answer);
-    ctx.learned(key, ctx.issued_secrets.answer(ticket, stored.clone(), !ctx.reads_by_name()));
+    ctx.apply_effect(key, ctx.issued_secrets.answer(ticket, stored.clone(), !ctx.reads_by_name()));
     Ok(stored)
 }
 
@@ -193,7 +193,7 @@ async fn write(
     reads_first: bool,
 ) -> Result<Stored, Failure> {
     let Some(onto) = observed.stored() else { return Err(Failure::Outdated) };
-    let removal = if reads_first { removal(ctx, key, &rendered, onto).await? } else { None };
+    let removal = if reads_first { find_removal(ctx, key, &rendered, onto).await? } else { None };
     let mut secret = rendered.into_secret();
     secret.metadata.uid = Some(onto.uid.to_string());
     secret.metadata.resource_version = Some(onto.resource_version.to_string());
@@ -212,13 +212,13 @@ async fn write(
             secrets.patch(key.name(), &params, &patch).await
         }
     };
-    let stored = Stored::read(&written(ctx, key, answer)?);
-    ctx.learned(key, ctx.issued_secrets.answer(ticket, stored.clone(), !ctx.reads_by_name()));
+    let stored = Stored::read(&read_answer(ctx, key, answer)?);
+    ctx.apply_effect(key, ctx.issued_secrets.answer(ticket, stored.clone(), !ctx.reads_by_name()));
     Ok(stored)
 }
 
 /// Empties the URL in a Secret. The Secret is read first, because the cache holds no data keys.
-pub(super) async fn end(
+pub(super) async fn empty_secret(
     ctx: &Context,
     object: &LeanPresignedUrl,
     observed: &Observed,
@@ -235,8 +235,8 @@ pub(super) async fn end(
     let ticket = ctx.issued_secrets.begin_write(key.clone(), Some(onto.resource_version));
     let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
     let answer = ctx.secrets(key.namespace()).patch(key.name(), &params, &Patch::Merge(patch)).await;
-    let stored = Stored::read(&written(ctx, key, answer)?);
-    ctx.learned(key, ctx.issued_secrets.answer(ticket, stored, !ctx.reads_by_name()));
+    let stored = Stored::read(&read_answer(ctx, key, answer)?);
+    ctx.apply_effect(key, ctx.issued_secrets.answer(ticket, stored, !ctx.reads_by_name()));
     tracing::info!(namespace = key.namespace(), secret = key.name(), reason = %why, "emptied the URL");
     Ok(())
 }
@@ -258,7 +258,7 @@ async fn read_unchanged(ctx: &Context, key: &Key, onto: &Stored) -> Result<Secre
 }
 
 /// The Secret that a write returned.
-fn written(ctx: &Context, key: &Key, answer: Result<Secret, kube::Error>) -> Result<Secret, Failure> {
+fn read_answer(ctx: &Context, key: &Key, answer: Result<Secret, kube::Error>) -> Result<Secret, Failure> {
     match answer {
         Ok(answer) => Ok(answer),
         Err(error) if is_outdated(&error) => {
@@ -273,7 +273,7 @@ fn written(ctx: &Context, key: &Key, answer: Result<Secret, kube::Error>) -> Res
 
 /// Reads the Secret and returns the fields that an apply of `rendered` would leave behind in it; `None`
 /// when there are none.
-async fn removal(
+async fn find_removal(
     ctx: &Context,
     key: &Key,
     rendered: &IssuedSecret,

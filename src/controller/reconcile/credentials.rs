@@ -7,7 +7,7 @@ use super::observe::Observed;
 use super::target::read_outcome;
 use crate::controller::context::{Context, SAFETY_NET};
 use crate::controller::sessions::{SessionWish, obtain};
-use crate::controller::state::credentials::{KeySelection, KnownCredentials};
+use crate::controller::state::credentials::{CachedCredentials, KeySelection};
 use crate::domain::plan::{Action, plan};
 use crate::domain::reason::FailureReason;
 use crate::domain::status::Problem;
@@ -15,7 +15,7 @@ use crate::domain::{Credentials, Request};
 use crate::runtime::Key;
 
 /// Reads the credentials, unless the cache holds them or the object is in backoff.
-pub(super) async fn credentials(
+pub(super) async fn read_credentials(
     ctx: &Context,
     observed: &mut Observed,
     request: &Request,
@@ -30,17 +30,17 @@ pub(super) async fn credentials(
         let then = observed.begun.checked_sub(SAFETY_NET / 2).unwrap_or(observed.begun);
         ctx.credentials.drop_older(&key, then);
     }
-    let known = ctx.credentials.known(&key, &selection);
-    let held = observed.history.held(&observed.inputs, observed.now);
-    let data = match (known, held) {
-        (Some(known), _) => Ok(known),
+    let cached = ctx.credentials.cached(&key, &selection);
+    let backoff = observed.history.backoff(&observed.inputs, observed.now);
+    let data = match (cached, backoff) {
+        (Some(cached), _) => Ok(cached),
         (None, Some((problem, _))) => Err(problem.clone()),
         (None, None) => read_outcome(read(ctx, &key, &selection, request).await)?,
     };
-    observed.credentials = data.and_then(|known| {
-        observed.inputs.credentials = known.resource_version;
-        observed.credentials_read = Some(known.read);
-        usable(&known, request).map_err(|failure| failure.problem())
+    observed.credentials = data.and_then(|cached| {
+        observed.inputs.credentials = cached.resource_version;
+        observed.credentials_read = Some(cached.read);
+        require_usable(&cached, request).map_err(|failure| failure.problem())
     });
     if request.credentials.has_session()
         && let Ok(base) = &observed.credentials
@@ -59,7 +59,7 @@ pub(in crate::controller) async fn read(
     key: &Key,
     selection: &KeySelection,
     request: &Request,
-) -> Result<Arc<KnownCredentials>, Failure> {
+) -> Result<Arc<CachedCredentials>, Failure> {
     ctx.credentials.get(ctx, key, selection).await.map_err(|error| {
         let failure = Failure::api(format!("read the credentials {}", request.credentials.place()), error);
         match (&failure, &request.credentials.signer) {
@@ -87,7 +87,7 @@ impl Observed {
 ///
 /// # Errors
 /// [`Failure::AwaitingSession`] when one was asked for.
-pub(super) async fn session(
+pub(super) async fn find_session(
     ctx: &Context,
     observed: &mut Observed,
     request: &Request,
@@ -110,14 +110,14 @@ pub(super) async fn session(
 }
 
 /// The credentials, or why there are none. A user of a signer is not told what its Secret holds.
-pub(in crate::controller) fn usable(
-    known: &KnownCredentials,
+pub(in crate::controller) fn require_usable(
+    cached: &CachedCredentials,
     request: &Request,
 ) -> Result<Arc<Credentials>, Failure> {
     let of_signer = |reason| {
         request.credentials.signer.clone().map(|signer| Failure::SignerCredentials { signer, reason })
     };
-    match &known.credentials {
+    match &cached.credentials {
         Some(Ok(credentials)) => Ok(credentials.clone()),
         Some(Err(error)) => {
             Err(of_signer(FailureReason::CredentialsInvalid).unwrap_or_else(|| error.clone().into()))

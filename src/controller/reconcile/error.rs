@@ -199,7 +199,7 @@ fn credentials_fault(reason: FailureReason) -> &'static str {
 }
 
 /// The longest part of an answer that is shown, in characters.
-const MOST_SAID: usize = 1024;
+const MAX_SAID: usize = 1024;
 
 /// The answer of the API server as text for users, without anything it may quote from a Secret.
 fn public_text(error: &kube::Error) -> String {
@@ -209,7 +209,7 @@ fn public_text(error: &kube::Error) -> String {
             let quotes = ["X-Amz-", "aHR0c"].iter().any(|mark| status.message.contains(mark));
             let said = if quotes || status.message.is_empty() { &status.reason } else { &status.message };
             // The message of a webhook has no limit, but the message of a condition has one.
-            let said: String = said.chars().take(MOST_SAID).collect();
+            let said: String = said.chars().take(MAX_SAID).collect();
             format!("the API server answered {} {said}", status.code)
         }
         kube::Error::Service(error) if error.is::<crate::runtime::client::DeadlineExceeded>() => {

@@ -6,12 +6,12 @@
 mod apply;
 pub(super) mod credentials;
 pub mod error;
-mod expire;
 mod observe;
 mod prune;
 mod report;
 pub(super) mod resolve;
 mod target;
+mod ttl;
 mod verify;
 
 use std::borrow::Cow;
@@ -21,18 +21,18 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use self::apply::{Acted, act};
+use self::apply::{Acted, carry_out_action};
 use self::error::Failure;
-use self::expire::expire;
 use self::observe::{Observed, observe, reported_expiration};
 use self::prune::{prune, withdraw};
 use self::report::report;
+use self::ttl::delete_after_ttl;
 use crate::controller::caught::caught;
 use crate::controller::context::Context;
 use crate::controller::state::lean::{LeanPresignedUrl, NoSpec};
 use crate::controller::watch::forget_if_gone;
 use crate::domain::Request;
-use crate::domain::finish::{Around, Done, Finish, Next, Outcome, finish, status_not_written};
+use crate::domain::finish::{Done, Finish, Next, Outcome, ReportContext, finish, status_not_written};
 use crate::domain::history::{Awaited, History};
 use crate::domain::plan::{Plan, plan};
 use crate::domain::resolve::Resolved;
@@ -81,21 +81,21 @@ pub async fn reconcile(job: Job<Key>, ctx: Arc<Context>) -> schedule::NextRun {
 async fn reconcile_object(ctx: &Context, job: &Job<Key>, object: &LeanPresignedUrl) -> (Finish, Next) {
     let history = ctx.histories.get(&job.key, object.uid());
     // A watch may have missed a change, so the awaited Secret is read from the API server.
-    let looks_at = match job.cause {
+    let reads = match job.cause {
         Cause::SafetyNet => history.awaits(),
         Cause::Timer | Cause::Woken => history.overdue(ctx.clock.now()),
     };
     let (plan, outcome, resolved) =
-        if let Some(problem) = history.held_by_panic(&object.inputs(0), ctx.clock.now()) {
-            held(ctx, object, problem.clone())
+        if let Some(problem) = history.panic_backoff(&object.inputs(0), ctx.clock.now()) {
+            in_panic_backoff(ctx, object, problem.clone())
         } else {
             // A panic in one reconcile must not affect other objects.
-            let work = carry_out(ctx, &job.key, object, &history, looks_at);
+            let work = carry_out(ctx, &job.key, object, &history, reads);
             caught(&ctx.metrics, work, || interrupted(ctx, object, &Failure::Panicked)).await
         };
     let request = resolved.as_deref().map(|resolved| &resolved.request);
     let seen = outcome.seen(&plan);
-    let around = Around {
+    let context = ReportContext {
         generation: object.metadata.generation,
         pods: ctx.pods.uses_of(object, request),
         verification: ctx.verifications.news(
@@ -106,9 +106,9 @@ async fn reconcile_object(ctx: &Context, job: &Job<Key>, object: &LeanPresignedU
         ),
         is_clock_skewed: ctx.skew.is_skewed(),
         is_renew_refused: request.is_some_and(|request| request.is_renew_refused),
-        has_looked: looks_at.is_some(),
+        has_read: reads.is_some(),
     };
-    let finished = finish(&plan, &outcome, &history, around);
+    let finished = finish(&plan, &outcome, &history, context);
     if let Some(reason) = finished.failure {
         ctx.metrics.failed(reason);
     }
@@ -152,9 +152,9 @@ async fn carry_out(
     key: &Key,
     object: &LeanPresignedUrl,
     history: &History,
-    looks_at: Option<Awaited>,
+    reads: Option<Awaited>,
 ) -> CarriedOut {
-    let object = &match whole(ctx, object).await {
+    let object = &match complete_spec(ctx, object).await {
         Ok(object) => object,
         Err(failure) => return interrupted(ctx, object, &failure),
     };
@@ -162,7 +162,7 @@ async fn carry_out(
     let mut failure: Option<Failure> = None;
     loop {
         let is_last = failure.is_some();
-        let observed = match observe(ctx, key, object, history, looks_at, found.take()).await {
+        let observed = match observe(ctx, key, object, history, reads, found.take()).await {
             Ok(observed) => observed,
             // The observation is incomplete, for a reason that is not a fault of the object.
             Err(failure) => return interrupted(ctx, object, &failure),
@@ -173,7 +173,7 @@ async fn carry_out(
             // The create failed, and the target does not exist: either the Secret that it met was
             // deleted meanwhile, or the create failed for another reason.
             Some(failure) if plan.creates() => Err(failure.or_outdated()),
-            _ => match act(ctx, object, &observed, &plan).await {
+            _ => match carry_out_action(ctx, object, &observed, &plan).await {
                 Ok(Acted::Found(seen, why)) if !is_last => {
                     (found, failure) = (Some(*seen), Some(why));
                     continue;
@@ -196,7 +196,7 @@ async fn carry_out(
 /// # Errors
 /// [`Failure::Outdated`] when the spec has changed; [`Failure::Gone`] when the object is gone; otherwise
 /// the failure of the read.
-async fn whole<'a>(
+async fn complete_spec<'a>(
     ctx: &Context,
     object: &'a LeanPresignedUrl,
 ) -> Result<Cow<'a, LeanPresignedUrl>, Failure> {
@@ -222,12 +222,13 @@ async fn end_the_rest(
     acted: Result<Done, Failure>,
 ) -> Result<Done, Failure> {
     // Whatever became of the target.
-    let is_held = observed.history.held(&observed.inputs, observed.now).is_some();
-    let withdrawn = if plan.withdraws && !is_held { withdraw(ctx, object, observed).await } else { Ok(()) };
+    let is_in_backoff = observed.history.backoff(&observed.inputs, observed.now).is_some();
+    let withdrawn =
+        if plan.withdraws && !is_in_backoff { withdraw(ctx, object, observed).await } else { Ok(()) };
     let done = acted?;
     withdrawn?;
     if plan.delete_at.is_some_and(|time| time <= ctx.clock.now()) {
-        expire(ctx, object).await?;
+        delete_after_ttl(ctx, object).await?;
     }
     Ok(done)
 }
@@ -261,7 +262,7 @@ fn interrupted(ctx: &Context, object: &LeanPresignedUrl, failure: &Failure) -> C
 }
 
 /// The plan and outcome of a reconcile during the backoff after a panic. A wake does not end it.
-fn held(ctx: &Context, object: &LeanPresignedUrl, problem: Problem) -> CarriedOut {
+fn in_panic_backoff(ctx: &Context, object: &LeanPresignedUrl, problem: Problem) -> CarriedOut {
     let now = ctx.clock.now();
     let outcome = Outcome { ended_at: now, result: Ok(Done::Nothing), prune_at: None };
     (unseen(ctx, object, now).fail(problem), outcome, None)

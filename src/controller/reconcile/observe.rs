@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::credentials::{credentials, session};
+use super::credentials::{find_session, read_credentials};
 use super::error::Failure;
-use super::resolve::resolve;
-use super::target::{FoundTarget, target};
+use super::resolve::resolve_object;
+use super::target::{FoundTarget, find_target};
 use crate::controller::context::Context;
-use crate::controller::state::credentials::secret_key;
+use crate::controller::state::credentials::credentials_secret;
 use crate::controller::state::lean::LeanPresignedUrl;
 use crate::controller::state::signer_users::SignerAnswer;
 use crate::domain::decision::comparable_validity;
@@ -55,7 +55,7 @@ struct Rendered {
     location: String,
 }
 
-/// Observes one object. `looks_at` is read from the API server even if a cache holds it; `found` is the
+/// Observes one object. What `reads` names is not taken from a cache; `found` is the
 /// target as an earlier read in this reconcile found it.
 ///
 /// # Errors
@@ -66,11 +66,11 @@ pub async fn observe(
     key: &Key,
     object: &LeanPresignedUrl,
     history: &History,
-    looks_at: Option<Awaited>,
+    reads: Option<Awaited>,
     found: Option<FoundTarget>,
 ) -> Result<Observed, Failure> {
     let owner = object.owner();
-    let (resolved, signer) = resolve(ctx, key, object, &owner);
+    let (resolved, signer) = resolve_object(ctx, key, object, &owner);
     let mut observed = Observed {
         seed: seed(&owner.uid),
         now: ctx.clock.now(),
@@ -104,15 +104,15 @@ pub async fn observe(
     let Resolved { request, permission } = &*resolved;
     depend(ctx, key, request, permission);
     if permission.is_granted() {
-        credentials(ctx, &mut observed, request, looks_at == Some(Awaited::Credentials)).await?;
+        read_credentials(ctx, &mut observed, request, reads == Some(Awaited::Credentials)).await?;
     }
     observed.target = match found {
         Some(found) => Ok(found),
-        None => target(ctx, &observed, request, looks_at == Some(Awaited::Target)).await?,
+        None => find_target(ctx, &observed, request, reads == Some(Awaited::Target)).await?,
     };
     observed.render(ctx, request);
     refresh(ctx, &mut observed, request).await?;
-    session(ctx, &mut observed, request).await?;
+    find_session(ctx, &mut observed, request).await?;
     Ok(observed)
 }
 
@@ -226,7 +226,7 @@ fn uses_session(resolved: &Resolved) -> bool {
 fn depend(ctx: &Context, object: &Key, request: &Request, permission: &Permission) {
     let mut secrets = BTreeSet::new();
     if permission.is_granted() {
-        secrets.extend(secret_key(request));
+        secrets.extend(credentials_secret(request));
     }
     if request.target.name != object.name() {
         secrets.insert(Key::new(object.namespace(), &request.target.name));
@@ -237,17 +237,17 @@ fn depend(ctx: &Context, object: &Key, request: &Request, permission: &Permissio
 /// Reads the credentials again if no watch keeps the cache current and a URL would be signed with
 /// credentials that were read before this reconcile.
 async fn refresh(ctx: &Context, observed: &mut Observed, request: &Request) -> Result<(), Failure> {
-    if !ctx.reads_by_name() || observed.history.held(&observed.inputs, observed.now).is_some() {
+    if !ctx.reads_by_name() || observed.history.backoff(&observed.inputs, observed.now).is_some() {
         return Ok(());
     }
     // A session is requested with what was read, and lives longer than any delay of that.
-    let Some(key) = secret_key(request).filter(|_| !request.credentials.has_session()) else {
+    let Some(key) = credentials_secret(request).filter(|_| !request.credentials.has_session()) else {
         return Ok(());
     };
     let is_older = observed.credentials_read.is_some_and(|read| read < observed.begun);
     if is_older && plan(&observed.observation()).signs() {
         ctx.credentials.drop_older(&key, observed.begun);
-        credentials(ctx, observed, request, false).await?;
+        read_credentials(ctx, observed, request, false).await?;
         observed.render(ctx, request);
     }
     Ok(())

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use serde_json::json;
 
-use super::apply::end;
+use super::apply::empty_secret;
 use super::error::{Failure, is_code};
 use super::observe::Observed;
 use crate::controller::context::Context;
@@ -30,7 +30,7 @@ pub async fn prune(
     observed: &Observed,
 ) -> Result<Option<Timestamp>, Failure> {
     let mut next: Option<Timestamp> = None;
-    for (key, stored) in of_earlier_names(ctx, observed) {
+    for (key, stored) in secrets_of_earlier_names(ctx, observed) {
         let expiry = stored.content.url.map(|url| url.validity.expiration_time());
         match (&stored.controller, expiry) {
             (None, _) => {
@@ -56,17 +56,18 @@ pub async fn prune(
 /// The failure of a request to the API server.
 pub async fn withdraw(ctx: &Context, object: &LeanPresignedUrl, observed: &Observed) -> Result<(), Failure> {
     let mut result = Ok(());
-    for (key, stored) in of_earlier_names(ctx, observed) {
+    for (key, stored) in secrets_of_earlier_names(ctx, observed) {
         // One that cannot be written must not keep the others.
         if stored.content.url.is_some() && !stored.is_fixed {
-            result = result.and(end(ctx, object, observed, &key, &stored, (EndReason::Denied, None)).await);
+            result = result
+                .and(empty_secret(ctx, object, observed, &key, &stored, (EndReason::Denied, None)).await);
         }
     }
     result
 }
 
 /// The Secrets that were written for the object under an earlier `spec.secret.name`.
-fn of_earlier_names(ctx: &Context, observed: &Observed) -> Vec<(Key, Stored)> {
+fn secrets_of_earlier_names(ctx: &Context, observed: &Observed) -> Vec<(Key, Stored)> {
     let Some(request) = observed.request() else { return Vec::new() };
     let owner = Key::new(&observed.owner.namespace, &observed.owner.name);
     let is_ours =
@@ -82,7 +83,7 @@ async fn delete(ctx: &Context, key: &Key, stored: &Stored) -> Result<(), Failure
     };
     let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
     let answer = ctx.secrets(key.namespace()).delete(key.name(), &params).await;
-    done(ctx, key, stored, "delete", answer.map(drop))
+    require_gone(ctx, key, stored, "delete", answer.map(drop))
 }
 
 async fn disown(ctx: &Context, key: &Key, stored: &Stored) -> Result<(), Failure> {
@@ -93,12 +94,12 @@ async fn disown(ctx: &Context, key: &Key, stored: &Stored) -> Result<(), Failure
     }});
     let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
     let answer = ctx.secrets(key.namespace()).patch_metadata(key.name(), &params, &Patch::Merge(patch)).await;
-    done(ctx, key, stored, "release", answer.map(drop))
+    require_gone(ctx, key, stored, "release", answer.map(drop))
 }
 
 /// Removes the Secret from the cache after a successful call, and also when it changed or was deleted
 /// meanwhile: the watch then brings the newer version.
-fn done(
+fn require_gone(
     ctx: &Context,
     key: &Key,
     stored: &Stored,

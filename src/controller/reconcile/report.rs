@@ -91,8 +91,8 @@ async fn write(
     let ticket = ctx.objects.begin_status_write(key.clone(), onto);
     let urls = ctx.presigned_urls(&owner.namespace);
     let answer = urls.patch_status(&owner.name, &params, &Patch::Apply(body)).await?;
-    let (answered, news) = ctx.objects.answer(ticket, &answer);
-    ctx.learned(key, answered);
+    let (effect, news) = ctx.objects.answer(ticket, &answer);
+    ctx.apply_effect(key, effect);
     // The watch does not report a change again that the answer has already brought into the cache.
     if news == ObjectNews::Object {
         ctx.wake(key);
@@ -119,8 +119,8 @@ impl<'a> Transition<'a> {
         next: &'a PresignedUrlStatus,
         issued: Option<IssueReason>,
     ) -> Self {
-        let before = ready(previous).map(|(reason, _)| reason);
-        let (reason, message) = ready(next).unwrap_or_default();
+        let before = ready_condition(previous).map(|(reason, _)| reason);
+        let (reason, message) = ready_condition(next).unwrap_or_default();
         // That a URL expires is a trouble only if it is renewed.
         let is_end = reason == EXPIRED && next.expiration_time.is_none();
         let is_trouble = |reason: &str| !matches!(reason, "Issued" | "Suspended" | "AwaitingCredentials");
@@ -131,14 +131,17 @@ impl<'a> Transition<'a> {
             ended: (is_end && before != Some(reason)).then_some(message),
             issued: worth_an_event,
             is_first: previous.signing_time.is_none(),
-            verified: verified(previous, next),
+            verified: changed_verification(previous, next),
             recovered: (was_trouble && reason == "Issued" && worth_an_event.is_none()).then_some(message),
         }
     }
 }
 
 /// The condition Verified, if it shows another answer than before.
-fn verified<'a>(previous: &PresignedUrlStatus, next: &'a PresignedUrlStatus) -> Option<&'a Condition> {
+fn changed_verification<'a>(
+    previous: &PresignedUrlStatus,
+    next: &'a PresignedUrlStatus,
+) -> Option<&'a Condition> {
     next.verified.as_ref()?;
     let is_it = |condition: &&Condition| condition.type_ == VERIFIED;
     let before = previous.conditions.iter().find(is_it).map(|condition| &condition.reason);
@@ -146,7 +149,7 @@ fn verified<'a>(previous: &PresignedUrlStatus, next: &'a PresignedUrlStatus) -> 
 }
 
 /// The reason and the message of the Ready condition.
-fn ready(status: &PresignedUrlStatus) -> Option<(&str, &str)> {
+fn ready_condition(status: &PresignedUrlStatus) -> Option<(&str, &str)> {
     let ready = status.conditions.iter().find(|condition| condition.type_ == READY)?;
     Some((&ready.reason, &ready.message))
 }
@@ -162,7 +165,7 @@ fn publish_transition(ctx: &Context, object: &LeanPresignedUrl, transition: &Tra
         publish(ctx, object, EventType::Normal, EXPIRED, "Expire", message.to_owned());
     }
     if let Some(reason) = transition.issued {
-        let note = written(reason, transition.is_first);
+        let note = issue_note(reason, transition.is_first);
         publish(ctx, object, EventType::Normal, "Issued", reason.into(), note);
     }
     if let Some(verified) = transition.verified {
@@ -175,7 +178,7 @@ fn publish_transition(ctx: &Context, object: &LeanPresignedUrl, transition: &Tra
 }
 
 /// The note of an event about a new URL.
-fn written(reason: IssueReason, is_first: bool) -> String {
+fn issue_note(reason: IssueReason, is_first: bool) -> String {
     match reason {
         IssueReason::Missing if is_first => "the first URL was written".to_owned(),
         IssueReason::Missing => "a new URL was written, because the Secret was missing".to_owned(),
@@ -225,7 +228,7 @@ mod tests {
         ] {
             let next = PresignedUrlStatus::default();
             let transition = Transition::between(&previous, &next, Some(reason));
-            assert_eq!(written(reason, transition.is_first), expected);
+            assert_eq!(issue_note(reason, transition.is_first), expected);
         }
     }
 }

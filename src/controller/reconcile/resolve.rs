@@ -10,14 +10,14 @@ use crate::controller::state::signer_users::SignerAnswer;
 use crate::controller::state::signers::FoundSigner;
 use crate::crd::{PresignedUrlSpec, SignerKind};
 use crate::domain::Owner;
-use crate::domain::policy::Asker;
-use crate::domain::resolve::{self, Resolved, Surroundings, signer_id};
+use crate::domain::policy::Requester;
+use crate::domain::resolve::{self, ResolveContext, Resolved, signer_id};
 use crate::domain::signer::{ParsedSigner, SignerId};
 use crate::domain::status::Problem;
 use crate::runtime::Key;
 
 /// Resolves the spec of an object, and records which signer it uses.
-pub(super) fn resolve(
+pub(super) fn resolve_object(
     ctx: &Context,
     key: &Key,
     object: &LeanPresignedUrl,
@@ -35,8 +35,8 @@ pub(super) fn resolve(
     }
     let signer = id.as_ref().and_then(|id| find_signer(ctx, id));
     let resolved = spec.and_then(|spec| {
-        let asker = Asker::new(&owner.namespace, &owner.name);
-        judge(ctx, asker, spec, object.renew(), signer.as_ref()).map(Arc::new)
+        let requester = Requester::new(&owner.namespace, &owner.name);
+        judge(ctx, requester, spec, object.renew(), signer.as_ref()).map(Arc::new)
     });
     let answer = resolved.as_ref().map_or(SignerAnswer::Unserved, |resolved| (&resolved.permission).into());
     if ctx.signer_users.set(key, id.as_ref().map(|id| (id, answer))) {
@@ -53,7 +53,7 @@ pub(in crate::controller) fn find_signer(ctx: &Context, id: &SignerId) -> Usable
     match ctx.signers.find(id, ctx.scope_of(id)) {
         FoundSigner::Missing => None,
         FoundSigner::Unreadable(why) => Some(Err(why)),
-        FoundSigner::Known(known) => match (&known.parsed, id.kind) {
+        FoundSigner::Found(signer) => match (&signer.parsed, id.kind) {
             (Ok(parsed), _) => Some(Ok(parsed.clone())),
             (Err(_), SignerKind::Signer) => Some(Err("is not valid: its status says why")),
             // Nobody can tell whether it is for this namespace.
@@ -68,18 +68,18 @@ pub(in crate::controller) fn find_signer(ctx: &Context, id: &SignerId) -> Usable
 /// The problem when there is no valid request, or one that the operator does not permit.
 pub(in crate::controller) fn judge(
     ctx: &Context,
-    asker: Asker<'_>,
+    requester: Requester<'_>,
     spec: &PresignedUrlSpec,
     renew: Option<&str>,
     signer: Option<&Result<Arc<ParsedSigner>, &'static str>>,
 ) -> Result<Resolved, Problem> {
-    let labels = ctx.namespace_labels.get(asker.namespace);
-    let surroundings = Surroundings {
-        terms: &ctx.connection_terms,
+    let labels = ctx.namespace_labels.get(requester.namespace);
+    let context = ResolveContext {
+        settings: &ctx.connection_settings,
         signer: signer.map(|signer| signer.as_deref().map_err(|why| *why)),
         labels: labels.as_deref(),
     };
-    let resolved = resolve::resolve(asker, spec, renew, &surroundings)?;
+    let resolved = resolve::resolve(requester, spec, renew, &context)?;
     // The answer to a request that is denied must not show what the signer points to.
     if resolved.permission.is_granted() {
         ctx.limits.check(&resolved.request).map_err(|error| Failure::from(error).problem())?;
@@ -99,7 +99,7 @@ pub(super) fn require_unchanged(
 ) -> Result<(), Failure> {
     let Some(signer) = &observed.signer else { return Ok(()) };
     let before = observed.resolved();
-    let (now, _) = resolve(ctx, &Key::from(object), object, &observed.owner);
+    let (now, _) = resolve_object(ctx, &Key::from(object), object, &observed.owner);
     let is_same = ctx.signers.is_current(signer)
         && before.is_some_and(|before| now.is_ok_and(|now| now.permission == before.permission));
     if is_same { Ok(()) } else { Err(Failure::Outdated) }

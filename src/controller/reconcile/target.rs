@@ -14,7 +14,7 @@ pub type FoundTarget = Option<Stored>;
 
 /// The target Secret; `None` when the operator knows of none. If one exists after all, the create
 /// fails.
-pub(super) async fn target(
+pub(super) async fn find_target(
     ctx: &Context,
     observed: &Observed,
     request: &Request,
@@ -23,7 +23,7 @@ pub(super) async fn target(
     let key = Key::new(&observed.owner.namespace, &request.target.name);
     // The cache was outdated, or a watch may have missed a change: read the Secret.
     if is_awaited || observed.history.was_outdated() {
-        return read(ctx, observed, &key).await;
+        return read_unless_in_backoff(ctx, observed, &key).await;
     }
     if let Some(stored) = ctx.issued_secrets.get(&key).or_else(|| ctx.obstacles.get(&key)) {
         return Ok(Ok(Some(stored)));
@@ -34,15 +34,15 @@ pub(super) async fn target(
     if is_first && !ctx.reads_by_name() {
         return Ok(Ok(None));
     }
-    read(ctx, observed, &key).await
+    read_unless_in_backoff(ctx, observed, &key).await
 }
 
-async fn read(
+async fn read_unless_in_backoff(
     ctx: &Context,
     observed: &Observed,
     key: &Key,
 ) -> Result<Result<Option<Stored>, Problem>, Failure> {
-    if let Some((problem, _)) = observed.history.held(&observed.inputs, observed.now) {
+    if let Some((problem, _)) = observed.history.backoff(&observed.inputs, observed.now) {
         return Ok(Err(problem.clone()));
     }
     read_outcome(read_target(ctx, &observed.owner, key).await)
@@ -71,17 +71,17 @@ pub async fn read_target(ctx: &Context, owner: &Owner, key: &Key) -> Result<Opti
         return Ok(None);
     };
     let stored = Stored::read(&secret);
-    if of_ours.is_behind(stored.resource_version) {
-        ctx.begin_watches_anew();
+    if of_ours.shows_restore(stored.resource_version) {
+        ctx.restart_watches();
     }
     if Ownership::of(&stored, owner) == Ownership::Ours {
         ctx.obstacles.remove(key, u64::MAX);
         if ctx.reads_by_name() {
-            ctx.learned(key, ctx.issued_secrets.answer(of_ours, stored.clone(), false));
+            ctx.apply_effect(key, ctx.issued_secrets.answer(of_ours, stored.clone(), false));
         }
     } else if !stored.is_managed && !stored.is_fixed && !ctx.reads_by_name() {
-        let answered = ctx.obstacles.answer(of_others, stored.clone().without_content());
-        ctx.learned(key, answered);
+        let effect = ctx.obstacles.answer(of_others, stored.clone().without_content());
+        ctx.apply_effect(key, effect);
     }
     Ok(Some(stored))
 }

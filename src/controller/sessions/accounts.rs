@@ -17,17 +17,17 @@ use crate::runtime::lock::Lock;
 
 /// How long a ServiceAccount is not read again, so that thousands of URLs cost one read. A session at hand is
 /// used for this long after its role is permitted no longer; for another one, the ServiceAccount is read again.
-const KEPT: Duration = Duration::from_secs(10);
+const ACCOUNT_TTL: Duration = Duration::from_secs(10);
 
 /// A ServiceAccount as it was read.
 #[derive(Debug)]
-pub(super) struct KnownAccount {
+pub(super) struct CachedAccount {
     /// UID of the ServiceAccount.
     pub(super) uid: String,
     roles: String,
 }
 
-impl KnownAccount {
+impl CachedAccount {
     /// Requires that the ServiceAccount, which has this name, permits a role.
     pub(super) fn require(&self, account: &str, role: Option<&str>) -> Result<(), SessionFailure> {
         if self.permits(role) {
@@ -45,7 +45,7 @@ impl KnownAccount {
 }
 
 /// What a read finds; `None` if there is no such ServiceAccount.
-type FoundAccount = Option<Arc<KnownAccount>>;
+type FoundAccount = Option<Arc<CachedAccount>>;
 
 /// The ServiceAccounts that were read lately.
 #[derive(Default)]
@@ -71,7 +71,7 @@ impl LastRead {
     }
 
     fn is_recent(&self) -> bool {
-        self.at().elapsed() < KEPT
+        self.at().elapsed() < ACCOUNT_TTL
     }
 }
 
@@ -81,25 +81,25 @@ impl Accounts {
     /// # Errors
     /// The failure of the read.
     pub(super) async fn get(&self, ctx: &Context, key: &Key) -> Result<FoundAccount, kube::Error> {
-        if let Some(known) = self.known(key) {
-            return Ok(known);
+        if let Some(cached) = self.cached(key) {
+            return Ok(cached);
         }
         let reader = self.reader(key);
         let turn = reader.try_lock();
         if turn.is_err() {
             // If the read fails or ends early, each reads for itself, so that nobody waits for several failures.
             drop(reader.lock().await);
-            if let Some(known) = self.known(key) {
-                return Ok(known);
+            if let Some(cached) = self.cached(key) {
+                return Ok(cached);
             }
         }
         self.read(ctx, key).await
     }
 
     /// What was read lately; `None` if it has to be read.
-    fn known(&self, key: &Key) -> Option<FoundAccount> {
+    fn cached(&self, key: &Key) -> Option<FoundAccount> {
         match self.read.read().get(key).filter(|last| last.is_recent())? {
-            LastRead::Found(_, known) => Some(known.clone()),
+            LastRead::Found(_, cached) => Some(cached.clone()),
             LastRead::Forgotten(_) => None,
         }
     }
@@ -122,7 +122,7 @@ impl Accounts {
         let account = key.name();
         let read = self.read(ctx, key).await;
         match read.map_err(|error| SessionFailure::of_account(account, error))? {
-            Some(known) if known.uid == uid => known.require(account, role),
+            Some(cached) if cached.uid == uid => cached.require(account, role),
             // The objects that wait ask for a session of the one that was created again.
             _ => Err(SessionFailure::NoAccount { account: account.to_owned() }),
         }
@@ -138,9 +138,9 @@ impl Accounts {
         let begun = Instant::now();
         let accounts: Api<ServiceAccount> = Api::namespaced(ctx.client.clone(), key.namespace());
         let found = accounts.get_metadata_opt(key.name()).await?;
-        let known = found.map(|account| {
+        let cached = found.map(|account| {
             let roles = account.metadata.annotations.and_then(|mut all| all.remove(ANNOTATION_ROLE_ARNS));
-            Arc::new(KnownAccount {
+            Arc::new(CachedAccount {
                 uid: account.metadata.uid.unwrap_or_default(),
                 roles: roles.unwrap_or_default(),
             })
@@ -148,9 +148,9 @@ impl Accounts {
         let mut all = self.read.write();
         all.retain(|_, last| last.is_recent());
         if all.get(key).is_none_or(|last| last.at() < begun) {
-            all.insert(key.clone(), LastRead::Found(begun, known.clone()));
+            all.insert(key.clone(), LastRead::Found(begun, cached.clone()));
         }
-        Ok(known)
+        Ok(cached)
     }
 }
 
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_role_is_permitted_by_its_name_or_by_a_star() {
-        let account = |roles: &str| KnownAccount { uid: String::new(), roles: roles.to_owned() };
+        let account = |roles: &str| CachedAccount { uid: String::new(), roles: roles.to_owned() };
         for (roles, role, expected) in [
             ("", Some("arn:a"), false),
             ("", None, false),

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use kube::Client;
 
 use super::SessionFailure;
-use super::attempt::FailedRequest;
+use super::failed_request::FailedRequest;
 use super::requests::begin;
 use crate::controller::caught::caught;
 use crate::controller::context::Context;
@@ -19,11 +19,11 @@ use crate::runtime::lock::Lock;
 use crate::sts::Session;
 
 /// How long a session is used to assume roles, in seconds. What changes behind it counts after that time.
-const USED: i64 = 300;
+const BASE_TTL: i64 = 300;
 /// How long a session must last to assume a role with it, in seconds.
 const LEAST_LEFT: i64 = 60;
 /// How long a failure is known after its backoff, in seconds, so that the next backoff is longer.
-const KNOWN: i64 = 120;
+const FAILURE_TTL: i64 = 120;
 
 /// A request that all who need its answer wait for. A failure comes with its backoff.
 type SharedRequest = Shared<BoxFuture<'static, Result<Session, FailedRequest>>>;
@@ -98,13 +98,13 @@ fn failures_before_next(request: &SharedRequest, now: Timestamp) -> Option<u32> 
         None => None,
         Some(Ok(session)) => {
             let age = now.as_second() - session.begun.as_second();
-            let is_current = (0..USED).contains(&age) && session.left(now) >= LEAST_LEFT;
+            let is_current = (0..BASE_TTL).contains(&age) && session.left(now) >= LEAST_LEFT;
             if is_current { None } else { Some(0) }
         }
         // Whoever leads next asks again.
         Some(Err(failed)) if failed.failure == SessionFailure::NotLeading => Some(0),
         Some(Err(failed)) if failed.is_on(now) => None,
-        Some(Err(failed)) if failed.is_known(KNOWN, now) => Some(failed.count),
+        Some(Err(failed)) if failed.is_known(FAILURE_TTL, now) => Some(failed.count),
         Some(Err(_)) => Some(0),
     }
 }

@@ -59,7 +59,7 @@ impl HeldBytes {
 /// The bytes of a session and of its key.
 fn bytes(key: &SessionKey, session: &Session) -> usize {
     let token = session.credentials.session_token.as_ref().map_or(0, |token| token.expose().len());
-    let policy = key.terms.policy.as_ref().map_or(0, String::len);
+    let policy = key.spec.policy.as_ref().map_or(0, String::len);
     size_of::<SessionKey>() + size_of::<SessionEntry>() + token + policy
 }
 
@@ -83,7 +83,7 @@ impl SessionCache {
     /// Drops a session, and its entry too unless another session is being requested.
     fn drop_session(&mut self, key: &SessionKey) {
         let Some(entry) = self.entries.get_mut(key) else { return };
-        if entry.asked.is_some() {
+        if entry.requested_at.is_some() {
             entry.session = None;
             self.held.remove(&key.owner, std::mem::take(&mut entry.bytes));
         } else if let Some(entry) = self.remove(key) {

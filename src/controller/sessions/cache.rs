@@ -6,9 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::SessionFailure;
-use super::attempt::FailedRequest;
 use super::budget::HeldBytes;
 use super::certificates::SharedCertificates;
+use super::failed_request::FailedRequest;
 use super::users::SessionUsers;
 use super::wanted::{LIMITS, WantedSession};
 use crate::domain::session::SessionKey;
@@ -40,7 +40,7 @@ pub(super) struct SessionEntry {
     /// How many sessions were got. Another number ends the backoff of the objects that use them.
     pub(super) count: u64,
     /// Since when a session is being requested.
-    pub(super) asked: Option<Timestamp>,
+    pub(super) requested_at: Option<Timestamp>,
     /// The objects that use it.
     pub(super) users: BTreeSet<Key>,
     /// Those of them that wait for the answer.
@@ -94,7 +94,7 @@ impl SessionCache {
     ) -> BTreeSet<Key> {
         self.ended(wanted);
         let Some(entry) = self.entries.get_mut(&wanted.key) else { return BTreeSet::new() };
-        entry.asked = None;
+        entry.requested_at = None;
         let mut woken = std::mem::take(&mut entry.waiting);
         match answer.and_then(|session| session.for_use(now)) {
             Ok(session) => {
@@ -129,7 +129,7 @@ impl SessionCache {
         {
             entry.users.remove(object);
             entry.waiting.remove(object);
-            if entry.users.is_empty() && entry.asked.is_none() {
+            if entry.users.is_empty() && entry.requested_at.is_none() {
                 had_failure = entry.failure.is_some();
                 self.remove(&before);
             }

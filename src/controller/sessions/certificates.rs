@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use crate::domain::stored::Digest;
 
 /// How many different certificates the requests of one flow may need at a time. Each can have 16 KiB.
-pub(super) const MOST: usize = 200;
+pub(super) const MAX_CERTIFICATES: usize = 200;
 
 /// The certificates of the requests of one flow that wait or run.
 #[derive(Debug, Default)]
@@ -18,10 +18,10 @@ impl SharedCertificates {
         if let Some(known) = self.0.get(digest).and_then(Weak::upgrade) {
             return Some(known);
         }
-        if self.0.len() >= MOST {
+        if self.0.len() >= MAX_CERTIFICATES {
             self.0.retain(|_, text| text.strong_count() > 0);
         }
-        if self.0.len() >= MOST {
+        if self.0.len() >= MAX_CERTIFICATES {
             return None;
         }
         let shared = Arc::from(text);

@@ -4,11 +4,11 @@
 //! gets the session and wakes the object.
 
 mod accounts;
-mod attempt;
 mod bases;
 mod budget;
 mod cache;
 mod certificates;
+mod failed_request;
 mod failure;
 mod obtain;
 mod requests;
@@ -41,7 +41,7 @@ use crate::runtime::lock::Lock;
 use crate::sts::Session;
 
 /// After how many seconds without an answer a session at hand is used that is not as good.
-const PATIENCE: i64 = 10;
+const FALLBACK_AFTER: i64 = 10;
 /// How long a failure is known after its backoff if only volumes need the session, in seconds.
 const FAILURE_KEPT: i64 = 120;
 
@@ -49,7 +49,7 @@ const FAILURE_KEPT: i64 = 120;
 #[derive(Default)]
 pub struct Sessions {
     cache: Lock<SessionCache>,
-    asked: Notify,
+    filled: Notify,
     /// Tells of each answer of an STS.
     news: Notify,
     accounts: Accounts,
@@ -78,7 +78,7 @@ impl Sessions {
     ) -> FoundSession {
         let mut cache = self.cache.write();
         let cache = &mut *cache;
-        if !cache.by_object.has_room(object) {
+        if !cache.by_object.has_capacity(object) {
             return FoundSession::Failed(SessionFailure::TooManyVolumes);
         }
         cache.set_user(object, Some(&wanted.key));
@@ -95,8 +95,8 @@ impl Sessions {
             let is_better = is_better_than_none(credentials.expiration?, need, now);
             is_better.then(|| FoundSession::Ready(credentials.clone()))
         };
-        if let Some(since) = entry.asked {
-            let is_late = now.duration_since(since).as_secs() >= PATIENCE;
+        if let Some(since) = entry.requested_at {
+            let is_late = now.duration_since(since).as_secs() >= FALLBACK_AFTER;
             if let Some(found) = is_late.then(better).flatten() {
                 return found;
             }
@@ -113,10 +113,10 @@ impl Sessions {
             };
             wanted.ca_bundle = Some(shared);
         }
-        entry.asked = Some(now);
+        entry.requested_at = Some(now);
         entry.waiting.insert(object.clone());
         cache.queue.push(wanted);
-        self.asked.notify_one();
+        self.filled.notify_one();
         FoundSession::Pending(now)
     }
 
@@ -126,7 +126,7 @@ impl Sessions {
             if let Some(wanted) = self.cache.write().next() {
                 return wanted;
             }
-            self.asked.notified().await;
+            self.filled.notified().await;
         }
     }
 
@@ -139,7 +139,7 @@ impl Sessions {
     ) -> BTreeSet<Key> {
         let woken = self.cache.write().take_in(wanted, answer, now);
         // Others may be waiting for this place.
-        self.asked.notify_one();
+        self.filled.notify_one();
         self.news.notify_waiters();
         woken
     }
@@ -159,7 +159,7 @@ impl Sessions {
 
     /// Notes whether the ServiceAccount of a signer can be used, and returns whether that is new. `for_volume` is the
     /// time if a volume asks; the last one counts.
-    fn note_account(
+    fn note_account_failure(
         &self,
         signer: &ParsedSigner,
         failure: Option<&SessionFailure>,
@@ -185,17 +185,17 @@ impl Sessions {
     }
 
     /// Forgets what is known of the ServiceAccount of a signer that is gone.
-    pub fn forget_account(&self, signer: &SignerId) {
+    pub fn forget_account_failure(&self, signer: &SignerId) {
         if self.cache.read().accounts.contains_key(signer) {
             self.cache.write().accounts.remove(signer);
         }
     }
 
     /// Forgets what is known of the ServiceAccount of a signer that no object uses, unless a volume asked lately.
-    pub fn forget_unused_account(&self, signer: &SignerId, now: Timestamp) {
+    pub fn forget_unused_account_failure(&self, signer: &SignerId, now: Timestamp) {
         let noted = self.cache.read().accounts.get(signer).and_then(|(_, for_volume)| *for_volume);
         if noted.is_none_or(|noted| now.duration_since(noted).as_secs() > FAILURE_KEPT) {
-            self.forget_account(signer);
+            self.forget_account_failure(signer);
         }
     }
 
@@ -243,7 +243,7 @@ impl Sessions {
                 entry.failure.is_some()
             };
             let is_foreign = !is_leading && !entry.users.iter().any(is_volume);
-            let is_dropped = entry.asked.is_none() && (is_foreign || !is_needed && is_over);
+            let is_dropped = entry.requested_at.is_none() && (is_foreign || !is_needed && is_over);
             if is_dropped {
                 entry.users.iter().for_each(|user| drop(by_object.remove(user)));
                 held.remove(&key.owner, entry.bytes);

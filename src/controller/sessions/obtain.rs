@@ -47,7 +47,7 @@ pub async fn obtain(
     wish: SessionWish<'_>,
 ) -> Result<Result<Arc<Credentials>, Problem>, Failure> {
     let SessionWish { owner, request, signer, base, need, now } = wish;
-    let Some(terms) = &request.credentials.session else { return Err(Failure::Outdated) };
+    let Some(spec) = &request.credentials.session else { return Err(Failure::Outdated) };
     let namespace = &request.credentials.namespace;
     let object = Key::new(&owner.namespace, &owner.name);
     let for_volume = is_volume(&object).then_some(now);
@@ -57,34 +57,34 @@ pub async fn obtain(
         }
         // The caller reads it before.
         (IdentitySource::Secret(_), None) => return Err(Failure::Outdated),
-        (IdentitySource::WebIdentity(identity), _) => match account(ctx, namespace, identity).await? {
+        (IdentitySource::WebIdentity(identity), _) => match find_account(ctx, namespace, identity).await? {
             Ok(source) => source,
             Err(failure) => {
-                note_account(ctx, request, signer, Some(&failure), for_volume);
+                note_account_failure(ctx, request, signer, Some(&failure), for_volume);
                 return Ok(Err(failure.problem(request)));
             }
         },
         (IdentitySource::Ambient, _) => SessionSource::Ambient,
     };
-    note_account(ctx, request, signer, None, for_volume);
-    let asker = owner.namespace.clone();
+    note_account_failure(ctx, request, signer, None, for_volume);
+    let requester = owner.namespace.clone();
     let session_owner = match signer {
-        None => SessionOwner::Namespace(asker),
+        None => SessionOwner::Namespace(requester),
         Some(signer) if request.credentials.source.is_of_requester() => {
-            SessionOwner::Requester { signer: signer.uid.clone(), namespace: asker }
+            SessionOwner::Requester { signer: signer.uid.clone(), namespace: requester }
         }
         Some(signer) => SessionOwner::Signer(signer.uid.clone()),
     };
     // A session that many namespaces share must not wait behind those of the first that asks.
     let flow = match (&session_owner, signer) {
         (SessionOwner::Signer(uid), Some(signer))
-            if signer.id.kind == SignerKind::ClusterSigner && terms.policy.is_none() =>
+            if signer.id.kind == SignerKind::ClusterSigner && spec.policy.is_none() =>
         {
             uid.clone()
         }
         _ => owner.namespace.clone(),
     };
-    let (key, ca_bundle) = SessionKey::new(source, (**terms).clone(), session_owner);
+    let (key, ca_bundle) = SessionKey::new(source, (**spec).clone(), session_owner);
     let key = Arc::new(key);
     let ca_bundle = ca_bundle.map(Arc::from);
     match ctx.sessions.find(&object, WantedSession { key, base, ca_bundle, flow }, need, now) {
@@ -98,7 +98,7 @@ pub async fn obtain(
 }
 
 /// Notes for the status of a signer whether its ServiceAccount can be used.
-fn note_account(
+fn note_account_failure(
     ctx: &Context,
     request: &Request,
     signer: Option<&ParsedSigner>,
@@ -106,22 +106,22 @@ fn note_account(
     for_volume: Option<Timestamp>,
 ) {
     if let Some(signer) = signer.filter(|_| !request.credentials.source.is_of_requester())
-        && ctx.sessions.note_account(signer, failure, for_volume)
+        && ctx.sessions.note_account_failure(signer, failure, for_volume)
     {
         ctx.signers.wake();
     }
 }
 
 /// The ServiceAccount of a request, if it exists and permits the role.
-async fn account(
+async fn find_account(
     ctx: &Context,
     namespace: &str,
     identity: &ServiceAccountIdentity,
 ) -> Result<Result<SessionSource, SessionFailure>, Failure> {
     let ServiceAccountIdentity { name, role_arn, audience, .. } = identity;
     let read = ctx.sessions.accounts.get(ctx, &Key::new(namespace, name)).await;
-    let known = match read.map_err(|error| Failure::api(format!("read ServiceAccount {name:?}"), error)) {
-        Ok(known) => known,
+    let cached = match read.map_err(|error| Failure::api(format!("read ServiceAccount {name:?}"), error)) {
+        Ok(cached) => cached,
         Err(Failure::Api { source, .. }) if is_code(&source, 403) => {
             return Ok(Err(SessionFailure::unreadable(name)));
         }
@@ -130,14 +130,14 @@ async fn account(
         }
         Err(failure) => return Err(failure),
     };
-    let Some(known) = known else { return Ok(Err(SessionFailure::NoAccount { account: name.clone() })) };
-    if let Err(failure) = known.require(name, role_arn.as_deref()) {
+    let Some(cached) = cached else { return Ok(Err(SessionFailure::NoAccount { account: name.clone() })) };
+    if let Err(failure) = cached.require(name, role_arn.as_deref()) {
         return Ok(Err(failure));
     }
     Ok(Ok(SessionSource::ServiceAccount {
         namespace: namespace.to_owned(),
         name: name.clone(),
-        uid: known.uid.clone(),
+        uid: cached.uid.clone(),
         audience: audience.clone(),
         role_arn: role_arn.clone(),
     }))

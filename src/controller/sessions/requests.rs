@@ -17,11 +17,11 @@ use crate::runtime::Key;
 use crate::sts::Session;
 
 /// How often the sessions that have expired are dropped.
-const SWEEP: Duration = Duration::from_secs(60);
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Requests the sessions that reconciles ask for, for as long as the process runs.
 pub async fn request_sessions(ctx: Arc<Context>) {
-    let (mut running, mut sweeps) = (JoinSet::new(), tokio::time::interval(SWEEP));
+    let (mut running, mut sweeps) = (JoinSet::new(), tokio::time::interval(SWEEP_INTERVAL));
     sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -85,12 +85,12 @@ pub(super) async fn begin(
     ca_bundle: Option<&str>,
 ) -> Result<Session, SessionFailure> {
     let now = || ctx.clock.now();
-    let answer = match (&key.source, key.hop(ca_bundle)) {
-        (SessionSource::ServiceAccount { namespace, name, uid, audience, role_arn }, Some(hop)) => {
+    let answer = match (&key.source, key.sts_request(ca_bundle)) {
+        (SessionSource::ServiceAccount { namespace, name, uid, audience, role_arn }, Some(sts_request)) => {
             let account = Key::new(namespace, name);
             ctx.sessions.accounts.confirm(ctx, &account, uid, role_arn.as_deref()).await?;
             let token = token(ctx, client, &account, uid, audience).await?;
-            ctx.sts.with_web_identity(&hop, &token, now).await
+            ctx.sts.with_web_identity(&sts_request, &token, now).await
         }
         (SessionSource::Ambient, None) => ctx.sts.ambient(now).await,
         _ => return Err(SessionFailure::Bug),
@@ -105,7 +105,7 @@ async fn assume(
     base: &Credentials,
 ) -> Result<Session, SessionFailure> {
     let WantedSession { key, ca_bundle, .. } = wanted;
-    let hop = key.hop(ca_bundle.as_deref()).ok_or(SessionFailure::Bug)?;
-    let answer = ctx.sts.with_credentials(&hop, base, || ctx.clock.now()).await;
+    let sts_request = key.sts_request(ca_bundle.as_deref()).ok_or(SessionFailure::Bug)?;
+    let answer = ctx.sts.with_credentials(&sts_request, base, || ctx.clock.now()).await;
     answer.map_err(|failure| SessionFailure::of_sts(failure, &key.source))
 }

@@ -19,9 +19,9 @@ use crate::runtime::lock::Lock;
 use crate::runtime::reviews::review_of;
 
 /// How long a token is valid, in seconds: the shortest time that the API server permits.
-const VALID: i64 = 600;
+const TOKEN_LIFETIME: i64 = 600;
 /// How long the check of an audience counts.
-const CHECKED: Duration = Duration::from_secs(3600);
+const AUDIENCE_TTL: Duration = Duration::from_secs(3600);
 
 /// The audiences that the API server did not accept.
 #[derive(Default)]
@@ -39,7 +39,7 @@ pub(super) async fn token(
     let request = TokenRequest {
         spec: TokenRequestSpec {
             audiences: vec![audience.to_owned()],
-            expiration_seconds: Some(VALID),
+            expiration_seconds: Some(TOKEN_LIFETIME),
             bound_object_ref: None,
         },
         ..TokenRequest::default()
@@ -85,7 +85,7 @@ async fn check(
     token: &Sensitive<String>,
 ) -> Result<(), SessionFailure> {
     let CheckedAudiences(checked) = &ctx.sessions.audiences;
-    if checked.read().get(audience).is_some_and(|then| then.elapsed() < CHECKED) {
+    if checked.read().get(audience).is_some_and(|then| then.elapsed() < AUDIENCE_TTL) {
         return Ok(());
     }
     if review(client, token, None).await?.authenticated.unwrap_or(false) {

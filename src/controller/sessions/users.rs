@@ -8,7 +8,7 @@ use crate::domain::session::SessionKey;
 use crate::runtime::Key;
 
 /// How many different sessions the volumes of a namespace may use at a time.
-pub(super) const MOST_OF_VOLUMES: usize = 4000;
+pub(super) const MAX_OF_VOLUMES: usize = 4000;
 
 /// The sessions by their users.
 #[derive(Debug, Default)]
@@ -33,9 +33,9 @@ impl SessionUsers {
     }
 
     /// Whether there is room for a user.
-    pub(super) fn has_room(&self, user: &Key) -> bool {
+    pub(super) fn has_capacity(&self, user: &Key) -> bool {
         let count = || self.volumes.get(user.namespace()).copied().unwrap_or_default();
-        !is_volume(user) || self.contains_key(user) || count() < MOST_OF_VOLUMES
+        !is_volume(user) || self.contains_key(user) || count() < MAX_OF_VOLUMES
     }
 
     pub(super) fn insert(&mut self, user: Key, session: Arc<SessionKey>) {

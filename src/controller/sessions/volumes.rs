@@ -25,7 +25,7 @@ const VOLUME: &str = "volume:";
 /// How long a request waits for news before it tries again: after a while a session serves that is not as good.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 /// How long a request waits for its session. It has a place that others need, and the driver tries again.
-const PATIENCE: Duration = Duration::from_secs(4);
+const SESSION_TIMEOUT: Duration = Duration::from_secs(4);
 
 const LATE: &str = "a session is being requested, and the STS takes long: this is tried again";
 
@@ -56,7 +56,7 @@ pub async fn session_for_volume(
         let base = base.clone();
         let wish = SessionWish { owner: &owner, request, signer: Some(signer), base, need, now };
         match obtain(ctx, wish).await {
-            Err(Failure::AwaitingSession) if begun.elapsed() >= PATIENCE => {
+            Err(Failure::AwaitingSession) if begun.elapsed() >= SESSION_TIMEOUT => {
                 return Ok(Err(Problem::retried(FailureReason::CredentialsUnavailable, LATE.to_owned())));
             }
             Err(Failure::AwaitingSession) => drop(timeout(RETRY_INTERVAL, news).await),
@@ -85,6 +85,6 @@ impl Sessions {
             let cache = self.cache.read();
             cache.entries.get(key).is_some_and(|entry| entry.users.iter().any(is_volume))
         };
-        if ctx.leadership.term().is_none() && is_for_volume() { &ctx.asking } else { &ctx.client }
+        if ctx.leadership.term().is_none() && is_for_volume() { &ctx.unfenced } else { &ctx.client }
     }
 }

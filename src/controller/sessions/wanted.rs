@@ -38,7 +38,7 @@ impl WaitingCall for WantedSession {
     }
 
     fn server(&self) -> &StsAddress {
-        &self.key.terms.sts
+        &self.key.spec.sts
     }
 
     fn replaces(&self, waiting: &Self) -> bool {

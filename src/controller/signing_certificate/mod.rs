@@ -22,7 +22,7 @@ use make::make;
 use objects::{CertificateObjects, published};
 
 /// How often the wall clock is compared with the monotonic one.
-const TICK: Duration = Duration::from_secs(2);
+const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 /// The longest time between two checks while there is no certificate to serve.
 const WAITING: Duration = Duration::from_secs(5);
 /// The time until the next check after another process wrote first.
@@ -90,7 +90,7 @@ impl SigningCertificate {
 
     /// Keeps the certificate for as long as the process runs.
     pub async fn run(mut self) -> Infallible {
-        let jumps = clock::jumps(self.clock.clone(), TICK);
+        let jumps = clock::jumps(self.clock.clone(), CHECK_INTERVAL);
         let mut wakes = std::pin::pin!(futures::stream::select(jumps, self.leadership.begins()));
         loop {
             let wait = self.check().await;

@@ -8,7 +8,7 @@
 
 mod admission;
 mod body;
-mod fault;
+mod failure;
 mod pod;
 mod shares;
 mod sign;
@@ -28,21 +28,21 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use self::admission::Admission;
-use self::fault::SigningFault;
-pub use self::fault::SigningResult;
-use self::pod::{AskingPod, NoPod};
+use self::failure::SigningFailure;
+pub use self::failure::SigningResult;
+use self::pod::{NoPod, RequestingPod};
 use crate::controller::caught::caught;
 use crate::controller::context::Context;
 use crate::domain::signer::SignerId;
 use crate::domain::volume::{SIGNING_AUDIENCE, SIGNING_PATH, SigningAnswer, SigningRefusal};
 use crate::runtime::Answers;
-use crate::runtime::reviews::{Refusal, ReviewKey, ReviewTerms, Reviewer, bearer, is_allowed, review_of};
+use crate::runtime::reviews::{Refusal, ReviewKey, ReviewSettings, Reviewer, bearer, is_allowed, review_of};
 
 /// How long a request may take.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// A deleted pod and a permission that was taken away count for that much longer.
 const COUNTS_FOR: Duration = Duration::from_secs(5);
-const REVIEWS: ReviewTerms = ReviewTerms {
+const REVIEWS: ReviewSettings = ReviewSettings {
     granted_for: COUNTS_FOR,
     refused_for: COUNTS_FOR,
     most_verdicts: 4096,
@@ -57,7 +57,7 @@ pub struct SigningService(Arc<SigningParts>);
 
 struct SigningParts {
     ctx: Arc<Context>,
-    tokens: Reviewer<Result<Arc<AskingPod>, NoPod>>,
+    tokens: Reviewer<Result<Arc<RequestingPod>, NoPod>>,
     uses: Reviewer<()>,
     admission: Admission,
 }
@@ -79,24 +79,24 @@ impl Answers for SigningService {
             let answer = timeout(DEADLINE, self.answer(peer, &head, &mut body)).await;
             answer.unwrap_or_else(|_| {
                 let message = "the API server, the STS or other requests take long: this is tried again";
-                Err(SigningFault::new(SigningResult::Unavailable, message))
+                Err(SigningFailure::new(SigningResult::Unavailable, message))
             })
         };
         let answer = caught(&self.0.ctx.metrics, answer, || {
             tracing::error!("a bug in the operator stopped a signing request");
             let message =
                 "a bug in the operator stopped the request: report it with the line from the operator's log";
-            Err(SigningFault::new(SigningResult::InternalError, message))
+            Err(SigningFailure::new(SigningResult::InternalError, message))
         })
         .await;
-        let result = answer.as_ref().map_or_else(|fault| fault.result, |_| SigningResult::Signed);
+        let result = answer.as_ref().map_or_else(|failure| failure.result, |_| SigningResult::Signed);
         self.0.ctx.metrics.signing_request(result);
         match answer {
             Ok(answer) => respond(result, &answer),
-            Err(fault) => {
+            Err(failure) => {
                 tracing::debug!(result = <&str>::from(result), "a signing request was refused");
                 body::discard(&mut body).await;
-                respond(result, &SigningRefusal::from(fault))
+                respond(result, &SigningRefusal::from(failure))
             }
         }
     }
@@ -117,10 +117,10 @@ impl SigningService {
         peer: IpAddr,
         head: &Parts,
         body: &mut Incoming,
-    ) -> Result<SigningAnswer, SigningFault> {
+    ) -> Result<SigningAnswer, SigningFailure> {
         if head.method != Method::POST || head.uri.path() != SIGNING_PATH {
             let message = format!("the operator answers only POST {SIGNING_PATH} at this port");
-            return Err(SigningFault::new(SigningResult::Invalid, message));
+            return Err(SigningFailure::new(SigningResult::Invalid, message));
         }
         let token = bearer(&head.headers);
         let pod = self.pod(peer, token).await?;
@@ -131,24 +131,24 @@ impl SigningService {
         let _working = self.0.admission.admit_for(&signer).await?;
         let signed = sign::sign(&self.0.ctx, &pod, &signer, &request).await?;
         for spec in request.urls.values() {
-            let AskingPod { namespace, name, node, .. } = &*pod;
+            let RequestingPod { namespace, name, node, .. } = &*pod;
             tracing::debug!(namespace, pod = name, node, %signer, key = spec.key, "signed a URL of a volume");
         }
         Ok(SigningAnswer::from(&signed))
     }
 
     /// The pod that a token belongs to. The API server knows whether it is still there.
-    async fn pod(&self, peer: IpAddr, token: Option<&str>) -> Result<Arc<AskingPod>, SigningFault> {
-        let refused = |message: &str| SigningFault::new(SigningResult::Unauthenticated, message);
+    async fn pod(&self, peer: IpAddr, token: Option<&str>) -> Result<Arc<RequestingPod>, SigningFailure> {
+        let refused = |message: &str| SigningFailure::new(SigningResult::Unauthenticated, message);
         let token = token.ok_or_else(|| refused("send the token of the pod: Authorization: Bearer TOKEN"))?;
         let ask = || {
-            let (client, token) = (self.0.ctx.asking.clone(), token.to_owned());
+            let (client, token) = (self.0.ctx.unfenced.clone(), token.to_owned());
             async move {
                 let status = review_of(&client, &token, Some(SIGNING_AUDIENCE)).await?;
                 if status.authenticated != Some(true) {
                     return Ok(Err(Refusal::Unauthenticated));
                 }
-                Ok(Ok(AskingPod::of(status).map(Arc::new)))
+                Ok(Ok(RequestingPod::of(status).map(Arc::new)))
             }
         };
         match self.0.tokens.judge(peer, ReviewKey::of(&[token]), ask).await {
@@ -165,12 +165,12 @@ impl SigningService {
         &self,
         peer: IpAddr,
         token: Option<&str>,
-        pod: &AskingPod,
+        pod: &RequestingPod,
         signer: &SignerId,
-    ) -> Result<(), SigningFault> {
+    ) -> Result<(), SigningFailure> {
         let key = ReviewKey::of(&[&signer.kind.to_string(), &signer.name, token.unwrap_or_default()]);
         let ask = || {
-            let (client, review) = (self.0.ctx.asking.clone(), pod.use_of(signer));
+            let (client, review) = (self.0.ctx.unfenced.clone(), pod.use_of(signer));
             async move {
                 let is_allowed = is_allowed(&client, review).await?;
                 Ok(if is_allowed { Ok(()) } else { Err(Refusal::Forbidden) })
@@ -179,15 +179,15 @@ impl SigningService {
         self.0.uses.judge(peer, key, ask).await.map_err(|refusal| match refusal {
             Refusal::Unavailable => unasked(),
             Refusal::Unauthenticated | Refusal::Forbidden => {
-                SigningFault::new(SigningResult::Forbidden, pod.missing_use(signer))
+                SigningFailure::new(SigningResult::Forbidden, pod.missing_use(signer))
             }
         })
     }
 }
 
-fn unasked() -> SigningFault {
+fn unasked() -> SigningFailure {
     let message = "the API server cannot be asked about the pod now: this is tried again";
-    SigningFault::new(SigningResult::Unavailable, message)
+    SigningFailure::new(SigningResult::Unavailable, message)
 }
 
 fn respond(result: SigningResult, answer: &impl Serialize) -> Response<Full<Bytes>> {

@@ -11,7 +11,7 @@ use crate::runtime::reviews::access_of;
 
 /// A pod that runs, as the API server knows it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct AskingPod {
+pub struct RequestingPod {
     pub namespace: String,
     pub service_account: String,
     pub name: String,
@@ -39,7 +39,7 @@ pub enum NoPod {
 
 const PREFIX: &str = "authentication.kubernetes.io/";
 
-impl AskingPod {
+impl RequestingPod {
     /// The pod that a token belongs to, which the API server says is valid.
     ///
     /// # Errors
@@ -102,7 +102,7 @@ fn resource(signer: &SignerId) -> &'static str {
 }
 
 #[cfg(test)]
-impl AskingPod {
+impl RequestingPod {
     /// A pod on a node.
     pub fn made_up(namespace: &str, node: &str) -> Self {
         let part = |text: &str| text.to_owned();
@@ -132,10 +132,10 @@ mod tests {
         })
     }
 
-    fn pod(change: impl FnOnce(&mut Value)) -> Result<AskingPod, NoPod> {
+    fn pod(change: impl FnOnce(&mut Value)) -> Result<RequestingPod, NoPod> {
         let mut status = status();
         change(&mut status);
-        AskingPod::of(serde_json::from_value(status).unwrap())
+        RequestingPod::of(serde_json::from_value(status).unwrap())
     }
 
     #[test]

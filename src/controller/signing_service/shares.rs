@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 /// The limits of one share.
 #[derive(Clone, Copy, Debug)]
-pub struct ShareTerms {
+pub struct ShareLimits {
     /// How many requests may come at once.
     pub burst: u32,
     /// How many requests a second may follow.
@@ -24,59 +24,59 @@ pub struct ShareTerms {
 /// The shares by their owners. One that is not used is dropped when it is full again.
 #[derive(Debug)]
 pub struct Shares<K> {
-    terms: ShareTerms,
+    limits: ShareLimits,
     all: HashMap<K, OwnedShare>,
 }
 
-/// The tokens of an owner, and the places of its requests.
+/// The tokens of an owner, and the slots of its requests.
 #[derive(Debug)]
 struct OwnedShare {
     tokens: f64,
     filled: Instant,
-    places: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
 }
 
 impl OwnedShare {
-    fn fill(&mut self, terms: ShareTerms, now: Instant) {
+    fn fill(&mut self, limits: ShareLimits, now: Instant) {
         let passed = now.saturating_duration_since(self.filled).as_secs_f64();
-        self.tokens = (self.tokens + passed * f64::from(terms.per_second)).min(f64::from(terms.burst));
+        self.tokens = (self.tokens + passed * f64::from(limits.per_second)).min(f64::from(limits.burst));
         self.filled = now;
     }
 
     /// Whether nothing is lost when it is dropped.
-    fn is_idle(&self, terms: ShareTerms, now: Instant) -> bool {
-        let missing = (f64::from(terms.burst) - self.tokens) / f64::from(terms.per_second);
+    fn is_idle(&self, limits: ShareLimits, now: Instant) -> bool {
+        let missing = (f64::from(limits.burst) - self.tokens) / f64::from(limits.per_second);
         let is_full = now.saturating_duration_since(self.filled) >= Duration::from_secs_f64(missing);
-        is_full && Arc::strong_count(&self.places) == 1
+        is_full && Arc::strong_count(&self.slots) == 1
     }
 }
 
 impl<K: Clone + Eq + Hash> Shares<K> {
-    pub fn new(terms: ShareTerms) -> Self {
-        Self { terms, all: HashMap::new() }
+    pub fn new(limits: ShareLimits) -> Self {
+        Self { limits, all: HashMap::new() }
     }
 
-    /// Takes one request from a share, and returns its places, of which the request waits for one; `None`
+    /// Takes one request from a share, and returns its slots, of which the request waits for one; `None`
     /// if the share is used up.
     pub fn take(&mut self, owner: &K, now: Instant) -> Option<Arc<Semaphore>> {
-        let terms = self.terms;
-        if !self.all.contains_key(owner) && self.all.len() >= terms.most {
-            self.all.retain(|_, share| !share.is_idle(terms, now));
-            if self.all.len() >= terms.most {
+        let limits = self.limits;
+        if !self.all.contains_key(owner) && self.all.len() >= limits.most {
+            self.all.retain(|_, share| !share.is_idle(limits, now));
+            if self.all.len() >= limits.most {
                 return None;
             }
         }
         let share = self.all.entry(owner.clone()).or_insert_with(|| OwnedShare {
-            tokens: f64::from(terms.burst),
+            tokens: f64::from(limits.burst),
             filled: now,
-            places: Arc::new(Semaphore::new(terms.at_work)),
+            slots: Arc::new(Semaphore::new(limits.at_work)),
         });
-        share.fill(terms, now);
+        share.fill(limits, now);
         if share.tokens < 1.0 {
             return None;
         }
         share.tokens -= 1.0;
-        Some(share.places.clone())
+        Some(share.slots.clone())
     }
 }
 
@@ -84,7 +84,7 @@ impl<K: Clone + Eq + Hash> Shares<K> {
 mod tests {
     use super::*;
 
-    const TERMS: ShareTerms = ShareTerms { burst: 3, per_second: 2, at_work: 2, most: 2 };
+    const TERMS: ShareLimits = ShareLimits { burst: 3, per_second: 2, at_work: 2, most: 2 };
 
     #[test]
     fn a_share_is_used_up_and_fills_again() {
@@ -102,13 +102,13 @@ mod tests {
     #[test]
     fn shares_are_bounded_and_those_in_use_are_kept() {
         let (mut shares, now) = (Shares::new(TERMS), Instant::now());
-        let places = shares.take(&"a", now).unwrap();
+        let slots = shares.take(&"a", now).unwrap();
         assert!(shares.take(&"b", now).is_some());
         assert!(shares.take(&"c", now).is_none(), "both are in use");
         let later = now + Duration::from_millis(500);
         assert!(shares.take(&"c", later).is_some(), "b is full again");
         assert_eq!(shares.all.len(), 2);
         assert!(shares.all.contains_key("a"), "a request of it is at work");
-        assert!(Arc::ptr_eq(&places, &shares.take(&"a", later).unwrap()));
+        assert!(Arc::ptr_eq(&slots, &shares.take(&"a", later).unwrap()));
     }
 }

@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::fault::{SigningFault, SigningResult};
-use super::pod::AskingPod;
+use super::failure::{SigningFailure, SigningResult};
+use super::pod::RequestingPod;
 use super::wanted_urls::resolvable;
 use crate::controller::context::Context;
-use crate::controller::reconcile::credentials::{read, usable};
+use crate::controller::reconcile::credentials::{read, require_usable};
 use crate::controller::reconcile::error::Failure;
 use crate::controller::reconcile::resolve::{UsableSigner, find_signer, judge};
 use crate::controller::sessions::session_for_volume;
 use crate::controller::state::credentials::KeySelection;
 use crate::crd::PresignedUrlSpec;
-use crate::domain::policy::Asker;
+use crate::domain::policy::Requester;
 use crate::domain::reason::FailureReason;
 use crate::domain::resolve::{Permission, Resolved, not_found};
 use crate::domain::signer::{ParsedSigner, SignerId};
@@ -25,7 +25,7 @@ use crate::domain::{Credentials, SignedUrl, Validity};
 /// The shortest lifetime of a URL in a volume, in seconds, as in the driver.
 const SHORTEST: u32 = 300;
 /// How often a request begins again because the signer or its policy has changed meanwhile.
-const ATTEMPTS: usize = 3;
+const MAX_TRIES: usize = 3;
 
 /// Signs all URLs of a request. The caller has checked that the pod may use the signer.
 ///
@@ -33,43 +33,43 @@ const ATTEMPTS: usize = 3;
 /// Why there are no URLs.
 pub async fn sign(
     ctx: &Context,
-    pod: &AskingPod,
+    pod: &RequestingPod,
     id: &SignerId,
     request: &SigningRequest,
-) -> Result<SignedVolume, SigningFault> {
+) -> Result<SignedVolume, SigningFailure> {
     if !ctx.scopes.covers(&pod.namespace) {
         let message = "the operator does not serve this namespace: ask its administrator (--namespace)";
-        return Err(SigningFault::new(SigningResult::NotPermitted, message));
+        return Err(SigningFailure::new(SigningResult::NotPermitted, message));
     }
     let specs: Vec<_> = request.urls.iter().map(|(name, spec)| (name.as_str(), resolvable(spec))).collect();
-    for _ in 0..ATTEMPTS {
-        if let Some(signed) = attempt(ctx, pod, id, request, &specs).await? {
+    for _ in 0..MAX_TRIES {
+        if let Some(signed) = try_sign(ctx, pod, id, request, &specs).await? {
             return Ok(signed);
         }
     }
-    Err(SigningFault::new(SigningResult::Unavailable, format!("{id} changes again and again")))
+    Err(SigningFailure::new(SigningResult::Unavailable, format!("{id} changes again and again")))
 }
 
 /// Signs once; `None` if the signer or its answer has changed meanwhile.
-async fn attempt(
+async fn try_sign(
     ctx: &Context,
-    pod: &AskingPod,
+    pod: &RequestingPod,
     id: &SignerId,
     request: &SigningRequest,
     specs: &[(&str, PresignedUrlSpec)],
-) -> Result<Option<SignedVolume>, SigningFault> {
+) -> Result<Option<SignedVolume>, SigningFailure> {
     if !ctx.synced.is_complete(&pod.namespace) {
         let message = "the operator has just started and reads the signers: this is tried again";
-        return Err(SigningFault::new(SigningResult::Unavailable, message));
+        return Err(SigningFailure::new(SigningResult::Unavailable, message));
     }
     let begun = Instant::now();
     let found = find_signer(ctx, id);
     let judged = judge_all(ctx, pod, specs, &found)?;
-    let Some(Ok(signer)) = &found else { return Err(SigningFault::of_problem(&not_found(id))) };
+    let Some(Ok(signer)) = &found else { return Err(SigningFailure::of_problem(&not_found(id))) };
     let mut bases = Vec::with_capacity(judged.len());
     for ((name, _), resolved) in specs.iter().zip(&judged) {
-        let found = credentials(ctx, pod, signer, resolved, request, begun).await;
-        bases.push(found.map_err(|fault| fault.of_url(name))?);
+        let found = find_credentials(ctx, pod, signer, resolved, request, begun).await;
+        bases.push(found.map_err(|failure| failure.of_url(name))?);
     }
     // Reads and calls in between may have taken long. From here on nothing waits.
     let is_same = |before: &Resolved, now: &Resolved| before.permission == now.permission;
@@ -79,7 +79,7 @@ async fn attempt(
     }
     let mut signed = Vec::with_capacity(judged.len());
     for (((name, _), resolved), credentials) in specs.iter().zip(judged).zip(bases) {
-        let url = presign(ctx, id, &resolved, &credentials).map_err(|fault| fault.of_url(name))?;
+        let url = presign(ctx, id, &resolved, &credentials).map_err(|failure| failure.of_url(name))?;
         let basis = SigningBasis::Key(Credentials::clone(&credentials));
         signed.push((VolumeUrl { name: (*name).to_owned(), request: resolved.request, basis }, url));
     }
@@ -92,14 +92,15 @@ async fn attempt(
 /// Judges all URLs as those of `PresignedUrl`s without a name.
 fn judge_all(
     ctx: &Context,
-    pod: &AskingPod,
+    pod: &RequestingPod,
     specs: &[(&str, PresignedUrlSpec)],
     signer: &UsableSigner,
-) -> Result<Vec<Resolved>, SigningFault> {
-    let asker = Asker::new(&pod.namespace, "");
+) -> Result<Vec<Resolved>, SigningFailure> {
+    let requester = Requester::new(&pod.namespace, "");
     let judge = |(name, spec): &(&str, PresignedUrlSpec)| {
-        let refused = |problem: &Problem| SigningFault::of_problem(problem).of_url(name);
-        let resolved = judge(ctx, asker, spec, None, signer.as_ref()).map_err(|problem| refused(&problem))?;
+        let refused = |problem: &Problem| SigningFailure::of_problem(problem).of_url(name);
+        let resolved =
+            judge(ctx, requester, spec, None, signer.as_ref()).map_err(|problem| refused(&problem))?;
         if let Permission::Denied { problem, .. } = &resolved.permission {
             return Err(refused(problem));
         }
@@ -117,19 +118,19 @@ fn judge_all(
 }
 
 /// What a URL is signed with.
-async fn credentials(
+async fn find_credentials(
     ctx: &Context,
-    pod: &AskingPod,
+    pod: &RequestingPod,
     signer: &ParsedSigner,
     Resolved { request, .. }: &Resolved,
-    asked: &SigningRequest,
+    signing_request: &SigningRequest,
     begun: Instant,
-) -> Result<Arc<Credentials>, SigningFault> {
+) -> Result<Arc<Credentials>, SigningFailure> {
     let failed = |failure: Failure| match failure {
         Failure::Overloaded { .. } | Failure::NotLeading(_) => {
-            SigningFault::new(SigningResult::Unavailable, "the API server is busy: this is tried again")
+            SigningFailure::new(SigningResult::Unavailable, "the API server is busy: this is tried again")
         }
-        failure => SigningFault::of_problem(&failure.problem()),
+        failure => SigningFailure::of_problem(&failure.problem()),
     };
     let key = match KeySelection::of_request(request) {
         Some((key, selection)) => {
@@ -137,8 +138,8 @@ async fn credentials(
                 // No watch keeps the cache current.
                 ctx.credentials.drop_older(&key, begun);
             }
-            let known = read(ctx, &key, &selection, request).await.map_err(failed)?;
-            Some(usable(&known, request).map_err(failed)?)
+            let cached = read(ctx, &key, &selection, request).await.map_err(failed)?;
+            Some(require_usable(&cached, request).map_err(failed)?)
         }
         None => None,
     };
@@ -146,8 +147,9 @@ async fn credentials(
         (Some(key), false) => Ok(key),
         (base, _) => {
             let session =
-                session_for_volume(ctx, &pod.namespace, request, signer, base, asked.longer_than).await;
-            session.map_err(failed)?.map_err(|problem| SigningFault::of_problem(&problem))
+                session_for_volume(ctx, &pod.namespace, request, signer, base, signing_request.longer_than)
+                    .await;
+            session.map_err(failed)?.map_err(|problem| SigningFailure::of_problem(&problem))
         }
     }
 }
@@ -157,14 +159,14 @@ fn presign(
     id: &SignerId,
     Resolved { request, .. }: &Resolved,
     credentials: &Credentials,
-) -> Result<SignedUrl, SigningFault> {
+) -> Result<SignedUrl, SigningFailure> {
     let validity = Validity::new(ctx.clock.now(), request.lifetime(), credentials.expiration);
     let validity = validity.map_err(|expired| {
         let message = format!("the credentials of {id} cannot be used: {expired}: ask its owner");
-        SigningFault::of_problem(&Problem::new(FailureReason::CredentialsExpired, message))
+        SigningFailure::of_problem(&Problem::new(FailureReason::CredentialsExpired, message))
     })?;
     let begun = Instant::now();
     let signed = ctx.signer.presign(request, credentials, validity);
     ctx.metrics.signed(begun.elapsed().as_secs_f64());
-    signed.map_err(|error| SigningFault::of_problem(&Failure::from(error).problem()))
+    signed.map_err(|error| SigningFailure::of_problem(&Failure::from(error).problem()))
 }

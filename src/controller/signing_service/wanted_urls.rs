@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::fault::{SigningFault, SigningResult};
+use super::failure::{SigningFailure, SigningResult};
 use crate::crd::{PresignedUrlSpec, SecretTarget};
 use crate::domain::resolve::signer_id;
 use crate::domain::signer::SignerId;
 use crate::domain::volume::SigningRequest;
 
 /// The most URLs of a volume.
-const MOST_URLS: usize = 32;
+const MAX_URLS: usize = 32;
 /// What stands for the name of the Secret that a volume does not have.
 const NO_SECRET: &str = "volume";
 
@@ -17,10 +17,10 @@ const NO_SECRET: &str = "volume";
 ///
 /// # Errors
 /// The error names the first URL and field that a volume with a signer cannot have.
-pub fn named_signer(request: &SigningRequest, namespace: &str) -> Result<SignerId, SigningFault> {
-    let invalid = |message: String| SigningFault::new(SigningResult::Invalid, message);
-    if request.urls.len() > MOST_URLS {
-        return Err(invalid(format!("a volume has at most {MOST_URLS} URLs: use several volumes")));
+pub fn named_signer(request: &SigningRequest, namespace: &str) -> Result<SignerId, SigningFailure> {
+    let invalid = |message: String| SigningFailure::new(SigningResult::Invalid, message);
+    if request.urls.len() > MAX_URLS {
+        return Err(invalid(format!("a volume has at most {MAX_URLS} URLs: use several volumes")));
     }
     let mut signer: Option<SignerId> = None;
     for (name, spec) in &request.urls {
@@ -83,7 +83,7 @@ mod tests {
 
     fn check(urls: &Value) -> Result<SignerId, String> {
         let request = serde_json::from_value(json!({"urls": urls, "longerThan": null, "seed": 0})).unwrap();
-        named_signer(&request, "team-a").map_err(|fault| fault.failure.message)
+        named_signer(&request, "team-a").map_err(|failure| failure.failure.message)
     }
 
     fn spec(changes: &Value) -> Value {

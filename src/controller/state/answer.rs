@@ -5,21 +5,21 @@ use crate::runtime::cache;
 /// What a cache did with an answer, and what has to happen next.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[must_use]
-pub enum Answered {
+pub enum AnswerEffect {
     /// The cache holds the answer or something newer.
-    Known,
+    None,
     /// The cache dropped the answer, since the object may be gone: reconcile it again.
-    LookAgain,
+    Reconcile,
     /// The API server was restored to an earlier state: restart the watches.
-    WentBack,
+    RestartWatches,
 }
 
-impl<V> From<&cache::Answer<V>> for Answered {
-    fn from(answer: &cache::Answer<V>) -> Self {
+impl<V> From<&cache::AnswerOutcome<V>> for AnswerEffect {
+    fn from(answer: &cache::AnswerOutcome<V>) -> Self {
         match answer {
-            cache::Answer::Taken(_) => Self::Known,
-            cache::Answer::Dropped => Self::LookAgain,
-            cache::Answer::WentBack => Self::WentBack,
+            cache::AnswerOutcome::Taken(_) => Self::None,
+            cache::AnswerOutcome::Dropped => Self::Reconcile,
+            cache::AnswerOutcome::Restored => Self::RestartWatches,
         }
     }
 }

@@ -27,10 +27,10 @@ use crate::runtime::lock::Lock;
 /// How many selections of a Secret are kept for each object that depends on it.
 const SELECTIONS_PER_OBJECT: usize = 2;
 /// How long one reconcile parses an answer for the selections of other objects.
-const LONGEST_FILL: Duration = Duration::from_millis(50);
+const MAX_FILL: Duration = Duration::from_millis(50);
 
 /// The credentials in a Secret at one resource version.
-pub struct KnownCredentials {
+pub struct CachedCredentials {
     /// The credentials, or why the Secret holds none; `None` when there is no such Secret.
     pub credentials: Option<Result<Arc<Credentials>, InvalidCredentials>>,
     /// The resource version of the Secret; 0 when there is no such Secret.
@@ -52,15 +52,15 @@ pub struct KeySelection {
 /// keys they name.
 #[derive(Default)]
 pub struct CredentialsCache {
-    secrets: Lock<HashMap<Key, KnownSecret>>,
+    secrets: Lock<HashMap<Key, CachedSecret>>,
 }
 
 /// What the cache holds of one Secret.
 #[derive(Default)]
-struct KnownSecret {
+struct CachedSecret {
     /// The selections that objects asked for. Those without a value are filled by the next read, which
     /// serves all of them.
-    selections: HashMap<KeySelection, Option<Arc<KnownCredentials>>>,
+    selections: HashMap<KeySelection, Option<Arc<CachedCredentials>>>,
     /// The lowest and the highest version of what was dropped; all versions if a read was under way.
     /// An object may have signed with a dropped version, and is woken when the Secret is at another
     /// one.
@@ -70,7 +70,7 @@ struct KnownSecret {
     reader: Arc<Mutex<()>>,
 }
 
-impl KnownSecret {
+impl CachedSecret {
     fn is_being_read(&self) -> bool {
         self.reader.try_lock().is_err()
     }
@@ -79,14 +79,14 @@ impl KnownSecret {
     fn is_at(&self, version: u64) -> bool {
         !self.is_being_read()
             && self.dropped.is_none_or(|dropped| dropped == (version, version))
-            && self.selections.values().flatten().all(|known| known.resource_version == version)
+            && self.selections.values().flatten().all(|cached| cached.resource_version == version)
     }
 
     /// Drops what `is_kept` rejects.
-    fn retain(&mut self, is_kept: impl Fn(&KnownCredentials) -> bool) {
-        for known in self.selections.values_mut() {
-            if let Some(known) = known.take_if(|known| !is_kept(known)) {
-                note_dropped(&mut self.dropped, (known.resource_version, known.resource_version));
+    fn retain(&mut self, is_kept: impl Fn(&CachedCredentials) -> bool) {
+        for cached in self.selections.values_mut() {
+            if let Some(cached) = cached.take_if(|cached| !is_kept(cached)) {
+                note_dropped(&mut self.dropped, (cached.resource_version, cached.resource_version));
             }
         }
     }
@@ -97,8 +97,8 @@ impl KnownSecret {
             && let Some(any) = self.selections.keys().next().cloned()
         {
             match self.selections.remove(&any).flatten() {
-                Some(known) => {
-                    note_dropped(&mut self.dropped, (known.resource_version, known.resource_version));
+                Some(cached) => {
+                    note_dropped(&mut self.dropped, (cached.resource_version, cached.resource_version));
                 }
                 None if self.is_being_read() => note_dropped(&mut self.dropped, (0, u64::MAX)),
                 None => {}
@@ -114,7 +114,7 @@ fn note_dropped(dropped: &mut Option<(u64, u64)>, (low, high): (u64, u64)) {
 
 /// The Secret with the access key of a request; `None` if it has none.
 #[must_use]
-pub fn secret_key(request: &Request) -> Option<Key> {
+pub fn credentials_secret(request: &Request) -> Option<Key> {
     let credentials = &request.credentials;
     Some(Key::new(&credentials.namespace, &credentials.secret()?.name))
 }
@@ -128,7 +128,7 @@ impl KeySelection {
             has_endpoint: request.connection.endpoint.is_some(),
             is_signer: request.credentials.signer.is_some(),
         };
-        Some((secret_key(request)?, selection))
+        Some((credentials_secret(request)?, selection))
     }
 
     /// What a signer reads, and from which Secret; `None` if it has none with an access key.
@@ -151,15 +151,15 @@ impl CredentialsCache {
         ctx: &Context,
         key: &Key,
         selection: &KeySelection,
-    ) -> Result<Arc<KnownCredentials>, kube::Error> {
+    ) -> Result<Arc<CachedCredentials>, kube::Error> {
         loop {
             let Some(reader) = self.ask(&ctx.dependents, key, selection) else {
                 return Ok(ReadSecret::read(ctx, key).await?.of(key, selection));
             };
             let _turn = reader.lock().await;
             // Another reconcile may have read the Secret meanwhile, and it may have changed since.
-            if let Some(known) = self.known(key, selection) {
-                return Ok(known);
+            if let Some(cached) = self.cached(key, selection) {
+                return Ok(cached);
             }
             if self.is_reader(key, &reader) {
                 let answer = ReadSecret::read(ctx, key).await?;
@@ -180,16 +180,16 @@ impl CredentialsCache {
         if most == 0 {
             return None;
         }
-        let known = secrets.entry(key.clone()).or_default();
-        if !known.selections.contains_key(selection) {
-            known.make_room(most);
-            known.selections.insert(selection.clone(), None);
+        let cached = secrets.entry(key.clone()).or_default();
+        if !cached.selections.contains_key(selection) {
+            cached.make_room(most);
+            cached.selections.insert(selection.clone(), None);
         }
-        Some(Arc::clone(&known.reader))
+        Some(Arc::clone(&cached.reader))
     }
 
     fn is_reader(&self, key: &Key, reader: &Arc<Mutex<()>>) -> bool {
-        self.secrets.read().get(key).is_some_and(|known| Arc::ptr_eq(&known.reader, reader))
+        self.secrets.read().get(key).is_some_and(|cached| Arc::ptr_eq(&cached.reader, reader))
     }
 
     /// Stores an answer for all selections that were asked for, unless the answer may be old, and
@@ -200,24 +200,24 @@ impl CredentialsCache {
         reader: &Arc<Mutex<()>>,
         answer: &ReadSecret,
         selection: &KeySelection,
-    ) -> Arc<KnownCredentials> {
+    ) -> Arc<CachedCredentials> {
         let own = answer.of(key, selection);
         let (mut read, begun) = (HashMap::from([(selection.clone(), Arc::clone(&own))]), Instant::now());
-        for selection in self.asked(key).into_iter().filter(|other| other != selection) {
+        for selection in self.wanted_selections(key).into_iter().filter(|other| other != selection) {
             // A thousand selections of a large Secret must not block this reconcile or other tasks. The
             // next reader serves the rest.
-            if begun.elapsed() >= LONGEST_FILL || !self.is_reader(key, reader) {
+            if begun.elapsed() >= MAX_FILL || !self.is_reader(key, reader) {
                 break;
             }
             // A bug that one selection reveals must not panic the reconcile of another object.
-            if let Ok(known) = catch_unwind(AssertUnwindSafe(|| answer.of(key, &selection))) {
-                read.insert(selection, known);
+            if let Ok(cached) = catch_unwind(AssertUnwindSafe(|| answer.of(key, &selection))) {
+                read.insert(selection, cached);
             }
             tokio::task::yield_now().await;
         }
         let mut secrets = self.secrets.write();
-        if let Some(known) = secrets.get_mut(key).filter(|known| Arc::ptr_eq(&known.reader, reader)) {
-            for (selection, slot) in known.selections.iter_mut().filter(|(_, slot)| slot.is_none()) {
+        if let Some(cached) = secrets.get_mut(key).filter(|cached| Arc::ptr_eq(&cached.reader, reader)) {
+            for (selection, slot) in cached.selections.iter_mut().filter(|(_, slot)| slot.is_none()) {
                 *slot = read.get(selection).cloned();
             }
         }
@@ -225,15 +225,15 @@ impl CredentialsCache {
     }
 
     /// The selections of a Secret that were asked for and have no value yet.
-    fn asked(&self, key: &Key) -> Vec<KeySelection> {
+    fn wanted_selections(&self, key: &Key) -> Vec<KeySelection> {
         let secrets = self.secrets.read();
-        let selections = secrets.get(key).into_iter().flat_map(|known| &known.selections);
-        selections.filter(|(_, known)| known.is_none()).map(|(selection, _)| selection.clone()).collect()
+        let selections = secrets.get(key).into_iter().flat_map(|cached| &cached.selections);
+        selections.filter(|(_, cached)| cached.is_none()).map(|(selection, _)| selection.clone()).collect()
     }
 
     /// The credentials for a request or a signer; `None` when the cache does not hold them.
     #[must_use]
-    pub fn known(&self, key: &Key, selection: &KeySelection) -> Option<Arc<KnownCredentials>> {
+    pub fn cached(&self, key: &Key, selection: &KeySelection) -> Option<Arc<CachedCredentials>> {
         self.secrets.read().get(key)?.selections.get(selection)?.clone()
     }
 
@@ -241,21 +241,21 @@ impl CredentialsCache {
     /// a reconcile may have got another version. A read under way is not kept; only the reconcile that
     /// reads gets its result.
     pub fn invalidate(&self, key: &Key, version: u64) -> bool {
-        if self.secrets.read().get(key).is_none_or(|known| known.is_at(version)) {
+        if self.secrets.read().get(key).is_none_or(|cached| cached.is_at(version)) {
             return false;
         }
         let mut secrets = self.secrets.write();
-        let Some(known) = secrets.get_mut(key) else { return false };
-        known.retain(|known| known.resource_version == version);
-        known.dropped = None;
-        known.reader = Arc::default();
+        let Some(cached) = secrets.get_mut(key) else { return false };
+        cached.retain(|cached| cached.resource_version == version);
+        cached.dropped = None;
+        cached.reader = Arc::default();
         true
     }
 
     /// Drops what was read before `then`. A read under way still serves all reconciles that wait for it.
     pub fn drop_older(&self, key: &Key, then: Instant) {
-        if let Some(known) = self.secrets.write().get_mut(key) {
-            known.retain(|known| known.read >= then);
+        if let Some(cached) = self.secrets.write().get_mut(key) {
+            cached.retain(|cached| cached.read >= then);
         }
     }
 
@@ -266,9 +266,9 @@ impl CredentialsCache {
         // Counted under the lock, so that an object that depends on the Secret from now on asks again.
         let most = SELECTIONS_PER_OBJECT * dependents.count(key);
         if most > 0 {
-            if let Some(known) = secrets.get_mut(key) {
-                known.make_room(most + 1);
-                known.selections.shrink_to(most);
+            if let Some(cached) = secrets.get_mut(key) {
+                cached.make_room(most + 1);
+                cached.selections.shrink_to(most);
             }
             return;
         }

@@ -6,11 +6,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::controller::state::answer::Answered;
+use crate::controller::state::answer::AnswerEffect;
 use crate::controller::state::packed_secret::PackedSecret;
 use crate::controller::state::scopes::{Scope, Scopes};
 use crate::domain::Stored;
-use crate::runtime::cache::{Answer, Change, Ticket, VersionedCache};
+use crate::runtime::cache::{AnswerOutcome, Change, Ticket, VersionedCache};
 use crate::runtime::key::Key;
 use crate::runtime::lock::Lock;
 
@@ -31,7 +31,7 @@ struct StoredState {
 #[derive(Debug, Eq, PartialEq)]
 pub enum SecretNews {
     /// Nothing: the cache held this version or a newer one.
-    Known,
+    Nothing,
     /// The Secret was not in the cache.
     New,
     /// The Secret was in the cache in an older version. Holds the owner that the older version named,
@@ -82,7 +82,7 @@ impl IssuedSecrets {
         let change = state.cache.observe(key.clone(), packed);
         state.taken(key, &change);
         match change {
-            Change::Known => SecretNews::Known,
+            Change::Nothing => SecretNews::Nothing,
             Change::Inserted => SecretNews::New,
             Change::Replaced(before) => SecretNews::Changed(before.owner(key).map(Into::into)),
         }
@@ -120,7 +120,7 @@ impl IssuedSecrets {
             state.removed(&key, &secret);
             gone.push((key.clone(), secret.owner(&key).map(Into::into)));
         }
-        (gone, end.went_back)
+        (gone, end.is_restored)
     }
 
     /// Removes all Secrets of a scope.
@@ -143,18 +143,18 @@ impl IssuedSecrets {
 
     /// Stores the answer to a call. When a watch fills the cache (`is_watched`), only Secrets that carry
     /// our label are stored, because the watch does not show changes of others.
-    pub fn answer(&self, ticket: Ticket<Key>, stored: Stored, is_watched: bool) -> Answered {
+    pub fn answer(&self, ticket: Ticket<Key>, stored: Stored, is_watched: bool) -> AnswerEffect {
         if is_watched && !stored.is_managed {
-            return Answered::LookAgain;
+            return AnswerEffect::Reconcile;
         }
         let key = ticket.key().clone();
         let packed = Box::new(PackedSecret::pack(stored, &key));
         let mut state = self.state.write();
         let answer = state.cache.answer(ticket, packed);
-        if let Answer::Taken(change) = &answer {
+        if let AnswerOutcome::Taken(change) = &answer {
             state.taken(&key, change);
         }
-        Answered::from(&answer)
+        AnswerEffect::from(&answer)
     }
 
     /// The UID and the version of every Secret.
@@ -175,7 +175,7 @@ impl StoredState {
 
     fn taken(&mut self, key: &Key, change: &Change<Box<PackedSecret>>) {
         match change {
-            Change::Known => return,
+            Change::Nothing => return,
             Change::Inserted => {}
             Change::Replaced(before) => self.removed(key, before),
         }

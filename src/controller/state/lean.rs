@@ -13,7 +13,7 @@ use crate::crd::names::ANNOTATION_RENEW;
 use crate::crd::{PresignedUrl, PresignedUrlSpec, PresignedUrlStatus};
 use crate::domain::Owner;
 use crate::domain::history::Inputs;
-use crate::domain::request::LONGEST_RENEW;
+use crate::domain::request::MAX_RENEW;
 
 /// A `PresignedUrl` without the fields that the operator does not use: managed fields, labels, and all
 /// annotations but one. A spec that cannot be parsed is kept as a value, so that one invalid object
@@ -116,7 +116,7 @@ fn lean_metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMet
             .annotations
             .renew
             // A token that is too long is cut, to a length that still shows that it is too long.
-            .map(|token| token.chars().take(LONGEST_RENEW + 1).collect())
+            .map(|token| token.chars().take(MAX_RENEW + 1).collect())
             .map(|token| BTreeMap::from([(ANNOTATION_RENEW.to_owned(), token)])),
         ..ObjectMeta::default()
     })

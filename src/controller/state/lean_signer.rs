@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::signers::KnownSigner;
+use super::signers::CachedSigner;
 use crate::crd::first_unknown;
 use crate::crd::{ClusterSigner, ClusterSignerSpec, Signer, SignerKind, SignerSpec, SignerStatus};
 use crate::domain::signer::{ParsedSigner, SignerId};
@@ -18,7 +18,7 @@ use crate::domain::stored::Digest;
 
 /// The largest spec of a signer that is kept, as JSON in bytes. A policy of 32 usual rules has a twentieth
 /// of it. If specs of any size were kept, a hundred signers could fill the memory of the process.
-const LARGEST_KEPT: usize = 262_144;
+const MAX_KEPT: usize = 262_144;
 
 /// A `Signer` whose spec and status are not parsed yet.
 #[derive(Clone, Debug, Deserialize, Resource)]
@@ -49,7 +49,7 @@ pub trait WatchedSigner: Resource<DynamicType = ()> + Clone + Debug + Deserializ
 
     /// Parses the spec and the status; `signer_namespace` is the namespace with the credentials of
     /// `ClusterSigner`s.
-    fn known(self, signer_namespace: &str) -> KnownSigner;
+    fn parse(self, signer_namespace: &str) -> CachedSigner;
 
     /// Which signer it is.
     fn id(&self) -> SignerId {
@@ -62,27 +62,27 @@ pub trait WatchedSigner: Resource<DynamicType = ()> + Clone + Debug + Deserializ
 impl WatchedSigner for LeanSigner {
     const KIND: SignerKind = SignerKind::Signer;
 
-    fn known(self, _: &str) -> KnownSigner {
+    fn parse(self, _: &str) -> CachedSigner {
         let (id, uid, generation) = identity(&self);
         let text = self.spec.to_string();
         let parsed = read::<SignerSpec>(&self.spec, &text).and_then(|spec| {
             ParsedSigner::of_namespace(id, uid, generation, &spec).map_err(|error| error.to_string())
         });
-        known(self.metadata, Digest::of(&text), parsed, self.status)
+        cached(self.metadata, Digest::of(&text), parsed, self.status)
     }
 }
 
 impl WatchedSigner for LeanClusterSigner {
     const KIND: SignerKind = SignerKind::ClusterSigner;
 
-    fn known(self, signer_namespace: &str) -> KnownSigner {
+    fn parse(self, signer_namespace: &str) -> CachedSigner {
         let (id, uid, generation) = identity(&self);
         let text = self.spec.to_string();
         let parsed = read::<ClusterSignerSpec>(&self.spec, &text).and_then(|spec| {
             let parsed = ParsedSigner::of_cluster(id, uid, generation, &spec, signer_namespace);
             parsed.map_err(|error| error.to_string())
         });
-        known(self.metadata, Digest::of(&text), parsed, self.status)
+        cached(self.metadata, Digest::of(&text), parsed, self.status)
     }
 }
 
@@ -91,13 +91,13 @@ fn identity(signer: &impl WatchedSigner) -> (SignerId, String, i64) {
     (signer.id(), metadata.uid.clone().unwrap_or_default(), metadata.generation.unwrap_or_default())
 }
 
-fn known(
+fn cached(
     metadata: ObjectMeta,
     digest: Digest,
     parsed: Result<ParsedSigner, String>,
     status: Value,
-) -> KnownSigner {
-    KnownSigner {
+) -> CachedSigner {
+    CachedSigner {
         uid: metadata.uid.unwrap_or_default(),
         generation: metadata.generation,
         resource_version: metadata.resource_version,
@@ -109,10 +109,8 @@ fn known(
 
 /// Parses a spec; `text` is the same as JSON.
 fn read<T: DeserializeOwned + Serialize>(spec: &Value, text: &str) -> Result<T, String> {
-    if text.len() > LARGEST_KEPT {
-        return Err(format!(
-            "spec: must not be larger than {LARGEST_KEPT} bytes: use fewer or shorter rules"
-        ));
+    if text.len() > MAX_KEPT {
+        return Err(format!("spec: must not be larger than {MAX_KEPT} bytes: use fewer or shorter rules"));
     }
     // The message of the parser can quote the whole spec.
     let said = |error: serde_json::Error| error.to_string().chars().take(256).collect::<String>();

@@ -6,14 +6,14 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::ObjectMeta;
 
-use crate::controller::state::answer::Answered;
+use crate::controller::state::answer::AnswerEffect;
 use crate::controller::state::lean::LeanPresignedUrl;
 use crate::controller::state::packed_spec::PackedSpec;
 use crate::controller::state::packed_status::{PackedStatus, Times};
 use crate::controller::state::scopes::{Scope, Scopes};
 use crate::crd::names::ANNOTATION_RENEW;
 use crate::domain::stored::resource_version;
-use crate::runtime::cache::{Answer, Change, Ticket, Versioned, VersionedCache};
+use crate::runtime::cache::{AnswerOutcome, Change, Ticket, Versioned, VersionedCache};
 use crate::runtime::key::{Key, Uid};
 use crate::runtime::lock::Lock;
 
@@ -116,7 +116,7 @@ impl Objects {
     /// earlier state.
     pub fn end_list(&self, scope: Scope) -> (Vec<Key>, bool) {
         let end = self.cache.write().end_list(&scope);
-        (end.removed.into_iter().map(|(key, _)| key).collect(), end.went_back)
+        (end.removed.into_iter().map(|(key, _)| key).collect(), end.is_restored)
     }
 
     /// Removes all objects of a scope, and returns their keys.
@@ -130,15 +130,15 @@ impl Objects {
     }
 
     /// Stores the answer to a status write, and returns what else was new in it.
-    pub fn answer(&self, ticket: Ticket<Key>, object: &LeanPresignedUrl) -> (Answered, ObjectNews) {
+    pub fn answer(&self, ticket: Ticket<Key>, object: &LeanPresignedUrl) -> (AnswerEffect, ObjectNews) {
         let key = ticket.key().clone();
         let mut cache = self.cache.write();
         let answer = cache.answer(ticket, Box::new(Packed::of(object)));
         let news = match (&answer, cache.get(&key)) {
-            (Answer::Taken(change), Some(packed)) => news(change, packed),
+            (AnswerOutcome::Taken(change), Some(packed)) => news(change, packed),
             _ => ObjectNews::Nothing,
         };
-        (Answered::from(&answer), news)
+        (AnswerEffect::from(&answer), news)
     }
 
     /// Every object in a scope.
@@ -182,7 +182,7 @@ impl Objects {
 
 fn news(change: &Change<Box<Packed>>, packed: &Packed) -> ObjectNews {
     match change {
-        Change::Known => ObjectNews::Nothing,
+        Change::Nothing => ObjectNews::Nothing,
         Change::Inserted => ObjectNews::Object,
         Change::Replaced(before) => packed.news_since(before),
     }

@@ -3,7 +3,7 @@
 //! An obstacle is read once, and kept until the watch of other Secrets shows a newer version or the
 //! safety net reads it again.
 
-use crate::controller::state::answer::Answered;
+use crate::controller::state::answer::AnswerEffect;
 use crate::controller::state::packed_secret::PackedSecret;
 use crate::controller::state::scopes::{Scope, Scopes};
 use crate::domain::Stored;
@@ -36,9 +36,9 @@ impl Obstacles {
     }
 
     /// Stores the answer to a read.
-    pub fn answer(&self, ticket: Ticket<Key>, stored: Stored) -> Answered {
+    pub fn answer(&self, ticket: Ticket<Key>, stored: Stored) -> AnswerEffect {
         let packed = Box::new(PackedSecret::pack(stored, ticket.key()));
-        Answered::from(&self.cache.write().answer(ticket, packed))
+        AnswerEffect::from(&self.cache.write().answer(ticket, packed))
     }
 
     /// Removes an obstacle unless it is newer than `version`, and returns whether it was removed.

@@ -2,7 +2,7 @@
 
 use crate::domain::Stored;
 use crate::domain::ended::Ended;
-use crate::domain::stored::{Content, Controller, Digest};
+use crate::domain::stored::{Content, ControllerRef, Digest};
 use crate::runtime::cache::Versioned;
 use crate::runtime::key::{Key, Uid};
 
@@ -90,7 +90,7 @@ impl PackedSecret {
             uid: self.uid.to_string().into(),
             resource_version: self.resource_version,
             content: self.content,
-            controller: self.controller.as_ref().map(|controller| Controller {
+            controller: self.controller.as_ref().map(|controller| ControllerRef {
                 is_presigned_url: controller.is_presigned_url,
                 name: controller.name.get(key).into(),
                 uid: controller.uid.to_string().into(),

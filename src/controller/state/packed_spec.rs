@@ -6,7 +6,7 @@ use crate::domain::stored::Digest;
 
 /// The largest spec that is kept, as JSON in bytes. Most specs have some hundred bytes. If specs of any
 /// size were kept, a few hundred objects could fill the memory of the process.
-const LARGEST_KEPT: usize = 4096;
+const MAX_KEPT: usize = 4096;
 
 /// A spec as the cache keeps it.
 #[derive(Debug, Eq, PartialEq)]
@@ -29,7 +29,7 @@ impl PackedSpec {
             Err(NoSpec::NotKept) => Err("spec was not kept".to_owned()),
         };
         match text {
-            Ok(text) if text.len() > LARGEST_KEPT => Self::Large(Digest::of(&text)),
+            Ok(text) if text.len() > MAX_KEPT => Self::Large(Digest::of(&text)),
             Ok(text) => Self::Kept(text.into()),
             Err(why) => Self::Unreadable(why.into()),
         }
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_spec_that_is_too_large_is_not_kept_and_still_differs_from_others() {
-        let large = |letter: &str| Ok(spec(&letter.repeat(LARGEST_KEPT)));
+        let large = |letter: &str| Ok(spec(&letter.repeat(MAX_KEPT)));
         let packed = PackedSpec::pack(&large("a"));
         assert_eq!(packed.unpack(), Err(NoSpec::NotKept));
         assert!(packed == PackedSpec::pack(&large("a")) && packed != PackedSpec::pack(&large("b")));
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn any_other_comes_back_as_it_was() {
         for spec in
-            [Ok(spec("a")), Ok(spec(&"a".repeat(LARGEST_KEPT / 2))), Err(NoSpec::Unreadable("x".to_owned()))]
+            [Ok(spec("a")), Ok(spec(&"a".repeat(MAX_KEPT / 2))), Err(NoSpec::Unreadable("x".to_owned()))]
         {
             assert_eq!(PackedSpec::pack(&spec).unpack(), spec);
         }

@@ -53,7 +53,7 @@ struct IssuedVerified {
 }
 
 /// The largest status that is kept, as JSON in bytes. The operator writes smaller ones.
-const LARGEST_KEPT: usize = 32_768;
+const MAX_KEPT: usize = 32_768;
 
 impl PackedStatus {
     /// Packs a status. A status that is too large was written by another client. It is kept as an empty
@@ -61,7 +61,7 @@ impl PackedStatus {
     #[must_use]
     pub fn pack(status: &PresignedUrlStatus) -> Self {
         let text = json(status);
-        if text.len() > LARGEST_KEPT {
+        if text.len() > MAX_KEPT {
             return Self::Other(json(&PresignedUrlStatus::default()).into());
         }
         match Issued::of(status, &text) {

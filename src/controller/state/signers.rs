@@ -14,7 +14,7 @@ use crate::runtime::lock::Lock;
 
 /// A signer as its watch showed it.
 #[derive(Debug)]
-pub struct KnownSigner {
+pub struct CachedSigner {
     /// UID of the signer.
     pub uid: String,
     /// Generation of its spec.
@@ -37,13 +37,13 @@ pub enum FoundSigner {
     /// The signers of its kind cannot be watched, for this reason.
     Unreadable(&'static str),
     /// The signer.
-    Known(Arc<KnownSigner>),
+    Found(Arc<CachedSigner>),
 }
 
 /// All signers in the watched scopes.
 #[derive(Debug, Default)]
 pub struct Signers {
-    all: Lock<HashMap<SignerId, Arc<KnownSigner>>>,
+    all: Lock<HashMap<SignerId, Arc<CachedSigner>>>,
     unreadable: Lock<HashMap<(SignerKind, Scope), &'static str>>,
     changed: Notify,
 }
@@ -52,8 +52,8 @@ impl Signers {
     /// A signer, which the watch of this scope shows.
     #[must_use]
     pub fn find(&self, id: &SignerId, scope: Scope) -> FoundSigner {
-        if let Some(known) = self.all.read().get(id) {
-            return FoundSigner::Known(known.clone());
+        if let Some(cached) = self.all.read().get(id) {
+            return FoundSigner::Found(cached.clone());
         }
         let unreadable = self.unreadable.read();
         unreadable.get(&(id.kind, scope)).map_or(FoundSigner::Missing, |why| FoundSigner::Unreadable(why))
@@ -63,24 +63,26 @@ impl Signers {
     #[must_use]
     pub fn is_current(&self, parsed: &Arc<ParsedSigner>) -> bool {
         let all = self.all.read();
-        let now = all.get(&parsed.id).and_then(|known| known.parsed.as_ref().ok());
+        let now = all.get(&parsed.id).and_then(|cached| cached.parsed.as_ref().ok());
         now.is_some_and(|now| Arc::ptr_eq(now, parsed))
     }
 
     /// Stores a signer that the watch showed, and returns whether anything but its status is new.
-    pub fn observe(&self, id: SignerId, mut known: KnownSigner) -> bool {
+    pub fn observe(&self, id: SignerId, mut cached: CachedSigner) -> bool {
         let mut all = self.all.write();
         let before = all.get(&id).filter(|before| {
-            before.uid == known.uid && before.generation == known.generation && before.digest == known.digest
+            before.uid == cached.uid
+                && before.generation == cached.generation
+                && before.digest == cached.digest
         });
         let is_new = match before {
             Some(before) => {
-                known.parsed.clone_from(&before.parsed);
+                cached.parsed.clone_from(&before.parsed);
                 false
             }
             None => true,
         };
-        all.insert(id, Arc::new(known));
+        all.insert(id, Arc::new(cached));
         drop(all);
         self.wake();
         is_new
@@ -111,8 +113,8 @@ impl Signers {
 
     /// Every signer.
     #[must_use]
-    pub fn all(&self) -> Vec<(SignerId, Arc<KnownSigner>)> {
-        self.all.read().iter().map(|(id, known)| (id.clone(), known.clone())).collect()
+    pub fn all(&self) -> Vec<(SignerId, Arc<CachedSigner>)> {
+        self.all.read().iter().map(|(id, cached)| (id.clone(), cached.clone())).collect()
     }
 
     /// Wakes the writer of the signers' statuses.

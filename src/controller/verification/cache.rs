@@ -17,7 +17,7 @@ use crate::verify::StoreRoute;
 /// How many stores are asked at a time. One namespace never takes all places of a store.
 const LIMITS: CallLimits = CallLimits { at_once: 16, per_server: 4, per_flow: 8, per_owner: 3 };
 /// How many questions may be open: those that wait, run, or are asked again.
-pub(super) const MOST_OPEN: usize = 10_000;
+pub(super) const MAX_OPEN: usize = 10_000;
 
 /// The questions to stores. Each open question waits in `queue` or in `again`, runs, or is held until its URL
 /// is seen in the Secret.
@@ -120,7 +120,7 @@ impl WaitingCall for QueuedQuestion {
 
 impl VerifyCache {
     /// What is known about a URL of an object.
-    pub(super) fn known(&self, key: &Key, uid: &str, url: &UrlDigest) -> VerifyNews {
+    pub(super) fn cached(&self, key: &Key, uid: &str, url: &UrlDigest) -> VerifyNews {
         match self.entries.get(key).filter(|entry| entry.uid == uid && entry.url == *url) {
             None => VerifyNews::Unchanged,
             Some(AskedUrl { answer: Some(answer), .. }) => VerifyNews::Answered(answer.clone()),
@@ -153,7 +153,7 @@ impl VerifyCache {
             answer: None,
         };
         match question {
-            Some(question) if self.open.has_room(key.namespace(), MOST_OPEN) => {
+            Some(question) if self.open.has_capacity(key.namespace(), MAX_OPEN) => {
                 self.open.add(key.namespace());
                 entry.question = Some(Arc::new(question));
             }

@@ -11,11 +11,11 @@ use crate::verify::StoreRoute;
 /// The least time between two questions to one store.
 pub(super) const SPACING: Duration = Duration::from_millis(50);
 /// The longest time that a store is left alone.
-const LONGEST_PAUSE: u64 = 120;
+const MAX_PAUSE: u64 = 120;
 /// How many stores and routes are remembered.
-const MOST: usize = 4096;
+const MAX_HOSTS: usize = 4096;
 /// How many namespaces are remembered for a route.
-const MOST_NAMESPACES: usize = 16;
+const MAX_NAMESPACES: usize = 16;
 /// Stands for all namespaces. None has this name.
 const EVERYONE: &str = "";
 
@@ -57,7 +57,7 @@ impl Hosts {
     ) -> Option<VerifyOutage> {
         let outage = self.outage(route, namespace, now);
         if outage.is_none() {
-            if self.next_starts.len() >= MOST {
+            if self.next_starts.len() >= MAX_HOSTS {
                 self.next_starts.retain(|_, start| *start > now);
             }
             self.next_starts.insert(route.authority().clone(), now + SPACING);
@@ -138,10 +138,10 @@ impl Hosts {
         (outage, begun): (VerifyOutage, Instant),
         now: Instant,
     ) {
-        if self.down.len() >= MOST {
+        if self.down.len() >= MAX_HOSTS {
             self.down.retain(|_, down| down.values().any(|outage| outage.until > now));
         }
-        if self.down.len() >= MOST && !self.down.contains_key(route) {
+        if self.down.len() >= MAX_HOSTS && !self.down.contains_key(route) {
             return;
         }
         let down = self.down.entry(route.clone()).or_default();
@@ -149,14 +149,14 @@ impl Hosts {
         if before.is_some_and(|(_, counted)| begun < counted) {
             return;
         }
-        if down.len() >= MOST_NAMESPACES {
+        if down.len() >= MAX_NAMESPACES {
             down.retain(|_, outage| outage.until > now);
         }
-        if down.len() >= MOST_NAMESPACES && whose != EVERYONE {
+        if down.len() >= MAX_NAMESPACES && whose != EVERYONE {
             return;
         }
         let failures = before.map_or(0, |(failures, _)| failures) + 1;
-        let pause = 5u64.saturating_mul(1 << failures.min(5)).min(LONGEST_PAUSE);
+        let pause = 5u64.saturating_mul(1 << failures.min(5)).min(MAX_PAUSE);
         let until = now + Duration::from_secs(pause);
         let outage = RouteOutage { failures, counted: now, is_own: false, outage, until };
         down.insert(whose.to_owned(), outage);

@@ -18,7 +18,7 @@ use self::cache::{AskedUrl, DueQuestion, QueuedQuestion, VerifyCache};
 pub use self::cache::{StoreQuestion, WrittenUrl};
 pub use self::requests::ask_stores;
 use self::requests::is_of_platform;
-use crate::domain::status::{Seen, Standing};
+use crate::domain::status::{ReportedUrl, Seen};
 use crate::domain::verification::{Finding, NotAsked, Verify, VerifyAnswer, VerifyNews, VerifyPlace};
 use crate::domain::{Request, SignedUrl};
 use crate::runtime::Key;
@@ -33,14 +33,14 @@ pub struct Verifications {
     /// Asks the stores; `None` when the operator may ask none.
     verifier: Option<StoreVerifier>,
     cache: Lock<VerifyCache>,
-    asked: Notify,
+    filled: Notify,
 }
 
 impl Verifications {
     /// No questions yet. Without `verifier`, none is ever asked.
     #[must_use]
     pub fn new(verifier: Option<StoreVerifier>) -> Self {
-        Self { verifier, cache: Lock::default(), asked: Notify::new() }
+        Self { verifier, cache: Lock::default(), filled: Notify::new() }
     }
 
     /// Whether stores may be asked.
@@ -59,7 +59,7 @@ impl Verifications {
     /// Notes that a URL was written, or may have been, and what to ask about it, if anything.
     pub fn issued(&self, key: &Key, uid: &str, written: &WrittenUrl, question: Option<StoreQuestion>) {
         self.cache.write().put((key, uid), written, question, overloaded);
-        self.asked.notify_one();
+        self.filled.notify_one();
     }
 
     /// Whether there is a question or an answer about an object that its status does not show yet.
@@ -75,11 +75,11 @@ impl Verifications {
         let url = match seen {
             Seen::Unknown => return,
             Seen::Nothing => None,
-            Seen::Url(standing) => standing.digest.as_deref(),
+            Seen::Url(reported) => reported.digest.as_deref(),
         };
         if !self.cache.read().has_seen(key, url) {
             self.cache.write().seen(key, url);
-            self.asked.notify_one();
+            self.filled.notify_one();
         }
     }
 
@@ -94,13 +94,13 @@ impl Verifications {
                 VerifyNews::NotWanted
             }
             Some(_) if !self.is_on() => VerifyNews::Disabled,
-            Some(Verify::Once | Verify::Always) => self.known(key, uid, seen),
+            Some(Verify::Once | Verify::Always) => self.cached(key, uid, seen),
         }
     }
 
-    fn known(&self, key: &Key, uid: &str, seen: &Seen) -> VerifyNews {
-        let Seen::Url(Standing { digest: Some(url), .. }) = seen else { return VerifyNews::Unchanged };
-        self.cache.read().known(key, uid, url)
+    fn cached(&self, key: &Key, uid: &str, seen: &Seen) -> VerifyNews {
+        let Seen::Url(ReportedUrl { digest: Some(url), .. }) = seen else { return VerifyNews::Unchanged };
+        self.cache.read().cached(key, uid, url)
     }
 
     /// Notes that the status of an object shows this, which then need not be kept.
@@ -111,7 +111,7 @@ impl Verifications {
         let mut cache = self.cache.write();
         let Some(AskedUrl { uid, url, question: None, .. }) = cache.entries.get(key) else { return };
         // An answer may have come since the report was made.
-        if cache.known(key, uid, url) == *news {
+        if cache.cached(key, uid, url) == *news {
             cache.forget(key);
         }
     }
@@ -145,10 +145,10 @@ impl Verifications {
             }
             match pause {
                 Some(until) => tokio::select! {
-                    () = self.asked.notified() => {}
+                    () = self.filled.notified() => {}
                     () = tokio::time::sleep_until(until) => {}
                 },
-                None => self.asked.notified().await,
+                None => self.filled.notified().await,
             }
         }
     }
@@ -160,7 +160,7 @@ impl Verifications {
         let cache = &mut *cache;
         cache.queue.ended(&due.queued);
         // Others may be waiting for this place.
-        self.asked.notify_one();
+        self.filled.notify_one();
         if let (None, Some(answer)) = (due.outage, &answer) {
             cache.hosts.answered(&question.route, (key.namespace(), due.begun), &answer.finding, now);
         }

@@ -8,9 +8,9 @@ use serde_json::json;
 mod crowds;
 mod outages;
 
-use super::cache::MOST_OPEN;
+use super::cache::MAX_OPEN;
 use super::*;
-use crate::domain::policy::Asker;
+use crate::domain::policy::Requester;
 use crate::domain::resolve::{Permission, Resolved};
 use crate::domain::stored::{Digest, UrlDigest};
 use crate::domain::verification::VerifyOutage;
@@ -29,7 +29,7 @@ fn request() -> Request {
         "bucket": "reports", "key": "k", "verify": "Always",
         "s3": {"endpoint": "https://s3.example", "region": "r", "credentials": {"secretRef": {"name": "keys"}}},
     });
-    Request::inline(Asker::new("n", "a"), &serde_json::from_value(spec).unwrap(), None).unwrap()
+    Request::inline(Requester::new("n", "a"), &serde_json::from_value(spec).unwrap(), None).unwrap()
 }
 
 fn question(route: StoreRoute) -> StoreQuestion {
@@ -57,9 +57,9 @@ fn url(number: i64) -> UrlDigest {
 
 fn seen(number: i64) -> Seen {
     let digest = url(number);
-    Seen::Url(Standing {
+    Seen::Url(ReportedUrl {
         digest: Some(Box::new(digest)),
-        ..Standing::new(&request(), digest.validity, None, 0)
+        ..ReportedUrl::new(&request(), digest.validity, None, 0)
     })
 }
 
@@ -129,7 +129,7 @@ impl Story {
     }
 
     fn news_of(&self, name: &str, seen: &Seen) -> VerifyNews {
-        self.verifications.known(&key(name), "u", seen)
+        self.verifications.cached(&key(name), "u", seen)
     }
 
     fn status_is_current(&self, name: &str, news: &VerifyNews) {
@@ -179,7 +179,7 @@ fn the_answer_about_another_url_or_object_is_dropped() {
     assert!(!story.answered(&due, answer(Finding::UnknownKey)), "it was deleted");
     assert_eq!(story.news("a"), VerifyNews::Unchanged);
     story.issue("a", HOST);
-    assert_eq!(story.verifications.known(&key("a"), "another uid", &seen(URL)), VerifyNews::Unchanged);
+    assert_eq!(story.verifications.cached(&key("a"), "another uid", &seen(URL)), VerifyNews::Unchanged);
 }
 
 #[test]

@@ -51,7 +51,7 @@ async fn check(ctx: &Context, key: &Key) {
         return ctx.credentials.shrink(&ctx.dependents, key);
     }
     let seen = {
-        let _permit = ctx.limiter.beside().await;
+        let _permit = ctx.limiter.permit().await;
         ctx.secrets(key.namespace()).get_metadata_opt(key.name()).await
     };
     match seen {

@@ -9,7 +9,7 @@ use kube::core::ObjectMeta;
 use kube::runtime::watcher::Config;
 
 use super::namespaces::{Listed, WatchScope};
-use super::{PAGE, key, listed, stream, wake_owner};
+use super::{PAGE, key, listed, wake_owner, watch_scope};
 use crate::controller::context::Context;
 use crate::controller::state::issued_secrets::SecretNews;
 use crate::crd::names::{LABEL_MANAGED, MANAGED};
@@ -18,33 +18,34 @@ use crate::domain::stored::resource_version;
 use crate::runtime::watch::WatchEvent;
 use crate::runtime::{Check, Key};
 
-/// Watches our Secrets for as long as the process runs. `ready` passes after the first complete list.
-pub async fn watch(ctx: Arc<Context>, place: WatchScope, ready: Check) {
+/// Keeps the cache of our Secrets up to date for as long as the process runs. `ready` passes
+/// after the first complete list.
+pub async fn reflect(ctx: Arc<Context>, scope: WatchScope, ready: Check) {
     let config = Config::default().labels(&format!("{LABEL_MANAGED}={MANAGED}")).page_size(PAGE);
-    let mut events = std::pin::pin!(stream::<Secret>(&ctx, "our Secrets", config, &place));
-    let scope = place.scope;
+    let mut events = std::pin::pin!(watch_scope::<Secret>(&ctx, "our Secrets", config, &scope));
+    let id = scope.id;
     while let Some(event) = events.next().await {
         match event {
             WatchEvent::Restarted => {
-                ctx.synced.begin(scope, Listed::IssuedSecrets);
-                ctx.issued_secrets.clear(scope);
+                ctx.synced.begin(id, Listed::IssuedSecrets);
+                ctx.issued_secrets.clear(id);
             }
-            WatchEvent::Init => ctx.issued_secrets.begin_list(scope),
+            WatchEvent::Init => ctx.issued_secrets.begin_list(id),
             WatchEvent::InitApply(secret) | WatchEvent::Apply(secret) => {
                 appeared(&ctx, &key(&secret.metadata), &secret);
             }
             WatchEvent::InitDone => {
-                let (gone, went_back) = ctx.issued_secrets.end_list(scope);
+                let (gone, is_restored) = ctx.issued_secrets.end_list(id);
                 for (key, owner) in gone {
                     ctx.credentials.invalidate(&key, 0);
                     wake_owner(&ctx, &key, owner.as_deref());
                     ctx.wake_dependents(&key);
                 }
-                if went_back {
-                    ctx.begin_watches_anew();
+                if is_restored {
+                    ctx.restart_watches();
                 }
                 ready.pass();
-                listed(&ctx, scope, Listed::IssuedSecrets);
+                listed(&ctx, id, Listed::IssuedSecrets);
             }
             WatchEvent::Denied => {}
             WatchEvent::Delete(secret) => disappeared(&ctx, &secret.metadata),
@@ -61,7 +62,7 @@ fn appeared(ctx: &Context, key: &Key, secret: &Secret) {
         let stored = Stored::read(secret);
         let owner = stored.owner.clone();
         let before = match ctx.issued_secrets.observe(key, stored) {
-            SecretNews::Known => return,
+            SecretNews::Nothing => return,
             SecretNews::New => None,
             SecretNews::Changed(before) => before,
         };

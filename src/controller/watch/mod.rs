@@ -54,22 +54,22 @@ fn listed(ctx: &Context, scope: Scope, list: Listed) {
 }
 
 /// The events of a watch. It restarts when the API server was restored to an earlier state.
-fn stream<K>(
+fn watch_scope<K>(
     ctx: &Context,
     what: &'static str,
     config: Config,
-    place: &WatchScope,
+    scope: &WatchScope,
 ) -> impl Stream<Item = WatchEvent<K>> + Send + use<K>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
     K: Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    let selection = WatchSelection { what, namespace: place.namespace.clone(), config };
+    let selection = WatchSelection { what, namespace: scope.namespace.clone(), config };
     watch(&ctx.client, selection, &ctx.restart, &ctx.watches)
 }
 
-/// The events of a watch of a resource that belongs to no namespace, as [`stream`] has them.
-fn cluster_stream<K>(
+/// The events of a watch of a resource that belongs to no namespace, as [`watch_scope`] has them.
+fn watch_all<K>(
     ctx: &Context,
     what: &'static str,
     config: Config,

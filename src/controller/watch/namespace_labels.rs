@@ -9,16 +9,17 @@ use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::Config;
 
 use super::namespaces::Listed;
-use super::{PAGE_OF_METADATA, cluster_stream, listed};
+use super::{PAGE_OF_METADATA, listed, watch_all};
 use crate::controller::context::Context;
 use crate::runtime::Check;
 use crate::runtime::watch::WatchEvent;
 
-/// Watches the namespaces for as long as the process runs. `ready` passes after the first complete list,
+/// Keeps the labels of namespaces up to date for as long as the process runs. `ready` passes
+/// after the first complete list,
 /// or when the API server refuses one.
-pub async fn watch(ctx: Arc<Context>, ready: Check) {
+pub async fn reflect(ctx: Arc<Context>, ready: Check) {
     let config = Config::default().page_size(PAGE_OF_METADATA);
-    let events = cluster_stream::<PartialObjectMeta<Namespace>>(&ctx, "namespaces", config);
+    let events = watch_all::<PartialObjectMeta<Namespace>>(&ctx, "namespaces", config);
     let mut events = std::pin::pin!(events);
     let parts = |namespace: PartialObjectMeta<Namespace>| {
         (namespace.metadata.name.unwrap_or_default(), namespace.metadata.labels.unwrap_or_default())

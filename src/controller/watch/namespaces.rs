@@ -18,41 +18,41 @@ use crate::runtime::{Probes, Tasks};
 #[derive(Clone, Debug)]
 pub struct WatchScope {
     /// The number of the scope in the caches.
-    pub scope: Scope,
+    pub id: Scope,
     /// The namespace; all when `None`.
     pub namespace: Option<String>,
 }
 
 /// Spawns the watches of every scope into `tasks`.
 pub(in crate::controller) fn spawn_watches(ctx: &Arc<Context>, probes: &Probes, tasks: &mut Tasks) {
-    for (scope, namespace) in ctx.scopes.all() {
+    for (id, namespace) in ctx.scopes.all() {
         let suffix = namespace.as_ref().map(|namespace| format!(" in {namespace}")).unwrap_or_default();
         let check = |what: &str| probes.check(&format!("watch of {what}{suffix}"));
-        let place = WatchScope { scope, namespace };
+        let scope = WatchScope { id, namespace };
         if ctx.reads_by_name() {
-            ctx.synced.complete(scope, Listed::IssuedSecrets);
-            tasks.spawn("credentials", check_credentials(ctx.clone(), scope));
+            ctx.synced.complete(id, Listed::IssuedSecrets);
+            tasks.spawn("credentials", check_credentials(ctx.clone(), id));
         } else {
-            let issued = issued_secrets::watch(ctx.clone(), place.clone(), check("our Secrets"));
+            let issued = issued_secrets::reflect(ctx.clone(), scope.clone(), check("our Secrets"));
             tasks.spawn("watch of our Secrets", issued);
-            let others = other_secrets::watch(ctx.clone(), place.clone(), check("other Secrets"));
+            let others = other_secrets::reflect(ctx.clone(), scope.clone(), check("other Secrets"));
             tasks.spawn("watch of other Secrets", others);
         }
-        let signers = signers::watch_signers(ctx.clone(), place.clone(), check("Signers"));
+        let signers = signers::reflect_signers(ctx.clone(), scope.clone(), check("Signers"));
         tasks.spawn("watch of Signers", signers);
-        let urls = presigned_urls::watch(ctx.clone(), place, check("PresignedUrls"));
+        let urls = presigned_urls::reflect(ctx.clone(), scope, check("PresignedUrls"));
         tasks.spawn("watch of PresignedUrls", urls);
     }
     if ctx.cluster_signers {
-        let signers = signers::watch_cluster_signers(ctx.clone(), probes.check("watch of ClusterSigners"));
+        let signers = signers::reflect_cluster_signers(ctx.clone(), probes.check("watch of ClusterSigners"));
         tasks.spawn("watch of ClusterSigners", signers);
         watch_signer_namespace(ctx, probes, tasks);
     } else {
         ctx.signers.set_unreadable(SignerKind::ClusterSigner, 0, Some(NO_CLUSTER_SIGNERS));
         ctx.synced.complete(0, Listed::ClusterSigners);
     }
-    if ctx.selects_namespaces {
-        let labels = namespace_labels::watch(ctx.clone(), probes.check("watch of namespaces"));
+    if ctx.namespace_selectors {
+        let labels = namespace_labels::reflect(ctx.clone(), probes.check("watch of namespaces"));
         tasks.spawn("watch of namespaces", labels);
     } else {
         ctx.synced.complete(0, Listed::NamespaceLabels);
@@ -64,13 +64,13 @@ const NO_CLUSTER_SIGNERS: &str = "cannot be used, because the operator runs with
 
 /// Watches the Secrets with the credentials of `ClusterSigner`s, if no other scope has their namespace.
 fn watch_signer_namespace(ctx: &Arc<Context>, probes: &Probes, tasks: &mut Tasks) {
-    let Some((scope, namespace)) = ctx.scopes.of_signers() else { return };
+    let Some((id, namespace)) = ctx.scopes.of_signers() else { return };
     if ctx.reads_by_name() {
-        tasks.spawn("credentials of ClusterSigners", check_credentials(ctx.clone(), scope));
+        tasks.spawn("credentials of ClusterSigners", check_credentials(ctx.clone(), id));
     } else {
         let ready = probes.check(&format!("watch of other Secrets in {namespace}"));
-        let place = WatchScope { scope, namespace: Some(namespace) };
-        tasks.spawn("watch of the signer namespace", other_secrets::watch(ctx.clone(), place, ready));
+        let scope = WatchScope { id, namespace: Some(namespace) };
+        tasks.spawn("watch of the signer namespace", other_secrets::reflect(ctx.clone(), scope, ready));
     }
 }
 

@@ -11,28 +11,28 @@ use kube::runtime::watcher::Config;
 
 use super::by_name::check_all;
 use super::namespaces::WatchScope;
-use super::{PAGE_OF_METADATA, key, stream, wake_owner};
+use super::{PAGE_OF_METADATA, key, wake_owner, watch_scope};
 use crate::controller::context::Context;
 use crate::crd::names::{LABEL_MANAGED, MANAGED};
 use crate::domain::stored::resource_version;
 use crate::runtime::watch::WatchEvent;
 use crate::runtime::{Check, Key};
 
-/// Watches the other Secrets for as long as the process runs. `ready` passes after the first complete
-/// list.
-pub async fn watch(ctx: Arc<Context>, place: WatchScope, ready: Check) {
+/// Keeps what depends on other Secrets up to date for as long as the process runs. `ready` passes
+/// after the first complete list.
+pub async fn reflect(ctx: Arc<Context>, scope: WatchScope, ready: Check) {
     // Helm releases are large and service account tokens are many. Neither can hold an access key.
     let config = Config::default()
         .labels(&format!("{LABEL_MANAGED}!={MANAGED}"))
         .page_size(PAGE_OF_METADATA)
         .fields("type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token");
     let mut events =
-        std::pin::pin!(stream::<PartialObjectMeta<Secret>>(&ctx, "other Secrets", config, &place));
+        std::pin::pin!(watch_scope::<PartialObjectMeta<Secret>>(&ctx, "other Secrets", config, &scope));
     let mut listed = HashSet::new();
     while let Some(event) = events.next().await {
         match event {
             WatchEvent::Restarted => {
-                ctx.obstacles.clear(place.scope);
+                ctx.obstacles.clear(scope.id);
                 ctx.credentials.clear();
             }
             WatchEvent::Init => listed.clear(),
@@ -41,16 +41,16 @@ pub async fn watch(ctx: Arc<Context>, place: WatchScope, ready: Check) {
                 changed(&ctx, &secret);
             }
             WatchEvent::InitDone => {
-                unlisted(&ctx, &place, &std::mem::take(&mut listed));
+                unlisted(&ctx, &scope, &std::mem::take(&mut listed));
                 ready.pass();
             }
             WatchEvent::Apply(secret) => changed(&ctx, &secret),
             // Objects that use no ClusterSigner do not wait for a permission in the signer namespace.
             // Their credentials are then read by name, each time that the watch is tried again.
             WatchEvent::Denied => {
-                if ctx.scopes.of_signers().is_some_and(|(scope, _)| scope == place.scope) {
+                if ctx.scopes.of_signers().is_some_and(|(id, _)| id == scope.id) {
                     ready.pass();
-                    check_all(&ctx, place.scope).await;
+                    check_all(&ctx, scope.id).await;
                 }
             }
             WatchEvent::Delete(secret) => disappeared(&ctx, &secret.metadata),
@@ -59,15 +59,15 @@ pub async fn watch(ctx: Arc<Context>, place: WatchScope, ready: Check) {
 }
 
 /// Invalidates the credentials and obstacles that a complete list did not show.
-fn unlisted(ctx: &Context, place: &WatchScope, listed: &HashSet<Key>) {
-    let is_gone = |key: &Key| ctx.scopes.of(key) == place.scope && !listed.contains(key);
+fn unlisted(ctx: &Context, scope: &WatchScope, listed: &HashSet<Key>) {
+    let is_gone = |key: &Key| ctx.scopes.of(key) == scope.id && !listed.contains(key);
     for key in ctx.credentials.keys().into_iter().filter(is_gone) {
         if ctx.credentials.invalidate(&key, 0) {
             ctx.wake_dependents(&key);
         }
     }
     // An obstacle of a type that the list leaves out is read again, once.
-    for key in ctx.obstacles.keys(place.scope).into_iter().filter(is_gone) {
+    for key in ctx.obstacles.keys(scope.id).into_iter().filter(is_gone) {
         if ctx.obstacles.remove(&key, u64::MAX) {
             wake_owner(ctx, &key, None);
             ctx.wake_dependents(&key);

@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use kube::runtime::watcher::Config;
 
 use super::namespaces::{Listed, WatchScope};
-use super::{PAGE, listed, stream};
+use super::{PAGE, listed, watch_scope};
 use crate::controller::context::Context;
 use crate::controller::state::lean::LeanPresignedUrl;
 use crate::controller::state::objects::ObjectNews;
@@ -15,44 +15,45 @@ use crate::domain::stored::resource_version;
 use crate::runtime::watch::WatchEvent;
 use crate::runtime::{Check, Key};
 
-/// Watches the objects for as long as the process runs. `ready` passes after the first complete list.
-pub async fn watch(ctx: Arc<Context>, place: WatchScope, ready: Check) {
+/// Keeps the cache of objects up to date for as long as the process runs. `ready` passes
+/// after the first complete list.
+pub async fn reflect(ctx: Arc<Context>, scope: WatchScope, ready: Check) {
     let config = Config::default().page_size(PAGE);
-    let mut events = std::pin::pin!(stream::<LeanPresignedUrl>(&ctx, "PresignedUrls", config, &place));
-    let scope = place.scope;
+    let mut events = std::pin::pin!(watch_scope::<LeanPresignedUrl>(&ctx, "PresignedUrls", config, &scope));
+    let id = scope.id;
     let (mut news, mut cleared) = (Vec::new(), Vec::new());
     while let Some(event) = events.next().await {
         match event {
             WatchEvent::Restarted => {
-                ctx.synced.begin(scope, Listed::PresignedUrls);
-                cleared.extend(ctx.objects.clear(scope));
+                ctx.synced.begin(id, Listed::PresignedUrls);
+                cleared.extend(ctx.objects.clear(id));
                 // Without a watch of Secrets nothing else clears these caches.
                 if ctx.reads_by_name() {
-                    ctx.issued_secrets.clear(scope);
+                    ctx.issued_secrets.clear(id);
                     ctx.credentials.clear();
                 }
             }
             // `news` is kept: what an interrupted list showed is in the cache, and would not be reported
             // as new again.
-            WatchEvent::Init => ctx.objects.begin_list(scope),
+            WatchEvent::Init => ctx.objects.begin_list(id),
             WatchEvent::InitApply(object) => {
                 let (key, is_news) = ctx.objects.observe(&object);
                 news.extend((is_news != ObjectNews::Nothing).then_some(key));
             }
             WatchEvent::InitDone => {
-                let (gone, went_back) = ctx.objects.end_list(scope);
+                let (gone, is_restored) = ctx.objects.end_list(id);
                 for key in gone.into_iter().chain(std::mem::take(&mut cleared)) {
                     gone_for_good(&ctx, &key);
                 }
-                if went_back {
-                    ctx.begin_watches_anew();
+                if is_restored {
+                    ctx.restart_watches();
                 }
                 ready.pass();
                 // Objects are woken after the whole list, so that the most urgent of all goes first.
                 for key in std::mem::take(&mut news) {
                     ctx.wake(&key);
                 }
-                listed(&ctx, scope, Listed::PresignedUrls);
+                listed(&ctx, id, Listed::PresignedUrls);
             }
             WatchEvent::Apply(object) => match ctx.objects.observe(&object) {
                 (_, ObjectNews::Nothing) => {}

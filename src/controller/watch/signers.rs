@@ -8,7 +8,7 @@ use futures::{Stream, StreamExt as _};
 use kube::runtime::watcher::Config;
 
 use super::namespaces::{Listed, WatchScope};
-use super::{PAGE, cluster_stream, stream};
+use super::{PAGE, watch_all, watch_scope};
 use crate::controller::context::Context;
 use crate::controller::state::lean_signer::{LeanClusterSigner, LeanSigner, WatchedSigner};
 use crate::controller::state::scopes::Scope;
@@ -21,21 +21,20 @@ use crate::runtime::{Check, Key};
 /// What an object reads whose signer cannot be watched.
 const UNREADABLE: &str = "cannot be read: the operator needs permission to list and watch signers of this kind, and their definition has to be installed (deploy/crds.yaml)";
 
-/// Watches the `Signer`s of a scope for as long as the process runs. `ready` passes after the first
-/// complete list, or when the API server refuses one.
-pub async fn watch_signers(ctx: Arc<Context>, place: WatchScope, ready: Check) {
-    let events = stream::<LeanSigner>(&ctx, "Signers", Config::default().page_size(PAGE), &place);
-    watch(&ctx, events, place.scope, &ready).await;
+/// Keeps the `Signer`s of a scope up to date for as long as the process runs. `ready` passes
+/// after the first complete list, or when the API server refuses one.
+pub async fn reflect_signers(ctx: Arc<Context>, scope: WatchScope, ready: Check) {
+    let events = watch_scope::<LeanSigner>(&ctx, "Signers", Config::default().page_size(PAGE), &scope);
+    reflect_kind(&ctx, events, scope.id, &ready).await;
 }
 
-/// Watches the `ClusterSigner`s, as [`watch_signers`] does.
-pub async fn watch_cluster_signers(ctx: Arc<Context>, ready: Check) {
-    let events =
-        cluster_stream::<LeanClusterSigner>(&ctx, "ClusterSigners", Config::default().page_size(PAGE));
-    watch(&ctx, events, 0, &ready).await;
+/// Keeps the `ClusterSigner`s up to date, as [`reflect_signers`] does.
+pub async fn reflect_cluster_signers(ctx: Arc<Context>, ready: Check) {
+    let events = watch_all::<LeanClusterSigner>(&ctx, "ClusterSigners", Config::default().page_size(PAGE));
+    reflect_kind(&ctx, events, 0, &ready).await;
 }
 
-async fn watch<K: WatchedSigner>(
+async fn reflect_kind<K: WatchedSigner>(
     ctx: &Context,
     events: impl Stream<Item = WatchEvent<K>>,
     scope: Scope,
@@ -45,7 +44,7 @@ async fn watch<K: WatchedSigner>(
         SignerKind::Signer => Listed::Signers,
         SignerKind::ClusterSigner => Listed::ClusterSigners,
     };
-    let held = || {
+    let cached = || {
         let is_here = |namespace: &str| namespace.is_empty() || ctx.scopes.of_namespace(namespace) == scope;
         ctx.signers.ids(K::KIND, is_here)
     };
@@ -57,7 +56,7 @@ async fn watch<K: WatchedSigner>(
             WatchEvent::Restarted => {
                 was_complete = false;
                 ctx.synced.begin(scope, listed_kind);
-                for id in held() {
+                for id in cached() {
                     disappeared(ctx, &id);
                 }
             }
@@ -74,7 +73,7 @@ async fn watch<K: WatchedSigner>(
                         ctx.wake(&object);
                     }
                 }
-                for id in held().difference(&listed) {
+                for id in cached().difference(&listed) {
                     disappeared(ctx, id);
                 }
                 listed.clear();
@@ -100,17 +99,17 @@ fn complete(ctx: &Context, scope: Scope, list: Listed, ready: &Check) {
 
 fn appeared(ctx: &Context, signer: impl WatchedSigner) {
     let id = signer.id();
-    let known = signer.known(&ctx.connection_terms.signer_namespace);
-    let secret = known.parsed.as_ref().ok().and_then(|parsed| parsed.secret());
+    let cached = signer.parse(&ctx.connection_settings.signer_namespace);
+    let secret = cached.parsed.as_ref().ok().and_then(|parsed| parsed.secret());
     let secret = secret.map(|(namespace, secret)| Key::new(namespace, &secret.name));
-    if ctx.signers.observe(id.clone(), known) {
+    if ctx.signers.observe(id.clone(), cached) {
         ctx.depend(&dependent(&id), &secret.into_iter().collect());
         wake_users(ctx, &id);
     }
 }
 
 fn disappeared(ctx: &Context, id: &SignerId) {
-    ctx.sessions.forget_account(id);
+    ctx.sessions.forget_account_failure(id);
     if ctx.signers.remove(id) {
         ctx.depend(&dependent(id), &BTreeSet::new());
         wake_users(ctx, id);

@@ -25,9 +25,9 @@ use super::proto::registration::registration_server::RegistrationServer;
 use crate::runtime::Check;
 
 /// How many calls of one connection are served at a time.
-const MOST_CALLS: usize = 256;
+const MAX_CALLS: usize = 256;
 /// The longest message, in bytes. A Secret has at most 1 MiB.
-const LONGEST: usize = 4 * 1024 * 1024;
+const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 
 /// The services.
 #[derive(Debug)]
@@ -60,9 +60,9 @@ impl Services {
     ) -> Result<(), NodeFailure> {
         let Self { identity, node, registration } = self;
         let server = Server::builder()
-            .concurrency_limit_per_connection(MOST_CALLS)
+            .concurrency_limit_per_connection(MAX_CALLS)
             .add_service(IdentityServer::new(identity))
-            .add_service(NodeServer::new(node).max_decoding_message_size(LONGEST))
+            .add_service(NodeServer::new(node).max_decoding_message_size(MAX_MESSAGE))
             .add_service(RegistrationServer::new(registration));
         Ok(server.serve_with_incoming_shutdown(incoming, stop).await?)
     }

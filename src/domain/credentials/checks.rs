@@ -6,7 +6,7 @@ use k8s_openapi::ByteString;
 use super::layouts;
 
 /// The longest key id. Some stores use scopes and LDAP tokens, which are longer than the ids of AWS.
-const LONGEST_ID: usize = 512;
+const MAX_ID: usize = 512;
 /// 2020-01-01T00:00:00Z. An earlier time is no expiration but some other number, which must not be shown
 /// as a time.
 const FIRST_EXPIRATION: i64 = 1_577_836_800;
@@ -58,7 +58,7 @@ pub(super) fn id(text: &str, takes_slashes: bool) -> Result<(), &'static str> {
             return Err(BASE64);
         }
     }
-    if text.len() > LONGEST_ID || !text.bytes().all(is_allowed) {
+    if text.len() > MAX_ID || !text.bytes().all(is_allowed) {
         return Err(
             "is not an access key id: it must have at most 512 letters, digits, '_', '.' and '-' ('/' only if spec.s3.endpoint is set and spec.s3.credentials.secretRef.keys names the keys)",
         );

@@ -76,7 +76,7 @@ impl Credentials {
 }
 
 /// The most bytes that an access key and its session token may have. A larger one fits into no URL.
-const LARGEST: usize = 8192;
+const MAX_VALUE: usize = 8192;
 const TOO_LARGE: &str =
     "is too long: an access key and its session token have at most 8 KiB; store the value alone";
 
@@ -205,7 +205,7 @@ impl<'a> Reader<'a> {
         }
         let session_token = token.as_ref().map(|value| self.text(value)).transpose()?;
         let length = |text: &Sensitive<String>| text.expose().len();
-        if length(&id) + length(&secret) + session_token.as_ref().map_or(0, length) > LARGEST {
+        if length(&id) + length(&secret) + session_token.as_ref().map_or(0, length) > MAX_VALUE {
             let longest = token.as_ref().filter(|token| token.bytes.len() > length(&secret));
             return Err(self.bad(longest.unwrap_or(&found.secret), TOO_LARGE));
         }

@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::{Credentials, LARGEST};
+use super::{Credentials, MAX_VALUE};
 use crate::domain::Sensitive;
 
 /// The longest key id of a session, in bytes.
-const LONGEST_ID: usize = 512;
+const MAX_ID: usize = 512;
 
 impl Credentials {
     /// Temporary credentials from the answer of an STS. `None` when a value is empty, is not printable
@@ -14,7 +14,7 @@ impl Credentials {
     #[must_use]
     pub fn session(id: &str, secret: &str, token: &str, expiration: Timestamp) -> Option<Self> {
         let is_text = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-        let fits = id.len() <= LONGEST_ID && id.len() + secret.len() + token.len() <= LARGEST;
+        let fits = id.len() <= MAX_ID && id.len() + secret.len() + token.len() <= MAX_VALUE;
         let sensitive = |text: &str| Sensitive::new(text.to_owned());
         (fits && [id, secret, token].into_iter().all(is_text)).then(|| Self {
             access_key_id: sensitive(id),
@@ -35,9 +35,9 @@ mod tests {
         let is_taken =
             |id: &str, secret: &str, token: &str| Credentials::session(id, secret, token, at(9)).is_some();
         assert!(is_taken("ASIA", "a/b+c=", "x"));
-        let (fits, long) = ("t".repeat(LARGEST - 2), "t".repeat(LARGEST - 1));
+        let (fits, long) = ("t".repeat(MAX_VALUE - 2), "t".repeat(MAX_VALUE - 1));
         assert!(is_taken("i", "s", &fits) && !is_taken("i", "s", &long));
-        assert!(!is_taken(&"i".repeat(LONGEST_ID + 1), "s", "t"));
+        assert!(!is_taken(&"i".repeat(MAX_ID + 1), "s", "t"));
         for bad in ["", "a b", "a\n", "ä", "\u{7f}"] {
             assert!(
                 !is_taken(bad, "s", "t") && !is_taken("i", bad, "t") && !is_taken("i", "s", bad),

@@ -9,9 +9,9 @@ use crate::domain::model::{World, at, credentials, request};
 use crate::domain::plan::Action;
 
 /// A URL that is due at 40 s and expires at 60 s.
-fn standing() -> Standing {
+fn reported() -> ReportedUrl {
     let validity = Validity { signing_time: at(0), lifetime: 60 };
-    Standing { renewal_time: Some(at(40)), ..Standing::new(&request(), validity, None, 0) }
+    ReportedUrl { renewal_time: Some(at(40)), ..ReportedUrl::new(&request(), validity, None, 0) }
 }
 
 fn plan(progress: Progress, seen: Seen) -> Plan {
@@ -25,7 +25,7 @@ fn outcome(second: i64, result: Result<Done, Interruption>) -> Outcome {
 }
 
 fn done(plan: &Plan, outcome: &Outcome, history: &History) -> Finish {
-    finish(plan, outcome, history, Around { generation: Some(1), ..Around::default() })
+    finish(plan, outcome, history, ReportContext { generation: Some(1), ..ReportContext::default() })
 }
 
 fn failed(reason: FailureReason) -> Progress {
@@ -42,7 +42,7 @@ fn each_progress_has_its_next_reconcile() {
     use FailureReason as F;
     let (credentials, target) = (Some(Awaited::Credentials), Some(Awaited::Target));
     let retried = Problem::retried(F::SecretConflict, "again and again".to_owned());
-    let (url, nothing) = (Seen::Url(standing()), Seen::Nothing);
+    let (url, nothing) = (Seen::Url(reported()), Seen::Nothing);
     let on_change = |second: Option<i64>| Next::OnChange(second.map(at));
     let cases = [
         (Progress::UpToDate, &url, Next::At(at(40)), None, "kept", None),
@@ -90,7 +90,7 @@ fn each_progress_has_its_next_reconcile() {
         assert_eq!((finish.label, finish.failure), (label, failure), "{progress:?}");
         let report = finish.report.unwrap();
         assert_eq!((&report.progress, &report.seen), (&progress, seen));
-        assert_eq!(finish.history.held(&Inputs::default(), at(5)).is_some(), next == Next::At(at(7)));
+        assert_eq!(finish.history.backoff(&Inputs::default(), at(5)).is_some(), next == Next::At(at(7)));
     }
 }
 
@@ -109,12 +109,12 @@ fn each_interruption_has_its_next_reconcile() {
         (Interruption::Gone, on_change, "left", false),
     ];
     for (interruption, next, label, is_told) in cases {
-        let plan = plan(Progress::AwaitingCredentials, Seen::Url(standing()));
+        let plan = plan(Progress::AwaitingCredentials, Seen::Url(reported()));
         let finish = done(&plan, &outcome(5, Err(interruption.clone())), &History::default());
         assert_eq!((finish.next, finish.label), (next, label), "{interruption:?}");
         assert_eq!(finish.report.is_some(), is_told, "{interruption:?}");
         assert_eq!(finish.failure.is_some(), is_told, "{interruption:?}");
-        assert_eq!(finish.history.held(&Inputs::default(), at(5)).is_some(), is_told);
+        assert_eq!(finish.history.backoff(&Inputs::default(), at(5)).is_some(), is_told);
     }
 }
 
@@ -146,7 +146,7 @@ fn a_time_that_passes_during_the_reconcile_causes_another() {
         (failed(FailureReason::ApiError), 45, Next::At(at(40))),
     ];
     for (progress, ended_at, next) in cases {
-        let plan = plan(progress.clone(), Seen::Url(standing()));
+        let plan = plan(progress.clone(), Seen::Url(reported()));
         for result in [Ok(Done::Nothing), Ok(Done::Repaired)] {
             let finish = done(&plan, &outcome(ended_at, result), &History::default());
             assert_eq!(finish.next, next, "{progress:?} until {ended_at}");
@@ -160,13 +160,13 @@ fn a_time_that_passes_during_the_reconcile_causes_another() {
     }
     let mut late = plan(Progress::UpToDate, Seen::Nothing);
     late.made_at = at(0);
-    let finish = done(&late, &outcome(70, Ok(Done::Issued(standing()))), &History::default());
+    let finish = done(&late, &outcome(70, Ok(Done::Issued(reported()))), &History::default());
     assert_eq!(finish.next, Next::At(at(40)), "the URL that was just written");
 }
 
 #[test]
 fn what_was_reconciled_is_not_reconciled_again() {
-    let mut plan = plan(Progress::AwaitingCredentials, Seen::Url(standing()));
+    let mut plan = plan(Progress::AwaitingCredentials, Seen::Url(reported()));
     for (made_at, next) in [(39, Some(40)), (40, Some(60)), (59, Some(60)), (60, None), (99, None)] {
         plan.made_at = at(made_at);
         let finish = done(&plan, &outcome(made_at, Ok(Done::Nothing)), &History::default());
@@ -177,7 +177,7 @@ fn what_was_reconciled_is_not_reconciled_again() {
 #[test]
 fn pruning_comes_at_its_time_even_if_that_is_now() {
     for (prune_at, expected) in [(30, 30), (50, 40), (5, 5), (0, 0)] {
-        let plan = plan(Progress::UpToDate, Seen::Url(standing()));
+        let plan = plan(Progress::UpToDate, Seen::Url(reported()));
         let outcome = Outcome { prune_at: Some(at(prune_at)), ..outcome(5, Ok(Done::Nothing)) };
         assert_eq!(done(&plan, &outcome, &History::default()).next, Next::At(at(expected)));
     }
@@ -197,7 +197,7 @@ fn a_backoff_that_goes_on_is_neither_counted_again_nor_put_off() {
 
 #[test]
 fn a_status_that_could_not_be_written_is_tried_again_and_hides_no_earlier_time() {
-    let settled = plan(Progress::UpToDate, Seen::Url(standing()));
+    let settled = plan(Progress::UpToDate, Seen::Url(reported()));
     let kept = done(&settled, &outcome(5, Ok(Done::Nothing)), &History::default());
     let overloaded = |retry_after| Interruption::Overloaded { retry_after };
     for (why, now, next) in [
@@ -212,13 +212,13 @@ fn a_status_that_could_not_be_written_is_tried_again_and_hides_no_earlier_time()
     ] {
         let (history, found) = status_not_written(&kept, &settled, &why, at(now));
         assert_eq!(found, next, "{why:?} at {now}");
-        assert!(history.held(&Inputs::default(), at(now)).is_none(), "the Secret is not left alone");
+        assert!(history.backoff(&Inputs::default(), at(now)).is_none(), "the Secret is not left alone");
     }
     // The backoff of the failure goes on.
     let failing = plan(failed(FailureReason::ApiError), Seen::Nothing);
     let failing_once = done(&failing, &outcome(5, Ok(Done::Nothing)), &History::default());
     let (history, next) = status_not_written(&failing_once, &failing, &api_error(None), at(6));
-    assert_eq!((history.held(&Inputs::default(), at(6)).is_some(), next), (true, Next::At(at(7))));
+    assert_eq!((history.backoff(&Inputs::default(), at(6)).is_some(), next), (true, Next::At(at(7))));
     // A report that waits for a change is tried again all the same.
     let waiting = plan(failed(FailureReason::CredentialsNotFound), Seen::Nothing);
     let waiting_once = done(&waiting, &outcome(5, Ok(Done::Nothing)), &History::default());
@@ -242,7 +242,7 @@ fn reconcile(world: &mut World, history: &mut History, was_issued: bool) -> (boo
         }
         Action::Create { validity, .. } | Action::Replace { validity, .. } => {
             world.write(world.fresh(validity), plan.reads_first).unwrap();
-            Done::Issued(Standing::new(&world.request, validity, world.credentials.as_ref(), 0))
+            Done::Issued(ReportedUrl::new(&world.request, validity, world.credentials.as_ref(), 0))
         }
     };
     let did = result != Done::Nothing;

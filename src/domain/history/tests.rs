@@ -29,10 +29,10 @@ fn failures_in_a_row_wait_longer_and_other_inputs_begin_anew() {
     ] {
         let retry_at = history.failed(inputs, &trouble(), at(now), left, at_least);
         assert_eq!(retry_at, at(now + expected), "at {now}");
-        assert_eq!(history.held(inputs, at(now)), Some((&trouble(), retry_at)));
-        assert_eq!(history.held(inputs, retry_at), None);
+        assert_eq!(history.backoff(inputs, at(now)), Some((&trouble(), retry_at)));
+        assert_eq!(history.backoff(inputs, retry_at), None);
     }
-    assert_eq!(history.held(&other, at(24)), None);
+    assert_eq!(history.backoff(&other, at(24)), None);
     history.succeeded(at(24));
     assert!(history.is_at_rest());
 }
@@ -114,10 +114,10 @@ fn nothing_waits_for_a_clock_that_was_put_back() {
     let retry_at = history.failed(&Inputs::default(), &trouble(), at(1000), None, Some(300));
     history.contested(&Inputs::default(), at(1000), None);
     for now in [at(999), at(0), at(-90_000)] {
-        assert_eq!(history.held(&Inputs::default(), now), None);
+        assert_eq!(history.backoff(&Inputs::default(), now), None);
         assert_eq!(until(&history, now), None);
     }
-    assert_eq!(history.held(&Inputs::default(), at(1299)), Some((&trouble(), retry_at)));
+    assert_eq!(history.backoff(&Inputs::default(), at(1299)), Some((&trouble(), retry_at)));
     history.contested(&Inputs::default(), at(0), None);
     assert_eq!(until(&history, at(0)), Some(at(2)), "a contest of a later time is none");
 }

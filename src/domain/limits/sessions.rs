@@ -2,7 +2,7 @@
 
 use super::{NotPermitted, StsEndpoints};
 use crate::domain::resolve::CredentialsLocation;
-use crate::domain::session::{IdentitySource, SessionTerms};
+use crate::domain::session::{IdentitySource, SessionSpec};
 
 /// Which sessions the operator may request.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -21,8 +21,8 @@ impl SessionLimits {
     /// # Errors
     /// The error names the field and the flag that permits it; to a user of a signer it says only that.
     pub(super) fn check(&self, credentials: &CredentialsLocation) -> Result<(), NotPermitted> {
-        let Some(terms) = &credentials.session else { return Ok(()) };
-        let refused = self.check_terms(&credentials.source, terms);
+        let Some(spec) = &credentials.session else { return Ok(()) };
+        let refused = self.check_spec(&credentials.source, spec);
         refused.map_err(|refusal| match &credentials.signer {
             Some(signer) => NotPermitted::SignerSession { signer: signer.clone() },
             None => refusal,
@@ -33,7 +33,7 @@ impl SessionLimits {
     ///
     /// # Errors
     /// The error names the field and the flag that permits it.
-    pub fn check_terms(&self, source: &IdentitySource, terms: &SessionTerms) -> Result<(), NotPermitted> {
+    pub fn check_spec(&self, source: &IdentitySource, spec: &SessionSpec) -> Result<(), NotPermitted> {
         if let IdentitySource::WebIdentity(identity) = source
             && !self.audiences.contains(&identity.audience)
         {
@@ -42,8 +42,8 @@ impl SessionLimits {
         if *source == IdentitySource::Ambient && !self.ambient {
             return Err(NotPermitted::Ambient);
         }
-        let asks_sts = terms.role.is_some() || *source != IdentitySource::Ambient;
-        let sts = &terms.sts;
+        let asks_sts = spec.role.is_some() || *source != IdentitySource::Ambient;
+        let sts = &spec.sts;
         let permitted = match &sts.endpoint {
             _ if !asks_sts => Ok(()),
             Some(endpoint) => self.endpoints.permits(endpoint).map(drop),

@@ -7,7 +7,7 @@ use super::{Action, Observation, Plan};
 use crate::domain::decision::{Case, issue_reason};
 use crate::domain::ended::EndReason;
 use crate::domain::reason::{FailureReason, IssueReason};
-use crate::domain::status::{Problem, Progress, Seen, Standing};
+use crate::domain::status::{Problem, Progress, ReportedUrl, Seen};
 use crate::domain::validity::plus;
 
 /// The plan for a request that its signer denies. Its URL stays until it expires, unless it is withdrawn:
@@ -27,12 +27,12 @@ pub(super) fn deny(
         // Without its signer a URL just expires.
         let is_waiting = problem.reason == FailureReason::SignerNotFound && !is_withdrawn;
         let why = if is_waiting { EndReason::Expired } else { EndReason::Denied };
-        end(plan, case, observation, why, progress)
+        plan_end(plan, case, observation, why, progress)
     } else {
         plan.fail(problem.clone())
     };
-    let is_held = observation.history.held(observation.inputs, case.now).is_some();
-    let delete_at = deleted_at(case).filter(|_| !is_held && !case.request.suspend);
+    let is_in_backoff = observation.history.backoff(observation.inputs, case.now).is_some();
+    let delete_at = deleted_at(case).filter(|_| !is_in_backoff && !case.request.suspend);
     Plan { delete_at, ..plan }
 }
 
@@ -40,7 +40,7 @@ impl Plan {
     /// The same plan for a URL that is not renewed.
     fn without_renewal(self) -> Self {
         let seen = match self.seen {
-            Seen::Url(standing) => Seen::Url(Standing { renewal_time: None, ..standing }),
+            Seen::Url(reported) => Seen::Url(ReportedUrl { renewal_time: None, ..reported }),
             seen => seen,
         };
         Self { seen, ..self }
@@ -48,7 +48,7 @@ impl Plan {
 }
 
 /// The plan to empty the stored URL.
-pub(super) fn end(
+pub(super) fn plan_end(
     plan: Plan,
     case: &Case<'_>,
     observation: &Observation<'_>,
@@ -56,7 +56,7 @@ pub(super) fn end(
     progress: Progress,
 ) -> Plan {
     let Observation { now, history, inputs, .. } = observation;
-    if let Some((problem, _)) = history.held(inputs, *now) {
+    if let Some((problem, _)) = history.backoff(inputs, *now) {
         return plan.fail(problem.clone());
     }
     // Another client that writes the URL again and again is answered more and more slowly.

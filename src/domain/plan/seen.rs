@@ -4,7 +4,7 @@ use super::Rendering;
 use crate::domain::decision::{Case, is_planted, issue_reason};
 use crate::domain::reason::IssueReason;
 use crate::domain::resolve::Permission;
-use crate::domain::status::{Seen, Standing};
+use crate::domain::status::{ReportedUrl, Seen};
 
 /// The stored URL for the report, as it is before anything is written.
 pub(super) fn seen(
@@ -19,13 +19,13 @@ pub(super) fn seen(
     };
     let is_granted = permission.is_granted();
     let mismatch = [IssueReason::Missing, IssueReason::SpecChanged, IssueReason::Drifted];
-    Seen::Url(Standing {
+    Seen::Url(ReportedUrl {
         // A URL that cannot be signed again is not what the spec asks for.
         matches: can_render && issue_reason(case).is_none_or(|reason| !mismatch.contains(&reason)),
         is_planted: is_planted(case, stored, &url),
         digest: Some(Box::new(url)),
         location: rendering.map(|rendering| rendering.location.to_owned()).filter(|_| is_granted),
         handled_renew: stored.handled_renew.as_deref().map(str::to_owned),
-        ..Standing::new(case.request, url.validity, case.credentials, case.seed)
+        ..ReportedUrl::new(case.request, url.validity, case.credentials, case.seed)
     })
 }

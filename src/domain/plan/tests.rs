@@ -129,7 +129,7 @@ fn obstacles_are_reported_in_this_order() {
     let plan_of = observed(&world, unsigned);
     assert_eq!(problem(&plan_of).reason, FailureReason::SecretConflict);
     assert!(problem(&plan_of).message.contains("immutable"));
-    assert!(matches!(&plan_of.seen, Seen::Url(standing) if !standing.matches));
+    assert!(matches!(&plan_of.seen, Seen::Url(reported) if !reported.matches));
     let plan_of = observed(&settled(), unsigned);
     assert_eq!((problem(&plan_of).reason, plan_of.action), (FailureReason::SigningFailed, Action::Nothing));
 }
@@ -141,9 +141,9 @@ fn without_credentials_their_problem_is_reported_and_the_stored_url_compared_wit
     world.credentials = None;
     let plan = plan_at_rest(&world);
     assert_eq!(problem(&plan).reason, FailureReason::CredentialsNotFound);
-    assert!(matches!(&plan.seen, Seen::Url(standing) if standing.matches));
+    assert!(matches!(&plan.seen, Seen::Url(reported) if reported.matches));
     world.request.key.push('x');
-    assert!(matches!(&plan_at_rest(&world).seen, Seen::Url(standing) if !standing.matches));
+    assert!(matches!(&plan_at_rest(&world).seen, Seen::Url(reported) if !reported.matches));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::ends::{deleted_at, ended};
 use super::problems::other_credentials;
 use super::{Observation, Plan};
-use crate::domain::decision::{Case, Obstacle};
+use crate::domain::decision::{Case, WaitReason};
 use crate::domain::reason::{FailureReason, IssueReason};
 use crate::domain::session::SessionNeed;
 use crate::domain::status::{Problem, Progress};
@@ -29,26 +29,27 @@ pub(super) fn session_need(case: &Case<'_>, reason: IssueReason) -> SessionNeed 
 }
 
 /// Turns a decision to wait into progress.
-pub(super) fn wait(plan: Plan, obstacle: Obstacle, case: &Case<'_>, observation: &Observation<'_>) -> Plan {
-    match obstacle {
-        Obstacle::Ended(why) => {
+pub(super) fn wait(plan: Plan, reason: WaitReason, case: &Case<'_>, observation: &Observation<'_>) -> Plan {
+    match reason {
+        WaitReason::Ended(why) => {
             let Observation { now, history, inputs, .. } = observation;
             let delete_at = deleted_at(case);
-            let held = history.held(inputs, *now).filter(|_| delete_at.is_some_and(|time| time <= *now));
+            let backoff =
+                history.backoff(inputs, *now).filter(|_| delete_at.is_some_and(|time| time <= *now));
             // The deletion failed, and is tried again after the backoff.
-            match held {
+            match backoff {
                 Some((problem, _)) => plan.fail(problem.clone()),
                 None => Plan { delete_at, ..plan }.wait(ended(case, why)),
             }
         }
-        Obstacle::CredentialsChanged => plan.fail(other_credentials(case.request)),
-        Obstacle::Suspended => plan.wait(Progress::Suspended),
-        Obstacle::AwaitingCredentials => plan.wait(Progress::AwaitingCredentials),
-        Obstacle::NoCredentials => match &observation.credentials {
+        WaitReason::CredentialsChanged => plan.fail(other_credentials(case.request)),
+        WaitReason::Suspended => plan.wait(Progress::Suspended),
+        WaitReason::AwaitingCredentials => plan.wait(Progress::AwaitingCredentials),
+        WaitReason::NoCredentials => match &observation.credentials {
             Err(problem) => plan.fail(problem.clone()),
             Ok(_) => plan,
         },
-        Obstacle::CredentialsExpired(expired) => {
+        WaitReason::CredentialsExpired(expired) => {
             let place = case.request.credentials.place();
             if case.request.credentials.has_session() {
                 let message =

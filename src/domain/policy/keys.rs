@@ -1,6 +1,6 @@
 //! Which keys a rule allows: whole keys, or what a key begins with, with variables as whole segments.
 
-use super::Asker;
+use super::Requester;
 
 /// Which keys a rule allows. Each may contain the variables `{namespace}` and `{name}`, each as a whole
 /// segment.
@@ -20,8 +20,8 @@ impl Default for KeyPatterns {
 
 impl KeyPatterns {
     /// Whether a key is allowed. The caller has refused keys that are [unsafe](is_unsafe).
-    pub(super) fn allow(&self, key: &str, asker: Asker<'_>) -> bool {
-        let rendered = self.rendered(asker);
+    pub(super) fn allow(&self, key: &str, requester: Requester<'_>) -> bool {
+        let rendered = self.rendered(requester);
         match self {
             Self::Prefixes(_) => rendered.iter().any(|prefix| key.starts_with(prefix.as_str())),
             Self::Keys(_) => rendered.iter().any(|allowed| key == allowed),
@@ -29,9 +29,9 @@ impl KeyPatterns {
     }
 
     /// The patterns with the variables replaced. Those with a variable that has no value are left out.
-    pub(super) fn rendered(&self, asker: Asker<'_>) -> Vec<String> {
+    pub(super) fn rendered(&self, requester: Requester<'_>) -> Vec<String> {
         let (Self::Prefixes(patterns) | Self::Keys(patterns)) = self;
-        patterns.iter().filter_map(|pattern| render(pattern, asker)).collect()
+        patterns.iter().filter_map(|pattern| render(pattern, requester)).collect()
     }
 
     /// What a sentence says between "keys" and the patterns.
@@ -43,10 +43,10 @@ impl KeyPatterns {
     }
 }
 
-fn render(pattern: &str, asker: Asker<'_>) -> Option<String> {
+fn render(pattern: &str, requester: Requester<'_>) -> Option<String> {
     let segments = pattern.split('/').map(|segment| match segment {
-        "{namespace}" => Some(asker.namespace).filter(|value| !value.is_empty()),
-        "{name}" => Some(asker.name).filter(|value| !value.is_empty()),
+        "{namespace}" => Some(requester.namespace).filter(|value| !value.is_empty()),
+        "{name}" => Some(requester.name).filter(|value| !value.is_empty()),
         segment => Some(segment),
     });
     Some(segments.collect::<Option<Vec<_>>>()?.join("/"))

@@ -19,14 +19,14 @@ pub use rule::PolicyRule;
 
 /// Who asks for a URL: what the variables in a policy stand for.
 #[derive(Clone, Copy, Debug)]
-pub struct Asker<'a> {
+pub struct Requester<'a> {
     /// Namespace of the `PresignedUrl`.
     pub namespace: &'a str,
     /// Name of the `PresignedUrl`.
     pub name: &'a str,
 }
 
-impl<'a> Asker<'a> {
+impl<'a> Requester<'a> {
     /// The `PresignedUrl` of this name.
     #[must_use]
     pub fn new(namespace: &'a str, name: &'a str) -> Self {
@@ -85,22 +85,22 @@ impl Policy {
     /// Judges a request. Of several rules that allow it, the one with the longest lifetime counts, and
     /// of these the first. Of several that do not, the one of which most holds is named.
     #[must_use]
-    pub fn judge(&self, request: &Request, asker: Asker<'_>) -> Verdict {
-        if let Some(denial) = self.safety(request, asker) {
+    pub fn judge(&self, request: &Request, requester: Requester<'_>) -> Verdict {
+        if let Some(denial) = self.safety(request, requester) {
             return Verdict::Denied(denial);
         }
         let mut allowed: Option<&PolicyRule> = None;
         let mut closest: Option<(usize, Denial)> = None;
-        for rule in self.rules_for(asker.namespace) {
-            match rule.judge(request, asker) {
+        for rule in self.rules_for(requester.namespace) {
+            match rule.judge(request, requester) {
                 Ok(()) => {
                     if allowed.is_none_or(|best| is_longer(rule.max_expires_in, best.max_expires_in)) {
                         allowed = Some(rule);
                     }
                 }
-                Err((held, denial)) => {
-                    if closest.as_ref().is_none_or(|(most, _)| held > *most) {
-                        closest = Some((held, denial));
+                Err((passed, denial)) => {
+                    if closest.as_ref().is_none_or(|(most, _)| passed > *most) {
+                        closest = Some((passed, denial));
                     }
                 }
             }
@@ -135,7 +135,7 @@ impl Policy {
     }
 
     /// What is denied even if the rules are only audited.
-    fn safety(&self, request: &Request, asker: Asker<'_>) -> Option<Denial> {
+    fn safety(&self, request: &Request, requester: Requester<'_>) -> Option<Denial> {
         let is_prefix = request.form.as_ref().is_some_and(|form| form.is_key_prefix);
         let key = request.key.strip_suffix('/').filter(|_| is_prefix).unwrap_or(&request.key);
         if is_unsafe(key) {
@@ -156,7 +156,7 @@ impl Policy {
             );
             return Some(Denial::of_safety("query", message));
         }
-        let names = |name: &str| self.rules_for(asker.namespace).any(|rule| rule.names_header(name));
+        let names = |name: &str| self.rules_for(requester.namespace).any(|rule| rule.names_header(name));
         let harmful = request.headers.iter().find(|(name, _)| harmful_header(name) && !names(name))?;
         let message = format!("{} is not permitted by the signer: remove it", harmful.0);
         Some(Denial::of_safety("headers", message))

@@ -1,7 +1,7 @@
 //! One rule of a policy, and what it says about a request.
 
 use super::headers::{self, HeaderPattern};
-use super::{Asker, Denial, KeyPatterns};
+use super::{Denial, KeyPatterns, Requester};
 use crate::domain::request::{Method, Request};
 
 /// One rule. It allows a request if everything in it holds.
@@ -36,16 +36,16 @@ pub struct PolicyRule {
 impl PolicyRule {
     /// Whether the rule allows a request; otherwise how many of its conditions hold before the first
     /// that does not, and what that one allows.
-    pub(super) fn judge(&self, request: &Request, asker: Asker<'_>) -> Result<(), (usize, Denial)> {
+    pub(super) fn judge(&self, request: &Request, requester: Requester<'_>) -> Result<(), (usize, Denial)> {
         let checks =
             [Self::method, Self::bucket, Self::key, Self::version, Self::headers, Self::length, Self::form];
-        for (held, check) in checks.into_iter().enumerate() {
-            check(self, request, asker).map_err(|denial| (held, denial))?;
+        for (passed, check) in checks.into_iter().enumerate() {
+            check(self, request, requester).map_err(|denial| (passed, denial))?;
         }
         Ok(())
     }
 
-    fn method(&self, request: &Request, _: Asker<'_>) -> Result<(), Denial> {
+    fn method(&self, request: &Request, _: Requester<'_>) -> Result<(), Denial> {
         if self.methods.contains(&request.method) {
             return Ok(());
         }
@@ -53,7 +53,7 @@ impl PolicyRule {
         Err(Denial::new("method", message))
     }
 
-    fn bucket(&self, request: &Request, _: Asker<'_>) -> Result<(), Denial> {
+    fn bucket(&self, request: &Request, _: Requester<'_>) -> Result<(), Denial> {
         if self.buckets.contains(&request.bucket) {
             return Ok(());
         }
@@ -62,8 +62,8 @@ impl PolicyRule {
         Err(Denial::new("bucket", message))
     }
 
-    fn key(&self, request: &Request, asker: Asker<'_>) -> Result<(), Denial> {
-        if self.keys.allow(&request.key, asker) {
+    fn key(&self, request: &Request, requester: Requester<'_>) -> Result<(), Denial> {
+        if self.keys.allow(&request.key, requester) {
             let is_prefix = request.form.as_ref().is_some_and(|form| form.is_key_prefix);
             // A whole key allows nothing below it, also not one that ends with a slash.
             if is_prefix && matches!(self.keys, KeyPatterns::Keys(_)) {
@@ -72,7 +72,7 @@ impl PolicyRule {
             }
             return Ok(());
         }
-        let (rendered, how) = (self.keys.rendered(asker), self.keys.how());
+        let (rendered, how) = (self.keys.rendered(requester), self.keys.how());
         if rendered.is_empty() {
             return Err(Denial::new("signerRef", "the signer cannot be used without a name"));
         }
@@ -80,14 +80,14 @@ impl PolicyRule {
         Err(Denial::new("key", format!("keys of this namespace in {bucket} {how} {shown}")))
     }
 
-    fn version(&self, request: &Request, _: Asker<'_>) -> Result<(), Denial> {
+    fn version(&self, request: &Request, _: Requester<'_>) -> Result<(), Denial> {
         if self.allows_versions || request.query.iter().all(|(name, _)| name != "versionId") {
             return Ok(());
         }
         Err(Denial::new("versionID", "the signer does not allow versions: remove it"))
     }
 
-    fn headers(&self, request: &Request, _: Asker<'_>) -> Result<(), Denial> {
+    fn headers(&self, request: &Request, _: Requester<'_>) -> Result<(), Denial> {
         if let (Some(_), Some((name, _))) = (&request.form, self.require_headers.first()) {
             let message = format!("the signer requires the header {name}, which a form cannot have: use PUT");
             return Err(Denial::new("method", message));
@@ -109,7 +109,7 @@ impl PolicyRule {
         })
     }
 
-    fn length(&self, request: &Request, _: Asker<'_>) -> Result<(), Denial> {
+    fn length(&self, request: &Request, _: Requester<'_>) -> Result<(), Denial> {
         let Some(most) = self.max_content_length.filter(|_| request.method == Method::Put) else {
             return Ok(());
         };
@@ -121,7 +121,7 @@ impl PolicyRule {
         Err(Denial::new("headers", message))
     }
 
-    fn form(&self, request: &Request, _: Asker<'_>) -> Result<(), Denial> {
+    fn form(&self, request: &Request, _: Requester<'_>) -> Result<(), Denial> {
         let Some(form) = &request.form else { return Ok(()) };
         if let Some(name) = form.header_names().find(|name| !self.allows_header(name)) {
             let field = if name.starts_with("x-amz-meta-") { "form.metadata" } else { "form.contentType" };
@@ -157,14 +157,14 @@ impl PolicyRule {
 }
 
 /// The most items of a list that a message names.
-const MOST_NAMED: usize = 5;
+const MAX_NAMED: usize = 5;
 
 /// A list as a sentence names it: `a`, or `a, b or c`.
 fn list(items: impl IntoIterator<Item = String>) -> String {
     let mut items: Vec<String> = items.into_iter().collect();
-    if items.len() > MOST_NAMED {
-        let others = items.len() - MOST_NAMED;
-        items.truncate(MOST_NAMED);
+    if items.len() > MAX_NAMED {
+        let others = items.len() - MAX_NAMED;
+        items.truncate(MAX_NAMED);
         items.push(format!("{others} others"));
     }
     match items.pop() {

@@ -35,7 +35,7 @@ pub enum UploadAnswer {
 }
 
 /// The largest size, in bytes.
-const LARGEST: i64 = 999_999_999_999_999;
+const MAX_SIZE: i64 = 999_999_999_999_999;
 /// What the name of a field with metadata begins with.
 const METADATA: &str = "x-amz-meta-";
 /// What stores replace by the name of the file that a visitor chose.
@@ -118,8 +118,8 @@ fn refused<T>(field: &'static str, rule: Rule) -> Result<T, InvalidSpec> {
 /// The sizes of a form, the smaller one first.
 fn sizes(form: &UploadForm) -> Result<(u64, u64), InvalidSpec> {
     let size = |field: &'static str, size: i64, least: i64| {
-        let valid = u64::try_from(size).ok().filter(|_| (least..=LARGEST).contains(&size));
-        valid.ok_or_else(|| InvalidSpec::new(field, format!("must be from {least} to {LARGEST}")))
+        let valid = u64::try_from(size).ok().filter(|_| (least..=MAX_SIZE).contains(&size));
+        valid.ok_or_else(|| InvalidSpec::new(field, format!("must be from {least} to {MAX_SIZE}")))
     };
     let (least, most) = (form.min_size.unwrap_or(0), form.max_size);
     let sizes = (size("form.minSize", least, 0)?, size("form.maxSize", most, 1)?);

@@ -25,7 +25,7 @@ pub(super) use checks::{
 pub(super) use endpoint::aws_partition;
 pub use endpoint::{AwsAddress, Endpoint, Scheme, aws_host};
 pub use form::{Form, UploadAnswer};
-pub use renew::LONGEST_RENEW;
+pub use renew::MAX_RENEW;
 use renew::is_too_long;
 pub(super) use renew::renew_token;
 pub use target::Target;

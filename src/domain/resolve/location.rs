@@ -1,7 +1,7 @@
 //! Where the credentials of a request come from.
 
 use crate::crd::CredentialsSecretRef;
-use crate::domain::session::{IdentitySource, SessionTerms};
+use crate::domain::session::{IdentitySource, SessionSpec};
 use crate::domain::signer::SignerId;
 
 /// Where the credentials of a request come from.
@@ -12,7 +12,7 @@ pub struct CredentialsLocation {
     /// The Secret or the ServiceAccount in it.
     pub source: IdentitySource,
     /// The session that the operator gets with these credentials; `None` if they sign themselves.
-    pub session: Option<Box<SessionTerms>>,
+    pub session: Option<Box<SessionSpec>>,
     /// The signer that the credentials belong to; `None` if they are those of the request itself.
     pub signer: Option<SignerId>,
 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::crd::{ClusterSignerSpec, SignerKind};
 use crate::domain::model;
 
-const TEAM_A: Asker<'static> = Asker { namespace: "team-a", name: "report" };
+const TEAM_A: Requester<'static> = Requester { namespace: "team-a", name: "report" };
 
 /// A spec that names the `ClusterSigner` of the model.
 fn spec(key: &str) -> PresignedUrlSpec {
@@ -38,13 +38,13 @@ fn signer(change: &Value) -> ParsedSigner {
 }
 
 fn resolved(
-    asker: Asker<'_>,
+    requester: Requester<'_>,
     spec: &PresignedUrlSpec,
     signer: Option<&ParsedSigner>,
     labels: Option<&Labels>,
 ) -> Result<Resolved, Problem> {
-    let terms = ConnectionTerms { denies_inline: false, signer_namespace: "platform".to_owned() };
-    resolve(asker, spec, None, &Surroundings { terms: &terms, signer: signer.map(Ok), labels })
+    let settings = ConnectionSettings { denies_inline: false, signer_namespace: "platform".to_owned() };
+    resolve(requester, spec, None, &ResolveContext { settings: &settings, signer: signer.map(Ok), labels })
 }
 
 fn problem(resolved: Result<Resolved, Problem>) -> Problem {
@@ -74,7 +74,7 @@ fn the_connection_and_the_credentials_are_those_of_the_signer() {
 #[test]
 fn a_signer_that_is_not_there_and_one_of_others_sound_the_same() {
     let signer = model::signer();
-    let elsewhere = Asker::new("team-b", "report");
+    let elsewhere = Requester::new("team-b", "report");
     let missing = problem(resolved(elsewhere, &spec("tenants/team-a/a"), None, None));
     assert_eq!(missing.reason, FailureReason::SignerNotFound);
     for key in ["tenants/team-a/a", "x", "//", "/a//b"] {
@@ -173,15 +173,16 @@ fn what_depends_on_the_store_names_the_signer() {
 #[test]
 fn own_credentials_can_be_denied_everywhere_or_where_those_of_signers_are() {
     let inline = model::spec();
-    let ask = |asker, denies_inline| {
-        let terms = ConnectionTerms { denies_inline, signer_namespace: "platform".to_owned() };
-        resolve(asker, &inline, None, &Surroundings { terms: &terms, signer: None, labels: None })
+    let ask = |requester, denies_inline| {
+        let settings = ConnectionSettings { denies_inline, signer_namespace: "platform".to_owned() };
+        resolve(requester, &inline, None, &ResolveContext { settings: &settings, signer: None, labels: None })
     };
     assert!(ask(TEAM_A, false).is_ok());
-    for (asker, denies, names) in
-        [(TEAM_A, true, "--inline-credentials"), (Asker::new("platform", "a"), false, "this namespace holds")]
-    {
-        let found = problem(ask(asker, denies));
+    for (requester, denies, names) in [
+        (TEAM_A, true, "--inline-credentials"),
+        (Requester::new("platform", "a"), false, "this namespace holds"),
+    ] {
+        let found = problem(ask(requester, denies));
         assert_eq!(found.reason, FailureReason::NotPermitted);
         assert!(found.message.contains(names), "{}", found.message);
     }

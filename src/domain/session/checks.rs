@@ -26,9 +26,9 @@ pub(in crate::domain) enum Whose {
 
 /// The longest session of a role that another role assumes, in seconds:
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining>.
-const LONGEST_CHAINED: u32 = 3600;
+const MAX_CHAINED: u32 = 3600;
 /// The most characters that certificates may have.
-const LONGEST_CA: usize = 16_384;
+const MAX_CA: usize = 16_384;
 /// The shortest and the longest session, in seconds.
 const DURATIONS: std::ops::RangeInclusive<u32> = 900..=43_200;
 
@@ -53,7 +53,7 @@ pub(in crate::domain) fn check(s3: &S3Connection, whose: Whose) -> CheckResult {
     require(!is_fips_of_china, "s3.aws.fips", rules::AWS_FIPS)?;
     if let Some(pem) = &s3.ca_bundle {
         require(pem.contains("-----BEGIN CERTIFICATE-----"), "s3.caBundle", rules::CA_FORM)?;
-        at_most(LONGEST_CA, pem, "s3.caBundle")?;
+        at_most(MAX_CA, pem, "s3.caBundle")?;
     }
     let has_session = credentials.web_identity.is_some() || credentials.assume_role.is_some();
     require(credentials.session.is_none() || has_session, "s3.credentials.session", rules::SESSION_OF)?;
@@ -131,7 +131,7 @@ fn session(s3: &S3Connection, options: &SessionOptions, whose: Whose) -> CheckRe
         let keys = credentials.secret_ref.as_ref().map(|reference| reference.keys.as_ref());
         let is_temporary = keys.is_none_or(|keys| keys.is_some_and(|keys| keys.session_token.is_some()));
         let is_chain = is_temporary && credentials.assume_role.is_some();
-        let is_long = seconds.flatten().is_some_and(|seconds| seconds > LONGEST_CHAINED);
+        let is_long = seconds.flatten().is_some_and(|seconds| seconds > MAX_CHAINED);
         require(!(is_chain && is_long), field, rules::CHAIN_HOUR)?;
     }
     let narrow = "s3.credentials.session.narrowTo";

@@ -1,6 +1,6 @@
 //! What tells one session from another.
 
-use super::{Hop, SessionTerms, StsAddress};
+use super::{SessionSpec, StsAddress, StsRequest};
 use crate::crd::NarrowTo;
 use crate::domain::Credentials;
 use crate::domain::stored::Digest;
@@ -12,7 +12,7 @@ pub struct SessionKey {
     /// Which identity the session begins with.
     pub source: SessionSource,
     /// Everything that the session is requested with.
-    pub terms: SessionTerms,
+    pub spec: SessionSpec,
     /// Whose session it is.
     pub owner: SessionOwner,
     /// A digest of the certificates of private authorities. The certificates themselves are not kept.
@@ -92,14 +92,10 @@ const INTERMEDIATE: u32 = 900;
 impl SessionKey {
     /// The key of a session, and the certificates of private authorities to reach its STS with.
     #[must_use]
-    pub fn new(
-        source: SessionSource,
-        mut terms: SessionTerms,
-        owner: SessionOwner,
-    ) -> (Self, Option<String>) {
-        let certificates = terms.sts.ca_bundle.take();
+    pub fn new(source: SessionSource, mut spec: SessionSpec, owner: SessionOwner) -> (Self, Option<String>) {
+        let certificates = spec.sts.ca_bundle.take();
         let ca_bundle = certificates.as_deref().map(Digest::of);
-        (Self { source, terms, owner, ca_bundle }, certificates)
+        (Self { source, spec, owner, ca_bundle }, certificates)
     }
 
     /// The session that the role is assumed with; `None` if there is no role, or if an access key assumes it.
@@ -107,31 +103,31 @@ impl SessionKey {
     #[must_use]
     pub fn base(&self) -> Option<Self> {
         let is_key = matches!(self.source, SessionSource::Secret { .. });
-        self.terms.role.as_ref().filter(|_| !is_key)?;
-        let terms = SessionTerms {
+        self.spec.role.as_ref().filter(|_| !is_key)?;
+        let spec = SessionSpec {
             role: None,
             duration: INTERMEDIATE,
             narrow_to: NarrowTo::Nothing,
             policy: None,
-            name: self.terms.base_name.clone(),
+            name: self.spec.base_name.clone(),
             block: Digest::default(),
-            ..self.terms.clone()
+            ..self.spec.clone()
         };
-        Some(Self { terms, ..self.clone() })
+        Some(Self { spec, ..self.clone() })
     }
 
     /// The request to the STS for this session, after that for its [`base`](Self::base). `ca_bundle` are the
     /// certificates that [`new`](Self::new) returned. `None` for the operator's own identity, which the spec
     /// of no signer describes.
     #[must_use]
-    pub fn hop(&self, ca_bundle: Option<&str>) -> Option<Hop> {
-        let SessionTerms { role, duration, policy, sts, name, .. } = &self.terms;
+    pub fn sts_request(&self, ca_bundle: Option<&str>) -> Option<StsRequest> {
+        let SessionSpec { role, duration, policy, sts, name, .. } = &self.spec;
         let (role_arn, external_id) = match (role, &self.source) {
             (Some(role), _) => (Some(role.arn.clone()), role.external_id.clone()),
             (None, SessionSource::ServiceAccount { role_arn, .. }) => (role_arn.clone(), None),
             (None, SessionSource::Secret { .. } | SessionSource::Ambient) => return None,
         };
-        Some(Hop {
+        Some(StsRequest {
             service: StsAddress { ca_bundle: ca_bundle.map(str::to_owned), ..sts.clone() },
             role_arn,
             external_id,

@@ -2,20 +2,20 @@
 //! from an STS.
 
 mod checks;
-mod hop;
 mod key;
 mod name;
 mod narrow;
 mod need;
+mod sts_request;
 
 use std::fmt;
 
 pub(super) use self::checks::{Whose, check};
-pub use self::hop::Hop;
 pub use self::key::{SessionKey, SessionOwner, SessionSource};
 use self::name::SessionNamed;
 pub use self::need::{SessionNeed, is_better_than_none, is_reusable};
-use super::policy::Asker;
+pub use self::sts_request::StsRequest;
+use super::policy::Requester;
 use super::request::{AwsAddress, Endpoint, InvalidSpec};
 use super::signer::SignerId;
 use super::stored::Digest;
@@ -83,7 +83,7 @@ pub struct RoleToAssume {
 
 /// The session that a request is signed with.
 #[derive(Clone, Eq, Hash, PartialEq)]
-pub struct SessionTerms {
+pub struct SessionSpec {
     /// The role that is assumed with the credentials of the source.
     pub role: Option<RoleToAssume>,
     /// How long a session lasts, in seconds.
@@ -111,10 +111,10 @@ impl fmt::Debug for RoleToAssume {
 }
 
 /// Without the session policy, which tells what others may do.
-impl fmt::Debug for SessionTerms {
+impl fmt::Debug for SessionSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { role, duration, narrow_to, name, .. } = self;
-        f.debug_struct("SessionTerms")
+        f.debug_struct("SessionSpec")
             .field("role", role)
             .field("duration", duration)
             .field("narrow_to", narrow_to)
@@ -127,7 +127,7 @@ impl fmt::Debug for SessionTerms {
 #[derive(Clone, Debug)]
 pub(super) struct ParsedCredentials {
     pub(super) source: IdentitySource,
-    pub(super) session: Option<Box<SessionTerms>>,
+    pub(super) session: Option<Box<SessionSpec>>,
 }
 
 /// Parses where the credentials of a connection come from. `has_policy` says whether a signer with a
@@ -137,7 +137,7 @@ pub(super) struct ParsedCredentials {
 /// The error names the first field that is not valid.
 pub(super) fn parse(
     s3: &S3Connection,
-    asker: Asker<'_>,
+    requester: Requester<'_>,
     signer: Option<&SignerId>,
     has_policy: bool,
 ) -> Result<ParsedCredentials, InvalidSpec> {
@@ -150,7 +150,7 @@ pub(super) fn parse(
             let role_arn = identity.role_arn.as_ref();
             IdentitySource::WebIdentity(ServiceAccountIdentity {
                 name: account.name.clone(),
-                role_arn: role_arn.map(|arn| arn.replace("{namespace}", asker.namespace)),
+                role_arn: role_arn.map(|arn| arn.replace("{namespace}", requester.namespace)),
                 audience: audience.to_owned(),
                 is_of_requester: signer.is_none() || account.from == Some(ServiceAccountFrom::Requester),
             })
@@ -158,17 +158,17 @@ pub(super) fn parse(
         (None, None) => IdentitySource::Ambient,
     };
     let needs_session = credentials.assume_role.is_some() || !matches!(source, IdentitySource::Secret(_));
-    let session = needs_session.then(|| session(s3, &source, asker, signer, has_policy)).transpose()?;
+    let session = needs_session.then(|| session(s3, &source, requester, signer, has_policy)).transpose()?;
     Ok(ParsedCredentials { source, session: session.map(Box::new) })
 }
 
 fn session(
     s3: &S3Connection,
     source: &IdentitySource,
-    asker: Asker<'_>,
+    requester: Requester<'_>,
     signer: Option<&SignerId>,
     has_policy: bool,
-) -> Result<SessionTerms, InvalidSpec> {
+) -> Result<SessionSpec, InvalidSpec> {
     let credentials = &s3.credentials;
     let role = credentials
         .assume_role
@@ -179,17 +179,17 @@ fn session(
     let can_narrow = role.is_some() || *source != IdentitySource::Ambient;
     let usual = if has_policy && can_narrow { NarrowTo::Namespace } else { NarrowTo::Nothing };
     let narrow_to = options.narrow_to.unwrap_or(usual);
-    let of_asker = SessionNamed::Namespace(asker.namespace).session_name();
+    let of_requester = SessionNamed::Namespace(requester.namespace).session_name();
     let base_name = match signer {
         Some(signer) if signer.kind == SignerKind::ClusterSigner && !source.is_of_requester() => {
             SessionNamed::ClusterSigner(&signer.name).session_name()
         }
-        _ => of_asker.clone(),
+        _ => of_requester.clone(),
     };
-    let name = if narrow_to == NarrowTo::Nothing { base_name.clone() } else { of_asker };
+    let name = if narrow_to == NarrowTo::Nothing { base_name.clone() } else { of_requester };
     let block = serde_json::to_string(credentials).unwrap_or_default();
     let signer = signer.map(|signer| format!("{} {} {}", signer.kind, signer.namespace, signer.name));
-    Ok(SessionTerms {
+    Ok(SessionSpec {
         role,
         duration: options.duration.as_ref().and_then(DurationText::seconds).unwrap_or(DEFAULT_DURATION),
         sts: sts(s3)?,

@@ -6,7 +6,7 @@ use super::super::stored::Digest;
 
 /// The longest name of a session:
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>.
-const LONGEST: usize = 64;
+const MAX_NAME: usize = 64;
 /// How many characters of the digest of a longer name there are.
 const DIGEST: usize = 16;
 
@@ -26,11 +26,11 @@ impl SessionNamed<'_> {
     /// `ClusterSigner` no `@`, and both contain no other characters than AWS permits.
     pub(super) fn session_name(&self) -> String {
         let whole = self.to_string();
-        if whole.len() <= LONGEST {
+        if whole.len() <= MAX_NAME {
             return whole;
         }
         // Names of Kubernetes have ASCII characters only.
-        let beginning: String = whole.chars().take(LONGEST - DIGEST - 1).collect();
+        let beginning: String = whole.chars().take(MAX_NAME - DIGEST - 1).collect();
         let digest = Digest::of(&whole).to_string();
         format!("{beginning}@{}", &digest[..DIGEST])
     }

@@ -2,7 +2,7 @@
 
 use crate::crd::NarrowTo;
 use crate::domain::Request;
-use crate::domain::policy::{Asker, Policy};
+use crate::domain::policy::{Policy, Requester};
 use crate::domain::request::InvalidSpec;
 use crate::domain::session_policy::{of_namespace, of_object};
 use crate::domain::stored::Digest;
@@ -27,7 +27,7 @@ impl Request {
     pub(in crate::domain) fn narrowed(
         mut self,
         policy: Option<&Policy>,
-        asker: Asker<'_>,
+        requester: Requester<'_>,
     ) -> Result<Self, InvalidSpec> {
         let Some(session) = &self.credentials.session else { return Ok(self) };
         let text = match (session.narrow_to, policy) {
@@ -38,7 +38,9 @@ impl Request {
                 Ok(text) => Ok(text),
                 Err(_) => return Ok(self),
             },
-            (NarrowTo::Namespace, Some(policy)) => of_namespace(policy, asker.namespace, &self.connection),
+            (NarrowTo::Namespace, Some(policy)) => {
+                of_namespace(policy, requester.namespace, &self.connection)
+            }
         };
         let text = text.map_err(|why| InvalidSpec::new(FIELD, why.to_string()))?;
         if let Some(session) = &mut self.credentials.session {

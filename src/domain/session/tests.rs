@@ -18,7 +18,7 @@ fn with(credentials: &Value) -> PresignedUrlSpec {
 }
 
 fn parsed(credentials: &Value) -> Result<Request, InvalidSpec> {
-    Request::inline(Asker::new("team-a", "report"), &with(credentials), None)
+    Request::inline(Requester::new("team-a", "report"), &with(credentials), None)
 }
 
 fn of_signer(credentials: &Value) -> Result<ParsedSigner, InvalidSpec> {
@@ -69,16 +69,16 @@ fn a_session_has_the_usual_terms_unless_the_spec_says_otherwise() {
 /// Only what is equal can be one session.
 #[test]
 fn the_terms_are_the_same_for_all_namespaces_if_nothing_tells_these_apart() {
-    let terms = |narrow_to: &str, namespace: &str| {
+    let spec_of = |narrow_to: &str, namespace: &str| {
         let signer = of_signer(&json!({
             "webIdentity": {"serviceAccountRef": {"name": "u"}, "roleARN": ROLE},
             "session": {"narrowTo": narrow_to},
         }));
-        signer.unwrap().credentials(Asker::new(namespace, "x")).unwrap().session.unwrap()
+        signer.unwrap().credentials(Requester::new(namespace, "x")).unwrap().session.unwrap()
     };
-    assert_eq!(terms("Nothing", "team-a"), terms("Nothing", "team-b"));
-    assert_ne!(terms("Namespace", "team-a"), terms("Namespace", "team-b"));
-    assert_ne!(terms("Nothing", "team-a").block, terms("Namespace", "team-a").block);
+    assert_eq!(spec_of("Nothing", "team-a"), spec_of("Nothing", "team-b"));
+    assert_ne!(spec_of("Namespace", "team-a"), spec_of("Namespace", "team-b"));
+    assert_ne!(spec_of("Nothing", "team-a").block, spec_of("Namespace", "team-a").block);
 }
 
 /// Whoever may write Signers in one namespace must not look like another namespace.
@@ -93,7 +93,7 @@ fn the_session_of_a_signer_has_the_name_of_its_namespace() {
     .unwrap();
     let id = SignerId { kind: SignerKind::Signer, namespace: "team-a".into(), name: "team-b".into() };
     let signer = ParsedSigner::of_namespace(id, "u".to_owned(), 1, &spec).unwrap();
-    let session = signer.credentials(Asker::new("team-a", "x")).unwrap().session.unwrap();
+    let session = signer.credentials(Requester::new("team-a", "x")).unwrap().session.unwrap();
     assert_eq!((session.name.as_str(), session.base_name.as_str()), ("presign-team-a", "presign-team-a"));
     assert_eq!(session.narrow_to, NarrowTo::Nothing);
 }
@@ -174,7 +174,7 @@ fn a_store_has_the_addresses_and_the_certificates_that_fit_it() {
         let mut value = serde_json::to_value(spec()).unwrap();
         value["s3"].as_object_mut().unwrap().extend(s3.as_object().unwrap().clone());
         let spec = serde_json::from_value(value).unwrap();
-        let parsed = Request::inline(Asker::new("team-a", "report"), &spec, None);
+        let parsed = Request::inline(Requester::new("team-a", "report"), &spec, None);
         assert_eq!(parsed.err().map(|error| error.field), refused, "{refused:?}");
     }
 }
@@ -240,19 +240,19 @@ fn a_cluster_signer_may_have_more_sources() {
         assert_eq!(of_signer(&credentials).err().map(|error| error.field), field, "{credentials}");
     }
     let signer = of_signer(&requester(of_namespace)).unwrap();
-    let location = signer.credentials(Asker::new("team-a", "x")).unwrap();
+    let location = signer.credentials(Requester::new("team-a", "x")).unwrap();
     assert_eq!(location.namespace, "team-a");
     let IdentitySource::WebIdentity(identity) = location.source else { panic!("{location:?}") };
     assert_eq!(identity.role_arn.as_deref(), Some("arn:aws:iam::123456789012:role/team-a-reports"));
     let location =
-        of_signer(&json!({"ambient": {}})).unwrap().credentials(Asker::new("team-a", "x")).unwrap();
+        of_signer(&json!({"ambient": {}})).unwrap().credentials(Requester::new("team-a", "x")).unwrap();
     assert_eq!(location.session.unwrap().narrow_to, NarrowTo::Nothing);
 }
 
 /// The key of a session that a namespace gets of a signer.
 fn key(credentials: &Value, namespace: &str) -> SessionKey {
     let signer = of_signer(credentials).unwrap();
-    let location = signer.credentials(Asker::new(namespace, "x")).unwrap();
+    let location = signer.credentials(Requester::new(namespace, "x")).unwrap();
     let source = SessionSource::Ambient;
     let owner = SessionOwner::Signer(signer.uid.clone());
     SessionKey::new(source, *location.session.unwrap(), owner).0
@@ -279,14 +279,17 @@ fn namespaces_share_the_session_that_their_role_is_assumed_with() {
     let (one, other) = (key(&chain, "team-a"), key(&chain, "team-b"));
     assert_ne!(one, other);
     let policy = Some("a policy".to_owned());
-    let one = SessionKey { terms: SessionTerms { policy, ..one.terms }, ..one };
+    let one = SessionKey { spec: SessionSpec { policy, ..one.spec }, ..one };
     let base = one.base().unwrap();
     assert_eq!(Some(&base), other.base().as_ref());
-    assert_eq!((base.terms.policy.as_ref(), base.terms.name.as_str()), (None, "presign.signer.m"));
-    assert_eq!((base.base(), base.hop(None)), (None, None), "the identity of the operator");
-    let hop = one.hop(None).unwrap();
-    assert_eq!((hop.role_arn.as_deref(), hop.external_id.as_deref()), (Some(ROLE), Some("id")));
-    assert_eq!((hop.session_name.as_str(), hop.policy.is_some()), ("presign-team-a", true));
+    assert_eq!((base.spec.policy.as_ref(), base.spec.name.as_str()), (None, "presign.signer.m"));
+    assert_eq!((base.base(), base.sts_request(None)), (None, None), "the identity of the operator");
+    let sts_request = one.sts_request(None).unwrap();
+    assert_eq!(
+        (sts_request.role_arn.as_deref(), sts_request.external_id.as_deref()),
+        (Some(ROLE), Some("id"))
+    );
+    assert_eq!((sts_request.session_name.as_str(), sts_request.policy.is_some()), ("presign-team-a", true));
     // An access key assumes the role itself.
     let source =
         SessionSource::Secret { namespace: String::new(), name: String::new(), content: Digest::default() };

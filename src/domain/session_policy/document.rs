@@ -10,7 +10,7 @@ use crate::domain::request::{AwsAddress, Connection, aws_host};
 
 /// The most characters that a session policy may have:
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>.
-pub(super) const LONGEST: usize = 2048;
+pub(super) const MAX_POLICY: usize = 2048;
 
 /// What a session policy allows.
 #[derive(Default)]
@@ -36,7 +36,7 @@ impl Document {
     /// everything.
     ///
     /// # Errors
-    /// The length in characters, when it is more than [`LONGEST`].
+    /// The length in characters, when it is more than [`MAX_POLICY`].
     pub(super) fn render(self, connection: &Connection) -> Result<String, usize> {
         let mut shared = BTreeMap::<BTreeSet<&str>, Vec<&str>>::new();
         for (resource, actions) in &self.objects {
@@ -53,7 +53,7 @@ impl Document {
         }
         let text = format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(","));
         let text = ascii(&text);
-        if text.len() > LONGEST { Err(text.len()) } else { Ok(text) }
+        if text.len() > MAX_POLICY { Err(text.len()) } else { Ok(text) }
     }
 }
 

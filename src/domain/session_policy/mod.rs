@@ -11,7 +11,7 @@ mod resources;
 mod tests;
 
 use self::actions::{When, actions};
-use self::document::{Document, LONGEST};
+use self::document::{Document, MAX_POLICY};
 use self::resources::{literal, patterns, resource};
 use super::policy::{Policy, PolicyRule, names_source};
 use super::request::{Connection, Method, Request, check_bucket};
@@ -56,7 +56,7 @@ pub enum Unnarrowable {
     },
     /// The session policy for an object is too long.
     #[error(
-        "the session cannot be narrowed to the object, because its session policy would have {length} characters, and at most {LONGEST} are possible: choose a shorter key, or set session.narrowTo to Namespace or Nothing"
+        "the session cannot be narrowed to the object, because its session policy would have {length} characters, and at most {MAX_POLICY} are possible: choose a shorter key, or set session.narrowTo to Namespace or Nothing"
     )]
     LongForObject {
         /// Length of the session policy, in characters.
@@ -64,7 +64,7 @@ pub enum Unnarrowable {
     },
     /// The session policy for a namespace is too long.
     #[error(
-        "the session cannot be narrowed to the namespace, because its session policy would have {length} characters, and at most {LONGEST} are possible: the owner of the signer can give the namespace fewer rules, buckets and keys, or set session.narrowTo to Object or Nothing"
+        "the session cannot be narrowed to the namespace, because its session policy would have {length} characters, and at most {MAX_POLICY} are possible: the owner of the signer can give the namespace fewer rules, buckets and keys, or set session.narrowTo to Object or Nothing"
     )]
     LongForNamespace {
         /// Length of the session policy, in characters.

@@ -163,7 +163,7 @@ fn a_stored_form_is_read_and_an_edit_of_its_fields_is_beside_it() {
     for value in [None, Some(""), Some("form-string = \"key=x\"\n")] {
         let edited = with("fields", value);
         assert_eq!(edited.url, usual.url, "{value:?}");
-        assert_ne!(edited.frame, usual.frame, "{value:?}");
+        assert_ne!(edited.other_fields, usual.other_fields, "{value:?}");
     }
     for (key, value) in [("form.json", None), ("form.json", Some("{}")), ("z-address", Some("https://x"))] {
         assert_eq!(with(key, value).url, None, "{key}");
@@ -181,7 +181,7 @@ fn the_form_of_a_lost_session_is_repaired_from_its_file() {
     let stand_in = render(&request, &signed(|_| (), "none", 0, 60), &owner(), None);
     // All but what the session signed is compared.
     let original = render(&request, &signed(|_| (), "session", 0, 60), &owner(), None).content();
-    assert_eq!(stand_in.content().frame, original.frame);
+    assert_eq!(stand_in.content().other_fields, original.other_fields);
     assert_ne!(stand_in.content().url, original.url);
     let repaired = stand_in.with_url_of(&stored).unwrap().into_secret();
     assert_eq!(repaired.data, before.data);

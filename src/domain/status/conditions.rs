@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::rotation::{self, NEVER_REFRESHED};
-use super::{Problem, Progress, Report, Seen, Standing};
+use super::{Problem, Progress, Report, ReportedUrl, Seen};
 use crate::crd::{PERMITTED, READY, ROTATION_SAFE, STALLED};
 use crate::domain::ended::EndReason;
 use crate::domain::reason::{Disposition, FailureReason};
@@ -42,10 +42,10 @@ pub(super) fn next(
     let stalled = stalled(report);
     let rotation = match &report.seen {
         // A URL that is signed once is never rotated.
-        Seen::Url(standing) if standing.renewal_time.is_none() => None,
-        Seen::Url(standing) => {
+        Seen::Url(reported) if reported.renewal_time.is_none() => None,
+        Seen::Url(reported) => {
             let before = previous.iter().find(|c| c.type_ == ROTATION_SAFE && c.reason == NEVER_REFRESHED);
-            Some(rotation::verdict(standing, report, before.map(|before| before.message.as_str())))
+            Some(rotation::verdict(reported, report, before.map(|before| before.message.as_str())))
         }
         Seen::Nothing => None,
         Seen::Unknown => kept(previous, ROTATION_SAFE),
@@ -84,31 +84,31 @@ fn kept(previous: &[Condition], kind: &'static str) -> Option<ConditionState> {
 fn ready(report: &Report, now: Timestamp) -> ConditionState {
     let verdict = |status, reason, message| ConditionState { kind: READY, status, reason, message };
     let alive = match &report.seen {
-        Seen::Url(standing) if standing.matches && standing.is_alive(now) => Some(standing),
+        Seen::Url(reported) if reported.matches && reported.is_alive(now) => Some(reported),
         _ => None,
     };
     let secret = report.secret_name.as_deref().unwrap_or_default();
     match (&report.progress, alive) {
-        (Progress::UpToDate, Some(standing)) => {
+        (Progress::UpToDate, Some(reported)) => {
             let hints = report.hints.join("; ");
             let note = if hints.is_empty() { String::new() } else { format!("; note: {hints}") };
-            verdict(TRUE, "Issued", format!("Secret {secret:?} holds a URL that {}{note}", until(standing)))
+            verdict(TRUE, "Issued", format!("Secret {secret:?} holds a URL that {}{note}", until(reported)))
         }
         (Progress::UpToDate, None) => {
             verdict(FALSE, EXPIRED, format!("the URL in Secret {secret:?} has expired"))
         }
-        (Progress::Suspended, Some(standing)) => verdict(
+        (Progress::Suspended, Some(reported)) => verdict(
             TRUE,
             "Suspended",
-            format!("suspended: the URL in Secret {secret:?} {} and is not renewed", until(standing)),
+            format!("suspended: the URL in Secret {secret:?} {} and is not renewed", until(reported)),
         ),
         (Progress::Suspended, None) => verdict(
             FALSE,
             "Suspended",
             "suspended, and no valid URL is stored: set spec.suspend to false".to_owned(),
         ),
-        (Progress::AwaitingCredentials, Some(standing)) => {
-            verdict(TRUE, "AwaitingCredentials", awaiting(report, standing))
+        (Progress::AwaitingCredentials, Some(reported)) => {
+            verdict(TRUE, "AwaitingCredentials", awaiting(report, reported))
         }
         (Progress::AwaitingCredentials, None) => verdict(
             FALSE,
@@ -127,21 +127,21 @@ fn ready(report: &Report, now: Timestamp) -> ConditionState {
     }
 }
 
-fn failed(report: &Report, problem: &Problem, alive: Option<&Standing>, now: Timestamp) -> ConditionState {
+fn failed(report: &Report, problem: &Problem, alive: Option<&ReportedUrl>, now: Timestamp) -> ConditionState {
     let reason = problem.reason.into();
     let message = problem.message.clone();
     let is_retry = problem.disposition == Disposition::Retry;
     let is_user = problem.disposition == Disposition::UserMustAct;
     let (status, reason, message) = match alive {
-        Some(standing) if !is_user => {
-            (TRUE, "RenewalFailing", format!("{message}; the stored URL {}", until(standing)))
+        Some(reported) if !is_user => {
+            (TRUE, "RenewalFailing", format!("{message}; the stored URL {}", until(reported)))
         }
-        Some(standing) if problem.reason == FailureReason::NotPermitted => {
-            (FALSE, reason, format!("{message}; the stored URL {} and is not renewed", until(standing)))
+        Some(reported) if problem.reason == FailureReason::NotPermitted => {
+            (FALSE, reason, format!("{message}; the stored URL {} and is not renewed", until(reported)))
         }
         _ if is_retry && report.seen == Seen::Unknown => (UNKNOWN, reason, message),
         _ => match &report.seen {
-            Seen::Url(standing) if !standing.is_alive(now) => {
+            Seen::Url(reported) if !reported.is_alive(now) => {
                 (FALSE, reason, format!("{message}; the stored URL has expired"))
             }
             _ => (FALSE, reason, message),
@@ -196,22 +196,22 @@ fn stalled(report: &Report) -> Option<ConditionState> {
     }
 }
 
-fn until(standing: &Standing) -> String {
-    format!("works until {}", standing.validity.expiration_time())
+fn until(reported: &ReportedUrl) -> String {
+    format!("works until {}", reported.validity.expiration_time())
 }
 
-pub(super) fn awaiting(report: &Report, standing: &Standing) -> String {
+pub(super) fn awaiting(report: &Report, reported: &ReportedUrl) -> String {
     if report.has_session {
         return format!(
             "no session {} lasts long enough for a longer-lived URL: the operator asks again; the stored URL {}",
             credentials(report),
-            until(standing)
+            until(reported)
         );
     }
     format!(
         "the credentials {} expire too soon for a longer-lived URL: renew them; the stored URL {}",
         credentials(report),
-        until(standing)
+        until(reported)
     )
 }
 

@@ -23,7 +23,7 @@ pub use verified::{NOT_ASKED, has_answer};
 
 /// The stored URL as a report describes it.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Standing {
+pub struct ReportedUrl {
     /// When the URL works.
     pub validity: Validity,
     /// When the next URL is due; `None` if the URL is signed only once.
@@ -44,7 +44,7 @@ pub struct Standing {
     pub rotation: Rotation,
 }
 
-impl Standing {
+impl ReportedUrl {
     /// Describes a stored URL.
     #[must_use]
     pub fn new(request: &Request, validity: Validity, credentials: Option<&Credentials>, seed: u32) -> Self {
@@ -78,7 +78,7 @@ pub enum Seen {
     /// The target Secret holds no URL for this object.
     Nothing,
     /// The target Secret holds this URL.
-    Url(Standing),
+    Url(ReportedUrl),
 }
 
 impl Seen {
@@ -86,7 +86,7 @@ impl Seen {
     #[must_use]
     pub fn expiration(&self) -> Option<Timestamp> {
         match self {
-            Self::Url(standing) => Some(standing.validity.expiration_time()),
+            Self::Url(reported) => Some(reported.validity.expiration_time()),
             Self::Unknown | Self::Nothing => None,
         }
     }
@@ -192,14 +192,14 @@ pub fn next_status(previous: &PresignedUrlStatus, report: &Report, now: Timestam
             };
         }
         Seen::Nothing => {}
-        Seen::Url(standing) if standing.is_planted => {}
-        Seen::Url(standing) => {
-            status.location.clone_from(&standing.location);
-            status.signing_time = Some(Time(standing.validity.signing_time));
-            status.expiration_time = Some(Time(standing.validity.expiration_time()));
-            status.renewal_time = standing.renewal_time.map(Time);
-            status.limited_by = Some(standing.limited_by);
-            status.last_handled_renew.clone_from(&standing.handled_renew);
+        Seen::Url(reported) if reported.is_planted => {}
+        Seen::Url(reported) => {
+            status.location.clone_from(&reported.location);
+            status.signing_time = Some(Time(reported.validity.signing_time));
+            status.expiration_time = Some(Time(reported.validity.expiration_time()));
+            status.renewal_time = reported.renewal_time.map(Time);
+            status.limited_by = Some(reported.limited_by);
+            status.last_handled_renew.clone_from(&reported.handled_renew);
         }
     }
     status

@@ -4,7 +4,7 @@
 #![allow(clippy::doc_markdown, reason = "RotationSafe is the name of a condition")]
 
 use super::conditions::{ConditionState, FALSE, TRUE, awaiting, credentials};
-use super::{Progress, Report, Standing};
+use super::{Progress, Report, ReportedUrl};
 use crate::crd::{LimitedBy, ROTATION_SAFE, duration};
 use crate::domain::advice::Advice;
 use crate::domain::pods::{NoAnnotation, StaleUser, StaleUsers};
@@ -70,8 +70,8 @@ impl Rotation {
 }
 
 /// The condition. `before` is the message of the previous one, if its reason was NeverRefreshed.
-pub(super) fn verdict(standing: &Standing, report: &Report, before: Option<&str>) -> ConditionState {
-    let (status, reason, message) = judge(standing, report, before);
+pub(super) fn verdict(reported: &ReportedUrl, report: &Report, before: Option<&str>) -> ConditionState {
+    let (status, reason, message) = judge(reported, report, before);
     let message = match report.pods.no_annotation.map(no_annotation) {
         // A message that was kept from before may end with it already.
         Some(why) if !message.ends_with(&why) => format!("{message}; {why}"),
@@ -80,15 +80,19 @@ pub(super) fn verdict(standing: &Standing, report: &Report, before: Option<&str>
     ConditionState { kind: ROTATION_SAFE, status, reason, message }
 }
 
-fn judge(standing: &Standing, report: &Report, before: Option<&str>) -> (&'static str, &'static str, String) {
+fn judge(
+    reported: &ReportedUrl,
+    report: &Report,
+    before: Option<&str>,
+) -> (&'static str, &'static str, String) {
     if report.progress == Progress::AwaitingCredentials {
-        return (FALSE, "AwaitingCredentials", awaiting(report, standing));
+        return (FALSE, "AwaitingCredentials", awaiting(report, reported));
     }
     if report.is_clock_skewed {
         let message = "the clocks of the operator and of the API server differ by more than 30s, so a URL may become valid or expire earlier or later than stated: synchronize both clocks (metric presign_clock_skew_seconds)";
         return (FALSE, CLOCK_SKEWED, message.to_owned());
     }
-    let (overlap, is_cut) = match standing.rotation {
+    let (overlap, is_cut) = match reported.rotation {
         Rotation::ExpiryUnknown => {
             let message = format!(
                 "the credentials {} have a session token without its expiration, so the URL may expire earlier than stated: add the expiration",

@@ -10,12 +10,12 @@ use crate::crd::{READY, ROTATION_SAFE, STALLED};
 use crate::domain::model::{at, credentials, request};
 
 /// An hour's URL, signed at 0, as it is reported.
-fn standing() -> Standing {
+fn reported() -> ReportedUrl {
     let validity = Validity { signing_time: at(0), lifetime: 3600 };
-    Standing {
+    ReportedUrl {
         location: Some("https://h/reports/q3.pdf".to_owned()),
         handled_renew: Some("token".to_owned()),
-        ..Standing::new(&request(), validity, None, 0)
+        ..ReportedUrl::new(&request(), validity, None, 0)
     }
 }
 
@@ -55,11 +55,11 @@ fn verdict<'a>(status: &'a PresignedUrlStatus, kind: &str) -> Option<(&'a str, &
 
 /// What can be known of the target Secret: name, what is seen, at which second.
 fn sights() -> [(&'static str, Seen, i64); 6] {
-    let other = Standing { matches: false, ..standing() };
+    let other = ReportedUrl { matches: false, ..reported() };
     [
-        ("valid", Seen::Url(standing()), 3599),
+        ("valid", Seen::Url(reported()), 3599),
         ("not what the spec asks for", Seen::Url(other.clone()), 3599),
-        ("expired", Seen::Url(standing()), 3600),
+        ("expired", Seen::Url(reported()), 3600),
         ("neither", Seen::Url(other), 3600),
         ("nothing", Seen::Nothing, 0),
         ("unknown", Seen::Unknown, 0),
@@ -139,10 +139,10 @@ fn a_failure_says_what_to_do_and_how_long_there_is() {
         condition(&status, READY).unwrap().message.clone()
     };
     assert_eq!(
-        message(Seen::Url(standing()), 0),
+        message(Seen::Url(reported()), 0),
         "what to do; the stored URL works until 2030-01-01T01:00:00Z"
     );
-    assert_eq!(message(Seen::Url(standing()), 3600), "what to do; the stored URL has expired");
+    assert_eq!(message(Seen::Url(reported()), 3600), "what to do; the stored URL has expired");
     assert_eq!(message(Seen::Nothing, 0), "what to do");
     let stalled = first(Seen::Nothing, failed(FailureReason::SecretConflict), 0);
     assert_eq!(condition(&stalled, STALLED).unwrap().message, "what to do");
@@ -150,7 +150,7 @@ fn a_failure_says_what_to_do_and_how_long_there_is() {
 
 #[test]
 fn reports_the_url_that_is_stored() {
-    let status = first(Seen::Url(standing()), Progress::UpToDate, 5);
+    let status = first(Seen::Url(reported()), Progress::UpToDate, 5);
     assert_eq!(status.observed_generation, Some(7));
     assert_eq!(status.secret_name.as_deref(), Some("report"));
     assert_eq!(status.location.as_deref(), Some("https://h/reports/q3.pdf"));
@@ -167,7 +167,7 @@ fn reports_the_url_that_is_stored() {
 
 #[test]
 fn what_cannot_be_read_is_reported_as_it_was() {
-    let before = first(Seen::Url(standing()), Progress::UpToDate, 5);
+    let before = first(Seen::Url(reported()), Progress::UpToDate, 5);
     let mut unknown = report(Seen::Unknown, failed(FailureReason::ApiError));
     unknown.generation = Some(8);
     // As when the spec cannot be read.
@@ -212,9 +212,9 @@ fn an_unchanged_state_is_an_equal_status() {
 
 #[test]
 fn transition_times_move_only_on_a_flip() {
-    let settled = report(Seen::Url(standing()), Progress::UpToDate);
-    let failing = report(Seen::Url(standing()), failed(FailureReason::CredentialsNotFound));
-    let stalled = report(Seen::Url(standing()), failed(FailureReason::SecretConflict));
+    let settled = report(Seen::Url(reported()), Progress::UpToDate);
+    let failing = report(Seen::Url(reported()), failed(FailureReason::CredentialsNotFound));
+    let stalled = report(Seen::Url(reported()), failed(FailureReason::SecretConflict));
     let mut status = PresignedUrlStatus::default();
     for (second, report, ready, stalled) in [
         (10, &settled, 10, None),
@@ -237,14 +237,14 @@ fn transition_times_move_only_on_a_flip() {
 #[test]
 fn a_shorter_life_than_asked_for_is_limited_by_the_credentials() {
     for (lifetime, expected) in [(3600, LimitedBy::Requested), (3599, LimitedBy::Credentials)] {
-        let standing = Standing::new(&request(), Validity { signing_time: at(0), lifetime }, None, 0);
-        assert_eq!(standing.limited_by, expected);
+        let reported = ReportedUrl::new(&request(), Validity { signing_time: at(0), lifetime }, None, 0);
+        assert_eq!(reported.limited_by, expected);
     }
 }
 
 #[test]
 fn a_token_that_is_too_long_is_reported_and_stops_nothing() {
-    let report = Report { is_renew_refused: true, ..report(Seen::Url(standing()), Progress::UpToDate) };
+    let report = Report { is_renew_refused: true, ..report(Seen::Url(reported()), Progress::UpToDate) };
     let status = next_status(&PresignedUrlStatus::default(), &report, at(0));
     assert_eq!(verdict(&status, READY), Some(("True", "Issued")));
     let message = &condition(&status, READY).unwrap().message;
@@ -255,12 +255,12 @@ fn a_token_that_is_too_long_is_reported_and_stops_nothing() {
 fn a_hint_stands_beside_what_was_issued_and_changes_nothing_else() {
     let hinted = Report {
         hints: vec!["a".to_owned(), "b".to_owned()],
-        ..report(Seen::Url(standing()), Progress::UpToDate)
+        ..report(Seen::Url(reported()), Progress::UpToDate)
     };
     let status = next_status(&PresignedUrlStatus::default(), &hinted, at(0));
     let message = &condition(&status, READY).unwrap().message;
     assert!(message.ends_with("; note: a; b"), "{message}");
-    let without = first(Seen::Url(standing()), Progress::UpToDate, 0);
+    let without = first(Seen::Url(reported()), Progress::UpToDate, 0);
     assert_eq!(verdict(&status, READY), verdict(&without, READY));
     assert!(message.starts_with(&condition(&without, READY).unwrap().message));
     assert_eq!(condition(&status, STALLED), None);

@@ -47,7 +47,7 @@ fn reads_back_what_was_rendered() {
         assert!(!stored.is_other_format && !stored.is_fixed);
         assert!(stored.is_shared, "a create is no apply");
         assert_eq!(stored.owner.as_deref(), Some("report"));
-        let controller = Controller { is_presigned_url: true, name: "report".into(), uid: "u-1".into() };
+        let controller = ControllerRef { is_presigned_url: true, name: "report".into(), uid: "u-1".into() };
         assert_eq!(stored.controller, (policy == DeletionPolicy::Delete).then_some(controller));
         assert_eq!((&*stored.uid, stored.resource_version), ("s-1", 1));
         assert_eq!(stored.content.url.unwrap().validity, Validity { signing_time: at(0), lifetime: 3600 });
@@ -105,7 +105,7 @@ fn what_was_ours_and_changed_makes_another_frame() {
         let mut world = issued();
         world.server.update(THEM, at(9), edit);
         let changed = world.stored().unwrap().content;
-        assert_ne!(changed.frame, content.frame, "edit {number}");
+        assert_ne!(changed.other_fields, content.other_fields, "edit {number}");
         assert_eq!(changed.url, content.url, "edit {number}");
     }
 }

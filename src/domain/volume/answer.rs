@@ -15,13 +15,13 @@ use crate::crd::names::{DATA_EXPIRES_AT, DATA_FIELDS, DATA_FORM, DATA_HEADERS, D
 /// The names that files can have.
 const FILES: [&str; 6] = [DATA_URL, DATA_METHOD, DATA_HEADERS, DATA_FIELDS, DATA_FORM, DATA_EXPIRES_AT];
 /// The longest file, in bytes. A header has at most 2 KiB, and a URL at most 32 of them.
-const LONGEST_FILE: usize = 256 * 1024;
+const MAX_FILE: usize = 256 * 1024;
 /// The longest lifetime of a URL.
-const LONGEST_LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
+const MAX_LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How much the clock of the operator may differ from that of the node.
 const MAX_SKEW: SignedDuration = SignedDuration::from_secs(300);
 /// How much of a message is shown, in characters.
-const LONGEST_MESSAGE: usize = 1024;
+const MAX_MESSAGE: usize = 1024;
 
 /// The URLs in the body of an answer with status 200. `names` are the names of the URLs that were asked for.
 ///
@@ -62,7 +62,7 @@ pub fn refused(status: u16, body: &[u8]) -> VolumeFailure {
 /// A message that can be shown in an event: one line of bounded length.
 fn shown(message: &str) -> String {
     let plain = |character: char| if character.is_control() { ' ' } else { character };
-    let all: String = message.chars().map(plain).take(LONGEST_MESSAGE).collect();
+    let all: String = message.chars().map(plain).take(MAX_MESSAGE).collect();
     all.trim().to_owned()
 }
 
@@ -84,7 +84,7 @@ fn check_files(files: &[VolumeFile], names: &[&str]) -> Result<(), VolumeFailure
             return Err(unexpected("it has a file twice"));
         }
         let content = content.expose();
-        if content.len() > LONGEST_FILE {
+        if content.len() > MAX_FILE {
             return Err(unexpected("a file is too long"));
         }
         if name == DATA_URL && !is_url(content) {
@@ -109,7 +109,7 @@ fn times(times: VolumeTimes, now: Timestamp) -> Result<VolumeTimes, VolumeFailur
     if !(signing_time <= renewal_time && renewal_time <= expiration_time) {
         return Err(unexpected("its times are not in order"));
     }
-    if expiration_time.duration_since(signing_time) > LONGEST_LIFETIME {
+    if expiration_time.duration_since(signing_time) > MAX_LIFETIME {
         return Err(unexpected("a URL lives longer than 7 days"));
     }
     if signing_time.duration_since(now).abs() > MAX_SKEW {
@@ -192,7 +192,7 @@ mod tests {
             ("/files/0/content", |value| *value = json!(""), "not a URL"),
             ("/files/0/content", |value| *value = json!("https://a\nb"), "not a URL"),
             ("/files/0/content", |value| *value = json!("file:///etc/passwd"), "not a URL"),
-            ("/files/0/content", |value| *value = json!("x".repeat(LONGEST_FILE + 1)), "too long"),
+            ("/files/0/content", |value| *value = json!("x".repeat(MAX_FILE + 1)), "too long"),
             ("/renewalTime", |value| *value = json!(at(999)), "order"),
             ("/expirationTime", |value| *value = json!(at(1599)), "order"),
             ("/expirationTime", |value| *value = json!(at(1001 + 7 * 86400)), "7 days"),
@@ -236,7 +236,7 @@ mod tests {
         assert_eq!(failure.message, "no [31m rule");
         let failure = refused(403, body("Unheard", &"é".repeat(5000), true).as_bytes());
         assert_eq!((failure.reason, failure.is_temporary), (VolumeReason::InternalError, true));
-        assert_eq!(failure.message.chars().count(), LONGEST_MESSAGE);
+        assert_eq!(failure.message.chars().count(), MAX_MESSAGE);
         assert!(refused(403, body("NotPermitted", "\n", false).as_bytes()).message.contains("HTTP 403"));
         for (status, is_temporary) in
             [(301, false), (400, false), (404, false), (408, true), (429, true), (500, true), (503, true)]

@@ -17,7 +17,7 @@ use crate::crd::{
 /// What the names of the attributes begin with that the kubelet adds.
 const KUBELET: &str = "csi.storage.k8s.io/";
 /// The most URLs of a volume.
-const MOST: usize = 32;
+const MAX_URLS: usize = 32;
 
 /// Attributes that concern the store and the credentials. All URLs of a volume share them.
 const SHARED: [&str; 19] = [
@@ -96,7 +96,7 @@ impl VolumeAttributes {
                 _ => return Err(VolumeFailure::attribute(name, &instead_of(name))),
             }
         }
-        if urls.len() > MOST {
+        if urls.len() > MAX_URLS {
             let problem = "a volume has at most 32 URLs: use several volumes";
             return Err(VolumeFailure::attribute(
                 urls.keys().next_back().map_or("", String::as_str),

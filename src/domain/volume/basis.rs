@@ -10,7 +10,7 @@ use zeroize::Zeroize as _;
 
 use super::{SIGNING_AUDIENCE, VolumeFailure, VolumeInputs, VolumeReason};
 use crate::crd::CredentialsSecretRef;
-use crate::domain::session::{Hop, IdentitySource, SessionKey, SessionOwner, SessionSource};
+use crate::domain::session::{IdentitySource, SessionKey, SessionOwner, SessionSource, StsRequest};
 use crate::domain::{Credentials, Request, Sensitive};
 
 /// What a URL is signed with.
@@ -21,7 +21,7 @@ pub enum SigningBasis {
     /// A session for the token of the pod.
     Token {
         /// What to ask the STS for.
-        hop: Box<Hop>,
+        sts_request: Box<StsRequest>,
         /// Audience of the token.
         audience: String,
         /// Whose token it is, for messages.
@@ -47,7 +47,7 @@ pub(super) fn basis(request: &Request, inputs: &VolumeInputs) -> Result<SigningB
         (IdentitySource::Secret(reference), _) => {
             access_key(reference, request, inputs).map(SigningBasis::Key)
         }
-        (IdentitySource::WebIdentity(identity), Some(terms)) => {
+        (IdentitySource::WebIdentity(identity), Some(spec)) => {
             let namespace = inputs.pod.namespace.clone();
             let source = SessionSource::ServiceAccount {
                 namespace: namespace.clone(),
@@ -58,9 +58,13 @@ pub(super) fn basis(request: &Request, inputs: &VolumeInputs) -> Result<SigningB
             };
             let subject = format!("system:serviceaccount:{namespace}:{}", identity.name);
             let owner = SessionOwner::Namespace(namespace);
-            let (key, ca_bundle) = SessionKey::new(source, (**terms).clone(), owner);
-            let hop = key.hop(ca_bundle.as_deref()).ok_or_else(VolumeFailure::bug)?;
-            Ok(SigningBasis::Token { hop: Box::new(hop), audience: identity.audience.clone(), subject })
+            let (key, ca_bundle) = SessionKey::new(source, (**spec).clone(), owner);
+            let sts_request = key.sts_request(ca_bundle.as_deref()).ok_or_else(VolumeFailure::bug)?;
+            Ok(SigningBasis::Token {
+                sts_request: Box::new(sts_request),
+                audience: identity.audience.clone(),
+                subject,
+            })
         }
         (IdentitySource::WebIdentity(_), None) | (IdentitySource::Ambient, _) => Err(VolumeFailure::bug()),
     }

@@ -64,7 +64,7 @@ pub enum VolumeNote {
 
 /// Why nothing was signed.
 #[derive(Clone, Debug)]
-pub enum SignFault {
+pub enum SignJobFailure {
     /// The folder of the volume is gone, and with it the pod.
     Gone,
     /// What is wrong.

@@ -21,11 +21,11 @@ use std::collections::BTreeMap;
 
 pub use answer::{answered, refused};
 pub use basis::{SigningBasis, token};
-pub use effects::{SignFault, SignedVolume, VolumeEffect, VolumeNote, VolumeState};
+pub use effects::{SignJobFailure, SignedVolume, VolumeEffect, VolumeNote, VolumeState};
 pub use exchange::{SIGNING_AUDIENCE, SIGNING_PATH, SigningAnswer, SigningRefusal, SigningRequest};
 pub use failure::{VolumeFailure, VolumeReason};
 pub use files::{VolumeFile, files};
-pub use plan::{VolumePlan, VolumeTerms, VolumeUrl};
+pub use plan::{VolumePlan, VolumeSettings, VolumeUrl};
 pub use size::{VolumeSize, check_files};
 pub use state::UrlVolume;
 pub use times::VolumeTimes;

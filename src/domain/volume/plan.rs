@@ -7,8 +7,8 @@ use super::basis::{SigningBasis, basis};
 use super::source::VolumeSource;
 use super::{VolumeFailure, VolumeInputs, VolumeReason};
 use crate::crd::PresignedUrlSpec;
-use crate::domain::policy::Asker;
-use crate::domain::resolve::{ConnectionTerms, Surroundings, check_for_any_signer, resolve};
+use crate::domain::policy::Requester;
+use crate::domain::resolve::{ConnectionSettings, ResolveContext, check_for_any_signer, resolve};
 use crate::domain::{Limits, Request};
 
 /// The shortest lifetime of a URL in a volume, in seconds: a restart of the driver must fit into its end.
@@ -16,7 +16,7 @@ const SHORTEST: u32 = 300;
 
 /// What the administrator of the driver permits.
 #[derive(Clone, Debug)]
-pub struct VolumeTerms {
+pub struct VolumeSettings {
     /// Which hosts URLs may point to, and which sessions may be requested.
     pub limits: Limits,
     /// Whether volumes may not have credentials of their own.
@@ -50,17 +50,17 @@ impl VolumePlan {
     ///
     /// # Errors
     /// The error names the first attribute that is not valid or not permitted, and says what to write.
-    pub fn parse(inputs: &VolumeInputs, terms: &VolumeTerms) -> Result<Self, VolumeFailure> {
+    pub fn parse(inputs: &VolumeInputs, settings: &VolumeSettings) -> Result<Self, VolumeFailure> {
         let attributes = VolumeAttributes::sort(&inputs.attributes)?;
         let has_signer = attributes.shared().text("signer").is_some();
-        if terms.denies_inline && !has_signer {
+        if settings.denies_inline && !has_signer {
             return Err(VolumeFailure::lasting(
                 VolumeReason::NotPermitted,
                 "CSI volumes with credentials of their own are not permitted: set volumeAttributes.signer, or ask the administrator of the driver to permit them (--inline-credentials)",
             ));
         }
         let source = VolumeSource::of(&attributes, inputs)?;
-        if has_signer && !terms.has_signing_service {
+        if has_signer && !settings.has_signing_service {
             return Err(VolumeFailure::lasting(
                 VolumeReason::NotPermitted,
                 "volumeAttributes.signer: volumes with a signer are turned off: ask the administrator of the driver to set the chart value csi.signers.enabled to true (--signing-service)",
@@ -68,13 +68,13 @@ impl VolumePlan {
         }
         match &source {
             VolumeSource::Own(_) => each(&attributes, |name| {
-                let (request, basis) = own(&attributes.spec(name, &source)?, inputs, terms)?;
+                let (request, basis) = own(&attributes.spec(name, &source)?, inputs, settings)?;
                 Ok(VolumeUrl { name: name.to_owned(), request, basis })
             })
             .map(Self::Own),
             VolumeSource::Signer(_) => each(&attributes, |name| {
                 let spec = attributes.spec(name, &source)?;
-                check_lifetime(check_for_any_signer(asker(inputs), &spec)?)?;
+                check_lifetime(check_for_any_signer(requester(inputs), &spec)?)?;
                 Ok((name.to_owned(), spec))
             })
             .map(Self::Signer),
@@ -99,20 +99,20 @@ fn each<T, C: FromIterator<T>>(
     attributes.names().map(|name| find(name).map_err(|failure| failure.of_url(name))).collect()
 }
 
-fn asker(inputs: &VolumeInputs) -> Asker<'_> {
-    Asker::new(&inputs.pod.namespace, &inputs.pod.name)
+fn requester(inputs: &VolumeInputs) -> Requester<'_> {
+    Requester::new(&inputs.pod.namespace, &inputs.pod.name)
 }
 
 fn own(
     spec: &PresignedUrlSpec,
     inputs: &VolumeInputs,
-    terms: &VolumeTerms,
+    settings: &VolumeSettings,
 ) -> Result<(Request, SigningBasis), VolumeFailure> {
-    let connections = ConnectionTerms::default();
-    let surroundings = Surroundings { terms: &connections, signer: None, labels: None };
-    let request = resolve(asker(inputs), spec, None, &surroundings)?.request;
+    let connections = ConnectionSettings::default();
+    let context = ResolveContext { settings: &connections, signer: None, labels: None };
+    let request = resolve(requester(inputs), spec, None, &context)?.request;
     check_lifetime(request.expires_in)?;
-    terms
+    settings
         .limits
         .check(&request)
         .map_err(|error| VolumeFailure::of_spec(VolumeReason::NotPermitted, &error.to_string()))?;

@@ -3,9 +3,9 @@
 use super::{VolumeFailure, VolumeFile, VolumeInputs, VolumePlan, VolumeReason};
 
 /// The most that all volumes of a namespace on a node may need, in bytes.
-const MOST_OF_NAMESPACE: usize = 32 << 20;
+const MAX_OF_NAMESPACE: usize = 32 << 20;
 /// The most that the files of a volume may have together, in bytes.
-const MOST_IN_FILES: usize = 256 << 10;
+const MAX_IN_FILES: usize = 256 << 10;
 /// What the files of a URL take at least, in bytes: four pages.
 const FILES: usize = 16 << 10;
 /// How much longer an attribute can be in a URL.
@@ -31,7 +31,7 @@ impl VolumeSize {
     /// What to do if there is none.
     pub fn check_beside(self, others: impl Iterator<Item = Self>) -> Result<(), VolumeFailure> {
         let all = others.fold(self.0, |sum, other| sum.saturating_add(other.0));
-        if all <= MOST_OF_NAMESPACE {
+        if all <= MAX_OF_NAMESPACE {
             return Ok(());
         }
         Err(VolumeFailure::temporary(
@@ -47,7 +47,7 @@ impl VolumeSize {
 /// When that is too much.
 pub fn check_files(files: &[VolumeFile]) -> Result<(), VolumeFailure> {
     let all: usize = files.iter().map(|file| file.content.expose().len()).sum();
-    if all <= MOST_IN_FILES {
+    if all <= MAX_IN_FILES {
         return Ok(());
     }
     Err(VolumeFailure::lasting(

@@ -18,7 +18,7 @@ use crate::domain::reason::IssueReason;
 /// A URL signed further in the future than this, in seconds, was signed with a wrong clock.
 const MAX_CLOCK_SKEW: i64 = 300;
 /// No attempt is further away than this, in seconds, unless the clock was set back.
-const LONGEST_WAIT: i64 = 600;
+const MAX_WAIT: i64 = 600;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum VolumeStage {
@@ -233,7 +233,7 @@ impl UrlVolume {
     /// published.
     #[must_use]
     pub fn tick(&mut self, now: Timestamp, has_waiters: bool) -> Effects {
-        let has_come = |time: Timestamp| time <= now || time.duration_since(now).as_secs() > LONGEST_WAIT;
+        let has_come = |time: Timestamp| time <= now || time.duration_since(now).as_secs() > MAX_WAIT;
         let is_due = self.retry_at.is_none_or(has_come);
         // The kubelet gave up, so it might never unpublish what is mounted from now on.
         if self.issued.is_none() && self.end.is_none() && !has_waiters {

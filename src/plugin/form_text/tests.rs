@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::crd::PresignedUrlSpec;
-use crate::domain::policy::Asker;
+use crate::domain::policy::Requester;
 use crate::domain::{Credentials, Request, Validity};
 use crate::s3::UrlSigner;
 
@@ -32,7 +32,7 @@ pub(in super::super) fn form_with(changes: &Value, credentials: &Credentials) ->
         spec[name] = value.clone();
     }
     let spec: PresignedUrlSpec = serde_json::from_value(spec).unwrap();
-    let request = Request::inline(Asker::new("n", "a"), &spec, None).unwrap();
+    let request = Request::inline(Requester::new("n", "a"), &spec, None).unwrap();
     let validity = Validity { signing_time: SIGNED.parse().unwrap(), lifetime: 3600 };
     let signed = UrlSigner::default().presign(&request, credentials, validity).unwrap();
     signed.form.unwrap().json(signed.url.expose())

@@ -7,10 +7,10 @@ use std::sync::{Arc, Weak};
 /// that failed or was cancelled therefore leaves no entry.
 #[derive(Debug)]
 #[must_use]
-pub struct Ticket<K>(Arc<WriteUnderWay<K>>);
+pub struct Ticket<K>(Arc<CallUnderWay<K>>);
 
 #[derive(Debug)]
-struct WriteUnderWay<K> {
+struct CallUnderWay<K> {
     key: K,
     /// The version that an answer has if the call changed nothing.
     unchanged: Option<u64>,
@@ -28,10 +28,10 @@ impl<K> Ticket<K> {
     }
 
     /// Whether an answer with this version shows that the API server was restored to an earlier state;
-    /// see [`Answer::WentBack`](super::Answer::WentBack). The version is compared with what the cache
+    /// see [`AnswerOutcome::Restored`](super::AnswerOutcome::Restored). The version is compared with what the cache
     /// held when the call began, because by now the cache can be newer than the answer.
     #[must_use]
-    pub fn is_behind(&self, version: u64) -> bool {
+    pub fn shows_restore(&self, version: u64) -> bool {
         !self.is_void() && version < self.0.floor && self.0.unchanged != Some(version)
     }
 
@@ -51,7 +51,7 @@ impl<K> Ticket<K> {
 /// Relaxed atomics are sufficient, because the cache is locked whenever a ticket is issued, marked or
 /// handed back.
 #[derive(Debug)]
-pub(super) struct Calls<K>(Vec<Weak<WriteUnderWay<K>>>);
+pub(super) struct Calls<K>(Vec<Weak<CallUnderWay<K>>>);
 
 impl<K> Default for Calls<K> {
     fn default() -> Self {
@@ -63,7 +63,7 @@ impl<K> Calls<K> {
     pub fn begin(&mut self, key: K, unchanged: Option<u64>, floor: u64) -> Ticket<K> {
         self.drop_ended();
         let (is_late, is_void) = Default::default();
-        let call = Arc::new(WriteUnderWay { key, unchanged, floor, is_late, is_void });
+        let call = Arc::new(CallUnderWay { key, unchanged, floor, is_late, is_void });
         self.0.push(Arc::downgrade(&call));
         Ticket(call)
     }
@@ -97,7 +97,7 @@ impl<K> Calls<K> {
         self.0.len()
     }
 
-    fn meant(&mut self, is_meant: impl Fn(&K) -> bool) -> impl Iterator<Item = Arc<WriteUnderWay<K>>> {
+    fn meant(&mut self, is_meant: impl Fn(&K) -> bool) -> impl Iterator<Item = Arc<CallUnderWay<K>>> {
         self.drop_ended();
         self.0.iter().filter_map(Weak::upgrade).filter(move |call| is_meant(&call.key))
     }

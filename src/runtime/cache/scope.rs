@@ -19,7 +19,7 @@ pub(super) struct ScopeEntries<K, V> {
 struct List<K> {
     /// The keys in the cache that the list has not shown yet.
     unlisted: HashSet<K>,
-    went_back: bool,
+    is_restored: bool,
 }
 
 impl<K, V> Default for ScopeEntries<K, V> {
@@ -38,7 +38,7 @@ impl<K: Clone + Eq + Hash, V: Versioned> ScopeEntries<K, V> {
         self.raise(version);
         if let Some(list) = &mut self.list {
             list.unlisted.remove(key);
-            list.went_back |= is_behind;
+            list.is_restored |= is_behind;
         }
     }
 
@@ -58,7 +58,7 @@ impl<K: Clone + Eq + Hash, V: Versioned> ScopeEntries<K, V> {
             Entry::Occupied(mut entry) if entry.get().version() < value.version() => {
                 Change::Replaced(entry.insert(value))
             }
-            Entry::Occupied(_) => Change::Known,
+            Entry::Occupied(_) => Change::Nothing,
         }
     }
 
@@ -84,16 +84,16 @@ impl<K: Clone + Eq + Hash, V: Versioned> ScopeEntries<K, V> {
 
     pub fn begin_list(&mut self) {
         let unlisted = self.entries.keys().cloned().collect();
-        self.list = Some(List { unlisted, went_back: false });
+        self.list = Some(List { unlisted, is_restored: false });
     }
 
     pub fn end_list(&mut self) -> ListEnd<K, V> {
         let Some(list) = self.list.take() else {
-            return ListEnd { removed: Vec::new(), went_back: false };
+            return ListEnd { removed: Vec::new(), is_restored: false };
         };
         let removed = list.unlisted.iter().filter_map(|key| self.entries.remove_entry(key)).collect();
         self.shrink();
-        ListEnd { removed, went_back: list.went_back }
+        ListEnd { removed, is_restored: list.is_restored }
     }
 
     /// Frees memory after most keys were removed.

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use self::history::{CacheHistory, CallKind, HistoryStep, SCOPES};
 use self::server::{ScopedName, Value};
-use super::{Answer, Change, ListEnd, Ticket, VersionedCache};
+use super::{AnswerOutcome, Change, ListEnd, Ticket, VersionedCache};
 
 const NAMES: u8 = 2;
 
@@ -81,7 +81,7 @@ const KEY: ScopedName = (0, 0);
 fn answer_after(
     held: Option<u64>,
     meanwhile: impl Fn(&mut VersionedCache<ScopedName, Value, u8>),
-) -> Answer<Value> {
+) -> AnswerOutcome<Value> {
     let mut cache = cache();
     if let Some(version) = held {
         let _ = cache.observe(KEY, value(version));
@@ -93,11 +93,11 @@ fn answer_after(
 
 #[test]
 fn an_answer_is_taken_in() {
-    assert_eq!(answer_after(None, |_| ()), Answer::Taken(Change::Inserted));
-    assert_eq!(answer_after(Some(5), |_| ()), Answer::Taken(Change::Replaced(value(5))));
+    assert_eq!(answer_after(None, |_| ()), AnswerOutcome::Taken(Change::Inserted));
+    assert_eq!(answer_after(Some(5), |_| ()), AnswerOutcome::Taken(Change::Replaced(value(5))));
     for version in [10, 11] {
         let newer = answer_after(None, |cache| drop(cache.observe(KEY, value(version))));
-        assert_eq!(newer, Answer::Taken(Change::Known), "{version}");
+        assert_eq!(newer, AnswerOutcome::Taken(Change::Nothing), "{version}");
     }
     // What happens to other keys and in other scopes is no reason to doubt it.
     let elsewhere = answer_after(None, |cache| {
@@ -105,7 +105,7 @@ fn an_answer_is_taken_in() {
         cache.begin_list(&1);
         cache.clear(&1);
     });
-    assert_eq!(elsewhere, Answer::Taken(Change::Inserted));
+    assert_eq!(elsewhere, AnswerOutcome::Taken(Change::Inserted));
 }
 
 #[test]
@@ -113,19 +113,19 @@ fn an_answer_that_is_overtaken_by_a_deletion_is_dropped() {
     let deleted = |cache: &mut VersionedCache<_, _, _>| {
         cache.observe_deleted(&KEY, 11);
     };
-    assert_eq!(answer_after(None, deleted), Answer::Dropped);
-    assert_eq!(answer_after(Some(5), deleted), Answer::Dropped);
+    assert_eq!(answer_after(None, deleted), AnswerOutcome::Dropped);
+    assert_eq!(answer_after(Some(5), deleted), AnswerOutcome::Dropped);
     let removed = |cache: &mut VersionedCache<_, _, _>| {
         cache.remove(&KEY, u64::MAX);
     };
-    assert_eq!(answer_after(Some(5), removed), Answer::Dropped);
-    assert_eq!(answer_after(None, |cache| cache.begin_list(&0)), Answer::Dropped);
+    assert_eq!(answer_after(Some(5), removed), AnswerOutcome::Dropped);
+    assert_eq!(answer_after(None, |cache| cache.begin_list(&0)), AnswerOutcome::Dropped);
     // The deletion was that of a predecessor.
     let created_again = answer_after(Some(5), |cache| {
         cache.observe_deleted(&KEY, 7);
         let _ = cache.observe(KEY, value(9));
     });
-    assert_eq!(created_again, Answer::Taken(Change::Replaced(value(9))));
+    assert_eq!(created_again, AnswerOutcome::Taken(Change::Replaced(value(9))));
 }
 
 #[test]
@@ -134,12 +134,12 @@ fn an_answer_during_a_list_is_kept_only_if_the_list_shows_the_object() {
         let mut cache = cache();
         cache.begin_list(&0);
         let ticket = cache.begin_write(KEY, None);
-        assert_eq!(cache.answer(ticket, value(10)), Answer::Taken(Change::Inserted));
+        assert_eq!(cache.answer(ticket, value(10)), AnswerOutcome::Taken(Change::Inserted));
         if is_listed {
-            assert_eq!(cache.observe(KEY, value(9)), Change::Known);
+            assert_eq!(cache.observe(KEY, value(9)), Change::Nothing);
         }
         let removed = if is_listed { vec![] } else { vec![(KEY, value(10))] };
-        assert_eq!(cache.end_list(&0), ListEnd { removed, went_back: false });
+        assert_eq!(cache.end_list(&0), ListEnd { removed, is_restored: false });
     }
 }
 
@@ -171,40 +171,40 @@ fn tells_that_the_server_went_back() {
     for (onto, version, expected) in
         [(None, 20, true), (None, 21, false), (Some(5), 5, false), (Some(5), 6, true), (Some(5), 21, false)]
     {
-        assert_eq!(write(&mut cache, onto).is_behind(version), expected, "{onto:?}: {version}");
+        assert_eq!(write(&mut cache, onto).shows_restore(version), expected, "{onto:?}: {version}");
     }
     // Answers count, too, even before the watch gets that far.
     let ticket = write(&mut cache, Some(20));
-    assert_eq!(cache.answer(ticket, value(30)), Answer::Taken(Change::Replaced(value(5))));
-    assert!(write(&mut cache, None).is_behind(25));
+    assert_eq!(cache.answer(ticket, value(30)), AnswerOutcome::Taken(Change::Replaced(value(5))));
+    assert!(write(&mut cache, None).shows_restore(25));
     // A read is compared with what it was sent after, not with what came since.
     let (before, unheld) = (cache.begin_read(KEY), cache.begin_read((0, 2)));
     let _ = cache.observe(KEY, value(31));
-    assert!(before.is_behind(29) && !before.is_behind(30) && !unheld.is_behind(1));
-    assert!(cache.begin_read(KEY).is_behind(30));
+    assert!(before.shows_restore(29) && !before.shows_restore(30) && !unheld.shows_restore(1));
+    assert!(cache.begin_read(KEY).shows_restore(30));
 
     // A list that is older than what the watch has shown.
     cache.begin_list(&0);
-    assert_eq!(cache.observe(KEY, value(30)), Change::Known);
-    assert!(cache.end_list(&0).went_back);
+    assert_eq!(cache.observe(KEY, value(30)), Change::Nothing);
+    assert!(cache.end_list(&0).is_restored);
 
     // The answers to what was sent before have no meaning afterwards.
     let ticket = write(&mut cache, None);
     cache.clear(&0);
-    assert!(!before.is_behind(4) && !ticket.is_behind(4));
-    assert_eq!(cache.answer(ticket, value(32)), Answer::Dropped);
+    assert!(!before.shows_restore(4) && !ticket.shows_restore(4));
+    assert_eq!(cache.answer(ticket, value(32)), AnswerOutcome::Dropped);
     let ticket = write(&mut cache, None);
-    assert_eq!(cache.answer(ticket, value(7)), Answer::Taken(Change::Inserted));
+    assert_eq!(cache.answer(ticket, value(7)), AnswerOutcome::Taken(Change::Inserted));
 }
 
 #[test]
 fn a_list_can_be_older_than_an_answer() {
     let mut cache = cache();
     let ticket = cache.begin_write(KEY, None);
-    assert_eq!(cache.answer(ticket, value(10)), Answer::Taken(Change::Inserted));
+    assert_eq!(cache.answer(ticket, value(10)), AnswerOutcome::Taken(Change::Inserted));
     cache.begin_list(&0);
-    assert_eq!(cache.observe(KEY, value(9)), Change::Known);
-    assert_eq!(cache.end_list(&0), ListEnd { removed: vec![], went_back: false });
+    assert_eq!(cache.observe(KEY, value(9)), Change::Nothing);
+    assert_eq!(cache.end_list(&0), ListEnd { removed: vec![], is_restored: false });
 }
 
 #[test]
@@ -217,7 +217,8 @@ fn calls_that_end_without_an_answer_are_forgotten() {
     let ticket = cache.begin_read(KEY);
     assert_eq!(cache.calls.remembered(), 1);
     assert!(
-        cache.answer(ticket, value(1)) == Answer::Taken(Change::Inserted) && cache.calls.remembered() == 0
+        cache.answer(ticket, value(1)) == AnswerOutcome::Taken(Change::Inserted)
+            && cache.calls.remembered() == 0
     );
 }
 

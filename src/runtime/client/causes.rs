@@ -9,7 +9,7 @@ use super::guard::ResolveFailure;
 
 /// What went wrong with a call.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum CallFault {
+pub enum CallFailure {
     /// The server has only addresses that may not be reached.
     InternalAddress,
     /// The name of the server cannot be resolved.
@@ -26,7 +26,7 @@ pub enum CallFault {
     Other,
 }
 
-impl CallFault {
+impl CallFailure {
     /// The fault that an error and its causes mean.
     #[must_use]
     pub fn of(error: &(dyn Error + 'static)) -> Self {
@@ -71,9 +71,9 @@ mod tests {
     #[test]
     fn a_cause_is_found_inside_io_errors() {
         let tls = io::Error::other(io::Error::other(rustls::Error::HandshakeNotComplete));
-        assert_eq!(CallFault::of(&tls), CallFault::Tls);
+        assert_eq!(CallFailure::of(&tls), CallFailure::Tls);
         let internal = io::Error::other(ResolveFailure::Internal);
-        assert_eq!(CallFault::of(&internal), CallFault::InternalAddress);
-        assert_eq!(CallFault::of(&io::Error::other("x")), CallFault::Other);
+        assert_eq!(CallFailure::of(&internal), CallFailure::InternalAddress);
+        assert_eq!(CallFailure::of(&io::Error::other("x")), CallFailure::Other);
     }
 }

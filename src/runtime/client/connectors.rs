@@ -26,7 +26,7 @@ const IDLE: Duration = Duration::from_secs(20);
 
 /// How to connect to a server.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct Way {
+pub struct ConnectOptions {
     /// The addresses that may be connected to.
     pub reach: Reach,
     /// Whether the proxy is used for https, if there is one. It then resolves the name, to any address. So
@@ -63,7 +63,7 @@ pub struct InvalidCaBundle {
 
 /// Why the settings for all connections cannot be used.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum InvalidConnectorTerms {
+pub enum InvalidConnectorSettings {
     /// The certificates cannot be used.
     #[error(transparent)]
     CaBundle(#[from] InvalidCaBundle),
@@ -81,7 +81,7 @@ impl Connectors {
         ca_bundle: Option<String>,
         proxy: Option<&str>,
         no_proxy: Option<&str>,
-    ) -> Result<Self, InvalidConnectorTerms> {
+    ) -> Result<Self, InvalidConnectorSettings> {
         ca_bundle.as_deref().map_or(Ok(()), check)?;
         let proxy = proxy.map(|url| Proxy::parse(url, no_proxy.unwrap_or_default())).transpose()?;
         Ok(Self { ca_bundle, proxy, kept: Mutex::default() })
@@ -105,7 +105,7 @@ impl Connectors {
     pub fn get(
         &self,
         ca_bundle: Option<&str>,
-        way: &Way,
+        way: &ConnectOptions,
         url: &str,
     ) -> Result<SharedHttpConnector, InvalidCaBundle> {
         let proxy = self.proxy.as_ref().filter(|proxy| way.may_use_proxy && proxy.serves(url));
@@ -201,7 +201,8 @@ mod tests {
 
     #[test]
     fn certificates_are_checked_before_they_are_used() {
-        let Err(InvalidConnectorTerms::CaBundle(invalid)) = Connectors::new(Some("x".to_owned()), None, None)
+        let Err(InvalidConnectorSettings::CaBundle(invalid)) =
+            Connectors::new(Some("x".to_owned()), None, None)
         else {
             panic!("x is no certificate");
         };
@@ -216,8 +217,8 @@ mod tests {
         let connectors = Connectors::new(None, Some("http://user:hidden@proxy:8080"), None).unwrap();
         let count = || connectors.kept().0.len();
         let pem = certificate();
-        let direct = Way { reach: Reach::anywhere(), may_use_proxy: false };
-        let guarded = Way { reach: Reach::up_to(AddressClass::Public), may_use_proxy: true };
+        let direct = ConnectOptions { reach: Reach::anywhere(), may_use_proxy: false };
+        let guarded = ConnectOptions { reach: Reach::up_to(AddressClass::Public), may_use_proxy: true };
         for _ in 0..2 {
             connectors.get(None, &direct, URL).unwrap();
             connectors.get(Some(&pem), &direct, URL).unwrap();
@@ -237,7 +238,7 @@ mod tests {
     fn the_connector_that_was_used_longest_ago_goes_first() {
         let connectors = Connectors::new(None, None, None).unwrap();
         let pem = certificate();
-        let way = Way { reach: Reach::anywhere(), may_use_proxy: false };
+        let way = ConnectOptions { reach: Reach::anywhere(), may_use_proxy: false };
         let keys = || connectors.kept().0.iter().map(|(key, _)| key.ca_bundle).collect::<Vec<_>>();
         for index in 0..2 * CAPACITY {
             connectors.get(None, &way, URL).unwrap();
@@ -252,7 +253,7 @@ mod tests {
     fn a_bad_proxy_is_an_error_that_does_not_show_it() {
         for bad in ["proxy:8080", "ftp://u:hidden@proxy", "", "http://u:hidden@ b"] {
             let error = Connectors::new(None, Some(bad), None).unwrap_err();
-            assert_eq!(error, InvalidConnectorTerms::Proxy, "{bad}");
+            assert_eq!(error, InvalidConnectorSettings::Proxy, "{bad}");
         }
     }
 }

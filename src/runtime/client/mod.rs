@@ -47,8 +47,8 @@ use crate::runtime::client::fence::fenced;
 use crate::runtime::client::most_recent::most_recent;
 use crate::runtime::client::request::{ApiRequest, Verb};
 use crate::runtime::leader::Leadership;
-pub use causes::CallFault;
-pub use connectors::{Connectors, InvalidCaBundle, InvalidConnectorTerms, Way};
+pub use causes::CallFailure;
+pub use connectors::{ConnectOptions, Connectors, InvalidCaBundle, InvalidConnectorSettings};
 pub use fence::NotLeading;
 pub use guard::{AddressClass, Guard, ResolveFailure, classify, resolve};
 pub use https::{HttpsAnswer, HttpsClient, HttpsFailure, HttpsOrigin, InvalidOrigin};
@@ -108,7 +108,7 @@ fn user_agent(identity: &str) -> HeaderValue {
 
 /// The settings that apply to every call of a client.
 #[derive(Clone, Debug)]
-pub struct Terms {
+pub struct ClientSettings {
     /// The identity of this process.
     pub identity: String,
     /// How long a call may take.
@@ -140,17 +140,17 @@ pub struct Terms {
 /// # Caveats
 /// The answer to any call but a watch is read into memory before it is returned, as kube does itself; do
 /// not follow logs with this client. A call that is dropped before its answer is not counted.
-pub fn client(mut config: Config, calls: ApiCalls, terms: Terms) -> Result<Client, kube::Error> {
+pub fn client(mut config: Config, calls: ApiCalls, settings: ClientSettings) -> Result<Client, kube::Error> {
     config.default_retry = false;
     // kube sets no user agent, and without one an audit log does not name the client.
-    config.headers.push((hyper::header::USER_AGENT, user_agent(&terms.identity)));
-    let counted = layer_fn(move |inner| Counted::new(inner, calls.clone(), terms.clone()));
+    config.headers.push((hyper::header::USER_AGENT, user_agent(&settings.identity)));
+    let counted = layer_fn(move |inner| Counted::new(inner, calls.clone(), settings.clone()));
     Ok(ClientBuilder::try_from(config)?.with_layer(&counted).build())
 }
 
 /// The same client over `service` instead of the network, for tests. It has every guarantee of
 /// [`client`], except that `service` decides how often a call is sent.
-pub fn client_over<S, B>(service: S, calls: ApiCalls, terms: Terms) -> Client
+pub fn client_over<S, B>(service: S, calls: ApiCalls, settings: ClientSettings) -> Client
 where
     S: Service<Request<Body>, Response = Response<B>> + Send + 'static,
     S::Error: Into<BoxError> + 'static,
@@ -158,19 +158,19 @@ where
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    Client::new(Counted::new(service, calls, terms), "default")
+    Client::new(Counted::new(service, calls, settings), "default")
 }
 
 struct Counted<S> {
     inner: S,
     calls: ApiCalls,
-    terms: Terms,
+    settings: ClientSettings,
     large: Arc<Semaphore>,
 }
 
 impl<S> Counted<S> {
-    fn new(inner: S, calls: ApiCalls, terms: Terms) -> Self {
-        Self { inner, calls, terms, large: Arc::new(Semaphore::new(LARGE_AT_ONCE)) }
+    fn new(inner: S, calls: ApiCalls, settings: ClientSettings) -> Self {
+        Self { inner, calls, settings, large: Arc::new(Semaphore::new(LARGE_AT_ONCE)) }
     }
 }
 
@@ -198,10 +198,10 @@ where
         }
         let named = ApiRequest::parse(request.method(), request.uri(), request.headers());
         let pending =
-            receive(self.inner.call(request), named.verb, self.terms.skew.clone(), self.large.clone());
-        let (calls, terms) = (self.calls.clone(), self.terms.clone());
+            receive(self.inner.call(request), named.verb, self.settings.skew.clone(), self.large.clone());
+        let (calls, settings) = (self.calls.clone(), self.settings.clone());
         Box::pin(async move {
-            let Terms { deadline, leadership, overload, .. } = terms;
+            let ClientSettings { deadline, leadership, overload, .. } = settings;
             let late = || too_late(&named, deadline);
             let answer = if named.verb.is_read() {
                 tokio::time::timeout(deadline, pending).await.unwrap_or_else(|_| Err(late()))

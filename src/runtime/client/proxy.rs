@@ -4,7 +4,7 @@ use aws_smithy_http_client::proxy::ProxyConfig;
 use hyper::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
 
-use super::connectors::InvalidConnectorTerms;
+use super::connectors::InvalidConnectorSettings;
 
 /// The proxy. The administrator chose it, so it may have any address.
 pub(super) struct Proxy {
@@ -17,10 +17,10 @@ pub(super) struct Proxy {
 
 impl Proxy {
     /// The proxy at a URL, for https. The hosts in `no_proxy`, separated by commas, are reached without it.
-    pub(super) fn parse(url: &str, no_proxy: &str) -> Result<Self, InvalidConnectorTerms> {
-        let config = ProxyConfig::https(url).map_err(|_| InvalidConnectorTerms::Proxy)?;
-        let parsed: Uri = url.parse().map_err(|_| InvalidConnectorTerms::Proxy)?;
-        let host = parsed.host().ok_or(InvalidConnectorTerms::Proxy)?.to_owned();
+    pub(super) fn parse(url: &str, no_proxy: &str) -> Result<Self, InvalidConnectorSettings> {
+        let config = ProxyConfig::https(url).map_err(|_| InvalidConnectorSettings::Proxy)?;
+        let parsed: Uri = url.parse().map_err(|_| InvalidConnectorSettings::Proxy)?;
+        let host = parsed.host().ok_or(InvalidConnectorSettings::Proxy)?.to_owned();
         let matcher = Matcher::builder().https(url.to_owned()).no(no_proxy.to_owned()).build();
         Ok(Self { config: config.no_proxy(no_proxy), host, matcher })
     }

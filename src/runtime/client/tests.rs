@@ -51,8 +51,9 @@ async fn start_for(leadership: Leadership, deadline: Duration, answer: &'static 
     let noted = pauses.clone();
     let overload = Overload::new(move |pause| noted.lock().unwrap().push(pause));
     let skew = Skew::default();
-    let terms = Terms { identity: "test".to_owned(), deadline, leadership, overload, skew: skew.clone() };
-    let client = client(Config::new(url.parse().unwrap()), calls, terms).unwrap();
+    let settings =
+        ClientSettings { identity: "test".to_owned(), deadline, leadership, overload, skew: skew.clone() };
+    let client = client(Config::new(url.parse().unwrap()), calls, settings).unwrap();
     TestServer { client, metrics, pauses, skew, received }
 }
 

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 use crate::runtime::client::Overloaded;
 use crate::runtime::clock::Clock;
 use crate::runtime::leader::leadership::{Leadership, Moment};
-use crate::runtime::leader::lease::{LeaseSettings, Newest, holder, patience, released};
+use crate::runtime::leader::lease::{LeaseSettings, Newest, holder, lease_duration, released};
 
 /// The longest pause between two reads of a standby, which takes a released lease that soon.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -41,7 +41,7 @@ pub struct Elector {
     clock: Clock,
     leadership: Leadership,
     /// The lease as we wrote it last, unless another process has written it since.
-    held: Option<Lease>,
+    own: Option<Lease>,
     /// The lease as another process wrote it last, and when we first saw that version.
     seen: Option<(Lease, Instant)>,
     newest: Newest,
@@ -71,7 +71,7 @@ impl Elector {
             settings,
             clock,
             leadership: leadership.clone(),
-            held: None,
+            own: None,
             seen: None,
             newest: Newest::default(),
             restored: None,
@@ -114,7 +114,7 @@ impl Elector {
             }
             // Another process holds the lease, or a renewal succeeded whose answer was lost.
             Ok(Err(kube::Error::Api(status)))
-                if matches!(status.code, 404 | 409) && self.held.take().is_some() =>
+                if matches!(status.code, 404 | 409) && self.own.take().is_some() =>
             {
                 return Duration::ZERO;
             }
@@ -148,7 +148,7 @@ impl Elector {
     }
 
     async fn proceed(&mut self) -> Result<Duration, kube::Error> {
-        if let Some(lease) = self.held.clone() {
+        if let Some(lease) = self.own.clone() {
             return self.write(lease).await;
         }
         let found = self.leases.get_opt(&self.settings.name).await?;
@@ -182,7 +182,7 @@ impl Elector {
 
     /// Checks whether an answer comes from a restored store.
     fn note(&mut self, lease: &Lease) {
-        if self.newest.went_back(lease) {
+        if self.newest.shows_restore(lease) {
             self.restored = Some(Instant::now());
             self.leadership.note_restore();
             tracing::warn!("the API server's store went back to an earlier state, as after a restore");
@@ -203,7 +203,7 @@ impl Elector {
     /// Acquires or renews the lease.
     async fn write(&mut self, lease: Lease) -> Result<Duration, kube::Error> {
         let sent = Moment::now(&self.clock);
-        let (lease, params) = (self.settings.held(lease, self.clock.now()), PostParams::default());
+        let (lease, params) = (self.settings.claim(lease, self.clock.now()), PostParams::default());
         let written = if lease.metadata.resource_version.is_some() {
             self.leases.replace(&self.settings.name, &params, &lease).await?
         } else {
@@ -211,7 +211,7 @@ impl Elector {
         };
         self.note(&written);
         self.leadership.grant(sent.plus(self.settings.duration * 2 / 3));
-        (self.held, self.seen, self.restored) = (Some(written), None, None);
+        (self.own, self.seen, self.restored) = (Some(written), None, None);
         Ok(self.settings.duration / 5)
     }
 
@@ -219,7 +219,7 @@ impl Elector {
     async fn release(&mut self) -> Result<(), kube::Error> {
         // The second attempt is for a renewal that succeeded, but whose answer was lost.
         for _ in 0..2 {
-            let lease = match self.held.take() {
+            let lease = match self.own.take() {
                 Some(lease) => Some(lease),
                 None => self.leases.get_opt(&self.settings.name).await?,
             };
@@ -238,8 +238,8 @@ impl Elector {
     /// How long the holder of a lease that was first seen at `since` still keeps it.
     fn left(&self, lease: &Lease, since: Instant) -> Option<Duration> {
         holder(lease)?;
-        let patience = patience(lease).unwrap_or(self.settings.duration);
-        let end = since + patience.saturating_sub(self.retry_interval());
+        let lease_duration = lease_duration(lease).unwrap_or(self.settings.duration);
+        let end = since + lease_duration.saturating_sub(self.retry_interval());
         end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
     }
 

@@ -150,7 +150,7 @@ impl Leadership {
     /// Without an elector no restore is noticed. A restore that raises the versions (`etcdutl snapshot
     /// restore --bump-revision --mark-compacted`) is not noticed either. It need not be, because the
     /// watches are then told that they are outdated.
-    pub fn went_back(&self) -> impl Stream<Item = ()> + Send + use<> {
+    pub fn restores(&self) -> impl Stream<Item = ()> + Send + use<> {
         let state = self.state.subscribe();
         let seen = state.borrow().restores;
         futures::stream::unfold((seen, state), |(seen, mut state)| async move {
@@ -283,7 +283,7 @@ mod tests {
     async fn tells_of_each_restore_to_who_was_there() {
         let leadership = Leadership::none(Clock::system());
         leadership.note_restore();
-        let mut restores = pin!(leadership.went_back());
+        let mut restores = pin!(leadership.restores());
         assert_eq!(restores.next().now_or_never(), None);
         leadership.note_restore();
         assert_eq!(restores.next().now_or_never(), Some(Some(())));

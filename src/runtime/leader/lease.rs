@@ -29,11 +29,11 @@ impl LeaseSettings {
     pub(super) fn first(&self, now: Timestamp) -> Lease {
         let name = Some(self.name.clone());
         let metadata = ObjectMeta { name, namespace: Some(self.namespace.clone()), ..ObjectMeta::default() };
-        self.held(Lease { metadata, spec: None }, now)
+        self.claim(Lease { metadata, spec: None }, now)
     }
 
     /// The lease, acquired or renewed by us. Fields that other clients wrote stay.
-    pub(super) fn held(&self, mut lease: Lease, now: Timestamp) -> Lease {
+    pub(super) fn claim(&self, mut lease: Lease, now: Timestamp) -> Lease {
         let is_ours = holder(&lease) == Some(&self.identity);
         let before = lease.spec.take().unwrap_or_default();
         let transitions =
@@ -65,7 +65,7 @@ pub(super) fn holder(lease: &Lease) -> Option<&String> {
 }
 
 /// How long the holder may be silent, by the duration that it wrote into the lease.
-pub(super) fn patience(lease: &Lease) -> Option<Duration> {
+pub(super) fn lease_duration(lease: &Lease) -> Option<Duration> {
     let seconds = lease.spec.as_ref()?.lease_duration_seconds?;
     u64::try_from(seconds).ok().map(Duration::from_secs)
 }
@@ -80,7 +80,7 @@ pub(super) struct Newest(Option<u64>);
 impl Newest {
     /// Notes an answer, and returns whether it is older than the one before. An older answer counts as
     /// the newest from then on, so that each restore is reported once.
-    pub(super) fn went_back(&mut self, lease: &Lease) -> bool {
+    pub(super) fn shows_restore(&mut self, lease: &Lease) -> bool {
         let shown = lease.metadata.resource_version.as_deref().and_then(|version| version.parse().ok());
         let Some(shown) = shown else { return false };
         self.0.replace(shown).is_some_and(|newest| shown < newest)
@@ -110,20 +110,20 @@ mod tests {
         let at = |second| Timestamp::from_second(second).unwrap();
         let first = settings("a").first(at(1));
         assert_eq!(
-            (holder(&first).unwrap(), patience(&first)),
+            (holder(&first).unwrap(), lease_duration(&first)),
             (&"a".to_owned(), Some(Duration::from_secs(15)))
         );
         let times = |lease: &Lease| {
             let spec = lease.spec.clone().unwrap();
             (spec.acquire_time.unwrap().0, spec.renew_time.unwrap().0, spec.lease_transitions.unwrap())
         };
-        let renewed = settings("a").held(first, at(2));
+        let renewed = settings("a").claim(first, at(2));
         assert_eq!(times(&renewed), (at(1), at(2), 0));
-        let taken = settings("b").held(renewed, at(3));
+        let taken = settings("b").claim(renewed, at(3));
         assert_eq!(times(&taken), (at(3), at(3), 1));
         let free = released(taken, at(4));
         assert_eq!(holder(&free), None);
-        assert_eq!(times(&settings("b").held(free, at(5))), (at(5), at(5), 2));
+        assert_eq!(times(&settings("b").claim(free, at(5))), (at(5), at(5), 2));
     }
 
     #[test]
@@ -132,7 +132,7 @@ mod tests {
         lease.metadata.labels = Some([("theirs".to_owned(), "1".to_owned())].into());
         lease.metadata.resource_version = Some("7".to_owned());
         let metadata = lease.metadata.clone();
-        let held = settings("b").held(lease.clone(), Timestamp::UNIX_EPOCH).metadata;
+        let held = settings("b").claim(lease.clone(), Timestamp::UNIX_EPOCH).metadata;
         let labels = [("kind", "operator"), ("theirs", "1")].map(|(name, value)| (name.into(), value.into()));
         let annotations = [("namespaces".to_owned(), "a,b".to_owned())];
         let marked = ObjectMeta {
@@ -150,7 +150,7 @@ mod tests {
         let mut shows = |version: Option<&str>| {
             let mut lease = settings("a").first(Timestamp::UNIX_EPOCH);
             lease.metadata.resource_version = version.map(str::to_owned);
-            newest.went_back(&lease)
+            newest.shows_restore(&lease)
         };
         let answers = ["7", "7", "90", "100", "9", "9", "10", "8", "200"];
         let restores: Vec<_> = answers.into_iter().filter(|version| shows(Some(version))).collect();

@@ -14,7 +14,7 @@ use kube::api::{ListParams, PostParams};
 use kube::{Api, Client, ResourceExt as _};
 
 use crate::runtime::clock::Clock;
-use crate::runtime::leader::lease::{LeaseSettings, holder, patience};
+use crate::runtime::leader::lease::{LeaseSettings, holder, lease_duration};
 
 /// The time between two searches for rivals.
 const SEARCH_INTERVAL: Duration = Duration::from_secs(300);
@@ -99,7 +99,7 @@ fn rival(lease: &Lease, settings: &LeaseSettings, now: Timestamp) -> Option<((St
     let (namespace, name) = (lease.namespace()?, lease.name_any());
     let is_ours = (&namespace, &name) == (&settings.namespace, &settings.name);
     let renewed = lease.spec.as_ref()?.renew_time.as_ref()?.0;
-    let counts = SignedDuration::try_from(patience(lease)? + GRACE).ok()?;
+    let counts = SignedDuration::try_from(lease_duration(lease)? + GRACE).ok()?;
     let is_held = now.duration_since(renewed) < counts;
     let holder = holder(lease).filter(|_| !is_ours && is_held && settings.party.meets(lease))?;
     Some(((namespace, name), holder.clone()))

@@ -89,10 +89,10 @@ impl<C: WaitingCall> CallQueue<C> {
 
     /// Removes the calls of a flow that are not to be made any more.
     pub fn remove(&mut self, flow: &str, is_over: impl Fn(&C) -> bool) {
-        if let Some(place) = self.flows.iter().position(|(name, _)| name == flow) {
-            self.flows[place].1.retain(|call| !is_over(call));
-            if self.flows[place].1.is_empty() {
-                self.flows.remove(place);
+        if let Some(index) = self.flows.iter().position(|(name, _)| name == flow) {
+            self.flows[index].1.retain(|call| !is_over(call));
+            if self.flows[index].1.is_empty() {
+                self.flows.remove(index);
             }
         }
     }
@@ -103,7 +103,7 @@ impl<C: WaitingCall> CallQueue<C> {
         if running.values().sum::<usize>() >= limits.at_once {
             return None;
         }
-        let has_room = |call: &C| {
+        let has_capacity = |call: &C| {
             by_server.get(call.server()).is_none_or(|owners| {
                 owners.values().sum::<usize>() < limits.per_server
                     && owners.get(call.owner()).is_none_or(|count| *count < limits.per_owner)
@@ -112,10 +112,10 @@ impl<C: WaitingCall> CallQueue<C> {
         // Of each flow the first that may start, so that a busy server holds up no other.
         let first = |(flow, queue): &(String, VecDeque<C>)| {
             let is_free = running.get(flow).is_none_or(|count| *count < limits.per_flow);
-            if is_free { queue.iter().position(has_room) } else { None }
+            if is_free { queue.iter().position(has_capacity) } else { None }
         };
-        let (place, at) = flows.iter().enumerate().find_map(|(place, flow)| Some((place, first(flow)?)))?;
-        let (flow, mut queue) = flows.remove(place)?;
+        let (index, at) = flows.iter().enumerate().find_map(|(index, flow)| Some((index, first(flow)?)))?;
+        let (flow, mut queue) = flows.remove(index)?;
         let call = queue.remove(at)?;
         if !queue.is_empty() {
             flows.push_back((flow.clone(), queue));

@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
 /// The longest pause that the API server can ask for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const MAX_PAUSE: Duration = Duration::from_secs(60);
 
 /// A pause of all calls, and the bound of the calls that are made outside of reconciles. Clones are the
 /// same limiter.
@@ -20,7 +20,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub struct Limiter {
     paused_until: Arc<watch::Sender<Option<Instant>>>,
-    beside: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 /// The permit for one call outside of reconciles. It ends when dropped.
@@ -35,14 +35,14 @@ impl Limiter {
     /// one.
     #[must_use]
     pub fn new(width: usize) -> Self {
-        let beside = Arc::new(Semaphore::new(width.clamp(1, Semaphore::MAX_PERMITS)));
-        Self { paused_until: Arc::new(watch::Sender::new(None)), beside }
+        let permits = Arc::new(Semaphore::new(width.clamp(1, Semaphore::MAX_PERMITS)));
+        Self { paused_until: Arc::new(watch::Sender::new(None)), permits }
     }
 
     /// Begins a pause of `wait`, for which an overloaded API server asks with `Retry-After`; at most 60 s.
     /// A pause that ends later stays as it is.
     pub fn pause(&self, wait: Duration) {
-        let until = Some(Instant::now() + wait.min(LONGEST_PAUSE));
+        let until = Some(Instant::now() + wait.min(MAX_PAUSE));
         self.paused_until.send_if_modified(|current| {
             let is_longer = until > *current;
             if is_longer {
@@ -59,7 +59,7 @@ impl Limiter {
     }
 
     /// Waits until there is no pause.
-    pub async fn permit(&self) {
+    pub async fn unpaused(&self) {
         while let Some(until) = self.paused_until() {
             tokio::time::sleep_until(until).await;
         }
@@ -67,10 +67,10 @@ impl Limiter {
 
     /// Waits for the permit for a call outside of reconciles (events, pods, checks of credentials). Few
     /// such calls run at a time, so that they delay reconciles little, and none during a pause.
-    pub async fn beside(&self) -> Permit {
+    pub async fn permit(&self) -> Permit {
         // The only possible error is a closed semaphore, and this one is never closed.
-        let held = self.beside.clone().acquire_owned().await.ok();
-        self.permit().await;
+        let held = self.permits.clone().acquire_owned().await.ok();
+        self.unpaused().await;
         Permit { _held: held }
     }
 
@@ -93,12 +93,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_pause_that_ends_last_counts() {
         let (limiter, begun) = (Limiter::new(1), Instant::now());
-        limiter.permit().await;
+        limiter.unpaused().await;
         assert_eq!((limiter.paused_until(), begun.elapsed()), (None, Duration::ZERO));
         limiter.pause(5 * SECOND);
         limiter.pause(2 * SECOND);
         assert_eq!(limiter.paused_until(), Some(begun + 5 * SECOND));
-        limiter.permit().await;
+        limiter.unpaused().await;
         assert_eq!((limiter.paused_until(), begun.elapsed()), (None, 5 * SECOND));
     }
 
@@ -108,22 +108,22 @@ mod tests {
         limiter.pause(SECOND);
         let waiting = tokio::spawn({
             let limiter = limiter.clone();
-            async move { limiter.permit().await }
+            async move { limiter.unpaused().await }
         });
         tokio::task::yield_now().await;
         limiter.pause(Duration::MAX);
         waiting.await.unwrap();
-        assert_eq!(begun.elapsed(), LONGEST_PAUSE);
+        assert_eq!(begun.elapsed(), MAX_PAUSE);
     }
 
     #[tokio::test(start_paused = true)]
     async fn calls_beside_are_few_and_wait_for_the_pause() {
         let (limiter, begun) = (Limiter::new(2), Instant::now());
-        let (first, _second) = (limiter.beside().await, limiter.beside().await);
-        assert!(tokio::time::timeout(SECOND, limiter.beside()).await.is_err(), "two are under way");
+        let (first, _second) = (limiter.permit().await, limiter.permit().await);
+        assert!(tokio::time::timeout(SECOND, limiter.permit()).await.is_err(), "two are under way");
         drop(first);
         limiter.pause(5 * SECOND);
-        let _third = limiter.beside().await;
+        let _third = limiter.permit().await;
         assert_eq!(begun.elapsed(), 6 * SECOND);
     }
 
@@ -133,7 +133,7 @@ mod tests {
         assert!(tokio::time::timeout(SECOND, limiter.paused()).await.is_err());
         limiter.pause(SECOND);
         limiter.paused().await;
-        limiter.permit().await;
+        limiter.unpaused().await;
         assert!(tokio::time::timeout(SECOND, limiter.paused()).await.is_err(), "it is over");
     }
 }

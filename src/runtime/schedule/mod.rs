@@ -80,12 +80,12 @@ pub struct Job<K> {
 }
 
 /// The capacity that a collection keeps when it is empty.
-const IDLE_ROOM: usize = 256;
+const IDLE_CAPACITY: usize = 256;
 
 /// Frees the memory that a map no longer needs. The map shrinks to twice its size, so that the average
 /// cost of a removal is constant.
 fn trim<K: Eq + Hash, V>(map: &mut HashMap<K, V>) {
-    if map.capacity() > 4 * map.len() + IDLE_ROOM {
+    if map.capacity() > 4 * map.len() + IDLE_CAPACITY {
         map.shrink_to(2 * map.len());
     }
 }

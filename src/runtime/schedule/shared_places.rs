@@ -13,7 +13,7 @@ impl SharedPlaces {
     /// Whether a flow may take another one of `places`: it holds fewer than are left. So one flow gets half of
     /// the places, and several that want everything still leave some to others.
     #[must_use]
-    pub fn has_room(&self, flow: &str, places: usize) -> bool {
+    pub fn has_capacity(&self, flow: &str, places: usize) -> bool {
         let own = self.by_flow.get(flow).copied().unwrap_or_default();
         own < places.saturating_sub(self.all)
     }

@@ -14,9 +14,9 @@ use tokio::time::{Instant, MissedTickBehavior};
 use crate::runtime::schedule::{Cause, Job, Limiter, NextRun, Queue, Tenant};
 
 /// How long a shutdown waits for the reconciles that run.
-const DRAIN: Duration = Duration::from_secs(20);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 /// The time between two beats of the loop.
-const BEAT: Duration = Duration::from_secs(2);
+const BEAT_INTERVAL: Duration = Duration::from_secs(2);
 /// When a key is due again whose reconcile was cancelled and returned no time.
 const CUT_OFF: Duration = Duration::from_secs(60);
 
@@ -56,7 +56,7 @@ where
         let (width, callbacks) = (self.width.max(1), Arc::new((reconcile, on_panic)));
         let mut jobs = JoinSet::new();
         let mut stop = std::pin::pin!(stop);
-        let mut tick = tokio::time::interval(BEAT);
+        let mut tick = tokio::time::interval(BEAT_INTERVAL);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -70,7 +70,7 @@ where
                 }
             }
         }
-        let deadline = Instant::now() + DRAIN;
+        let deadline = Instant::now() + DRAIN_TIMEOUT;
         loop {
             tokio::select! {
                 ended = jobs.join_next() => if ended.is_none() { return true },
@@ -87,7 +87,7 @@ where
     K: Clone + Eq + Hash + Ord + Tenant,
 {
     loop {
-        limiter.permit().await;
+        limiter.unpaused().await;
         tokio::select! {
             biased;
             () = limiter.paused() => {}

@@ -16,10 +16,10 @@ use k8s_openapi::api::authorization::v1::{NonResourceAttributes, SubjectAccessRe
 use kube::Client;
 
 use crate::runtime::server::reviews::{
-    Refusal, ReviewKey, ReviewTerms, Reviewer, access_of, bearer, is_allowed, review_of, user_of,
+    Refusal, ReviewKey, ReviewSettings, Reviewer, access_of, bearer, is_allowed, review_of, user_of,
 };
 
-const TERMS: ReviewTerms = ReviewTerms {
+const TERMS: ReviewSettings = ReviewSettings {
     // A revoked token can read for that much longer, and a permission that was granted takes effect that
     // much later.
     granted_for: Duration::from_secs(60),

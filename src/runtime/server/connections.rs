@@ -41,11 +41,11 @@ impl Connections {
     }
 
     /// Spawns the task of a new connection.
-    pub fn add(&mut self, peer: IpAddr, conversation: impl Future<Output = ()> + Send + 'static) {
+    pub fn add(&mut self, peer: IpAddr, connection: impl Future<Output = ()> + Send + 'static) {
         if self.peers.len() >= self.limit {
             self.close_one();
         }
-        let handle = self.tasks.spawn(conversation);
+        let handle = self.tasks.spawn(connection);
         // An IPv4-mapped IPv6 address counts as the IPv4 address.
         let peer = peer.to_canonical();
         self.peers.insert(handle.id(), peer);

@@ -62,7 +62,7 @@ impl Answers for Pages {
 #[derive(Debug)]
 pub struct Site<A = Pages> {
     /// The pages of the port, or what else answers its requests.
-    pub pages: A,
+    pub answers: A,
     /// The certificate of the port; `None` for plain HTTP.
     pub tls: Option<Arc<Tls>>,
 }
@@ -101,9 +101,9 @@ async fn accept<A: Answers>(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let (pages, tls) = (site.pages.clone(), site.tls.clone());
+                let (answers, tls) = (site.answers.clone(), site.tls.clone());
                 let peer = peer.ip();
-                connections.add(peer, converse(peer, stream, tls, pages, graceful.watcher()));
+                connections.add(peer, serve_connection(peer, stream, tls, answers, graceful.watcher()));
             }
             Err(error) => {
                 tracing::debug!(%error, "cannot accept a connection");
@@ -116,24 +116,24 @@ async fn accept<A: Answers>(
 }
 
 /// Handles one connection: one request and its answer, encrypted if the port has a certificate.
-async fn converse<A: Answers>(
+async fn serve_connection<A: Answers>(
     peer: IpAddr,
     stream: TcpStream,
     tls: Option<Arc<Tls>>,
-    pages: A,
+    answers: A,
     watcher: Watcher,
 ) {
-    let conversation = async {
+    let connection = async {
         match tls {
-            None => answer(peer, stream, pages, watcher).await,
+            None => answer(peer, stream, answers, watcher).await,
             Some(tls) => match timeout(HEADER_READ_TIMEOUT, tls.accept(peer, stream)).await {
-                Ok(Ok(stream)) => answer(peer, stream, pages, watcher).await,
+                Ok(Ok(stream)) => answer(peer, stream, answers, watcher).await,
                 Ok(Err(error)) => tracing::debug!(%error, "the TLS handshake with a client failed"),
                 Err(_) => tracing::debug!("the TLS handshake with a client took too long"),
             },
         }
     };
-    if timeout(A::CONNECTION_TIMEOUT, conversation).await.is_err() {
+    if timeout(A::CONNECTION_TIMEOUT, connection).await.is_err() {
         tracing::debug!("a connection took too long");
     }
 }
@@ -141,12 +141,12 @@ async fn converse<A: Answers>(
 async fn answer(
     peer: IpAddr,
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    pages: impl Answers,
+    answers: impl Answers,
     watcher: Watcher,
 ) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let pages = pages.clone();
-        async move { Ok::<_, Infallible>(pages.serve_request(peer, request).await) }
+        let answers = answers.clone();
+        async move { Ok::<_, Infallible>(answers.serve_request(peer, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

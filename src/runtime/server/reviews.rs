@@ -23,13 +23,13 @@ use crate::runtime::server::peer_limits::PeerLimits;
 
 /// How long the next review of a peer waits after a refusal, because invented tokens could cause many
 /// reviews.
-pub(super) const REST: Duration = Duration::from_millis(100);
+pub(super) const REFUSAL_DELAY: Duration = Duration::from_millis(100);
 /// How long a request waits for its verdict.
-const PATIENCE: Duration = Duration::from_secs(5);
+const REVIEW_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How verdicts are asked for, and how long they count.
 #[derive(Clone, Copy, Debug)]
-pub struct ReviewTerms {
+pub struct ReviewSettings {
     /// How long a verdict counts that grants.
     pub granted_for: Duration,
     /// How long a verdict counts that refuses.
@@ -62,7 +62,7 @@ pub enum Refusal {
 /// sent ends, and counts against the limits of the peer, also when the client hangs up.
 #[derive(Debug)]
 pub struct Reviewer<V> {
-    asked: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     peers: PeerLimits,
     reviews: Arc<Reviews<V>>,
 }
@@ -70,7 +70,7 @@ pub struct Reviewer<V> {
 /// What the reviews leave behind.
 #[derive(Debug)]
 struct Reviews<V> {
-    terms: ReviewTerms,
+    settings: ReviewSettings,
     verdicts: Mutex<Verdicts<V>>,
     is_in_trouble: Mutex<bool>,
 }
@@ -78,12 +78,12 @@ struct Reviews<V> {
 impl<V: Clone + Send + 'static> Reviewer<V> {
     /// A reviewer without verdicts.
     #[must_use]
-    pub fn new(terms: ReviewTerms) -> Self {
-        let verdicts = Mutex::new(Verdicts::new(terms));
+    pub fn new(settings: ReviewSettings) -> Self {
+        let verdicts = Mutex::new(Verdicts::new(settings));
         Self {
-            asked: Arc::new(Semaphore::new(terms.at_once)),
-            peers: PeerLimits::new(terms.of_peer),
-            reviews: Arc::new(Reviews { terms, verdicts, is_in_trouble: Mutex::default() }),
+            permits: Arc::new(Semaphore::new(settings.at_once)),
+            peers: PeerLimits::new(settings.of_peer),
+            reviews: Arc::new(Reviews { settings, verdicts, is_in_trouble: Mutex::default() }),
         }
     }
 
@@ -95,14 +95,14 @@ impl<V: Clone + Send + 'static> Reviewer<V> {
     where
         F: Future<Output = Result<Result<V, Refusal>, kube::Error>> + Send + 'static,
     {
-        if let Some(verdict) = self.reviews.known(&key) {
+        if let Some(verdict) = self.reviews.cached(&key) {
             return verdict;
         }
-        let asked = async {
+        let review = async {
             let peer_permit = self.peers.acquire(peer).await;
-            let permit = self.asked.clone().acquire_owned().await.ok();
+            let permit = self.permits.clone().acquire_owned().await.ok();
             // Another request may have got the verdict meanwhile.
-            if let Some(verdict) = self.reviews.known(&key) {
+            if let Some(verdict) = self.reviews.cached(&key) {
                 return verdict;
             }
             // A client that hangs up must neither end the review nor get the next one sooner.
@@ -112,12 +112,12 @@ impl<V: Clone + Send + 'static> Reviewer<V> {
                 Err(_) => Err(Refusal::Unavailable),
             })
         };
-        timeout(PATIENCE, asked).await.unwrap_or(Err(Refusal::Unavailable))
+        timeout(REVIEW_TIMEOUT, review).await.unwrap_or(Err(Refusal::Unavailable))
     }
 }
 
 impl<V: Clone> Reviews<V> {
-    fn known(&self, key: &ReviewKey) -> Option<Result<V, Refusal>> {
+    fn cached(&self, key: &ReviewKey) -> Option<Result<V, Refusal>> {
         self.verdicts.lock().unwrap_or_else(PoisonError::into_inner).get(key, Instant::now())
     }
 
@@ -125,11 +125,11 @@ impl<V: Clone> Reviews<V> {
     async fn review(
         self: Arc<Self>,
         key: ReviewKey,
-        asked: impl Future<Output = Result<Result<V, Refusal>, kube::Error>>,
+        review: impl Future<Output = Result<Result<V, Refusal>, kube::Error>>,
         permit: Option<OwnedSemaphorePermit>,
         peer_permit: Option<OwnedSemaphorePermit>,
     ) -> Result<V, Refusal> {
-        let answer = timeout(PATIENCE, asked).await;
+        let answer = timeout(REVIEW_TIMEOUT, review).await;
         drop(permit);
         let Ok(answer) = answer else { return Err(Refusal::Unavailable) };
         self.log_transition(answer.as_ref().err());
@@ -137,7 +137,7 @@ impl<V: Clone> Reviews<V> {
         self.keep(key, verdict.clone());
         if verdict.is_err() {
             tokio::spawn(async move {
-                sleep(REST).await;
+                sleep(REFUSAL_DELAY).await;
                 drop(peer_permit);
             });
         }
@@ -153,7 +153,7 @@ impl<V: Clone> Reviews<V> {
     fn log_transition(&self, error: Option<&kube::Error>) {
         let mut is_in_trouble = self.is_in_trouble.lock().unwrap_or_else(PoisonError::into_inner);
         let was_in_trouble = std::mem::replace(&mut *is_in_trouble, error.is_some());
-        let purpose = self.terms.purpose;
+        let purpose = self.settings.purpose;
         match error {
             Some(kube::Error::Api(status)) if !was_in_trouble && status.code == 403 => tracing::warn!(
                 "cannot check {purpose}: grant create on tokenreviews and subjectaccessreviews"
@@ -234,13 +234,13 @@ impl ReviewKey {
 /// The cached verdicts, each with the end of its validity.
 #[derive(Debug)]
 pub(super) struct Verdicts<V> {
-    terms: ReviewTerms,
+    settings: ReviewSettings,
     pub(super) all: HashMap<ReviewKey, (Result<V, Refusal>, Instant)>,
 }
 
 impl<V: Clone> Verdicts<V> {
-    pub fn new(terms: ReviewTerms) -> Self {
-        Self { terms, all: HashMap::new() }
+    pub fn new(settings: ReviewSettings) -> Self {
+        Self { settings, all: HashMap::new() }
     }
 
     pub fn get(&self, key: &ReviewKey, now: Instant) -> Option<Result<V, Refusal>> {
@@ -251,13 +251,13 @@ impl<V: Clone> Verdicts<V> {
     /// soonest is dropped, and refusals are dropped before permissions.
     pub fn put(&mut self, key: ReviewKey, verdict: Result<V, Refusal>, now: Instant) {
         self.all.retain(|_, (_, end)| now < *end);
-        if self.all.len() >= self.terms.most_verdicts
+        if self.all.len() >= self.settings.most_verdicts
             && let Some(first) = self.all.iter().min_by_key(|(_, (verdict, end))| (verdict.is_ok(), *end))
         {
             let first = first.0.clone();
             self.all.remove(&first);
         }
-        let counts_for = if verdict.is_ok() { self.terms.granted_for } else { self.terms.refused_for };
+        let counts_for = if verdict.is_ok() { self.settings.granted_for } else { self.settings.refused_for };
         self.all.insert(key, (verdict, now + counts_for));
     }
 }

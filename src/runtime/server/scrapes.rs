@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until, timeout};
 
 /// How long a scrape waits for its page. Prometheus gives up after 10 s.
-const PATIENCE: Duration = Duration::from_secs(5);
+const SCRAPE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Writing pages takes at most 1 / `SHARE` of the time of one thread.
 const SHARE: u32 = 10;
 /// The longest rest between two pages.
@@ -60,7 +60,7 @@ impl Scrapes {
 
     /// A page that begins after this call.
     pub(super) async fn page(&self) -> Result<Bytes, NoPage> {
-        timeout(PATIENCE, self.newer_than(self.begun.load(Ordering::SeqCst)))
+        timeout(SCRAPE_TIMEOUT, self.newer_than(self.begun.load(Ordering::SeqCst)))
             .await
             .unwrap_or(Err(NoPage::Busy))
     }
@@ -170,7 +170,7 @@ mod tests {
             assert!(futures::poll!(&mut pages).is_pending());
             tokio::task::yield_now().await;
         }
-        tokio::time::advance(PATIENCE + Duration::from_millis(1)).await;
+        tokio::time::advance(SCRAPE_TIMEOUT + Duration::from_millis(1)).await;
         assert_eq!(pages.await, [Err(NoPage::Busy), Err(NoPage::Busy)]);
         let_through.send(()).unwrap();
         let_through.send(()).unwrap();

@@ -7,7 +7,7 @@ use kube::runtime::watcher::DefaultBackoff;
 
 /// The longest wait. With that of kube, up to a minute, new objects would go unnoticed for that long
 /// after the API server is back.
-const LONGEST: Duration = Duration::from_secs(15);
+const MAX_BACKOFF: Duration = Duration::from_secs(15);
 
 /// The backoff of kube's watcher, which doubles with jitter, with a shorter longest wait.
 #[derive(Default)]
@@ -17,7 +17,7 @@ impl Iterator for BoundedBackoff {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        self.0.next().map(|wait| wait.min(LONGEST))
+        self.0.next().map(|wait| wait.min(MAX_BACKOFF))
     }
 }
 
@@ -35,8 +35,8 @@ mod tests {
     async fn grows_to_a_bound_and_begins_anew() {
         let mut backoff = BoundedBackoff::default();
         let waits: Vec<_> = backoff.by_ref().take(20).collect();
-        assert!(waits[0] < Duration::from_secs(2) && waits[19] == LONGEST, "{waits:?}");
-        assert!(waits.iter().all(|wait| *wait <= LONGEST), "{waits:?}");
+        assert!(waits[0] < Duration::from_secs(2) && waits[19] == MAX_BACKOFF, "{waits:?}");
+        assert!(waits.iter().all(|wait| *wait <= MAX_BACKOFF), "{waits:?}");
         backoff.reset();
         assert!(backoff.next().is_some_and(|wait| wait < Duration::from_secs(2)));
     }

@@ -1,7 +1,7 @@
 //! A watch as a stream that does not end: a list of all selected objects, then their changes. Errors are
 //! handled here: kube's watcher tries again, and `health.rs` logs and counts the errors.
 //!
-//! The consumer decides what the events mean. A holder of [`Restart`] decides when a watch restarts.
+//! The consumer decides what the events mean. A holder of [`RestartHandle`] decides when a watch restarts.
 
 mod backoff;
 mod health;
@@ -21,9 +21,9 @@ use serde::de::DeserializeOwned;
 
 use crate::runtime::watch::backoff::BoundedBackoff;
 use crate::runtime::watch::health::{Health, observed};
-use crate::runtime::watch::restart::Restarts;
+use crate::runtime::watch::restart::RestartSubscription;
 pub use health::Watches;
-pub use restart::Restart;
+pub use restart::RestartHandle;
 
 /// What a watch selects.
 #[derive(Clone, Debug)]
@@ -78,12 +78,12 @@ impl<K> From<Event<K>> for WatchEvent<K> {
 ///   pages otherwise. (A streamed list is served from the memory of the API server, while every page but
 ///   the first of a custom resource is read from etcd and decoded. That takes three times as long for ten
 ///   thousand objects.)
-/// - After [`Restart::restart`] the watch is dropped and a new one is started: see
+/// - After [`RestartHandle::restart`] the watch is dropped and a new one is started: see
 ///   [`Restarted`](WatchEvent::Restarted).
 pub fn watch<K>(
     client: &Client,
     selection: WatchSelection,
-    restart: &Restart,
+    restart: &RestartHandle,
     watches: &Watches,
 ) -> impl Stream<Item = WatchEvent<K>> + Send + use<K>
 where
@@ -101,7 +101,7 @@ where
 pub fn watch_cluster<K>(
     client: &Client,
     selection: WatchSelection,
-    restart: &Restart,
+    restart: &RestartHandle,
     watches: &Watches,
 ) -> impl Stream<Item = WatchEvent<K>> + Send + use<K>
 where
@@ -114,7 +114,7 @@ where
 fn watch_api<K>(
     client: &Client,
     selection: WatchSelection,
-    restart: &Restart,
+    restart: &RestartHandle,
     watches: &Watches,
     api: fn(Client, Option<&str>) -> Api<K>,
 ) -> impl Stream<Item = WatchEvent<K>> + Send + use<K>
@@ -148,12 +148,12 @@ struct RestartableWatch<K, F> {
     begin: F,
     lists: ListMode,
     current: EventStream<K>,
-    restarts: Restarts,
+    restarts: RestartSubscription,
     health: Arc<Health>,
 }
 
 impl<K: Send + 'static, F: FnMut(ListMode) -> EventStream<K> + Send> RestartableWatch<K, F> {
-    fn new(mut begin: F, restart: &Restart, health: Arc<Health>) -> Self {
+    fn new(mut begin: F, restart: &RestartHandle, health: Arc<Health>) -> Self {
         let lists = ListMode::Streamed;
         Self { current: begin(lists), begin, lists, restarts: restart.subscribe(), health }
     }

@@ -13,9 +13,9 @@ const PAUSE: Duration = Duration::from_secs(10);
 
 /// A handle that restarts the watches that subscribe to it. Clones are the same handle.
 #[derive(Clone, Debug, Default)]
-pub struct Restart(Arc<watch::Sender<()>>);
+pub struct RestartHandle(Arc<watch::Sender<()>>);
 
-impl Restart {
+impl RestartHandle {
     /// Restarts every watch that subscribes to this handle.
     ///
     /// A watch whose list after an earlier restart is still under way ignores this, because that list
@@ -26,14 +26,19 @@ impl Restart {
     }
 
     /// Subscribes to the restarts from now on.
-    pub(super) fn subscribe(&self) -> Restarts {
-        Restarts { demands: self.0.subscribe(), is_demanded: false, begun: None, is_listing: false }
+    pub(super) fn subscribe(&self) -> RestartSubscription {
+        RestartSubscription {
+            demands: self.0.subscribe(),
+            is_demanded: false,
+            begun: None,
+            is_listing: false,
+        }
     }
 }
 
 /// The restarts of one watch.
 #[derive(Debug)]
-pub(super) struct Restarts {
+pub(super) struct RestartSubscription {
     demands: watch::Receiver<()>,
     is_demanded: bool,
     /// When the last restart began.
@@ -42,7 +47,7 @@ pub(super) struct Restarts {
     is_listing: bool,
 }
 
-impl Restarts {
+impl RestartSubscription {
     /// Resolves when the watch has to restart. May be dropped and called again.
     pub async fn due(&mut self) {
         while !self.is_demanded {

@@ -19,7 +19,7 @@ struct TestedWatch {
     events: BoxStream<'static, WatchEvent<u32>>,
     /// What kube's watcher was begun with, and where its events are sent.
     begun: Arc<Mutex<VecDeque<(ListMode, Sender)>>>,
-    restart: Restart,
+    restart: RestartHandle,
     registry: Registry,
     health: Arc<Health>,
 }
@@ -29,7 +29,7 @@ impl TestedWatch {
         let mut registry = Registry::default();
         let watches = Watches::register(&mut registry);
         let health = Arc::new(watches.health("secrets".to_owned(), "Secrets", None));
-        let (restart, begun) = (Restart::default(), Arc::new(Mutex::new(VecDeque::new())));
+        let (restart, begun) = (RestartHandle::default(), Arc::new(Mutex::new(VecDeque::new())));
         let starts = begun.clone();
         let begin = move |lists| {
             let (sender, receiver) = mpsc::unbounded();

@@ -1,6 +1,6 @@
 //! Where the bucket and the key are in a signed URL, what is refused, and that nothing secret is shown.
 
-use crate::domain::policy::Asker;
+use crate::domain::policy::Requester;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ fn request(fields: &Value) -> Request {
     for (name, value) in fields.as_object().unwrap() {
         spec[name] = value.clone();
     }
-    Request::inline(Asker::new("team-a", "name"), &serde_json::from_value(spec).unwrap(), None).unwrap()
+    Request::inline(Requester::new("team-a", "name"), &serde_json::from_value(spec).unwrap(), None).unwrap()
 }
 
 fn credentials(token: Option<&str>) -> Credentials {

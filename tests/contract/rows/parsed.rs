@@ -5,9 +5,9 @@ use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use crate::crd::{PresignedUrlSpec, SignerKind, SignerSpec};
-use crate::domain::policy::Asker;
+use crate::domain::policy::Requester;
 use crate::domain::request::Request;
-use crate::domain::resolve::{ConnectionTerms, Surroundings, resolve};
+use crate::domain::resolve::{ConnectionSettings, ResolveContext, resolve};
 use crate::domain::signer::{ParsedSigner, SignerId};
 
 /// The namespace of everything that is judged.
@@ -17,10 +17,10 @@ const NAMESPACE: &str = "default";
 /// spec cannot even be read.
 pub fn parse(spec: &Value) -> Result<Request, Option<String>> {
     let spec = PresignedUrlSpec::deserialize(spec).map_err(|_| None)?;
-    let (terms, signer) = (ConnectionTerms::default(), permissive_signer());
-    let surroundings = Surroundings { terms: &terms, signer: Some(Ok(&signer)), labels: None };
-    let asker = Asker { namespace: NAMESPACE, name: "judged" };
-    match resolve(asker, &spec, None, &surroundings) {
+    let (settings, signer) = (ConnectionSettings::default(), permissive_signer());
+    let context = ResolveContext { settings: &settings, signer: Some(Ok(&signer)), labels: None };
+    let requester = Requester { namespace: NAMESPACE, name: "judged" };
+    match resolve(requester, &spec, None, &context) {
         Ok(resolved) => Ok(resolved.request),
         Err(problem) => Err(Some(problem.message)),
     }

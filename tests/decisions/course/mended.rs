@@ -9,8 +9,8 @@ use super::{Course, Start};
 use crate::arbitrary::{Edit, Idle, Touch};
 use crate::crd::{Method, SignerKind};
 use crate::domain::history::{History, Inputs};
-use crate::domain::policy::Asker;
-use crate::domain::resolve::{ConnectionTerms, Permission, Surroundings, resolve};
+use crate::domain::policy::Requester;
+use crate::domain::resolve::{ConnectionSettings, Permission, ResolveContext, resolve};
 use crate::domain::signer::{ParsedSigner, SignerId};
 use crate::model::{THEM, World, at};
 
@@ -101,9 +101,9 @@ fn a_url_for_an_access_point_is_withdrawn_too() {
         let reference = json!({"kind": "ClusterSigner", "name": "media"});
         let spec = json!({"bucket": bucket, "key": "a/b", "signerRef": reference});
         let spec = serde_json::from_value(spec).unwrap();
-        let terms = ConnectionTerms::default();
-        let surroundings = Surroundings { terms: &terms, signer: Some(Ok(&signer)), labels: None };
-        let resolved = resolve(Asker::new("team-a", "report"), &spec, None, &surroundings);
+        let settings = ConnectionSettings::default();
+        let context = ResolveContext { settings: &settings, signer: Some(Ok(&signer)), labels: None };
+        let resolved = resolve(Requester::new("team-a", "report"), &spec, None, &context);
         let is_withdrawn = resolved
             .as_ref()
             .is_ok_and(|it| matches!(it.permission, Permission::Denied { is_withdrawn: true, .. }));

@@ -37,7 +37,7 @@ impl Hour {
     }
 
     /// The annotation of a URL that was issued then.
-    fn to_annotate(&self, second: u64) -> HashMap<String, PlannedAnnotation> {
+    fn renewed(&self, second: u64) -> HashMap<String, PlannedAnnotation> {
         let planned = PlannedAnnotation { signing_time: signed(second), since: self.at(second) };
         HashMap::from([("s".to_owned(), planned)])
     }
@@ -60,9 +60,9 @@ fn a_namespace_is_listed_once_for_all_its_objects_and_then_left_alone() {
     assert!((0..1000).all(|_| !hour.pass(1)), "the others wait with it");
     assert_eq!(hour.schedule.begin(hour.at(2)), None);
     assert_eq!(hour.next(), Some(3));
-    assert!(!hour.schedule.was_listed("n"));
-    assert_eq!(hour.list(3, false), Round { namespace: "n".to_owned(), to_annotate: HashMap::new() });
-    assert!(hour.schedule.was_listed("n"));
+    assert!(!hour.schedule.was_answered("n"));
+    assert_eq!(hour.list(3, false), Round { namespace: "n".to_owned(), renewed: HashMap::new() });
+    assert!(hour.schedule.was_answered("n"));
     assert_eq!(hour.next(), None);
     assert!(!hour.pass(299));
     assert_eq!((hour.next(), hour.schedule.begin(hour.at(303))), (None, None));
@@ -115,16 +115,16 @@ fn pods_are_annotated_within_seconds_and_several_urls_share_a_list() {
     assert_eq!(hour.next(), Some(101));
     assert!(!hour.renew(100, true, true));
     let round = hour.begin(101);
-    assert_eq!((&round.to_annotate, hour.next()), (&hour.to_annotate(100), None));
+    assert_eq!((&round.renewed, hour.next()), (&hour.renewed(100), None));
     // This URL is signed during the list, so its pods are not annotated yet.
     hour.renew(102, true, true);
     hour.schedule.listed(&round, false, hour.at(102));
     assert_eq!(hour.next(), Some(103));
-    assert_eq!(hour.list(103, false).to_annotate, hour.to_annotate(102));
+    assert_eq!(hour.list(103, false).renewed, hour.renewed(102));
     // The next list for annotating pods is due after five seconds at the earliest.
     hour.renew(104, true, true);
     assert_eq!(hour.next(), Some(108));
-    assert_eq!(hour.list(108, false).to_annotate, hour.to_annotate(104));
+    assert_eq!(hour.list(108, false).renewed, hour.renewed(104));
     assert_eq!(hour.next(), None);
 }
 
@@ -135,7 +135,7 @@ fn a_list_that_fails_is_repeated_less_and_less_and_a_late_annotation_is_dropped(
     let mut second = 1;
     for wait in [5, 10, 20, 40, 80, 160, 300, 300] {
         let round = hour.begin(second);
-        assert_eq!(round.to_annotate.is_empty(), second >= 120, "{second}");
+        assert_eq!(round.renewed.is_empty(), second >= 120, "{second}");
         hour.schedule.failed(&round, false, hour.at(second));
         second += wait;
         assert_eq!(hour.next(), Some(second));
@@ -153,7 +153,7 @@ fn where_it_is_forbidden_only_a_new_url_is_a_reason_to_try_again() {
     assert_eq!(hour.next(), None);
     assert!(!hour.pass(100));
     hour.renew(200, true, true);
-    assert_eq!(hour.list(201, false).to_annotate, hour.to_annotate(200));
+    assert_eq!(hour.list(201, false).renewed, hour.renewed(200));
 }
 
 #[test]
@@ -174,5 +174,5 @@ fn a_forbidden_list_drops_no_url_that_was_issued_meanwhile() {
     let round = hour.begin(1);
     hour.renew(5, true, true);
     hour.schedule.failed(&round, true, hour.at(9));
-    assert_eq!(hour.list(14, false).to_annotate, hour.to_annotate(5));
+    assert_eq!(hour.list(14, false).renewed, hour.renewed(5));
 }

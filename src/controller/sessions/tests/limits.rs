@@ -1,7 +1,7 @@
 //! What one namespace or signer with many sessions costs the others, and what is kept.
 
-use super::super::certificates::MOST;
-use super::super::users::{MOST_OF_VOLUMES, SessionUsers};
+use super::super::certificates::MAX_CERTIFICATES;
+use super::super::users::{MAX_OF_VOLUMES, SessionUsers};
 use super::*;
 
 #[test]
@@ -25,7 +25,7 @@ fn a_broken_signer_of_many_namespaces_leaves_room_for_another_at_the_same_sts() 
 /// A request with certificates of its own for one of two servers.
 fn with_certificates(number: usize, region: &str, text: &str) -> WantedSession {
     let mut key = (*of_namespace("n", &number.to_string())).clone();
-    key.terms.sts.region = region.to_owned();
+    key.spec.sts.region = region.to_owned();
     key.ca_bundle = Some(Digest::of(text));
     WantedSession { key: Arc::new(key), base: None, ca_bundle: Some(Arc::from(text)), flow: "n".to_owned() }
 }
@@ -46,7 +46,7 @@ fn ten_thousand_requests_with_the_same_certificates_share_them_and_hold_up_no_ot
     let texts: BTreeSet<_> = {
         let mut running = asked(&sessions);
         // Those of one server leave a place for the other.
-        assert!(running.iter().any(|wanted| wanted.key.terms.sts.region == "eu-east-1"), "{}", running.len());
+        assert!(running.iter().any(|wanted| wanted.key.spec.sts.region == "eu-east-1"), "{}", running.len());
         let text = |wanted: &WantedSession| wanted.ca_bundle.as_ref().unwrap().as_ptr().addr();
         let texts = running.iter().map(text).collect();
         for wanted in running.drain(..) {
@@ -60,19 +60,19 @@ fn ten_thousand_requests_with_the_same_certificates_share_them_and_hold_up_no_ot
 #[test]
 fn requests_with_many_different_certificates_are_refused_until_some_are_answered() {
     let sessions = Sessions::default();
-    for number in 0..MOST {
+    for number in 0..MAX_CERTIFICATES {
         let wanted = with_certificates(number, "eu-west-1", &number.to_string());
         assert!(matches!(ask(&sessions, number, wanted, 0), FoundSession::Pending(_)));
     }
-    let more = || with_certificates(MOST, "eu-west-1", "one more");
-    let refused = ask(&sessions, MOST, more(), 0);
+    let more = || with_certificates(MAX_CERTIFICATES, "eu-west-1", "one more");
+    let refused = ask(&sessions, MAX_CERTIFICATES, more(), 0);
     assert!(matches!(refused, FoundSession::Failed(SessionFailure::TooManyCertificates)));
     // One without certificates waits for nobody.
     assert!(matches!(find(&sessions, "n", "plain", "plain", 0), FoundSession::Pending(_)));
     for wanted in asked(&sessions) {
         sessions.answered(&wanted, Ok(session(0, 3600)), at(0));
     }
-    assert!(matches!(ask(&sessions, MOST, more(), 1), FoundSession::Pending(_)));
+    assert!(matches!(ask(&sessions, MAX_CERTIFICATES, more(), 1), FoundSession::Pending(_)));
     // The last answer leaves nothing behind.
     loop {
         let running = asked(&sessions);
@@ -130,13 +130,13 @@ fn the_oldest_sessions_of_an_owner_make_room_for_new_ones() {
 fn what_is_known_of_a_service_account_is_over_with_another_spec_and_with_the_signer() {
     let (sessions, signer) = (Sessions::default(), signer());
     let failure = SessionFailure::NoAccount { account: "a".to_owned() };
-    assert!(sessions.note_account(&signer, Some(&failure), None));
-    assert!(!sessions.note_account(&signer, Some(&failure), None));
+    assert!(sessions.note_account_failure(&signer, Some(&failure), None));
+    assert!(!sessions.note_account_failure(&signer, Some(&failure), None));
     assert_eq!(sessions.failure_of(&signer), Some(failure.clone()));
     let mut edited = signer.clone();
     edited.generation += 1;
     assert_eq!(sessions.failure_of(&edited), None);
-    sessions.forget_account(&signer.id);
+    sessions.forget_account_failure(&signer.id);
     assert_eq!(sessions.failure_of(&signer), None);
     assert!(sessions.cache.read().accounts.is_empty());
 }
@@ -145,13 +145,13 @@ fn what_is_known_of_a_service_account_is_over_with_another_spec_and_with_the_sig
 fn the_answer_to_a_volume_about_a_signer_is_shown_for_a_while_although_no_object_uses_it() {
     let (sessions, signer) = (Sessions::default(), signer());
     let failure = SessionFailure::NoAccount { account: "a".to_owned() };
-    assert!(sessions.note_account(&signer, Some(&failure), Some(at(100))));
-    sessions.forget_unused_account(&signer.id, at(100 + FAILURE_KEPT));
+    assert!(sessions.note_account_failure(&signer, Some(&failure), Some(at(100))));
+    sessions.forget_unused_account_failure(&signer.id, at(100 + FAILURE_KEPT));
     assert_eq!(sessions.failure_of(&signer), Some(failure.clone()));
-    sessions.forget_unused_account(&signer.id, at(101 + FAILURE_KEPT));
+    sessions.forget_unused_account_failure(&signer.id, at(101 + FAILURE_KEPT));
     assert_eq!(sessions.failure_of(&signer), None);
-    assert!(sessions.note_account(&signer, Some(&failure), None));
-    sessions.forget_unused_account(&signer.id, at(100));
+    assert!(sessions.note_account_failure(&signer, Some(&failure), None));
+    sessions.forget_unused_account_failure(&signer.id, at(100));
     assert_eq!(sessions.failure_of(&signer), None);
 }
 
@@ -160,20 +160,20 @@ fn an_answer_is_shown_for_as_long_as_a_volume_gets_it_again_and_again() {
     let (sessions, signer) = (Sessions::default(), signer());
     let failure = SessionFailure::NoAccount { account: "a".to_owned() };
     // An object gets it first, and is deleted.
-    assert!(sessions.note_account(&signer, Some(&failure), None));
+    assert!(sessions.note_account_failure(&signer, Some(&failure), None));
     for second in [0, 100, 200, 300] {
-        assert!(!sessions.note_account(&signer, Some(&failure), Some(at(second))));
+        assert!(!sessions.note_account_failure(&signer, Some(&failure), Some(at(second))));
         // What another object gets does not make it older.
-        assert!(!sessions.note_account(&signer, Some(&failure), None));
-        sessions.forget_unused_account(&signer.id, at(second + FAILURE_KEPT));
+        assert!(!sessions.note_account_failure(&signer, Some(&failure), None));
+        sessions.forget_unused_account_failure(&signer.id, at(second + FAILURE_KEPT));
         assert_eq!(sessions.failure_of(&signer), Some(failure.clone()), "{second}");
     }
     // Nor does another failure.
     let other = SessionFailure::unreadable("a");
-    assert!(sessions.note_account(&signer, Some(&other), None));
-    sessions.forget_unused_account(&signer.id, at(300 + FAILURE_KEPT));
+    assert!(sessions.note_account_failure(&signer, Some(&other), None));
+    sessions.forget_unused_account_failure(&signer.id, at(300 + FAILURE_KEPT));
     assert_eq!(sessions.failure_of(&signer), Some(other));
-    sessions.forget_unused_account(&signer.id, at(301 + FAILURE_KEPT));
+    sessions.forget_unused_account_failure(&signer.id, at(301 + FAILURE_KEPT));
     assert_eq!(sessions.failure_of(&signer), None);
 }
 
@@ -181,14 +181,14 @@ fn an_answer_is_shown_for_as_long_as_a_volume_gets_it_again_and_again() {
 fn the_volumes_of_a_namespace_use_so_many_sessions_and_no_more() {
     let (mut users, key) = (SessionUsers::default(), key("p"));
     let user = |namespace: &str, number: usize| Key::new(namespace, &format!("volume:{number:016x}"));
-    for number in 0..MOST_OF_VOLUMES {
-        assert!(users.has_room(&user("n", number)));
+    for number in 0..MAX_OF_VOLUMES {
+        assert!(users.has_capacity(&user("n", number)));
         users.insert(user("n", number), key.clone());
         users.insert(user("n", number), key.clone());
     }
-    assert!(!users.has_room(&user("n", MOST_OF_VOLUMES)) && users.has_room(&user("n", 0)));
-    assert!(users.has_room(&user("other", 0)) && users.has_room(&Key::new("n", "object")));
-    for number in 0..MOST_OF_VOLUMES {
+    assert!(!users.has_capacity(&user("n", MAX_OF_VOLUMES)) && users.has_capacity(&user("n", 0)));
+    assert!(users.has_capacity(&user("other", 0)) && users.has_capacity(&Key::new("n", "object")));
+    for number in 0..MAX_OF_VOLUMES {
         assert!(users.remove(&user("n", number)).is_some());
     }
     assert!(users.is_empty());

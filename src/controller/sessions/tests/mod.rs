@@ -4,7 +4,7 @@ use super::wanted::LIMITS;
 use super::*;
 use crate::crd::{NarrowTo, SignerKind};
 use crate::domain::Sensitive;
-use crate::domain::session::{SessionSource, SessionTerms, StsAddress};
+use crate::domain::session::{SessionSource, SessionSpec, StsAddress};
 use crate::domain::stored::Digest;
 use crate::runtime::schedule::CallQueue;
 
@@ -23,7 +23,7 @@ fn key(policy: &str) -> Arc<SessionKey> {
         aws: crate::domain::request::AwsAddress::default(),
         ca_bundle: None,
     };
-    let terms = SessionTerms {
+    let spec = SessionSpec {
         role: None,
         duration: 3600,
         sts,
@@ -33,7 +33,7 @@ fn key(policy: &str) -> Arc<SessionKey> {
         base_name: "presign".to_owned(),
         block: Digest::default(),
     };
-    Arc::new(SessionKey::new(SessionSource::Ambient, terms, SessionOwner::Signer("u".to_owned())).0)
+    Arc::new(SessionKey::new(SessionSource::Ambient, spec, SessionOwner::Signer("u".to_owned())).0)
 }
 
 /// The key of a session of a namespace that has credentials of its own.
@@ -225,7 +225,7 @@ fn one_sts_that_never_answers_leaves_room_for_others() {
         queue.push(WantedSession { key: of_namespace(&flow, "p"), base: None, ca_bundle: None, flow });
     }
     let mut other = (*of_namespace("n", "p")).clone();
-    other.terms.sts.region = "eu-west-1".to_owned();
+    other.spec.sts.region = "eu-west-1".to_owned();
     queue.push(WantedSession { key: Arc::new(other), base: None, ca_bundle: None, flow: "n".to_owned() });
     let running: Vec<_> = std::iter::from_fn(|| queue.pop(|_| true)).collect();
     assert_eq!(running.len(), 9);

@@ -55,7 +55,7 @@ async fn a_panic_after_the_answer_of_the_sts_takes_no_place_from_others() {
         assert!(matches!(ask(number), FoundSession::Pending(_)));
     }
     let are_answered = async {
-        while ctx.sessions.cache.read().entries.values().any(|entry| entry.asked.is_some()) {
+        while ctx.sessions.cache.read().entries.values().any(|entry| entry.requested_at.is_some()) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };

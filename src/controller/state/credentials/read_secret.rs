@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Secret;
 use tokio::time::Instant;
 use zeroize::Zeroize as _;
 
-use super::{KeySelection, KnownCredentials};
+use super::{CachedCredentials, KeySelection};
 use crate::controller::context::Context;
 use crate::domain::Credentials;
 use crate::domain::credentials::{InvalidCredentials, usable};
@@ -29,7 +29,7 @@ impl ReadSecret {
     }
 
     /// The credentials of one selection.
-    pub fn of(&self, key: &Key, selection: &KeySelection) -> Arc<KnownCredentials> {
+    pub fn of(&self, key: &Key, selection: &KeySelection) -> Arc<CachedCredentials> {
         let credentials = |secret: &Secret| {
             let KeySelection { reference, has_endpoint, is_signer } = selection;
             usable(secret, *is_signer)
@@ -38,7 +38,7 @@ impl ReadSecret {
             Credentials::select(reference, *has_endpoint, data).map(Arc::new)
         };
         let version = |secret: &Secret| resource_version(secret.metadata.resource_version.as_deref());
-        Arc::new(KnownCredentials {
+        Arc::new(CachedCredentials {
             credentials: self.secret.as_ref().map(credentials),
             resource_version: self.secret.as_ref().map_or(0, version),
             read: self.read,

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Secret;
 
 use super::read_secret::overwrite;
 use super::*;
-use crate::domain::policy::Asker;
+use crate::domain::policy::Requester;
 
 #[test]
 fn keys_are_overwritten() {
@@ -32,7 +32,7 @@ fn naming(key: &str) -> Request {
     let reference = serde_json::json!({"name": "keys", "keys": {"sessionToken": key}});
     let s3 = serde_json::json!({"region": "eu-west-1", "credentials": {"secretRef": reference}});
     let spec = serde_json::json!({"bucket": "b12", "key": "k", "s3": s3});
-    Request::inline(Asker { namespace: "n", name: "a" }, &serde_json::from_value(spec).unwrap(), None)
+    Request::inline(Requester { namespace: "n", name: "a" }, &serde_json::from_value(spec).unwrap(), None)
         .unwrap()
 }
 
@@ -62,8 +62,8 @@ impl Bed {
         assert_eq!(self.answer(&self.ask(selected), selected, version).await, version);
     }
 
-    fn known(&self, selected: &str) -> Option<u64> {
-        self.cache.known(&self.key, &selection_of(selected)).map(|known| known.resource_version)
+    fn cached(&self, selected: &str) -> Option<u64> {
+        self.cache.cached(&self.key, &selection_of(selected)).map(|cached| cached.resource_version)
     }
 
     fn changed(&self, version: u64) -> bool {
@@ -80,11 +80,11 @@ async fn one_read_is_for_every_selection_that_was_asked_for() {
         bed.ask(name);
     }
     bed.read("0", 1).await;
-    assert!(names.iter().all(|name| bed.known(name) == Some(1)));
+    assert!(names.iter().all(|name| bed.cached(name) == Some(1)));
     assert!(bed.changed(2) && !bed.changed(2), "all are woken, once");
-    assert!(names.iter().all(|name| bed.known(name).is_none()));
+    assert!(names.iter().all(|name| bed.cached(name).is_none()));
     bed.read("7", 2).await;
-    assert!(names.iter().all(|name| bed.known(name) == Some(2)), "without being asked again");
+    assert!(names.iter().all(|name| bed.cached(name) == Some(2)), "without being asked again");
     assert!(!bed.changed(2));
 }
 
@@ -95,10 +95,10 @@ async fn what_was_read_before_a_change_is_not_kept() {
     let lock = reader.lock().await;
     assert!(bed.changed(2), "it may be reading the version before");
     assert_eq!(bed.answer(&reader, "a", 1).await, 1, "who reads it is woken again");
-    assert_eq!(bed.known("a"), None);
+    assert_eq!(bed.cached("a"), None);
     drop(lock);
     bed.read("a", 2).await;
-    assert_eq!(bed.known("a"), Some(2));
+    assert_eq!(bed.cached("a"), Some(2));
 }
 
 #[tokio::test]
@@ -114,7 +114,7 @@ async fn a_reader_of_dropped_credentials_learns_of_another_version() {
     let bed = Bed::new(1);
     bed.read("a", 1).await;
     bed.cache.drop_older(&bed.key, Instant::now() + std::time::Duration::from_secs(1));
-    assert_eq!(bed.known("a"), None);
+    assert_eq!(bed.cached("a"), None);
     bed.read("a", 2).await;
     assert!(bed.changed(2), "the one before signed with version 1");
 }

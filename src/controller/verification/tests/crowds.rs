@@ -37,15 +37,15 @@ fn overloaded() -> Finding {
 #[test]
 fn a_namespace_gets_half_of_the_room_and_another_one_still_some() {
     let story = Story::new();
-    for number in 0..MOST_OPEN {
+    for number in 0..MAX_OPEN {
         story.issue(&number.to_string(), HOST);
     }
-    assert_eq!(story.counts(), (MOST_OPEN / 2, MOST_OPEN / 2, 0));
-    assert!(is_answered(&story.news(&(MOST_OPEN / 2).to_string()), &overloaded()));
-    for number in 0..MOST_OPEN / 4 {
+    assert_eq!(story.counts(), (MAX_OPEN / 2, MAX_OPEN / 2, 0));
+    assert!(is_answered(&story.news(&(MAX_OPEN / 2).to_string()), &overloaded()));
+    for number in 0..MAX_OPEN / 4 {
         let key = Key::new("another", &number.to_string());
         story.issue_url(&key, URL, StoreRoute::public(HOST, None), true);
-        let news = story.verifications.known(&key, "u", &seen(URL));
+        let news = story.verifications.cached(&key, "u", &seen(URL));
         assert_eq!(news, VerifyNews::Asking, "{number}");
     }
 }
@@ -59,10 +59,10 @@ fn questions_that_run_or_are_asked_again_take_room_too() {
     story.now += Duration::from_secs(20);
     story.issue("runs", HOST);
     let due = story.due().unwrap();
-    for number in 2..MOST_OPEN {
+    for number in 2..MAX_OPEN {
         story.issue(&number.to_string(), HOST);
     }
-    assert_eq!(story.counts(), (MOST_OPEN / 2, MOST_OPEN / 2 - 2, 1));
+    assert_eq!(story.counts(), (MAX_OPEN / 2, MAX_OPEN / 2 - 2, 1));
     story.issue("refused", HOST);
     assert!(is_answered(&story.news("refused"), &overloaded()));
     // One that ends makes room for another one.
@@ -78,7 +78,7 @@ fn an_object_that_is_written_again_and_again_takes_one_place() {
     let mut story = Story::new();
     story.issue("a", HOST);
     story.issue("b", HOST);
-    for number in 0..2 * MOST_OPEN {
+    for number in 0..2 * MAX_OPEN {
         story.issue_url(&key("a"), i64::try_from(number).unwrap(), StoreRoute::public(HOST, None), true);
     }
     assert_eq!(story.counts(), (2, 2, 0));

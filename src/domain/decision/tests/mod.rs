@@ -34,9 +34,9 @@ fn reason(world: &World) -> Option<IssueReason> {
     }
 }
 
-fn obstacle(world: &World) -> Option<Obstacle> {
+fn wait_reason(world: &World) -> Option<WaitReason> {
     match world.decide() {
-        Decision::Wait { obstacle } => Some(obstacle),
+        Decision::Wait { reason } => Some(reason),
         Decision::Keep { .. } | Decision::Repair | Decision::End | Decision::Issue { .. } => None,
     }
 }
@@ -139,9 +139,9 @@ fn nothing_is_issued_or_written_while_suspended() {
         let (mut world, reasons) = beset(chosen);
         world.request.suspend = true;
         world.request.target.labels.insert("team".to_owned(), "a".to_owned());
-        assert_eq!(obstacle(&world), Some(Obstacle::Suspended), "{reasons:?}");
+        assert_eq!(wait_reason(&world), Some(WaitReason::Suspended), "{reasons:?}");
         world.credentials = None;
-        assert_eq!(obstacle(&world), Some(Obstacle::Suspended), "{reasons:?}");
+        assert_eq!(wait_reason(&world), Some(WaitReason::Suspended), "{reasons:?}");
     }
 }
 
@@ -151,6 +151,6 @@ fn nothing_is_issued_or_written_without_credentials() {
         let (mut world, reasons) = beset(chosen);
         world.request.target.labels.insert("team".to_owned(), "a".to_owned());
         world.credentials = None;
-        assert_eq!(obstacle(&world), Some(Obstacle::NoCredentials), "{reasons:?}");
+        assert_eq!(wait_reason(&world), Some(WaitReason::NoCredentials), "{reasons:?}");
     }
 }

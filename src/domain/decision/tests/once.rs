@@ -5,7 +5,7 @@ use crate::crd::LimitedBy;
 use crate::crd::names::{ANNOTATION_ENDED, ANNOTATION_REQUEST};
 use crate::domain::Stored;
 use crate::domain::ended::EndReason;
-use crate::domain::policy::Asker;
+use crate::domain::policy::Requester;
 use crate::domain::resolve::{CredentialsLocation, Permission};
 
 /// Ten minutes after a link of an hour was signed.
@@ -32,7 +32,7 @@ fn it_is_kept_until_it_expires_and_then_ends() {
         assert_eq!(world.decide(), keep(3600), "{second}");
     }
     let mut world = over();
-    assert_eq!(obstacle(&world), Some(Obstacle::Ended(EndReason::Expired)));
+    assert_eq!(wait_reason(&world), Some(WaitReason::Ended(EndReason::Expired)));
     assert_eq!(text(&world, "url"), "");
     assert_eq!(text(&world, "expires-at"), "2030-01-01T01:00:00Z");
     for step in [
@@ -42,7 +42,7 @@ fn it_is_kept_until_it_expires_and_then_ends() {
         |w| drop(w.request.target.labels.insert("team".into(), "b".into())),
     ] {
         step(&mut world);
-        assert_eq!(obstacle(&world), Some(Obstacle::Ended(EndReason::Expired)));
+        assert_eq!(wait_reason(&world), Some(WaitReason::Ended(EndReason::Expired)));
     }
 }
 
@@ -52,7 +52,7 @@ fn the_end_needs_no_credentials_and_waits_while_suspended() {
     (world.now, world.credentials) = (at(3600), None);
     assert_eq!(world.decide(), Decision::End);
     world.request.suspend = true;
-    assert_eq!(obstacle(&world), Some(Obstacle::Suspended));
+    assert_eq!(wait_reason(&world), Some(WaitReason::Suspended));
 }
 
 #[test]
@@ -60,10 +60,10 @@ fn other_credentials_do_not_sign_it_again() {
     for key in [credentials("OTHER", None), credentials("AKIA", Some(at(2000)))] {
         let mut world = shared();
         world.credentials = Some(key);
-        assert_eq!(obstacle(&world), Some(Obstacle::CredentialsChanged));
+        assert_eq!(wait_reason(&world), Some(WaitReason::CredentialsChanged));
         // A repair would sign it with them.
         world.request.target.labels.insert("team".into(), "b".into());
-        assert_eq!(obstacle(&world), Some(Obstacle::CredentialsChanged));
+        assert_eq!(wait_reason(&world), Some(WaitReason::CredentialsChanged));
     }
 }
 
@@ -110,7 +110,7 @@ fn what_others_emptied_did_not_end_without_our_mark() {
 fn an_end_is_remembered_after_a_reset_of_managed_fields_but_not_its_time() {
     let mut world = over();
     world.server.reset_managed_fields();
-    assert_eq!(obstacle(&world), Some(Obstacle::Ended(EndReason::Expired)));
+    assert_eq!(wait_reason(&world), Some(WaitReason::Ended(EndReason::Expired)));
     let remembered = |world: &World| Stored::read(&world.server.get().unwrap()).ended.unwrap().expiration;
     assert_eq!(remembered(&world), None);
     let mut world = over();
@@ -125,7 +125,7 @@ fn a_url_that_is_renewed_is_signed_again_after_it_was_withdrawn() {
     world.end(EndReason::Denied);
     assert_eq!(reason(&world), Some(IssueReason::Expired));
     world.request.is_signed_once = true;
-    assert_eq!(obstacle(&world), Some(Obstacle::Ended(EndReason::Denied)));
+    assert_eq!(wait_reason(&world), Some(WaitReason::Ended(EndReason::Denied)));
 }
 
 /// A world whose request is that of a signer with a cap.
@@ -133,7 +133,7 @@ fn capped(cap: u32) -> World {
     let mut world = World::new();
     let signer = crate::domain::model::signer();
     world.request.credentials =
-        CredentialsLocation { ..signer.credentials(Asker::new("team-a", "report")).unwrap() };
+        CredentialsLocation { ..signer.credentials(Requester::new("team-a", "report")).unwrap() };
     (world.request.cap, world.request.expires_in) = (Some(cap), 7200);
     world.permission = Permission::Allowed { why: "rule".to_owned() };
     world.act(world.decide());

@@ -84,7 +84,7 @@ fn every_change_of_the_credentials_that_the_url_depends_on_is_noticed() {
         world.credentials = Some(too_early_for_the_old.clone());
         assert_eq!(world.with_case(issue_reason), Some(IssueReason::CredentialsChanged));
         let expired = CredentialsExpired { expiration: at(5) };
-        assert_eq!(obstacle(&world), Some(Obstacle::CredentialsExpired(expired)));
+        assert_eq!(wait_reason(&world), Some(WaitReason::CredentialsExpired(expired)));
         world.credentials = None;
         assert_eq!(world.with_case(issue_reason), None, "without any, nothing is known to have changed");
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::model::{session_request, spec};
-use crate::domain::policy::Asker;
+use crate::domain::policy::Requester;
 
 /// Ten minutes after a session of an hour signed a URL of an hour. The session is gone, as after a restart.
 fn restarted() -> World {
@@ -22,7 +22,8 @@ fn other(edit: impl FnOnce(&mut serde_json::Value)) -> Request {
         "session": {"sts": {"endpoint": "https://us-west.s3.qencode.com"}},
     });
     edit(&mut value);
-    Request::inline(Asker::new("team-a", "report"), &serde_json::from_value(value).unwrap(), None).unwrap()
+    Request::inline(Requester::new("team-a", "report"), &serde_json::from_value(value).unwrap(), None)
+        .unwrap()
 }
 
 #[test]
@@ -40,12 +41,12 @@ fn a_restart_and_a_new_session_are_no_reason_to_sign() {
 fn a_renewal_needs_a_session() {
     let mut world = restarted();
     world.now = at(2400);
-    assert_eq!(obstacle(&world), Some(Obstacle::NoCredentials));
+    assert_eq!(wait_reason(&world), Some(WaitReason::NoCredentials));
     world.credentials = Some(credentials("ASIA2", Some(at(6000))));
     assert_eq!(reason(&world), Some(IssueReason::RenewalDue));
     // One that lives no longer than the stored URL gains nothing.
     world.credentials = Some(credentials("ASIA2", Some(at(3600))));
-    assert_eq!(obstacle(&world), Some(Obstacle::AwaitingCredentials));
+    assert_eq!(wait_reason(&world), Some(WaitReason::AwaitingCredentials));
 }
 
 #[test]
@@ -68,7 +69,7 @@ fn another_spec_of_the_credentials_is_a_reason() {
     ] {
         world.request = other(edit);
         world.credentials = None;
-        assert_eq!(obstacle(&world), Some(Obstacle::NoCredentials));
+        assert_eq!(wait_reason(&world), Some(WaitReason::NoCredentials));
         world.credentials = Some(credentials("ASIA2", Some(at(9000))));
         assert_eq!(reason(&world), Some(IssueReason::CredentialsChanged));
     }
@@ -132,7 +133,7 @@ fn a_link_that_is_signed_once_is_not_signed_again_for_another_role() {
         spec["s3"]["credentials"]["webIdentity"]["roleARN"] = "arn:aws:iam::1:role/other".into();
     });
     world.request = Request { is_signed_once: true, ..changed };
-    assert_eq!(obstacle(&world), Some(Obstacle::CredentialsChanged));
+    assert_eq!(wait_reason(&world), Some(WaitReason::CredentialsChanged));
     world.now = at(3600);
     assert_eq!(world.decide(), Decision::End);
 }

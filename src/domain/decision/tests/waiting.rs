@@ -19,7 +19,7 @@ fn a_session_that_outlives_its_url_is_signed_once_more_and_then_waited_for() {
                 world.act(world.decide());
                 world.now = at(end - 1);
             }
-            assert_eq!(obstacle(&world), Some(Obstacle::AwaitingCredentials), "{lifetime} {gain}");
+            assert_eq!(wait_reason(&world), Some(WaitReason::AwaitingCredentials), "{lifetime} {gain}");
         }
     }
 }
@@ -37,7 +37,7 @@ fn credentials_with_less_than_ten_seconds_left_sign_nothing() {
                 reason: IssueReason::Expired,
                 validity: Validity { signing_time: world.now, lifetime },
             },
-            None => wait(Obstacle::CredentialsExpired(CredentialsExpired { expiration })),
+            None => wait(WaitReason::CredentialsExpired(CredentialsExpired { expiration })),
         };
         assert_eq!(world.decide(), expected, "{second}");
     }
@@ -49,7 +49,7 @@ fn a_session_is_used_up_without_signing_it_again_and_again() {
     assert_eq!(world.decide(), keep(1200), "a third of the actual lifetime");
     for second in [1200, 1500, 1790, 1799] {
         world.now = at(second);
-        assert_eq!(obstacle(&world), Some(Obstacle::AwaitingCredentials), "{second}");
+        assert_eq!(wait_reason(&world), Some(WaitReason::AwaitingCredentials), "{second}");
     }
     let renewed = credentials("ASIB", Some(at(3600)));
     let mut healed = world.clone();
@@ -57,7 +57,7 @@ fn a_session_is_used_up_without_signing_it_again_and_again() {
     assert_eq!(reason(&healed), Some(IssueReason::CredentialsChanged));
     world.now = at(1800);
     let expired = CredentialsExpired { expiration: at(1800) };
-    assert_eq!(obstacle(&world), Some(Obstacle::CredentialsExpired(expired)));
+    assert_eq!(wait_reason(&world), Some(WaitReason::CredentialsExpired(expired)));
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_token_waits_while_suspended() {
     let mut world = settled();
     world.request.suspend = true;
     world.request.renew = Some("a".to_owned());
-    assert_eq!(obstacle(&world), Some(Obstacle::Suspended));
+    assert_eq!(wait_reason(&world), Some(WaitReason::Suspended));
     world.request.suspend = false;
     assert_eq!(reason(&world), Some(IssueReason::Requested));
 }

@@ -124,7 +124,7 @@ fn the_content_type_and_the_metadata_are_judged_as_headers() {
 #[test]
 fn forms_are_denied_where_upload_urls_could_copy() {
     let policy = Policy { rules: vec![uploads()], lets_uploads_copy: true };
-    let verdict = policy.judge(&posted("tenants/team-a/a", form()), ASKER);
+    let verdict = policy.judge(&posted("tenants/team-a/a", form()), REQUESTER);
     let Verdict::Denied(denial) = verdict else { panic!() };
     assert!(denial.is_unsafe && denial.to_string().contains("does not permit POST"), "{denial}");
 }

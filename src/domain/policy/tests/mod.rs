@@ -6,7 +6,7 @@ mod properties;
 use super::*;
 use crate::domain::model::request;
 
-const ASKER: Asker<'static> = Asker { namespace: "team-a", name: "report" };
+const REQUESTER: Requester<'static> = Requester { namespace: "team-a", name: "report" };
 
 /// A rule that allows GET of everything below `tenants/team-a/` in `media`.
 fn rule() -> PolicyRule {
@@ -32,7 +32,7 @@ fn headers(all: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 fn judge(rules: Vec<PolicyRule>, request: &Request) -> Verdict {
-    Policy { rules, lets_uploads_copy: false }.judge(request, ASKER)
+    Policy { rules, lets_uploads_copy: false }.judge(request, REQUESTER)
 }
 
 /// The denial of a request, as the user reads it.
@@ -141,9 +141,9 @@ fn look_alikes_of_a_prefix_are_other_keys() {
 fn a_variable_without_a_value_allows_nothing() {
     let named = PolicyRule { keys: prefixes(&["{namespace}/{name}/", "{name}/"]), ..rule() };
     let policy = Policy { rules: vec![named], lets_uploads_copy: false };
-    let allows = |asker, key| matches!(policy.judge(&asked(key), asker), Verdict::Allowed { .. });
-    assert!(allows(ASKER, "team-a/report/x") && allows(ASKER, "report/x"));
-    let nameless = Asker { name: "", ..ASKER };
+    let allows = |requester, key| matches!(policy.judge(&asked(key), requester), Verdict::Allowed { .. });
+    assert!(allows(REQUESTER, "team-a/report/x") && allows(REQUESTER, "report/x"));
+    let nameless = Requester { name: "", ..REQUESTER };
     for key in ["team-a/x", "team-a/report/x", "x", "report/x"] {
         assert!(!allows(nameless, key), "{key}");
     }
@@ -221,9 +221,9 @@ fn uploads_are_denied_where_their_urls_could_copy() {
     let put = Request { method: Method::Put, ..asked("tenants/team-a/a") };
     let both = PolicyRule { methods: vec![Method::Put, Method::Get], ..rule() };
     let policy = Policy { rules: vec![both], lets_uploads_copy: true };
-    let Verdict::Denied(denial) = policy.judge(&put, ASKER) else { panic!() };
+    let Verdict::Denied(denial) = policy.judge(&put, REQUESTER) else { panic!() };
     assert!(denial.is_unsafe && denial.field == "method", "{denial}");
-    assert!(matches!(policy.judge(&asked("tenants/team-a/a"), ASKER), Verdict::Allowed { .. }));
+    assert!(matches!(policy.judge(&asked("tenants/team-a/a"), REQUESTER), Verdict::Allowed { .. }));
 }
 
 #[test]

@@ -98,7 +98,7 @@ fn fitting(
     Request { method, bucket, key, form: (method == Method::Post).then_some(form), ..request }
 }
 
-fn asker() -> impl Strategy<Value = (String, String)> {
+fn requester() -> impl Strategy<Value = (String, String)> {
     let text =
         |all: &[&str]| prop::sample::select(all.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
     (text(&["team-a", "team-b", "tenants", "a"]), text(&["report", "a", ""]))
@@ -117,7 +117,7 @@ fn what_is_allowed_begins_with_the_prefix_and_goes_on_without_tricks() {
     let (all, allowed) = (Cell::new(0_u32), Cell::new(0_u32));
     // Most requests are made for one of the rules.
     let fit = prop::option::weighted(0.75, (any::<prop::sample::Index>(), path()));
-    let inputs = (prop::collection::vec(any_rule(), 1..4), any_request(), asker(), fit);
+    let inputs = (prop::collection::vec(any_rule(), 1..4), any_request(), requester(), fit);
     let mut runner = TestRunner::new(contextualize_config(ProptestConfig::with_cases(4000)));
     let outcome = runner.run(&inputs, |(rules, mut request, (mut namespace, name), fit)| {
         if let Some((at, rest)) = fit {
@@ -127,10 +127,10 @@ fn what_is_allowed_begins_with_the_prefix_and_goes_on_without_tricks() {
             }
             request = fitting(rule, request, at, &rest, (&namespace, &name));
         }
-        let asker = Asker::new(&namespace, &name);
+        let requester = Requester::new(&namespace, &name);
         let policy = Policy { rules: rules.clone(), lets_uploads_copy: false };
         all.set(all.get() + 1);
-        let Verdict::Allowed { rule, cap } = policy.judge(&request, asker) else { return Ok(()) };
+        let Verdict::Allowed { rule, cap } = policy.judge(&request, requester) else { return Ok(()) };
         allowed.set(allowed.get() + 1);
         let fill = |text: &str| text.replace("{namespace}", &namespace).replace("{name}", &name);
         let holds = |candidate: &&PolicyRule| {
@@ -175,9 +175,9 @@ proptest! {
     fn a_whole_key_allows_no_name_below_it(
         text in pattern(),
         ends_with_slash in any::<bool>(),
-        (namespace, name) in asker(),
+        (namespace, name) in requester(),
     ) {
-        let asker = Asker::new(&namespace, &name);
+        let requester = Requester::new(&namespace, &name);
         let end = if ends_with_slash { "/" } else { "" };
         let filled = text.replace("{namespace}", &namespace).replace("{name}", &name);
         let request = Request {
@@ -189,7 +189,7 @@ proptest! {
             let methods = vec![Method::Post];
             let rule = PolicyRule { methods, keys, allows_post_prefix: true, ..rule() };
             let policy = Policy { rules: vec![rule], lets_uploads_copy: false };
-            cap_of(&policy.judge(&request, asker)).is_some()
+            cap_of(&policy.judge(&request, requester)).is_some()
         };
         let allows_whole = allows(KeyPatterns::Keys(vec![format!("{text}{end}")]));
         let allows_prefix = allows(KeyPatterns::Prefixes(vec![format!("{text}/")]));
@@ -204,15 +204,15 @@ proptest! {
         more in any_rule(),
         place in any::<prop::sample::Index>(),
         request in any_request(),
-        (namespace, name) in asker(),
+        (namespace, name) in requester(),
         lets_uploads_copy in any::<bool>(),
     ) {
-        let asker = Asker::new(&namespace, &name);
+        let requester = Requester::new(&namespace, &name);
         let fewer = Policy { rules: rules.clone(), lets_uploads_copy };
         let mut all = rules;
         all.insert(place.index(all.len() + 1), more);
         let all = Policy { rules: all, lets_uploads_copy };
-        prop_assert!(cap_of(&fewer.judge(&request, asker)) <= cap_of(&all.judge(&request, asker)));
+        prop_assert!(cap_of(&fewer.judge(&request, requester)) <= cap_of(&all.judge(&request, requester)));
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod refusals;
 #[path = "../../../../tests/contract/rows/mod.rs"]
 mod rows;
 
-use crate::domain::policy::Asker;
+use crate::domain::policy::Requester;
 use serde_json::{Value, json};
 
 use super::*;
@@ -18,7 +18,7 @@ const ARN: &str = "arn:aws:s3:us-west-2:123456789012:accesspoint/name";
 fn parse(patch: &Value) -> Result<Request, InvalidSpec> {
     let mut spec = serde_json::to_value(model::spec()).unwrap();
     json_patch::merge(&mut spec, patch);
-    Request::inline(Asker::new("team-a", "report"), &serde_json::from_value(spec).unwrap(), None)
+    Request::inline(Requester::new("team-a", "report"), &serde_json::from_value(spec).unwrap(), None)
 }
 
 #[test]
@@ -112,7 +112,8 @@ fn a_bucket_stands_where_the_style_says() {
 #[test]
 fn a_token_that_is_longer_than_a_status_can_hold_asks_for_nothing() {
     let renew = |token: &str| {
-        let request = Request::inline(Asker::new("team-a", "report"), &model::spec(), Some(token)).unwrap();
+        let request =
+            Request::inline(Requester::new("team-a", "report"), &model::spec(), Some(token)).unwrap();
         (request.renew, request.is_renew_refused)
     };
     assert_eq!(renew("now"), (Some("now".to_owned()), false));
@@ -129,5 +130,5 @@ fn a_refusal_names_the_field() {
 
 #[test]
 fn the_name_of_the_object_must_be_that_of_a_secret() {
-    assert!(Request::inline(Asker::new("team-a", "A"), &model::spec(), None).is_err());
+    assert!(Request::inline(Requester::new("team-a", "A"), &model::spec(), None).is_err());
 }

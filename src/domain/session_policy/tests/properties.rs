@@ -8,7 +8,7 @@ use proptest::test_runner::{TestRunner, contextualize_config};
 use super::evaluator::{Asked, allows};
 use super::generators::{any_request, any_rule, below_namespaces, fitting, key, near, on, rest};
 use super::*;
-use crate::domain::policy::{Asker, Verdict};
+use crate::domain::policy::{Requester, Verdict};
 
 /// Every action on objects that a policy could allow, and some that none may.
 const ACTIONS: [&str; 15] = [
@@ -153,7 +153,7 @@ fn what_a_policy_allows_the_session_of_the_namespace_can_do() {
             let (connection, rules) = on(is_aws, rules);
             let request = fitting(at.get(&rules), Request { connection, ..request }, at, &rest);
             let policy = Policy { rules, lets_uploads_copy: false };
-            let verdict = policy.judge(&request, Asker::new("team-a", "report"));
+            let verdict = policy.judge(&request, Requester::new("team-a", "report"));
             all.set(all.get() + 1);
             let Verdict::Allowed { .. } = verdict else { return Ok(()) };
             able.set(able.get() + 1);

@@ -6,11 +6,11 @@ use crate::domain::pods::{NoAnnotation, StaleUse, StaleUser, StaleUsers};
 use crate::domain::request::Overlap;
 
 /// Every way to stand, one for each reason; the last is a pod that never refreshes.
-fn standings() -> Vec<(Standing, Progress, PodUses)> {
-    let safe = standing();
+fn standings() -> Vec<(ReportedUrl, Progress, PodUses)> {
+    let safe = reported();
     let validity = Validity { signing_time: at(0), lifetime: 60 };
-    let too_short = Standing { validity, ..Standing::new(&request(), validity, None, 0) };
-    let unknown = Standing { rotation: Rotation::ExpiryUnknown, ..standing() };
+    let too_short = ReportedUrl { validity, ..ReportedUrl::new(&request(), validity, None, 0) };
+    let unknown = ReportedUrl { rotation: Rotation::ExpiryUnknown, ..reported() };
     vec![
         (safe.clone(), Progress::UpToDate, PodUses::default()),
         (too_short, Progress::UpToDate, PodUses::default()),
@@ -27,16 +27,16 @@ fn stale(others: usize) -> PodUses {
     PodUses { stale: StaleUsers::By(stale, others), no_annotation: None }
 }
 
-fn status_of(standing: Standing, progress: Progress, pods: PodUses) -> PresignedUrlStatus {
-    let report = Report { pods, ..report(Seen::Url(standing), progress) };
+fn status_of(reported: ReportedUrl, progress: Progress, pods: PodUses) -> PresignedUrlStatus {
+    let report = Report { pods, ..report(Seen::Url(reported), progress) };
     next_status(&PresignedUrlStatus::default(), &report, at(5))
 }
 
 #[test]
 fn every_reason_outlives_a_read_that_failed() {
     let mut reasons = std::collections::BTreeSet::new();
-    for (standing, progress, pods) in standings() {
-        let before = status_of(standing, progress, pods);
+    for (reported, progress, pods) in standings() {
+        let before = status_of(reported, progress, pods);
         let after = next_status(&before, &report(Seen::Unknown, failed(FailureReason::ApiError)), at(9));
         assert_eq!(condition(&after, ROTATION_SAFE), condition(&before, ROTATION_SAFE));
         reasons.insert(verdict(&before, ROTATION_SAFE).unwrap().1.to_owned());
@@ -46,9 +46,9 @@ fn every_reason_outlives_a_read_that_failed() {
 
 #[test]
 fn what_touches_every_pod_comes_before_what_touches_one() {
-    for (standing, progress, pods) in standings() {
-        let alone = status_of(standing.clone(), progress.clone(), pods);
-        let with_pod = status_of(standing, progress, stale(0));
+    for (reported, progress, pods) in standings() {
+        let alone = status_of(reported.clone(), progress.clone(), pods);
+        let with_pod = status_of(reported, progress, stale(0));
         let expected = match verdict(&alone, ROTATION_SAFE) {
             Some(("True", _)) => Some(("False", NEVER_REFRESHED)),
             other => other,
@@ -63,7 +63,7 @@ fn a_pod_that_never_refreshes_is_named_with_what_to_do() {
         (0, "Deployment \"web\" uses Secret \"report\" by an environment variable of container \"app\""),
         (2, "Deployment \"web\" (and 2 more) uses Secret \"report\" by an environment variable"),
     ] {
-        let status = status_of(standing(), Progress::UpToDate, stale(others));
+        let status = status_of(reported(), Progress::UpToDate, stale(others));
         let message = &condition(&status, ROTATION_SAFE).unwrap().message;
         assert!(message.starts_with(text) && message.contains("mount the whole Secret"), "{message}");
         assert_eq!(verdict(&status, READY), Some(("True", "Issued")));
@@ -72,9 +72,9 @@ fn a_pod_that_never_refreshes_is_named_with_what_to_do() {
 
 #[test]
 fn until_pods_are_listed_again_the_condition_stays() {
-    let before = status_of(standing(), Progress::UpToDate, stale(0));
+    let before = status_of(reported(), Progress::UpToDate, stale(0));
     let not_yet = PodUses { stale: StaleUsers::Unchanged, no_annotation: None };
-    let settled = |pods| Report { pods, ..report(Seen::Url(standing()), Progress::UpToDate) };
+    let settled = |pods| Report { pods, ..report(Seen::Url(reported()), Progress::UpToDate) };
     assert_eq!(next_status(&before, &settled(not_yet.clone()), at(9)), before);
     let clear = next_status(&before, &settled(PodUses::default()), at(9));
     assert_eq!(verdict(&clear, ROTATION_SAFE), Some(("True", "OverlapSufficient")));
@@ -88,11 +88,11 @@ fn annotations_that_cannot_be_are_mentioned_once_and_change_no_reason() {
         (NoAnnotation::NotGranted, "the operator runs without --pods"),
         (NoAnnotation::Forbidden("list"), "the API server forbids the operator to list pods"),
     ] {
-        for (standing, progress, pods) in standings() {
-            let quiet = status_of(standing.clone(), progress.clone(), pods.clone());
+        for (reported, progress, pods) in standings() {
+            let quiet = status_of(reported.clone(), progress.clone(), pods.clone());
             let report = Report {
                 pods: PodUses { no_annotation: Some(no_annotation), ..pods },
-                ..report(Seen::Url(standing), progress)
+                ..report(Seen::Url(reported), progress)
             };
             let mut status = next_status(&quiet, &report, at(9));
             for second in [10, 11] {
@@ -113,7 +113,7 @@ fn an_overlap_that_is_too_short_says_which_value_to_change_and_to_what() {
     let validity = Validity { signing_time: at(0), lifetime: 60 };
     let request = Request { expires_in: 60, overlap: Overlap::Seconds(20), ..request() };
     let status =
-        status_of(Standing::new(&request, validity, None, 0), Progress::UpToDate, PodUses::default());
+        status_of(ReportedUrl::new(&request, validity, None, 0), Progress::UpToDate, PodUses::default());
     assert_eq!(
         condition(&status, ROTATION_SAFE).unwrap().message,
         "a new URL is written only 20s before the old one expires, and the kubelet updates a mounted Secret up to 2m later: set spec.renewBefore to 3m and set spec.expiresIn to 4m"
@@ -123,10 +123,10 @@ fn an_overlap_that_is_too_short_says_which_value_to_change_and_to_what() {
 #[test]
 fn an_overlap_promises_no_url_that_cannot_be_written() {
     let validity = Validity { signing_time: at(0), lifetime: 3600 };
-    let standing = Standing::new(&request(), validity, None, 0);
+    let reported = ReportedUrl::new(&request(), validity, None, 0);
     let problem = Problem::new(FailureReason::NotPermitted, "no rule allows it".to_owned());
     let message = |progress| {
-        let status = status_of(standing.clone(), progress, PodUses::default());
+        let status = status_of(reported.clone(), progress, PodUses::default());
         let condition = condition(&status, ROTATION_SAFE).unwrap().clone();
         assert_eq!(condition.status, "True");
         condition.message
@@ -152,14 +152,14 @@ fn rotation_is_safe_from_three_minutes_on() {
     ] {
         let request = Request { overlap: asked, ..request() };
         let validity = Validity { signing_time: at(0), lifetime };
-        let standing = Standing::new(&request, validity, None, u32::MAX);
-        let found = match standing.rotation {
+        let reported = ReportedUrl::new(&request, validity, None, u32::MAX);
+        let found = match reported.rotation {
             Rotation::Safe { overlap, is_cut } => safe(overlap, is_cut),
             Rotation::TooShort { overlap, is_cut, .. } => too_short(overlap, is_cut),
             Rotation::ExpiryUnknown => panic!("{lifetime} {asked:?}"),
         };
         assert_eq!(found, expected, "{lifetime} {asked:?}");
-        let status = first(Seen::Url(standing), Progress::UpToDate, 0);
+        let status = first(Seen::Url(reported), Progress::UpToDate, 0);
         let (_, is_cut, is_safe) = expected;
         let verdict = verdict(&status, ROTATION_SAFE);
         let named = if is_safe { ("True", "OverlapSufficient") } else { ("False", "OverlapTooShort") };
@@ -192,10 +192,10 @@ fn a_session_of_unknown_end_is_not_safe() {
         (Some(&session), Some(("True", "OverlapSufficient"))),
         (None, Some(("True", "OverlapSufficient"))),
     ] {
-        let standing = Standing::new(&request(), validity, credentials, 0);
-        let status = first(Seen::Url(standing.clone()), Progress::UpToDate, 0);
+        let reported = ReportedUrl::new(&request(), validity, credentials, 0);
+        let status = first(Seen::Url(reported.clone()), Progress::UpToDate, 0);
         assert_eq!(verdict(&status, ROTATION_SAFE), expected);
-        let waiting = first(Seen::Url(standing), Progress::AwaitingCredentials, 0);
+        let waiting = first(Seen::Url(reported), Progress::AwaitingCredentials, 0);
         assert_eq!(verdict(&waiting, ROTATION_SAFE), Some(("False", "AwaitingCredentials")));
     }
     assert_eq!(condition(&first(Seen::Nothing, Progress::Suspended, 0), ROTATION_SAFE), None);

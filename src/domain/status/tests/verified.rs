@@ -14,12 +14,12 @@ fn answered(finding: Finding) -> VerifyNews {
 }
 
 fn url() -> Seen {
-    Seen::Url(standing())
+    Seen::Url(reported())
 }
 
 fn later_url() -> Seen {
     let validity = Validity { signing_time: at(1800), lifetime: 3600 };
-    Seen::Url(Standing { validity, ..standing() })
+    Seen::Url(ReportedUrl { validity, ..reported() })
 }
 
 fn after(previous: &PresignedUrlStatus, seen: Seen, news: VerifyNews) -> PresignedUrlStatus {

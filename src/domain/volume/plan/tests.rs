@@ -22,14 +22,14 @@ fn inputs(attributes: &[(&str, &str)], secret: &[(&str, &str)]) -> VolumeInputs 
     }
 }
 
-fn terms() -> VolumeTerms {
+fn settings() -> VolumeSettings {
     let sessions = SessionLimits {
         audiences: vec!["sts.amazonaws.com".to_owned()],
         endpoints: StsEndpoints::parse(["aws"]).unwrap(),
         ambient: false,
     };
     let limits = Limits::new(Vec::new(), vec![HostPattern::parse("*.example.com").unwrap()]);
-    VolumeTerms { limits: limits.with_sessions(sessions), denies_inline: false, has_signing_service: true }
+    VolumeSettings { limits: limits.with_sessions(sessions), denies_inline: false, has_signing_service: true }
 }
 
 const URL: [(&str, &str); 4] =
@@ -37,7 +37,7 @@ const URL: [(&str, &str); 4] =
 const KEY: [(&str, &str); 2] = [("access-key-id", "AKIA"), ("secret-access-key", "a-secret-key")];
 
 fn parse(more: &[(&str, &str)], secret: &[(&str, &str)]) -> Result<VolumePlan, VolumeFailure> {
-    VolumePlan::parse(&inputs(&[&URL, more].concat(), secret), &terms())
+    VolumePlan::parse(&inputs(&[&URL, more].concat(), secret), &settings())
 }
 
 /// The URLs that the driver signs.
@@ -65,17 +65,17 @@ fn an_access_key_signs_for_one_url_or_for_several() {
 fn a_role_needs_no_secret_and_its_session_is_narrowed_to_the_object() {
     let arn = "arn:aws:iam::123456789012:role/reports";
     let of_aws = [("bucket", "reports"), ("key", "q3.pdf"), ("region", "eu-central-1"), ("roleARN", arn)];
-    let mut terms = terms();
-    terms.limits = Limits::new(Vec::new(), vec![HostPattern::All])
-        .with_sessions(terms.limits.sessions().unwrap().clone());
-    let all = urls(VolumePlan::parse(&inputs(&of_aws, &[]), &terms).unwrap());
-    let SigningBasis::Token { hop, audience, subject } = &all[0].basis else { panic!("{all:?}") };
-    assert_eq!((audience.as_str(), hop.role_arn.as_deref()), ("sts.amazonaws.com", Some(arn)));
+    let mut settings = settings();
+    settings.limits = Limits::new(Vec::new(), vec![HostPattern::All])
+        .with_sessions(settings.limits.sessions().unwrap().clone());
+    let all = urls(VolumePlan::parse(&inputs(&of_aws, &[]), &settings).unwrap());
+    let SigningBasis::Token { sts_request, audience, subject } = &all[0].basis else { panic!("{all:?}") };
+    assert_eq!((audience.as_str(), sts_request.role_arn.as_deref()), ("sts.amazonaws.com", Some(arn)));
     assert_eq!(subject, "system:serviceaccount:team-a:reader");
-    assert!(hop.policy.as_ref().is_some_and(|policy| policy.contains("reports/q3.pdf")));
+    assert!(sts_request.policy.as_ref().is_some_and(|policy| policy.contains("reports/q3.pdf")));
     let wide = [&of_aws[..], &[("session.narrowTo", "Nothing")]].concat();
-    let all = urls(VolumePlan::parse(&inputs(&wide, &[]), &terms).unwrap());
-    assert!(matches!(&all[0].basis, SigningBasis::Token { hop, .. } if hop.policy.is_none()));
+    let all = urls(VolumePlan::parse(&inputs(&wide, &[]), &settings).unwrap());
+    assert!(matches!(&all[0].basis, SigningBasis::Token { sts_request, .. } if sts_request.policy.is_none()));
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn what_is_not_valid_or_not_permitted_is_said_in_the_words_of_a_volume() {
         assert!(failure.reason == reason && failure.message.contains(said), "{more:?}: {failure:?}");
         assert!(!failure.message.contains("spec."), "{failure}");
     }
-    let denied = VolumeTerms { denies_inline: true, ..terms() };
+    let denied = VolumeSettings { denies_inline: true, ..settings() };
     let failure = VolumePlan::parse(&inputs(&URL, &KEY), &denied).unwrap_err();
     assert!(failure.message.contains("--inline-credentials"), "{failure}");
 }
@@ -146,7 +146,10 @@ fn what_is_not_valid_or_not_permitted_is_said_in_the_words_of_a_volume() {
 /// A plan for a volume with a signer.
 fn of_signer(more: &[(&str, &str)]) -> Result<VolumePlan, VolumeFailure> {
     let own = [("bucket", "media"), ("key", "a.txt"), ("signer", "media")];
-    VolumePlan::parse(&inputs(&[&own, more].concat(), &[]), &VolumeTerms { denies_inline: true, ..terms() })
+    VolumePlan::parse(
+        &inputs(&[&own, more].concat(), &[]),
+        &VolumeSettings { denies_inline: true, ..settings() },
+    )
 }
 
 #[test]
@@ -181,12 +184,12 @@ fn what_no_signer_could_sign_is_refused_without_asking_one() {
         assert_eq!(failure.reason, VolumeReason::InvalidAttributes, "{failure:?}");
         assert!(failure.message.contains(said), "{more:?}: {failure}");
     }
-    let both = VolumePlan::parse(&inputs(&[&URL[..2], &[("signer", "media")]].concat(), &KEY), &terms());
+    let both = VolumePlan::parse(&inputs(&[&URL[..2], &[("signer", "media")]].concat(), &KEY), &settings());
     let said = both.unwrap_err().message;
     assert!(said.starts_with("nodePublishSecretRef: has no effect"), "{said}");
     let said = parse(&[("signerKind", "Signer")], &KEY).unwrap_err().message;
     assert!(said.contains("signerKind: has no effect without signer"), "{said}");
-    let off = VolumeTerms { has_signing_service: false, ..terms() };
+    let off = VolumeSettings { has_signing_service: false, ..settings() };
     let failure = VolumePlan::parse(&inputs(&[&URL[..2], &[("signer", "media")]].concat(), &[]), &off);
     let failure = failure.unwrap_err();
     assert_eq!(failure.reason, VolumeReason::NotPermitted);

@@ -6,13 +6,18 @@ use super::{Effects, UrlVolume, VolumeEnd, VolumeStage};
 use crate::domain::backoff::backoff;
 use crate::domain::reason::IssueReason;
 use crate::domain::volume::{
-    SignFault, SignedVolume, VolumeEffect, VolumeFailure, VolumeNote, VolumeReason, VolumeTimes,
+    SignJobFailure, SignedVolume, VolumeEffect, VolumeFailure, VolumeNote, VolumeReason, VolumeTimes,
 };
 
 impl UrlVolume {
     /// A job that signs has ended. The result of an aborted one is ignored.
     #[must_use]
-    pub fn signed(&mut self, job: u64, outcome: Result<SignedVolume, SignFault>, now: Timestamp) -> Effects {
+    pub fn signed(
+        &mut self,
+        job: u64,
+        outcome: Result<SignedVolume, SignJobFailure>,
+        now: Timestamp,
+    ) -> Effects {
         if self.stage != VolumeStage::Signing(job) {
             return Vec::new();
         }
@@ -22,13 +27,13 @@ impl UrlVolume {
                 vec![VolumeEffect::Write(signed)]
             }
             Ok(_) => self.fail(no_gain(), now),
-            Err(SignFault::Gone) => {
+            Err(SignJobFailure::Gone) => {
                 self.stage = VolumeStage::Idle;
                 let mut effects = vec![VolumeEffect::AnswerPublish(Err(pod_gone()))];
                 effects.extend(self.finish(VolumeEnd::Asked));
                 effects
             }
-            Err(SignFault::Failure(failure)) => self.fail(failure, now),
+            Err(SignJobFailure::Failure(failure)) => self.fail(failure, now),
         }
     }
 
@@ -102,7 +107,7 @@ impl UrlVolume {
         );
         match self.stage {
             VolumeStage::Idle => Vec::new(),
-            VolumeStage::Signing(job) => self.signed(job, Err(SignFault::Failure(bug)), now),
+            VolumeStage::Signing(job) => self.signed(job, Err(SignJobFailure::Failure(bug)), now),
             VolumeStage::Writing(_) => self.written(Err(bug), now),
             VolumeStage::Unmounting => self.unmounted(Err(bug), now),
         }

@@ -4,7 +4,7 @@ mod properties;
 
 use super::*;
 use crate::domain::model::at;
-use crate::domain::volume::{SignFault, SignedVolume};
+use crate::domain::volume::{SignJobFailure, SignedVolume};
 
 fn times(signed: i64, lives: i64) -> VolumeTimes {
     VolumeTimes {
@@ -86,10 +86,10 @@ fn a_first_publish_that_cannot_succeed_leaves_nothing_and_one_that_may_waits() {
 
     let mut volume = UrlVolume::unknown();
     let _ = volume.publish(Ok((inputs(1), plan())), false, at(0));
-    assert_eq!(names(&volume.signed(1, Err(SignFault::Failure(temporary())), at(0))), "");
+    assert_eq!(names(&volume.signed(1, Err(SignJobFailure::Failure(temporary())), at(0))), "");
     assert_eq!(names(&volume.tick(at(1), true)), "");
     assert_eq!(names(&volume.tick(at(2), true)), "sign");
-    assert_eq!(names(&volume.signed(2, Err(SignFault::Failure(lasting())), at(2))), "unmount");
+    assert_eq!(names(&volume.signed(2, Err(SignJobFailure::Failure(lasting())), at(2))), "unmount");
     assert_eq!(names(&volume.unmounted(Ok(()), at(2))), "error gone forget");
 }
 
@@ -97,7 +97,7 @@ fn a_first_publish_that_cannot_succeed_leaves_nothing_and_one_that_may_waits() {
 fn what_the_kubelet_gave_up_before_the_first_url_is_removed() {
     let mut volume = UrlVolume::unknown();
     let _ = volume.publish(Ok((inputs(1), plan())), false, at(0));
-    let _ = volume.signed(1, Err(SignFault::Failure(temporary())), at(0));
+    let _ = volume.signed(1, Err(SignJobFailure::Failure(temporary())), at(0));
     assert_eq!(names(&volume.tick(at(1), false)), "unmount");
 }
 
@@ -145,7 +145,7 @@ fn a_failing_renewal_is_tried_more_often_as_the_end_comes_near() {
     while now < 900 {
         if names(&volume.tick(at(now), false)) == "sign" {
             tries.push(now);
-            let _ = volume.signed(job, Err(SignFault::Failure(temporary())), at(now));
+            let _ = volume.signed(job, Err(SignJobFailure::Failure(temporary())), at(now));
             job += 1;
         }
         now += 1;
@@ -172,7 +172,7 @@ fn credentials_that_end_with_the_url_gain_nothing() {
 fn a_pod_that_is_gone_ends_its_volume_and_a_future_signature_is_replaced() {
     let mut volume = UrlVolume::adopted(inputs(1), Ok(plan()), times(10_000, 900));
     assert_eq!(names(&volume.tick(at(0), false)), "sign");
-    assert_eq!(names(&volume.signed(1, Err(SignFault::Gone), at(0))), "error unmount");
+    assert_eq!(names(&volume.signed(1, Err(SignJobFailure::Gone), at(0))), "error unmount");
     assert_eq!(names(&volume.unmounted(Ok(()), at(0))), "gone forget");
 }
 
@@ -183,7 +183,7 @@ fn a_volume_of_which_only_the_files_are_known_is_signed_but_never_unmounted_unde
     assert_eq!(names(&volume.tick(at(101), false)), "", "what to sign is not known");
     assert_eq!(names(&volume.publish(Err(lasting()), true, at(101))), "ok", "the URL lives");
     assert_eq!(names(&volume.publish(Ok((inputs(1), plan())), true, at(102))), "keep sign ok");
-    assert_eq!(names(&volume.signed(1, Err(SignFault::Failure(lasting())), at(102))), "");
+    assert_eq!(names(&volume.signed(1, Err(SignJobFailure::Failure(lasting())), at(102))), "");
     assert_eq!(names(&volume.tick(at(499), false)), "sign");
     for end in [None, Some(at(100))] {
         let mut volume = found(end);
@@ -193,7 +193,7 @@ fn a_volume_of_which_only_the_files_are_known_is_signed_but_never_unmounted_unde
             "a kubelet would forget what is mounted: {effects:?}"
         );
         assert_eq!(names(&volume.publish(Ok((inputs(1), plan())), true, at(102))), "keep sign");
-        let effects = volume.signed(1, Err(SignFault::Failure(lasting())), at(102));
+        let effects = volume.signed(1, Err(SignJobFailure::Failure(lasting())), at(102));
         assert_eq!(names(&effects), "error");
         assert_eq!(names(&volume.tick(at(103), false)), "", "nothing is unmounted");
         assert_eq!(names(&volume.unpublish()), "error unmount");
@@ -218,7 +218,7 @@ fn a_restart_signs_what_was_due_when_the_credentials_changed() {
 fn a_clock_that_was_set_back_delays_no_attempt() {
     let mut volume = published();
     assert_eq!(names(&volume.tick(at(5000), false)), "sign");
-    assert_eq!(names(&volume.signed(2, Err(SignFault::Failure(temporary())), at(5000))), "");
+    assert_eq!(names(&volume.signed(2, Err(SignJobFailure::Failure(temporary())), at(5000))), "");
     assert_eq!(names(&volume.tick(at(700), false)), "sign");
 }
 

@@ -8,7 +8,7 @@ use super::watches::{ModelWatch, ScopeSnapshot};
 /// A change must tell what became of a value that was shown.
 pub fn check_change(change: &Change<Value>, before: Option<Value>, shown: Value, after: Option<Value>) {
     match *change {
-        Change::Known => {
+        Change::Nothing => {
             assert!(before.is_some_and(|before| before.version >= shown.version), "{shown:?} is news");
             assert_eq!(before, after);
         }

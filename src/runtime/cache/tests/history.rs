@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::{Answer, Change, Ticket, VersionedCache};
+use super::super::{AnswerOutcome, Change, Ticket, VersionedCache};
 use super::checks::check_change;
 use super::server::{ModelServer, ScopedName, Value};
 use super::watches::ModelWatches;
@@ -166,21 +166,21 @@ impl CacheHistory {
                 CallKind::Repeat => false,
                 CallKind::Read => Some(value.version) < call.held,
             };
-        assert_eq!(call.ticket.is_behind(value.version), is_behind, "{:?}: {value:?}", call.ask);
+        assert_eq!(call.ticket.shows_restore(value.version), is_behind, "{:?}: {value:?}", call.ask);
         assert!(self.is_restored || !is_behind, "the model server went back by itself");
         let before = self.cache.get(&key).copied();
         let answer = self.cache.answer(call.ticket, value);
         let after = self.cache.get(&key).copied();
         match answer {
-            Answer::WentBack => {
+            AnswerOutcome::Restored => {
                 assert!(is_behind && before == after);
                 return self.clear();
             }
-            Answer::Dropped => {
+            AnswerOutcome::Dropped => {
                 assert!(call.is_void || (call.is_late && before.is_none()), "dropped {value:?} without need");
                 assert_eq!(before, after);
             }
-            Answer::Taken(change) => {
+            AnswerOutcome::Taken(change) => {
                 assert!(!call.is_void && !is_behind, "took {value:?}");
                 assert!(change != Change::Inserted || !call.is_late, "inserted {value:?} late");
                 check_change(&change, before, value, after);

@@ -110,7 +110,7 @@ impl CacheHistory {
             assert!(key.0 == scope && self.cache.get(key).is_none());
         }
         assert_eq!(before.len(), self.cache.len() + end.removed.len());
-        assert!(self.is_restored || !end.went_back, "the model server went back by itself");
+        assert!(self.is_restored || !end.is_restored, "the model server went back by itself");
         if !self.is_restored {
             let listed = &snapshot.objects;
             for (key, value) in &end.removed {
@@ -121,7 +121,7 @@ impl CacheHistory {
                 self.removed.remove(&key);
             }
         }
-        end.went_back
+        end.is_restored
     }
 
     fn show(&mut self, key: ScopedName, value: Value, choice: usize) {

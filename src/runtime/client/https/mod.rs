@@ -29,7 +29,7 @@ use tokio_rustls::client::TlsStream;
 
 pub use self::origin::{HttpsOrigin, InvalidOrigin};
 use self::roots::RootsFile;
-use super::causes::CallFault;
+use super::causes::CallFailure;
 
 /// How long the connection to one address may take, with its TLS handshake.
 const CONNECT: Duration = Duration::from_secs(4);
@@ -177,9 +177,9 @@ async fn exchange(
 }
 
 fn failed(error: &(dyn std::error::Error + 'static)) -> HttpsFailure {
-    match CallFault::of(error) {
-        CallFault::TooLong => HttpsFailure::TooLong,
-        CallFault::Garbage => HttpsFailure::Garbage,
+    match CallFailure::of(error) {
+        CallFailure::TooLong => HttpsFailure::TooLong,
+        CallFailure::Garbage => HttpsFailure::Garbage,
         _ => HttpsFailure::Cut,
     }
 }

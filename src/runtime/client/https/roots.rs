@@ -11,7 +11,7 @@ use crate::runtime::client::trust::read_roots;
 use crate::runtime::lock::Lock;
 
 /// How much of a file is read, in bytes.
-const LONGEST: u64 = 1024 * 1024;
+const MAX_FILE: u64 = 1024 * 1024;
 
 /// The certificate authorities in a file. No others are trusted.
 ///
@@ -74,7 +74,7 @@ impl RootsFile {
 
 async fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut pem = Vec::new();
-    tokio::fs::File::open(path).await?.take(LONGEST).read_to_end(&mut pem).await?;
+    tokio::fs::File::open(path).await?.take(MAX_FILE).read_to_end(&mut pem).await?;
     Ok(pem)
 }
 

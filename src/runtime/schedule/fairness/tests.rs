@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use proptest::prelude::*;
 
 use super::*;
-use crate::runtime::schedule::IDLE_ROOM;
+use crate::runtime::schedule::IDLE_CAPACITY;
 use crate::runtime::schedule::test_key::NamedKey;
 
 const TENANTS: [&str; 4] = ["a", "b", "c", "d"];
@@ -88,7 +88,7 @@ fn gives_its_memory_back() {
     while let Some(key) = set.take(1, 1) {
         set.release(key.tenant());
     }
-    assert!(set.waiting.capacity() <= IDLE_ROOM && set.tenants.is_empty() && set.promotions.is_empty());
+    assert!(set.waiting.capacity() <= IDLE_CAPACITY && set.tenants.is_empty() && set.promotions.is_empty());
 }
 
 #[derive(Clone, Debug)]

@@ -9,13 +9,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::runtime::schedule::fairness::{DueSet, NEVER, Order};
-use crate::runtime::schedule::{Cause, IDLE_ROOM, Job, NextRun, Rank, Tenant, trim};
+use crate::runtime::schedule::{Cause, IDLE_CAPACITY, Job, NextRun, Rank, Tenant, trim};
 
 /// Where each key is.
 pub(super) struct QueueState<K> {
     /// The instant from which times are counted, in milliseconds.
     pub(super) epoch: Instant,
-    pub(super) places: HashMap<K, QueuePlace>,
+    pub(super) states: HashMap<K, KeyState>,
     /// The keys whose time has not come yet.
     later: BTreeSet<(u64, K)>,
     /// The due keys without a rank, in the order of their arrival. A key may be here twice, or may have
@@ -28,7 +28,7 @@ pub(super) struct QueueState<K> {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum QueuePlace {
+pub(super) enum KeyState {
     Later {
         at: u64,
         cause: Cause,
@@ -61,7 +61,7 @@ impl<K: Clone + Eq + Hash + Ord + Tenant> QueueState<K> {
     pub(super) fn new() -> Self {
         Self {
             epoch: Instant::now(),
-            places: HashMap::new(),
+            states: HashMap::new(),
             later: BTreeSet::new(),
             arrived: VecDeque::new(),
             changed: VecDeque::new(),
@@ -78,56 +78,56 @@ impl<K: Clone + Eq + Hash + Ord + Tenant> QueueState<K> {
     pub(super) fn wake(&mut self, key: &K) -> bool {
         let before = self.arrived.len() + self.changed.len();
         self.collect();
-        match self.places.get_mut(key) {
+        match self.states.get_mut(key) {
             None => self.arrive(key.clone(), Cause::Woken),
-            Some(QueuePlace::Later { at, .. }) => {
+            Some(KeyState::Later { at, .. }) => {
                 let at = *at;
                 self.later.remove(&(at, key.clone()));
                 self.arrive(key.clone(), Cause::Woken);
             }
-            Some(QueuePlace::Arrived { cause, is_changed }) => {
+            Some(KeyState::Arrived { cause, is_changed }) => {
                 *cause = Cause::Woken.max(*cause);
                 *is_changed = true;
             }
-            Some(QueuePlace::Due { cause, is_changed, .. }) => {
+            Some(KeyState::Due { cause, is_changed, .. }) => {
                 *cause = Cause::Woken.max(*cause);
                 if !mem::replace(is_changed, true) {
                     self.changed.push_back(key.clone());
                 }
             }
-            Some(QueuePlace::InHand(since)) => *since = Since::Woken,
+            Some(KeyState::InHand(since)) => *since = Since::Woken,
         }
         self.arrived.len() + self.changed.len() > before
     }
 
     pub(super) fn remove(&mut self, key: &K) {
-        match self.places.get_mut(key) {
+        match self.states.get_mut(key) {
             None => return,
-            Some(QueuePlace::InHand(since)) => {
+            Some(KeyState::InHand(since)) => {
                 *since = Since::Removed;
                 return;
             }
-            Some(QueuePlace::Later { at, .. }) => {
+            Some(KeyState::Later { at, .. }) => {
                 let at = *at;
                 self.later.remove(&(at, key.clone()));
             }
-            Some(QueuePlace::Arrived { .. }) => {}
-            Some(QueuePlace::Due { arrival, .. }) => {
+            Some(KeyState::Arrived { .. }) => {}
+            Some(KeyState::Due { arrival, .. }) => {
                 self.due.remove(*arrival);
             }
         }
-        self.places.remove(key);
-        trim(&mut self.places);
+        self.states.remove(key);
+        trim(&mut self.states);
     }
 
     pub(super) fn remove_unless_woken(&mut self, key: &K) {
-        if let Some(QueuePlace::InHand(since @ Since::Nothing)) = self.places.get_mut(key) {
+        if let Some(KeyState::InHand(since @ Since::Nothing)) = self.states.get_mut(key) {
             *since = Since::Removed;
         }
     }
 
     pub(super) fn done(&mut self, key: &K, next: NextRun) {
-        let Some(QueuePlace::InHand(since)) = self.places.get(key).copied() else { return };
+        let Some(KeyState::InHand(since)) = self.states.get(key).copied() else { return };
         self.due.release(key.tenant());
         let is_now = next.at <= Instant::now();
         match since {
@@ -136,18 +136,18 @@ impl<K: Clone + Eq + Hash + Ord + Tenant> QueueState<K> {
             Since::Woken => self.arrive(key.clone(), Cause::Woken),
             Since::Nothing => {
                 let at = self.millis(next.at);
-                self.places.insert(key.clone(), QueuePlace::Later { at, cause: next.cause });
+                self.states.insert(key.clone(), KeyState::Later { at, cause: next.cause });
                 self.later.insert((at, key.clone()));
             }
             Since::Removed => {
-                self.places.remove(key);
-                trim(&mut self.places);
+                self.states.remove(key);
+                trim(&mut self.states);
             }
         }
     }
 
     fn arrive(&mut self, key: K, cause: Cause) {
-        self.places.insert(key.clone(), QueuePlace::Arrived { cause, is_changed: false });
+        self.states.insert(key.clone(), KeyState::Arrived { cause, is_changed: false });
         self.arrived.push_back(key);
     }
 
@@ -156,7 +156,7 @@ impl<K: Clone + Eq + Hash + Ord + Tenant> QueueState<K> {
         let now = self.now();
         while self.later.first().is_some_and(|(at, _)| *at <= now) {
             let Some((_, key)) = self.later.pop_first() else { return };
-            if let Some(QueuePlace::Later { cause, .. }) = self.places.get(&key).copied() {
+            if let Some(KeyState::Later { cause, .. }) = self.states.get(&key).copied() {
                 self.arrive(key, cause);
             }
         }
@@ -168,8 +168,8 @@ impl<K: Clone + Eq + Hash + Ord + Tenant> QueueState<K> {
         self.collect();
         let changed = self.changed.front().filter(|_| with_ranked).map(|key| (key, true));
         let (key, is_due) = self.arrived.front().map(|key| (key, false)).or(changed)?;
-        if let Some(QueuePlace::Arrived { is_changed, .. } | QueuePlace::Due { is_changed, .. }) =
-            self.places.get_mut(key)
+        if let Some(KeyState::Arrived { is_changed, .. } | KeyState::Due { is_changed, .. }) =
+            self.states.get_mut(key)
         {
             *is_changed = false;
         }
@@ -184,21 +184,21 @@ impl<K: Clone + Eq + Hash + Ord + Tenant> QueueState<K> {
         }
         let urgent_at = rank.urgent_at.map_or(NEVER, |at| self.millis(at));
         let (order, now) = (Order { urgent_at, expires: rank.expires }, self.now());
-        match self.places.get_mut(key) {
-            Some(place @ QueuePlace::Arrived { .. }) => {
-                let QueuePlace::Arrived { cause, is_changed } = *place else { return };
+        match self.states.get_mut(key) {
+            Some(state @ KeyState::Arrived { .. }) => {
+                let KeyState::Arrived { cause, is_changed } = *state else { return };
                 let arrival = self.due.push(key.clone(), order, now);
-                *place = QueuePlace::Due { arrival, cause, is_changed };
+                *state = KeyState::Due { arrival, cause, is_changed };
                 if is_changed {
                     self.changed.push_back(key.clone());
                 }
             }
-            Some(QueuePlace::Due { arrival, .. }) => self.due.rerank(*arrival, order, now),
-            Some(QueuePlace::Later { .. } | QueuePlace::InHand(_)) | None => {}
+            Some(KeyState::Due { arrival, .. }) => self.due.rerank(*arrival, order, now),
+            Some(KeyState::Later { .. } | KeyState::InHand(_)) | None => {}
         }
         for keys in [&mut self.arrived, &mut self.changed] {
             if keys.is_empty() {
-                keys.shrink_to(IDLE_ROOM);
+                keys.shrink_to(IDLE_CAPACITY);
             }
         }
     }
@@ -209,8 +209,8 @@ impl<K: Clone + Eq + Hash + Ord + Tenant> QueueState<K> {
             let first = self.later.first();
             return Err(first.map(|(at, _)| self.epoch + Duration::from_millis(*at)));
         };
-        let place = self.places.insert(key.clone(), QueuePlace::InHand(Since::Nothing));
-        let cause = if let Some(QueuePlace::Due { cause, .. }) = place { cause } else { Cause::Woken };
+        let state = self.states.insert(key.clone(), KeyState::InHand(Since::Nothing));
+        let cause = if let Some(KeyState::Due { cause, .. }) = state { cause } else { Cause::Woken };
         Ok(Job { key, cause })
     }
 

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tower::service_fn;
 
 use super::*;
-use crate::runtime::server::reviews::{REST, Verdicts};
+use crate::runtime::server::reviews::{REFUSAL_DELAY, Verdicts};
 
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -136,7 +136,7 @@ async fn a_peer_that_makes_tokens_up_holds_nobody_up_but_itself() {
     };
     let (crowd, (verdict, waited)) = futures::join!(futures::future::join_all(crowd), other);
     assert_eq!(verdict, Ok(()));
-    assert!(waited < REST, "{waited:?}");
+    assert!(waited < REFUSAL_DELAY, "{waited:?}");
     assert!(crowd.contains(&Err(Refusal::Unavailable)), "there were more than it has time for");
 }
 
@@ -182,7 +182,7 @@ async fn a_peer_that_hangs_up_gets_no_more_reviews_than_one_that_waits() {
     let access = Access::new(client);
     let begin = Instant::now();
     let mut number = 0;
-    while begin.elapsed() < 10 * REST {
+    while begin.elapsed() < 10 * REFUSAL_DELAY {
         number += 1;
         let headers = headers(&format!("Bearer made-up-{number}"));
         // It hangs up when the review was sent.

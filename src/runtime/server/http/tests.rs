@@ -23,7 +23,7 @@ struct TestSite {
 async fn start(probes: Probes) -> TestSite {
     let metrics = Some(Scrapes::new(|| Ok("# EOF\n".to_owned())));
     let pages = Pages { probes: Some(probes), metrics, access: None };
-    start_site(Site { pages, tls: None }).await
+    start_site(Site { answers: pages, tls: None }).await
 }
 
 async fn start_site(site: Site) -> TestSite {
@@ -116,7 +116,7 @@ async fn a_port_shows_only_what_is_its_own() {
         (Pages { probes, ..Pages::default() }, "/livez", "/metrics"),
         (Pages { metrics, ..Pages::default() }, "/metrics", "/livez"),
     ] {
-        let server = start_site(Site { pages, tls: None }).await;
+        let server = start_site(Site { answers: pages, tls: None }).await;
         assert!(server.ask("GET", shown).await.starts_with("HTTP/1.1 200 "), "{shown}");
         assert_answer(&server.ask("GET", hidden).await, 404, "not found\n");
         assert_answer(&server.ask("DELETE", hidden).await, 404, "not found\n");
@@ -132,7 +132,7 @@ async fn with_a_certificate_only_tls_is_spoken() {
     std::fs::write(&key, signing_key.serialize_pem()).unwrap();
     let metrics = Some(Scrapes::new(|| Ok("# EOF\n".to_owned())));
     let tls = Some(Arc::new(Tls::read(&certificate, &key).unwrap()));
-    let server = start_site(Site { pages: Pages { metrics, ..Pages::default() }, tls }).await;
+    let server = start_site(Site { answers: Pages { metrics, ..Pages::default() }, tls }).await;
 
     let mut roots = RootCertStore::empty();
     roots.add(cert.der().clone()).unwrap();

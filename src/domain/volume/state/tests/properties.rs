@@ -76,7 +76,7 @@ impl Shell {
     fn end(&mut self, volume: &mut UrlVolume, is_good: bool, failure: &VolumeFailure, now: i64) {
         let effects = if let Some(job) = self.signing.take() {
             let outcome =
-                if is_good { Ok(signed(now, 900)) } else { Err(SignFault::Failure(failure.clone())) };
+                if is_good { Ok(signed(now, 900)) } else { Err(SignJobFailure::Failure(failure.clone())) };
             volume.signed(job, outcome, at(now))
         } else if self.writing.take().is_some() {
             volume.written(if is_good { Ok(()) } else { Err(temporary()) }, at(now))

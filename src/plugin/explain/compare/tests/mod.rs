@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::crd::PresignedUrlSpec;
-use crate::domain::policy::Asker;
+use crate::domain::policy::Requester;
 use crate::domain::{Request, Sensitive, Validity};
 use crate::plugin::explain::canonical::digest;
 use crate::plugin::url_text::UrlText;
@@ -44,7 +44,7 @@ fn signed_with(spec: Value, credentials: &Credentials) -> String {
         whole[name] = value.clone();
     }
     let spec: PresignedUrlSpec = serde_json::from_value(whole).unwrap();
-    let request = Request::inline(Asker::new("n", "a"), &spec, None).unwrap();
+    let request = Request::inline(Requester::new("n", "a"), &spec, None).unwrap();
     let validity = Validity { signing_time: at(TIME), lifetime: 3600 };
     UrlSigner::default().presign(&request, credentials, validity).unwrap().url.expose().clone()
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use tokio::time::Instant;
 
-use super::state::{QueuePlace, Since};
+use super::state::{KeyState, Since};
 use super::*;
 use crate::runtime::schedule::Cause;
 use crate::runtime::schedule::test_key::NamedKey;
@@ -31,7 +31,7 @@ fn job(key: NamedKey, cause: Cause) -> Job<NamedKey> {
 
 #[test]
 fn a_place_takes_two_words() {
-    assert!(size_of::<QueuePlace>() <= 16);
+    assert!(size_of::<KeyState>() <= 16);
 }
 
 #[tokio::test(start_paused = true)]

@@ -174,7 +174,7 @@ async fn run(ops: Vec<QueueOp>) {
             }
             QueueOp::RemoveUnlessWoken(_) | QueueOp::Done(..) => {}
         }
-        assert_eq!(queue.lock().places.len(), model.known.len());
+        assert_eq!(queue.lock().states.len(), model.known.len());
     }
     assert_eq!(model.in_hand().len(), model.known.len(), "the rest is lost");
 }

@@ -6,7 +6,7 @@ use super::SessionFailure;
 use crate::sts::Session;
 
 /// The longest time after a failure before the same session is requested again, in seconds.
-const LONGEST_BACKOFF: u32 = 60;
+const MAX_BACKOFF: u32 = 60;
 /// The shortest session that is used, in seconds.
 const LEAST_SESSION: i64 = 15;
 
@@ -21,7 +21,7 @@ pub(super) struct FailedRequest {
 
 impl FailedRequest {
     pub(super) fn new(failure: SessionFailure, count: u32, now: Timestamp) -> Self {
-        let seconds = 1u32.checked_shl(count).unwrap_or(LONGEST_BACKOFF).min(LONGEST_BACKOFF);
+        let seconds = 1u32.checked_shl(count).unwrap_or(MAX_BACKOFF).min(MAX_BACKOFF);
         let until = now.checked_add(SignedDuration::from_secs(i64::from(seconds))).unwrap_or(now);
         Self { failure, count, since: now, until }
     }

@@ -6,7 +6,7 @@ use super::StsAddress;
 
 /// One step from an identity to a session.
 #[derive(Clone, Eq, Hash, PartialEq)]
-pub struct Hop {
+pub struct StsRequest {
     /// The STS to ask.
     pub service: StsAddress,
     /// The role. Some stores need none for a token.
@@ -22,9 +22,9 @@ pub struct Hop {
 }
 
 /// Without the policy and the external id.
-impl fmt::Debug for Hop {
+impl fmt::Debug for StsRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hop")
+        f.debug_struct("StsRequest")
             .field("service", &self.service)
             .field("role_arn", &self.role_arn)
             .field("session_name", &self.session_name)

@@ -53,12 +53,12 @@ impl SigningResult {
 
 /// Why a request is not answered with URLs.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct SigningFault {
+pub struct SigningFailure {
     pub result: SigningResult,
     pub failure: VolumeFailure,
 }
 
-impl SigningFault {
+impl SigningFailure {
     pub fn new(result: SigningResult, message: impl Into<String>) -> Self {
         let reason = match result {
             SigningResult::Invalid => VolumeReason::InvalidAttributes,
@@ -108,9 +108,9 @@ impl SigningFault {
     }
 }
 
-impl From<SigningFault> for SigningRefusal {
-    fn from(fault: SigningFault) -> Self {
-        fault.failure.into()
+impl From<SigningFailure> for SigningRefusal {
+    fn from(failure: SigningFailure) -> Self {
+        failure.failure.into()
     }
 }
 
@@ -123,16 +123,16 @@ mod tests {
     #[test]
     fn only_429_and_503_are_worth_another_attempt() {
         for result in SigningResult::VARIANTS {
-            let fault = SigningFault::new(*result, "spec.key: no");
+            let failure = SigningFailure::new(*result, "spec.key: no");
             let is_temporary = matches!(result.status().as_u16(), 429 | 503);
-            assert_eq!(SigningRefusal::from(fault).is_temporary, is_temporary, "{result:?}");
+            assert_eq!(SigningRefusal::from(failure).is_temporary, is_temporary, "{result:?}");
         }
         for reason in FailureReason::VARIANTS {
             let problem = Problem::new(*reason, "spec.key: no".to_owned());
-            let fault = SigningFault::of_problem(&problem).of_url("in");
-            let is_temporary = matches!(fault.result.status().as_u16(), 429 | 503);
-            assert_eq!(fault.failure.is_temporary, is_temporary, "{reason:?}");
-            assert_eq!(fault.failure.message, "URL \"in\": volumeAttributes.key: no");
+            let failure = SigningFailure::of_problem(&problem).of_url("in");
+            let is_temporary = matches!(failure.result.status().as_u16(), 429 | 503);
+            assert_eq!(failure.failure.is_temporary, is_temporary, "{reason:?}");
+            assert_eq!(failure.failure.message, "URL \"in\": volumeAttributes.key: no");
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::controller::state::lean::LeanPresignedUrl;
 /// # Errors
 /// The failure of the request. An object that changed meanwhile is reconciled again, and one that is gone
 /// is no error.
-pub(super) async fn expire(ctx: &Context, object: &LeanPresignedUrl) -> Result<(), Failure> {
+pub(super) async fn delete_after_ttl(ctx: &Context, object: &LeanPresignedUrl) -> Result<(), Failure> {
     ctx.require_live(object)?;
     let preconditions = Preconditions {
         uid: Some(object.uid().to_owned()),

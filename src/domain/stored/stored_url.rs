@@ -39,14 +39,14 @@ pub(in crate::domain) fn url_key<'a>(secret: &'a Secret, fields: &OwnedFields) -
 }
 
 /// The URL or the form in a Secret.
-pub(super) struct Held<'a> {
+pub(super) struct StoredUrl<'a> {
     /// What it is taken apart into; `None` when there is none or it cannot be parsed.
     pub(super) parts: Option<UrlParts>,
     /// The file of the form, unless the Secret holds a URL.
     pub(super) file: Option<&'a str>,
 }
 
-impl<'a> Held<'a> {
+impl<'a> StoredUrl<'a> {
     /// Parses the URL once, for all that is asked of it.
     pub(super) fn read(secret: &'a Secret, url_key: Option<&str>) -> Self {
         let url = url_key.and_then(|key| text(secret, key));

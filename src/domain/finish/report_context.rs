@@ -5,7 +5,7 @@ use crate::domain::verification::VerifyNews;
 
 /// What else a report contains, from outside of the plan.
 #[derive(Clone, Debug, Default)]
-pub struct Around {
+pub struct ReportContext {
     /// Generation of the reconciled spec.
     pub generation: Option<i64>,
     /// What is known about the pods that use the target Secret.
@@ -17,5 +17,5 @@ pub struct Around {
     /// Whether the token of the renew annotation is too long.
     pub is_renew_refused: bool,
     /// Whether this reconcile read what it waits for from the API server.
-    pub has_looked: bool,
+    pub has_read: bool,
 }
