@@ -5,9 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{
-    DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric as _, LabelValueEncoder,
-};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -19,24 +17,15 @@ use crate::domain::reason::IssueReason;
 use crate::domain::volume::{VolumeReason, VolumeState};
 use crate::runtime::lock::Lock;
 
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-struct CsiWord(&'static str);
-
-impl EncodeLabelValue for CsiWord {
-    fn encode(&self, encoder: &mut LabelValueEncoder) -> Result<(), fmt::Error> {
-        self.0.encode(encoder)
-    }
-}
-
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct CsiReason {
-    reason: CsiWord,
+    reason: &'static str,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct CsiCall {
-    call: CsiWord,
-    result: CsiWord,
+    call: &'static str,
+    result: &'static str,
 }
 
 /// The calls of the kubelet that are counted.
@@ -87,10 +76,10 @@ impl DriverMetrics {
             }
         }
         for reason in IssueReason::VARIANTS {
-            let _ = metrics.issued.get_or_create(&CsiReason { reason: CsiWord(reason.into()) });
+            let _ = metrics.issued.get_or_create(&CsiReason { reason: reason.into() });
         }
         for reason in VolumeReason::VARIANTS {
-            let _ = metrics.failures.get_or_create(&CsiReason { reason: CsiWord(reason.into()) });
+            let _ = metrics.failures.get_or_create(&CsiReason { reason: reason.into() });
         }
         metrics
     }
@@ -102,7 +91,7 @@ impl DriverMetrics {
 
     /// Counts new URLs, with the seconds that a planned renewal was late.
     pub(super) fn issued(&self, reason: IssueReason, lag: Option<i64>) {
-        self.issued.get_or_create(&CsiReason { reason: CsiWord(reason.into()) }).inc();
+        self.issued.get_or_create(&CsiReason { reason: reason.into() }).inc();
         if let Some(lag) = lag {
             let lag = u32::try_from(lag.max(0)).unwrap_or(u32::MAX);
             self.lag_seconds.observe(lag.into());
@@ -111,7 +100,7 @@ impl DriverMetrics {
 
     /// Counts an attempt that failed.
     pub(super) fn failed(&self, reason: VolumeReason) {
-        self.failures.get_or_create(&CsiReason { reason: CsiWord(reason.into()) }).inc();
+        self.failures.get_or_create(&CsiReason { reason: reason.into() }).inc();
     }
 
     /// Counts something from the kubelet that cannot be used.
@@ -132,7 +121,7 @@ fn label(call: CountedCall, result: &'static str) -> CsiCall {
         CountedCall::Publish => "NodePublishVolume",
         CountedCall::Unpublish => "NodeUnpublishVolume",
     };
-    CsiCall { call: CsiWord(call), result: CsiWord(result) }
+    CsiCall { call, result }
 }
 
 /// Tells how many volumes are in each state, at each scrape.

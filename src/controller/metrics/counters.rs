@@ -1,6 +1,6 @@
 //! The counters and histograms of the controller. Label values are closed lists, never object names.
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
@@ -12,30 +12,20 @@ use crate::crd::VerifyResult;
 use crate::domain::reason::{FailureReason, IssueReason};
 use crate::domain::status::NOT_ASKED;
 
-/// A label value from a closed list.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct Word(pub &'static str);
-
-impl EncodeLabelValue for Word {
-    fn encode(&self, encoder: &mut LabelValueEncoder) -> Result<(), std::fmt::Error> {
-        self.0.encode(encoder)
-    }
-}
-
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct ReasonLabel {
-    reason: Word,
+    reason: &'static str,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct SessionLabels {
-    source: Word,
-    result: Word,
+    source: &'static str,
+    result: &'static str,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct ResultLabel {
-    result: Word,
+    result: &'static str,
 }
 
 /// Where sessions come from.
@@ -119,26 +109,26 @@ impl Metrics {
         );
         registry.register("events", "Kubernetes events about objects, by result", metrics.events.clone());
         for reason in IssueReason::VARIANTS {
-            let _ = metrics.issued.get_or_create(&ReasonLabel { reason: Word(reason.into()) });
+            let _ = metrics.issued.get_or_create(&ReasonLabel { reason: reason.into() });
         }
         for result in VerifyResult::VARIANTS.iter().map(Into::into).chain([NOT_ASKED]) {
-            let _ = metrics.verifications.get_or_create(&ResultLabel { result: Word(result) });
+            let _ = metrics.verifications.get_or_create(&ResultLabel { result });
         }
         for result in SigningResult::VARIANTS {
-            let _ = metrics.signing_requests.get_or_create(&ResultLabel { result: Word(result.into()) });
+            let _ = metrics.signing_requests.get_or_create(&ResultLabel { result: result.into() });
         }
         for reason in FailureReason::VARIANTS {
-            let _ = metrics.failures.get_or_create(&ReasonLabel { reason: Word(reason.into()) });
+            let _ = metrics.failures.get_or_create(&ReasonLabel { reason: reason.into() });
         }
         for source in SESSION_SOURCES {
             for failure in SESSION_RESULTS {
                 let _ = metrics.sessions.get_or_create(&session_labels(source, failure));
             }
         }
-        for result in LIST_RESULTS.map(Word) {
+        for result in LIST_RESULTS {
             let _ = metrics.pod_lists.get_or_create(&ResultLabel { result });
         }
-        for result in ANNOTATION_RESULTS.map(Word) {
+        for result in ANNOTATION_RESULTS {
             let _ = metrics.pods_annotated.get_or_create(&ResultLabel { result });
         }
         for result in EVENT_RESULTS.map(Word) {
@@ -149,7 +139,7 @@ impl Metrics {
 
     /// Counts a URL that was written.
     pub fn issued(&self, reason: IssueReason) {
-        self.issued.get_or_create(&ReasonLabel { reason: Word(reason.into()) }).inc();
+        self.issued.get_or_create(&ReasonLabel { reason: reason.into() }).inc();
     }
 
     /// Counts a Secret that was repaired.
@@ -164,13 +154,13 @@ impl Metrics {
 
     /// Counts a question to a store; `None` when it may not be asked.
     pub fn verified(&self, result: Option<VerifyResult>) {
-        let result = Word(result.map_or(NOT_ASKED, Into::into));
+        let result = result.map_or(NOT_ASKED, Into::into);
         self.verifications.get_or_create(&ResultLabel { result }).inc();
     }
 
     /// Counts a request for the URLs of a CSI volume.
     pub fn signing_request(&self, result: SigningResult) {
-        self.signing_requests.get_or_create(&ResultLabel { result: Word(result.into()) }).inc();
+        self.signing_requests.get_or_create(&ResultLabel { result: result.into() }).inc();
     }
 
     /// Counts a reconcile that panicked.
@@ -180,7 +170,7 @@ impl Metrics {
 
     /// Counts a reconcile that failed.
     pub fn failed(&self, reason: FailureReason) {
-        self.failures.get_or_create(&ReasonLabel { reason: Word(reason.into()) }).inc();
+        self.failures.get_or_create(&ReasonLabel { reason: reason.into() }).inc();
     }
 
     /// Records how long signing took.
@@ -190,17 +180,17 @@ impl Metrics {
 
     /// Records how long a reconcile took and how it ended.
     pub fn reconciled(&self, result: &'static str, seconds: f64) {
-        self.reconcile_seconds.get_or_create(&ResultLabel { result: Word(result) }).observe(seconds);
+        self.reconcile_seconds.get_or_create(&ResultLabel { result }).observe(seconds);
     }
 
     /// Counts a list of the pods of a namespace: done, forbidden or failed.
     pub fn listed_pods(&self, result: &'static str) {
-        self.pod_lists.get_or_create(&ResultLabel { result: Word(result) }).inc();
+        self.pod_lists.get_or_create(&ResultLabel { result }).inc();
     }
 
     /// Counts an annotation of a pod: done, gone, forbidden, failed, or useless when it was not sent in time.
     pub fn annotated_pod(&self, result: &'static str) {
-        self.pods_annotated.get_or_create(&ResultLabel { result: Word(result) }).inc();
+        self.pods_annotated.get_or_create(&ResultLabel { result }).inc();
     }
 
     /// Counts an event: done, failed, limited when its object has had too many, or dropped when its namespace
@@ -216,7 +206,7 @@ impl Metrics {
 }
 
 fn session_labels(source: &'static str, failure: Option<FailureReason>) -> SessionLabels {
-    SessionLabels { source: Word(source), result: Word(failure.map_or("Issued", Into::into)) }
+    SessionLabels { source, result: failure.map_or("Issued", Into::into) }
 }
 
 fn reconcile_histogram() -> Histogram {
