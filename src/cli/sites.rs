@@ -26,7 +26,6 @@ pub(super) struct PortAddresses {
 }
 
 impl Ports {
-    /// Opens the ports.
     pub async fn open(args: &RunArgs) -> Result<Self, ExitFailure> {
         let tls = args
             .metrics
@@ -48,7 +47,6 @@ impl Ports {
         Ok(Self { probes, metrics, signing })
     }
 
-    /// The addresses of the ports.
     pub fn addresses(&self) -> std::io::Result<PortAddresses> {
         let address = |port: &Option<(TcpListener, Option<Arc<Tls>>)>| {
             port.as_ref().map(|(listener, _)| listener.local_addr()).transpose()

@@ -103,7 +103,6 @@ pub struct Context {
     pub pods: Pods,
     /// The queue of Kubernetes events.
     pub events: Events,
-    /// The metrics of the controller.
     pub metrics: Metrics,
     /// The watched scopes.
     pub scopes: Scopes,

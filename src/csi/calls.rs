@@ -7,7 +7,6 @@ use crate::domain::volume::{VolumeFailure, VolumeInputs, VolumePod, VolumeReason
 /// How many calls can wait for the loop, which takes microseconds for each.
 const MAX_CALLS: usize = 1024;
 
-/// The answer to a call.
 pub(super) type VolumeAnswer = Result<(), VolumeFailure>;
 
 /// A call of the kubelet.
@@ -15,7 +14,6 @@ pub(super) type VolumeAnswer = Result<(), VolumeFailure>;
 pub(super) enum VolumeCall {
     /// Publish a volume, for the first time or again.
     Publish {
-        /// Id of the volume.
         id: String,
         /// Its folder.
         target: String,
@@ -28,9 +26,7 @@ pub(super) enum VolumeCall {
         /// Takes the answer.
         answer: oneshot::Sender<VolumeAnswer>,
     },
-    /// Unpublish a volume.
     Unpublish {
-        /// Id of the volume.
         id: String,
         /// Its folder.
         target: String,

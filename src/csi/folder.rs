@@ -42,7 +42,6 @@ impl FolderError {
     }
 }
 
-/// The folders of the volumes.
 #[derive(Debug)]
 pub(super) struct VolumeFolders {
     kubelet_dir: PathBuf,

@@ -16,7 +16,6 @@ use crate::domain::volume::{SignJobFailure, SignedVolume, VolumeFailure, VolumeR
 /// How long signing may take, with all calls of an STS or of the signing service.
 const SIGNING: Duration = Duration::from_secs(60);
 
-/// How a job ended.
 #[derive(Debug)]
 pub(super) enum JobEnd {
     /// The job with this number has signed, or not.
@@ -57,7 +56,6 @@ impl VolumeJobs {
         self.tasks.len()
     }
 
-    /// Signs.
     pub(super) fn sign(
         &mut self,
         id: &str,

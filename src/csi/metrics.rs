@@ -35,7 +35,6 @@ pub(super) enum CountedCall {
     Unpublish,
 }
 
-/// The metrics of the driver.
 #[derive(Clone, Debug)]
 pub(super) struct DriverMetrics {
     calls: Family<CsiCall, Counter>,

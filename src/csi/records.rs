@@ -29,7 +29,6 @@ pub(super) struct VolumeRecords {
     _lock: File,
 }
 
-/// A volume as it was kept.
 #[derive(Debug)]
 pub(super) struct KeptVolume {
     pub(super) id: String,

@@ -32,7 +32,6 @@ struct NeededSession<'a> {
     lifetime: u32,
 }
 
-/// What is signed.
 #[derive(Clone, Debug)]
 pub(super) struct SigningWork {
     pub(super) inputs: Arc<VolumeInputs>,

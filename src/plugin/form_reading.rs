@@ -48,7 +48,6 @@ pub(super) struct ValueReading {
     pub(super) is_prefix: bool,
 }
 
-/// A field of a form.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct FormField {
@@ -90,7 +89,6 @@ impl FormReading {
         })
     }
 
-    /// The reading as a tree.
     pub(super) fn tree(&self, now: Timestamp, paint: Paint) -> Tree {
         let bucket = self.bucket.as_deref().unwrap_or("the bucket that is the host");
         let key = if self.key.is_prefix {

@@ -30,14 +30,12 @@ pub(super) struct FormText {
     pub(super) policy: FormPolicy,
 }
 
-/// The policy of a form.
 #[derive(Clone)]
 pub(super) struct FormPolicy {
     pub(super) expiration: Timestamp,
     pub(super) conditions: Vec<FormCondition>,
 }
 
-/// A condition of a policy.
 #[derive(Clone)]
 pub(super) enum FormCondition {
     /// The field has this value.
@@ -126,7 +124,6 @@ impl FormText {
         SignatureScope::of(credential).ok_or(NotForm::BadField(CREDENTIAL))
     }
 
-    /// When the form was signed.
     pub(super) fn signing_time(&self) -> Result<Timestamp, NotForm> {
         date(self.field(DATE).unwrap_or_default()).ok_or(NotForm::BadField(DATE))
     }

@@ -94,7 +94,6 @@ pub(super) struct FromSecret {
     pub(super) headers: Vec<(String, String)>,
 }
 
-/// The scope of a signature.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct SignatureScope {
     pub(super) key_id: String,

@@ -19,7 +19,6 @@ use crate::runtime::client::{Reach, http_date};
 /// The longest answer that is read, in bytes. Those of AWS have about two thousand.
 const MAX_RESPONSE: usize = 64 * 1024;
 
-/// The client of one call.
 #[derive(Clone, Debug)]
 pub(super) struct CallClient {
     connector: SharedHttpConnector,
@@ -32,7 +31,6 @@ pub(super) struct CallClient {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Note(Arc<Mutex<Noted>>);
 
-/// What was noted.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Noted {
     /// Whether a request was sent, or was about to be.

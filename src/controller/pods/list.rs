@@ -22,7 +22,6 @@ const NOT_ENDED: &str = "status.phase!=Succeeded,status.phase!=Failed";
 /// The label that distinguishes the pods of a Deployment from those of a bare `ReplicaSet`.
 const TEMPLATE_HASH: &str = "pod-template-hash";
 
-/// What a list of pods found.
 #[derive(Debug, Default)]
 pub struct FoundPods {
     /// Our Secrets that a pod uses in a way that is never refreshed. For each Secret the first user, and
@@ -35,9 +34,7 @@ pub struct FoundPods {
 /// A running pod that mounts a Secret with a new URL.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RunningPod {
-    /// Name of the pod.
     pub name: String,
-    /// UID of the pod.
     pub uid: String,
     /// The annotation for the newest URL that it mounts.
     pub planned: PlannedAnnotation,

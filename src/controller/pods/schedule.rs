@@ -30,7 +30,6 @@ pub struct Schedule {
     namespaces: HashMap<String, NamespacePlan>,
 }
 
-/// The plan for one namespace.
 #[derive(Debug, Default)]
 struct NamespacePlan {
     due: Option<Instant>,
@@ -62,12 +61,10 @@ impl PlannedAnnotation {
     }
 }
 
-/// A new URL.
 #[derive(Clone, Copy, Debug)]
 pub struct NewUrl<'a> {
     /// The Secret that holds the URL.
     pub secret: &'a str,
-    /// When the URL was signed.
     pub signing_time: Timestamp,
     /// Whether running pods have to be annotated.
     pub needs_annotation: bool,

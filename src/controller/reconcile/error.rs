@@ -31,17 +31,13 @@ pub enum Failure {
     /// A signer has no usable credentials. What is wrong with them concerns only its owner.
     #[error("the credentials of {signer} {}: its status says why; ask its owner", credentials_fault(*reason))]
     SignerCredentials {
-        /// The signer.
         signer: SignerId,
         /// Whether they are missing or not valid.
         reason: FailureReason,
     },
     /// The credentials of a signer cannot be read. The answer of the API server concerns only its owner.
     #[error("the credentials of {signer} cannot be read: ask its owner")]
-    SignerUnreadable {
-        /// The signer.
-        signer: SignerId,
-    },
+    SignerUnreadable { signer: SignerId },
     /// The credentials Secret holds no usable access key.
     #[error(transparent)]
     CredentialsInvalid(#[from] InvalidCredentials),

@@ -32,10 +32,7 @@ pub enum SessionFailure {
     #[error(
         "the API server accepts tokens with the audience {audience:?}, so the operator sends none to an STS: use another audience"
     )]
-    Audience {
-        /// The audience.
-        audience: String,
-    },
+    Audience { audience: String },
     /// The API server issued no token.
     #[error(
         "the API server issues no token of ServiceAccount {account:?} ({why}): ask the administrator of the operator to permit it (chart value webIdentity)"

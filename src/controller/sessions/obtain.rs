@@ -25,7 +25,6 @@ const QUEUED: &str = "a session is being requested, and the STS or other request
 pub struct SessionWish<'a> {
     /// The object.
     pub owner: &'a Owner,
-    /// Its request.
     pub request: &'a Request,
     /// The signer, if it has one.
     pub signer: Option<&'a ParsedSigner>,

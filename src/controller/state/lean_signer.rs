@@ -44,14 +44,12 @@ pub struct LeanClusterSigner {
 
 /// What the watches of both kinds need.
 pub trait WatchedSigner: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send {
-    /// Which kind it is.
     const KIND: SignerKind;
 
     /// Parses the spec and the status; `signer_namespace` is the namespace with the credentials of
     /// `ClusterSigner`s.
     fn parse(self, signer_namespace: &str) -> CachedSigner;
 
-    /// Which signer it is.
     fn id(&self) -> SignerId {
         let part = |text: &Option<String>| text.clone().unwrap_or_default();
         let ObjectMeta { namespace, name, .. } = self.meta();

@@ -21,7 +21,6 @@ impl NamespaceLabels {
         self.by_namespace.read().as_ref()?.get(namespace).cloned()
     }
 
-    /// Begins a list.
     pub fn begin_list(&self) {
         self.listing.write().clear();
     }
@@ -53,7 +52,6 @@ impl NamespaceLabels {
         is_new
     }
 
-    /// Removes a namespace.
     pub fn remove(&self, namespace: &str) {
         if let Some(all) = self.by_namespace.write().as_mut() {
             all.remove(namespace);

@@ -10,7 +10,6 @@ use crate::runtime::key::{Key, Uid};
 #[allow(clippy::struct_excessive_bools, reason = "each is one independent observation")]
 #[derive(Debug)]
 pub struct PackedSecret {
-    /// The resource version of the Secret.
     pub resource_version: u64,
     uid: Uid,
     content: Content,

@@ -20,7 +20,6 @@ pub enum PackedSpec {
 }
 
 impl PackedSpec {
-    /// Packs a spec.
     #[must_use]
     pub fn pack(spec: &Result<PresignedUrlSpec, NoSpec>) -> Self {
         let text = match spec {

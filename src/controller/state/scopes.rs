@@ -60,7 +60,6 @@ impl Scopes {
         self.of_namespace(key.namespace())
     }
 
-    /// The scope of a namespace.
     #[must_use]
     pub fn of_namespace(&self, namespace: &str) -> Scope {
         let of_signers = || self.of_signers.as_ref().filter(|of_signers| of_signers.0 == namespace);

@@ -15,17 +15,14 @@ use crate::runtime::lock::Lock;
 /// A signer as its watch showed it.
 #[derive(Debug)]
 pub struct CachedSigner {
-    /// UID of the signer.
     pub uid: String,
     /// Generation of its spec.
     pub generation: Option<i64>,
-    /// Its resource version.
     pub resource_version: Option<String>,
     /// Digest of its spec.
     pub digest: Digest,
     /// The parsed spec, or why it is not valid.
     pub parsed: Result<Arc<ParsedSigner>, String>,
-    /// Its status.
     pub status: SignerStatus,
 }
 
@@ -36,7 +33,6 @@ pub enum FoundSigner {
     Missing,
     /// The signers of its kind cannot be watched, for this reason.
     Unreadable(&'static str),
-    /// The signer.
     Found(Arc<CachedSigner>),
 }
 

@@ -64,7 +64,6 @@ pub struct StoreQuestion {
 
 /// A URL that was signed, or that is about to be in the Secret.
 pub struct WrittenUrl {
-    /// The URL.
     pub url: UrlDigest,
     /// Whether the Secret holds it; if not, nobody knows.
     pub is_stored: bool,
@@ -72,7 +71,6 @@ pub struct WrittenUrl {
     pub is_renewal: bool,
 }
 
-/// A question in the queue.
 #[derive(Clone)]
 pub(super) struct QueuedQuestion {
     pub(super) key: Key,

@@ -14,7 +14,6 @@ use crate::crd::SignerKind;
 use crate::domain::signer::SignerId;
 use crate::runtime::{Probes, Tasks};
 
-/// One scope and its namespace.
 #[derive(Clone, Debug)]
 pub struct WatchScope {
     /// The number of the scope in the caches.

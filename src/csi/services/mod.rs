@@ -29,7 +29,6 @@ const MAX_CALLS: usize = 256;
 /// The longest message, in bytes. A Secret has at most 1 MiB.
 const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 
-/// The services.
 #[derive(Debug)]
 pub(super) struct Services {
     identity: IdentityService,

@@ -24,7 +24,6 @@ pub(super) enum RequestPart {
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(super) struct Difference {
     pub(super) part: RequestPart,
-    /// What was found.
     pub(super) found: String,
     /// What to do.
     pub(super) fix: String,

@@ -10,7 +10,6 @@ use super::connectors::InvalidConnectorSettings;
 pub(super) struct Proxy {
     /// How a connector uses it.
     pub(super) config: ProxyConfig,
-    /// Its host.
     pub(super) host: String,
     matcher: Matcher,
 }

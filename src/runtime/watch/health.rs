@@ -48,7 +48,6 @@ impl Watches {
         watches
     }
 
-    /// The health of a new watch.
     pub(super) fn health(&self, resource: String, what: &'static str, namespace: Option<String>) -> Health {
         let failing = self.failing.get_or_create(&WatchLabels { resource }).clone();
         Health { failing, what, namespace, state: Mutex::default() }
