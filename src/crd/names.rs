@@ -12,6 +12,8 @@ pub const KIND: &str = "PresignedUrl";
 
 /// Field manager of every write, value of `app.kubernetes.io/managed-by`, reporter of events.
 pub const OPERATOR: &str = "presign-operator";
+/// The name of the CSI driver, which pods write into `csi.driver`.
+pub const DRIVER: &str = "url.presign.dev";
 
 /// Prefix of the labels and annotations that belong to the operator.
 pub const RESERVED_PREFIX: &str = "presign.dev/";

@@ -46,8 +46,6 @@ use crate::sts::Sts;
 pub use self::proto::{csi as csi_proto, registration as registration_proto};
 pub use self::signing_client::SigningServiceSettings;
 
-/// The name of the driver, which pods write into `csi.driver`.
-pub const DRIVER: &str = "url.presign.dev";
 /// How long the calls in flight may take after the process was told to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -19,7 +19,7 @@ use super::validity::plus;
 use super::{Credentials, CredentialsExpired, Request, Validity};
 
 /// A URL signed further in the future than this, in seconds, was signed with a wrong clock.
-const MAX_CLOCK_SKEW: u32 = 300;
+pub(super) const MAX_CLOCK_SKEW: u32 = 300;
 
 /// The inputs of a decision.
 #[derive(Clone, Copy, Debug)]

@@ -9,7 +9,7 @@ pub(super) use self::namespaces::Served;
 use self::namespaces::{ServedNamespaces, served};
 use super::limits::{Limits, NotPermitted};
 use super::policy::{KeyPatterns, Policy, PolicyRule, Requester, is_upload};
-use super::request::{InvalidSpec, check_connection};
+use super::request::{InvalidSpec, MAX_LIFETIME, check_connection};
 use super::resolve::CredentialsLocation;
 use super::session::{self, ParsedCredentials, Whose};
 use crate::crd::duration::DurationText;
@@ -246,7 +246,7 @@ fn require(holds: bool, field: &'static str, rule: crate::crd::rules::Rule) -> R
 }
 
 fn cap(text: &DurationText) -> Result<u32, InvalidSpec> {
-    let seconds = text.seconds().filter(|seconds| (60..=604_800).contains(seconds));
+    let seconds = text.seconds().filter(|seconds| (60..=MAX_LIFETIME).contains(seconds));
     seconds.ok_or_else(|| InvalidSpec::new("policy.rules.maxExpiresIn", rules::RULE_CAP.message))
 }
 

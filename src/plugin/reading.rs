@@ -10,6 +10,7 @@ use super::console::{Paint, printable};
 use super::tree::Tree;
 use super::url_text::{NotPresigned, UrlText, decode, decode_form};
 use super::working_time::WorkingTime;
+use crate::domain::request::MAX_LIFETIME;
 
 /// What a URL says.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -139,7 +140,9 @@ pub(super) fn date(text: &str) -> Option<Timestamp> {
 /// How long a URL works, in seconds.
 fn lifetime(url: &UrlText) -> Result<i64, NotPresigned> {
     let seconds = url.parameter("X-Amz-Expires").unwrap_or_default().parse::<i64>().ok();
-    seconds.filter(|seconds| (0..=604_800).contains(seconds)).ok_or(NotPresigned::BadValue("X-Amz-Expires"))
+    seconds
+        .filter(|seconds| (0..=i64::from(MAX_LIFETIME)).contains(seconds))
+        .ok_or(NotPresigned::BadValue("X-Amz-Expires"))
 }
 
 /// The names of the signed headers, in lower case.

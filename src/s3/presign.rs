@@ -15,11 +15,8 @@ use super::clients::Clients;
 use super::error::{PresignError, reason};
 use super::expected::Expected;
 use super::post;
-use crate::domain::request::{Method, Request};
+use crate::domain::request::{MAX_LIFETIME, Method, Request};
 use crate::domain::{Credentials, Sensitive, SignedUrl, Validity};
-
-/// The longest lifetime of a signature, in seconds: a week.
-const MAX_LIFETIME: u32 = 604_800;
 
 /// Signs requests. It keeps the clients of the SDK between calls. Share one signer; it needs no lock.
 #[derive(Debug, Default)]

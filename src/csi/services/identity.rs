@@ -2,7 +2,7 @@
 
 use tonic::{Request, Response, Status};
 
-use crate::csi::DRIVER;
+use crate::crd::names::DRIVER;
 use crate::csi::proto::csi::identity_server::Identity;
 use crate::csi::proto::csi::{
     GetPluginCapabilitiesRequest, GetPluginCapabilitiesResponse, GetPluginInfoRequest, GetPluginInfoResponse,

@@ -2,7 +2,7 @@
 
 use tonic::{Request, Response, Status};
 
-use crate::csi::DRIVER;
+use crate::crd::names::DRIVER;
 use crate::csi::proto::registration::registration_server::Registration;
 use crate::csi::proto::registration::{
     InfoRequest, PluginInfo, RegistrationStatus, RegistrationStatusResponse,

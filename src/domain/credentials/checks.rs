@@ -6,7 +6,7 @@ use k8s_openapi::ByteString;
 use super::layouts;
 
 /// The longest key id. Some stores use scopes and LDAP tokens, which are longer than the ids of AWS.
-const MAX_ID: usize = 512;
+pub(super) const MAX_ID: usize = 512;
 /// 2020-01-01T00:00:00Z. An earlier time is no expiration but some other number, which must not be shown
 /// as a time.
 const FIRST_EXPIRATION: i64 = 1_577_836_800;

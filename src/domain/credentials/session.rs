@@ -2,11 +2,9 @@
 
 use jiff::Timestamp;
 
+use super::checks::MAX_ID;
 use super::{Credentials, MAX_VALUE};
 use crate::domain::Sensitive;
-
-/// The longest key id of a session, in bytes.
-const MAX_ID: usize = 512;
 
 impl Credentials {
     /// Temporary credentials from the answer of an STS. `None` when a value is empty, is not printable

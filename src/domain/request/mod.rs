@@ -150,7 +150,7 @@ const DEFAULT_LIFETIME: u32 = 3600;
 const MIN_LIFETIME: u32 = 60;
 /// The longest lifetime that SigV4 permits, a week, in seconds:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>.
-pub(super) const MAX_LIFETIME: u32 = 604_800;
+pub const MAX_LIFETIME: u32 = 604_800;
 
 impl Request {
     /// Parses the spec of the `PresignedUrl` `name`; `renew` is the value of its renew annotation.

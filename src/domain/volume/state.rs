@@ -13,10 +13,9 @@ use jiff::Timestamp;
 use super::{
     VolumeEffect, VolumeFailure, VolumeInputs, VolumeNote, VolumePlan, VolumeReason, VolumeState, VolumeTimes,
 };
+use crate::domain::decision::MAX_CLOCK_SKEW;
 use crate::domain::reason::IssueReason;
 
-/// A URL signed further in the future than this, in seconds, was signed with a wrong clock.
-const MAX_CLOCK_SKEW: i64 = 300;
 /// No attempt is further away than this, in seconds, unless the clock was set back.
 const MAX_WAIT: i64 = 600;
 
@@ -259,7 +258,7 @@ impl UrlVolume {
 
 /// Whether URLs were signed with a clock that was ahead, so that the store does not accept them yet.
 fn is_of_future(times: VolumeTimes, now: Timestamp) -> bool {
-    times.signing_time.duration_since(now).as_secs() > MAX_CLOCK_SKEW
+    times.signing_time.duration_since(now).as_secs() > i64::from(MAX_CLOCK_SKEW)
 }
 
 fn ending() -> VolumeFailure {

@@ -17,13 +17,12 @@ use kube::{Api, Client, ResourceExt as _};
 use super::judge;
 use super::{CheckedItem, ItemState};
 use crate::cli::ExitFailure;
+use crate::crd::names::DRIVER;
 use crate::crd::{ClusterSigner, Signer};
 use crate::plugin::failed;
 use crate::runtime::Clock;
 use crate::runtime::client::http_date;
 
-/// The name of the CSI driver for volumes with URLs.
-const DRIVER: &str = "url.presign.dev";
 /// The objects of the chart.
 const OURS: &str = "app.kubernetes.io/name=presign-operator";
 

@@ -6,6 +6,7 @@ use super::compare::Clocks;
 use super::difference::{Difference, RequestPart};
 use super::sent::SentRequest;
 use crate::domain::Credentials;
+use crate::domain::request::MAX_LIFETIME;
 use crate::plugin::claims::claims;
 use crate::plugin::console::{printable, span};
 use crate::plugin::reading::{SignatureScope, aws_region, signing_time};
@@ -69,9 +70,9 @@ fn clock(sent: &SentRequest, clocks: Clocks) -> Result<Vec<Difference>, NotPresi
     let lifetime = lifetime.ok_or(NotPresigned::BadValue("X-Amz-Expires"))?;
     let mut findings = Vec::new();
     let mut add = |found: String, fix: &str| findings.push(Difference::new(RequestPart::Clock, found, fix));
-    if lifetime > 604_800 {
+    if lifetime > i64::from(MAX_LIFETIME) {
         add(
-            format!("X-Amz-Expires is {lifetime}, and stores take at most 604800 seconds"),
+            format!("X-Amz-Expires is {lifetime}, and stores take at most {MAX_LIFETIME} seconds"),
             "ask for at most 168h",
         );
     }
