@@ -46,6 +46,8 @@ pub use signer::{
 };
 pub use signer_policy::{Enforcement, RequiredHeader, SignerPolicy, SignerRule, WhenDenied};
 pub use signer_ref::{SignerKind, SignerRef};
-pub use status::{LimitedBy, PERMITTED, PresignedUrlStatus, READY, ROTATION_SAFE, STALLED, VERIFIED};
+pub use status::{
+    LimitedBy, PERMITTED, PresignedUrlStatus, READY, ROTATION_SAFE, STALLED, VERIFIED, condition,
+};
 pub use unknown::first_unknown;
 pub use verification::{Verified, Verify, VerifyResult};

@@ -19,6 +19,12 @@ pub const ROTATION_SAFE: &str = "RotationSafe";
 /// Condition type: the store accepts the URL; absent with `verify: None`.
 pub const VERIFIED: &str = "Verified";
 
+/// The condition of a type, if it is there.
+#[must_use]
+pub fn condition<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
+    conditions.iter().find(|condition| condition.type_ == type_)
+}
+
 /// What the operator last saw and did. Never holds the URL, its query or a key.
 #[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use super::Credentials;
 use super::reason::FailureReason;
 use super::signer::ParsedSigner;
-use crate::crd::{READY, SignerStatus};
+use crate::crd::{READY, SignerStatus, condition};
 
 /// What was observed about a signer.
 #[derive(Clone, Debug)]
@@ -57,7 +57,7 @@ impl SignerObservation<'_> {
     pub fn status(&self, previous: &SignerStatus, now: Timestamp) -> SignerStatus {
         let (is_ready, reason, message) = self.verdict(now);
         let status = if is_ready { "True" } else { "False" };
-        let before = previous.conditions.iter().find(|condition| condition.type_ == READY);
+        let before = condition(&previous.conditions, READY);
         let since = before.filter(|before| before.status == status);
         let ready = Condition {
             last_transition_time: since.map_or(Time(now), |since| since.last_transition_time.clone()),

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::console::{Console, printable};
 use super::pages::pages;
 use crate::crd::names::ANNOTATION_RENEW;
-use crate::crd::{PresignedUrl, READY};
+use crate::crd::{PresignedUrl, READY, condition};
 
 /// Up to how many objects are read one by one instead of in a list.
 const FEW: usize = 4;
@@ -175,8 +175,7 @@ fn why(one: &PendingRenewal, object: &PresignedUrl) -> String {
     if asked.is_none() || asked == one.before.as_ref() {
         return format!("something removed the annotation {ANNOTATION_RENEW}, or put the old one back");
     }
-    let conditions = object.status.iter().flat_map(|status| &status.conditions);
-    match conditions.into_iter().find(|condition| condition.type_ == READY) {
+    match object.status.as_ref().and_then(|status| condition(&status.conditions, READY)) {
         Some(ready) => format!("Ready is {}, {}: {}", ready.status, ready.reason, printable(&ready.message)),
         None => "the operator has not seen it: kubectl presign check shows whether it runs".to_owned(),
     }

@@ -10,7 +10,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use super::object_counts::gauge;
 use crate::controller::state::signer_users::SignerUsers;
 use crate::controller::state::signers::Signers;
-use crate::crd::{READY, SignerKind};
+use crate::crd::{READY, SignerKind, condition};
 
 /// Counts the signers at each scrape.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl SignerInventory {
             }
         }
         for (id, cached) in self.signers.all() {
-            let ready = cached.status.conditions.iter().find(|condition| condition.type_ == READY);
+            let ready = condition(&cached.status.conditions, READY);
             let status = ready.map_or("Unknown", |ready| ready.status.as_str());
             if let Some(count) = counts.get_mut(&(id.kind, status.to_owned())) {
                 *count += 1;

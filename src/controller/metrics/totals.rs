@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use strum::VariantArray as _;
 
-use crate::crd::{PresignedUrlStatus, READY, VERIFIED, VerifyResult};
+use crate::crd::{PresignedUrlStatus, READY, VERIFIED, VerifyResult, condition};
 
 /// The reasons of `Ready`, as label values. `Unknown` stands for no reason and for those of another
 /// release.
@@ -53,7 +53,7 @@ impl ObjectTotals {
     ///
     /// The URL of a suspended object expires on purpose, so it is neither expiring nor expired.
     pub(super) fn add(&mut self, status: &PresignedUrlStatus, now: Timestamp) {
-        let ready = status.conditions.iter().find(|condition| condition.type_ == READY);
+        let ready = condition(&status.conditions, READY);
         let slot = match ready.map(|condition| condition.status.as_str()) {
             Some("True") => 0,
             Some("False") => 1,

@@ -12,7 +12,7 @@ use crate::controller::events::Dropped;
 use crate::controller::state::lean::LeanPresignedUrl;
 use crate::controller::state::objects::ObjectNews;
 use crate::crd::names::{GROUP, KIND, OPERATOR, VERSION};
-use crate::crd::{PresignedUrlStatus, READY, VERIFIED};
+use crate::crd::{PresignedUrlStatus, READY, VERIFIED, condition};
 use crate::domain::reason::IssueReason;
 use crate::domain::status::{CLOCK_SKEWED, EXPIRED, Report, Seen, next_status};
 use crate::domain::stored::resource_version;
@@ -143,14 +143,13 @@ fn changed_verification<'a>(
     next: &'a PresignedUrlStatus,
 ) -> Option<&'a Condition> {
     next.verified.as_ref()?;
-    let is_it = |condition: &&Condition| condition.type_ == VERIFIED;
-    let before = previous.conditions.iter().find(is_it).map(|condition| &condition.reason);
-    next.conditions.iter().find(is_it).filter(|now| before != Some(&now.reason))
+    let before = condition(&previous.conditions, VERIFIED).map(|condition| &condition.reason);
+    condition(&next.conditions, VERIFIED).filter(|now| before != Some(&now.reason))
 }
 
 /// The reason and the message of the Ready condition.
 fn ready_condition(status: &PresignedUrlStatus) -> Option<(&str, &str)> {
-    let ready = status.conditions.iter().find(|condition| condition.type_ == READY)?;
+    let ready = condition(&status.conditions, READY)?;
     Some((&ready.reason, &ready.message))
 }
 

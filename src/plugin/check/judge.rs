@@ -15,7 +15,7 @@ use kube::ResourceExt as _;
 
 use super::{CheckedItem, ItemState};
 use crate::crd::names::VERSION;
-use crate::crd::{READY, SignerStatus};
+use crate::crd::{READY, SignerStatus, condition};
 use crate::plugin::console::{printable, span};
 
 /// How far the clocks may differ, in seconds.
@@ -174,8 +174,7 @@ pub(super) fn driver(name: &str, is_installed: bool, nodes: &[CSINode]) -> Check
 /// Whether a signer is ready.
 pub(super) fn signer(kind: &str, name: &str, status: Option<&SignerStatus>) -> CheckedItem {
     let what = format!("{kind} {name}");
-    let conditions = status.iter().flat_map(|status| &status.conditions);
-    match conditions.into_iter().find(|condition| condition.type_ == READY) {
+    match status.and_then(|status| condition(&status.conditions, READY)) {
         Some(ready) if ready.status == "True" => {
             let count = |count: Option<i64>| count.unwrap_or_default();
             let (allowed, denied) =
