@@ -30,11 +30,12 @@ use crate::controller::verification::Verifications;
 use crate::controller::watch::by_name::{LastTerm, SecretAccess};
 use crate::controller::watch::namespaces::Synced;
 use crate::crd::SignerKind;
-use crate::domain::Limits;
 use crate::domain::finish::Next;
 use crate::domain::history;
 use crate::domain::resolve::ConnectionSettings;
 use crate::domain::signer::SignerId;
+use crate::domain::{Limits, Stored};
+use crate::runtime::cache::Ticket;
 use crate::runtime::schedule::{self, Cause, Limiter, Queue};
 use crate::runtime::watch::{RestartHandle, Watches};
 use crate::runtime::{Clock, Key, Leadership, Skew};
@@ -139,6 +140,11 @@ impl Context {
             Next::OnChange(Some(time)) if self.instant(time) < safety_net.at => timer(time),
             Next::OnChange(_) => safety_net,
         }
+    }
+
+    /// Stores the answer to a request for one of our Secrets, and does what has to happen after it.
+    pub fn store_answer(&self, key: &Key, ticket: Ticket<Key>, stored: Stored) {
+        self.apply_effect(key, self.issued_secrets.answer(ticket, stored, !self.reads_by_name()));
     }
 
     /// Does what has to happen after a cache took in an answer for a Secret or an object.

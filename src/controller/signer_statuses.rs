@@ -196,7 +196,7 @@ async fn read_credentials(ctx: &Context, signer: &ParsedSigner) -> Result<FoundC
     } else {
         let _permit = ctx.limiter.permit().await;
         let read = ctx.credentials.get(ctx, &key, &selection).await;
-        read.map_err(|error| Failure::api(format!("read Secret {:?}", key.name()), error))?
+        read.map_err(|error| Failure::reading(&key, error))?
     };
     Ok(match &cached.credentials {
         Some(Ok(credentials)) => Ok(Some(credentials.clone())),

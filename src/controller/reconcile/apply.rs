@@ -179,7 +179,7 @@ async fn create(
     let answer = ctx.secrets(key.namespace()).create(&params, &secret).await;
     let answer = answer.map_err(|error| Failure::api(format!("create Secret {:?}", key.name()), error))?;
     let stored = Stored::read(&answer);
-    ctx.apply_effect(key, ctx.issued_secrets.answer(ticket, stored.clone(), !ctx.reads_by_name()));
+    ctx.store_answer(key, ticket, stored.clone());
     Ok(stored)
 }
 
@@ -213,7 +213,7 @@ async fn write(
         }
     };
     let stored = Stored::read(&read_answer(ctx, key, answer)?);
-    ctx.apply_effect(key, ctx.issued_secrets.answer(ticket, stored.clone(), !ctx.reads_by_name()));
+    ctx.store_answer(key, ticket, stored.clone());
     Ok(stored)
 }
 
@@ -236,7 +236,7 @@ pub(super) async fn empty_secret(
     let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
     let answer = ctx.secrets(key.namespace()).patch(key.name(), &params, &Patch::Merge(patch)).await;
     let stored = Stored::read(&read_answer(ctx, key, answer)?);
-    ctx.apply_effect(key, ctx.issued_secrets.answer(ticket, stored, !ctx.reads_by_name()));
+    ctx.store_answer(key, ticket, stored);
     tracing::info!(namespace = key.namespace(), secret = key.name(), reason = %why, "emptied the URL");
     Ok(())
 }
@@ -244,8 +244,7 @@ pub(super) async fn empty_secret(
 /// Reads a Secret, which must not have changed since the plan was made.
 async fn read_unchanged(ctx: &Context, key: &Key, onto: &Stored) -> Result<Secret, Failure> {
     let read = ctx.secrets(key.namespace()).get_opt(key.name()).await;
-    let read: Option<Secret> =
-        read.map_err(|error| Failure::api(format!("read Secret {:?}", key.name()), error))?;
+    let read: Option<Secret> = read.map_err(|error| Failure::reading(key, error))?;
     let is_it = |secret: &Secret| {
         let now = Stored::read(secret);
         now.uid == onto.uid && now.resource_version == onto.resource_version

@@ -8,7 +8,7 @@ use crate::domain::limits::NotPermitted;
 use crate::domain::reason::FailureReason;
 use crate::domain::signer::SignerId;
 use crate::domain::status::Problem;
-use crate::runtime::{NotLeading, Overloaded};
+use crate::runtime::{Key, NotLeading, Overloaded};
 use crate::s3::PresignError;
 
 /// Why a reconcile ended early.
@@ -84,6 +84,12 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Classifies a failure to read a Secret.
+    #[must_use]
+    pub fn reading(secret: &Key, source: kube::Error) -> Self {
+        Self::api(format!("read Secret {:?}", secret.name()), source)
+    }
+
     /// Classifies a failed request to the API server; `action` says what the request was to do.
     #[must_use]
     pub fn api(action: impl Into<String>, source: kube::Error) -> Self {

@@ -64,7 +64,7 @@ pub async fn read_target(ctx: &Context, owner: &Owner, key: &Key) -> Result<Opti
         .secrets(key.namespace())
         .get_opt(key.name())
         .await
-        .map_err(|error| Failure::api(format!("read Secret {:?}", key.name()), error))?;
+        .map_err(|error| Failure::reading(key, error))?;
     let Some(secret) = secret else {
         ctx.issued_secrets.remove(key, known);
         ctx.obstacles.remove(key, u64::MAX);
@@ -77,7 +77,7 @@ pub async fn read_target(ctx: &Context, owner: &Owner, key: &Key) -> Result<Opti
     if Ownership::of(&stored, owner) == Ownership::Ours {
         ctx.obstacles.remove(key, u64::MAX);
         if ctx.reads_by_name() {
-            ctx.apply_effect(key, ctx.issued_secrets.answer(of_ours, stored.clone(), false));
+            ctx.store_answer(key, of_ours, stored.clone());
         }
     } else if !stored.is_managed && !stored.is_fixed && !ctx.reads_by_name() {
         let effect = ctx.obstacles.answer(of_others, stored.clone().without_content());
