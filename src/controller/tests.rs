@@ -35,7 +35,7 @@ pub(super) fn context(client: Client) -> Arc<Context> {
         ambient: None,
     };
     let process = Process {
-        asking: client.clone(),
+        unfenced: client.clone(),
         clock: Clock::system(),
         leadership: Leadership::unopposed(),
         registry: &mut Registry::default(),
