@@ -121,7 +121,7 @@ impl<V: Clone> Reviews<V> {
         self.verdicts.lock().unwrap_or_else(PoisonError::into_inner).get(key, Instant::now())
     }
 
-    /// Asks for a verdict and keeps it. Holds the permit of the peer for a while after a refusal.
+    /// Asks for a verdict and keeps it. Unless it grants, holds the permit of the peer for a while longer.
     async fn review(
         self: Arc<Self>,
         key: ReviewKey,
@@ -129,24 +129,21 @@ impl<V: Clone> Reviews<V> {
         permit: Option<OwnedSemaphorePermit>,
         peer_permit: Option<OwnedSemaphorePermit>,
     ) -> Result<V, Refusal> {
+        let begun = Instant::now();
         let answer = timeout(REVIEW_TIMEOUT, review).await;
         drop(permit);
-        let Ok(answer) = answer else { return Err(Refusal::Unavailable) };
-        self.log_transition(answer.as_ref().err());
-        let Ok(verdict) = answer else { return Err(Refusal::Unavailable) };
-        self.keep(key, verdict.clone());
-        if verdict.is_err() {
+        if !matches!(answer, Ok(Ok(Ok(_)))) {
             tokio::spawn(async move {
                 sleep(REFUSAL_DELAY).await;
                 drop(peer_permit);
             });
         }
-        verdict
-    }
-
-    fn keep(&self, key: ReviewKey, verdict: Result<V, Refusal>) {
+        let Ok(answer) = answer else { return Err(Refusal::Unavailable) };
+        self.log_transition(answer.as_ref().err());
+        let Ok(verdict) = answer else { return Err(Refusal::Unavailable) };
         let mut verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
-        verdicts.put(key, verdict, Instant::now());
+        verdicts.put(key, verdict.clone(), begun);
+        verdict
     }
 
     /// Logs one line on a transition. Leaves out the text of the error, which could quote a token.
@@ -231,11 +228,19 @@ impl ReviewKey {
     }
 }
 
-/// The cached verdicts, each with the end of its validity.
+/// The cached verdicts.
 #[derive(Debug)]
 pub(super) struct Verdicts<V> {
     settings: ReviewSettings,
-    pub(super) all: HashMap<ReviewKey, (Result<V, Refusal>, Instant)>,
+    pub(super) all: HashMap<ReviewKey, CachedVerdict<V>>,
+}
+
+/// A verdict, and the begin of its review. It counts from there, since nobody knows when the API server judged.
+#[derive(Debug)]
+pub(super) struct CachedVerdict<V> {
+    verdict: Result<V, Refusal>,
+    begun: Instant,
+    end: Instant,
 }
 
 impl<V: Clone> Verdicts<V> {
@@ -244,20 +249,25 @@ impl<V: Clone> Verdicts<V> {
     }
 
     pub fn get(&self, key: &ReviewKey, now: Instant) -> Option<Result<V, Refusal>> {
-        self.all.get(key).filter(|(_, end)| now < *end).map(|(verdict, _)| verdict.clone())
+        self.all.get(key).filter(|cached| now < cached.end).map(|cached| cached.verdict.clone())
     }
 
-    /// Caches a verdict. Expired verdicts are dropped. If the cache is still full, the verdict that expires
-    /// soonest is dropped, and refusals are dropped before permissions.
-    pub fn put(&mut self, key: ReviewKey, verdict: Result<V, Refusal>, now: Instant) {
-        self.all.retain(|_, (_, end)| now < *end);
+    /// Caches the verdict of a review that began then, unless there is one of a later review. Expired verdicts are
+    /// dropped. If the cache is still full, the verdict that expires soonest is dropped, and refusals are dropped
+    /// before permissions.
+    pub fn put(&mut self, key: ReviewKey, verdict: Result<V, Refusal>, begun: Instant) {
+        if self.all.get(&key).is_some_and(|cached| cached.begun > begun) {
+            return;
+        }
+        self.all.retain(|_, cached| begun < cached.end);
         if self.all.len() >= self.settings.most_verdicts
-            && let Some(first) = self.all.iter().min_by_key(|(_, (verdict, end))| (verdict.is_ok(), *end))
+            && let Some(first) =
+                self.all.iter().min_by_key(|(_, cached)| (cached.verdict.is_ok(), cached.end))
         {
             let first = first.0.clone();
             self.all.remove(&first);
         }
         let counts_for = if verdict.is_ok() { self.settings.granted_for } else { self.settings.refused_for };
-        self.all.insert(key, (verdict, now + counts_for));
+        self.all.insert(key, CachedVerdict { verdict, begun, end: begun + counts_for });
     }
 }

@@ -141,6 +141,19 @@ async fn a_peer_that_makes_tokens_up_holds_nobody_up_but_itself() {
 }
 
 #[test]
+fn a_late_verdict_replaces_none_of_a_later_review() {
+    let (mut verdicts, begun) = (Verdicts::new(TERMS), Instant::now());
+    let key = |token: &str| ReviewKey::of(&["/metrics", token]);
+    let later = begun + Duration::from_secs(1);
+    verdicts.put(key("revoked"), Err(Refusal::Unauthenticated), later);
+    verdicts.put(key("revoked"), Ok(()), begun);
+    assert_eq!(verdicts.get(&key("revoked"), later), Some(Err(Refusal::Unauthenticated)));
+    // It counts from the begin of its review.
+    verdicts.put(key("other"), Ok(()), begun);
+    assert_eq!(verdicts.get(&key("other"), begun + TERMS.granted_for), None);
+}
+
+#[test]
 fn tokens_that_were_made_up_do_not_push_out_one_that_may_read() {
     let (mut verdicts, now) = (Verdicts::new(TERMS), Instant::now());
     let key = |token: &str| ReviewKey::of(&["/metrics", token]);
