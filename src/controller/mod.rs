@@ -54,8 +54,9 @@ use watch::namespaces::Synced;
 
 /// How often the wall clock is compared with the monotonic one.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
-/// How many requests run at a time outside of reconciles: events, pods, and checks of credentials.
-const BACKGROUND_REQUESTS: usize = 8;
+/// How many requests run at a time outside of reconciles. Events, annotations and lists of pods use at most eight of
+/// them, so that some are left for the statuses of signers and checks of credentials.
+const BACKGROUND_REQUESTS: usize = 12;
 /// When an object is reconciled again after a panic that `reconcile` does not catch, as in its report.
 const AFTER_PANIC: Duration = Duration::from_secs(60);
 

@@ -132,6 +132,10 @@ async fn write_if_changed(
     }
     *written = Some(Instant::now());
     let failure = write(ctx, id, cached, status).await.err()?;
+    // The next leader writes it.
+    if matches!(failure, Failure::NotLeading(_)) {
+        return None;
+    }
     tracing::warn!(signer = %id, namespace = id.namespace, "{failure}");
     Some(Instant::now() + BETWEEN_WRITES)
 }

@@ -2,8 +2,8 @@
 //! that pod at once. The rate is limited, and namespaces take turns. A patch that fails is not retried, and
 //! one that comes too late is not sent, because kubelet refreshes the files by itself later.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,7 +28,8 @@ const PATCH_INTERVAL: Duration = Duration::from_millis(50);
 /// How many patches run at a time. A namespace whose patches hang leaves room for others.
 const LIMITS: CallLimits = CallLimits { at_once: 4, per_server: 4, per_flow: 2, per_owner: 2 };
 
-/// The queue of the pods to annotate. Each pod is in it at most once, and namespaces take turns.
+/// The queue of the pods to annotate. Each pod is in it at most once and has one patch at a time, and namespaces take
+/// turns.
 #[derive(Debug, Default)]
 pub struct AnnotationQueue {
     queue: Mutex<PodQueue>,
@@ -40,6 +41,8 @@ pub struct AnnotationQueue {
 struct PodQueue {
     calls: CallQueue<PodKey>,
     pods: HashMap<PodKey, PlannedAnnotation>,
+    /// Those whose patch runs. An older patch must not arrive after a newer one.
+    running: HashSet<PodKey>,
 }
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -51,7 +54,7 @@ struct PodKey {
 
 impl Default for PodQueue {
     fn default() -> Self {
-        Self { calls: CallQueue::new(LIMITS), pods: HashMap::new() }
+        Self { calls: CallQueue::new(LIMITS), pods: HashMap::new(), running: HashSet::new() }
     }
 }
 
@@ -75,7 +78,7 @@ impl AnnotationQueue {
     /// Queues pods of a namespace. A pod that is already queued keeps its place and the newer URL.
     pub fn add(&self, namespace: &str, pods: Vec<RunningPod>) {
         let mut queue = self.lock();
-        let PodQueue { calls, pods: waiting } = &mut *queue;
+        let PodQueue { calls, pods: waiting, .. } = &mut *queue;
         let new = pods.into_iter().filter_map(|RunningPod { name, uid, planned }| {
             let key = PodKey { namespace: namespace.to_owned(), name, uid };
             match waiting.entry(key) {
@@ -121,13 +124,18 @@ impl AnnotationQueue {
 
     fn pop(&self) -> Option<(PodKey, PlannedAnnotation)> {
         let mut queue = self.lock();
-        let key = queue.calls.pop(|_| true)?;
-        queue.pods.remove_entry(&key)
+        let PodQueue { calls, pods, running } = &mut *queue;
+        let key = calls.pop(|pod| !running.contains(pod))?;
+        running.insert(key.clone());
+        pods.remove_entry(&key)
     }
 
     /// Notes that the patch of a pod ended.
     fn ended(&self, pod: &PodKey) {
-        self.lock().calls.ended(pod);
+        let mut queue = self.lock();
+        queue.calls.ended(pod);
+        queue.running.remove(pod);
+        drop(queue);
         self.changed.notify_one();
     }
 
@@ -169,6 +177,10 @@ async fn annotate_pod(ctx: &Context, key: &PodKey, planned: PlannedAnnotation) {
     let pods = Api::<Pod>::namespaced(ctx.client.clone(), namespace);
     let answer = {
         let _permit = ctx.limiter.permit().await;
+        if planned.is_useless(Instant::now()) {
+            ctx.metrics.annotated_pod("useless");
+            return;
+        }
         pods.patch_metadata(name, &params, &Patch::Merge(patch)).await
     };
     let outcome = match answer {
@@ -241,8 +253,12 @@ mod tests {
         queue.add("n", vec![running("a", 5), running("b", 5)]);
         queue.add("m", vec![running("a", 6)]);
         assert_eq!(queue.drop_all("n"), 2);
-        let left: Vec<_> = take(&queue, 2).await.into_iter().map(|pod| pod.0).collect();
-        assert_eq!(left, ["m"]);
+        let (patched, _) = queue.pop().unwrap();
+        assert_eq!(patched.namespace, "m");
+        queue.add("m", vec![running("a", 7)]);
+        assert!(queue.pop().is_none(), "one patch of a pod at a time");
+        queue.ended(&patched);
+        assert_eq!(queue.pop().unwrap().1.signing_time.as_second(), 7);
     }
 
     #[tokio::test(start_paused = true)]

@@ -59,7 +59,7 @@ async fn a_panic_after_the_answer_of_the_sts_takes_no_place_from_others() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), are_answered).await.expect("an answer to each");
+    tokio::time::timeout(Duration::from_secs(300), are_answered).await.expect("an answer to each");
     let is_bug = |entry: &SessionEntry| {
         entry.failure.as_ref().is_some_and(|failed| failed.failure == SessionFailure::Bug)
     };
