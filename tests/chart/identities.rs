@@ -287,8 +287,8 @@ fn the_page_says_what_each_identity_can_do() {
 /// What no team may do, whatever the page says.
 const NOT_OF_TEAMS: [&str; 7] = [
     "write the status of a PresignedUrl in `team-a`",
-    "read the Secret with the key of the ClusterSigner `media`",
-    "replace that key",
+    "read the Secret with the access key of the ClusterSigner `media`",
+    "replace that access key",
     "create a ClusterSigner",
     "let `media` serve `team-b` too (`allowedNamespaces`)",
     "delete the ClusterSigner `media`",
