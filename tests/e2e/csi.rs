@@ -24,7 +24,7 @@ const PODS: [&str; 3] = ["group", "root", signed::SIGNED];
 const LIFETIME: i64 = 300;
 /// The longest time from signing to a request with the new URL, in seconds. These pods look at the file between
 /// requests, and the machine may be busy.
-const LAG: i64 = 5;
+const LAG: i64 = 20;
 /// After this time, each volume has been renewed twice at least.
 const RENEWALS: Duration = Duration::from_secs(130);
 

@@ -72,6 +72,11 @@ impl RestrictedOperator {
             if mode == Mode::Cluster { &[CLUSTER_SIGNERS, SELECTORS] } else { &[NO_CLUSTER_SIGNERS] };
         variables.extend_from_slice(of_mode);
         variables.extend((mode == Mode::WebIdentity).then_some(PERMITTED_STS));
+        if mode == Mode::Cluster {
+            // The story waits for events, and an operator for the whole cluster writes those of all objects.
+            let others = ["delete", "presignedurls", "--all", "--all-namespaces"];
+            testbed::output(world.plane.kubectl().args(others)).unwrap();
+        }
         // There before the operator, which may have no right to notice it later.
         write_keys(world, &signer_namespace);
         prepare(world, &namespace);

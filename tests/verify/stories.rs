@@ -163,7 +163,14 @@ async fn once_asks_once_and_always_asks_about_each_url() {
     // What comes later is asked about after all of that.
     space.apply("later", place.spec(json!({"verify": "Once"}))).await;
     place.verified("later", "True", "Accepted").await;
-    assert_eq!(place.front.count(None), first + 3, "each URL is asked about once");
+    // On a busy machine a store may not answer in time, and is asked again.
+    let page = space.operator.page("/metrics");
+    let unanswered = page.lines().find_map(|line| {
+        line.strip_prefix("presign_verifications_total{result=\"Unreachable\"} ")
+            .map(|count| count.parse::<usize>().unwrap())
+    });
+    let asked = first + 3 + unanswered.expect("the metric");
+    assert_eq!(place.front.count(None), asked, "each URL is asked about once; {}", space.operator.log());
     let events = space.events("always").await;
     assert_eq!(events.iter().filter(|event| *event == "Normal Accepted").count(), 1, "{events:?}");
 }
