@@ -31,8 +31,13 @@ async fn a_namespace_whose_sts_hangs_delays_no_other() {
     let (node, stuck) = place().await;
     let (channel, healthy) = (node.channel().await, crate::tokens::front().await);
     stuck.fault(StsFault::Hang);
+    let mut volumes = Vec::new();
     for number in 0..STUCK {
-        let (channel, volume) = (channel.clone(), volume(&node, &stuck, &format!("stuck-{number}")).await);
+        volumes.push(volume(&node, &stuck, &format!("stuck-{number}")).await);
+    }
+    // All at once, before the first gives up.
+    for volume in volumes {
+        let channel = channel.clone();
         tokio::spawn(async move { volume.publish(&channel).await });
     }
     let all_wait = format!("presign_csi_volumes{{state=\"Starting\"}} {STUCK}");
