@@ -35,8 +35,8 @@ pub fn mark_of_lists(proxy: &testbed::Proxy) -> &'static str {
     if proxy.seen().iter().any(|request| request.contains(pages)) { pages } else { streams }
 }
 
-/// The longest that anything is waited for.
-pub const DEADLINE: Duration = Duration::from_secs(40);
+/// The longest that anything is waited for. Nothing that was missed is made good by itself before 300 s.
+pub const DEADLINE: Duration = Duration::from_secs(90);
 
 /// The same for Kubernetes' garbage collector, which shares the machine with everything else and takes its turn.
 #[allow(dead_code, reason = "not every test binary waits for it")]
