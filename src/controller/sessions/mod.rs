@@ -194,9 +194,18 @@ impl Sessions {
     /// Forgets what is known of the ServiceAccount of a signer that no object uses, unless a volume asked lately.
     pub fn forget_unused_account_failure(&self, signer: &SignerId, now: Timestamp) {
         let noted = self.cache.read().accounts.get(signer).and_then(|(_, for_volume)| *for_volume);
-        if noted.is_none_or(|noted| now.duration_since(noted).as_secs() > FAILURE_KEPT) {
+        if noted.is_none_or(|noted| !is_recent(noted, now)) {
             self.forget_account_failure(signer);
         }
+    }
+
+    /// Forgets every failure that is known for the sake of objects alone, and those of ServiceAccounts that no volume
+    /// met lately.
+    pub fn forget_failures_of_objects(&self, now: Timestamp) {
+        let mut cache = self.cache.write();
+        cache.accounts.retain(|_, (_, for_volume)| for_volume.is_some_and(|last| is_recent(last, now)));
+        let of_objects = cache.entries.values_mut().filter(|entry| !entry.users.iter().any(is_volume));
+        of_objects.for_each(|entry| entry.failure = None);
     }
 
     /// Why a signer gets no sessions: its ServiceAccount cannot be used, or its last request failed. What
@@ -251,6 +260,11 @@ impl Sessions {
             !is_dropped
         });
     }
+}
+
+/// Whether a failure that a volume met is still known.
+fn is_recent(failed: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(failed).as_secs() <= FAILURE_KEPT
 }
 
 #[cfg(test)]

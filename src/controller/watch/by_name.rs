@@ -81,7 +81,12 @@ impl Context {
 
     /// Clears the caches that no watch keeps up to date, when a new term begins.
     pub fn begin_term(&self, term: u64) {
-        if self.reads_by_name() && self.last_term.0.swap(term, Ordering::AcqRel) != term {
+        if self.last_term.0.swap(term, Ordering::AcqRel) == term {
+            return;
+        }
+        // Another leader may have got the sessions that this process did not.
+        self.sessions.forget_failures_of_objects(self.clock.now());
+        if self.reads_by_name() {
             for (scope, _) in self.scopes.all() {
                 self.issued_secrets.clear(scope);
             }

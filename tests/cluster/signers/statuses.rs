@@ -89,6 +89,9 @@ async fn a_signer_whose_secret_is_read_slowly_delays_the_statuses_of_no_others()
     for name in &others {
         space.wait_for(DEADLINE, signers_of_namespace(&space), name, "Ready", has_status("True")).await;
     }
+    // Nor those of later rounds.
+    apply_signer_of_namespace(&space, "later", json!({})).await;
+    space.wait_for(DEADLINE, signers_of_namespace(&space), "later", "Ready", has_status("True")).await;
     read.release();
     space.wait_for(DEADLINE, signers_of_namespace(&space), "slow", "a status", has_status("False")).await;
     operator.expect_running();

@@ -259,3 +259,33 @@ fn namespaces_take_turns_and_none_has_all() {
     );
     assert_eq!(asked(&sessions).len(), 1);
 }
+
+/// Another leader may have got sessions meanwhile. Nobody else asks again for a volume.
+#[test]
+fn a_term_begins_with_the_failures_of_volumes_alone() {
+    let sessions = Sessions::default();
+    let fail = |name: &str, policy: &str| {
+        assert!(matches!(find(&sessions, "n", name, policy, 0), FoundSession::Pending(_)));
+        sessions.answered(&asked(&sessions)[0], Err(SessionFailure::Bug), at(0));
+    };
+    let note = |for_volume| sessions.note_account_failure(&signer(), Some(&SessionFailure::Bug), for_volume);
+    let is_known = || sessions.failure_of(&signer()).is_some();
+
+    fail("a", "p");
+    note(None);
+    assert!(is_known());
+    sessions.forget_failures_of_objects(at(1));
+    assert!(!is_known());
+    assert!(matches!(find(&sessions, "n", "a", "p", 1), FoundSession::Pending(_)));
+    sessions.answered(&asked(&sessions)[0], Ok(session(1, 3601)), at(1));
+
+    fail("volume:b", "q");
+    sessions.forget_failures_of_objects(at(2));
+    assert!(matches!(find(&sessions, "n", "volume:b", "q", 1), FoundSession::Failed(_)));
+
+    note(Some(at(10)));
+    sessions.forget_failures_of_objects(at(10 + FAILURE_KEPT));
+    assert!(is_known());
+    sessions.forget_failures_of_objects(at(11 + FAILURE_KEPT));
+    assert!(!is_known());
+}
