@@ -71,7 +71,7 @@ test-browser: testbed ## Download and upload with headless Chromium
 	$(CARGO) test --test signing -- --ignored browser:: web_page::
 
 history: tools ## Hundreds of random histories of the controller over models of the API server and an STS (HISTORY_SEED, HISTORY_COUNT)
-	$(CARGO) test --profile history --test history
+	$(CARGO) test --test history
 
 ha-soak: testbed sessions ## Pause, disconnect, kill and roll out leaders for ten minutes (HA_MINUTES)
 	$(CARGO) test --test cluster -- --ignored --nocapture ha::soak
