@@ -124,8 +124,17 @@ impl Controller {
     /// Assembles the controller, which reaches the API server through `client`.
     #[must_use]
     pub fn new(settings: Settings, client: Client, process: Process<'_>) -> Self {
-        let Settings { instance, namespaces, secret_access, max_in_flight, pods, limits, .. } = settings;
-        let Settings { connection_settings, cluster_signers, namespace_selectors, .. } = settings;
+        let Settings {
+            instance,
+            namespaces,
+            secret_access,
+            max_in_flight,
+            pods,
+            limits,
+            connection_settings,
+            cluster_signers,
+            namespace_selectors,
+        } = settings;
         let Process { unfenced, clock, leadership, registry, probes, limiter, skew, sts, verifier } = process;
         let scopes = Scopes::new(&namespaces).with_signers(&connection_settings.signer_namespace);
         let objects = Arc::new(state::objects::Objects::new(scopes.clone()));
