@@ -11,7 +11,8 @@ use super::certificates::SharedCertificates;
 use super::failed_request::FailedRequest;
 use super::users::SessionUsers;
 use super::wanted::{LIMITS, WantedSession};
-use crate::domain::session::SessionKey;
+use crate::domain::Credentials;
+use crate::domain::session::{SessionKey, SessionNeed, is_better_than_none, is_reusable};
 use crate::domain::signer::SignerId;
 use crate::runtime::Key;
 use crate::runtime::schedule::CallQueue;
@@ -47,6 +48,20 @@ pub(super) struct SessionEntry {
     pub(super) waiting: BTreeSet<Key>,
 }
 
+impl SessionEntry {
+    /// The session, if it serves the URL.
+    pub(super) fn reusable(&self, need: SessionNeed, now: Timestamp) -> Option<&Credentials> {
+        let Session { credentials, begun } = self.session.as_ref()?;
+        is_reusable(*begun, credentials.expiration?, need, now).then_some(credentials)
+    }
+
+    /// The session, if it is better than none.
+    pub(super) fn fallback(&self, need: SessionNeed, now: Timestamp) -> Option<&Credentials> {
+        let credentials = &self.session.as_ref()?.credentials;
+        is_better_than_none(credentials.expiration?, need, now).then_some(credentials)
+    }
+}
+
 impl Default for SessionCache {
     fn default() -> Self {
         Self {
@@ -61,6 +76,32 @@ impl Default for SessionCache {
 }
 
 impl SessionCache {
+    /// Adds a session to those to request.
+    ///
+    /// # Errors
+    /// The failure of the last request during its backoff; [`SessionFailure::TooManyCertificates`] if there is no room
+    /// for those of the STS.
+    pub(super) fn request(
+        &mut self,
+        object: &Key,
+        mut wanted: WantedSession,
+        now: Timestamp,
+    ) -> Result<(), SessionFailure> {
+        let Some(entry) = self.entries.get_mut(&wanted.key) else { return Ok(()) };
+        if let Some(past) = entry.failure.as_ref().filter(|past| past.is_on(now)) {
+            return Err(past.failure.clone());
+        }
+        if let (Some(digest), Some(text)) = (&wanted.key.ca_bundle, &wanted.ca_bundle) {
+            let of_flow = self.certificates.entry(wanted.flow.clone()).or_default();
+            let shared = of_flow.share(digest, text).ok_or(SessionFailure::TooManyCertificates)?;
+            wanted.ca_bundle = Some(shared);
+        }
+        entry.requested_at = Some(now);
+        entry.waiting.insert(object.clone());
+        self.queue.push(wanted);
+        Ok(())
+    }
+
     /// The next session to request. One that no object uses any more is not.
     pub(super) fn next(&mut self) -> Option<WantedSession> {
         while let Some(wanted) = self.queue.pop(|_| true) {

@@ -34,7 +34,7 @@ use self::volumes::is_volume;
 pub use self::volumes::session_for_volume;
 use self::wanted::WantedSession;
 use crate::domain::Credentials;
-use crate::domain::session::{SessionKey, SessionNeed, SessionOwner, is_better_than_none, is_reusable};
+use crate::domain::session::{SessionKey, SessionNeed, SessionOwner};
 use crate::domain::signer::{ParsedSigner, SignerId};
 use crate::runtime::Key;
 use crate::runtime::lock::Lock;
@@ -69,55 +69,33 @@ enum FoundSession {
 
 impl Sessions {
     /// A session for the URL of an object, or why there is none now. Asks for one if none serves.
-    fn find(
-        &self,
-        object: &Key,
-        mut wanted: WantedSession,
-        need: SessionNeed,
-        now: Timestamp,
-    ) -> FoundSession {
+    fn find(&self, object: &Key, wanted: WantedSession, need: SessionNeed, now: Timestamp) -> FoundSession {
         let mut cache = self.cache.write();
-        let cache = &mut *cache;
         if !cache.by_object.has_capacity(object) {
             return FoundSession::Failed(SessionFailure::TooManyVolumes);
         }
-        cache.set_user(object, Some(&wanted.key));
-        let Some(entry) = cache.entries.get_mut(&wanted.key) else { return FoundSession::Pending(now) };
-        let held = entry.session.as_ref();
-        let serves = |Session { credentials, begun }: &&Session| {
-            credentials.expiration.is_some_and(|end| is_reusable(*begun, end, need, now))
-        };
-        if let Some(session) = held.filter(serves) {
-            return FoundSession::Ready(session.credentials.clone());
+        let key = wanted.key.clone();
+        cache.set_user(object, Some(&key));
+        let Some(entry) = cache.entries.get_mut(&key) else { return FoundSession::Pending(now) };
+        if let Some(credentials) = entry.reusable(need, now) {
+            return FoundSession::Ready(credentials.clone());
         }
-        let better = || {
-            let credentials = &held?.credentials;
-            let is_better = is_better_than_none(credentials.expiration?, need, now);
-            is_better.then(|| FoundSession::Ready(credentials.clone()))
-        };
         if let Some(since) = entry.requested_at {
             let is_late = now.duration_since(since).as_secs() >= FALLBACK_AFTER;
-            if let Some(found) = is_late.then(better).flatten() {
-                return found;
+            if let Some(credentials) = entry.fallback(need, now).filter(|_| is_late) {
+                return FoundSession::Ready(credentials.clone());
             }
             entry.waiting.insert(object.clone());
             return FoundSession::Pending(since);
         }
-        if let Some(past) = entry.failure.as_ref().filter(|past| past.is_on(now)) {
-            return better().unwrap_or_else(|| FoundSession::Failed(past.failure.clone()));
+        let Err(failure) = cache.request(object, wanted, now) else {
+            self.filled.notify_one();
+            return FoundSession::Pending(now);
+        };
+        match cache.entries.get(&key).and_then(|entry| entry.fallback(need, now)) {
+            Some(credentials) => FoundSession::Ready(credentials.clone()),
+            None => FoundSession::Failed(failure),
         }
-        if let (Some(digest), Some(text)) = (&wanted.key.ca_bundle, &wanted.ca_bundle) {
-            let of_flow = cache.certificates.entry(wanted.flow.clone()).or_default();
-            let Some(shared) = of_flow.share(digest, text) else {
-                return better().unwrap_or(FoundSession::Failed(SessionFailure::TooManyCertificates));
-            };
-            wanted.ca_bundle = Some(shared);
-        }
-        entry.requested_at = Some(now);
-        entry.waiting.insert(object.clone());
-        cache.queue.push(wanted);
-        self.filled.notify_one();
-        FoundSession::Pending(now)
     }
 
     /// The next session to request; waits until there is one.

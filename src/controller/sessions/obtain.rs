@@ -47,33 +47,15 @@ pub async fn obtain(
 ) -> Result<Result<Arc<Credentials>, Problem>, Failure> {
     let SessionWish { owner, request, signer, base, need, now } = wish;
     let Some(spec) = &request.credentials.session else { return Err(Failure::Outdated) };
-    let namespace = &request.credentials.namespace;
     let object = Key::new(&owner.namespace, &owner.name);
+    let source = find_source(ctx, request, base.as_deref()).await?;
     let for_volume = is_volume(&object).then_some(now);
-    let source = match (&request.credentials.source, &base) {
-        (IdentitySource::Secret(reference), Some(base)) => {
-            SessionSource::secret(namespace, &reference.name, base)
-        }
-        // The caller reads it before.
-        (IdentitySource::Secret(_), None) => return Err(Failure::Outdated),
-        (IdentitySource::WebIdentity(identity), _) => match find_account(ctx, namespace, identity).await? {
-            Ok(source) => source,
-            Err(failure) => {
-                note_account_failure(ctx, request, signer, Some(&failure), for_volume);
-                return Ok(Err(failure.problem(request)));
-            }
-        },
-        (IdentitySource::Ambient, _) => SessionSource::Ambient,
+    note_account_failure(ctx, request, signer, source.as_ref().err(), for_volume);
+    let source = match source {
+        Ok(source) => source,
+        Err(failure) => return Ok(Err(failure.problem(request))),
     };
-    note_account_failure(ctx, request, signer, None, for_volume);
-    let requester = owner.namespace.clone();
-    let session_owner = match signer {
-        None => SessionOwner::Namespace(requester),
-        Some(signer) if request.credentials.source.is_of_requester() => {
-            SessionOwner::Requester { signer: signer.uid.clone(), namespace: requester }
-        }
-        Some(signer) => SessionOwner::Signer(signer.uid.clone()),
-    };
+    let session_owner = session_owner(request, signer, &owner.namespace);
     // A session that many namespaces share must not wait behind those of the first that asks.
     let flow = match (&session_owner, signer) {
         (SessionOwner::Signer(uid), Some(signer))
@@ -84,15 +66,43 @@ pub async fn obtain(
         _ => owner.namespace.clone(),
     };
     let (key, ca_bundle) = SessionKey::new(source, (**spec).clone(), session_owner);
-    let key = Arc::new(key);
-    let ca_bundle = ca_bundle.map(Arc::from);
-    match ctx.sessions.find(&object, WantedSession { key, base, ca_bundle, flow }, need, now) {
+    let wanted = WantedSession { key: Arc::new(key), base, ca_bundle: ca_bundle.map(Arc::from), flow };
+    match ctx.sessions.find(&object, wanted, need, now) {
         FoundSession::Ready(credentials) => Ok(Ok(Arc::new(credentials))),
         FoundSession::Failed(failure) => Ok(Err(failure.problem(request))),
         FoundSession::Pending(since) if now.duration_since(since).as_secs() >= i64::from(SESSION_WAIT) => {
             Ok(Err(Problem::retried(FailureReason::CredentialsUnavailable, QUEUED.to_owned())))
         }
         FoundSession::Pending(_) => Err(Failure::AwaitingSession),
+    }
+}
+
+/// What the session begins with. The caller has read the access key `base`, if the source is a Secret.
+async fn find_source(
+    ctx: &Context,
+    request: &Request,
+    base: Option<&Credentials>,
+) -> Result<Result<SessionSource, SessionFailure>, Failure> {
+    let namespace = &request.credentials.namespace;
+    match (&request.credentials.source, base) {
+        (IdentitySource::Secret(reference), Some(base)) => {
+            Ok(Ok(SessionSource::secret(namespace, &reference.name, base)))
+        }
+        (IdentitySource::Secret(_), None) => Err(Failure::Outdated),
+        (IdentitySource::WebIdentity(identity), _) => find_account(ctx, namespace, identity).await,
+        (IdentitySource::Ambient, _) => Ok(Ok(SessionSource::Ambient)),
+    }
+}
+
+/// Who may share the session.
+fn session_owner(request: &Request, signer: Option<&ParsedSigner>, namespace: &str) -> SessionOwner {
+    let namespace = namespace.to_owned();
+    match signer {
+        None => SessionOwner::Namespace(namespace),
+        Some(signer) if request.credentials.source.is_of_requester() => {
+            SessionOwner::Requester { signer: signer.uid.clone(), namespace }
+        }
+        Some(signer) => SessionOwner::Signer(signer.uid.clone()),
     }
 }
 
