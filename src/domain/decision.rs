@@ -88,7 +88,7 @@ pub fn decide(case: &Case<'_>) -> Decision {
     if case.request.suspend {
         return wait(WaitReason::Suspended);
     }
-    let decision = undisturbed(case);
+    let decision = decide_without_end(case);
     let url = case.stored.and_then(|stored| stored.content.url);
     let is_over = url.is_some_and(|url| url.validity.expiration_time() <= case.now);
     match decision {
@@ -103,37 +103,45 @@ pub fn decide(case: &Case<'_>) -> Decision {
 }
 
 /// The decision without regard to the end of a URL that is signed only once.
-fn undisturbed(case: &Case<'_>) -> Decision {
-    let (reason, ended) = (issue_reason(case), case.stored.and_then(|stored| stored.ended.as_deref()));
-    if let (None, Some(ended)) = (reason, ended) {
-        return wait(WaitReason::Ended(ended.why));
-    }
-    // A URL that a session signed stays, although that session may be gone.
-    if case.credentials.is_none() && (reason.is_some() || !case.has_session()) {
-        return wait(WaitReason::NoCredentials);
-    }
-    let url = case.stored.and_then(|stored| Some((stored, stored.content.url?)));
-    let difference = url.and_then(|(stored, url)| difference(case, stored, &url));
-    let decision = match (reason, url) {
-        (Some(reason), _) => case
-            .credentials
-            .map_or(wait(WaitReason::NoCredentials), |credentials| issue(case, credentials, reason)),
-        (None, Some(_)) if difference == Some(IssueReason::CredentialsChanged) => {
+fn decide_without_end(case: &Case<'_>) -> Decision {
+    match judge(case) {
+        Verdict::Issue(reason) => issue_or_repair(case, reason),
+        Verdict::Ended(why) => wait(WaitReason::Ended(why)),
+        // A URL that a session signed stays, although that session may be gone.
+        Verdict::Keep { .. } if case.credentials.is_none() && !case.has_session() => {
+            wait(WaitReason::NoCredentials)
+        }
+        Verdict::Keep { difference: Some(IssueReason::CredentialsChanged), .. } => {
             wait(WaitReason::CredentialsChanged)
         }
-        (None, Some((_, url))) if case.request.is_signed_once => {
+        Verdict::Keep { difference: None, .. } if is_other_field_wrong(case) => Decision::Repair,
+        Verdict::Keep { url, .. } if case.request.is_signed_once => {
             Decision::Keep { until: url.validity.expiration_time() }
         }
-        (None, Some((_, url))) => {
+        Verdict::Keep { url, .. } => {
             Decision::Keep { until: url.validity.renewal_time(case.request.overlap, case.seed) }
         }
-        // This cannot occur: without a readable URL there is a reason to issue.
-        (None, None) => wait(WaitReason::NoCredentials),
+    }
+}
+
+/// Issues a new URL. If that has to wait, which may take hours, the fields beside a stored URL that is right are
+/// repaired.
+fn issue_or_repair(case: &Case<'_>, reason: IssueReason) -> Decision {
+    let Some(credentials) = case.credentials else { return wait(WaitReason::NoCredentials) };
+    let is_right = || {
+        let is_same = |(stored, url)| difference(case, stored, &url).is_none();
+        case.stored.and_then(|stored| Some((stored, stored.content.url?))).is_some_and(is_same)
     };
-    let is_url_right = matches!(reason, None | Some(IssueReason::Requested | IssueReason::RenewalDue));
-    // A renewal may have to wait for hours, which must not prevent a repair.
-    let is_repaired = is_url_right && url.is_some() && difference.is_none() && is_other_field_wrong(case);
-    if is_repaired && !matches!(decision, Decision::Issue { .. }) { Decision::Repair } else { decision }
+    match issue(case, credentials, reason) {
+        Decision::Wait { .. }
+            if matches!(reason, IssueReason::Requested | IssueReason::RenewalDue)
+                && is_other_field_wrong(case)
+                && is_right() =>
+        {
+            Decision::Repair
+        }
+        decision => decision,
+    }
 }
 
 fn wait(reason: WaitReason) -> Decision {
@@ -173,33 +181,62 @@ fn issue(case: &Case<'_>, credentials: &Credentials, reason: IssueReason) -> Dec
 /// The first reason to issue a new URL, if there is one.
 #[must_use]
 pub fn issue_reason(case: &Case<'_>) -> Option<IssueReason> {
-    let Some(stored) = case.stored else {
-        return Some(IssueReason::Missing);
-    };
+    match judge(case) {
+        Verdict::Issue(reason) => Some(reason),
+        Verdict::Ended(_) | Verdict::Keep { .. } => None,
+    }
+}
+
+/// What the stored Secret calls for, whether or not there are credentials.
+enum Verdict<'a> {
+    /// A new URL.
+    Issue(IssueReason),
+    /// The URL ended, and no other one is signed.
+    Ended(EndReason),
+    /// The stored URL stays.
+    Keep {
+        url: &'a UrlDigest,
+        /// How it differs from one that would be signed now, which is no reason to issue another one.
+        difference: Option<IssueReason>,
+    },
+}
+
+fn judge<'a>(case: &Case<'a>) -> Verdict<'a> {
+    let Some(stored) = case.stored else { return Verdict::Issue(IssueReason::Missing) };
     let is_asked =
         case.request.renew.is_some() && case.request.renew.as_deref() != stored.handled_renew.as_deref();
     if let Some(ended) = &stored.ended {
-        return reason_after_end(case.request, ended, is_asked);
+        let reason = reason_after_end(case.request, ended, is_asked);
+        return reason.map_or(Verdict::Ended(ended.why), Verdict::Issue);
     }
-    let Some(url) = &stored.content.url else {
-        return Some(IssueReason::Drifted);
+    let Some(url) = &stored.content.url else { return Verdict::Issue(IssueReason::Drifted) };
+    let difference = difference(case, stored, url);
+    let reason = if case.request.is_signed_once {
+        reason_to_sign_again(case, (stored, url), difference, is_asked)
+    } else {
+        reason_to_renew(case, url, difference, is_asked)
     };
-    if case.request.is_signed_once {
-        return reason_to_sign_again(case, stored, url, is_asked);
-    }
-    let renewal_time = url.validity.renewal_time(case.request.overlap, case.seed);
+    reason.map_or(Verdict::Keep { url, difference }, Verdict::Issue)
+}
+
+/// The reason to renew a URL.
+fn reason_to_renew(
+    case: &Case<'_>,
+    url: &UrlDigest,
+    difference: Option<IssueReason>,
+    is_asked: bool,
+) -> Option<IssueReason> {
     if url.validity.expiration_time() <= case.now {
         Some(IssueReason::Expired)
-    } else if let Some(reason) = difference(case, stored, url) {
-        Some(reason)
+    } else if difference.is_some() {
+        difference
     } else if url.validity.signing_time > plus(case.now, MAX_CLOCK_SKEW) {
         Some(IssueReason::Drifted)
     } else if is_asked {
         Some(IssueReason::Requested)
-    } else if renewal_time <= case.now {
-        Some(IssueReason::RenewalDue)
     } else {
-        None
+        let is_due = url.validity.renewal_time(case.request.overlap, case.seed) <= case.now;
+        is_due.then_some(IssueReason::RenewalDue)
     }
 }
 
@@ -217,14 +254,14 @@ fn reason_after_end(request: &Request, ended: &Ended, is_asked: bool) -> Option<
 /// The reason to sign a URL again that is signed only once. Time and other credentials are none.
 fn reason_to_sign_again(
     case: &Case<'_>,
-    stored: &Stored,
-    url: &UrlDigest,
+    (stored, url): (&Stored, &UrlDigest),
+    difference: Option<IssueReason>,
     is_asked: bool,
 ) -> Option<IssueReason> {
     let has_same_key =
         case.rendered.and_then(|fresh| fresh.url).is_some_and(|fresh| fresh.identity == url.identity);
     let is_other_lifetime = stored.requested.is_some_and(|requested| requested != case.request.expires_in);
-    match difference(case, stored, url) {
+    match difference {
         _ if is_other_lifetime => Some(IssueReason::SpecChanged),
         Some(reason @ (IssueReason::SpecChanged | IssueReason::Drifted)) => Some(reason),
         // Another client changed the keys that tell what the URL was signed for, so that may differ too.

@@ -228,60 +228,65 @@ pub fn plan(observation: &Observation<'_>) -> Plan {
 }
 
 fn plan_action(plan: Plan, case: &Case<'_>, observation: &Observation<'_>) -> Plan {
-    let Observation { now, history, was_issued, inputs, .. } = observation;
-    let repeats = |reason| {
-        let is_url_ours = case.stored.is_none_or(|stored| stored.is_url_ours);
-        // A status that was reported without a Secret does not show that there was a URL before.
-        let was_issued = *was_issued || history.has_contest(*now);
-        is_contested(reason, was_issued, is_url_ours)
-    };
-    let (action, is_contested) = match decide(case) {
-        Decision::Keep { .. } => return keep(plan, case, observation),
+    match decide(case) {
+        Decision::Keep { .. } => keep(plan, case, observation),
         Decision::Wait { reason: WaitReason::NoCredentials } if observation.can_get_session => {
             let Some(reason) = issue_reason(case) else { return plan };
-            (Action::GetSession { reason, need: session_need(case, reason) }, repeats(reason))
+            let need = session_need(case, reason);
+            plan_write(plan, Action::GetSession { reason, need }, case, observation)
         }
-        Decision::Wait { reason } => return wait(plan, reason, case, observation),
+        Decision::Wait { reason } => wait(plan, reason, case, observation),
         Decision::End => {
             let plan = Plan { delete_at: deleted_at(case), ..plan };
             let progress = ended(case, EndReason::Expired);
-            return plan_end(plan, case, observation, EndReason::Expired, progress);
+            plan_end(plan, case, observation, EndReason::Expired, progress)
         }
-        Decision::Repair => (Action::Repair, true),
+        Decision::Repair => plan_write(plan, Action::Repair, case, observation),
         Decision::Issue { reason, validity } => {
             let action = match case.stored {
                 None => Action::Create { reason, validity },
                 Some(_) => Action::Replace { reason, validity },
             };
-            (action, repeats(reason))
+            plan_write(plan, action, case, observation)
         }
-    };
+    }
+}
+
+/// Plans a write, or a session for it, unless its last attempt failed or another client keeps changing the Secret.
+fn plan_write(plan: Plan, action: Action, case: &Case<'_>, observation: &Observation<'_>) -> Plan {
+    let Observation { now, history, inputs, .. } = observation;
+    if let Some((problem, _)) = history.backoff(inputs, *now) {
+        return plan.fail(problem.clone());
+    }
     // A renewal still waits for its credentials after a repair.
     let progress = match issue_reason(case) {
         Some(IssueReason::RenewalDue) if action == Action::Repair => Progress::AwaitingCredentials,
         _ => Progress::UpToDate,
     };
-    if let Some((problem, _)) = history.backoff(inputs, *now) {
-        return plan.fail(problem.clone());
+    let is_contested = is_write_contested(action, case, observation);
+    let contested_until = history.contested_until(action.reason(), inputs, *now);
+    if let Some(until) = contested_until.filter(|_| is_contested) {
+        let plan = Plan { contested_until: Some(until), ..plan };
+        return match action.reason() {
+            None => plan.wait(progress),
+            Some(reason) => plan.fail(contested(reason, case.request)),
+        };
     }
     let leaves_nothing = |stored: &&Stored| {
         case.rendered.is_some_and(|rendered| rendered.other_fields == stored.content.other_fields)
     };
     let reads_first =
         case.stored.filter(|stored| stored.is_shared).is_some_and(|stored| !leaves_nothing(&stored));
-    let contested_until = history.contested_until(action.reason(), inputs, *now);
-    match contested_until.filter(|_| is_contested) {
-        None => Plan { action, progress, reads_first, is_contested, ..plan },
-        Some(until) => {
-            let plan = Plan { contested_until: Some(until), ..plan };
-            match action {
-                Action::Repair | Action::Nothing | Action::End { .. } => plan.wait(progress),
-                Action::Create { reason, .. }
-                | Action::Replace { reason, .. }
-                | Action::GetSession { reason, .. } => plan.fail(contested(reason, case.request)),
-            }
-        }
-    }
+    Plan { action, progress, reads_first, is_contested, ..plan }
+}
+
+/// Whether an action undoes what another client did.
+fn is_write_contested(action: Action, case: &Case<'_>, observation: &Observation<'_>) -> bool {
+    let Some(reason) = action.reason() else { return true };
+    let is_url_ours = case.stored.is_none_or(|stored| stored.is_url_ours);
+    // A status that was reported without a Secret does not show that there was a URL before.
+    let was_issued = observation.was_issued || observation.history.has_contest(observation.now);
+    is_contested(reason, was_issued, is_url_ours)
 }
 
 #[cfg(test)]
