@@ -26,8 +26,9 @@ use crate::controller::state::obstacles::Obstacles;
 use crate::controller::state::scopes::{Scope, Scopes};
 use crate::controller::state::signer_users::SignerUsers;
 use crate::controller::state::signers::{Signers, is_signer};
+use crate::controller::term::LastTerm;
 use crate::controller::verification::Verifications;
-use crate::controller::watch::by_name::{LastTerm, SecretAccess};
+use crate::controller::watch::by_name::SecretAccess;
 use crate::controller::watch::namespaces::Synced;
 use crate::crd::SignerKind;
 use crate::domain::finish::Next;
@@ -53,7 +54,7 @@ pub struct Context {
     pub unfenced: Client,
     /// Whether this process is the leader, which is the one that writes.
     pub leadership: Leadership,
-    /// The term in which the last reconcile ran.
+    /// The term in which this process worked last.
     pub last_term: LastTerm,
     /// How Secrets may be read.
     pub secret_access: SecretAccess,

@@ -16,6 +16,7 @@ mod signer_statuses;
 mod signing_certificate;
 mod signing_service;
 mod state;
+mod term;
 mod urgency;
 mod verification;
 mod watch;
@@ -158,7 +159,7 @@ impl Controller {
             client,
             unfenced,
             leadership,
-            last_term: watch::by_name::LastTerm::default(),
+            last_term: term::LastTerm::default(),
             secret_access,
             clock,
             signer: UrlSigner::default(),

@@ -105,27 +105,27 @@ pub fn decide(case: &Case<'_>) -> Decision {
 /// The decision without regard to the end of a URL that is signed only once.
 fn decide_without_end(case: &Case<'_>) -> Decision {
     match judge(case) {
-        Verdict::Issue(reason) => issue_or_repair(case, reason),
-        Verdict::Ended(why) => wait(WaitReason::Ended(why)),
+        Judgement::Issue(reason) => issue_or_repair(case, reason),
+        Judgement::Ended(why) => wait(WaitReason::Ended(why)),
         // A URL that a session signed stays, although that session may be gone.
-        Verdict::Keep { .. } if case.credentials.is_none() && !case.has_session() => {
+        Judgement::Keep { .. } if case.credentials.is_none() && !case.has_session() => {
             wait(WaitReason::NoCredentials)
         }
-        Verdict::Keep { difference: Some(IssueReason::CredentialsChanged), .. } => {
+        Judgement::Keep { difference: Some(IssueReason::CredentialsChanged), .. } => {
             wait(WaitReason::CredentialsChanged)
         }
-        Verdict::Keep { difference: None, .. } if is_other_field_wrong(case) => Decision::Repair,
-        Verdict::Keep { url, .. } if case.request.is_signed_once => {
+        Judgement::Keep { difference: None, .. } if is_other_field_wrong(case) => Decision::Repair,
+        Judgement::Keep { url, .. } if case.request.is_signed_once => {
             Decision::Keep { until: url.validity.expiration_time() }
         }
-        Verdict::Keep { url, .. } => {
+        Judgement::Keep { url, .. } => {
             Decision::Keep { until: url.validity.renewal_time(case.request.overlap, case.seed) }
         }
     }
 }
 
-/// Issues a new URL. If that has to wait, which may take hours, the fields beside a stored URL that is right are
-/// repaired.
+/// Issues a new URL. If that has to wait, which may take hours, and the stored URL is right, repairs the other fields
+/// instead.
 fn issue_or_repair(case: &Case<'_>, reason: IssueReason) -> Decision {
     let Some(credentials) = case.credentials else { return wait(WaitReason::NoCredentials) };
     let is_right = || {
@@ -182,13 +182,13 @@ fn issue(case: &Case<'_>, credentials: &Credentials, reason: IssueReason) -> Dec
 #[must_use]
 pub fn issue_reason(case: &Case<'_>) -> Option<IssueReason> {
     match judge(case) {
-        Verdict::Issue(reason) => Some(reason),
-        Verdict::Ended(_) | Verdict::Keep { .. } => None,
+        Judgement::Issue(reason) => Some(reason),
+        Judgement::Ended(_) | Judgement::Keep { .. } => None,
     }
 }
 
-/// What the stored Secret calls for, whether or not there are credentials.
-enum Verdict<'a> {
+/// What the stored Secret calls for, before it is asked whether there are credentials to sign with.
+enum Judgement<'a> {
     /// A new URL.
     Issue(IssueReason),
     /// The URL ended, and no other one is signed.
@@ -201,22 +201,22 @@ enum Verdict<'a> {
     },
 }
 
-fn judge<'a>(case: &Case<'a>) -> Verdict<'a> {
-    let Some(stored) = case.stored else { return Verdict::Issue(IssueReason::Missing) };
+fn judge<'a>(case: &Case<'a>) -> Judgement<'a> {
+    let Some(stored) = case.stored else { return Judgement::Issue(IssueReason::Missing) };
     let is_asked =
         case.request.renew.is_some() && case.request.renew.as_deref() != stored.handled_renew.as_deref();
     if let Some(ended) = &stored.ended {
         let reason = reason_after_end(case.request, ended, is_asked);
-        return reason.map_or(Verdict::Ended(ended.why), Verdict::Issue);
+        return reason.map_or(Judgement::Ended(ended.why), Judgement::Issue);
     }
-    let Some(url) = &stored.content.url else { return Verdict::Issue(IssueReason::Drifted) };
+    let Some(url) = &stored.content.url else { return Judgement::Issue(IssueReason::Drifted) };
     let difference = difference(case, stored, url);
     let reason = if case.request.is_signed_once {
         reason_to_sign_again(case, (stored, url), difference, is_asked)
     } else {
         reason_to_renew(case, url, difference, is_asked)
     };
-    reason.map_or(Verdict::Keep { url, difference }, Verdict::Issue)
+    reason.map_or(Judgement::Keep { url, difference }, Judgement::Issue)
 }
 
 /// The reason to renew a URL.

@@ -22,6 +22,8 @@ pub struct SignerObservation<'a> {
     pub counts: (i64, i64),
     /// Whether the operator watches the labels of namespaces.
     pub knows_labels: bool,
+    /// Whether this process has led for so short a time that nobody may have asked for a session yet.
+    pub is_new_leader: bool,
 }
 
 impl SignerObservation<'_> {
@@ -58,29 +60,56 @@ impl SignerObservation<'_> {
         let (is_ready, reason, message) = self.verdict(now);
         let status = if is_ready { "True" } else { "False" };
         let before = condition(&previous.conditions, READY);
+        let (allowed, denied) = self.counts;
+        let with_condition = |condition| SignerStatus {
+            observed_generation: self.generation,
+            conditions: vec![condition],
+            allowed: Some(allowed),
+            denied: Some(denied),
+        };
+        // The failure of its sessions that an earlier leader reported.
+        let reported =
+            before.filter(|before| before.status == "False" && before.observed_generation == self.generation);
+        if is_ready
+            && self.is_new_leader
+            && self.parsed.is_ok_and(ParsedSigner::has_session)
+            && let Some(reported) = reported
+        {
+            return with_condition(reported.clone());
+        }
         let since = before.filter(|before| before.status == status);
-        let ready = Condition {
+        with_condition(Condition {
             last_transition_time: since.map_or(Time(now), |since| since.last_transition_time.clone()),
             message,
             observed_generation: self.generation,
             reason: reason.to_owned(),
             status: status.to_owned(),
             type_: READY.to_owned(),
-        };
-        let (allowed, denied) = self.counts;
-        SignerStatus {
-            observed_generation: self.generation,
-            conditions: vec![ready],
-            allowed: Some(allowed),
-            denied: Some(denied),
-        }
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crd::SignerKind;
     use crate::domain::model::{at, credentials, signer};
+    use crate::domain::signer::SignerId;
+
+    fn signer_with_session() -> ParsedSigner {
+        let spec = serde_json::json!({"s3": {
+            "endpoint": "https://us-west.s3.qencode.com",
+            "region": "us-west",
+            "credentials": {
+                "secretRef": {"name": "key"},
+                "assumeRole": {"roleARN": "arn:aws:iam::1:role/reports"},
+                "session": {"sts": {"endpoint": "https://us-west.s3.qencode.com"}},
+            },
+        }});
+        let (namespace, name) = ("team-a".to_owned(), "reports".to_owned());
+        let id = SignerId { kind: SignerKind::Signer, namespace, name };
+        ParsedSigner::of_namespace(id, "u".to_owned(), 1, &serde_json::from_value(spec).unwrap()).unwrap()
+    }
 
     #[test]
     fn tells_whether_it_can_sign_and_since_when() {
@@ -91,6 +120,7 @@ mod tests {
             credentials: Ok(Some(&key)),
             counts: (1, 0),
             knows_labels: false,
+            is_new_leader: false,
         };
         let missing = SignerObservation {
             credentials: Err((FailureReason::CredentialsNotFound, "gone".to_owned())),
@@ -111,6 +141,37 @@ mod tests {
             assert_eq!((condition.status.as_str(), condition.reason.as_str()), (ready, reason), "{second}");
             assert_eq!(condition.last_transition_time.0, at(since), "{second}");
             assert_eq!(observation.status(&status, at(second)), status, "nothing changed at {second}");
+        }
+    }
+
+    #[test]
+    fn a_new_leader_reports_the_failure_of_sessions_of_the_one_before_it_until_it_knows_better() {
+        let (of_key, with_session) = (signer(), signer_with_session());
+        let failed = |signer| SignerObservation {
+            generation: Some(2),
+            parsed: Ok(signer),
+            credentials: Err((FailureReason::CredentialsDenied, "no".to_owned())),
+            counts: (1, 0),
+            knows_labels: false,
+            is_new_leader: false,
+        };
+        for (signer, generation, is_new_leader, expected) in [
+            (&with_session, 2, true, "False"),
+            (&with_session, 2, false, "True"),
+            (&with_session, 3, true, "True"),
+            (&of_key, 2, true, "True"),
+        ] {
+            let before = failed(signer).status(&SignerStatus::default(), at(1));
+            let works = SignerObservation {
+                generation: Some(generation),
+                credentials: Ok(None),
+                counts: (2, 1),
+                is_new_leader,
+                ..failed(signer)
+            };
+            let status = works.status(&before, at(2));
+            assert_eq!(status.conditions[0].status, expected, "{generation} {is_new_leader}");
+            assert_eq!((status.allowed, status.denied), (Some(2), Some(1)));
         }
     }
 }

@@ -34,7 +34,8 @@ struct Step {
     plan: Plan,
 }
 
-/// Observes, plans and acts. If a create meets a Secret that was not known before, all of this is repeated once.
+/// Observes, plans and acts. If a create is refused or not answered, all of this is repeated once, with what a read of
+/// the target found.
 pub(super) async fn carry_out(
     ctx: &Context,
     key: &Key,
@@ -70,6 +71,7 @@ async fn act_on_target(
         Ok(Acted::Done(done)) => return Ok((step, Ok(done))),
         Err(failure) => return Ok((step, Err(failure))),
     };
+    drop(step);
     let step = observe_and_plan(ctx, key, object, history, reads, Some(found)).await?;
     if step.plan.creates() {
         // The target does not exist: either the Secret that the create met was deleted meanwhile, or the

@@ -87,7 +87,7 @@ impl SessionCache {
         mut wanted: WantedSession,
         now: Timestamp,
     ) -> Result<(), SessionFailure> {
-        let Some(entry) = self.entries.get_mut(&wanted.key) else { return Ok(()) };
+        let entry = self.entries.entry(wanted.key.clone()).or_default();
         if let Some(past) = entry.failure.as_ref().filter(|past| past.is_on(now)) {
             return Err(past.failure.clone());
         }

@@ -17,13 +17,15 @@ pub(super) struct FailedRequest {
     pub(super) count: u32,
     pub(super) since: Timestamp,
     until: Timestamp,
+    /// Whether it was met in an earlier term: then it is not reported, and its backoff is over.
+    pub(super) is_of_earlier_term: bool,
 }
 
 impl FailedRequest {
     pub(super) fn new(failure: SessionFailure, count: u32, now: Timestamp) -> Self {
         let seconds = 1u32.checked_shl(count).unwrap_or(MAX_BACKOFF).min(MAX_BACKOFF);
         let until = now.checked_add(SignedDuration::from_secs(i64::from(seconds))).unwrap_or(now);
-        Self { failure, count, since: now, until }
+        Self { failure, count, since: now, until, is_of_earlier_term: false }
     }
 
     /// Whether the backoff ended at most so many seconds ago.
@@ -33,7 +35,7 @@ impl FailedRequest {
 
     /// Whether it is too early to try again. A failure in the future was noted before the clock was set back.
     pub(super) fn is_on(&self, now: Timestamp) -> bool {
-        self.since <= now && now < self.until
+        !self.is_of_earlier_term && self.since <= now && now < self.until
     }
 }
 

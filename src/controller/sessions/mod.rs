@@ -76,7 +76,7 @@ impl Sessions {
         }
         let key = wanted.key.clone();
         cache.set_user(object, Some(&key));
-        let Some(entry) = cache.entries.get_mut(&key) else { return FoundSession::Pending(now) };
+        let entry = cache.entries.entry(key.clone()).or_default();
         if let Some(credentials) = entry.reusable(need, now) {
             return FoundSession::Ready(credentials.clone());
         }
@@ -177,13 +177,13 @@ impl Sessions {
         }
     }
 
-    /// Forgets every failure that is known for the sake of objects alone, and those of ServiceAccounts that no volume
-    /// met lately.
+    /// Reports no failure any more that is known for the sake of objects alone, nor those of ServiceAccounts that no
+    /// volume met lately. Whoever asks next requests a session, whose success still wakes all of its users.
     pub fn forget_failures_of_objects(&self, now: Timestamp) {
         let mut cache = self.cache.write();
         cache.accounts.retain(|_, (_, for_volume)| for_volume.is_some_and(|last| is_recent(last, now)));
         let of_objects = cache.entries.values_mut().filter(|entry| !entry.users.iter().any(is_volume));
-        of_objects.for_each(|entry| entry.failure = None);
+        of_objects.filter_map(|entry| entry.failure.as_mut()).for_each(|past| past.is_of_earlier_term = true);
     }
 
     /// Why a signer gets no sessions: its ServiceAccount cannot be used, or its last request failed. What
@@ -198,7 +198,8 @@ impl Sessions {
         }
         let is_its = |key: &SessionKey| matches!(&key.owner, SessionOwner::Signer(uid) if *uid == signer.uid);
         let entries = || cache.entries.iter().filter(|(key, _)| is_its(key)).map(|(_, entry)| entry);
-        let last = entries().filter_map(|entry| entry.failure.as_ref()).max_by_key(|past| past.since)?;
+        let failures = entries().filter_map(|entry| entry.failure.as_ref());
+        let last = failures.filter(|past| !past.is_of_earlier_term).max_by_key(|past| past.since)?;
         // Another session of it was got since.
         let begun = entries().filter_map(|entry| Some(entry.session.as_ref()?.begun)).max();
         let is_over = begun.is_some_and(|begun| begun > last.since);

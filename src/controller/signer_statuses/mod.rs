@@ -2,21 +2,21 @@
 
 mod observe;
 
-use std::collections::HashSet;
-use std::collections::hash_map::{Entry, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt as _;
+use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 
-use self::observe::{ObservedSigner, observe};
+use self::observe::ObservedSigner;
 use crate::controller::caught::caught;
 use crate::controller::context::{Context, SAFETY_NET};
 use crate::controller::reconcile::error::{Failure, is_code};
@@ -35,17 +35,17 @@ const DEBOUNCE: Duration = Duration::from_millis(500);
 /// How many signers are observed, and their statuses written, at a time.
 const AT_A_TIME: usize = 4;
 
-/// Keeps the statuses of all signers up to date, for as long as the process runs. A signer that is read slowly delays
-/// those of no others.
+/// Keeps the statuses of all signers up to date, for as long as the process runs. A signer whose Secret is read slowly
+/// delays the others only where as many as [`AT_A_TIME`] are.
 pub async fn write_signer_statuses(ctx: Arc<Context>) {
-    let ctx = &*ctx;
-    let (places, mut running) = (Semaphore::new(AT_A_TIME), FuturesUnordered::new());
-    let mut rounds = Rounds::default();
+    let (ctx, places) = (&*ctx, Semaphore::new(AT_A_TIME));
+    let mut comparisons = FuturesUnordered::new();
+    let mut statuses = SignerStatuses::default();
     loop {
         tokio::select! {
-            () = ctx.signers.changed() => rounds.plan(Instant::now() + DEBOUNCE),
-            () = sleep_until_due(rounds.due) => running.extend(rounds.begin(ctx, &places)),
-            Some(compared) = running.next() => rounds.end(compared),
+            () = ctx.signers.changed() => statuses.plan(Instant::now() + DEBOUNCE),
+            () = sleep_until_due(statuses.due) => comparisons.extend(statuses.compare_all(ctx, &places)),
+            Some(compared) = comparisons.next() => comparisons.extend(statuses.end(ctx, &places, compared)),
         }
     }
 }
@@ -57,153 +57,184 @@ async fn sleep_until_due(due: Option<Instant>) {
     }
 }
 
-/// When the statuses are compared, and when each was written.
+/// When the statuses are compared with what they should be, and when each was written.
 #[derive(Default)]
-struct Rounds {
+struct SignerStatuses {
     /// When all are compared again.
     due: Option<Instant>,
-    /// Those that are being compared, and whether another round came meanwhile.
+    /// Those that are being compared, and whether they have to be once more, because something changed meanwhile.
     running: HashMap<SignerId, bool>,
-    written: HashMap<SignerId, Instant>,
+    /// When each was written, or an attempt failed.
+    attempted: HashMap<SignerId, Instant>,
+    /// The term, and when it began.
     term: Option<(u64, Instant)>,
 }
 
-impl Rounds {
+impl SignerStatuses {
     fn plan(&mut self, at: Instant) {
         self.due = Some(self.due.map_or(at, |due| due.min(at)));
     }
 
-    /// Begins to compare the statuses of all signers that are not being compared.
-    fn begin<'a>(
+    /// Begins to compare the statuses of all signers. Those that are being compared follow.
+    fn compare_all<'a>(
         &mut self,
         ctx: &'a Context,
         places: &'a Semaphore,
-    ) -> Vec<impl Future<Output = ComparedStatus> + use<'a>> {
+    ) -> Vec<BoxFuture<'a, ComparedStatus>> {
         self.due = None;
-        // When a term begins, all objects are woken, and this task too.
-        let Some(term) = ctx.leadership.term() else { return Vec::new() };
-        ctx.begin_term(term);
-        let begun = self.term.filter(|(of, _)| *of == term).map_or_else(Instant::now, |(_, begun)| begun);
-        self.term = Some((term, begun));
-        let counted = begun + BETWEEN_WRITES;
-        // In the first seconds of a term few objects have been judged.
-        let has_counts = Instant::now() >= counted;
+        let Some(comparison) = self.comparison(ctx, places) else { return Vec::new() };
         let mut all = ctx.signers.all();
         all.retain(|(id, _)| ctx.synced.has_signers(id));
         let ids: HashSet<_> = all.iter().map(|(id, _)| id).collect();
-        self.written.retain(|id, _| ids.contains(id));
-        if !has_counts && !all.is_empty() {
-            self.plan(counted);
+        self.attempted.retain(|id, _| ids.contains(id));
+        if let Some((_, begun)) = self.term.filter(|_| !comparison.has_counts && !all.is_empty()) {
+            self.plan(begun + BETWEEN_WRITES);
         }
         let mut begun = Vec::new();
         for (id, cached) in all {
-            match self.running.entry(id) {
-                Entry::Occupied(mut running) => drop(running.insert(true)),
-                Entry::Vacant(place) => {
-                    let written = self.written.get(place.key()).copied();
-                    begun.push(compare(ctx, places, place.key().clone(), cached, has_counts, written));
-                    place.insert(false);
-                }
+            if let Some(is_again) = self.running.get_mut(&id) {
+                *is_again = true;
+            } else {
+                begun.push(self.compare(comparison, id, cached));
             }
         }
         begun
     }
 
-    /// Takes in that the status of a signer was compared.
-    fn end(&mut self, ComparedStatus { id, written, next }: ComparedStatus) {
-        let came_meanwhile = self.running.remove(&id).unwrap_or(false);
-        for at in next.into_iter().chain(came_meanwhile.then(Instant::now)) {
-            self.plan(at);
+    /// Takes in that the status of a signer was compared, and begins that once more if something changed meanwhile.
+    fn end<'a>(
+        &mut self,
+        ctx: &'a Context,
+        places: &'a Semaphore,
+        ComparedStatus { id, attempted, next }: ComparedStatus,
+    ) -> Option<BoxFuture<'a, ComparedStatus>> {
+        if let Some(next) = next {
+            self.plan(next);
         }
-        self.written.extend(written.map(|written| (id, written)));
+        self.attempted.extend(attempted.map(|attempted| (id.clone(), attempted)));
+        let is_again = self.running.remove(&id)?;
+        let cached = ctx.signers.get(&id).filter(|_| is_again)?;
+        let comparison = self.comparison(ctx, places)?;
+        Some(self.compare(comparison, id, cached))
+    }
+
+    fn compare<'a>(
+        &mut self,
+        comparison: Comparison<'a>,
+        id: SignerId,
+        cached: Arc<CachedSigner>,
+    ) -> BoxFuture<'a, ComparedStatus> {
+        self.running.insert(id.clone(), false);
+        let attempted = self.attempted.get(&id).copied();
+        comparison.run(id, cached, attempted).boxed()
+    }
+
+    /// What is common to the comparisons that begin now; `None` if this process does not lead.
+    fn comparison<'a>(&mut self, ctx: &'a Context, places: &'a Semaphore) -> Option<Comparison<'a>> {
+        // When a term begins, all objects are woken, and this task too.
+        let term = ctx.leadership.term()?;
+        ctx.begin_term(term);
+        let begun = self.term.filter(|(of, _)| *of == term).map_or_else(Instant::now, |(_, begun)| begun);
+        self.term = Some((term, begun));
+        // In the first seconds of a term few objects have been judged.
+        let has_counts = Instant::now() >= begun + BETWEEN_WRITES;
+        Some(Comparison { ctx, places, term, has_counts })
     }
 }
 
 /// What came of the comparison of a signer's status with what it should be.
 struct ComparedStatus {
     id: SignerId,
-    /// When the status was written last.
-    written: Option<Instant>,
+    /// When the status was written last, or an attempt failed.
+    attempted: Option<Instant>,
     /// When to compare again without a change.
     next: Option<Instant>,
 }
 
-/// Observes a signer and writes its status if that changed.
-async fn compare(
-    ctx: &Context,
-    places: &Semaphore,
-    id: SignerId,
-    cached: Arc<CachedSigner>,
+/// What is common to the comparisons of a term.
+#[derive(Clone, Copy)]
+struct Comparison<'a> {
+    ctx: &'a Context,
+    /// Who has one reads a Secret or writes a status.
+    places: &'a Semaphore,
+    term: u64,
+    /// Whether the counts of this process are those of all objects.
     has_counts: bool,
-    mut written: Option<Instant>,
-) -> ComparedStatus {
-    // The semaphore is never closed.
-    let _place = places.acquire().await.ok();
-    let work = update(ctx, &id, &cached, has_counts, &mut written);
-    let next = caught(&ctx.metrics, work, || {
-        tracing::error!(signer = %id, "a bug in the operator stopped the status of a signer");
-        Some(Instant::now() + SAFETY_NET)
-    });
-    let next = next.await;
-    ComparedStatus { id, written, next }
 }
 
-/// Observes a signer and writes its status if that changed and may be written. Returns when to do that again without
-/// a change. `written` is the time of the last write, or of an attempt that failed.
-async fn update(
-    ctx: &Context,
-    id: &SignerId,
-    cached: &CachedSigner,
-    has_counts: bool,
-    written: &mut Option<Instant>,
-) -> Option<Instant> {
-    let now = ctx.clock.now();
-    let ObservedSigner { status, expiration, has_failed } = observe(ctx, id, cached, now, has_counts).await;
-    let expires = expiration.filter(|expiration| *expiration > now);
-    let expires = expires.map(|time| Instant::now() + ctx.clock.until(time).min(SAFETY_NET));
-    let again = has_failed.then(|| Instant::now() + BETWEEN_WRITES);
-    let write = write_if_changed(ctx, id, cached, &status, written).await;
-    [expires, again, write].into_iter().flatten().min()
-}
+impl Comparison<'_> {
+    /// Observes a signer and writes its status if that changed.
+    async fn run(
+        self,
+        id: SignerId,
+        cached: Arc<CachedSigner>,
+        attempted: Option<Instant>,
+    ) -> ComparedStatus {
+        let mut compared = ComparedStatus { id: id.clone(), attempted, next: None };
+        let work = self.update(&id, &cached, &mut compared.attempted);
+        let next = caught(&self.ctx.metrics, work, || {
+            tracing::error!(signer = %id, "a bug in the operator stopped the status of a signer");
+            Some(Instant::now() + SAFETY_NET)
+        });
+        compared.next = next.await;
+        compared
+    }
 
-/// Writes a status if it changed and may be written, and returns when to try again.
-async fn write_if_changed(
-    ctx: &Context,
-    id: &SignerId,
-    cached: &CachedSigner,
-    status: &SignerStatus,
-    written: &mut Option<Instant>,
-) -> Option<Instant> {
-    if *status == cached.status {
-        return None;
+    /// Observes a signer and writes its status if that changed and may be written. Returns when to do that again
+    /// without a change.
+    async fn update(
+        self,
+        id: &SignerId,
+        cached: &CachedSigner,
+        attempted: &mut Option<Instant>,
+    ) -> Option<Instant> {
+        let now = self.ctx.clock.now();
+        let ObservedSigner { status, expiration, has_failed } = self.observe(id, cached, now).await;
+        let expires = expiration.filter(|expiration| *expiration > now);
+        let expires = expires.map(|time| Instant::now() + self.ctx.clock.until(time).min(SAFETY_NET));
+        let again = has_failed.then(|| Instant::now() + BETWEEN_WRITES);
+        let write = self.write_if_changed(id, cached, &status, attempted).await;
+        [expires, again, write].into_iter().flatten().min()
     }
-    let may_write = written.map(|last| last + BETWEEN_WRITES);
-    if let Some(later) = may_write.filter(|time| *time > Instant::now()) {
-        return Some(later);
-    }
-    let attempted = Instant::now();
-    let failure = match write(ctx, id, cached, status).await {
-        Ok(true) => {
-            *written = Some(attempted);
+
+    /// Writes a status if it changed and may be written, and returns when to try again.
+    async fn write_if_changed(
+        self,
+        id: &SignerId,
+        cached: &CachedSigner,
+        status: &SignerStatus,
+        attempted: &mut Option<Instant>,
+    ) -> Option<Instant> {
+        if *status == cached.status {
             return None;
         }
-        // The watch shows the newer version, or that the signer is gone, and wakes this task. Or the next
-        // leader writes it.
-        Ok(false) | Err(Failure::NotLeading(_)) => return None,
-        Err(failure) => failure,
-    };
-    *written = Some(attempted);
-    tracing::warn!(signer = %id, namespace = id.namespace, "{failure}");
-    Some(Instant::now() + BETWEEN_WRITES)
+        let may_write = attempted.map(|last| last + BETWEEN_WRITES);
+        if let Some(later) = may_write.filter(|time| *time > Instant::now()) {
+            return Some(later);
+        }
+        // The semaphore is never closed.
+        let _place = self.places.acquire().await.ok();
+        // What was observed in an earlier term is not written in a later one.
+        if self.ctx.leadership.term() != Some(self.term) {
+            return None;
+        }
+        *attempted = Some(Instant::now());
+        let failure = write(self.ctx, id, cached, status).await.err()?;
+        // The next leader writes it.
+        if matches!(failure, Failure::NotLeading(_)) {
+            return None;
+        }
+        tracing::warn!(signer = %id, namespace = id.namespace, "{failure}");
+        Some(Instant::now() + BETWEEN_WRITES)
+    }
 }
 
-/// Writes a status, and returns whether it was written: not if the signer changed meanwhile, or is gone.
 async fn write(
     ctx: &Context,
     id: &SignerId,
     cached: &CachedSigner,
     status: &SignerStatus,
-) -> Result<bool, Failure> {
+) -> Result<(), Failure> {
     let _permit = ctx.limiter.permit().await;
     let mut metadata =
         json!({"name": id.name, "uid": cached.uid, "resourceVersion": cached.resource_version});
@@ -229,8 +260,9 @@ async fn write(
         }
     };
     match answer {
-        Ok(()) => Ok(true),
-        Err(error) if is_code(&error, 404) || is_code(&error, 409) => Ok(false),
+        Ok(()) => Ok(()),
+        // The watch shows the newer version, or that the signer is gone, and wakes this task.
+        Err(error) if is_code(&error, 404) || is_code(&error, 409) => Ok(()),
         Err(error) => Err(Failure::api(format!("write the status of {id}"), error)),
     }
 }

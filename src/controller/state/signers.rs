@@ -55,6 +55,12 @@ impl Signers {
         unreadable.get(&(id.kind, scope)).map_or(FoundSigner::Missing, |why| FoundSigner::Unreadable(why))
     }
 
+    /// A signer as the cache holds it.
+    #[must_use]
+    pub fn get(&self, id: &SignerId) -> Option<Arc<CachedSigner>> {
+        self.all.read().get(id).cloned()
+    }
+
     /// Whether a signer is still the one that was found.
     #[must_use]
     pub fn is_current(&self, parsed: &Arc<ParsedSigner>) -> bool {

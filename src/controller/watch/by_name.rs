@@ -5,7 +5,6 @@
 //! five minutes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::ValueEnum;
 use kube::ResourceExt as _;
@@ -68,29 +67,10 @@ async fn check(ctx: &Context, key: &Key) {
     }
 }
 
-/// The term in which the last reconcile ran; see [`Context::begin_term`].
-#[derive(Debug, Default)]
-pub struct LastTerm(AtomicU64);
-
 impl Context {
     /// Whether Secrets are read by name, because they may not be listed.
     #[must_use]
     pub fn reads_by_name(&self) -> bool {
         self.secret_access == SecretAccess::Get
-    }
-
-    /// Clears the caches that no watch keeps up to date, when a new term begins.
-    pub fn begin_term(&self, term: u64) {
-        if self.last_term.0.swap(term, Ordering::AcqRel) == term {
-            return;
-        }
-        // Another leader may have got the sessions that this process did not.
-        self.sessions.forget_failures_of_objects(self.clock.now());
-        if self.reads_by_name() {
-            for (scope, _) in self.scopes.all() {
-                self.issued_secrets.clear(scope);
-            }
-            self.credentials.clear();
-        }
     }
 }
