@@ -15,7 +15,7 @@ impl Context {
         if self.last_term.0.swap(term, Ordering::AcqRel) == term {
             return;
         }
-        self.sessions.forget_failures_of_objects(self.clock.now());
+        self.sessions.end_failures_of_objects(self.clock.now());
         if self.reads_by_name() {
             for (scope, _) in self.scopes.all() {
                 self.issued_secrets.clear(scope);

@@ -22,7 +22,7 @@ pub struct SignerObservation<'a> {
     pub counts: (i64, i64),
     /// Whether the operator watches the labels of namespaces.
     pub knows_labels: bool,
-    /// Whether this process has led for so short a time that nobody may have asked for a session yet.
+    /// Whether this process has led for so short a time that perhaps nobody has asked for a session yet.
     pub is_new_leader: bool,
 }
 
@@ -67,7 +67,7 @@ impl SignerObservation<'_> {
             allowed: Some(allowed),
             denied: Some(denied),
         };
-        // The failure of its sessions that an earlier leader reported.
+        // What an earlier leader reported. That it ended shows when a session is asked for.
         let reported =
             before.filter(|before| before.status == "False" && before.observed_generation == self.generation);
         if is_ready
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_leader_reports_the_failure_of_sessions_of_the_one_before_it_until_it_knows_better() {
+    fn a_new_leader_keeps_for_a_while_that_a_signer_gets_no_sessions() {
         let (of_key, with_session) = (signer(), signer_with_session());
         let failed = |signer| SignerObservation {
             generation: Some(2),
@@ -171,7 +171,13 @@ mod tests {
             };
             let status = works.status(&before, at(2));
             assert_eq!(status.conditions[0].status, expected, "{generation} {is_new_leader}");
+            assert_eq!(status.conditions == before.conditions, expected == "False");
             assert_eq!((status.allowed, status.denied), (Some(2), Some(1)));
         }
+        let before = failed(&with_session).status(&SignerStatus::default(), at(1));
+        let other = (FailureReason::CredentialsUnavailable, "other".to_owned());
+        let fails =
+            SignerObservation { credentials: Err(other), is_new_leader: true, ..failed(&with_session) };
+        assert_eq!(fails.status(&before, at(2)).conditions[0].message, "other");
     }
 }

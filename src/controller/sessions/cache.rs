@@ -148,7 +148,8 @@ impl SessionCache {
             // Whoever leads next asks again.
             Err(SessionFailure::NotLeading) => {}
             Err(failure) => {
-                let count = entry.failure.as_ref().map_or(0, |past| past.count) + 1;
+                let before = entry.failure.as_ref().filter(|past| !past.is_of_earlier_term);
+                let count = before.map_or(0, |past| past.count) + 1;
                 entry.failure = Some(FailedRequest::new(failure, count, now));
             }
         }

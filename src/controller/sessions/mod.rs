@@ -177,13 +177,17 @@ impl Sessions {
         }
     }
 
-    /// Reports no failure any more that is known for the sake of objects alone, nor those of ServiceAccounts that no
-    /// volume met lately. Whoever asks next requests a session, whose success still wakes all of its users.
-    pub fn forget_failures_of_objects(&self, now: Timestamp) {
+    /// Reports no failure any more that no volume met lately. Whoever asks next requests a session, whose success still wakes all of its users.
+    pub fn end_failures_of_objects(&self, now: Timestamp) {
         let mut cache = self.cache.write();
         cache.accounts.retain(|_, (_, for_volume)| for_volume.is_some_and(|last| is_recent(last, now)));
-        let of_objects = cache.entries.values_mut().filter(|entry| !entry.users.iter().any(is_volume));
-        of_objects.filter_map(|entry| entry.failure.as_mut()).for_each(|past| past.is_of_earlier_term = true);
+        for entry in cache.entries.values_mut() {
+            let is_for_volume = entry.users.iter().any(is_volume);
+            if let Some(past) = &mut entry.failure {
+                // A volume whose pod is gone remains a user.
+                past.is_of_earlier_term = !is_for_volume || !past.is_known(FAILURE_KEPT, now);
+            }
+        }
     }
 
     /// Why a signer gets no sessions: its ServiceAccount cannot be used, or its last request failed. What

@@ -29,6 +29,9 @@ use crate::domain::signer::SignerId;
 /// How long after a write of a status the next one may follow, so that a burst of changes of its users
 /// costs little.
 const BETWEEN_WRITES: Duration = Duration::from_secs(30);
+/// How long a failure of its sessions that an earlier leader reported stays in the status of a signer, unless this one
+/// meets another: longer than the backoff of an object, which asks for a session after that.
+const BEFORE_SESSIONS: Duration = Duration::from_secs(90);
 /// How long changes are collected before the statuses are compared.
 const DEBOUNCE: Duration = Duration::from_millis(500);
 
@@ -62,33 +65,39 @@ async fn sleep_until_due(due: Option<Instant>) {
 struct SignerStatuses {
     /// When all are compared again.
     due: Option<Instant>,
+    /// When all were compared last.
+    compared: Option<Instant>,
     /// Those that are being compared, and whether they have to be once more, because something changed meanwhile.
     running: HashMap<SignerId, bool>,
-    /// When each was written, or an attempt failed.
+    /// When the last attempt was made to write each.
     attempted: HashMap<SignerId, Instant>,
     /// The term, and when it began.
     term: Option<(u64, Instant)>,
 }
 
 impl SignerStatuses {
+    /// Plans to compare all at a time, though not again at once.
     fn plan(&mut self, at: Instant) {
+        let at = self.compared.map_or(at, |last| at.max(last + DEBOUNCE));
         self.due = Some(self.due.map_or(at, |due| due.min(at)));
     }
 
-    /// Begins to compare the statuses of all signers. Those that are being compared follow.
+    /// Begins to compare the statuses of all signers. Those that are being compared already are compared once more
+    /// afterwards.
     fn compare_all<'a>(
         &mut self,
         ctx: &'a Context,
         places: &'a Semaphore,
     ) -> Vec<BoxFuture<'a, ComparedStatus>> {
-        self.due = None;
+        (self.due, self.compared) = (None, Some(Instant::now()));
         let Some(comparison) = self.comparison(ctx, places) else { return Vec::new() };
         let mut all = ctx.signers.all();
         all.retain(|(id, _)| ctx.synced.has_signers(id));
         let ids: HashSet<_> = all.iter().map(|(id, _)| id).collect();
         self.attempted.retain(|id, _| ids.contains(id));
-        if let Some((_, begun)) = self.term.filter(|_| !comparison.has_counts && !all.is_empty()) {
-            self.plan(begun + BETWEEN_WRITES);
+        if let Some((_, begun)) = self.term.filter(|_| !all.is_empty()) {
+            let times = [BETWEEN_WRITES, BEFORE_SESSIONS].map(|after| begun + after);
+            times.into_iter().filter(|at| *at > Instant::now()).for_each(|at| self.plan(at));
         }
         let mut begun = Vec::new();
         for (id, cached) in all {
@@ -113,7 +122,8 @@ impl SignerStatuses {
         }
         self.attempted.extend(attempted.map(|attempted| (id.clone(), attempted)));
         let is_again = self.running.remove(&id)?;
-        let cached = ctx.signers.get(&id).filter(|_| is_again)?;
+        // Until its scope is listed again, nothing is known; then this task is woken.
+        let cached = ctx.signers.get(&id).filter(|_| is_again && ctx.synced.has_signers(&id))?;
         let comparison = self.comparison(ctx, places)?;
         Some(self.compare(comparison, id, cached))
     }
@@ -138,14 +148,15 @@ impl SignerStatuses {
         self.term = Some((term, begun));
         // In the first seconds of a term few objects have been judged.
         let has_counts = Instant::now() >= begun + BETWEEN_WRITES;
-        Some(Comparison { ctx, places, term, has_counts })
+        let is_new_leader = Instant::now() < begun + BEFORE_SESSIONS;
+        Some(Comparison { ctx, places, term, has_counts, is_new_leader })
     }
 }
 
 /// What came of the comparison of a signer's status with what it should be.
 struct ComparedStatus {
     id: SignerId,
-    /// When the status was written last, or an attempt failed.
+    /// When the last attempt was made to write it.
     attempted: Option<Instant>,
     /// When to compare again without a change.
     next: Option<Instant>,
@@ -160,6 +171,8 @@ struct Comparison<'a> {
     term: u64,
     /// Whether the counts of this process are those of all objects.
     has_counts: bool,
+    /// Whether perhaps no object has asked for a session in this term yet.
+    is_new_leader: bool,
 }
 
 impl Comparison<'_> {
@@ -185,7 +198,7 @@ impl Comparison<'_> {
     async fn update(
         self,
         id: &SignerId,
-        cached: &CachedSigner,
+        cached: &Arc<CachedSigner>,
         attempted: &mut Option<Instant>,
     ) -> Option<Instant> {
         let now = self.ctx.clock.now();
@@ -201,7 +214,7 @@ impl Comparison<'_> {
     async fn write_if_changed(
         self,
         id: &SignerId,
-        cached: &CachedSigner,
+        cached: &Arc<CachedSigner>,
         status: &SignerStatus,
         attempted: &mut Option<Instant>,
     ) -> Option<Instant> {
@@ -213,9 +226,11 @@ impl Comparison<'_> {
             return Some(later);
         }
         // The semaphore is never closed.
-        let _place = self.places.acquire().await.ok();
-        // What was observed in an earlier term is not written in a later one.
-        if self.ctx.leadership.term() != Some(self.term) {
+        let (_place, _permit) = (self.places.acquire().await.ok(), self.ctx.limiter.permit().await);
+        // What was observed in an earlier term is not written in a later one. If the signer changed meanwhile, it is
+        // compared once more.
+        let is_current = self.ctx.signers.get(id).is_some_and(|now| Arc::ptr_eq(&now, cached));
+        if !is_current || self.ctx.leadership.term() != Some(self.term) {
             return None;
         }
         *attempted = Some(Instant::now());
@@ -235,7 +250,6 @@ async fn write(
     cached: &CachedSigner,
     status: &SignerStatus,
 ) -> Result<(), Failure> {
-    let _permit = ctx.limiter.permit().await;
     let mut metadata =
         json!({"name": id.name, "uid": cached.uid, "resourceVersion": cached.resource_version});
     if id.kind == SignerKind::Signer {

@@ -34,7 +34,7 @@ impl Comparison<'_> {
         cached: &CachedSigner,
         now: Timestamp,
     ) -> ObservedSigner {
-        let Self { ctx, places, has_counts, .. } = self;
+        let Self { ctx, places, has_counts, is_new_leader, .. } = self;
         // Nobody asks for its sessions, so that nobody would notice that its ServiceAccount was mended.
         if !ctx.signer_users.is_used(id) {
             ctx.sessions.forget_unused_account_failure(id, now);
@@ -64,7 +64,7 @@ impl Comparison<'_> {
             credentials: credentials.as_ref().map(Option::as_deref).map_err(Clone::clone),
             counts: before.unwrap_or_else(|| ctx.signer_users.counts(id)),
             knows_labels: ctx.namespace_selectors,
-            is_new_leader: !has_counts,
+            is_new_leader,
         };
         ObservedSigner { status: observation.status(&cached.status, now), expiration, has_failed }
     }

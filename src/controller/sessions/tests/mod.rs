@@ -275,19 +275,19 @@ fn a_term_begins_with_the_failures_of_volumes_alone() {
     assert!(matches!(find(&sessions, "n", "later", "p", 1), FoundSession::Failed(_)));
     note(None);
     assert!(is_known());
-    sessions.forget_failures_of_objects(at(1));
+    sessions.end_failures_of_objects(at(1));
     assert!(!is_known());
     assert!(matches!(find(&sessions, "n", "a", "p", 1), FoundSession::Pending(_)));
     let woken = sessions.answered(&asked(&sessions)[0], Ok(session(1, 3601)), at(1));
     assert!(woken.contains(&Key::new("n", "later")), "it does not ask again before its own backoff ends");
 
     fail("volume:b", "q");
-    sessions.forget_failures_of_objects(at(2));
+    sessions.end_failures_of_objects(at(2));
     assert!(matches!(find(&sessions, "n", "volume:b", "q", 1), FoundSession::Failed(_)));
 
     note(Some(at(10)));
-    sessions.forget_failures_of_objects(at(10 + FAILURE_KEPT));
+    sessions.end_failures_of_objects(at(10 + FAILURE_KEPT));
     assert!(is_known());
-    sessions.forget_failures_of_objects(at(11 + FAILURE_KEPT));
+    sessions.end_failures_of_objects(at(11 + FAILURE_KEPT));
     assert!(!is_known());
 }
