@@ -68,12 +68,11 @@ impl SignerObservation<'_> {
             denied: Some(denied),
         };
         // What an earlier leader reported. That it ended shows when a session is asked for.
-        let reported =
-            before.filter(|before| before.status == "False" && before.observed_generation == self.generation);
         if is_ready
             && self.is_new_leader
             && self.parsed.is_ok_and(ParsedSigner::has_session)
-            && let Some(reported) = reported
+            && let Some(reported) = before
+            && (reported.status.as_str(), reported.observed_generation) == ("False", self.generation)
         {
             return with_condition(reported.clone());
         }

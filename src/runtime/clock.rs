@@ -101,6 +101,14 @@ impl ClockOffset {
     }
 }
 
+/// Waits until `time`; for ever if there is none.
+pub async fn sleep_until(time: Option<tokio::time::Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Yields each time the wall clock has moved by more than 2 s against the monotonic clock.
 ///
 /// Checks once in `every` (which must not be zero), so a jump is noticed that much later at most. Timers

@@ -14,7 +14,8 @@ const NAMESPACE: &str = "team";
 const CAREFUL: &[&str] = &["download", "annotated", "upload", "projected"];
 /// The operator tells it of each new URL, so its files lag by seconds only.
 const ANNOTATED: &str = "annotated";
-/// The longest such lag, in seconds, in half of the rotations, and in any on a busy machine. The others have had up to 90.
+/// The longest such lag, in seconds, in half of the rotations, and in any on a busy machine. The others have had up
+/// to 90.
 const ANNOTATED_LAG: (i64, i64) = (10, 40);
 /// It keeps the first URL, so it has to fail once that has expired.
 const CARELESS: &str = "careless";

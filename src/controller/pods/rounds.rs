@@ -12,6 +12,7 @@ use crate::controller::context::Context;
 use crate::controller::reconcile::error::is_code;
 use crate::controller::watch::wake_owner;
 use crate::runtime::Key;
+use crate::runtime::clock::sleep_until;
 
 /// How many namespaces are listed at a time.
 const IN_FLIGHT: usize = 2;
@@ -30,15 +31,9 @@ pub async fn list_when_due(ctx: Arc<Context>) {
                 }
             }
         }
-        let due = async {
-            match next {
-                Some(due) => tokio::time::sleep_until(due).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             Some(()) = lists.next() => {}
-            () = due => {}
+            () = sleep_until(next) => {}
             () = ctx.pods.due.notified() => {}
         }
     }

@@ -9,7 +9,6 @@ use super::apply::{Acted, carry_out_action};
 use super::error::Failure;
 use super::observe::{Observed, observe, reported_expiration};
 use super::prune::{prune, withdraw};
-use super::target::FoundTarget;
 use super::ttl::delete_after_ttl;
 use crate::controller::context::Context;
 use crate::controller::state::lean::{LeanPresignedUrl, NoSpec};
@@ -65,14 +64,20 @@ async fn act_on_target(
     history: &History,
     reads: Option<Awaited>,
 ) -> Result<(Step, Result<Done, Failure>), Failure> {
-    let step = observe_and_plan(ctx, key, object, history, reads, None).await?;
+    let observe_and_plan = async |found| {
+        let observed = observe(ctx, key, object, history, reads, found).await?;
+        let plan = plan(&observed.observation());
+        ctx.verifications.saw(key, &plan.seen);
+        Ok::<_, Failure>(Step { observed, plan })
+    };
+    let step = observe_and_plan(None).await?;
     let (found, why) = match carry_out_action(ctx, object, &step.observed, &step.plan).await {
         Ok(Acted::Found(found, why)) => (*found, why),
         Ok(Acted::Done(done)) => return Ok((step, Ok(done))),
         Err(failure) => return Ok((step, Err(failure))),
     };
     drop(step);
-    let step = observe_and_plan(ctx, key, object, history, reads, Some(found)).await?;
+    let step = observe_and_plan(Some(found)).await?;
     if step.plan.creates() {
         // The target does not exist: either the Secret that the create met was deleted meanwhile, or the
         // create failed for another reason.
@@ -84,20 +89,6 @@ async fn act_on_target(
         Err(failure) => Err(failure),
     };
     Ok((step, acted))
-}
-
-async fn observe_and_plan(
-    ctx: &Context,
-    key: &Key,
-    object: &LeanPresignedUrl,
-    history: &History,
-    reads: Option<Awaited>,
-    found: Option<FoundTarget>,
-) -> Result<Step, Failure> {
-    let observed = observe(ctx, key, object, history, reads, found).await?;
-    let plan = plan(&observed.observation());
-    ctx.verifications.saw(key, &plan.seen);
-    Ok(Step { observed, plan })
 }
 
 /// Does what follows the action on the target Secret.

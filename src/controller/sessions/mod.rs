@@ -177,7 +177,8 @@ impl Sessions {
         }
     }
 
-    /// Reports no failure any more that no volume met lately. Whoever asks next requests a session, whose success still wakes all of its users.
+    /// Ends the failures that no volume met lately: they are not reported any more, and whoever asks next requests a
+    /// session. Its success still wakes all of its users.
     pub fn end_failures_of_objects(&self, now: Timestamp) {
         let mut cache = self.cache.write();
         cache.accounts.retain(|_, (_, for_volume)| for_volume.is_some_and(|last| is_recent(last, now)));

@@ -3,7 +3,6 @@
 mod observe;
 
 use std::collections::{HashMap, HashSet};
-use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use self::observe::ObservedSigner;
 use crate::controller::caught::caught;
@@ -25,6 +24,7 @@ use crate::controller::state::signers::CachedSigner;
 use crate::crd::names::{GROUP, OPERATOR, VERSION};
 use crate::crd::{SignerKind, SignerStatus};
 use crate::domain::signer::SignerId;
+use crate::runtime::clock::sleep_until;
 
 /// How long after a write of a status the next one may follow, so that a burst of changes of its users
 /// costs little.
@@ -47,16 +47,9 @@ pub async fn write_signer_statuses(ctx: Arc<Context>) {
     loop {
         tokio::select! {
             () = ctx.signers.changed() => statuses.plan(Instant::now() + DEBOUNCE),
-            () = sleep_until_due(statuses.due) => comparisons.extend(statuses.compare_all(ctx, &places)),
+            () = sleep_until(statuses.due) => comparisons.extend(statuses.compare_all(ctx, &places)),
             Some(compared) = comparisons.next() => comparisons.extend(statuses.end(ctx, &places, compared)),
         }
-    }
-}
-
-async fn sleep_until_due(due: Option<Instant>) {
-    match due {
-        Some(due) => sleep_until(due).await,
-        None => pending().await,
     }
 }
 

@@ -48,8 +48,8 @@ impl Signers {
     /// A signer, which the watch of this scope shows.
     #[must_use]
     pub fn find(&self, id: &SignerId, scope: Scope) -> FoundSigner {
-        if let Some(cached) = self.all.read().get(id) {
-            return FoundSigner::Found(cached.clone());
+        if let Some(cached) = self.get(id) {
+            return FoundSigner::Found(cached);
         }
         let unreadable = self.unreadable.read();
         unreadable.get(&(id.kind, scope)).map_or(FoundSigner::Missing, |why| FoundSigner::Unreadable(why))

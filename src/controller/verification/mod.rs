@@ -22,6 +22,7 @@ use crate::domain::status::{ReportedUrl, Seen};
 use crate::domain::verification::{Finding, NotAsked, Verify, VerifyAnswer, VerifyNews, VerifyPlace};
 use crate::domain::{Request, SignedUrl};
 use crate::runtime::Key;
+use crate::runtime::clock::sleep_until;
 use crate::runtime::lock::Lock;
 use crate::verify::{StoreRoute, StoreVerifier};
 
@@ -143,12 +144,9 @@ impl Verifications {
             if let Some(due) = due {
                 return due;
             }
-            match pause {
-                Some(until) => tokio::select! {
-                    () = self.filled.notified() => {}
-                    () = tokio::time::sleep_until(until) => {}
-                },
-                None => self.filled.notified().await,
+            tokio::select! {
+                () = self.filled.notified() => {}
+                () = sleep_until(pause) => {}
             }
         }
     }
