@@ -92,7 +92,8 @@ impl Metrics {
         registry.register("verifications", help, verifications);
         let signings = metrics.signing_requests.clone();
         registry.register("signing_requests", "Requests for the URLs of CSI volumes, by result", signings);
-        let help = "Reconciles that panicked, which is a bug in the operator; its log has the location";
+        let help =
+            "Reconciles and requests that panicked, each a bug in the operator; its log has the location";
         registry.register("reconcile_panics", help, metrics.panics.clone());
         registry.register("sign_duration_seconds", "Time to sign one URL", metrics.sign_seconds.clone());
         let seconds = metrics.reconcile_seconds.clone();
