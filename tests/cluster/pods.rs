@@ -121,8 +121,8 @@ async fn a_new_url_touches_exactly_the_running_pods_that_mount_it() {
         patches,
         BTreeSet::from(["patch pods/f-whole".to_owned(), "patch pods/g-projected".to_owned()])
     );
-    let metrics = space.operator.page("/metrics");
-    assert!(metrics.contains("presign_pods_annotated_total{result=\"done\"}"), "{metrics}");
+    let is_counted = |page: &str| page.contains("presign_pods_annotated_total{result=\"done\"}");
+    space.operator.wait_metrics(DEADLINE, "the annotated pods", is_counted).await;
 }
 
 #[tokio::test]

@@ -65,7 +65,7 @@ async fn one_rotation_reaches_every_url_with_one_read() {
 #[tokio::test]
 async fn a_routine_renewal_is_two_writes_and_no_read() {
     let space = Space::new("renewals").await;
-    space.apply("report", space.spec(json!({"expiresIn": "1m", "renewBefore": "50s"}))).await;
+    space.apply("report", space.spec(json!({"expiresIn": "2m", "renewBefore": "100s"}))).await;
     space.wait_ready("report", "True", "Issued").await;
     let (calls, url) = (audit(&space).await.len(), space.data("report", "url").await);
     space.wait_secret("report", "a renewal", |secret| text(secret, "url") != url).await;

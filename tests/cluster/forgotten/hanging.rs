@@ -23,7 +23,7 @@ fn writes(proxy: &Proxy, path: &str) -> usize {
 #[tokio::test]
 async fn a_renewal_that_hangs_beyond_the_lease_is_tried_again() {
     let (space, proxy) = Space::behind_proxy("hanging-renewal").await;
-    space.apply("report", space.spec(json!({"expiresIn": "1m", "renewBefore": "50s"}))).await;
+    space.apply("report", space.spec(json!({"expiresIn": "2m", "renewBefore": "100s"}))).await;
     space.wait_ready("report", "True", "Issued").await;
     proxy.fault(secret_writes("report"), 1, Fault::Hang(HANG));
     let first = space.data("report", "url").await;

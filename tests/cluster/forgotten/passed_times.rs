@@ -9,14 +9,14 @@ use crate::harness::{DEADLINE, Space, UNOPPOSED, text};
 #[tokio::test]
 async fn a_renewal_time_that_passes_while_the_status_is_written_is_kept() {
     let (space, proxy) = Space::behind_proxy_with("passed-renewal", &[UNOPPOSED, PATIENT]).await;
-    space.apply("report", space.spec(json!({"expiresIn": "1m", "renewBefore": "50s"}))).await;
+    space.apply("report", space.spec(json!({"expiresIn": "2m", "renewBefore": "100s"}))).await;
     let object = space.wait_ready("report", "True", "Issued").await;
     let first = space.data("report", "url").await;
     let hold = proxy.hold(status_writes("report"));
-    space.apply("report", space.spec(json!({"expiresIn": "1m", "renewBefore": "49s"}))).await;
+    space.apply("report", space.spec(json!({"expiresIn": "2m", "renewBefore": "99s"}))).await;
     assert!(hold.reached(DEADLINE).await);
     let _still = proxy.pause_watches("presignedurls");
-    // With 49 s it is at most a second later than with 50 s.
+    // With 99 s it is at most a second later than with 100 s.
     pass(object.status.unwrap().renewal_time.unwrap().0, 2).await;
     hold.release();
     // Longer than this wait is what is left until the expiry.

@@ -30,9 +30,8 @@ async fn expect_drifted_from(prefix: &str, changes: &[impl Fn(&str) -> Vec<u8>])
         space.wait_ready(&name, "True", "Issued").await;
         assert_eq!(space.download(&name).await.unwrap(), "content");
     }
-    let metrics = space.operator.page("/metrics");
-    let drifted = format!("presign_issued_total{{reason=\"Drifted\"}} {}\n", changes.len());
-    assert!(metrics.contains(&drifted), "{metrics}");
+    let drifted = format!("presign_issued_total{{reason=\"Drifted\"}} {}", changes.len());
+    space.operator.wait_counted(&drifted).await;
     // Nobody's clock is wrong.
     let text = space.kubectl(&["get", "presignedurls,events", "-o", "yaml"]);
     assert!(text.contains("kind: PresignedUrl") && !text.to_lowercase().contains("clock"), "{text}");

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::{Api, ListParams};
 use testbed::{Fault, Match, Proxy, eventually};
 
 use super::super::harness::{Operator, Space, World};
@@ -101,6 +103,17 @@ impl<'a> Replicas<'a> {
         for _ in 0..count {
             replicas.add().await;
         }
+        let leases = Api::<Lease>::namespaced(space.client.clone(), &space.namespace);
+        // An operator that stops on a busy machine may keep its lease until that expires.
+        let leads = async || {
+            let found = leases.list(&ListParams::default()).await.unwrap();
+            found
+                .items
+                .into_iter()
+                .filter_map(|lease| lease.spec?.holder_identity)
+                .any(|holder| replicas.running.iter().any(|replica| is_of(&holder, replica.name())))
+        };
+        assert!(eventually(super::DEADLINE, leads).await, "none of the replicas leads");
         replicas
     }
 

@@ -125,6 +125,12 @@ impl Operator {
         assert!(is_in_time, "not in time: {wanted}:\n{}", self.page("/metrics"));
     }
 
+    /// Waits until its page of metrics has a line. What it counts may follow what it writes.
+    #[allow(dead_code, reason = "not every test binary waits for metrics")]
+    pub async fn wait_counted(&self, line: &str) {
+        self.wait_metrics(DEADLINE, line, |page| page.lines().any(|there| there == line)).await;
+    }
+
     /// Waits until it has logged a text.
     #[allow(dead_code, reason = "not every test binary waits for the log")]
     pub async fn wait_log(&self, text: &str) {
