@@ -247,6 +247,9 @@ mod tests {
             "sts.us-east-1.s3.amazonaws.com",
             "sts.us-east-1.elb.amazonaws.com",
             "sts.us-east-1.amazonaws.com.example",
+            "sts.east-1.amazonaws.com",
+            "sts.u-east-1.amazonaws.com",
+            "sts.us-east-100.amazonaws.com",
             "sts.evil.example",
             "a.sts.us-east-1.amazonaws.com",
             "sts.us-east-1.amazonaws.com:8443",
@@ -255,6 +258,28 @@ mod tests {
             "amazonaws.com",
         ] {
             assert!(permits("aws", &format!("https://{host}")).is_err(), "{host}");
+        }
+    }
+
+    #[test]
+    fn the_sts_of_a_region_needs_an_entry() {
+        let permits = |list: &str, region| StsEndpoints::parse(list.split(',')).unwrap().permits_aws(region);
+        for (list, region) in [
+            ("aws", "eu-central-1"),
+            ("*.amazonaws.com", "eu-central-1"),
+            ("sts-fips.us-east-1.amazonaws.com", "us-east-1"),
+            ("sts.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+        ] {
+            assert_eq!(permits(list, region), Ok(()), "{list} {region}");
+        }
+        for list in ["minio.example", "sts.us-east-1.amazonaws.com", "sts.eu-central-1.amazonaws.com.evil"] {
+            let host = "sts.eu-central-1.amazonaws.com".to_owned();
+            assert_eq!(
+                permits(list, "eu-central-1"),
+                Err(StsNotPermitted::Host { host: host.clone() }),
+                "{list}"
+            );
+            assert_eq!(permits(list, "eu-central-1").unwrap_err().host(), host);
         }
     }
 

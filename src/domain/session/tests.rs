@@ -278,12 +278,14 @@ fn namespaces_share_the_session_that_their_role_is_assumed_with() {
         "session": {"narrowTo": "Namespace"}});
     let (one, other) = (key(&chain, "team-a"), key(&chain, "team-b"));
     assert_ne!(one, other);
-    let policy = Some("a policy".to_owned());
-    let one = SessionKey { spec: SessionSpec { policy, ..one.spec }, ..one };
+    let (policy, duration, block) = (Some("a policy".to_owned()), 7200, Digest::of("a block"));
+    let one = SessionKey { spec: SessionSpec { policy, duration, block, ..one.spec }, ..one };
     let base = one.base().unwrap();
+    assert_eq!((base.spec.duration, base.spec.narrow_to), (900, NarrowTo::Nothing));
     assert_eq!(Some(&base), other.base().as_ref());
     assert_eq!((base.spec.policy.as_ref(), base.spec.name.as_str()), (None, "presign.signer.m"));
     assert_eq!((base.base(), base.sts_request(None)), (None, None), "the identity of the operator");
+    assert_eq!(one.sts_request(Some("a bundle")).unwrap().service.ca_bundle.as_deref(), Some("a bundle"));
     let sts_request = one.sts_request(None).unwrap();
     assert_eq!(
         (sts_request.role_arn.as_deref(), sts_request.external_id.as_deref()),

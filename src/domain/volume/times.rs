@@ -53,3 +53,44 @@ impl VolumeTimes {
         u32::try_from(left.as_secs()).ok().filter(|_| left > SignedDuration::ZERO)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::model::at;
+
+    /// Signed at 0, renewed at 600, expires at 900.
+    const TIMES: fn() -> VolumeTimes =
+        || VolumeTimes { signing_time: at(0), renewal_time: at(600), expiration_time: at(900) };
+
+    #[test]
+    fn a_url_is_late_in_the_second_half_of_its_overlap() {
+        for (now, is_late) in [(0, false), (600, false), (750, false), (751, true), (900, true)] {
+            assert_eq!(TIMES().are_late(at(now)), is_late, "{now}");
+        }
+        // There is no overlap, so nothing of it can have passed.
+        let times = VolumeTimes { renewal_time: at(900), ..TIMES() };
+        assert!(!times.are_late(at(900)) && times.are_late(at(901)));
+        let passed = VolumeTimes { renewal_time: at(1000), ..TIMES() };
+        assert!(!passed.are_late(at(950)), "it is not due yet");
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_url_at_its_end() {
+        for (now, left) in [(0, Some(900)), (899, Some(1)), (900, None), (901, None)] {
+            assert_eq!(TIMES().left(at(now)), left, "{now}");
+            assert_eq!(TIMES().are_alive(at(now)), left.is_some(), "{now}");
+        }
+    }
+
+    #[test]
+    fn several_urls_have_the_earliest_end() {
+        let validity = |signed: i64, lifetime| Validity { signing_time: at(signed), lifetime };
+        let urls = [validity(0, 900), validity(10, 600), validity(5, 3600)];
+        let times = VolumeTimes::of(urls.map(|validity| (validity, Overlap::Seconds(100))), 0).unwrap();
+        let renewed: Vec<_> = urls.iter().map(|url| url.renewal_time(Overlap::Seconds(100), 0)).collect();
+        assert_eq!((times.signing_time, times.expiration_time), (at(10), at(610)));
+        assert_eq!(Some(&times.renewal_time), renewed.iter().min());
+        assert_eq!(VolumeTimes::of([], 0), None);
+    }
+}

@@ -215,6 +215,40 @@ fn a_restart_signs_what_was_due_when_the_credentials_changed() {
 }
 
 #[test]
+fn a_publish_signs_for_a_reason_or_not_at_all() {
+    let failing = || {
+        let mut volume = published();
+        assert_eq!(names(&volume.tick(at(600), false)), "sign");
+        assert_eq!(names(&volume.signed(2, Err(SignJobFailure::Failure(temporary())), at(600))), "");
+        volume
+    };
+    let other_token =
+        || VolumeInputs { tokens: Some(crate::domain::Sensitive::new("t".to_owned())), ..inputs(1) };
+    for (mut volume, inputs, now, reason) in [
+        (published(), inputs(2), 10, Some(IssueReason::CredentialsChanged)),
+        (published(), inputs(2), 900, Some(IssueReason::Expired)),
+        (published(), inputs(1), 900, Some(IssueReason::Expired)),
+        (failing(), other_token(), 601, Some(IssueReason::RenewalDue)),
+        (published(), other_token(), 10, None),
+        (failing(), inputs(1), 601, None),
+    ] {
+        let effects = volume.publish(Ok((inputs, plan())), true, at(now));
+        let is_signed = effects.iter().any(|effect| matches!(effect, VolumeEffect::Sign(_)));
+        assert_eq!(is_signed.then_some(volume.reason), reason, "{effects:?}");
+    }
+}
+
+#[test]
+fn a_publish_of_the_same_leaves_alone_what_is_in_flight() {
+    let mut volume = published();
+    assert_eq!(names(&volume.tick(at(600), false)), "sign");
+    assert_eq!(names(&volume.publish(Ok((inputs(1), plan())), true, at(900))), "");
+    assert_eq!(names(&volume.signed(2, Ok(signed(900, 900)), at(900))), "write");
+    assert_eq!(names(&volume.publish(Ok((inputs(1), plan())), true, at(901))), "");
+    assert_eq!(names(&volume.written(Ok(()), at(901))), "ok", "it is not signed again");
+}
+
+#[test]
 fn a_clock_that_was_set_back_delays_no_attempt() {
     let mut volume = published();
     assert_eq!(names(&volume.tick(at(5000), false)), "sign");
