@@ -279,7 +279,7 @@ fn namespaces_share_the_session_that_their_role_is_assumed_with() {
     let (one, other) = (key(&chain, "team-a"), key(&chain, "team-b"));
     assert_ne!(one, other);
     let (policy, duration, block) = (Some("a policy".to_owned()), 7200, Digest::of("a block"));
-    let one = SessionKey { spec: SessionSpec { policy, duration, block, ..one.spec }, ..one };
+    let one = SessionKey { spec: SessionSpec { duration, policy, block, ..one.spec }, ..one };
     let base = one.base().unwrap();
     assert_eq!((base.spec.duration, base.spec.narrow_to), (900, NarrowTo::Nothing));
     assert_eq!(Some(&base), other.base().as_ref());
