@@ -1,15 +1,14 @@
 //! Two operators for the same objects that do not share a lease, as one at somebody's desk beside
 //! that of the chart.
 
-use super::harness::{DEADLINE, Operator, Space, make_namespace};
+use super::harness::{Operator, Space, make_namespace};
 
 const WARNING: &str = "another operator leads in the same namespaces with its own lease";
 
 #[tokio::test]
 async fn an_operator_that_leads_beside_another_one_says_so() {
     let space = Space::new("rivals").await;
-    let leads = |page: &str| page.contains("presign_leader 1\n");
-    space.operator.wait_metrics(DEADLINE, "the first one leads", leads).await;
+    space.operator.wait_counted("presign_leader 1").await;
 
     let (desk, elsewhere) =
         (make_namespace(&space.client, "desk-").await, make_namespace(&space.client, "desk-").await);

@@ -126,9 +126,7 @@ fn resident(node: &CsiNode) -> f64 {
 
 /// A number on the page of the metrics.
 fn count(node: &CsiNode, name: &str) -> u64 {
-    let page = node.page("/metrics");
-    let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.and_then(|number| number.parse().ok()).unwrap_or_default()
+    testbed::sample(&node.page("/metrics"), name).unwrap_or_default()
 }
 
 /// A cgroup with the limit of the chart, which counts the files of the volumes too.

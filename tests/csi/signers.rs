@@ -150,8 +150,8 @@ async fn a_service_that_is_away_delays_the_first_url() {
         assert!(node.read(&volume, "url").starts_with("https://store.example/"));
     }
     let page = node.page("/metrics");
-    let counted = "presign_csi_failures_total{reason=\"SigningServiceUnavailable\"} ";
-    let count = page.lines().find_map(|line| line.strip_prefix(counted)?.parse::<u64>().ok());
+    let counted = "presign_csi_failures_total{reason=\"SigningServiceUnavailable\"}";
+    let count = testbed::sample::<u64>(&page, counted);
     assert!(count.is_some_and(|count| count > 0), "{page}");
 }
 

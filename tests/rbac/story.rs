@@ -159,7 +159,7 @@ async fn happens(lack: &Lack<'_>, mode: Mode, step: Step) -> bool {
                 if tries > asked.replace(tries) {
                     ask(place, &format!("told-{tries}")).await;
                 }
-                !events(place, "Missing").await.is_empty() || !events(place, "Requested").await.is_empty()
+                !events(place, &["Missing", "Requested"]).await.is_empty()
             };
             lack.eventually(is_told).await
         }
@@ -213,7 +213,7 @@ async fn happens(lack: &Lack<'_>, mode: Mode, step: Step) -> bool {
                 }
             }
             let is_counted = |event: &Event| event.series.as_ref().is_some_and(|series| series.count >= 2);
-            lack.eventually(async || events(place, "Requested").await.iter().any(is_counted)).await
+            lack.eventually(async || events(place, &["Requested"]).await.iter().any(is_counted)).await
         }
     }
 }
@@ -270,10 +270,10 @@ async fn url(place: &RestrictedOperator, secret: &str) -> Option<String> {
     Some(text(&secret, "url"))
 }
 
-/// Events of a URL that was written for a reason.
-async fn events(place: &RestrictedOperator, action: &str) -> Vec<Event> {
+/// Events of a URL that was written for one of these reasons.
+async fn events(place: &RestrictedOperator, actions: &[&str]) -> Vec<Event> {
     let api = Api::<Event>::namespaced(place.space.client.clone(), &place.space.namespace);
     let mut events = api.list(&ListParams::default()).await.unwrap().items;
-    events.retain(|event| event.action.as_deref() == Some(action));
+    events.retain(|event| event.action.as_deref().is_some_and(|action| actions.contains(&action)));
     events
 }

@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::json;
 
-use crate::harness::{DEADLINE, text};
+use crate::harness::{DEADLINE, kept, text};
 use crate::session_space::{SessionSpace, version};
 use crate::stores::{BASE_KEY, KEYED_ROLE, OTHER_ROLE, ROLE, SECOND_BASE_KEY};
 use crate::tenancy::annotation;
@@ -66,12 +66,6 @@ async fn a_rotated_key_waits_for_the_renewal_of_what_its_sessions_signed() {
     assert_eq!(second.access_key_id.as_deref(), Some(SECOND_BASE_KEY.0));
     assert!(text(&renewed, "url").contains(&session.id));
     assert_eq!(space.download("report").await.unwrap(), "content");
-}
-
-/// How many reconciles found nothing to do.
-fn kept(page: &str) -> usize {
-    let line = "presign_reconcile_duration_seconds_count{result=\"kept\"} ";
-    page.lines().find_map(|found| found.strip_prefix(line)?.parse().ok()).unwrap_or(0)
 }
 
 #[tokio::test]

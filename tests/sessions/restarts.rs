@@ -8,7 +8,7 @@ use serde_json::json;
 use testbed::StsFault;
 
 use crate::assume_role::keyed;
-use crate::harness::{DEADLINE, Operator, PERMITTED_STS, UNOPPOSED, text};
+use crate::harness::{DEADLINE, Operator, PERMITTED_STS, UNOPPOSED, kept, text};
 use crate::outages::{download_repeatedly, wait_count};
 use crate::session_space::{AGAIN, SessionSpace, with};
 use crate::stores::{CHAINED_ROLE, ROLE};
@@ -49,12 +49,7 @@ async fn a_restart_asks_for_no_session() {
     ];
     space.write_secret("admin", &key).await;
     place.issue("late", &json!({"secretRef": {"name": "admin"}}), json!({})).await;
-    let all_kept = |page: &str| {
-        let line = "presign_reconcile_duration_seconds_count{result=\"kept\"} ";
-        page.lines()
-            .any(|found| found.strip_prefix(line).is_some_and(|kept| kept.parse::<u32>().unwrap() >= 20))
-    };
-    operator.wait_metrics(DEADLINE, "a look at all", all_kept).await;
+    operator.wait_metrics(DEADLINE, "a look at all", |page| kept(page) >= 20).await;
     assert_eq!(secrets(&place).await, before);
     assert_eq!(place.front.count(None), 1);
 

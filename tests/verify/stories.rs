@@ -7,9 +7,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::DeleteParams;
 use presign_operator::crd::{PresignedUrl, READY, VERIFIED, VerifyResult};
 use serde_json::{Value, json};
-use testbed::{Proxy, StsFault, StsFront};
+use testbed::{Proxy, StsFault, StsFront, sample};
 
-use crate::harness::{DEADLINE, Operator, Space, UNOPPOSED, World, condition, merge, text};
+use crate::harness::{DEADLINE, Operator, Space, UNOPPOSED, World, condition, kept, merge, text};
 
 /// Longer than two renewals.
 const RENEWALS: Duration = Duration::from_secs(120);
@@ -165,10 +165,7 @@ async fn once_asks_once_and_always_asks_about_each_url() {
     place.verified("later", "True", "Accepted").await;
     // On a busy machine a store may not answer in time, and is asked again.
     let page = space.operator.page("/metrics");
-    let unanswered = page.lines().find_map(|line| {
-        line.strip_prefix("presign_verifications_total{result=\"Unreachable\"} ")
-            .map(|count| count.parse::<usize>().unwrap())
-    });
+    let unanswered = sample::<usize>(&page, "presign_verifications_total{result=\"Unreachable\"}");
     let asked = first + 3 + unanswered.expect("the metric");
     assert_eq!(place.front.count(None), asked, "each URL is asked about once; {}", space.operator.log());
     let events = space.events("always").await;
@@ -213,14 +210,8 @@ async fn each_fault_is_told_and_its_end_too() {
     space.wait_ready("secret", "True", "Issued").await;
     space.write_keys(space.world.store.secret_access_key()).await;
     place.verified("secret", "True", "Accepted").await;
-    let is_counted = |page: &str| {
-        let count = |line: &str| {
-            let count =
-                line.strip_prefix("presign_verifications_total{result=\"SignatureDoesNotMatch\"} ")?;
-            count.parse::<u32>().ok()
-        };
-        page.lines().filter_map(count).any(|count| count > 0)
-    };
+    let mismatches = "presign_verifications_total{result=\"SignatureDoesNotMatch\"}";
+    let is_counted = |page: &str| sample::<u32>(page, mismatches).is_some_and(|count| count > 0);
     space.operator.wait_metrics(DEADLINE, "the answers", is_counted).await;
 }
 
@@ -247,12 +238,7 @@ async fn a_restart_asks_nothing_and_writes_nothing() {
     let environment =
         [UNOPPOSED, ("PRESIGN_VERIFY", "true"), ("PRESIGN_VERIFY_ALLOW", place.allowed.as_str())];
     let operator = Operator::start(space.world, &space.namespace, &environment);
-    let all_kept = |page: &str| {
-        let line = "presign_reconcile_duration_seconds_count{result=\"kept\"} ";
-        page.lines()
-            .any(|found| found.strip_prefix(line).is_some_and(|kept| kept.parse::<u32>().unwrap() >= 2))
-    };
-    operator.wait_metrics(DEADLINE, "a look at all", all_kept).await;
+    operator.wait_metrics(DEADLINE, "a look at all", |page| kept(page) >= 2).await;
     assert_eq!(versions().await, before);
     // What comes later is asked about, and after what was there before.
     space.apply("later", place.spec(json!({"verify": "Once"}))).await;

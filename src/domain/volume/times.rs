@@ -60,26 +60,27 @@ mod tests {
     use crate::domain::model::at;
 
     /// Signed at 0, renewed at 600, expires at 900.
-    const TIMES: fn() -> VolumeTimes =
-        || VolumeTimes { signing_time: at(0), renewal_time: at(600), expiration_time: at(900) };
+    fn times() -> VolumeTimes {
+        VolumeTimes { signing_time: at(0), renewal_time: at(600), expiration_time: at(900) }
+    }
 
     #[test]
     fn a_url_is_late_in_the_second_half_of_its_overlap() {
         for (now, is_late) in [(0, false), (600, false), (750, false), (751, true), (900, true)] {
-            assert_eq!(TIMES().are_late(at(now)), is_late, "{now}");
+            assert_eq!(times().are_late(at(now)), is_late, "{now}");
         }
         // There is no overlap, so nothing of it can have passed.
-        let times = VolumeTimes { renewal_time: at(900), ..TIMES() };
-        assert!(!times.are_late(at(900)) && times.are_late(at(901)));
-        let passed = VolumeTimes { renewal_time: at(1000), ..TIMES() };
+        let without = VolumeTimes { renewal_time: at(900), ..times() };
+        assert!(!without.are_late(at(900)) && without.are_late(at(901)));
+        let passed = VolumeTimes { renewal_time: at(1000), ..times() };
         assert!(!passed.are_late(at(950)), "it is not due yet");
     }
 
     #[test]
     fn nothing_is_left_of_a_url_at_its_end() {
         for (now, left) in [(0, Some(900)), (899, Some(1)), (900, None), (901, None)] {
-            assert_eq!(TIMES().left(at(now)), left, "{now}");
-            assert_eq!(TIMES().are_alive(at(now)), left.is_some(), "{now}");
+            assert_eq!(times().left(at(now)), left, "{now}");
+            assert_eq!(times().are_alive(at(now)), left.is_some(), "{now}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::api::{Api, ListParams};
 use testbed::{Fault, Match, Proxy, eventually};
 
@@ -103,15 +103,10 @@ impl<'a> Replicas<'a> {
         for _ in 0..count {
             replicas.add().await;
         }
-        let leases = Api::<Lease>::namespaced(space.client.clone(), &space.namespace);
         // An operator that stops on a busy machine may keep its lease until that expires.
         let leads = async || {
-            let found = leases.list(&ListParams::default()).await.unwrap();
-            found
-                .items
-                .into_iter()
-                .filter_map(|lease| lease.spec?.holder_identity)
-                .any(|holder| replicas.running.iter().any(|replica| is_of(&holder, replica.name())))
+            let holder = lease_of(space).await.and_then(|lease| lease.holder_identity);
+            holder.is_some_and(|holder| replicas.running.iter().any(|replica| is_of(&holder, replica.name())))
         };
         assert!(eventually(super::DEADLINE, leads).await, "none of the replicas leads");
         replicas
@@ -148,6 +143,12 @@ impl<'a> Replicas<'a> {
             replica.operator.stop();
         }
     }
+}
+
+/// The lease of a space, as the API server has it now; `None` if there is none yet.
+pub async fn lease_of(space: &Space) -> Option<LeaseSpec> {
+    let leases = Api::<Lease>::namespaced(space.client.clone(), &space.namespace);
+    leases.list(&ListParams::default()).await.unwrap().items.into_iter().next()?.spec
 }
 
 /// Whether an identity is one of the replica of this name.

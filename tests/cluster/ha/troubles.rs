@@ -4,15 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
-use kube::api::{ListParams, Patch, PatchParams};
+use kube::api::{Patch, PatchParams};
 use presign_operator::crd::PresignedUrl;
 use serde_json::json;
 
 use super::super::harness::{DEADLINE, Space};
 use super::judge::Judge;
-use super::replica::Replicas;
+use super::replica::{self, Replicas};
 use super::{LEASE, handled};
 
 /// How many troubles there are.
@@ -111,14 +110,14 @@ pub async fn blip(judge: &Judge, replicas: &Replicas<'_>, space: &Space) {
 async fn leads_through_a_blip(judge: &Judge, replicas: &Replicas<'_>, space: &Space) -> bool {
     let leader = replicas.leader(&judge.holder().await);
     let terms = || leader.log().matches("no longer leading").count();
-    let (first, before) = (lease(space).await, terms());
+    let (first, before) = (holder_and_transitions(space).await, terms());
     let renewals = leader.proxy().seen().iter().filter(|request| request.contains("/leases/")).count();
     leader.cut_off();
     // A request is counted before its fate is decided, so the first of two was lost.
     assert!(leader.proxy().wait_for("/leases/", renewals + 2, DEADLINE).await, "no renewal was lost");
     leader.heal();
     assert!(leader.proxy().wait_for("/leases/", renewals + 4, DEADLINE).await, "the lease is not renewed");
-    lease(space).await == first && terms() == before
+    holder_and_transitions(space).await == first && terms() == before
 }
 
 /// What the leader writes hangs for longer than its lease, which it renews: it gives up call
@@ -136,13 +135,13 @@ pub async fn hang(judge: &Judge, replicas: &mut Replicas<'_>, work: &Work, space
 async fn leads_through_a_hang(judge: &Judge, replicas: &Replicas<'_>, work: &Work, space: &Space) -> bool {
     let old = judge.holder().await;
     let leader = replicas.leader(&old);
-    let before = lease(space).await;
+    let before = holder_and_transitions(space).await;
     judge.note("hang the writes of", leader.name());
     leader.hang_writes();
     let token = work.ask_once(space).await;
     tokio::time::sleep(LEASE * 2).await;
     let answered = work.answered_so_far(space, &token).await;
-    let after = lease(space).await;
+    let after = holder_and_transitions(space).await;
     judge.note("let them go of", leader.name());
     leader.heal();
     let is_same = after == before && after.0.as_deref() == Some(old.as_str());
@@ -154,11 +153,9 @@ async fn leads_through_a_hang(judge: &Judge, replicas: &Replicas<'_>, work: &Wor
 }
 
 /// Who holds the lease, and how often it was taken, as the API server has it now.
-async fn lease(space: &Space) -> (Option<String>, Option<i32>) {
-    let leases = Api::<Lease>::namespaced(space.client.clone(), &space.namespace);
-    let lease = leases.list(&ListParams::default()).await.unwrap().items.remove(0);
-    let spec = lease.spec.unwrap();
-    (spec.holder_identity, spec.lease_transitions)
+async fn holder_and_transitions(space: &Space) -> (Option<String>, Option<i32>) {
+    let lease = replica::lease_of(space).await.unwrap();
+    (lease.holder_identity, lease.lease_transitions)
 }
 
 /// Waits until an old leader knows that it is none; it goes on running, and is ready.

@@ -16,6 +16,8 @@ pub use audit::audit_log;
 pub use audit::{audit, operators_log};
 #[allow(unused_imports, reason = "the tests of sessions use them")]
 pub use leaks::{assert_none as assert_no_leaks, hidden_sessions, hide_sessions};
+#[allow(unused_imports, reason = "not every test binary counts reconciles")]
+pub use operator::kept;
 pub use operator::{Operator, UNOPPOSED};
 pub use space::{Space, condition, merge, ready, text};
 #[allow(unused_imports, reason = "not every test binary makes further namespaces")]

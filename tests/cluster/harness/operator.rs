@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use testbed::{Program, eventually};
+use testbed::{Program, eventually, sample};
 
 use super::{DEADLINE, World, leaks};
 
@@ -167,4 +167,10 @@ impl Drop for Operator {
         assert!(!self.log().contains("which is a bug"), "a reconcile panicked:\n{}", self.log());
         leaks::assert_none(self.world, &self.home, "the operator's log", &self.log());
     }
+}
+
+/// How many reconciles found nothing to do, by a page of metrics.
+#[allow(dead_code, reason = "not every test binary counts reconciles")]
+pub fn kept(page: &str) -> usize {
+    sample(page, "presign_reconcile_duration_seconds_count{result=\"kept\"}").unwrap_or(0)
 }

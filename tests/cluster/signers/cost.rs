@@ -6,18 +6,12 @@ use futures::future::join_all;
 use kube::api::ListParams;
 use serde_json::json;
 
-use crate::harness::{DEADLINE, audit};
+use crate::harness::{DEADLINE, audit, kept};
 use crate::tenancy::Tenancy;
 
 const OBJECTS: usize = 60;
 /// Those of them that the last policy denies.
 const DENIED: usize = 10;
-
-/// How many reconciles found nothing to do.
-fn kept(page: &str) -> usize {
-    let line = "presign_reconcile_duration_seconds_count{result=\"kept\"} ";
-    page.lines().find_map(|found| found.strip_prefix(line)?.parse().ok()).unwrap_or(0)
-}
 
 /// Waits until so many more reconciles found nothing to do than on an earlier page of metrics.
 async fn wait_kept(tenancy: &Tenancy, before: &str, more: usize) {

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use testbed::wait_until;
+use testbed::{sample, wait_until};
 
 use super::pod::{self, CsiPod, kubectl};
 use super::steady::SteadyReaders;
@@ -181,9 +181,7 @@ fn secret_changed(cluster: &Cluster) {
 
 /// What the driver counts of Secrets that cannot be used.
 fn kept(cluster: &Cluster) -> u64 {
-    let page = node::metrics(cluster);
-    let line = page.lines().find_map(|line| line.strip_prefix("presign_csi_kept_total "));
-    line.and_then(|number| number.parse().ok()).unwrap_or_default()
+    sample(&node::metrics(cluster), "presign_csi_kept_total").unwrap_or_default()
 }
 
 /// The file system in memory that the driver keeps its records in is full: pods start and end, and a restart

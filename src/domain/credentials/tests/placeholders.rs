@@ -48,9 +48,8 @@ fn the_placeholder_of_an_example_is_called_one() {
 
 #[test]
 fn a_secret_that_was_encoded_twice_is_told_from_a_password() {
-    let encoded = |text: &str| serde_json::to_value(ByteString(text.as_bytes().to_vec())).unwrap();
     let is_accepted = |text: &str| {
-        let encoded = encoded(text);
+        let encoded = serde_json::to_value(ByteString(text.as_bytes().to_vec())).unwrap();
         parse(&[("access-key-id", "AKIA"), ("secret-access-key", encoded.as_str().unwrap())]).is_ok()
     };
     for text in [

@@ -36,12 +36,17 @@ fn judge(rules: Vec<PolicyRule>, request: &Request) -> Verdict {
     Policy { rules, lets_uploads_copy: false }.judge(request, REQUESTER)
 }
 
-/// The denial of a request, as the user reads it.
-fn denial(rule: PolicyRule, request: &Request) -> String {
-    match judge(vec![rule], request) {
-        Verdict::Denied(denial) => denial.to_string(),
+/// The denial of a request.
+fn denied(rules: Vec<PolicyRule>, request: &Request) -> Denial {
+    match judge(rules, request) {
+        Verdict::Denied(denial) => denial,
         Verdict::Allowed { rule, .. } => panic!("rule {rule} allows {request:?}"),
     }
+}
+
+/// The denial of a request, as the user reads it.
+fn denial(rule: PolicyRule, request: &Request) -> String {
+    denied(vec![rule], request).to_string()
 }
 
 fn is_allowed(rule: PolicyRule, request: &Request) -> bool {
@@ -92,7 +97,7 @@ fn a_rule_is_for_its_namespaces_only_and_others_do_not_see_it() {
     };
     let message = denial(of_b.clone(), &asked("secret-project/a"));
     assert_eq!(message, "spec.signerRef: no rule of the signer is for this namespace: ask its owner for one");
-    let Verdict::Denied(denial) = judge(vec![of_b, rule()], &asked("secret-project/a")) else { panic!() };
+    let denial = denied(vec![of_b, rule()], &asked("secret-project/a"));
     assert!(!denial.to_string().contains("secret-project") && denial.field == "key", "{denial}");
 }
 

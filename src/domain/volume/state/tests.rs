@@ -3,6 +3,7 @@
 mod properties;
 
 use super::*;
+use crate::domain::Sensitive;
 use crate::domain::model::at;
 use crate::domain::volume::{SignJobFailure, SignedVolume};
 
@@ -24,6 +25,10 @@ fn plan() -> VolumePlan {
 
 fn inputs(group: u32) -> VolumeInputs {
     VolumeInputs { fs_group: Some(group), ..VolumeInputs::default() }
+}
+
+fn with_other_token() -> VolumeInputs {
+    VolumeInputs { tokens: Some(Sensitive::new("t".to_owned())), ..inputs(1) }
 }
 
 fn lasting() -> VolumeFailure {
@@ -208,10 +213,8 @@ fn a_restart_signs_what_was_due_when_the_credentials_changed() {
         _ => panic!("{effects:?}"),
     };
     assert_eq!(kept(&volume.publish(Ok((inputs(2), plan())), true, at(10))), at(0));
-    let other_token =
-        VolumeInputs { tokens: Some(crate::domain::Sensitive::new("t".to_owned())), ..inputs(1) };
     let mut volume = published();
-    assert_eq!(kept(&volume.publish(Ok((other_token, plan())), true, at(10))), at(600));
+    assert_eq!(kept(&volume.publish(Ok((with_other_token(), plan())), true, at(10))), at(600));
 }
 
 #[test]
@@ -222,14 +225,12 @@ fn a_publish_signs_for_a_reason_or_not_at_all() {
         assert_eq!(names(&volume.signed(2, Err(SignJobFailure::Failure(temporary())), at(600))), "");
         volume
     };
-    let other_token =
-        || VolumeInputs { tokens: Some(crate::domain::Sensitive::new("t".to_owned())), ..inputs(1) };
     for (mut volume, inputs, now, reason) in [
         (published(), inputs(2), 10, Some(IssueReason::CredentialsChanged)),
         (published(), inputs(2), 900, Some(IssueReason::Expired)),
         (published(), inputs(1), 900, Some(IssueReason::Expired)),
-        (failing(), other_token(), 601, Some(IssueReason::RenewalDue)),
-        (published(), other_token(), 10, None),
+        (failing(), with_other_token(), 601, Some(IssueReason::RenewalDue)),
+        (published(), with_other_token(), 10, None),
         (failing(), inputs(1), 601, None),
     ] {
         let effects = volume.publish(Ok((inputs, plan())), true, at(now));
