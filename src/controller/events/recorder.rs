@@ -8,11 +8,13 @@ use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::rate_limit::RateLimit;
 use crate::controller::context::Context;
 use crate::runtime::lock::Lock;
 use crate::runtime::schedule::{CallLimits, CallQueue, SharedPlaces, WaitingCall};
+use crate::runtime::{Leadership, NotLeading};
 
 /// How many events wait at most. Further events are dropped, as client-go does.
 const CAPACITY: usize = 1000;
@@ -20,6 +22,8 @@ const CAPACITY: usize = 1000;
 const CAPACITY_FOR_WARNINGS: usize = 200;
 /// How long each event waits while the queue of objects has a backlog.
 const EVENT_INTERVAL: Duration = Duration::from_millis(100);
+/// How old an event may become while it waits for this process to lead again. Then it is dropped.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How many events are written at a time. Those of one namespace are written in order, and if the write hangs,
 /// the events of others are still written.
 const LIMITS: CallLimits = CallLimits { at_once: 2, per_server: 2, per_flow: 1, per_owner: 1 };
@@ -41,6 +45,7 @@ struct EventQueue {
 struct QueuedEvent {
     object: ObjectReference,
     event: Event,
+    queued_at: Instant,
 }
 
 /// Why an event was dropped.
@@ -97,7 +102,7 @@ impl Events {
             return Err(Dropped::RateLimited);
         }
         queue.places.add(namespace);
-        queue.waiting.push(QueuedEvent { object, event });
+        queue.waiting.push(QueuedEvent { object, event, queued_at: Instant::now() });
         drop(queue);
         self.changed.notify_one();
         Ok(())
@@ -149,14 +154,35 @@ pub async fn publish(ctx: Arc<Context>, recorder: Recorder) {
     events.for_each_concurrent(LIMITS.at_once, one).await;
 }
 
-async fn write(ctx: &Context, recorder: &Recorder, QueuedEvent { object, event }: &QueuedEvent) {
-    let _permit = ctx.limiter.permit().await;
-    let written = recorder.publish(event, object).await;
+async fn write(ctx: &Context, recorder: &Recorder, queued: &QueuedEvent) {
+    let QueuedEvent { object, event, queued_at } = queued;
+    let once = async || {
+        let _permit = ctx.limiter.permit().await;
+        recorder.publish(event, object).await
+    };
+    let mut written = once().await;
+    // The end of a term stops a write. Nobody else knows of the event.
+    if written.as_ref().is_err_and(NotLeading::is_cause_of)
+        && leads_by(&ctx.leadership, *queued_at + PATIENCE).await
+    {
+        written = once().await;
+    }
     if let Err(error) = &written {
         let code = if let kube::Error::Api(status) = error { status.code } else { 0 };
         tracing::debug!(code, "an event could not be written");
     }
     ctx.metrics.event(if written.is_ok() { "done" } else { "failed" });
+}
+
+/// Waits until this process leads; false if it does not by `end`.
+async fn leads_by(leadership: &Leadership, end: Instant) -> bool {
+    let mut begins = std::pin::pin!(leadership.begins());
+    let leads = async {
+        while leadership.term().is_none() {
+            begins.next().await;
+        }
+    };
+    tokio::time::timeout_at(end, leads).await.is_ok()
 }
 
 #[cfg(test)]

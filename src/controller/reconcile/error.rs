@@ -96,7 +96,7 @@ impl Failure {
         if is_namespace_terminating(&source) {
             return Self::NamespaceTerminating;
         }
-        if matches!(&source, kube::Error::Service(error) if error.is::<NotLeading>()) {
+        if NotLeading::is_cause_of(&source) {
             return Self::NotLeading(NotLeading);
         }
         if let kube::Error::Service(error) = &source

@@ -17,6 +17,14 @@ use crate::runtime::leader::Leadership;
 #[error("this process does not lead, so nothing is written")]
 pub struct NotLeading;
 
+impl NotLeading {
+    /// Whether a call failed for this reason.
+    #[must_use]
+    pub fn is_cause_of(error: &kube::Error) -> bool {
+        matches!(error, kube::Error::Service(error) if error.is::<Self>())
+    }
+}
+
 /// Sends a write while this process leads. Waits for the answer until the deadline or the end of the
 /// term, whichever is earlier. A term that is renewed meanwhile ends later.
 ///

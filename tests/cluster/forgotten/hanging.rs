@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use serde_json::json;
-use testbed::{Fault, Proxy};
+use testbed::{Fault, Match, Proxy};
 
-use super::{issue_another, secret_writes, status_writes, times_of_writes};
-use crate::harness::{Space, ready, text};
+use super::{PATIENT, issue_another, secret_writes, status_writes, times_of_writes};
+use crate::harness::{DEADLINE, Space, ready, text};
 
 const HANG: Duration = Duration::from_secs(20);
 
@@ -65,4 +65,18 @@ async fn a_status_that_hangs_beyond_the_lease_is_written_again() {
         .await;
     assert!(writes(&proxy, "report/status") >= 2, "the call that hung, and its repetition");
     assert_eq!(times_of_writes(&space, "report").await.len(), 1, "and nothing is minted for it");
+}
+
+#[tokio::test]
+async fn an_event_that_the_end_of_a_term_stopped_is_written_in_the_next_one() {
+    let (space, proxy) = Space::behind_proxy_with("hanging-event", &[PATIENT]).await;
+    proxy.fault(Match::new("POST", "/events"), 1, Fault::HangUntilHealed);
+    space.apply("report", space.spec(json!({}))).await;
+    assert!(proxy.wait_for("/events", 1, DEADLINE).await, "no event was written");
+    proxy.fault(Match::new("PUT", "/leases/"), u64::MAX, Fault::HangUntilHealed);
+    let is_standby = |page: &str| page.contains("presign_leader 0\n");
+    space.operator.wait_metrics(DEADLINE, "a standby", is_standby).await;
+    proxy.heal();
+    space.wait_event("report", "Normal Issued").await;
+    assert_eq!(space.events("report").await, ["Normal Issued"]);
 }
