@@ -31,6 +31,12 @@ const TIME_OUT: Duration = Duration::from_secs(5);
 const DEFAULT_TIME_OUT: Duration = Duration::from_secs(1);
 /// A pod's address that is not the node's.
 const ELSEWHERE: &str = "127.0.0.2:0";
+/// How long a peer tries to connect before it begins anew. The kernel repeats an attempt at ever longer intervals, so
+/// that the peers who come again at once would keep the others away.
+const AGAIN: Duration = Duration::from_secs(2);
+/// How long a peer waits to hear of the operator, which gives each 10 s. Where too many come at once, the kernel
+/// lets a peer believe that it is connected, and forgets it.
+const UNHEARD: Duration = Duration::from_secs(30);
 const SCRAPE: &[u8] = b"GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n";
 
 /// How the peers of a crowd behave.
@@ -61,8 +67,10 @@ async fn behave(to: SocketAddr, manners: Manners, number: usize, met: Arc<Atomic
     let from = if matches!(manners, Manners::Insistent) { ELSEWHERE } else { "127.0.0.1:0" };
     let mut is_met = false;
     loop {
-        if let Ok(mut stream) = connect(to, from).await {
-            converse(&mut stream, manners, number).await;
+        if let Ok(Ok(mut stream)) = timeout(AGAIN, connect(to, from)).await {
+            if timeout(UNHEARD, converse(&mut stream, manners, number)).await.is_err() {
+                continue;
+            }
             if !std::mem::replace(&mut is_met, true) {
                 met.fetch_add(1, Ordering::Relaxed);
             }
@@ -122,15 +130,20 @@ async fn converse(stream: &mut TcpStream, manners: Manners, number: usize) {
     let _ = stream.read(&mut answer).await;
 }
 
-/// Waits until the operator has met a crowd.
+/// Waits until the operator has met a crowd, however long that takes, as long as it goes on.
 async fn gathered(met: &AtomicUsize, manners: Manners) {
-    let are_there = async {
-        while met.load(Ordering::Relaxed) < MET {
-            sleep(Duration::from_millis(20)).await;
+    let (mut before, mut since) = (0, Instant::now());
+    loop {
+        let now = met.load(Ordering::Relaxed);
+        if now >= MET {
+            return;
         }
-    };
-    let in_time = timeout(DEADLINE, are_there).await.is_ok();
-    assert!(in_time, "{manners:?}: {} of {CROWD} have come", met.load(Ordering::Relaxed));
+        if now > before {
+            (before, since) = (now, Instant::now());
+        }
+        assert!(since.elapsed() < DEADLINE, "{manners:?}: {now} of {CROWD} have come, and then no more");
+        sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// The whole answer to a request for a page, on a connection of its own, as kubelet asks.
