@@ -69,7 +69,7 @@ async fn what_is_kept_of_a_pod_that_is_gone_is_dropped() {
     std::fs::remove_dir_all(node.kubelet().join("pods")).unwrap();
     node.start().await;
     assert_eq!(node.kept(), Vec::<std::path::PathBuf>::new());
-    assert!(node.page("/metrics").contains("presign_csi_volumes{state=\"Serving\"} 0"));
+    assert!(node.page("/metrics").contains("presign_csi_volumes{state=\"Serving\"} 0\n"));
 }
 
 /// The memory for what is kept is full when the key is rotated: nobody signs with the old one again, although

@@ -41,7 +41,7 @@ async fn a_republish_that_cannot_be_used_is_no_error_while_the_url_lives() {
     among_attributes.publish(&channel).await.unwrap();
     volume.clone().without(&["csi.storage.k8s.io/pod.uid"]).publish(&channel).await.unwrap();
     assert_eq!(curl(&[&node.read(&volume, "url")]).unwrap(), CONTENT);
-    assert!(node.page("/metrics").contains("presign_csi_kept_total 2"), "{}", node.page("/metrics"));
+    assert!(node.page("/metrics").contains("presign_csi_kept_total 2\n"), "{}", node.page("/metrics"));
     volume.unpublish(&channel).await.unwrap();
     node.expect_nothing_left(&volume);
 }
@@ -68,7 +68,7 @@ async fn a_volume_that_is_too_large_is_refused_and_says_so_in_the_log_and_the_me
     let status = many.publish(&channel).await.unwrap_err();
     assert!(status.message().contains("256 KiB"), "{status:?}");
     assert!(node.log().contains("team-a") && node.log().contains("more than 32 KiB"), "{}", node.log());
-    assert!(node.page("/metrics").contains("presign_csi_failures_total{reason=\"CredentialsInvalid\"} 1"));
+    assert!(node.page("/metrics").contains("presign_csi_failures_total{reason=\"CredentialsInvalid\"} 1\n"));
     for volume in [&heavy, &long, &many] {
         node.expect_nothing_left(volume);
     }

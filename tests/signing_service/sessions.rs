@@ -50,7 +50,7 @@ async fn a_session_is_waited_for_and_shared_and_a_standby_gets_its_own() {
     let body = json!({"urls": {"": stage.spec(wanted)}, "longerThan": null, "seed": 7}).to_string();
     let answer = stage.first_answer_of(&standby, &token, &body).await;
     assert_eq!(answer.status, 200, "{answer:?}");
-    assert!(standby.page("/metrics").contains("presign_leader 0"), "it does not lead");
+    assert!(standby.page("/metrics").contains("presign_leader 0\n"), "it does not lead");
     assert_eq!(download(answer.file("url")), "by a session");
     assert_eq!(front.count(None), 2);
 }

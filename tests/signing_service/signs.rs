@@ -22,13 +22,13 @@ async fn every_replica_signs_urls_that_work_and_nothing_is_written_down() {
         "longerThan": null, "seed": 7});
     let second = stage.first_answer_of(&standby, &token, &body.to_string()).await;
     assert_eq!(second.status, 200, "{second:?}");
-    assert!(standby.page("/metrics").contains("presign_leader 0"), "it does not lead");
+    assert!(standby.page("/metrics").contains("presign_leader 0\n"), "it does not lead");
     let folders =
         second.body["files"].as_array().unwrap().iter().map(|file| file["folder"].as_str().unwrap());
     assert_eq!(folders.clone().filter(|folder| *folder == "in").count(), 4);
     assert!(folders.clone().all(|folder| folder == "in" || folder == "out"));
     assert_eq!(download(second.file("url")), "content");
-    let counted = "presign_signing_requests_total{result=\"Signed\"} 1";
+    let counted = "presign_signing_requests_total{result=\"Signed\"} 1\n";
     assert!(standby.page("/metrics").contains(counted), "{}", standby.page("/metrics"));
     standby.stop();
 
