@@ -146,6 +146,30 @@ mod tests {
         }
     }
 
+    #[test]
+    fn says_which_lifetime_a_session_needs() {
+        let sessions = crate::domain::model::session_request();
+        let text = |expires_in, limited_by| {
+            let request = Request { expires_in, overlap: Overlap::Third, ..sessions.clone() };
+            let validity = Validity { signing_time: at(0), lifetime: 300 };
+            Advice::of(&request, validity, limited_by).text("of ServiceAccount \"uploader\"")
+        };
+        let session = format!("the session of ServiceAccount \"uploader\" last 9m ({SESSION})");
+        let earlier = "set spec.renewBefore to 3m, or";
+        for (expires_in, limited_by, expected) in [
+            (539, LimitedBy::Credentials, format!("{earlier} let spec.expiresIn and {session}")),
+            (540, LimitedBy::Credentials, format!("{earlier} let {session}")),
+            (300, LimitedBy::Requested, format!("{earlier} set spec.expiresIn to 9m")),
+            (
+                3600,
+                LimitedBy::Signer,
+                format!("{earlier} ask the owner of the signer to allow a lifetime of 9m (maxExpiresIn)"),
+            ),
+        ] {
+            assert_eq!(text(expires_in, limited_by), expected, "{expires_in}");
+        }
+    }
+
     /// Every advised value makes the overlap safe, and none is longer than needed.
     #[test]
     fn is_right_and_no_more_than_needed() {

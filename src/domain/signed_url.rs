@@ -117,6 +117,15 @@ mod tests {
     const URL: &str = "https://h/b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=ID%2F20300102%2Fr%2Fs3%2Faws4_request&X-Amz-Date=20300102T030405Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Security-Token=T&X-Amz-Signature=abc";
 
     #[test]
+    fn the_location_is_what_comes_before_the_query() {
+        let validity = Validity { signing_time: Timestamp::UNIX_EPOCH, lifetime: 60 };
+        for (url, expected) in [(URL, "https://h/b/k"), ("https://h/b/", "https://h/b/")] {
+            let signed = SignedUrl { url: Sensitive::new(url.to_owned()), form: None, validity };
+            assert_eq!(signed.location(), expected);
+        }
+    }
+
+    #[test]
     fn takes_a_url_apart() {
         let parts = UrlParts::read(URL).unwrap();
         assert_eq!(parts.validity.signing_time.to_string(), "2030-01-02T03:04:05Z");

@@ -270,3 +270,6 @@ fn is_header(text: &str) -> bool {
     let name = text.strip_suffix('*').unwrap_or(text);
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_.~!#$%&+^|-".contains(c))
 }
+
+#[cfg(test)]
+mod tests;

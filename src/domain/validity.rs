@@ -142,6 +142,14 @@ mod tests {
     }
 
     #[test]
+    fn a_short_wait_is_spread_by_half_of_itself() {
+        let validity = Validity::new(at(0), 1000, None).unwrap();
+        // 180 s of waiting and 90 s of spread, of which a sixteenth is taken; never before 166 s.
+        assert_eq!(validity.renewal_time(Overlap::Seconds(820), 1 << 28), at(180 - 5));
+        assert_eq!(validity.renewal_time(Overlap::Seconds(820), u32::MAX), at(166));
+    }
+
+    #[test]
     fn an_overlap_that_does_not_fit_is_cut_to_five_sixths() {
         let hour = Validity::new(at(0), 3600, None).unwrap();
         assert_eq!(hour.overlap(Overlap::Seconds(3000)), (3000, false));

@@ -1,6 +1,7 @@
 //! From each progress and interruption to the next reconcile, the label and what is remembered.
 
 mod deletion;
+mod writes;
 
 use super::*;
 use crate::domain::Validity;

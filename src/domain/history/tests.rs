@@ -3,6 +3,7 @@
 use super::*;
 use crate::domain::model::at;
 use crate::domain::reason::FailureReason;
+use crate::domain::status::Progress;
 
 fn trouble() -> Problem {
     Problem::new(FailureReason::ApiError, "trouble".to_owned())
@@ -147,4 +148,54 @@ fn what_repeats_what_others_undo_is_contested() {
         assert_eq!(is_contested(reason, true, true), ours, "{reason}: our URL");
         assert_eq!(is_contested(reason, true, false), planted, "{reason}: another's URL");
     }
+}
+
+#[test]
+fn what_an_object_waits_for_is_overdue_when_it_was_not_read_for_the_time_of_the_safety_net() {
+    let (credentials, target) = (Some(Awaited::Credentials), Some(Awaited::Target));
+    let net = i64::from(SAFETY_NET);
+    let mut history = History::default();
+    assert_eq!(history.overdue(at(net)), None);
+    history.set_awaits(credentials, true, at(0));
+    for (now, expected) in [(-1, credentials), (0, None), (net - 1, None), (net, credentials)] {
+        assert_eq!(history.overdue(at(now)), expected, "at {now}");
+    }
+    history.set_awaits(credentials, false, at(10));
+    assert_eq!(history.overdue(at(net)), credentials, "a reconcile without a read changes nothing");
+    history.set_awaits(credentials, true, at(10));
+    assert_eq!(history.overdue(at(net)), None, "it was read");
+    history.set_awaits(target, false, at(20));
+    assert_eq!((history.awaits(), history.overdue(at(net + 19))), (target, None), "another Secret");
+    assert_eq!(history.overdue(at(net + 20)), target);
+    history.set_awaits(None, false, at(30));
+    assert_eq!((history.awaits(), history.overdue(at(9 * net))), (None, None));
+}
+
+#[test]
+fn a_signer_that_is_missing_is_no_secret_to_wait_for() {
+    let of = |reason| Awaited::of(&Progress::Failed(Problem::new(reason, "trouble".to_owned())));
+    assert_eq!(of(FailureReason::SignerNotFound), None);
+    assert_eq!(of(FailureReason::CredentialsNotFound), Some(Awaited::Credentials));
+}
+
+#[test]
+fn only_the_backoff_of_a_panic_is_one_of_a_panic() {
+    let inputs = Inputs::default();
+    for (reason, is_panic) in [(FailureReason::InternalError, true), (FailureReason::ApiError, false)] {
+        let problem = Problem::new(reason, "trouble".to_owned());
+        let mut history = History::default();
+        let until = history.failed(&inputs, &problem, at(0), None, None);
+        assert_eq!(history.panic_backoff(&inputs, at(0)), Some(&problem).filter(|_| is_panic), "{reason}");
+        assert_eq!(history.panic_backoff(&inputs, until), None, "{reason}");
+    }
+}
+
+#[test]
+fn a_status_that_is_written_ends_the_backoff_of_status_writes() {
+    let mut history = History::default();
+    for expected in [2, 4, 8] {
+        assert_eq!(history.status_not_written(at(0), None, None), at(expected));
+    }
+    history.status_is_current();
+    assert_eq!(history.status_not_written(at(0), None, None), at(2));
 }

@@ -1,5 +1,7 @@
 //! From each observation to the plan: what is done, and what stands in the way of it.
 
+mod facts;
+
 use kube::ResourceExt as _;
 
 use super::*;

@@ -165,7 +165,7 @@ fn list(items: impl IntoIterator<Item = String>) -> String {
     if items.len() > MAX_NAMED {
         let others = items.len() - MAX_NAMED;
         items.truncate(MAX_NAMED);
-        items.push(format!("{others} others"));
+        items.push(format!("{others} more"));
     }
     match items.pop() {
         Some(last) if items.is_empty() => last,

@@ -219,6 +219,22 @@ mod tests {
     }
 
     #[test]
+    fn the_hosts_of_aws_have_their_region_but_for_the_global_one() {
+        let plain = AwsAddress::default();
+        let all = AwsAddress { fips: true, dual_stack: true };
+        let arn = "arn:aws:s3:eu-west-1:1:accesspoint/a";
+        for (bucket, region, address, expected) in [
+            ("reports", "eu-west-1", plain, "s3.eu-west-1.amazonaws.com"),
+            ("reports", "aws-global", plain, "s3.amazonaws.com"),
+            (arn, "aws-global", plain, "s3-accesspoint.aws-global.amazonaws.com"),
+            (arn, "cn-north-1", plain, "s3-accesspoint.cn-north-1.amazonaws.com.cn"),
+            ("reports", "us-gov-west-1", all, "s3-fips.dualstack.us-gov-west-1.amazonaws.com"),
+        ] {
+            assert_eq!(aws_host(bucket, region, address), expected);
+        }
+    }
+
+    #[test]
     fn refuses_what_cannot_be_signed_for() {
         for text in [
             "",

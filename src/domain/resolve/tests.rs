@@ -171,6 +171,41 @@ fn what_depends_on_the_store_names_the_signer() {
 }
 
 #[test]
+fn what_only_the_user_wrote_does_not_name_the_signer() {
+    let long: PresignedUrlSpec = serde_json::from_value(json!({
+        "bucket": "reports", "key": "a", "expiresIn": "8d",
+        "signerRef": {"kind": "ClusterSigner", "name": "media"},
+    }))
+    .unwrap();
+    let found = problem(resolved(TEAM_A, &long, Some(&model::signer()), None));
+    assert!(found.message.starts_with("spec.expiresIn: ") && !found.message.contains("media"), "{found:?}");
+}
+
+#[test]
+fn a_session_is_narrowed_by_what_allows_the_request() {
+    let with = |enforcement: &str| {
+        signer(&json!({
+            "s3": {"region": "eu-central-1", "credentials": {"webIdentity": {
+                "serviceAccountRef": {"name": "uploader"}, "roleARN": "arn:aws:iam::123456789012:role/media",
+            }}},
+            "policy": {"enforcement": enforcement, "rules": [{
+                "name": "all", "methods": ["GET"], "buckets": ["reports"], "keyPrefixes": ["tenants/{namespace}/"],
+            }]},
+        }))
+    };
+    let policy_of = |enforcement: &str, key: &str| {
+        let found = resolved(TEAM_A, &spec(key), Some(&with(enforcement)), None).unwrap();
+        found.request.credentials.session.unwrap().policy
+    };
+    let allowed = policy_of("Enforce", "tenants/team-a/a").unwrap();
+    assert!(allowed.contains("reports/tenants/team-a/*"), "{allowed}");
+    // What the rules would deny is permitted alone.
+    let audited = policy_of("Audit", "tenants/team-b/a").unwrap();
+    assert!(audited.contains("reports/tenants/team-b/a") && !audited.contains("team-a"), "{audited}");
+    assert_eq!(policy_of("Enforce", "tenants/team-b/a"), None, "a request that is denied needs no session");
+}
+
+#[test]
 fn own_credentials_can_be_denied_everywhere_or_where_those_of_signers_are() {
     let inline = model::spec();
     let ask = |requester, denies_inline| {

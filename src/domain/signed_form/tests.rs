@@ -31,6 +31,14 @@ fn parts(signed: &SignedUrl) -> UrlParts {
 }
 
 #[test]
+fn the_fields_are_those_of_the_file() {
+    let form = signed(|_| (), "AKIA", 0, 60).form.unwrap();
+    assert_eq!(form.fields()["x-amz-meta-note"], "a \"b\" \\c @d");
+    let (url, read) = SignedForm::read(&form.json("https://h/b")).unwrap();
+    assert_eq!((url.as_str(), read.fields()), ("https://h/b", form.fields()));
+}
+
+#[test]
 fn curl_interprets_no_value() {
     let config = signed(|_| (), "AKIA", 0, 60).form.unwrap().curl_config();
     let line = r#"form-string = "x-amz-meta-note=a \"b\" \\c @d""#;

@@ -1,5 +1,7 @@
 //! What is read from a Secret: whose field is whose, and which key holds the URL.
 
+mod kept;
+
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
@@ -52,20 +54,6 @@ fn reads_back_what_was_rendered() {
         assert_eq!((&*stored.uid, stored.resource_version), ("s-1", 1));
         assert_eq!(stored.content.url.unwrap().validity, Validity { signing_time: at(0), lifetime: 3600 });
     }
-}
-
-#[test]
-fn of_names_that_no_object_can_have_nothing_is_kept() {
-    let long = "x".repeat(250_000);
-    let mut world = issued();
-    world.server.update(THEM, at(9), |secret| {
-        secret.annotations_mut().insert(ANNOTATION_OWNER.to_owned(), long.clone());
-        secret.annotations_mut().insert(ANNOTATION_RENEW.to_owned(), long.clone());
-        let owner = &mut secret.owner_references_mut()[0];
-        (owner.name, owner.uid) = (long.clone(), long.clone());
-    });
-    let shown = format!("{:?}", world.stored().unwrap());
-    assert!(shown.len() < 2000, "{} bytes", shown.len());
 }
 
 #[test]

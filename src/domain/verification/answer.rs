@@ -177,6 +177,11 @@ mod tests {
                 error(403, "AccessDenied", "<Message>Request is not yet valid</Message>"),
                 skewed.clone(),
             ),
+            (
+                Object,
+                error(400, "AuthorizationQueryParametersError", "<Message>Request has expired</Message>"),
+                skewed.clone(),
+            ),
             (Listing, error(403, "RequestTimeTooSkewed", ""), skewed),
             (Listing, error(403, "AllAccessDisabled", ""), Finding::AccessDenied),
             (Object, error(403, "AllAccessDisabled", ""), Finding::AccessDenied),
@@ -192,7 +197,9 @@ mod tests {
             (Object, error(404, "NoSuchVersion", ""), Finding::NoSuchKey),
             (Object, error(400, "InvalidToken", ""), Finding::TokenRefused),
             (Object, error(503, "SlowDown", ""), Finding::Unreachable(VerifyOutage::Busy)),
+            (Listing, error(400, "RequestTimeout", ""), Finding::Unreachable(VerifyOutage::Busy)),
             (Object, error(500, "InternalError", ""), Finding::Unreachable(VerifyOutage::Fault(500))),
+            (Object, error(501, "NotImplemented", ""), Finding::Rejected { status: 501 }),
             (Object, error(400, "InvalidArgument", ""), Finding::Rejected { status: 400 }),
             (Object, error(403, "", ""), Finding::Rejected { status: 403 }),
         ] {
@@ -269,7 +276,15 @@ mod tests {
 
     #[test]
     fn a_small_difference_of_clocks_is_none() {
-        let answer = StoreAnswer { clock_ahead: Some(1), ..error(403, "RequestTimeTooSkewed", "") };
-        assert_eq!(finding(QuestionKind::Object, "r", &answer), Finding::ClockSkewed { ahead: None });
+        for (clock_ahead, ahead) in [
+            (NO_SKEW, None),
+            (-NO_SKEW, None),
+            (NO_SKEW + 1, Some(NO_SKEW + 1)),
+            (-NO_SKEW - 1, Some(-NO_SKEW - 1)),
+        ] {
+            let clock_ahead = Some(clock_ahead);
+            let answer = StoreAnswer { clock_ahead, ..error(403, "RequestTimeTooSkewed", "") };
+            assert_eq!(finding(QuestionKind::Object, "r", &answer), Finding::ClockSkewed { ahead });
+        }
     }
 }

@@ -228,6 +228,19 @@ pub(in crate::domain) const CREDENTIALS_ACCEPTED: &str =
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::model::{request, signer};
+    use crate::domain::policy::Requester;
+
+    #[test]
+    fn the_place_is_that_of_the_credentials_and_of_their_signer() {
+        let mut request = request();
+        let own = VerifyPlace { credentials: "in Secret \"keys\"".to_owned(), signer: None };
+        assert_eq!(VerifyPlace::of(&request), own);
+        request.credentials = signer().credentials(Requester::new("team-a", "report")).unwrap();
+        let name = "ClusterSigner \"media\"".to_owned();
+        let theirs = VerifyPlace { credentials: format!("of {name}"), signer: Some(name) };
+        assert_eq!(VerifyPlace::of(&request), theirs);
+    }
 
     #[test]
     fn sentences_say_what_to_change_and_for_a_signer_who() {

@@ -123,6 +123,7 @@ mod tests {
         ] {
             assert_eq!((question.kind, question.request.method), (QuestionKind::Listing, Method::Get));
             assert!(question.request.key.is_empty() && question.headers.is_empty());
+            assert!(question.request.headers.is_empty(), "they are those of the URL");
             assert_eq!(question.request.form, None, "a form is not signed as a URL");
             let query: Vec<_> = question.request.query.iter().map(|(name, _)| name.as_str()).collect();
             assert_eq!(query, ["list-type", "max-keys"]);

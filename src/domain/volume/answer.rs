@@ -172,6 +172,10 @@ mod tests {
         let expected =
             VolumeTimes { signing_time: at(1000), renewal_time: at(1600), expiration_time: at(1900) };
         assert_eq!(signed.times, expected);
+        let mut longest = answer(&[""]);
+        longest["files"][0]["content"] = json!(format!("https://{}", "x".repeat(MAX_FILE - 8)));
+        longest["expirationTime"] = json!(at(1000 + 7 * 86400));
+        assert!(read(&longest, &[""], 1001).is_ok());
         let signed = read(&answer(&["in", "out"]), &["in", "out"], 1001).unwrap();
         let folders: Vec<_> = signed.files.iter().map(|file| file.folder.as_deref().unwrap()).collect();
         assert_eq!(folders, ["in", "in", "out", "out"]);
@@ -222,6 +226,7 @@ mod tests {
         let mut brief = answer(&[""]);
         brief["renewalTime"] = json!(at(1060));
         brief["expirationTime"] = json!(at(1100));
+        assert_eq!(read(&brief, &[""], 1060).unwrap().times.renewal_time, at(1080));
         assert_eq!(read(&brief, &[""], 1080).unwrap().times.renewal_time, at(1090));
         assert!(read(&brief, &[""], 1100).unwrap_err().message.contains("expired"));
     }

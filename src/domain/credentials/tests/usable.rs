@@ -29,6 +29,9 @@ fn credentials_come_from_secrets_that_are_there_for_them() {
         assert!(message.starts_with("Secret \"keys\" has "), "{message}");
         assert!(message.contains("put the access key into a Secret of type Opaque"), "{message}");
     }
+    let shown = |kind| usable(&secret(Some(kind)), false).unwrap_err().to_string();
+    assert!(shown("kubernetes.io/tls").starts_with("has a type kubernetes.io/*, which"));
+    assert!(shown("helm.sh/release.v1").starts_with("has the type helm.sh/release, which"));
     let mut issued = secret(Some("Opaque"));
     issued.labels_mut().insert(LABEL_MANAGED.to_owned(), MANAGED.to_owned());
     let why = usable(&issued, false).unwrap_err();

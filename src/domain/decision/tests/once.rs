@@ -68,6 +68,15 @@ fn other_credentials_do_not_sign_it_again() {
 }
 
 #[test]
+fn a_clock_that_was_ahead_is_a_reason_to_sign_it_again() {
+    let mut world = shared();
+    world.now = at(-300);
+    assert_eq!(reason(&world), None);
+    world.now = at(-301);
+    assert_eq!(reason(&world), Some(IssueReason::Drifted));
+}
+
+#[test]
 fn another_request_or_token_signs_it_again_before_and_after_its_end() {
     let steps: [(&str, OnceStep, IssueReason); 4] = [
         ("another key", |w| w.request.key.push('x'), IssueReason::SpecChanged),

@@ -119,3 +119,52 @@ fn a_request_that_was_edited_too_is_not_remembered() {
     world.request.key.push('x');
     assert_eq!(plan(&world).action, Action::End { why: EndReason::Denied, request: None });
 }
+
+#[test]
+fn a_url_whose_signer_is_missing_just_expires_and_one_that_is_not_permitted_is_not_renewed() {
+    for (reason, is_withdrawn, expired, is_renewed) in [
+        (FailureReason::SignerNotFound, false, EndReason::Expired, true),
+        (FailureReason::SignerNotFound, true, EndReason::Denied, true),
+        (FailureReason::NotPermitted, false, EndReason::Denied, false),
+        (FailureReason::NotPermitted, true, EndReason::Denied, false),
+    ] {
+        let mut world = settled();
+        let problem = Problem::new(reason, "no".to_owned());
+        world.permission = Permission::Denied { problem, is_withdrawn };
+        let Seen::Url(reported) = plan(&world).seen else { panic!("there is a URL") };
+        assert_eq!(reported.renewal_time.is_some(), is_renewed, "{reason}");
+        world.now = at(3600);
+        assert_eq!(plan(&world).action, ends(&world, expired), "{reason}, withdrawn: {is_withdrawn}");
+    }
+}
+
+#[test]
+fn a_denied_object_is_deleted_at_its_time_unless_it_is_suspended_or_that_has_just_failed() {
+    let mut world = World::new();
+    (world.request.is_signed_once, world.request.ttl_after_expired) = (true, Some(60));
+    world.act(world.decide());
+    (world.now, world.permission) = (at(600), denied(false));
+    assert_eq!(plan(&world).delete_at, Some(at(3660)));
+    let mut history = History::default();
+    let problem = Problem::new(FailureReason::ApiError, "trouble".to_owned());
+    history.failed(&Inputs::default(), &problem, world.now, None, None);
+    assert_eq!(world.plan(&history, &Inputs::default(), true).delete_at, None);
+    world.request.suspend = true;
+    assert_eq!(plan(&world).delete_at, None);
+}
+
+#[test]
+fn a_deletion_that_failed_is_reported_until_it_is_tried_again() {
+    let mut world = World::new();
+    (world.request.is_signed_once, world.request.ttl_after_expired) = (true, Some(60));
+    world.act(world.decide());
+    world.end(EndReason::Expired);
+    let mut history = History::default();
+    let problem = Problem::new(FailureReason::ApiError, "trouble".to_owned());
+    for (now, is_reported) in [(3659, false), (3660, true)] {
+        world.now = at(now);
+        history.failed(&Inputs::default(), &problem, world.now, None, None);
+        let plan = world.plan(&history, &Inputs::default(), true);
+        assert_eq!(plan.progress == Progress::Failed(problem.clone()), is_reported, "{:?}", plan.progress);
+    }
+}

@@ -252,7 +252,7 @@ fn the_longest_lifetime_of_the_rules_that_allow_counts() {
 fn a_message_names_a_few_of_many() {
     let keys: Vec<String> = (0..32).map(|number| format!("{}{number}/", "p".repeat(1000))).collect();
     let message = denial(PolicyRule { keys: KeyPatterns::Prefixes(keys), ..rule() }, &asked("a"));
-    assert!(message.ends_with("or 27 others") && message.len() < 6000, "{}", message.len());
+    assert!(message.ends_with("or 27 more") && message.len() < 6000, "{}", message.len());
 }
 
 #[test]

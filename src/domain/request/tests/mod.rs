@@ -110,6 +110,22 @@ fn a_bucket_stands_where_the_style_says() {
 }
 
 #[test]
+fn an_endpoint_must_not_begin_with_the_bucket_as_a_whole_part() {
+    for (bucket, endpoint, is_refused) in [
+        ("media", "https://media.example.com", true),
+        ("media", "https://mediaserver.example.com", false),
+        ("media", "https://media", false),
+        ("me.dia", "https://me.dia", true),
+        ("me.dia", "https://me.dia.example.com", true),
+        ("me.dia", "https://me.diaserver.example.com", false),
+    ] {
+        let spec = json!({"bucket": bucket, "s3": {"endpoint": endpoint}});
+        let message = parse(&spec).err().map(|error| error.message);
+        assert_eq!(message, is_refused.then_some(rules::ENDPOINT_BUCKET.message.into()), "{spec}");
+    }
+}
+
+#[test]
 fn a_token_that_is_longer_than_a_status_can_hold_asks_for_nothing() {
     let renew = |token: &str| {
         let request =

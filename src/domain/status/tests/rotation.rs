@@ -109,6 +109,18 @@ fn annotations_that_cannot_be_are_mentioned_once_and_change_no_reason() {
 }
 
 #[test]
+fn a_message_that_stays_is_not_made_longer() {
+    let of = |pods: PodUses| {
+        let pods = PodUses { no_annotation: Some(NoAnnotation::NotGranted), ..pods };
+        Report { pods, ..report(Seen::Url(reported()), Progress::UpToDate) }
+    };
+    let status = next_status(&PresignedUrlStatus::default(), &of(stale(0)), at(5));
+    assert!(condition(&status, ROTATION_SAFE).unwrap().message.contains("has no effect"));
+    let unchanged = PodUses { stale: StaleUsers::Unchanged, no_annotation: None };
+    assert_eq!(next_status(&status, &of(unchanged), at(6)), status);
+}
+
+#[test]
 fn an_overlap_that_is_too_short_says_which_value_to_change_and_to_what() {
     let validity = Validity { signing_time: at(0), lifetime: 60 };
     let request = Request { expires_in: 60, overlap: Overlap::Seconds(20), ..request() };

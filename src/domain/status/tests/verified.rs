@@ -45,7 +45,7 @@ fn an_answer_is_a_condition_with_its_time_and_result() {
 
 #[test]
 fn a_restart_keeps_the_answer_about_the_stored_url_and_writes_nothing() {
-    for finding in [Finding::Accepted, Finding::UnknownKey] {
+    for finding in [Finding::Accepted, Finding::CredentialsAccepted, Finding::UnknownKey] {
         let before = after(&PresignedUrlStatus::default(), url(), answered(finding));
         assert_eq!(after(&before, url(), VerifyNews::Unchanged), before);
         // What the cache keeps of the usual status has no messages.
@@ -80,4 +80,5 @@ fn a_question_that_a_restart_lost_is_not_said_to_be_asked() {
     assert_eq!(verdict(&next, VERIFIED), Some(("Unknown", "NotAsked")));
     assert_eq!(after(&next, url(), VerifyNews::Unchanged), next);
     assert!(!has_answer(&next));
+    assert!(has_answer(&after(&next, url(), answered(Finding::Accepted))));
 }

@@ -2,9 +2,12 @@
 
 use super::*;
 use crate::crd::{Method, SignerKind};
-use crate::domain::Sensitive;
 use crate::domain::limits::{HostPattern, SessionLimits, StsEndpoints};
-use crate::domain::volume::VolumePod;
+use crate::domain::model::{at, credentials, sign};
+use crate::domain::reason::FailureReason;
+use crate::domain::status::Problem;
+use crate::domain::volume::{VolumePod, VolumeSize, files};
+use crate::domain::{Sensitive, Validity};
 
 fn inputs(attributes: &[(&str, &str)], secret: &[(&str, &str)]) -> VolumeInputs {
     let text = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
@@ -194,4 +197,78 @@ fn what_no_signer_could_sign_is_refused_without_asking_one() {
     let failure = failure.unwrap_err();
     assert_eq!(failure.reason, VolumeReason::NotPermitted);
     assert!(failure.message.contains("csi.signers.enabled"), "{failure}");
+}
+
+#[test]
+fn options_of_aws_and_of_the_answer_are_taken_one_by_one() {
+    let aws = [("bucket", "reports"), ("key", "q3.pdf"), ("region", "us-east-1")];
+    let request = |more: &[(&str, &str)]| {
+        let limits = Limits::new(Vec::new(), vec![HostPattern::All]);
+        let settings = VolumeSettings { limits, ..settings() };
+        let plan = VolumePlan::parse(&inputs(&[&aws, more].concat(), &KEY), &settings);
+        urls(plan.unwrap()).remove(0).request
+    };
+    let options = |more: &[(&str, &str)]| {
+        let aws = request(more).connection.aws;
+        (aws.dual_stack, aws.fips)
+    };
+    assert_eq!(options(&[]), (false, false));
+    assert_eq!(options(&[("aws.fips", "true")]), (false, true));
+    assert_eq!(options(&[("aws.dualStack", "true")]), (true, false));
+    assert_eq!(options(&[("aws.dualStack", "true"), ("aws.fips", "true")]), (true, true));
+    let query = request(&[("response.contentType", "text/csv")]).query;
+    assert_eq!(query, [("response-content-type".to_owned(), "text/csv".to_owned())]);
+    assert_eq!(request(&[]).query, []);
+}
+
+#[test]
+fn a_volume_has_32_urls_at_most() {
+    let plan_of = |count: usize| {
+        let names: Vec<_> = (0..count).map(|number| format!("u{number:02}.method")).collect();
+        let methods: Vec<_> = names.iter().map(|name| (name.as_str(), "PUT")).collect();
+        parse(&methods, &KEY)
+    };
+    assert_eq!(urls(plan_of(32).unwrap()).len(), 32);
+    let failure = plan_of(33).unwrap_err();
+    assert!(failure.message.contains("32 URLs: use several volumes"), "{failure}");
+}
+
+#[test]
+fn what_the_inputs_and_the_files_of_a_volume_need_is_estimated() {
+    let (attributes, secret) = ([("out.method", "PUT"), ("in.versionID", "7")], [("k", "secret")]);
+    let mut inputs = inputs(&attributes, &secret);
+    inputs.tokens = Some(Sensitive::new("token".to_owned()));
+    let plan = parse(&attributes, &KEY).unwrap();
+    let (attributes, secret, tokens) = (13 + 13, 7, 5);
+    let expected = 2 * (attributes + secret + tokens) + 2 * (16 * 1024 + 3 * attributes);
+    assert_eq!(format!("{:?}", VolumeSize::of(&inputs, &plan)), format!("VolumeSize({expected})"));
+}
+
+#[test]
+fn only_several_urls_have_folders() {
+    let files_of = |more: &[(&str, &str)]| {
+        let urls = urls(parse(more, &KEY).unwrap());
+        let validity = Validity { signing_time: at(0), lifetime: 3600 };
+        let signed = urls.iter().map(|url| (url, sign(&url.request, &credentials("AKIA", None), validity)));
+        let files = files(&signed.collect::<Vec<_>>());
+        files.into_iter().map(|file| (file.folder, file.name)).collect::<Vec<_>>()
+    };
+    let one = files_of(&[]);
+    assert!(one.contains(&(None, "url".to_owned())) && one.iter().all(|(folder, _)| folder.is_none()));
+    let two = files_of(&[("out.method", "PUT"), ("in.versionID", "7")]);
+    for folder in ["in", "out"] {
+        assert!(two.contains(&(Some(folder.to_owned()), "url".to_owned())), "{two:?}");
+    }
+    assert_eq!(two.len(), 2 * one.len());
+}
+
+#[test]
+fn what_is_not_permitted_stays_so_in_the_words_of_a_volume() {
+    for (reason, expected) in [
+        (FailureReason::InvalidSpec, VolumeReason::InvalidAttributes),
+        (FailureReason::NotPermitted, VolumeReason::NotPermitted),
+        (FailureReason::ApiError, VolumeReason::InternalError),
+    ] {
+        assert_eq!(VolumeFailure::from(Problem::new(reason, "no".to_owned())).reason, expected);
+    }
 }
