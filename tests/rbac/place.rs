@@ -9,8 +9,8 @@ use testbed::{Proxy, output, output_of};
 use super::chart::{Mode, Permission, Roles};
 use super::harness::{Operator, PERMITTED_STS, Space, World, audit_log};
 
-/// Short, so that it shows soon when the lease cannot be renewed.
-const LEASE_SECONDS: &str = "3";
+/// So short that it shows soon when the lease cannot be renewed, and so long that a busy machine can renew it.
+const LEASE_SECONDS: &str = "15";
 
 /// Without `ClusterSigner`s, an operator for one namespace meets no other one.
 const NO_CLUSTER_SIGNERS: (&str, &str) = ("PRESIGN_CLUSTER_SIGNERS", "false");

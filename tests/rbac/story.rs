@@ -152,16 +152,7 @@ async fn happens(lack: &Lack<'_>, mode: Mode, step: Step) -> bool {
             lack.eventually(is_issued).await
         }
         Step::Tells => {
-            let (begun, asked) = (Instant::now(), Cell::new(0));
-            let is_told = async || {
-                // Whoever loses the lease right after the status writes no event, so another URL is asked for.
-                let tries = begun.elapsed().as_secs() / 10;
-                if tries > asked.replace(tries) {
-                    ask(place, &format!("told-{tries}")).await;
-                }
-                !events(place, &["Missing", "Requested"]).await.is_empty()
-            };
-            lack.eventually(is_told).await
+            told(lack, "told", async || !events(place, &["Missing", "Requested"]).await.is_empty()).await
         }
         Step::NoticesObjects => {
             space.apply("later", space.spec(json!({}))).await;
@@ -213,7 +204,7 @@ async fn happens(lack: &Lack<'_>, mode: Mode, step: Step) -> bool {
                 }
             }
             let is_counted = |event: &Event| event.series.as_ref().is_some_and(|series| series.count >= 2);
-            lack.eventually(async || events(place, &["Requested"]).await.iter().any(is_counted)).await
+            told(lack, "counted", async || events(place, &["Requested"]).await.iter().any(is_counted)).await
         }
     }
 }
@@ -268,6 +259,20 @@ async fn asked_and_answered(lack: &Lack<'_>, token: &str) -> bool {
 async fn url(place: &RestrictedOperator, secret: &str) -> Option<String> {
     let secret = place.space.secrets().get_opt(secret).await.unwrap()?;
     Some(text(&secret, "url"))
+}
+
+/// Waits for an event. Whoever loses the lease for longer than an event waits writes none, so another URL is asked for
+/// every 10 s.
+async fn told(lack: &Lack<'_>, token: &str, is_told: impl AsyncFn() -> bool) -> bool {
+    let (begun, asked) = (Instant::now(), Cell::new(0));
+    let asks_and_looks = async || {
+        let tries = begun.elapsed().as_secs() / 10;
+        if tries > asked.replace(tries) {
+            ask(lack.place, &format!("{token}-{tries}")).await;
+        }
+        is_told().await
+    };
+    lack.eventually(asks_and_looks).await
 }
 
 /// Events of a URL that was written for one of these reasons.

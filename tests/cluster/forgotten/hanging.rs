@@ -9,6 +9,9 @@ use testbed::{Fault, Match, Proxy};
 use super::{PATIENT, issue_another, secret_writes, status_writes, times_of_writes};
 use crate::harness::{DEADLINE, Space, ready, text};
 
+/// That of the flag, and not that of other stories.
+const USUAL_LEASE: (&str, &str) = ("PRESIGN_LEASE_DURATION", "15");
+
 const HANG: Duration = Duration::from_secs(20);
 
 /// For the hang, the backoff after it, and a slow machine.
@@ -22,7 +25,7 @@ fn writes(proxy: &Proxy, path: &str) -> usize {
 
 #[tokio::test]
 async fn a_renewal_that_hangs_beyond_the_lease_is_tried_again() {
-    let (space, proxy) = Space::behind_proxy("hanging-renewal").await;
+    let (space, proxy) = Space::behind_proxy_with("hanging-renewal", &[USUAL_LEASE]).await;
     space.apply("report", space.spec(json!({"expiresIn": "2m", "renewBefore": "100s"}))).await;
     space.wait_ready("report", "True", "Issued").await;
     proxy.fault(secret_writes("report"), 1, Fault::Hang(HANG));
@@ -37,7 +40,7 @@ async fn a_renewal_that_hangs_beyond_the_lease_is_tried_again() {
 
 #[tokio::test]
 async fn a_first_write_that_hangs_beyond_the_lease_is_tried_again() {
-    let (space, proxy) = Space::behind_proxy("hanging-create").await;
+    let (space, proxy) = Space::behind_proxy_with("hanging-create", &[USUAL_LEASE]).await;
     proxy.fault(secret_writes("report"), 1, Fault::Hang(HANG));
     space.apply("report", space.spec(json!({}))).await;
     space
@@ -51,7 +54,7 @@ async fn a_first_write_that_hangs_beyond_the_lease_is_tried_again() {
 
 #[tokio::test]
 async fn a_status_that_hangs_beyond_the_lease_is_written_again() {
-    let (space, proxy) = Space::behind_proxy("hanging-status").await;
+    let (space, proxy) = Space::behind_proxy_with("hanging-status", &[USUAL_LEASE]).await;
     issue_another(&space, "another").await;
     // Otherwise what the watch shows of the Secret may come while the status hangs, and have
     // the object looked at again.
@@ -69,7 +72,7 @@ async fn a_status_that_hangs_beyond_the_lease_is_written_again() {
 
 #[tokio::test]
 async fn an_event_that_the_end_of_a_term_stopped_is_written_in_the_next_one() {
-    let (space, proxy) = Space::behind_proxy_with("hanging-event", &[PATIENT]).await;
+    let (space, proxy) = Space::behind_proxy_with("hanging-event", &[USUAL_LEASE, PATIENT]).await;
     proxy.fault(Match::new("POST", "/events"), 1, Fault::HangUntilHealed);
     space.apply("report", space.spec(json!({}))).await;
     assert!(proxy.wait_for("/events", 1, DEADLINE).await, "no event was written");
