@@ -10,7 +10,7 @@ use kube::runtime::{WatchStreamExt as _, watcher};
 use serde_json::json;
 
 use super::{now, times_of_writes};
-use crate::harness::{Space, condition, curl, ready, text};
+use crate::harness::{DEADLINE, Space, condition, curl, ready, text};
 
 const CONTEST: Duration = Duration::from_secs(8);
 
@@ -20,14 +20,25 @@ const AT_MOST: usize = 5;
 /// The longest that a write may be put off after such a contest.
 const PUT_OFF: Duration = Duration::from_secs(150);
 
-/// How many writes of a Secret there are while somebody goes on for eight seconds. The times
-/// are those of the API server: a slow machine sees fewer.
+/// How many writes of a Secret there are while somebody goes on, in the eight seconds from the first of them on. The
+/// times are those of the API server: a slow machine sees fewer.
 async fn writes_during(space: &Space, secret: &str, contest: impl Future<Output = ()>) -> usize {
     let begun = now();
-    let _ = tokio::time::timeout(CONTEST, contest).await;
-    let end = begun + SignedDuration::from_secs(8);
-    let writes = times_of_writes(space, secret).await;
-    writes.into_iter().filter(|time| (begun..end).contains(time)).count()
+    let since = async || {
+        let writes = times_of_writes(space, secret).await.into_iter();
+        writes.filter(|time| *time >= begun).collect::<Vec<_>>()
+    };
+    let first = async {
+        let first = testbed::answered(DEADLINE, async || since().await.into_iter().min()).await;
+        tokio::time::sleep(CONTEST).await;
+        first.expect("a write in the contest")
+    };
+    let first = tokio::select! {
+        first = first => first,
+        () = contest => panic!("the contest is over"),
+    };
+    let end = first + SignedDuration::try_from(CONTEST).unwrap();
+    since().await.into_iter().filter(|time| *time < end).count()
 }
 
 /// Deletes a Secret as soon as it is there, again and again.

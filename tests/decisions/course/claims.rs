@@ -145,6 +145,7 @@ impl Past {
             && request.is_signed_once
             && plan.contested_until.is_none()
             && judge::url(world, "expires-at") == self.expiration().map(|end| end.to_string())
+            && is_time_ours(world)
         {
             let is_in_time = next.map_or(due <= world.now, |next| next <= due && world.now < due);
             self.claim(what, is_in_time, plan);
@@ -156,4 +157,13 @@ impl Past {
         self.tried.insert(what);
         assert!(is_so, "not so: {what}: {plan:?}");
     }
+}
+
+/// Whether the record of who wrote what shows that the time in the Secret is ours. Nobody else decides when an
+/// object is deleted, and after a reset of the record nothing tells who did.
+fn is_time_ours(world: &World) -> bool {
+    world.stored().is_some_and(|stored| match stored.content.url {
+        Some(_) => stored.is_url_ours,
+        None => stored.ended.is_some_and(|ended| ended.expiration.is_some()),
+    })
 }
