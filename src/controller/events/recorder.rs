@@ -12,9 +12,9 @@ use tokio::time::Instant;
 
 use super::rate_limit::RateLimit;
 use crate::controller::context::Context;
+use crate::runtime::NotLeading;
 use crate::runtime::lock::Lock;
 use crate::runtime::schedule::{CallLimits, CallQueue, SharedPlaces, WaitingCall};
-use crate::runtime::{Leadership, NotLeading};
 
 /// How many events wait at most. Further events are dropped, as client-go does.
 const CAPACITY: usize = 1000;
@@ -161,10 +161,10 @@ async fn write(ctx: &Context, recorder: &Recorder, queued: &QueuedEvent) {
         recorder.publish(event, object).await
     };
     let mut written = once().await;
-    // The end of a term stops a write. Nobody else knows of the event.
-    if written.as_ref().is_err_and(NotLeading::is_cause_of)
-        && leads_by(&ctx.leadership, *queued_at + PATIENCE).await
-    {
+    // Unlike a status, an event is not written again by the reconciles of the next term. The end of a term may hide
+    // that it was written, so that it can be there twice.
+    let end = *queued_at + PATIENCE;
+    while written.as_ref().is_err_and(NotLeading::is_cause_of) && ctx.leadership.leads_before(end).await {
         written = once().await;
     }
     if let Err(error) = &written {
@@ -172,17 +172,6 @@ async fn write(ctx: &Context, recorder: &Recorder, queued: &QueuedEvent) {
         tracing::debug!(code, "an event could not be written");
     }
     ctx.metrics.event(if written.is_ok() { "done" } else { "failed" });
-}
-
-/// Waits until this process leads; false if it does not by `end`.
-async fn leads_by(leadership: &Leadership, end: Instant) -> bool {
-    let mut begins = std::pin::pin!(leadership.begins());
-    let leads = async {
-        while leadership.term().is_none() {
-            begins.next().await;
-        }
-    };
-    tokio::time::timeout_at(end, leads).await.is_ok()
 }
 
 #[cfg(test)]

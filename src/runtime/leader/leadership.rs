@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::Stream;
+use futures::{Stream, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
@@ -123,6 +123,17 @@ impl Leadership {
         })
     }
 
+    /// Waits until this process leads; `false` if it does not before `end`.
+    pub async fn leads_before(&self, end: Instant) -> bool {
+        let mut begins = std::pin::pin!(self.begins());
+        let leads = async {
+            while self.term().is_none() {
+                begins.next().await;
+            }
+        };
+        Instant::now() < end && tokio::time::timeout_at(end, leads).await.is_ok()
+    }
+
     /// Resolves when this term is over: when the right to write has ended, was given up, or belongs to a
     /// later term. A renewal prolongs the term. Never resolves for a term without an end.
     ///
@@ -198,96 +209,4 @@ impl LeadershipState {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::pin::pin;
-
-    use futures::{FutureExt as _, StreamExt as _};
-
-    use super::*;
-
-    const TERM: Duration = Duration::from_secs(10);
-
-    fn begun() -> (Leadership, crate::runtime::clock::ClockOffset) {
-        let (clock, offset) = Clock::adjustable();
-        let leadership = Leadership::none(clock.clone());
-        leadership.grant(Moment::now(&clock).plus(TERM));
-        (leadership, offset)
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn ends_by_itself_and_does_not_come_back_as_the_same_term() {
-        let (leadership, _) = begun();
-        assert_eq!(leadership.term(), Some(1));
-        tokio::time::advance(TERM / 2).await;
-        leadership.grant(Moment::now(&leadership.clock).plus(TERM));
-        tokio::time::advance(TERM * 99 / 100).await;
-        assert_eq!(leadership.term(), Some(1), "it was continued");
-        tokio::time::advance(TERM / 100).await;
-        assert_eq!((leadership.term(), leadership.left()), (None, None));
-        leadership.grant(Moment::now(&leadership.clock).plus(TERM));
-        assert_eq!(leadership.term(), Some(2));
-        leadership.resign();
-        assert_eq!(leadership.term(), None);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn ends_when_the_machine_slept_through_it() {
-        let (leadership, offset) = begun();
-        offset.advance(12);
-        assert_eq!(leadership.left(), None);
-        offset.set(-1000);
-        assert!(leadership.left().unwrap() <= TERM, "a clock put back prolongs nothing");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn tells_of_each_term_once() {
-        let (leadership, _) = begun();
-        let mut begins = pin!(leadership.begins());
-        assert_eq!(begins.next().now_or_never(), Some(Some(())));
-        leadership.grant(Moment::now(&leadership.clock).plus(TERM));
-        assert_eq!(begins.next().now_or_never(), None, "a renewal is no beginning");
-        leadership.resign();
-        leadership.grant(Moment::now(&leadership.clock).plus(TERM));
-        assert_eq!(begins.next().now_or_never(), Some(Some(())));
-        assert_eq!(Leadership::unopposed().left(), Some(Duration::MAX));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_end_of_a_term_moves_with_each_renewal() {
-        let (leadership, _) = begun();
-        let mut ended = pin!(leadership.ended(1));
-        for _ in 0..5 {
-            tokio::time::advance(TERM * 9 / 10).await;
-            assert_eq!(ended.as_mut().now_or_never(), None);
-            leadership.grant(Moment::now(&leadership.clock).plus(TERM));
-        }
-        let renewed = Instant::now();
-        ended.await;
-        assert_eq!(renewed.elapsed().as_secs(), TERM.as_secs());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_term_that_was_given_up_or_followed_by_another_is_over() {
-        let (leadership, _) = begun();
-        let mut ended = pin!(leadership.ended(1));
-        assert_eq!(ended.as_mut().now_or_never(), None);
-        leadership.resign();
-        // Both changes are seen in one step, as by a process that was stopped meanwhile.
-        leadership.grant(Moment::now(&leadership.clock).plus(TERM));
-        assert_eq!(ended.now_or_never(), Some(()));
-        assert_eq!(leadership.ended(2).now_or_never(), None);
-        assert_eq!(Leadership::unopposed().ended(1).now_or_never(), None);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn tells_of_each_restore_to_who_was_there() {
-        let leadership = Leadership::none(Clock::system());
-        leadership.note_restore();
-        let mut restores = pin!(leadership.restores());
-        assert_eq!(restores.next().now_or_never(), None);
-        leadership.note_restore();
-        assert_eq!(restores.next().now_or_never(), Some(Some(())));
-        leadership.grant(Moment::now(&leadership.clock).plus(TERM));
-        assert_eq!(restores.next().now_or_never(), None);
-    }
-}
+mod tests;
