@@ -46,13 +46,16 @@ impl Tenancy {
 
     /// The same in another world.
     pub async fn in_world(world: &'static World, story: &str, environment: &[(&'static str, &str)]) -> Self {
-        let platform = make_namespace(&world.client().await, &format!("{story}-home-")).await;
+        let client = world.client().await;
+        let platform = make_namespace(&client, &format!("{story}-home-")).await;
+        // Before the operator starts, which is asked for this Secret by the signers of other stories too: where Secrets
+        // are read by name, one that is missing is read again only after minutes.
+        let (id, secret) = (world.store.access_key_id(), world.store.secret_access_key());
+        write(&Api::namespaced(client, &platform), KEY, &access_key((id, secret))).await;
         let own = [CLUSTER_SIGNERS, ("PRESIGN_SIGNER_NAMESPACE", platform.as_str())];
         let team = Space::in_world(world, story, &[&own[..], environment].concat()).await;
         team.secrets().delete("keys", &DeleteParams::default()).await.unwrap();
-        let tenancy = Self { team, platform };
-        tenancy.write_key((world.store.access_key_id(), world.store.secret_access_key())).await;
-        tenancy
+        Self { team, platform }
     }
 
     /// What every operator of this story is told.
@@ -71,15 +74,12 @@ impl Tenancy {
 
     /// Writes the platform team's key: its id and its secret.
     pub async fn write_key(&self, key: (&str, &str)) {
-        self.write_platform_secret(KEY, &json!({"access-key-id": key.0, "secret-access-key": key.1})).await;
+        self.write_platform_secret(KEY, &access_key(key)).await;
     }
 
     /// Writes a Secret of the platform team.
     pub async fn write_platform_secret(&self, name: &str, data: &Value) {
-        let body =
-            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data});
-        let params = PatchParams::apply("platform").force();
-        self.platform_secrets().patch(name, &params, &Patch::Apply(body)).await.unwrap();
+        write(&self.platform_secrets(), name, data).await;
     }
 
     /// The Secrets of the platform team.
@@ -268,4 +268,16 @@ pub fn is_filled(secret: &Secret) -> bool {
     let is_absent = |name: &&str| annotation(secret, name).is_none();
     let marks = ["presign.dev/ended", "presign.dev/request"];
     text(secret, "url").starts_with("http") && marks.iter().all(is_absent)
+}
+
+/// The data of a Secret with an access key: its id and its secret.
+fn access_key((id, secret): (&str, &str)) -> Value {
+    json!({"access-key-id": id, "secret-access-key": secret})
+}
+
+/// Writes a Secret as the platform team does.
+async fn write(secrets: &Api<Secret>, name: &str, data: &Value) {
+    let body = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data});
+    let params = PatchParams::apply("platform").force();
+    secrets.patch(name, &params, &Patch::Apply(body)).await.unwrap();
 }
