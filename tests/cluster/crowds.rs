@@ -31,11 +31,11 @@ const TIME_OUT: Duration = Duration::from_secs(5);
 const DEFAULT_TIME_OUT: Duration = Duration::from_secs(1);
 /// A pod's address that is not the node's.
 const ELSEWHERE: &str = "127.0.0.2:0";
-/// How long a peer tries to connect before it begins anew. The kernel repeats an attempt at ever longer intervals, so
-/// that the peers who come again at once would keep the others away.
+/// How long a peer tries to connect before it starts again. The kernel retries at growing intervals: without this limit,
+/// peers that reconnect at once would keep others out.
 const AGAIN: Duration = Duration::from_secs(2);
-/// How long a peer waits to hear of the operator, which gives each 10 s. Where too many come at once, the kernel
-/// lets a peer believe that it is connected, and forgets it.
+/// How long a peer waits for the operator, which closes each connection within 10 s. If too many peers connect at once,
+/// the kernel may drop a connection that the peer sees as open.
 const UNHEARD: Duration = Duration::from_secs(30);
 const SCRAPE: &[u8] = b"GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n";
 
@@ -130,7 +130,7 @@ async fn converse(stream: &mut TcpStream, manners: Manners, number: usize) {
     let _ = stream.read(&mut answer).await;
 }
 
-/// Waits until the operator has met a crowd, however long that takes, as long as it goes on.
+/// Waits until the operator has met a crowd. Fails only when no further peer is met for [`DEADLINE`].
 async fn gathered(met: &AtomicUsize, manners: Manners) {
     let (mut before, mut since) = (0, Instant::now());
     loop {

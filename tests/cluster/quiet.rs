@@ -1,12 +1,10 @@
 //! What must cost nothing: changes that are none of our business, shared credentials,
 //! second writers, flapping causes.
 
-use std::time::Duration;
-
-use kube::api::{ListParams, Patch, PatchParams};
+use kube::api::ListParams;
 use serde_json::json;
 
-use super::harness::{DEADLINE, Space, audit, ready, text};
+use super::harness::{Space, audit, text};
 
 #[tokio::test]
 async fn what_does_not_concern_the_url_writes_nothing() {
@@ -80,43 +78,6 @@ async fn a_routine_renewal_is_two_writes_and_no_read() {
     // The event of the first issue may come late; a renewal has none, see `stories`.
     new.retain(|call| !call.starts_with("watch") && !call.starts_with("create events"));
     assert_eq!(new, ["patch secrets/report", "patch presignedurls/report/status"]);
-}
-
-#[tokio::test]
-async fn a_second_writer_that_undoes_our_work_meets_backoff() {
-    let space = Space::new("contest").await;
-    space.apply("report", space.spec(json!({}))).await;
-    space.wait_ready("report", "True", "Issued").await;
-    let secrets = space.secrets();
-    let calls = audit(&space).await.len();
-    // The label is taken away as soon as it is back, for eight seconds from the first time on that it is.
-    let undo = async {
-        let patch = Patch::Merge(json!({"metadata": {"labels": {"presign.dev/managed": "no"}}}));
-        loop {
-            space
-                .wait_secret("report", "the label", |secret| {
-                    secret.metadata.labels.as_ref().unwrap()["presign.dev/managed"] == "true"
-                })
-                .await;
-            secrets.patch("report", &PatchParams::default(), &patch).await.unwrap();
-        }
-    };
-    let repairs = async || {
-        let new = audit(&space).await.split_off(calls);
-        new.iter().filter(|call| call.starts_with("patch secrets/report")).count()
-    };
-    let contest = async {
-        assert!(testbed::eventually(DEADLINE, async || repairs().await > 0).await, "nothing is repaired");
-        tokio::time::sleep(Duration::from_secs(8)).await;
-    };
-    tokio::select! {
-        () = contest => {}
-        () = undo => panic!("the other writer goes on until it is stopped"),
-    }
-    let repairs = repairs().await;
-    // At once, then after 2 s, then after 4 s more.
-    assert!(repairs <= 3, "{repairs} repairs");
-    assert_eq!(ready(&space.presigned_urls().get("report").await.unwrap()).unwrap().status, "True");
 }
 
 #[tokio::test]

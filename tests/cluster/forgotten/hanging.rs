@@ -1,5 +1,5 @@
-//! Calls that hang for longer than the lease lasts that they were begun under, with the
-//! operator's usual flags: a lease of 15 s, and 15 s for a call.
+//! Calls that hang for longer than the lease lasts that they were begun under, with the default lease of 15 s and,
+//! where a story does not say otherwise, 15 s for a call.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use testbed::{Fault, Match, Proxy};
 use super::{PATIENT, issue_another, secret_writes, status_writes, times_of_writes};
 use crate::harness::{DEADLINE, Space, ready, text};
 
-/// That of the flag, and not that of other stories.
+/// The default lease duration. The harness sets a longer one.
 const USUAL_LEASE: (&str, &str) = ("PRESIGN_LEASE_DURATION", "15");
 
 const HANG: Duration = Duration::from_secs(20);
@@ -79,6 +79,8 @@ async fn an_event_that_the_end_of_a_term_stopped_is_written_in_the_next_one() {
     proxy.fault(Match::new("PUT", "/leases/"), u64::MAX, Fault::HangUntilHealed);
     let is_standby = |page: &str| page.contains("presign_leader 0\n");
     space.operator.wait_metrics(DEADLINE, "a standby", is_standby).await;
+    // Until the operator has closed the connection of the write.
+    tokio::time::sleep(Duration::from_millis(300)).await;
     proxy.heal();
     space.wait_event("report", "Normal Issued").await;
     assert_eq!(space.events("report").await, ["Normal Issued"]);

@@ -47,8 +47,8 @@ impl Operator {
             // Everything it could write, since it is searched for what must not be written.
             ("PRESIGN_LOG", "trace".into()),
             ("PRESIGN_LEASE_NAMESPACE", home.into()),
-            // Longer than usual: on a busy machine the API server may not answer for 10 s, and a story that is not
-            // about leaders should not lose its leader then.
+            // Longer than the default: on a busy machine the API server may not answer for 10 s, and a story that is
+            // not about leaders should not lose its leader then. After a kill, start another with `UNOPPOSED`.
             ("PRESIGN_LEASE_DURATION", "60".into()),
             // They belong to the whole cluster: the operators of all stories would report the status of
             // the same ones, each with the objects and the keys that it knows.
