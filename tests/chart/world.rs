@@ -12,7 +12,7 @@ use super::render::{chart, helm, run};
 pub const DEADLINE: &str = "--timeout=40s";
 /// The same as a duration.
 pub const WAIT: Duration = Duration::from_secs(40);
-/// The longest that the schemas of the API server are waited for.
+/// How long to wait until the API server serves the schemas of `OpenAPI`.
 const OPENAPI: Duration = Duration::from_secs(300);
 /// The release that stays while the tests run, and its namespace.
 pub const RELEASE: (&str, &str) = ("urls", "chart-home");
@@ -42,7 +42,8 @@ static PLANE: LazyLock<ControlPlane> = LazyLock::new(|| {
     run(plane.kubectl().args(is_established)).unwrap();
     // The API server compiles this for the first who asks. On a busy machine that takes longer than the 32 s for
     // which kubectl waits before it validates a manifest.
-    let is_served = || run(plane.kubectl().args(["get", "--raw", "/openapi/v2"])).is_ok();
+    let is_served =
+        || run(plane.kubectl().args(["get", "--raw", "/openapi/v2", "--request-timeout=60s"])).is_ok();
     testbed::wait_until("the schemas are served", OPENAPI, is_served);
     plane
 });

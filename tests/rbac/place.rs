@@ -108,6 +108,7 @@ impl RestrictedOperator {
         let kubeconfig = world.plane.kubeconfig_for(namespace, &token).unwrap().display().to_string();
         let variables = [
             ("KUBECONFIG", kubeconfig.as_str()),
+            ("PRESIGN_LEASE_DURATION", LEASE_SECONDS),
             ("PRESIGN_SIGNER_NAMESPACE", self.signer_namespace.as_str()),
             NO_CLUSTER_SIGNERS,
         ];

@@ -16,8 +16,8 @@ use super::harness::{DEADLINE, SECOND_KEY, ready, text};
 use super::place::RestrictedOperator;
 use super::{needed_for, sessions};
 
-/// How long the step that needs a permission is waited for once that was refused; a step takes half a second
-/// on an idle machine. The other steps have all the time that anything has.
+/// How long the step that needs a permission is waited for once that was refused; a step takes at most
+/// 4 s on an idle machine. The other steps have all the time that anything has.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// How often the audit log is read for that.
 const LOOK: Duration = Duration::from_secs(1);
@@ -261,7 +261,7 @@ async fn url(place: &RestrictedOperator, secret: &str) -> Option<String> {
     Some(text(&secret, "url"))
 }
 
-/// Waits for an event. Whoever loses the lease for longer than an event waits writes none, so another URL is asked for
+/// Waits for an event. An operator that does not lead for more than 30 s drops its event, so another URL is asked for
 /// every 10 s.
 async fn told(lack: &Lack<'_>, token: &str, is_told: impl AsyncFn() -> bool) -> bool {
     let (begun, asked) = (Instant::now(), Cell::new(0));

@@ -179,7 +179,7 @@ fn a_signer_that_is_missing_is_no_secret_to_wait_for() {
 }
 
 #[test]
-fn only_the_backoff_of_a_panic_is_one_of_a_panic() {
+fn only_an_internal_error_has_a_panic_backoff() {
     let inputs = Inputs::default();
     for (reason, is_panic) in [(FailureReason::InternalError, true), (FailureReason::ApiError, false)] {
         let problem = Problem::new(reason, "trouble".to_owned());

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::happenings::Word;
 use super::past::{Before, Past};
 use super::{after, is_writable};
+use crate::arbitrary::Touch;
 use crate::domain::Stored;
 use crate::domain::ended::EndReason;
 use crate::domain::plan::{Action, Plan};
@@ -140,12 +141,14 @@ impl Past {
             self.claim(what, is_meant && is_due, plan);
         }
         let is_at_its_end = self.ended.is_some() || self.is_over(world.now);
+        // Where the record of who wrote what was reset, any client could have written the time.
+        let is_reset = self.touches.iter().any(|touch| matches!(touch, Touch::ResetRecord));
         let has_to_wait = request.suspend || !before.word.is_granted() || !before.reasons.is_empty();
         if let (Some(due), true, false) = (due, is_at_its_end && before.is_clear, has_to_wait)
             && request.is_signed_once
             && plan.contested_until.is_none()
             && judge::url(world, "expires-at") == self.expiration().map(|end| end.to_string())
-            && is_time_ours(world)
+            && !is_reset
         {
             let is_in_time = next.map_or(due <= world.now, |next| next <= due && world.now < due);
             self.claim(what, is_in_time, plan);
@@ -157,13 +160,4 @@ impl Past {
         self.tried.insert(what);
         assert!(is_so, "not so: {what}: {plan:?}");
     }
-}
-
-/// Whether the record of who wrote what shows that the time in the Secret is ours. Nobody else decides when an
-/// object is deleted, and after a reset of the record nothing tells who did.
-fn is_time_ours(world: &World) -> bool {
-    world.stored().is_some_and(|stored| match stored.content.url {
-        Some(_) => stored.is_url_ours,
-        None => stored.ended.is_some_and(|ended| ended.expiration.is_some()),
-    })
 }

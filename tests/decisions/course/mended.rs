@@ -137,7 +137,8 @@ fn a_target_that_cannot_be_written_keeps_no_other_secret_from_being_withdrawn() 
 #[test]
 fn a_time_that_is_not_known_to_be_ours_deletes_no_object() {
     let start = Start { seed: 0, expires_in: 60, is_once: true, ttl: Some(1181), has_signer: true };
-    Course::begin(start).run(&[
+    let mut course = Course::begin(start);
+    for (happening, idle) in [
         (Happening::Edit(Edit::UrlKey(1)), Idle::Seconds(59)),
         (Happening::Touch(Touch::ResetRecord), Idle::Lifetimes(2)),
         (Happening::Say(Word::Denied { is_withdrawn: false }), Idle::Credentials(0)),
@@ -145,5 +146,10 @@ fn a_time_that_is_not_known_to_be_ours_deletes_no_object() {
         (Happening::Say(Word::Allowed(None)), Idle::Seconds(1)),
         (Happening::Rotate(Keys::Missing), Idle::Reconcile(-1)),
         (Happening::Edit(Edit::Bucket(0)), Idle::Seconds(0)),
-    ]);
+    ] {
+        course.idle(idle);
+        course.happen(&happening);
+    }
+    course.idle(Idle::Seconds(10_000));
+    assert!(course.next.is_some(), "it was deleted");
 }

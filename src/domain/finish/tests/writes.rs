@@ -41,12 +41,12 @@ fn an_emptied_secret_holds_no_url() {
 
 #[test]
 fn only_a_contested_write_is_noted_as_one() {
-    for (what, lifetime) in [(issued(), Some(60)), (Done::Repaired, None), (Done::Ended, None)] {
+    for what in [issued(), Done::Repaired, Done::Ended] {
         for is_contested in [false, true] {
             let plan = Plan { is_contested, ..renewal() };
             let history = done(&plan, &outcome(41, Ok(what.clone())), &History::default()).history;
             let until = history.contested_until(None, &plan.inputs, at(41));
-            assert_eq!(until.is_some(), is_contested, "{what:?}, {lifetime:?}");
+            assert_eq!(until.is_some(), is_contested, "{what:?}");
         }
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::domain::ended::{EndReason, Ended};
 
 #[test]
-fn of_names_that_no_object_can_have_nothing_is_kept() {
+fn names_that_are_too_long_are_not_kept() {
     let long = "x".repeat(250_000);
     let mut world = issued();
     world.server.update(THEM, at(9), |secret| {

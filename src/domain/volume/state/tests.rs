@@ -255,7 +255,7 @@ fn a_clock_that_was_set_back_delays_no_attempt() {
     let mut volume = published();
     assert_eq!(names(&volume.tick(at(5000), false)), "sign");
     assert_eq!(names(&volume.signed(2, Err(SignJobFailure::Failure(temporary())), at(5000))), "");
-    assert_eq!(names(&volume.tick(at(5002 - MAX_WAIT), false)), "", "so long can an attempt wait");
+    assert_eq!(names(&volume.tick(at(5002 - MAX_WAIT), false)), "", "an attempt can wait this long");
     assert_eq!(names(&volume.tick(at(5001 - MAX_WAIT), false)), "sign");
 }
 
