@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
+use presign_operator::crd::form_rules::FORM_BUCKET;
 use presign_operator::crd::rules::{BUCKET_AWS, REGION_ARN, Rule};
 use presign_operator::domain::request::Request;
 use presign_operator::domain::{Credentials, Sensitive, UrlParts, Validity};
@@ -120,6 +121,16 @@ fn the_operator_says_what_does_not_fit_a_signer() {
         let refusal = rows::parse(&spec).unwrap_err();
         assert_eq!(refusal, Some(format!("spec.bucket: {sentence}")), "{bucket}");
     }
+}
+
+/// The API server says what is wrong with the form, the operator what is wrong with the bucket.
+#[test]
+fn the_bucket_of_a_form_of_a_signer_may_have_two_faults() {
+    let spec = spec(&json!({
+        "bucket": "arn:", "method": "POST", "form": {"maxSize": 1}, "s3": null, "signerRef": {"name": "media"},
+    }));
+    let verdict = ContractServer::get().judge(Kind::PresignedUrl, &spec);
+    assert_eq!(compare(Kind::PresignedUrl, &verdict, &spec), Ok(Agreement::OfSigner));
 }
 
 #[test]
@@ -244,6 +255,11 @@ fn names_rule_of_signer(kind: Kind, text: &str) -> bool {
     })
 }
 
+/// Whether the API server refuses the bucket because of a form, which the operator checks after the bucket itself.
+fn is_of_form(refusal: &Refusal) -> bool {
+    refusal.says(&format!("spec.bucket: {}", FORM_BUCKET.message))
+}
+
 /// Whether both judges agree; in a refusal, on what is said of which field.
 fn compare(kind: Kind, verdict: &Verdict, spec: &Value) -> Result<Agreement, String> {
     let others = verdict.as_ref().err().map(Refusal::others).unwrap_or_default();
@@ -263,7 +279,9 @@ fn compare(kind: Kind, verdict: &Verdict, spec: &Value) -> Result<Agreement, Str
         (Err(_), Err(_) | Ok(None)) if !others.is_empty() => Ok(Agreement::BySchema),
         (Err(refusal), Err(Some(text))) if refusal.says(&text) => Ok(Agreement::Refused),
         // The API server sees less than the operator, and what it says is another fault of the spec.
-        (Err(refusal), Err(Some(text))) if is_of_signer(&text) && !refusal.is_about_field_of(&text) => {
+        (Err(refusal), Err(Some(text)))
+            if is_of_signer(&text) && (!refusal.is_about_field_of(&text) || is_of_form(refusal)) =>
+        {
             Ok(Agreement::OfSigner)
         }
         (Err(refusal), Err(text)) => {
