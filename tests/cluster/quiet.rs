@@ -1,5 +1,4 @@
-//! What must cost nothing: changes that are none of our business, shared credentials,
-//! second writers, flapping causes.
+//! What must cost nothing: changes that are none of our business, shared credentials, flapping causes.
 
 use kube::api::ListParams;
 use serde_json::json;

@@ -8,7 +8,7 @@ pub mod form;
 pub mod server;
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
@@ -23,6 +23,7 @@ use crate::domain::history::{History, Inputs};
 use crate::domain::plan::{self, Observation, Plan, Rendering};
 use crate::domain::policy::Requester;
 use crate::domain::reason::FailureReason;
+use crate::domain::request::InvalidSpec;
 use crate::domain::resolve::{Permission, Resolved};
 use crate::domain::signer::{ParsedSigner, SignerId};
 use crate::domain::status::Problem;
@@ -82,9 +83,24 @@ pub fn signer() -> ParsedSigner {
             "keyPrefixes": ["tenants/{namespace}/"], "maxExpiresIn": "1h",
         }]},
     });
+    cluster_signer(spec, &json!({})).unwrap()
+}
+
+/// The `ClusterSigner` called `media` with this spec, but for the fields that `changes` has.
+#[allow(dead_code, reason = "not every test is about signers")]
+pub fn cluster_signer(spec: Value, changes: &Value) -> Result<ParsedSigner, InvalidSpec> {
     let id = SignerId { kind: SignerKind::ClusterSigner, namespace: String::new(), name: "media".to_owned() };
-    let spec = serde_json::from_value(spec).unwrap();
-    ParsedSigner::of_cluster(id, "u-signer".to_owned(), 1, &spec, "platform").unwrap()
+    let spec = serde_json::from_value(changed(spec, changes)).unwrap();
+    ParsedSigner::of_cluster(id, "u-signer".to_owned(), 1, &spec, "platform")
+}
+
+/// An object with other values for the fields that `changes` has.
+#[allow(dead_code, reason = "not every test is about signers")]
+pub fn changed(mut object: Value, changes: &Value) -> Value {
+    for (name, value) in changes.as_object().unwrap() {
+        object[name] = value.clone();
+    }
+    object
 }
 
 /// The `PresignedUrl` called `report`.

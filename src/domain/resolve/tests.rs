@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::crd::{ClusterSignerSpec, SignerKind};
 use crate::domain::model;
 
 const TEAM_A: Requester<'static> = Requester { namespace: "team-a", name: "report" };
@@ -18,7 +17,7 @@ fn spec(key: &str) -> PresignedUrlSpec {
 
 /// The signer of the model with other fields.
 fn signer(change: &Value) -> ParsedSigner {
-    let mut whole = json!({
+    let whole = json!({
         "s3": {
             "endpoint": "https://us-west.s3.qencode.com", "region": "us-west",
             "credentials": {"secretRef": {"name": "media-key"}},
@@ -28,13 +27,7 @@ fn signer(change: &Value) -> ParsedSigner {
             "name": "all", "methods": ["GET", "PUT"], "buckets": ["reports"], "keyPrefixes": ["tenants/{namespace}/"],
         }]},
     });
-    for (name, value) in change.as_object().unwrap() {
-        whole[name] = value.clone();
-    }
-    let spec: ClusterSignerSpec = serde_json::from_value(whole).unwrap();
-    let kind = SignerKind::ClusterSigner;
-    let id = SignerId { kind, namespace: String::new(), name: "media".to_owned() };
-    ParsedSigner::of_cluster(id, "u".to_owned(), 1, &spec, "platform").unwrap()
+    model::cluster_signer(whole, change).unwrap()
 }
 
 fn resolved(

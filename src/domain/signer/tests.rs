@@ -4,12 +4,13 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::domain::limits::{NotPermitted, SessionLimits, StsEndpoints};
+use crate::domain::model::{changed, cluster_signer};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/reports";
 
 /// A signer of a store with an address of its own, with other fields where `change` has them.
 fn with(change: &Value) -> Result<ParsedSigner, InvalidSpec> {
-    let mut whole = json!({
+    let whole = json!({
         "s3": {
             "endpoint": "https://store.example", "region": "us-west",
             "credentials": {"secretRef": {"name": "media-key"}},
@@ -17,22 +18,14 @@ fn with(change: &Value) -> Result<ParsedSigner, InvalidSpec> {
         "allowedNamespaces": {"from": "All"},
         "policy": {"rules": [rule(&json!({}))]},
     });
-    for (name, value) in change.as_object().unwrap() {
-        whole[name] = value.clone();
-    }
-    let id = SignerId { kind: SignerKind::ClusterSigner, namespace: String::new(), name: "media".to_owned() };
-    let spec: ClusterSignerSpec = serde_json::from_value(whole).unwrap();
-    ParsedSigner::of_cluster(id, "u".to_owned(), 1, &spec, "platform")
+    cluster_signer(whole, change)
 }
 
 fn rule(change: &Value) -> Value {
-    let mut whole = json!({
+    let whole = json!({
         "name": "all", "methods": ["GET"], "buckets": ["reports"], "keyPrefixes": ["{namespace}/"],
     });
-    for (name, value) in change.as_object().unwrap() {
-        whole[name] = value.clone();
-    }
-    whole
+    changed(whole, change)
 }
 
 fn with_rule(change: &Value) -> Result<ParsedSigner, InvalidSpec> {

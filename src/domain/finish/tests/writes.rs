@@ -34,7 +34,7 @@ fn an_emptied_secret_holds_no_url() {
     let progress = Progress::Ended { why: EndReason::Expired, deleted_at: None };
     let action = Action::End { why: EndReason::Expired, request: None };
     let plan = Plan { action, ..plan(progress, Seen::Url(reported())) };
-    let seen = |done_: Done| done(&plan, &outcome(60, Ok(done_)), &History::default()).report.unwrap().seen;
+    let seen = |what: Done| done(&plan, &outcome(60, Ok(what)), &History::default()).report.unwrap().seen;
     assert_eq!(seen(Done::Ended), Seen::Nothing);
     assert_eq!(seen(Done::Nothing), Seen::Url(reported()));
 }

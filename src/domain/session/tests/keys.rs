@@ -20,6 +20,9 @@ fn namespaces_share_what_is_not_narrowed_and_nothing_else() {
     assert_eq!(key(&of("Nothing"), "team-a"), key(&of("Nothing"), "team-b"));
     assert_ne!(key(&of("Namespace"), "team-a"), key(&of("Namespace"), "team-b"));
     assert_ne!(key(&of("Nothing"), "team-a"), key(&of("Namespace"), "team-a"));
+    // What a session permits and the secrets of its role are in no text for people.
+    let shown = format!("{:?}", key(&of("Nothing"), "team-a"));
+    assert!(shown.contains("presign.signer.m") && !shown.contains("policy"), "{shown}");
 }
 
 #[test]
